@@ -1,0 +1,296 @@
+/* zipnn: lossless compression of AI model weights.
+ *
+ * This header is the whole public C API; its comments are the manual. C11 and C++11.
+ *
+ * Rules that hold for every function here
+ *  - Whatever can fail returns a zipnn_status and writes results through its last pointers; on failure those results
+ * are unspecified and nothing needs freeing.
+ *  - The last parameter `err` may be NULL. When given and the call fails, it receives the status, the byte offset
+ * concerned (in the input the call was reading) and one English sentence with the numbers in it.
+ *  - There is no global state. A context must not be used by two threads at once; two contexts never touch each other.
+ *  - Input is untrusted: any bytes lead to success or to an error, never to a crash, a hang or wrong data.
+ *  - Sizes are in bytes. "Original" is the data before compression, "archive" the .znn bytes (doc/format.md).
+ */
+#ifndef ZIPNN_H
+#define ZIPNN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define ZIPNN_API
+#elif defined(__GNUC__)
+#define ZIPNN_API __attribute__((visibility("default")))
+#else
+#define ZIPNN_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ZIPNN_VERSION_MAJOR 1
+#define ZIPNN_VERSION_MINOR 0
+#define ZIPNN_VERSION_PATCH 0
+
+/* Version of the library in use, "major.minor.patch"; a static string. */
+ZIPNN_API const char *zipnn_version(void);
+
+/* ---- status and errors ------------------------------------------------------------------------------------------- */
+
+typedef enum zipnn_status {
+    ZIPNN_OK = 0,
+    ZIPNN_E_ARGUMENT = 1,    /* the caller broke a rule of this header */
+    ZIPNN_E_MEMORY = 2,      /* the allocator returned NULL */
+    ZIPNN_E_IO = 3,          /* a source or sink callback failed */
+    ZIPNN_E_FORMAT = 4,      /* the input is not a zipnn archive */
+    ZIPNN_E_TRUNCATED = 5,   /* the archive ends too early */
+    ZIPNN_E_CORRUPT = 6,     /* a checksum, count or stream of the archive is wrong */
+    ZIPNN_E_UNSUPPORTED = 7, /* a version, flag, layout or codec this library does not know */
+    ZIPNN_E_LIMIT = 8,       /* a size passes a limit of the format or of the options */
+    ZIPNN_E_SPACE = 9,       /* the output buffer is too small */
+    ZIPNN_E_NOT_FOUND = 10,  /* no tensor of that name or index, or a range outside the original */
+    ZIPNN_E_CANCELLED = 11   /* the progress callback asked to stop */
+} zipnn_status;
+
+/* Short lower-case name of a status ("corrupt"), "unknown" for other values; a static string. */
+ZIPNN_API const char *zipnn_status_name(zipnn_status status);
+
+typedef struct zipnn_error {
+    zipnn_status status;
+    uint64_t offset;   /* byte offset in the input, or UINT64_MAX when no single place is to blame */
+    char message[240]; /* one sentence, NUL-terminated, without a final newline */
+} zipnn_error;
+
+/* ---- element types ----------------------------------------------------------------------------------------------- */
+
+/* Element types of tensors. Values are stable within this major version; they never appear in an archive. */
+typedef enum zipnn_dtype {
+    ZIPNN_DTYPE_UNKNOWN = 0, /* opaque bytes: the element width is measured */
+    ZIPNN_BF16 = 1,
+    ZIPNN_F16 = 2,
+    ZIPNN_F32 = 3,
+    ZIPNN_F64 = 4,
+    ZIPNN_F8_E4M3 = 5,
+    ZIPNN_F8_E5M2 = 6,
+    ZIPNN_F8_E4M3FNUZ = 7,
+    ZIPNN_F8_E5M2FNUZ = 8,
+    ZIPNN_F8_E8M0 = 9,
+    ZIPNN_F6_E2M3 = 10,
+    ZIPNN_F6_E3M2 = 11,
+    ZIPNN_F4_E2M1 = 12,
+    ZIPNN_I8 = 13,
+    ZIPNN_U8 = 14,
+    ZIPNN_I16 = 15,
+    ZIPNN_U16 = 16,
+    ZIPNN_I32 = 17,
+    ZIPNN_U32 = 18,
+    ZIPNN_I64 = 19,
+    ZIPNN_U64 = 20,
+    ZIPNN_BOOL = 21,
+    ZIPNN_C64 = 22 /* two F32 */
+} zipnn_dtype;
+
+/* Name of a dtype as safetensors spells it ("BF16"), "?" for unknown; a static string. */
+ZIPNN_API const char *zipnn_dtype_name(zipnn_dtype dtype);
+
+/* Size of an element in bits (4 for F4_E2M1), 0 for unknown. */
+ZIPNN_API unsigned zipnn_dtype_bits(zipnn_dtype dtype);
+
+/* ---- contexts ---------------------------------------------------------------------------------------------------- */
+
+/* Instruction sets. Every one gives identical bytes, both ways; forcing one is for tests and benchmarks. */
+typedef enum zipnn_cpu {
+    ZIPNN_CPU_BEST = 0,
+    ZIPNN_CPU_SCALAR = 1,
+    ZIPNN_CPU_AVX2 = 2,
+    ZIPNN_CPU_AVX512 = 3, /* F, BW, VL, DQ, VBMI, VBMI2 */
+    ZIPNN_CPU_NEON = 4
+} zipnn_cpu;
+
+typedef enum zipnn_verify {
+    ZIPNN_VERIFY_DEFAULT = 0, /* pack and compress decode every chunk and compare it before writing it */
+    ZIPNN_VERIFY_OFF = 1      /* trust the encoder */
+} zipnn_verify;
+
+enum {
+    ZIPNN_LEVEL_DEFAULT = 0, /* means level 3 */
+    ZIPNN_LEVEL_FAST = 1,
+    ZIPNN_LEVEL_BEST = 9
+};
+
+/* Memory hooks. alloc returns `size` bytes aligned as malloc does, or NULL; release accepts NULL. Called only by the
+ * thread that is inside a call of this library with the context or archive concerned. */
+typedef struct zipnn_allocator {
+    void *(*alloc)(void *user, size_t size);
+    void (*release)(void *user, void *ptr);
+    void *user;
+} zipnn_allocator;
+
+/* Parallel-for hook. run must call task(arg, i) exactly once for each i in [0, n), on any threads, in any order, also
+ * one after the other on the calling thread, and return when all calls have returned. */
+typedef struct zipnn_executor {
+    void (*run)(void *user, size_t n, void (*task)(void *arg, size_t i), void *arg);
+    void *user;
+} zipnn_executor;
+
+/* Called now and then, never from two threads at once, possibly from a worker thread. `done` original bytes of `total`
+ * (UINT64_MAX when unknown) are finished. A non-zero answer stops the operation with ZIPNN_E_CANCELLED. */
+typedef int (*zipnn_progress_fn)(void *user, uint64_t done, uint64_t total);
+
+/* Options of a context. Zero every field you do not set and put sizeof(zipnn_options) in `size`; a longer struct than
+ * this library knows is accepted as long as the part it does not know is zero. */
+typedef struct zipnn_options {
+    size_t size;
+    int level; /* 1 .. 9, 0 for the default (3). Levels 1 and 3 exist; others map to the nearest of the two */
+    unsigned
+        threads;   /* worker threads including the caller; 0 means 1. No more than this many tasks go to `executor` */
+    zipnn_cpu cpu; /* ZIPNN_E_UNSUPPORTED when this machine lacks it */
+    zipnn_dtype dtype; /* element type of input that no reader recognises; UNKNOWN measures it */
+    zipnn_verify verify;
+    int sha256;                 /* non-zero: store the SHA-256 of the original too */
+    zipnn_allocator allocator;  /* alloc NULL: malloc and free */
+    zipnn_executor executor;    /* run NULL: the context's own threads, started on first need */
+    zipnn_progress_fn progress; /* may be NULL */
+    void *progress_user;
+} zipnn_options;
+
+typedef struct zipnn_ctx zipnn_ctx;
+
+/* Creates a context; `options` may be NULL for defaults. The context owns all working memory, about 4 MiB per thread.
+ */
+ZIPNN_API zipnn_status zipnn_create(const zipnn_options *options, zipnn_ctx **ctx, zipnn_error *err);
+
+/* Frees a context and stops its threads; NULL is accepted. Archives opened with it must be closed before. */
+ZIPNN_API void zipnn_destroy(zipnn_ctx *ctx);
+
+/* Name of the instruction set in use: "scalar", "avx2", "avx512" or "neon"; a static string. */
+ZIPNN_API const char *zipnn_kernel_name(const zipnn_ctx *ctx);
+
+/* ---- buffers ----------------------------------------------------------------------------------------------------- */
+
+/* Largest archive that `len` original bytes can become, UINT64_MAX when that does not fit. */
+ZIPNN_API uint64_t zipnn_compress_bound(uint64_t len);
+
+/* Compresses src[0, len) into dst[0, cap). The input may be a whole model file (safetensors is recognised) or bare
+ * weights (options.dtype says of which type). Never fails for lack of space when cap >= zipnn_compress_bound(len). */
+ZIPNN_API zipnn_status zipnn_compress(zipnn_ctx *ctx, const void *src, size_t len, void *dst, size_t cap,
+                                      size_t *out_len, zipnn_error *err);
+
+/* Size of the original of the archive src[0, len), from its index, checksum verified. */
+ZIPNN_API zipnn_status zipnn_original_size(const void *src, size_t len, uint64_t *original, zipnn_error *err);
+
+/* Restores the archive src[0, len) into dst[0, cap). Every chunk's checksum is verified before the chunk is decoded. On
+ * failure dst holds unspecified bytes. Fastest when dst is memory that has been written before (no page faults). The
+ * digest of the whole original is not recomputed here, since that costs a second pass over memory: zipnn_unpack and
+ * zipnn_test do it. */
+ZIPNN_API zipnn_status zipnn_decompress(zipnn_ctx *ctx, const void *src, size_t len, void *dst, size_t cap,
+                                        size_t *out_len, zipnn_error *err);
+
+/* ---- sources and sinks ------------------------------------------------------------------------------------------- */
+
+/* Where bytes come from. `read` (sequential) or `read_at` (positioned) must be set; read_at wins when both are. They
+ * return ZIPNN_OK or ZIPNN_E_IO (other values are passed on) and may explain themselves in `err`.
+ *  - read: puts up to cap bytes at buf, their number in *got; 0 means the end. Short reads are fine. One thread at a
+ * time.
+ *  - read_at: fills exactly len bytes from offset off; called by several threads at once. Needs `length`. */
+typedef struct zipnn_source {
+    zipnn_status (*read)(void *user, void *buf, size_t cap, size_t *got, zipnn_error *err);
+    zipnn_status (*read_at)(void *user, uint64_t off, void *buf, size_t len, zipnn_error *err);
+    uint64_t length; /* total bytes; UINT64_MAX when unknown (then read only) */
+    void *user;
+} zipnn_source;
+
+/* Where bytes go. `write` takes all len bytes in order, one thread at a time. `write_at` is optional: when set and the
+ * operation knows the offsets, several threads call it at once with disjoint ranges that together cover the output. */
+typedef struct zipnn_sink {
+    zipnn_status (*write)(void *user, const void *buf, size_t len, zipnn_error *err);
+    zipnn_status (*write_at)(void *user, uint64_t off, const void *buf, size_t len, zipnn_error *err);
+    void *user;
+} zipnn_sink;
+
+typedef struct zipnn_stats {
+    uint64_t original; /* bytes */
+    uint64_t archive;  /* bytes */
+    uint64_t n_chunks;
+    uint8_t xxh3[16];   /* XXH3-128 of the original, canonical (big-endian) order as xxhsum prints it */
+    uint8_t sha256[32]; /* zero when not asked for */
+    int has_sha256;
+} zipnn_stats;
+
+/* Compresses everything the source gives into an archive written in order to sink->write. Memory is bounded, whatever
+ * the size; the bytes are the same for a pipe and a file. `stats` may be NULL. */
+ZIPNN_API zipnn_status zipnn_pack(zipnn_ctx *ctx, const zipnn_source *source, const zipnn_sink *sink,
+                                  zipnn_stats *stats, zipnn_error *err);
+
+/* Restores an archive. With source->read_at and sink->write_at chunks go to their places from all threads, otherwise in
+ * order. The digests of the whole original are verified at the end: output is good only when ZIPNN_OK is returned. */
+ZIPNN_API zipnn_status zipnn_unpack(zipnn_ctx *ctx, const zipnn_source *source, const zipnn_sink *sink,
+                                    zipnn_stats *stats, zipnn_error *err);
+
+/* Does all that zipnn_unpack does except writing. */
+ZIPNN_API zipnn_status zipnn_test(zipnn_ctx *ctx, const zipnn_source *source, zipnn_stats *stats, zipnn_error *err);
+
+/* ---- archives: listing and random access ------------------------------------------------------------------------- */
+
+typedef struct zipnn_archive zipnn_archive;
+
+typedef struct zipnn_archive_info {
+    uint64_t original; /* bytes */
+    uint64_t archive;  /* bytes */
+    uint64_t n_chunks;
+    uint64_t n_tensors;    /* 0 when the original is not a model file this library reads */
+    const char *container; /* "safetensors" or "raw"; static string */
+    uint8_t xxh3[16];
+    uint8_t sha256[32];
+    int has_sha256;
+    int level; /* the level it was written with */
+} zipnn_archive_info;
+
+typedef struct zipnn_tensor_info {
+    const char *name; /* UTF-8 as in the file, NUL-terminated; owned by the archive */
+    zipnn_dtype dtype;
+    uint32_t rank;
+    const uint64_t *shape; /* `rank` entries; owned by the archive */
+    uint64_t offset;       /* of its first byte in the original */
+    uint64_t length;       /* bytes in the original */
+    uint64_t stored;       /* its share of archive bytes: a chunk shared by tensors is divided in proportion */
+} zipnn_tensor_info;
+
+typedef struct zipnn_chunk_info {
+    uint64_t offset;         /* of its first byte in the original */
+    uint64_t length;         /* original bytes */
+    uint64_t archive_offset; /* of its frame in the archive */
+    uint64_t stored;         /* bytes of its frame */
+    uint64_t check;          /* XXH3-64 of the stored chunk */
+} zipnn_chunk_info;
+
+/* Opens an archive on a source with read_at; reads and verifies header and index, and the original's own header if it
+ * is a model file. The source struct is copied; what it points to must outlive the archive. One thread at a time per
+ * context. */
+ZIPNN_API zipnn_status zipnn_archive_open(zipnn_ctx *ctx, const zipnn_source *source, zipnn_archive **archive,
+                                          zipnn_error *err);
+ZIPNN_API void zipnn_archive_close(zipnn_archive *archive);
+
+ZIPNN_API void zipnn_archive_get_info(const zipnn_archive *archive, zipnn_archive_info *info);
+ZIPNN_API zipnn_status zipnn_archive_chunk(const zipnn_archive *archive, uint64_t index, zipnn_chunk_info *info,
+                                           zipnn_error *err);
+ZIPNN_API zipnn_status zipnn_archive_tensor(const zipnn_archive *archive, uint64_t index, zipnn_tensor_info *info,
+                                            zipnn_error *err);
+
+/* Index of the tensor with exactly this name; ZIPNN_E_NOT_FOUND otherwise. */
+ZIPNN_API zipnn_status zipnn_archive_find(const zipnn_archive *archive, const char *name, uint64_t *index,
+                                          zipnn_error *err);
+
+/* Reads original bytes [off, off + len) into dst, decoding only the chunks they touch. */
+ZIPNN_API zipnn_status zipnn_archive_read(zipnn_archive *archive, uint64_t off, uint64_t len, void *dst,
+                                          zipnn_error *err);
+
+/* Reads a whole tensor; cap must be at least its length. */
+ZIPNN_API zipnn_status zipnn_archive_read_tensor(zipnn_archive *archive, uint64_t index, void *dst, size_t cap,
+                                                 zipnn_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

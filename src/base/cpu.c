@@ -1,0 +1,15 @@
+#include "base/cpu.h"
+
+struct zn_cpu zn_cpu_detect(void) {
+    struct zn_cpu cpu = {false, false, false};
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    cpu.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+    cpu.avx512 = cpu.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                 __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+                 __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2");
+#elif defined(__aarch64__)
+    cpu.neon = true;
+#endif
+    return cpu;
+}

@@ -1,0 +1,15 @@
+/* What this processor can do, asked once per context. */
+#ifndef ZN_BASE_CPU_H
+#define ZN_BASE_CPU_H
+
+#include <stdbool.h>
+
+struct zn_cpu {
+    bool avx2;   /* AVX2, BMI1, BMI2, LZCNT */
+    bool avx512; /* the above and AVX-512 F, BW, VL, DQ, VBMI, VBMI2 */
+    bool neon;   /* Advanced SIMD on AArch64 */
+};
+
+struct zn_cpu zn_cpu_detect(void);
+
+#endif

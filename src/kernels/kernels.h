@@ -1,0 +1,172 @@
+/* Pure loops over bytes: no allocation, no status, no I/O, no state of their own.
+ *
+ * A kernel set is a value: one const struct of function pointers per instruction set. The scalar set is the readable
+ * definition; every other set is tested against it, byte for byte. Each precondition below has been proved by the codec
+ * that calls; inside, a loop over hostile bits may answer false, the rest cannot fail.
+ */
+#ifndef ZN_KERNELS_KERNELS_H
+#define ZN_KERNELS_KERNELS_H
+
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- R16: interleaved rANS with 16-bit states and 64 slots (doc/format.md, "R16")
+ * --------------------------------------- */
+
+enum {
+    ZN_R16_SLOTS = 64,      /* probabilities are multiples of 1/64 */
+    ZN_R16_LOW = 256,       /* a state lies in [256, 65536) between symbols */
+    ZN_R16_LANES = 128,     /* lanes of a full-size stream; small streams use fewer */
+    ZN_R16_MAX_LISTED = 15, /* symbols a table lists besides the escape */
+    ZN_R16_MAX_TABLES = 16,
+    ZN_R16_CLASSES = 32,  /* encoder: symbols are first mapped to classes; class 31 is "listed nowhere" */
+    ZN_R16_MIN_BLOCK = 7, /* log2 of the smallest block that has a table of its own */
+    ZN_SLACK = 64         /* bytes that must be readable or writable past an area where a contract says "slack" */
+};
+
+/* Decoder side of one table. By slot: the frequency F and bias B of the update x = F * (x >> 6) + B, and the symbol. By
+ * rank (position in the table, the escape last): the same facts for kernels that look up 16 entries instead of 64. */
+struct zn_r16_table {
+    alignas(64) uint8_t freq[64]; /* 1 .. 64 */
+    uint8_t bias[64];             /* slot - first slot of its symbol */
+    uint8_t sym[64];              /* symbol, or zn_r16_decoder.esc_mark in the slots of the escape */
+    uint8_t rank[64];             /* slot -> rank */
+    uint8_t rank_freq[16];
+    uint8_t rank_first[16]; /* first slot */
+    uint8_t rank_sym[16];
+};
+
+/* One table as the format states it: n listed symbols with their frequencies, then the escape. sum(freq) + esc_freq ==
+ * 64, every freq >= 1, symbols distinct. */
+struct zn_r16_model {
+    uint8_t n; /* 0 .. ZN_R16_MAX_LISTED */
+    uint8_t esc_freq;
+    uint8_t sym[ZN_R16_MAX_LISTED];
+    uint8_t freq[ZN_R16_MAX_LISTED];
+};
+
+/* Fills the decoder side. `esc_mark` is a byte that no table of the stream lists. */
+void zn_r16_table_build(struct zn_r16_table *table, const struct zn_r16_model *model, uint8_t esc_mark);
+
+struct zn_r16_decoder {
+    alignas(64) uint16_t state[ZN_R16_LANES]; /* by lane: symbol i of the stream uses lane i mod (1 << lanes_log2) */
+    const struct zn_r16_table *tables;
+    const uint8_t *ids;  /* table of each block; every entry proved to be a table's index. NULL: always table 0 */
+    unsigned block_log2; /* block = 1 << block_log2 symbols, >= ZN_R16_MIN_BLOCK */
+    unsigned lanes_log2; /* 0 .. 7; kernels other than scalar are fast for 7 and may hand others to scalar */
+    uint8_t esc_mark;    /* a byte that no table lists */
+    size_t pos;          /* symbols decoded so far */
+    const uint8_t *in, *in_end;       /* renormalisation bytes not yet used */
+    const uint8_t *esc, *esc_end;     /* escaped symbols not yet used */
+    const uint8_t *ahead, *ahead_end; /* bytes the caller will read next: a kernel may prefetch them step by step and
+                                         move `ahead` on. NULL, NULL for none */
+};
+
+struct zn_r16_codes;
+
+struct zn_r16_encoder {
+    uint16_t state[ZN_R16_LANES];
+    const struct zn_r16_codes *tables;
+    const uint8_t *ids; /* as above; covers all n symbols */
+    unsigned block_log2, lanes_log2;
+    uint8_t class_of[256]; /* symbol -> class; unlisted ones -> 31 */
+    uint8_t *out;          /* renormalisation bytes are written below, downwards */
+    uint8_t *esc;          /* escaped symbols, likewise */
+};
+
+/* Encoder side of one table, by class. A class the table does not list has its bit set in `escaped` and carries the
+ * numbers of the escape. Update of a state x for a class c: if (x >= freq << 10) emit the low byte of x, x >>= 8; q =
+ * ((x + 1) * recip >> 16) >> shift;                      (equals x / freq, see r16_codes.c) x = q * 64 + first + (x - q
+ * * freq) = x + first + q * (64 - freq) */
+struct zn_r16_codes {
+    alignas(64)
+        uint16_t top[ZN_R16_CLASSES]; /* largest x that needs no byte emitted: (freq << 10) - 1, 65535 for freq 64 */
+    uint16_t recip[ZN_R16_CLASSES];
+    uint16_t shift[ZN_R16_CLASSES];
+    uint16_t first[ZN_R16_CLASSES]; /* first slot */
+    uint16_t rest[ZN_R16_CLASSES];  /* 64 - freq */
+    uint32_t escaped;               /* bit c: class c is sent as an escape */
+};
+
+/* Fills the encoder side; the model's symbols have classes of their own below 31. Classes it does not list get the
+ * escape; when the model has none (esc_freq 0) the caller promises that they do not occur. */
+void zn_r16_codes_build(struct zn_r16_codes *codes, const struct zn_r16_model *model, const uint8_t *class_of);
+
+/* ---- layouts: how elements fall apart into planes
+ * ---------------------------------------------------------------------- */
+
+/* Elements are little-endian words of W bytes. "R" shapes rotate the word left by one bit first, which brings a float's
+ * exponent to the top and its sign to the bottom. Plane p is then byte p of every word (plane W-1 is the top byte), n
+ * bytes each. */
+enum zn_shape {
+    ZN_SHAPE_8,   /* 1 plane: the bytes themselves */
+    ZN_SHAPE_16,  /* 2 planes */
+    ZN_SHAPE_16R, /* 2 planes; bf16: plane 1 = exponent, plane 0 = mantissa and sign */
+    ZN_SHAPE_32,  /* 4 planes */
+    ZN_SHAPE_32R, /* 4 planes; fp32: plane 3 = exponent */
+    ZN_SHAPE_64,  /* 8 planes */
+    ZN_SHAPE_64R, /* 8 planes */
+    ZN_SHAPE_F16, /* 3 planes of fp16, rotated: plane 2 = the top 5 bits (exponent), one byte each; plane 1 = the next 3
+                     bits, packed: per 64 elements three 64-bit little-endian masks (bit 2, bit 1, bit 0 of the three;
+                     bit i of a mask belongs to element i; a last group of fewer elements has zero bits above), 24 *
+                     ceil(n / 64) bytes; plane 0 = low byte */
+    ZN_N_SHAPES
+};
+
+enum zn_store {
+    ZN_STORE_CACHED, /* ordinary stores */
+    ZN_STORE_STREAM  /* the output is large and not read soon: bypass the caches where that pays; same bytes */
+};
+
+struct zn_kernels {
+    const char *name; /* "scalar", "avx2", ... */
+
+    /* Decodes the next n symbols into out[0, n). pos must be a multiple of the lane count; n must be one too, except in
+     * the last call of a stream. false: renormalisation bytes or escapes ran out. Reads nothing outside [in, in_end)
+     * and [esc, esc_end), writes nothing outside out[0, n). */
+    bool (*r16_decode)(struct zn_r16_decoder *d, uint8_t *out, size_t n);
+
+    /* The same fused with the merge of ZN_SHAPE_16R: symbols are plane 1, raw[0, n) is plane 0, out receives 2n bytes.
+     * lanes_log2 must be 7. */
+    bool (*r16_decode_16r)(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n, enum zn_store store);
+
+    /* Encodes src[0, n) from the last symbol to the first, symbol i on lane i mod lanes. At least n + ZN_SLACK writable
+     * bytes lie below e->out and below e->esc. */
+    void (*r16_encode)(struct zn_r16_encoder *e, const uint8_t *src, size_t n);
+
+    /* Splits n elements at src into planes; plane pointers beyond the shape's count are not looked at. */
+    void (*split[ZN_N_SHAPES])(const uint8_t *src, size_t n, uint8_t *const *planes);
+
+    /* The inverse. */
+    void (*merge[ZN_N_SHAPES])(const uint8_t *const *planes, size_t n, uint8_t *out, enum zn_store store);
+
+    /* Counts the symbols of a plane by block and class: hist[b][c] for block b of 1 << block_log2 symbols (the last may
+     * be shorter) is how many of its symbols have class_of[] == c, counting only groups of 64 symbols whose index in
+     * the plane is a multiple of `step` (1, 2 or 4; a group's index is position / 64). Blocks hold at least 64 * step
+     * symbols. Classes n_classes .. 31 do not occur except 31; hist entries of all 32 classes are written. */
+    void (*class_hist)(const uint8_t *plane, size_t n, unsigned block_log2, const uint8_t *class_of, unsigned n_classes,
+                       unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]);
+
+    /* Adds to hist the byte counts of every step-th group of 64 bytes (step >= 1), the last possibly shorter. */
+    void (*byte_hist)(const uint8_t *p, size_t n, size_t step, uint32_t *hist);
+
+    /* For each block the table with the least sum over classes of hist[b][c] * cost[t][c]; the lowest index wins a tie.
+     * Costs are at most 4095, sums of a block's counts at most 65535. */
+    void (*assign)(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, const uint16_t (*cost)[ZN_R16_CLASSES],
+                   unsigned n_tables, uint8_t *ids);
+
+    /* XXH3-64 with seed 0. */
+    uint64_t (*xxh3_64)(const void *data, size_t len);
+
+    /* Streaming XXH3-128 (seed 0) on a state of xxhash's own type; the state works across kernel sets. */
+    void (*xxh3_update)(void *state, const void *data, size_t len);
+};
+
+/* All sets compiled in that this CPU can run, best first; scalar is always last. NULL after the last. */
+const struct zn_kernels *zn_kernels_at(unsigned index);
+
+extern const struct zn_kernels zn_kernels_scalar;
+
+#endif

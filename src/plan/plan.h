@@ -1,0 +1,58 @@
+/* The shared vocabulary of readers and engine: which bytes of a file are elements of which type.
+ *
+ * A plan only gives hints. The archive always replays the original bytes, so a plan that is wrong, incomplete or made
+ * up costs ratio, never data. Whatever no tensor covers is opaque, and so is everything past the end of the file.
+ */
+#ifndef ZN_PLAN_PLAN_H
+#define ZN_PLAN_PLAN_H
+
+#include "base/mem.h"
+
+enum { ZN_MAX_RANK = 64 };
+
+struct zn_tensor {
+    uint64_t off, len; /* bytes in the file; off + len does not overflow */
+    zipnn_dtype dtype;
+    uint32_t rank;
+    size_t name;  /* offset of its NUL-terminated name in zn_plan.names */
+    size_t shape; /* index of its first dimension in zn_plan.dims */
+};
+
+struct zn_plan {
+    zipnn_allocator alloc;
+    const char *container;     /* "safetensors", "raw"; static */
+    struct zn_tensor *tensors; /* ascending by off, not overlapping; len may be 0 */
+    size_t n_tensors, tensors_cap;
+    char *names;
+    size_t names_len, names_cap;
+    uint64_t *dims;
+    size_t n_dims, dims_cap;
+};
+
+/* An empty plan ("raw"). zn_plan_free accepts a plan that was only initialised. */
+void zn_plan_init(struct zn_plan *plan, const zipnn_allocator *alloc);
+void zn_plan_free(struct zn_plan *plan);
+
+/* Appends a tensor; any order. Fails only for lack of memory (the plan stays as it was) or rank > ZN_MAX_RANK. */
+zipnn_status zn_plan_add(struct zn_plan *plan, uint64_t off, uint64_t len, zipnn_dtype dtype, const char *name,
+                         size_t name_len, const uint64_t *dims, uint32_t rank, zipnn_error *err);
+
+/* Sorts by offset and drops tensors that overlap an earlier one: call once after the last zn_plan_add. */
+void zn_plan_finish(struct zn_plan *plan);
+
+/* One run of bytes of one type, for the chunker. */
+struct zn_span {
+    uint64_t off, len; /* len is UINT64_MAX - off for the open end after the last tensor */
+    zipnn_dtype dtype; /* UNKNOWN where no tensor lies */
+};
+
+/* Walks a finished plan as spans that tile [0, UINT64_MAX) in order; empty tensors are skipped. Start with {plan, 0,
+ * 0}. */
+struct zn_plan_walk {
+    const struct zn_plan *plan;
+    size_t next; /* index of the next tensor */
+    uint64_t at; /* bytes tiled so far */
+};
+struct zn_span zn_plan_next(struct zn_plan_walk *walk);
+
+#endif
