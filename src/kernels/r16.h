@@ -1,0 +1,44 @@
+/* The R16 coder by instruction set; kernels.h has the contracts. A set's vector loops take whole turns of the 128 lanes
+ * and leave streams of fewer lanes, ragged ends and the last bytes of a stream to the scalar functions.
+ */
+#ifndef ZN_KERNELS_R16_H
+#define ZN_KERNELS_R16_H
+
+#include "kernels/kernels.h"
+
+bool zn_r16_decode_scalar(struct zn_r16_decoder *d, uint8_t *out, size_t n);
+bool zn_r16_decode_16r_scalar(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n,
+                              enum zn_store store);
+void zn_r16_encode_scalar(struct zn_r16_encoder *e, const uint8_t *src, size_t n);
+
+/* Encodes src[from, to) only, last symbol first; lanes and blocks are counted from src[0]. */
+void zn_r16_encode_range_scalar(struct zn_r16_encoder *e, const uint8_t *src, size_t from, size_t to);
+
+#if defined(__x86_64__)
+bool zn_r16_decode_avx2(struct zn_r16_decoder *d, uint8_t *out, size_t n);
+bool zn_r16_decode_16r_avx2(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n, enum zn_store store);
+void zn_r16_encode_avx2(struct zn_r16_encoder *e, const uint8_t *src, size_t n);
+
+/* Needs AVX-512 F, BW, VL, DQ, VBMI, VBMI2 and BMI2. */
+bool zn_r16_decode_avx512(struct zn_r16_decoder *d, uint8_t *out, size_t n);
+bool zn_r16_decode_16r_avx512(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n,
+                              enum zn_store store);
+void zn_r16_encode_avx512(struct zn_r16_encoder *e, const uint8_t *src, size_t n);
+#endif
+
+#if defined(__aarch64__)
+bool zn_r16_decode_neon(struct zn_r16_decoder *d, uint8_t *out, size_t n);
+bool zn_r16_decode_16r_neon(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n, enum zn_store store);
+void zn_r16_encode_neon(struct zn_r16_encoder *e, const uint8_t *src, size_t n);
+#endif
+
+/* The table of the block that holds symbol `pos`. */
+static inline const struct zn_r16_table *zn_r16_table_at(const struct zn_r16_decoder *d, size_t pos) {
+    return d->tables + (d->ids ? d->ids[pos >> d->block_log2] : 0);
+}
+
+static inline const struct zn_r16_codes *zn_r16_codes_at(const struct zn_r16_encoder *e, size_t pos) {
+    return e->tables + (e->ids ? e->ids[pos >> e->block_log2] : 0);
+}
+
+#endif
