@@ -1,0 +1,31 @@
+/* XXH3 by instruction set. The hash itself is the xxHash library's, compiled here once per instruction set; no other
+ * file includes its header.
+ */
+#ifndef ZN_KERNELS_HASH_H
+#define ZN_KERNELS_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    ZN_XXH3_STATE_SIZE = 576, /* of the library's XXH3_state_t */
+    ZN_XXH3_STATE_ALIGN = 64
+};
+
+/* A streaming XXH3-128 with seed 0: reset, any number of updates through any kernel set, digest. The digest leaves the
+ * state as it was and is written in xxHash's canonical form, big-endian. */
+void zn_xxh3_128_reset(void *state);
+void zn_xxh3_128_digest(const void *state, uint8_t out[16]);
+
+uint64_t zn_xxh3_64_scalar(const void *data, size_t len);
+void zn_xxh3_update_scalar(void *state, const void *data, size_t len);
+
+#if defined(__x86_64__)
+uint64_t zn_xxh3_64_avx2(const void *data, size_t len);
+void zn_xxh3_update_avx2(void *state, const void *data, size_t len);
+
+uint64_t zn_xxh3_64_avx512(const void *data, size_t len);
+void zn_xxh3_update_avx512(void *state, const void *data, size_t len);
+#endif
+
+#endif

@@ -1,0 +1,191 @@
+/* The loops of a kernel set in plain C. Each loops_*.c includes this once, with ZN_FN defined as the storage class and
+ * target attribute of its functions, and lets the compiler vectorise them; where a set has better loops of its own,
+ * these take the ragged ends. The contracts are in kernels.h.
+ */
+#include <string.h>
+
+#include "base/bytes.h"
+#include "kernels/kernels.h"
+
+/* ---- splitting words into byte planes
+ * --------------------------------------------------------------------------------- */
+
+/* A rotation by `rot`, 0 or 1, that compilers fold into nothing or one instruction. */
+#define ZN_ROTL(w, rot, bits) ((w) << (rot) | (w) >> (-(rot) & ((bits)-1)))
+#define ZN_ROTR(w, rot, bits) ((w) >> (rot) | (w) << (-(rot) & ((bits)-1)))
+
+ZN_FN void plain_split16(const uint8_t *src, size_t n, uint8_t *const *planes, unsigned rot) {
+    uint8_t *restrict p0 = planes[0], *restrict p1 = planes[1];
+    for (size_t i = 0; i < n; i++) {
+        const unsigned w = zn_get_u16(src + 2 * i), r = ZN_ROTL(w | w << 16, rot, 32) >> 16;
+        p0[i] = (uint8_t)r;
+        p1[i] = (uint8_t)(r >> 8);
+    }
+}
+
+ZN_FN void plain_split32(const uint8_t *src, size_t n, uint8_t *const *planes, unsigned rot) {
+    uint8_t *restrict p0 = planes[0], *restrict p1 = planes[1], *restrict p2 = planes[2], *restrict p3 = planes[3];
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t w = zn_get_u32(src + 4 * i), r = ZN_ROTL(w, rot, 32);
+        p0[i] = (uint8_t)r;
+        p1[i] = (uint8_t)(r >> 8);
+        p2[i] = (uint8_t)(r >> 16);
+        p3[i] = (uint8_t)(r >> 24);
+    }
+}
+
+ZN_FN void plain_split64(const uint8_t *src, size_t n, uint8_t *const *planes, unsigned rot) {
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t w = zn_get_u64(src + 8 * i), r = ZN_ROTL(w, rot, 64);
+        for (unsigned p = 0; p < 8; p++) planes[p][i] = (uint8_t)(r >> 8 * p);
+    }
+}
+
+ZN_FN void plain_split_8(const uint8_t *src, size_t n, uint8_t *const *planes) {
+    if (n) memcpy(planes[0], src, n);
+}
+ZN_FN void plain_split_16(const uint8_t *src, size_t n, uint8_t *const *planes) {
+    plain_split16(src, n, planes, 0);
+}
+ZN_FN void plain_split_16r(const uint8_t *src, size_t n, uint8_t *const *planes) {
+    plain_split16(src, n, planes, 1);
+}
+ZN_FN void plain_split_32(const uint8_t *src, size_t n, uint8_t *const *planes) {
+    plain_split32(src, n, planes, 0);
+}
+ZN_FN void plain_split_32r(const uint8_t *src, size_t n, uint8_t *const *planes) {
+    plain_split32(src, n, planes, 1);
+}
+ZN_FN void plain_split_64(const uint8_t *src, size_t n, uint8_t *const *planes) {
+    plain_split64(src, n, planes, 0);
+}
+ZN_FN void plain_split_64r(const uint8_t *src, size_t n, uint8_t *const *planes) {
+    plain_split64(src, n, planes, 1);
+}
+
+/* One group of at most 64 elements; `masks` is its 24 bytes of plane 1. */
+ZN_FN void plain_split_f16_group(const uint8_t *src, size_t n, uint8_t *low, uint8_t *masks, uint8_t *top) {
+    uint64_t mask[3] = {0, 0, 0};
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t w = zn_get_u16(src + 2 * i), r = (w << 1 | w >> 15) & 0xffff;
+        low[i] = (uint8_t)r;
+        top[i] = (uint8_t)(r >> 11);
+        for (unsigned b = 0; b < 3; b++) mask[b] |= (uint64_t)(r >> (10 - b) & 1) << i;
+    }
+    for (unsigned b = 0; b < 3; b++) zn_put_u64(masks + 8 * b, mask[b]);
+}
+
+ZN_FN void plain_split_f16(const uint8_t *src, size_t n, uint8_t *const *planes) {
+    for (size_t i = 0; i < n; i += 64)
+        plain_split_f16_group(src + 2 * i, ZN_MIN(n - i, 64), planes[0] + i, planes[1] + i / 64 * 24, planes[2] + i);
+}
+
+/* ---- merging byte planes into words
+ * ----------------------------------------------------------------------------------- */
+
+ZN_FN void plain_merge16(const uint8_t *const *planes, size_t n, uint8_t *restrict out, unsigned rot) {
+    const uint8_t *p0 = planes[0], *p1 = planes[1];
+    for (size_t i = 0; i < n; i++) {
+        const unsigned r = p0[i] | (unsigned)p1[i] << 8;
+        zn_put_u16(out + 2 * i, (uint16_t)ZN_ROTR(r | r << 16, rot, 32));
+    }
+}
+
+ZN_FN void plain_merge32(const uint8_t *const *planes, size_t n, uint8_t *restrict out, unsigned rot) {
+    const uint8_t *p0 = planes[0], *p1 = planes[1], *p2 = planes[2], *p3 = planes[3];
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t r = p0[i] | (uint32_t)p1[i] << 8 | (uint32_t)p2[i] << 16 | (uint32_t)p3[i] << 24;
+        zn_put_u32(out + 4 * i, ZN_ROTR(r, rot, 32));
+    }
+}
+
+ZN_FN void plain_merge64(const uint8_t *const *planes, size_t n, uint8_t *restrict out, unsigned rot) {
+    for (size_t i = 0; i < n; i++) {
+        uint64_t r = 0;
+        for (unsigned p = 0; p < 8; p++) r |= (uint64_t)planes[p][i] << 8 * p;
+        zn_put_u64(out + 8 * i, ZN_ROTR(r, rot, 64));
+    }
+}
+
+ZN_FN void plain_merge_8(const uint8_t *const *planes, size_t n, uint8_t *out) {
+    if (n) memcpy(out, planes[0], n);
+}
+ZN_FN void plain_merge_16(const uint8_t *const *planes, size_t n, uint8_t *out) {
+    plain_merge16(planes, n, out, 0);
+}
+ZN_FN void plain_merge_16r(const uint8_t *const *planes, size_t n, uint8_t *out) {
+    plain_merge16(planes, n, out, 1);
+}
+ZN_FN void plain_merge_32(const uint8_t *const *planes, size_t n, uint8_t *out) {
+    plain_merge32(planes, n, out, 0);
+}
+ZN_FN void plain_merge_32r(const uint8_t *const *planes, size_t n, uint8_t *out) {
+    plain_merge32(planes, n, out, 1);
+}
+ZN_FN void plain_merge_64(const uint8_t *const *planes, size_t n, uint8_t *out) {
+    plain_merge64(planes, n, out, 0);
+}
+ZN_FN void plain_merge_64r(const uint8_t *const *planes, size_t n, uint8_t *out) {
+    plain_merge64(planes, n, out, 1);
+}
+
+ZN_FN void plain_merge_f16_group(const uint8_t *low, const uint8_t *masks, const uint8_t *top, size_t n, uint8_t *out) {
+    const uint64_t m2 = zn_get_u64(masks), m1 = zn_get_u64(masks + 8), m0 = zn_get_u64(masks + 16);
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t mid = (uint32_t)((m2 >> i & 1) << 2 | (m1 >> i & 1) << 1 | (m0 >> i & 1));
+        const uint32_t r = (uint32_t)(top[i] & 31) << 11 | mid << 8 | low[i];
+        zn_put_u16(out + 2 * i, (uint16_t)(r >> 1 | r << 15));
+    }
+}
+
+ZN_FN void plain_merge_f16(const uint8_t *const *planes, size_t n, uint8_t *out) {
+    for (size_t i = 0; i < n; i += 64)
+        plain_merge_f16_group(planes[0] + i, planes[1] + i / 64 * 24, planes[2] + i, ZN_MIN(n - i, 64), out + 2 * i);
+}
+
+/* ---- counting
+ * --------------------------------------------------------------------------------------------------------- */
+
+ZN_FN void plain_class_hist_block(const uint8_t *p, size_t n, const uint8_t *class_of, unsigned step, uint16_t *hist) {
+    uint16_t count[4][ZN_R16_CLASSES] = {{0}}; /* equal neighbours do not wait for each other's increment */
+    for (size_t i = 0; i < n; i += 64 * (size_t)step)
+        for (size_t k = i; k < ZN_MIN(i + 64, n); k++) count[k & 3][class_of[p[k]]]++;
+    for (unsigned c = 0; c < ZN_R16_CLASSES; c++)
+        hist[c] = (uint16_t)(count[0][c] + count[1][c] + count[2][c] + count[3][c]);
+}
+
+ZN_FN void plain_class_hist(const uint8_t *plane, size_t n, unsigned block_log2, const uint8_t *class_of,
+                            unsigned n_classes, unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]) {
+    const size_t block = (size_t)1 << block_log2;
+    (void)n_classes;
+    for (size_t i = 0; i < n; i += block)
+        plain_class_hist_block(plane + i, ZN_MIN(block, n - i), class_of, step, hist[i >> block_log2]);
+}
+
+ZN_FN void plain_byte_hist(const uint8_t *p, size_t n, size_t step, uint32_t *hist) {
+    uint32_t count[4][256] = {{0}};
+    for (size_t i = 0; i < n;) {
+        const size_t end = ZN_MIN(n - i, 64) + i;
+        size_t k = i;
+        for (; k + 4 <= end; k += 4)
+            for (unsigned c = 0; c < 4; c++) count[c][p[k + c]]++;
+        for (; k < end; k++) count[0][p[k]]++;
+        if (step > (n - i) / 64) break;
+        i += 64 * step;
+    }
+    for (unsigned s = 0; s < 256; s++) hist[s] += count[0][s] + count[1][s] + count[2][s] + count[3][s];
+}
+
+ZN_FN void plain_assign(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, const uint16_t (*cost)[ZN_R16_CLASSES],
+                        unsigned n_tables, uint8_t *ids) {
+    for (size_t b = 0; b < n_blocks; b++) {
+        uint32_t best = UINT32_MAX;
+        for (unsigned t = 0; t < n_tables; t++) {
+            uint32_t sum = 0;
+            for (unsigned c = 0; c < ZN_R16_CLASSES; c++) sum += (uint32_t)hist[b][c] * cost[t][c];
+            if (sum >= best) continue;
+            best = sum;
+            ids[b] = (uint8_t)t;
+        }
+    }
+}

@@ -1,0 +1,19 @@
+#include "kernels/sets.h"
+
+#include "base/cpu.h"
+
+const struct zn_kernels *zn_kernels_at(unsigned index) {
+    const struct zn_cpu cpu = zn_cpu_detect();
+    const struct zn_kernels *sets[4] = {NULL};
+    unsigned n = 0;
+#if defined(__x86_64__)
+    if (cpu.avx512) sets[n++] = &zn_kernels_avx512;
+    if (cpu.avx2) sets[n++] = &zn_kernels_avx2;
+#elif defined(__aarch64__)
+    if (cpu.neon) sets[n++] = &zn_kernels_neon;
+#else
+    (void)cpu;
+#endif
+    sets[n++] = &zn_kernels_scalar;
+    return index < n ? sets[index] : NULL;
+}

@@ -1,0 +1,14 @@
+/* The kernel sets that can be compiled in; each is the last thing in its loops_*.c. */
+#ifndef ZN_KERNELS_SETS_H
+#define ZN_KERNELS_SETS_H
+
+#include "kernels/kernels.h"
+
+#if defined(__x86_64__)
+extern const struct zn_kernels zn_kernels_avx2;
+extern const struct zn_kernels zn_kernels_avx512;
+#elif defined(__aarch64__)
+extern const struct zn_kernels zn_kernels_neon;
+#endif
+
+#endif
