@@ -11,7 +11,7 @@
 enum { ZN_MAX_RANK = 64 };
 
 struct zn_tensor {
-    uint64_t off, len; /* bytes in the file; off + len does not overflow */
+    uint64_t off, len; /* bytes of the file, which may be shorter than the plan believes; off + len does not overflow */
     zipnn_dtype dtype;
     uint32_t rank;
     size_t name;  /* offset of its NUL-terminated name in zn_plan.names */
@@ -29,15 +29,17 @@ struct zn_plan {
     size_t n_dims, dims_cap;
 };
 
-/* An empty plan ("raw"). zn_plan_free accepts a plan that was only initialised. */
+/* An empty plan ("raw"). zn_plan_free frees what it holds and leaves it as zn_plan_init did. */
 void zn_plan_init(struct zn_plan *plan, const zipnn_allocator *alloc);
 void zn_plan_free(struct zn_plan *plan);
 
-/* Appends a tensor; any order. Fails only for lack of memory (the plan stays as it was) or rank > ZN_MAX_RANK. */
+/* Appends a tensor; any order. off + len must not overflow, the name holds no NUL. Fails, leaving the plan as it was,
+ * only for lack of memory or rank > ZN_MAX_RANK. */
 zipnn_status zn_plan_add(struct zn_plan *plan, uint64_t off, uint64_t len, zipnn_dtype dtype, const char *name,
                          size_t name_len, const uint64_t *dims, uint32_t rank, zipnn_error *err);
 
-/* Sorts by offset and drops tensors that overlap an earlier one: call once after the last zn_plan_add. */
+/* Sorts by offset and drops tensors that overlap an earlier one (of two at one offset the one added first stays): call
+ * once after the last zn_plan_add. */
 void zn_plan_finish(struct zn_plan *plan);
 
 /* One run of bytes of one type, for the chunker. */
@@ -47,7 +49,7 @@ struct zn_span {
 };
 
 /* Walks a finished plan as spans that tile [0, UINT64_MAX) in order; empty tensors are skipped. Start with {plan, 0,
- * 0}. */
+ * 0}. After the open end come empty spans. */
 struct zn_plan_walk {
     const struct zn_plan *plan;
     size_t next; /* index of the next tensor */

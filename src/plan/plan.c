@@ -1,0 +1,86 @@
+#include "plan/plan.h"
+
+#include <stdlib.h>
+
+#include "base/bytes.h"
+
+void zn_plan_init(struct zn_plan *plan, const zipnn_allocator *alloc) {
+    *plan = (struct zn_plan){.alloc = *alloc, .container = "raw"};
+}
+
+void zn_plan_free(struct zn_plan *plan) {
+    zn_free(&plan->alloc, plan->tensors);
+    zn_free(&plan->alloc, plan->names);
+    zn_free(&plan->alloc, plan->dims);
+    const zipnn_allocator alloc = plan->alloc;
+    zn_plan_init(plan, &alloc);
+}
+
+/* Room for one more tensor, `name_len` + 1 more name bytes and `rank` more dimensions. */
+static zipnn_status make_room(struct zn_plan *plan, size_t name_len, uint32_t rank, zipnn_error *err) {
+    const zipnn_allocator *a = &plan->alloc;
+    if (name_len >= SIZE_MAX - plan->names_len || rank > SIZE_MAX - plan->n_dims)
+        return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "a plan's names do not fit in memory");
+
+    void *tensors = plan->tensors, *names = plan->names, *dims = plan->dims;
+    zipnn_status st = zn_grow(a, &tensors, &plan->tensors_cap, plan->n_tensors + 1, sizeof *plan->tensors, err);
+    plan->tensors = tensors;
+    if (st == ZIPNN_OK) st = zn_grow(a, &names, &plan->names_cap, plan->names_len + name_len + 1, 1, err);
+    plan->names = names;
+    if (st == ZIPNN_OK) st = zn_grow(a, &dims, &plan->dims_cap, plan->n_dims + rank, sizeof *plan->dims, err);
+    plan->dims = dims;
+    return st;
+}
+
+zipnn_status zn_plan_add(struct zn_plan *plan, uint64_t off, uint64_t len, zipnn_dtype dtype, const char *name,
+                         size_t name_len, const uint64_t *dims, uint32_t rank, zipnn_error *err) {
+    if (rank > ZN_MAX_RANK)
+        return zn_fail(err, ZIPNN_E_LIMIT, off, "a tensor has %u dimensions, %d are allowed", rank, ZN_MAX_RANK);
+    ZN_TRY(make_room(plan, name_len, rank, err));
+
+    plan->tensors[plan->n_tensors++] = (struct zn_tensor){
+        .off = off, .len = len, .dtype = dtype, .rank = rank, .name = plan->names_len, .shape = plan->n_dims};
+    if (name_len) memcpy(plan->names + plan->names_len, name, name_len);
+    plan->names[plan->names_len + name_len] = '\0';
+    plan->names_len += name_len + 1;
+    if (rank) memcpy(plan->dims + plan->n_dims, dims, rank * sizeof *dims);
+    plan->n_dims += rank;
+    return ZIPNN_OK;
+}
+
+/* By offset, then in the order of zn_plan_add, which is the order of the names. */
+static int compare_tensors(const void *a, const void *b) {
+    const struct zn_tensor *x = a, *y = b;
+    if (x->off != y->off) return x->off < y->off ? -1 : 1;
+    return x->name < y->name ? -1 : x->name > y->name;
+}
+
+void zn_plan_finish(struct zn_plan *plan) {
+    if (plan->n_tensors == 0) return;
+    qsort(plan->tensors, plan->n_tensors, sizeof *plan->tensors, compare_tensors);
+
+    size_t kept = 0;
+    uint64_t end = 0;
+    for (size_t i = 0; i < plan->n_tensors; i++) {
+        const struct zn_tensor t = plan->tensors[i];
+        if (t.len > 0 && t.off < end) continue;
+        if (t.len > 0) end = t.off + t.len;
+        plan->tensors[kept++] = t;
+    }
+    plan->n_tensors = kept;
+}
+
+struct zn_span zn_plan_next(struct zn_plan_walk *walk) {
+    const struct zn_plan *plan = walk->plan;
+    while (walk->next < plan->n_tensors && plan->tensors[walk->next].len == 0) walk->next++;
+
+    const struct zn_tensor *t = walk->next < plan->n_tensors ? &plan->tensors[walk->next] : NULL;
+    const uint64_t tensor_off = t ? t->off : UINT64_MAX;
+    struct zn_span span = {walk->at, tensor_off - walk->at, ZIPNN_DTYPE_UNKNOWN};
+    if (t && span.len == 0) {
+        span = (struct zn_span){t->off, t->len, t->dtype};
+        walk->next++;
+    }
+    walk->at += span.len;
+    return span;
+}
