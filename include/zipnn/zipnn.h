@@ -290,6 +290,64 @@ ZIPNN_API zipnn_status zipnn_archive_read(zipnn_archive *archive, uint64_t off, 
 ZIPNN_API zipnn_status zipnn_archive_read_tensor(zipnn_archive *archive, uint64_t index, void *dst, size_t cap,
                                                  zipnn_error *err);
 
+/* ---- files ------------------------------------------------------------------------------------------------------- */
+
+/* A file, pipe or terminal as a source or a sink. A file that is written appears under its name only when
+ * zipnn_file_commit says so; until then its bytes are in a private temporary file of the same folder. Memory is from
+ * malloc. Faults of the operating system are ZIPNN_E_IO, and the sentence names the file. */
+typedef struct zipnn_file zipnn_file;
+
+enum {
+    ZIPNN_FILE_REPLACE = 1, /* an existing file, or a symbolic link itself, may be replaced */
+    ZIPNN_FILE_SYNC = 2     /* commit returns when the file and its name are on the device */
+};
+
+/* Opens an existing file for reading. */
+ZIPNN_API zipnn_status zipnn_file_open(const char *path, zipnn_file **file, zipnn_error *err);
+
+/* Reads or writes an open descriptor from its current position on. The descriptor stays the caller's and open; `name`
+ * is copied and used in messages only ("stdin"). The capacity of a pipe is raised to 1 MiB where the system allows it.
+ */
+ZIPNN_API zipnn_status zipnn_file_from_fd(int fd, const char *name, zipnn_file **file, zipnn_error *err);
+
+/* Starts a new file at `path`. With `like`, a regular file opened for reading (NULL allowed), the new file gets its
+ * permissions and times, and its owner and group as far as the process may give them. `flags` are ZIPNN_FILE_* bits.
+ * Without ZIPNN_FILE_REPLACE an existing file is an error here and at commit, also in a race. A symbolic link at `path`
+ * is never followed. A device or FIFO at `path`, or behind a link there, is written directly: no temporary, no commit
+ * needed (a block device only with ZIPNN_FILE_REPLACE). */
+ZIPNN_API zipnn_status zipnn_file_create(const char *path, const zipnn_file *like, unsigned flags, zipnn_file **file,
+                                         zipnn_error *err);
+
+/* The file as a source: a regular file has read_at and length, anything else only read. Valid until it is closed. */
+ZIPNN_API void zipnn_file_source(zipnn_file *file, zipnn_source *source);
+
+/* The file as a sink: a new regular file has write and write_at, anything else only write. Use one of the two. */
+ZIPNN_API void zipnn_file_sink(zipnn_file *file, zipnn_sink *sink);
+
+/* Announces that a new file will have `len` bytes, so that a full device shows now; a hint that does nothing where the
+ * system has no such call. Worth it when several threads write. */
+ZIPNN_API zipnn_status zipnn_file_reserve(zipnn_file *file, uint64_t len, zipnn_error *err);
+
+/* ZIPNN_E_IO when a regular file's size or modification time is no longer what it was when it was opened. */
+ZIPNN_API zipnn_status zipnn_file_unchanged(const zipnn_file *file, zipnn_error *err);
+
+/* Gives a new file its name. After a failure the name is as it was before, and zipnn_file_close removes the bytes; only
+ * when syncing the folder fails, the file is there and complete. */
+ZIPNN_API zipnn_status zipnn_file_commit(zipnn_file *file, zipnn_error *err);
+
+/* Removes the name a file was opened by, if it still leads to that file. */
+ZIPNN_API zipnn_status zipnn_file_remove(const zipnn_file *file, zipnn_error *err);
+
+/* Removes the temporary of a new file at once; a later commit fails. May be called from a signal handler or by another
+ * thread while the file is written. */
+ZIPNN_API void zipnn_file_discard(zipnn_file *file);
+
+/* Closes; a new file that was not committed is gone. NULL is accepted. */
+ZIPNN_API void zipnn_file_close(zipnn_file *file);
+
+/* Processors this process may run on, at least 1: a good number of threads. */
+ZIPNN_API unsigned zipnn_available_cpus(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,51 @@
+/* The exported zipnn_file_* functions. */
+#include "io/files.h"
+
+zipnn_status zipnn_file_open(const char *path, zipnn_file **file, zipnn_error *err) {
+    return zn_file_open(path, file, err);
+}
+
+zipnn_status zipnn_file_from_fd(int fd, const char *name, zipnn_file **file, zipnn_error *err) {
+    return zn_file_from_fd(fd, name, file, err);
+}
+
+zipnn_status zipnn_file_create(const char *path, const zipnn_file *like, unsigned flags, zipnn_file **file,
+                               zipnn_error *err) {
+    return zn_file_create(path, like, flags, file, err);
+}
+
+void zipnn_file_source(zipnn_file *file, zipnn_source *source) {
+    zn_file_source(file, source);
+}
+
+void zipnn_file_sink(zipnn_file *file, zipnn_sink *sink) {
+    zn_file_sink(file, sink);
+}
+
+zipnn_status zipnn_file_reserve(zipnn_file *file, uint64_t len, zipnn_error *err) {
+    return zn_file_reserve(file, len, err);
+}
+
+zipnn_status zipnn_file_unchanged(const zipnn_file *file, zipnn_error *err) {
+    return zn_file_unchanged(file, err);
+}
+
+zipnn_status zipnn_file_commit(zipnn_file *file, zipnn_error *err) {
+    return zn_file_commit(file, err);
+}
+
+zipnn_status zipnn_file_remove(const zipnn_file *file, zipnn_error *err) {
+    return zn_file_remove(file, err);
+}
+
+void zipnn_file_discard(zipnn_file *file) {
+    zn_file_discard(file);
+}
+
+void zipnn_file_close(zipnn_file *file) {
+    zn_file_close(file);
+}
+
+unsigned zipnn_available_cpus(void) {
+    return zn_available_cpus();
+}

@@ -1,0 +1,192 @@
+#define _GNU_SOURCE /* O_PATH, renameat2, getentropy */
+#define _FILE_OFFSET_BITS 64
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#if defined(__APPLE__)
+#include <sys/random.h>
+#endif
+
+#include "base/bytes.h"
+#include "io/files_priv.h"
+
+/* The least right that lets us make files in a folder. */
+#if defined(O_SEARCH)
+#define FOLDER_ACCESS O_SEARCH
+#elif defined(O_PATH)
+#define FOLDER_ACCESS O_PATH
+#else
+#define FOLDER_ACCESS O_RDONLY
+#endif
+
+#if defined(__APPLE__)
+#define ATIME st_atimespec
+#define MTIME st_mtimespec
+#else
+#define ATIME st_atim
+#define MTIME st_mtim
+#endif
+
+/* Splits f->path: the folder is opened, target.name points at the rest. */
+static zipnn_status open_folder(zipnn_file *f, zipnn_error *err) {
+    char *slash = strrchr(f->path, '/');
+    f->target.name = slash ? slash + 1 : f->path;
+    const char *folder = slash ? f->path : ".";
+    char after = '\0'; /* what is put back over the NUL that ends the folder's name; "/x" lies in "/" */
+    char *cut = slash == f->path ? slash + 1 : slash;
+    if (cut) after = *cut, *cut = '\0';
+    f->target.folder = open(folder, FOLDER_ACCESS | O_DIRECTORY | O_CLOEXEC);
+    int os_error = errno;
+    if (cut) *cut = after;
+    if (f->target.folder < 0) return zn_fail_os(f->path, "create", ZN_NOWHERE, os_error, err);
+    return ZIPNN_OK;
+}
+
+/* A fresh name: nobody can guess it, and O_EXCL decides anyhow. */
+static zipnn_status draw_temp_name(zipnn_file *f, zipnn_error *err) {
+    static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
+    char *to = f->target.temp;
+    uint8_t random[ZN_TEMP_LEN];
+    if (getentropy(random, sizeof random) != 0) return zn_fail_os(f->path, "create", ZN_NOWHERE, errno, err);
+    for (size_t i = 0; i < ZN_TEMP_LEN; i++) to[i] = digits[random[i] & 31];
+    memcpy(to, ".zipnn-", 7);
+    to[ZN_TEMP_LEN] = '\0';
+    return ZIPNN_OK;
+}
+
+/* With `like`, nobody else may look before the permissions are known to be right; without, they are right at once. */
+static zipnn_status open_temp(zipnn_file *f, zipnn_error *err) {
+    mode_t mode = f->target.has_like ? S_IRUSR | S_IWUSR : S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH;
+    ZN_TRY(draw_temp_name(f, err));
+    f->fd = openat(f->target.folder, f->target.temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    f->owns_fd = f->fd >= 0;
+    f->seekable = true;
+    if (f->fd >= 0) return ZIPNN_OK;
+    f->target.temp[0] = '\0';
+    return zn_fail_os(f->path, "create", ZN_NOWHERE, errno, err);
+}
+
+static bool is_stream(mode_t mode) {
+    return S_ISCHR(mode) || S_ISBLK(mode) || S_ISFIFO(mode);
+}
+
+/* A device or FIFO is written where it is. */
+static zipnn_status open_stream(zipnn_file *f, zipnn_error *err) {
+    f->fd = open(f->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    f->owns_fd = f->fd >= 0;
+    if (f->fd < 0 || fstat(f->fd, &f->opened) != 0) return zn_fail_os(f->path, "open", ZN_NOWHERE, errno, err);
+    if (!is_stream(f->opened.st_mode)) return zn_fail_path(f->path, "became another file while it was opened", err);
+    return ZIPNN_OK;
+}
+
+static zipnn_status open_target(zipnn_file *f, zipnn_error *err) {
+    struct stat there, behind;
+    bool replace = f->target.flags & ZIPNN_FILE_REPLACE;
+    ZN_TRY(open_folder(f, err));
+    if (!f->target.name[0]) return zn_fail_path(f->path, "is no name for a file", err);
+    if (fstatat(f->target.folder, f->target.name, &there, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT ? open_temp(f, err) : zn_fail_os(f->path, "create", ZN_NOWHERE, errno, err);
+    if (S_ISDIR(there.st_mode)) return zn_fail_path(f->path, "is a folder", err);
+    if (S_ISLNK(there.st_mode) && stat(f->path, &behind) == 0 && is_stream(behind.st_mode)) there = behind;
+    if (is_stream(there.st_mode) && (replace || !S_ISBLK(there.st_mode))) return open_stream(f, err);
+    return replace ? open_temp(f, err) : zn_fail_path(f->path, "already exists", err);
+}
+
+zipnn_status zn_file_create(const char *path, const zipnn_file *like, unsigned flags, zipnn_file **file,
+                            zipnn_error *err) {
+    if (flags & ~(unsigned)(ZIPNN_FILE_REPLACE | ZIPNN_FILE_SYNC))
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "unknown flags 0x%x for a new file", flags);
+    zipnn_file *f;
+    ZN_TRY(zn_file_new(path, &f, err));
+    f->target.flags = flags;
+    f->target.has_like = like && S_ISREG(like->opened.st_mode);
+    if (f->target.has_like) f->target.like = like->opened;
+    zipnn_status st = open_target(f, err);
+    if (st != ZIPNN_OK) {
+        zn_file_close(f);
+        return st;
+    }
+    *file = f;
+    return ZIPNN_OK;
+}
+
+/* Owner, permissions and times of `like`. What the system refuses to give costs rights, never adds any: when the group
+ * is another one, it gets none. */
+static zipnn_status copy_attributes(const zipnn_file *f, zipnn_error *err) {
+    const struct stat *like = &f->target.like;
+    struct stat now;
+    mode_t mode = like->st_mode & (S_IRWXU | S_IRWXG | S_IRWXO);
+    if (fstat(f->fd, &now) != 0) return zn_fail_os(f->path, "inspect", ZN_NOWHERE, errno, err);
+    if (now.st_gid != like->st_gid && fchown(f->fd, (uid_t)-1, like->st_gid) != 0) mode &= ~(mode_t)S_IRWXG;
+    if (now.st_uid != like->st_uid && fchown(f->fd, like->st_uid, (gid_t)-1) != 0) errno = 0;
+    if (fchmod(f->fd, mode) != 0) return zn_fail_os(f->path, "set permissions", ZN_NOWHERE, errno, err);
+    const struct timespec times[2] = {like->ATIME, like->MTIME};
+    if (futimens(f->fd, times) != 0) return zn_fail_os(f->path, "set times", ZN_NOWHERE, errno, err);
+    return ZIPNN_OK;
+}
+
+/* Gives the temporary its name unless that name is taken, in one step where the system can. */
+static int rename_to_free_name(const struct zn_target *t) {
+#if defined(__linux__) && defined(RENAME_NOREPLACE)
+    if (renameat2(t->folder, t->temp, t->folder, t->name, RENAME_NOREPLACE) == 0) return 0;
+    if (errno != EINVAL && errno != ENOSYS) return -1; /* the file system cannot: a link refuses a taken name too */
+#elif defined(__APPLE__) && defined(RENAME_EXCL)
+    if (renameatx_np(t->folder, t->temp, t->folder, t->name, RENAME_EXCL) == 0) return 0;
+    if (errno != ENOTSUP) return -1;
+#endif
+    if (linkat(t->folder, t->temp, t->folder, t->name, 0) != 0) return -1;
+    return unlinkat(t->folder, t->temp, 0);
+}
+
+/* Some file systems cannot sync a folder and say EINVAL; there is nothing more to be done on them. */
+static zipnn_status sync_folder(const zipnn_file *f, zipnn_error *err) {
+    int fd = openat(f->target.folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return zn_fail_os(f->path, "sync the folder", ZN_NOWHERE, errno, err);
+    int os_error = fsync(fd) == 0 || errno == EINVAL ? 0 : errno;
+    close(fd);
+    return os_error ? zn_fail_os(f->path, "sync the folder", ZN_NOWHERE, os_error, err) : ZIPNN_OK;
+}
+
+/* Network file systems report a failed write as late as here. */
+static zipnn_status close_written(zipnn_file *f, zipnn_error *err) {
+    int fd = f->fd;
+    f->fd = -1;
+    if (close(fd) != 0 && errno != EINTR) return zn_fail_os(f->path, "close", ZN_NOWHERE, errno, err);
+    return ZIPNN_OK;
+}
+
+zipnn_status zn_file_commit(zipnn_file *f, zipnn_error *err) {
+    struct zn_target *t = &f->target;
+    bool sync = t->flags & ZIPNN_FILE_SYNC;
+    if (!t->name) return ZIPNN_OK; /* a descriptor of the caller */
+    if (f->fd < 0) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "the file was committed before");
+    if (t->temp[0] && t->has_like) ZN_TRY(copy_attributes(f, err));
+    if (sync && fsync(f->fd) != 0 && errno != EINVAL && errno != EROFS)
+        return zn_fail_os(f->path, "sync", ZN_NOWHERE, errno, err);
+    ZN_TRY(close_written(f, err));
+    if (!t->temp[0]) return ZIPNN_OK;
+    int failed =
+        t->flags & ZIPNN_FILE_REPLACE ? renameat(t->folder, t->temp, t->folder, t->name) : rename_to_free_name(t);
+    if (failed && errno == EEXIST) return zn_fail_path(f->path, "already exists", err);
+    if (failed) return zn_fail_os(f->path, "rename to its final name", ZN_NOWHERE, errno, err);
+    t->temp[0] = '\0';
+    return sync ? sync_folder(f, err) : ZIPNN_OK;
+}
+
+void zn_file_discard(zipnn_file *f) {
+    int os_error = errno;
+    if (f->target.temp[0]) (void)unlinkat(f->target.folder, f->target.temp, 0);
+    errno = os_error;
+}
+
+void zn_file_close(zipnn_file *f) {
+    if (!f) return;
+    zn_file_discard(f);
+    if (f->owns_fd && f->fd >= 0) close(f->fd);
+    if (f->target.folder >= 0) close(f->target.folder);
+    free(f);
+}

@@ -1,0 +1,49 @@
+/* What the files of this room share: the handle, and the two ways to say that the system refused. */
+#ifndef ZN_IO_FILES_PRIV_H
+#define ZN_IO_FILES_PRIV_H
+
+#include <sys/stat.h>
+
+#include "io/files.h"
+
+enum { ZN_TEMP_LEN = 20 }; /* ".zipnn-" and 13 random characters */
+
+enum { ZN_CALL_MAX = 1 << 30 }; /* bytes moved by one call: some systems refuse more than INT_MAX */
+
+/* Where a new file goes. The folder is held open, so that temporary and name stay together if a folder is renamed. */
+struct zn_target {
+    int folder;
+    const char *name;           /* last part of zipnn_file.path */
+    char temp[ZN_TEMP_LEN + 1]; /* name of the temporary; empty when nothing is to be committed */
+    unsigned flags;             /* ZIPNN_FILE_* */
+    bool has_like;              /* `like` holds what the new file copies */
+    struct stat like;
+};
+
+struct zipnn_file {
+    int fd; /* -1 when closed */
+    bool owns_fd;
+    bool seekable;      /* positioned calls work: a regular file read, or a new regular file */
+    uint64_t start;     /* position in fd of the first byte: a redirected file may have been read from before */
+    uint64_t length;    /* bytes from start to the end when opened for reading; UINT64_MAX when unknown */
+    uint64_t at;        /* bytes moved by the sequential calls */
+    struct stat opened; /* as it was at the start */
+    struct zn_target target;
+    char path[]; /* for messages, and to reach the file again */
+};
+
+/* A handle that owns nothing yet, its path set. */
+zipnn_status zn_file_new(const char *path, zipnn_file **file, zipnn_error *err);
+
+/* ZIPNN_E_IO with the sentence "PATH: cannot VERB: text of errno", and the place when `off` is not ZN_NOWHERE. Only
+ * reading has its place in err->offset, which belongs to the input. */
+zipnn_status zn_fail_os(const char *path, const char *verb, uint64_t off, int os_error, zipnn_error *err);
+
+/* ZIPNN_E_IO with the sentence "PATH: what". */
+zipnn_status zn_fail_path(const char *path, const char *what, zipnn_error *err);
+
+/* After a sequential call failed with `os_error`: true when it is worth repeating. Waits for `events` (POLLIN, POLLOUT)
+ * on a descriptor that does not block. */
+bool zn_may_retry(int fd, short events, int os_error);
+
+#endif
