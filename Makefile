@@ -1,0 +1,46 @@
+# The front door; CMakeLists.txt is the build. Everything is made under build/.
+PREFIX ?= /usr/local
+DESTDIR ?=
+MODEL ?=
+FUZZ_SECONDS ?= 60
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
+# Ninja when it works, and only for build folders that do not exist yet.
+ifeq ($(shell ninja --version >/dev/null 2>&1 && echo yes),yes)
+export CMAKE_GENERATOR ?= Ninja
+endif
+
+.PHONY: all deps demo test bench fuzz install clean
+
+# build/zipnn, build/libzipnn.a, build/libzipnn.so
+all: deps
+	cmake --preset release -DCMAKE_INSTALL_PREFIX='$(PREFIX)'
+	cmake --build build -j $(JOBS)
+
+# Compiler, cmake and libraries, through apt when something is missing.
+deps:
+	@tools/install_deps.sh build
+
+# Compress, restore and compare a model: MODEL=FILE, or a synthetic one of 300 MB.
+demo: all
+	@tools/demo.sh '$(MODEL)'
+
+# Everything that CI checks.
+test:
+	@tools/install_deps.sh test
+	@JOBS=$(JOBS) tools/test.sh
+
+bench: all
+	cmake --preset bench
+	cmake --build build/bench -j $(JOBS)
+	@tools/bench.sh
+
+fuzz:
+	@tools/install_deps.sh test
+	@tools/fuzz.sh $(FUZZ_SECONDS)
+
+install: all
+	DESTDIR='$(DESTDIR)' cmake --install build
+
+clean:
+	rm -rf build

@@ -1,0 +1,24 @@
+# `cmake --install`: CLI, both libraries, header, pkg-config file, CMake package.
+include(CMakePackageConfigHelpers)
+
+install(TARGETS zipnn zipnn_shared EXPORT zipnn-targets)
+install(FILES include/zipnn/zipnn.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/zipnn)
+install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+if(TARGET zipnn_cli)
+    install(TARGETS zipnn_cli)
+endif()
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/zipnn)
+install(EXPORT zipnn-targets NAMESPACE zipnn:: DESTINATION ${package_dir})
+configure_package_config_file(cmake/zipnn-config.cmake.in zipnn-config.cmake INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(zipnn-config-version.cmake COMPATIBILITY SameMajorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/zipnn-config.cmake ${PROJECT_BINARY_DIR}/zipnn-config-version.cmake
+              cmake/zipnn-deps.cmake
+        DESTINATION ${package_dir})
+
+set(pc_requires "libzstd, jansson")
+if(TARGET zipnn::dep_crypto)
+    string(APPEND pc_requires ", libcrypto")
+endif()
+configure_file(cmake/zipnn.pc.in zipnn.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/zipnn.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,0 +1,68 @@
+#!/bin/sh
+# install_deps.sh build|test: installs what is missing through apt-get. Does nothing, and needs no network, when all is
+# there. A line of the tables is a package and the command that proves it is not needed.
+set -eu
+
+build_table() {
+    cat <<'END'
+gcc cc --version
+libc6-dev echo '#include <stdio.h>' | cc -E -
+make make --version
+cmake cmake --version
+pkg-config pkg-config --version
+libzstd-dev pkg-config --exists libzstd
+libjansson-dev pkg-config --exists jansson
+libxxhash-dev pkg-config --exists libxxhash
+libssl-dev pkg-config --exists libcrypto
+zstd zstd --version
+END
+}
+
+test_table() {
+    cat <<'END'
+g++ c++ --version
+clang clang --version
+libclang-rt-dev echo 'int main(void) { return 0; }' | clang -fsanitize=address,fuzzer-no-link -x c - -o /dev/null
+llvm llvm-symbolizer --version
+ninja-build ninja --version
+libcmocka-dev pkg-config --exists cmocka
+python3 python3 --version
+gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc --version
+libc6-dev-arm64-cross echo '#include <stdio.h>' | aarch64-linux-gnu-gcc -E -
+qemu-user qemu-aarch64 --version
+END
+}
+
+case ${1:-} in
+build) table=$(build_table) ;;
+test) table=$(build_table && test_table) ;;
+*) echo "usage: tools/install_deps.sh build|test" >&2 && exit 2 ;;
+esac
+
+missing=$(echo "$table" | while read -r package check; do
+    sh -c "$check" </dev/null >/dev/null 2>&1 || printf ' %s' "$package"
+done)
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+    echo "Missing (by Debian's names):$missing. Install them with this system's package manager." >&2
+    exit 1
+fi
+if [ "$(id -u)" -eq 0 ]; then
+    sudo=
+elif command -v sudo >/dev/null; then
+    sudo=sudo
+else
+    echo "Missing:$missing. As root: apt-get install$missing" >&2
+    exit 1
+fi
+
+echo "Installing what zipnn's $1 needs and this system lacks, through apt-get:$missing"
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! { $sudo apt-get update && $sudo apt-get install -y --no-install-recommends $missing; } </dev/null >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    echo "apt-get failed; the packages are:$missing" >&2
+    exit 1
+fi
