@@ -77,9 +77,11 @@ struct zn_r16_encoder {
 };
 
 /* Encoder side of one table, by class. A class the table does not list has its bit set in `escaped` and carries the
- * numbers of the escape. Update of a state x for a class c: if (x >= freq << 10) emit the low byte of x, x >>= 8; q =
- * ((x + 1) * recip >> 16) >> shift;                      (equals x / freq, see r16_codes.c) x = q * 64 + first + (x - q
- * * freq) = x + first + q * (64 - freq) */
+ * numbers of the escape. Update of a state x for a class c, all in 16 bits except the sum before it is halved:
+ *   if (x > top) emit the low byte of x, x >>= 8;
+ *   q = ((x + (x * recip >> 16) + 1) >> 1) >> shift;                   (equals x / freq, see r16_codes.c)
+ *   x = x + first + q * rest;                                          (q * 64 + first + x mod freq)
+ */
 struct zn_r16_codes {
     alignas(64)
         uint16_t top[ZN_R16_CLASSES]; /* largest x that needs no byte emitted: (freq << 10) - 1, 65535 for freq 64 */
@@ -124,8 +126,8 @@ struct zn_kernels {
     const char *name; /* "scalar", "avx2", ... */
 
     /* Decodes the next n symbols into out[0, n). pos must be a multiple of the lane count; n must be one too, except in
-     * the last call of a stream. false: renormalisation bytes or escapes ran out. Reads nothing outside [in, in_end)
-     * and [esc, esc_end), writes nothing outside out[0, n). */
+     * the last call of a stream. false: renormalisation bytes or escapes ran out; *d and out are then unspecified.
+     * Reads nothing outside [in, in_end) and [esc, esc_end), writes nothing outside out[0, n). */
     bool (*r16_decode)(struct zn_r16_decoder *d, uint8_t *out, size_t n);
 
     /* The same fused with the merge of ZN_SHAPE_16R: symbols are plane 1, raw[0, n) is plane 0, out receives 2n bytes.
