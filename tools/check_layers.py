@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Who may include whom (CONVENTIONS.md, rule 1), and that file names are unique across the tree."""
+
+import collections
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+# Room -> rooms whose headers it may include, besides its own and the public header.
+ROOMS = {
+    "base": set(),
+    "kernels": {"base"},
+    "format": {"base"},
+    "plan": {"base"},
+    "io": {"base"},
+    "codec": {"base", "kernels"},
+    "readers": {"base", "plan"},
+    "legacy": {"base"},
+    "chunk": {"base", "kernels", "codec", "format", "plan"},
+    "engine": {"base", "kernels", "codec", "format", "plan", "chunk"},
+    "api": {"base", "kernels", "codec", "format", "plan", "chunk", "engine", "readers", "legacy", "io"},
+}
+
+# Kernels answer bool at most: no status, no allocation.
+NOT_IN_KERNELS = {"zipnn/zipnn.h", "base/err.h", "base/mem.h"}
+
+# System and foreign headers that belong to some rooms only.
+FOREIGN = {
+    "zstd.h": {"codec"},
+    "jansson.h": {"readers"},
+    "xxhash.h": {"base", "kernels"},
+    "openssl/": {"base"},
+    "pthread.h": {"engine", "io"},
+    "threads.h": {"engine"},
+    "stdatomic.h": {"engine"},
+    "errno.h": {"io"},
+    "unistd.h": {"io"},
+    "fcntl.h": {"io"},
+    "sys/": {"io"},
+    "locale.h": set(),
+    "signal.h": set(),
+}
+
+# Names that one directory may each have.
+COMMON_NAMES = {"CMakeLists.txt", "README.md", "__init__.py", ".gitignore"}
+
+INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
+
+
+def tracked_files():
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / line for line in listing.splitlines() if (ROOT / line).is_file()]
+
+
+def check_room_include(room, kind, target):
+    """The reason why a file of `room` may not include `target`, or None."""
+    if kind == "<":
+        for prefix, rooms in FOREIGN.items():
+            if target == prefix or (prefix.endswith("/") and target.startswith(prefix)):
+                return None if room in rooms else f"<{target}> belongs to {sorted(rooms) or 'no room'}"
+        return None
+    if room == "kernels" and target in NOT_IN_KERNELS:
+        return f"kernels know no status and no allocator: {target}"
+    if target == "zipnn/zipnn.h":
+        return None
+    other = target.split("/")[0]
+    if "/" not in target or other not in ROOMS:
+        return f'"{target}" does not name a room'
+    if other != room and other not in ROOMS[room]:
+        return f"{room} may not include {other}: {target}"
+    return None
+
+
+def check_file(path):
+    parts = path.relative_to(ROOT).parts
+    for kind, target in INCLUDE.findall(path.read_text()):
+        if parts[0] == "src":
+            reason = check_room_include(parts[1], kind, target)
+        elif parts[0] in ("cli", "examples", "python") and kind == '"':
+            local = (path.parent / target).is_file() or (ROOT / parts[0] / target).is_file()
+            reason = None if local or target == "zipnn/zipnn.h" else f"{parts[0]} uses the public header only: {target}"
+        else:
+            reason = None
+        if reason:
+            yield f"{path.relative_to(ROOT)}: {reason}"
+
+
+def main():
+    files = tracked_files()
+    faults = []
+    for path in files:
+        parts = path.relative_to(ROOT).parts
+        if path.suffix in (".c", ".h"):
+            if parts[0] == "src" and (len(parts) != 3 or parts[1] not in ROOMS):
+                faults.append(f"{'/'.join(parts)}: not in a room")
+            else:
+                faults.extend(check_file(path))
+    names = collections.Counter(p.name for p in files if p.name not in COMMON_NAMES)
+    faults.extend(f"{name}: {n} files have this name" for name, n in names.items() if n > 1)
+    print("\n".join(faults) if faults else f"layers: {len(files)} files, includes point down only")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
