@@ -1,0 +1,106 @@
+/* The plan: dtype table, sorting, overlaps, tiling. */
+#include "plan/dtype.h"
+#include "plan/plan.h"
+#include "support/unit.h"
+
+static void add(struct zn_plan *plan, uint64_t off, uint64_t len, zipnn_dtype dtype, const char *name) {
+    const uint64_t dims[2] = {len, 1};
+    assert_int_equal(zn_plan_add(plan, off, len, dtype, name, strlen(name), dims, 2, NULL), ZIPNN_OK);
+}
+
+static const char *name_of(const struct zn_plan *plan, size_t i) {
+    return plan->names + plan->tensors[i].name;
+}
+
+static void dtype_names_lead_back(void **state) {
+    (void)state;
+    for (unsigned i = 1; i < ZN_N_DTYPES; i++) {
+        const zipnn_dtype dtype = (zipnn_dtype)i;
+        const char *name = zn_dtype_name(dtype);
+        assert_int_equal(zn_dtype_from_safetensors(name, strlen(name)), i);
+        assert_int_equal(zn_dtype_from_safetensors(name, strlen(name) - 1), ZIPNN_DTYPE_UNKNOWN);
+        assert_true(zn_dtype_bits(dtype) >= 4 && zn_dtype_bits(dtype) <= 64);
+        const unsigned word = zn_dtype_word(dtype);
+        assert_true(word == 1 || word == 2 || word == 4 || word == 8);
+        assert_true(word * 8 == zn_dtype_bits(dtype) || word == 1 || dtype == ZIPNN_C64);
+    }
+}
+
+static void foreign_values_are_unknown(void **state) {
+    (void)state;
+    assert_string_equal(zn_dtype_name((zipnn_dtype)ZN_N_DTYPES), "?");
+    assert_int_equal(zn_dtype_bits((zipnn_dtype)-1), 0);
+    assert_int_equal(zn_dtype_word(ZIPNN_DTYPE_UNKNOWN), 1);
+    assert_int_equal(zn_dtype_from_safetensors("?", 1), ZIPNN_DTYPE_UNKNOWN);
+    assert_int_equal(zn_dtype_from_safetensors("bf16", 4), ZIPNN_DTYPE_UNKNOWN);
+}
+
+static void tensors_are_sorted_and_overlaps_dropped(void **state) {
+    (void)state;
+    const zipnn_allocator alloc = zn_allocator_or_default(NULL);
+    struct zn_plan plan;
+    zn_plan_init(&plan, &alloc);
+    add(&plan, 100, 50, ZIPNN_F32, "late");
+    add(&plan, 10, 20, ZIPNN_BF16, "first");
+    add(&plan, 10, 5, ZIPNN_BF16, "alias");
+    add(&plan, 29, 40, ZIPNN_U8, "overlap");
+    add(&plan, 12, 0, ZIPNN_U8, "empty");
+    add(&plan, 30, 70, ZIPNN_F16, "touching");
+    add(&plan, UINT64_MAX - 8, 8, ZIPNN_F64, "far");
+    zn_plan_finish(&plan);
+
+    const char *expected[] = {"first", "empty", "touching", "late", "far"};
+    assert_int_equal(plan.n_tensors, 5);
+    for (size_t i = 0; i < 5; i++) assert_string_equal(name_of(&plan, i), expected[i]);
+    assert_true(plan.dims[plan.tensors[2].shape] == 70);
+    zn_plan_free(&plan);
+    assert_int_equal(plan.n_tensors, 0);
+    zn_plan_free(&plan);
+}
+
+static void spans_tile_the_file(void **state) {
+    (void)state;
+    const zipnn_allocator alloc = zn_allocator_or_default(NULL);
+    struct zn_plan plan;
+    zn_plan_init(&plan, &alloc);
+    add(&plan, 10, 20, ZIPNN_BF16, "a");
+    add(&plan, 30, 0, ZIPNN_U8, "empty");
+    add(&plan, 30, 4, ZIPNN_F32, "b");
+    add(&plan, 50, 1, ZIPNN_U8, "c");
+    zn_plan_finish(&plan);
+
+    const struct zn_span expected[] = {
+        {0, 10, ZIPNN_DTYPE_UNKNOWN},        {10, 20, ZIPNN_BF16}, {30, 4, ZIPNN_F32},
+        {34, 16, ZIPNN_DTYPE_UNKNOWN},       {50, 1, ZIPNN_U8},    {51, UINT64_MAX - 51, ZIPNN_DTYPE_UNKNOWN},
+        {UINT64_MAX, 0, ZIPNN_DTYPE_UNKNOWN}};
+    struct zn_plan_walk walk = {&plan, 0, 0};
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        const struct zn_span span = zn_plan_next(&walk);
+        assert_true(span.off == expected[i].off && span.len == expected[i].len);
+        assert_int_equal(span.dtype, expected[i].dtype);
+    }
+    zn_plan_free(&plan);
+}
+
+static void too_many_dimensions_are_refused(void **state) {
+    (void)state;
+    const zipnn_allocator alloc = zn_allocator_or_default(NULL);
+    const uint64_t dims[ZN_MAX_RANK + 1] = {0};
+    struct zn_plan plan;
+    zn_plan_init(&plan, &alloc);
+    assert_int_equal(zn_plan_add(&plan, 0, 0, ZIPNN_U8, "", 0, dims, ZN_MAX_RANK + 1, NULL), ZIPNN_E_LIMIT);
+    assert_int_equal(zn_plan_add(&plan, 0, 0, ZIPNN_U8, "", 0, dims, ZN_MAX_RANK, NULL), ZIPNN_OK);
+    assert_int_equal(plan.n_tensors, 1);
+    zn_plan_free(&plan);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(dtype_names_lead_back),
+        cmocka_unit_test(foreign_values_are_unknown),
+        cmocka_unit_test(tensors_are_sorted_and_overlaps_dropped),
+        cmocka_unit_test(spans_tile_the_file),
+        cmocka_unit_test(too_many_dimensions_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
