@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-TEXT = {".c", ".h", ".py", ".sh", ".txt", ".cmake", ".md", ".json", ".in", ".1"}
+TEXT = {".c", ".h", ".py", ".sh", ".txt", ".cmake", ".md", ".json", ".in", ".def", ".1"}
 MAY_BRANCH = {"base", "kernels", "io"}  # rooms with #if
 
 # Links that may stand in the tree; a new one is a decision.

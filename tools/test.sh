@@ -1,0 +1,103 @@
+#!/bin/bash
+# Everything that CI checks, stage by stage; a stage that fails does not stop the next. The last line counts the tests
+# of all stages (a build that fails counts as one failed test) and the exit status says whether all passed.
+#
+#   tools/test.sh           all stages
+#   tools/test.sh STAGE...  some of: gcc clang asan tsan checks aarch64 install fuzz
+set -u
+cd "$(dirname "$0")/.."
+
+stages=${*:-checks gcc clang asan tsan aarch64 install fuzz}
+jobs=${JOBS:-$(nproc)}
+passed=0
+failed=0
+failures=()
+log=build/test-logs
+mkdir -p "$log"
+if ninja --version >/dev/null 2>&1; then export CMAKE_GENERATOR=${CMAKE_GENERATOR:-Ninja}; fi
+
+# check NAME COMMAND...: one test; its output is shown when it fails.
+check() {
+    local name=$1
+    shift
+    if "$@" >"$log/$name" 2>&1; then
+        passed=$((passed + 1))
+        echo "  ok      $name"
+    else
+        failed=$((failed + 1))
+        failures+=("$name")
+        tail -n 60 "$log/$name"
+        echo "  FAILED  $name"
+        return 1
+    fi
+}
+
+configure_and_build() {
+    cmake --preset "$1" && cmake --build "build/$1" -j "$jobs"
+}
+
+# preset NAME: configures, builds and runs ctest.
+preset() {
+    local out="$log/$1-ctest" total bad
+    check "$1-build" configure_and_build "$1" || return
+    ctest --test-dir "build/$1" -j "$jobs" --output-on-failure --no-tests=error >"$out" 2>&1 || tail -n 100 "$out"
+    # "97% tests passed, 1 tests failed out of 34"
+    read -r bad total < <(sed -n 's/.*tests passed, \([0-9]*\) tests failed out of \([0-9]*\).*/\1 \2/p' "$out")
+    passed=$((passed + ${total:-0} - ${bad:-0}))
+    failed=$((failed + ${bad:-1}))
+    [ "${bad:-1}" = 0 ] || failures+=("$1-ctest")
+    echo "  $((${total:-0} - ${bad:-0})) of ${total:-0} tests passed: $1"
+}
+
+stage_gcc() { preset dev; }
+stage_clang() { preset clang; }
+stage_asan() { preset asan; }
+stage_tsan() { preset tsan; }
+
+stage_aarch64() {
+    check aarch64-sysroot tools/aarch64_sysroot.sh build/aarch64-sysroot && preset aarch64
+}
+
+# The public header alone, in both languages and both compilers.
+check_header() {
+    local flags="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wundef -Werror -fsyntax-only -Iinclude"
+    local unit='#include "zipnn/zipnn.h"
+int main(void) { return zipnn_version() == 0; }'
+    for cc in gcc clang; do $cc -std=c11 $flags -x c - <<<"$unit" || return 1; done
+    for cxx in g++ clang++; do $cxx -std=c++11 $flags -Wold-style-cast -x c++ - <<<"$unit" || return 1; done
+}
+
+# The formatter's verdict changes with its version: 14 is the one that counts.
+check_format() {
+    git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
+}
+
+check_symbols() {
+    cmake --preset release && cmake --build build -j "$jobs" && tools/check_globals.py build/libzipnn.a build/libzipnn.so
+}
+
+stage_checks() {
+    check layers tools/check_layers.py
+    check size tools/check_size.py
+    check style tools/check_style.py
+    check header check_header
+    check symbols check_symbols
+    if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then check format check_format; fi
+}
+
+stage_install() { check install tools/test_install.sh; }
+
+stage_fuzz() {
+    [ -e tests/fuzz/CMakeLists.txt ] && check fuzz tools/fuzz.sh 10
+}
+
+start=$SECONDS
+for stage in $stages; do
+    echo "$stage (${SECONDS} s)"
+    "stage_$stage"
+done
+
+[ ${#failures[@]} -eq 0 ] || echo "failed: ${failures[*]} (logs in $log)"
+echo "$((SECONDS - start)) s"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,55 @@
+#!/bin/bash
+# Installs the release build into a folder of its own and uses it as others will: the examples and a C++ program,
+# through pkg-config and through find_package, with the shared and with the static library.
+set -eu
+cd "$(dirname "$0")/.."
+
+work=$PWD/build/test-install
+prefix=$work/prefix
+rm -rf "$work"
+mkdir -p "$work"
+cmake --preset release -DCMAKE_INSTALL_PREFIX="$prefix"
+cmake --build build
+cmake --install build
+cmake --build build --target make_model
+
+libdir=$(dirname "$(find "$prefix" -name libzipnn.a)")
+export PKG_CONFIG_PATH=$libdir/pkgconfig LD_LIBRARY_PATH=$libdir
+[ "$(pkg-config --modversion zipnn)" = "$("$prefix/bin/zipnn" --version | grep -o '[0-9.]*' | head -n 1)" ]
+
+build/tools/make_model "$work/model" 0
+"$prefix/bin/zipnn" "$work/model" -o "$work/model.znn"
+
+# try PROGRAM-FOLDER: runs both examples.
+try() {
+    "$1/compress_buffer" | grep identical
+    "$1/read_tensor" "$work/model.znn" | grep model.norm.weight
+    "$1/read_tensor" "$work/model.znn" model.norm.weight | cmp - <(tail -c $((768 * 2)) "$work/model")
+}
+
+mkdir "$work/shared" "$work/static"
+for name in compress_buffer read_tensor; do
+    cc -std=c11 -Wall -Werror examples/$name.c $(pkg-config --cflags --libs zipnn) -o "$work/shared/$name"
+    cc -std=c11 -Wall -Werror examples/$name.c $(pkg-config --cflags zipnn) \
+        -Wl,-Bstatic -lzipnn -Wl,-Bdynamic -L"$libdir" $(pkg-config --static --libs zipnn | sed 's/-lzipnn//') \
+        -o "$work/static/$name"
+done
+try "$work/shared"
+LD_LIBRARY_PATH= try "$work/static"
+
+cat >"$work/use.cpp" <<'END'
+#include <zipnn/zipnn.h>
+
+int main() {
+    zipnn_ctx *ctx = nullptr;
+    const bool ok = zipnn_create(nullptr, &ctx, nullptr) == ZIPNN_OK;
+    zipnn_destroy(ctx);
+    return ok ? 0 : 1;
+}
+END
+c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror "$work/use.cpp" $(pkg-config --cflags --libs zipnn) -o "$work/use"
+"$work/use"
+
+cmake -S examples -B "$work/cmake" -DCMAKE_PREFIX_PATH="$prefix"
+cmake --build "$work/cmake"
+try "$work/cmake"
