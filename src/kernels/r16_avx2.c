@@ -1,0 +1,331 @@
+/* R16 for AVX2, 32 symbols a step. Facts by slot or symbol are looked up by byte shuffles: the rank first, then by
+ * rank, at most 16 entries, the rest. The bytes that a step takes from or adds to the stream are spread and gathered by
+ * one shuffle that is put together from four, 8 symbols each.
+ */
+#include "kernels/r16.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define ZN_FN static inline __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt")))
+#include "kernels/r16_planar_tpl.h"
+#include "kernels/r16_shuffles.h"
+
+enum { STEP = 32 };
+
+/* ---- parts of both directions ---- */
+
+ZN_FN __m256i load(const void *p) {
+    return _mm256_loadu_si256((const __m256i *)p);
+}
+
+ZN_FN void store(void *p, __m256i v) {
+    _mm256_storeu_si256((__m256i *)p, v);
+}
+
+/* 16 bytes in both halves, as a table for byte shuffles. */
+ZN_FN __m256i load_table(const uint8_t *p) {
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p));
+}
+
+ZN_FN __m256i broadcast8(const uint8_t *p) {
+    long long v;
+    memcpy(&v, p, sizeof v);
+    return _mm256_set1_epi64x(v);
+}
+
+/* 8 bytes from each address. Loads that broadcast and blends run on more ports than loads that insert. */
+ZN_FN __m256i gather8(const uint8_t *a, const uint8_t *b, const uint8_t *c, const uint8_t *d) {
+    const __m256i ab = _mm256_blend_epi32(broadcast8(a), broadcast8(b), 0x0C);
+    const __m256i cd = _mm256_blend_epi32(broadcast8(c), broadcast8(d), 0xC0);
+    return _mm256_blend_epi32(ab, cd, 0xF0);
+}
+
+/* The shuffles of the four parts of a mask; in every second part the indices count from 8. */
+ZN_FN __m256i gather_shuffles(const uint64_t *shuffles, uint32_t m) {
+    const uint8_t *const s = (const uint8_t *)shuffles;
+    const __m256i four = gather8(s + 8 * (m & 255), s + 8 * (m >> 8 & 255), s + 8 * (m >> 16 & 255), s + 8 * (m >> 24));
+    return _mm256_or_si256(four, _mm256_set_epi64x(0x0808080808080808, 0, 0x0808080808080808, 0));
+}
+
+/* Words of 8 + 8 symbols each, as the unpack instructions make them, back to planes. */
+ZN_FN void split_words(__m256i w0, __m256i w1, __m256i *lo, __m256i *hi) {
+    const __m256i even_odd = _mm256_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15, 0, 2, 4, 6, 8, 10,
+                                              12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+    w0 = _mm256_shuffle_epi8(w0, even_odd);
+    w1 = _mm256_shuffle_epi8(w1, even_odd);
+    *lo = _mm256_unpacklo_epi64(w0, w1);
+    *hi = _mm256_unpackhi_epi64(w0, w1);
+}
+
+/* ---- decoding ---- */
+
+struct decode_tables {
+    __m256i
+        rank[4]; /* rank[0] = ranks of slots 0 .. 15; rank[j] = those of slots 16j .. 16j + 15 ^ those of 16 before */
+    __m256i freq, first, sym;
+};
+
+ZN_FN struct decode_tables decode_tables(const struct zn_r16_table *t) {
+    struct decode_tables d;
+    const __m256i r0 = load_table(t->rank), r1 = load_table(t->rank + 16);
+    const __m256i r2 = load_table(t->rank + 32), r3 = load_table(t->rank + 48);
+    d.rank[0] = r0;
+    d.rank[1] = _mm256_xor_si256(r0, r1);
+    d.rank[2] = _mm256_xor_si256(r1, r2);
+    d.rank[3] = _mm256_xor_si256(r2, r3);
+    d.freq = load_table(t->rank_freq);
+    d.first = load_table(t->rank_first);
+    d.sym = load_table(t->rank_sym);
+    return d;
+}
+
+/* slot < 64. A byte shuffle looks at the low four bits of an index and yields 0 where the index is negative, so part j
+ * adds its difference for slots >= 16j alone. */
+ZN_FN __m256i rank_of_slot(const struct decode_tables *t, __m256i slot) {
+    const __m256i r0 = _mm256_shuffle_epi8(t->rank[0], slot);
+    const __m256i r1 = _mm256_shuffle_epi8(t->rank[1], _mm256_sub_epi8(slot, _mm256_set1_epi8(16)));
+    const __m256i r2 = _mm256_shuffle_epi8(t->rank[2], _mm256_sub_epi8(slot, _mm256_set1_epi8(32)));
+    const __m256i r3 = _mm256_shuffle_epi8(t->rank[3], _mm256_sub_epi8(slot, _mm256_set1_epi8(48)));
+    return _mm256_xor_si256(_mm256_xor_si256(r0, r1), _mm256_xor_si256(r2, r3));
+}
+
+/* freq * (x >> 6) + bias on 16 words. */
+ZN_FN __m256i decode_words(__m256i x, __m256i freq, __m256i bias) {
+    return _mm256_add_epi16(_mm256_mullo_epi16(freq, _mm256_srli_epi16(x, 6)), bias);
+}
+
+/* Decodes symbols of 32 lanes and puts them at `out`. Returns the bits of the states that need a byte. */
+ZN_FN uint32_t decode_step(const struct decode_tables *t, __m256i *lo, __m256i *hi, __m256i *sym) {
+    const __m256i zero = _mm256_setzero_si256();
+    const __m256i slot = _mm256_and_si256(*lo, _mm256_set1_epi8(63));
+    const __m256i rank = rank_of_slot(t, slot);
+    const __m256i freq = _mm256_shuffle_epi8(t->freq, rank);
+    const __m256i bias = _mm256_sub_epi8(slot, _mm256_shuffle_epi8(t->first, rank));
+    *sym = _mm256_shuffle_epi8(t->sym, rank);
+    const __m256i w0 = decode_words(_mm256_unpacklo_epi8(*lo, *hi), _mm256_unpacklo_epi8(freq, zero),
+                                    _mm256_unpacklo_epi8(bias, zero));
+    const __m256i w1 = decode_words(_mm256_unpackhi_epi8(*lo, *hi), _mm256_unpackhi_epi8(freq, zero),
+                                    _mm256_unpackhi_epi8(bias, zero));
+    split_words(w0, w1, lo, hi);
+    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(*hi, zero));
+}
+
+/* The next bytes of the stream, each at its place in `mask`, zeros elsewhere. */
+ZN_FN __m256i take_bytes(const uint8_t **in, uint32_t mask) {
+    const uint8_t *const p = *in;
+    const __m256i bytes = gather8(p, p + __builtin_popcount(mask & 0xFF), p + __builtin_popcount(mask & 0xFFFF),
+                                  p + __builtin_popcount(mask & 0xFFFFFF));
+    *in = p + __builtin_popcount(mask);
+    return _mm256_shuffle_epi8(bytes, gather_shuffles(zn_r16_expand, mask));
+}
+
+ZN_FN const uint8_t *decode_turns(struct planar_decoder *p, const struct zn_r16_table *table, const uint8_t *in,
+                                  uint8_t *out, size_t turns) {
+    const struct decode_tables t = decode_tables(table);
+    const __m256i mark = _mm256_set1_epi8((char)p->esc_mark), zero = _mm256_setzero_si256();
+    for (size_t i = 0; i < turns * TURN; i += STEP) {
+        uint8_t *const plo = p->x.lo + i % TURN, *const phi = p->x.hi + i % TURN;
+        __m256i lo = load(plo), hi = load(phi), sym;
+        const uint32_t need = decode_step(&t, &lo, &hi, &sym);
+        const uint32_t esc = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(sym, mark));
+        memcpy(p->marks + i / 8, &esc, sizeof esc);
+        store(out + i, sym);
+        /* x < 256: x = x << 8 | byte */
+        const __m256i small = _mm256_cmpeq_epi8(hi, zero);
+        store(phi, _mm256_or_si256(hi, _mm256_and_si256(small, lo)));
+        store(plo, _mm256_or_si256(_mm256_andnot_si256(small, lo), take_bytes(&in, need)));
+    }
+    return in;
+}
+
+/* ror16(sym << 8 | raw, 1) on 32 symbols. */
+ZN_FN void merge_step(const uint8_t *raw, const uint8_t *sym, __m256i *w0, __m256i *w1) {
+    const __m256i r = _mm256_permute4x64_epi64(load(raw), 0xD8), s = _mm256_permute4x64_epi64(load(sym), 0xD8);
+    const __m256i u0 = _mm256_unpacklo_epi8(r, s), u1 = _mm256_unpackhi_epi8(r, s);
+    *w0 = _mm256_or_si256(_mm256_srli_epi16(u0, 1), _mm256_slli_epi16(u0, 15));
+    *w1 = _mm256_or_si256(_mm256_srli_epi16(u1, 1), _mm256_slli_epi16(u1, 15));
+}
+
+ZN_FN void merge_16r(const uint8_t *raw, const uint8_t *sym, uint8_t *out, size_t n, enum zn_store mode) {
+    __m256i w0, w1;
+    if (mode == ZN_STORE_STREAM && (uintptr_t)out % STEP == 0) {
+        for (size_t i = 0; i < n; i += STEP) {
+            merge_step(raw + i, sym + i, &w0, &w1);
+            _mm256_stream_si256((__m256i *)(out + 2 * i), w0);
+            _mm256_stream_si256((__m256i *)(out + 2 * i + STEP), w1);
+        }
+        return;
+    }
+    for (size_t i = 0; i < n; i += STEP) {
+        merge_step(raw + i, sym + i, &w0, &w1);
+        store(out + 2 * i, w0);
+        store(out + 2 * i + STEP, w1);
+    }
+}
+
+bool zn_r16_decode_avx2(struct zn_r16_decoder *d, uint8_t *out, size_t n) {
+    return planar_decode(d, out, n);
+}
+
+bool zn_r16_decode_16r_avx2(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n, enum zn_store mode) {
+    const bool ok = planar_decode_16r(d, raw, out, n, mode);
+    if (mode == ZN_STORE_STREAM) _mm_sfence(); /* orders streaming stores before whatever publishes the output */
+    return ok;
+}
+
+/* ---- encoding ---- */
+
+/* One table by rank: 0 is the escape, the listed symbols follow. */
+struct encode_ranks {
+    alignas(16) uint8_t rank[16][16]; /* by row of the symbol's high four bits and by its low four */
+    uint8_t top[16], recip_lo[16], recip_hi[16], scale[16], first[16], rest[16];
+};
+
+struct avx2_encoder {
+    struct planar_states x;
+    uint8_t marks[BURST / 8]; /* bit i: symbol i of the burst is an escape */
+    uint8_t sym[256];         /* symbols that any table lists */
+    unsigned n_sym, n_rows;
+    uint8_t row_of[16];   /* by high four bits of a symbol */
+    uint8_t row_high[16]; /* the inverse, bits in place */
+    uint32_t ready;       /* bit t: ranks[t] is filled */
+    struct encode_ranks ranks[ZN_R16_MAX_TABLES];
+};
+
+ZN_FN void find_rows(struct avx2_encoder *a, const uint8_t *class_of) {
+    a->n_sym = a->n_rows = 0;
+    for (unsigned s = 0; s < 256; s++) {
+        if (class_of[s] == ZN_R16_CLASSES - 1) continue;
+        if (a->n_sym == 0 || s / 16 != a->sym[a->n_sym - 1] / 16u) {
+            a->row_of[s / 16] = (uint8_t)a->n_rows;
+            a->row_high[a->n_rows++] = (uint8_t)(s & 0xF0);
+        }
+        a->sym[a->n_sym++] = (uint8_t)s;
+    }
+}
+
+ZN_FN void fill_rank(struct encode_ranks *r, unsigned rank, const struct zn_r16_codes *codes, unsigned class) {
+    r->top[rank] = (uint8_t)(codes->top[class] >> 8);
+    r->recip_lo[rank] = (uint8_t)codes->recip[class];
+    r->recip_hi[rank] = (uint8_t)(codes->recip[class] >> 8);
+    r->scale[rank] = (uint8_t)(128 >> codes->shift[class]);
+    r->first[rank] = (uint8_t)codes->first[class];
+    r->rest[rank] = (uint8_t)codes->rest[class];
+}
+
+ZN_FN void fill_ranks(struct avx2_encoder *a, struct encode_ranks *r, const struct zn_r16_codes *codes,
+                      const uint8_t *class_of) {
+    memset(r->rank, 0, sizeof r->rank);
+    fill_rank(r, 0, codes, ZN_R16_CLASSES - 1);
+    unsigned rank = 0;
+    for (unsigned i = 0; i < a->n_sym; i++) {
+        const unsigned s = a->sym[i], class = class_of[s];
+        if (codes->escaped >> class & 1) continue;
+        fill_rank(r, ++rank, codes, class);
+        r->rank[a->row_of[s / 16]][s % 16] = (uint8_t)rank;
+    }
+}
+
+ZN_FN const struct encode_ranks *ranks_at(struct avx2_encoder *a, const struct zn_r16_encoder *e, size_t pos) {
+    const struct zn_r16_codes *const codes = zn_r16_codes_at(e, pos);
+    const size_t t = (size_t)(codes - e->tables);
+    if (!(a->ready >> t & 1)) fill_ranks(a, &a->ranks[t], codes, e->class_of);
+    a->ready |= (uint32_t)1 << t;
+    return &a->ranks[t];
+}
+
+/* An index leaves its row, and gets its top bit set by the sum, if its high bits are not the row's. */
+ZN_FN __m256i rank_of_symbol(const struct avx2_encoder *a, const struct encode_ranks *r, __m256i sym) {
+    __m256i rank = _mm256_setzero_si256();
+    for (unsigned i = 0; i < a->n_rows; i++) {
+        const __m256i high = _mm256_set1_epi8((char)a->row_high[i]);
+        const __m256i low = _mm256_adds_epu8(_mm256_xor_si256(sym, high), _mm256_set1_epi8(0x70));
+        rank = _mm256_or_si256(rank, _mm256_shuffle_epi8(load_table(r->rank[i]), low));
+    }
+    return rank;
+}
+
+/* x + first + x / freq * rest on 16 words. The quotient is (x + (x * recip >> 16) + 1) >> (shift + 1), below 1024, so
+ * the sum does not overflow (but for freq 64, where rest is 0); `scale` is 2^(15 - shift). */
+ZN_FN __m256i encode_words(__m256i x, __m256i recip, __m256i scale, __m256i first, __m256i rest) {
+    const __m256i sum = _mm256_add_epi16(_mm256_add_epi16(x, _mm256_mulhi_epu16(x, recip)), _mm256_set1_epi16(1));
+    const __m256i q = _mm256_mulhi_epu16(sum, scale);
+    return _mm256_add_epi16(_mm256_add_epi16(x, first), _mm256_mullo_epi16(q, rest));
+}
+
+ZN_FN void encode_step(const struct encode_ranks *r, __m256i rank, __m256i *lo, __m256i *hi) {
+    const __m256i zero = _mm256_setzero_si256();
+    const __m256i recip_lo = _mm256_shuffle_epi8(load_table(r->recip_lo), rank);
+    const __m256i recip_hi = _mm256_shuffle_epi8(load_table(r->recip_hi), rank);
+    const __m256i scale = _mm256_shuffle_epi8(load_table(r->scale), rank);
+    const __m256i first = _mm256_shuffle_epi8(load_table(r->first), rank);
+    const __m256i rest = _mm256_shuffle_epi8(load_table(r->rest), rank);
+    const __m256i w0 = encode_words(_mm256_unpacklo_epi8(*lo, *hi), _mm256_unpacklo_epi8(recip_lo, recip_hi),
+                                    _mm256_unpacklo_epi8(zero, scale), _mm256_unpacklo_epi8(first, zero),
+                                    _mm256_unpacklo_epi8(rest, zero));
+    const __m256i w1 = encode_words(_mm256_unpackhi_epi8(*lo, *hi), _mm256_unpackhi_epi8(recip_lo, recip_hi),
+                                    _mm256_unpackhi_epi8(zero, scale), _mm256_unpackhi_epi8(first, zero),
+                                    _mm256_unpackhi_epi8(rest, zero));
+    split_words(w0, w1, lo, hi);
+}
+
+/* Writes the bytes of `v` at the set bits of `mask` below `out`. Each store of 8 bytes has its bytes at the upper end;
+ * the next one covers what it wrote too much. */
+ZN_FN uint8_t *put_bytes(uint8_t *out, __m256i v, uint32_t mask) {
+    v = _mm256_shuffle_epi8(v, gather_shuffles(zn_r16_compress, mask));
+    const __m128i low = _mm256_castsi256_si128(v), high = _mm256_extracti128_si256(v, 1);
+    _mm_storeh_pd((double *)(void *)(out - 8), _mm_castsi128_pd(high));
+    _mm_storel_epi64((__m128i *)(void *)(out - 8 - __builtin_popcount(mask >> 24)), high);
+    _mm_storeh_pd((double *)(void *)(out - 8 - __builtin_popcount(mask >> 16)), _mm_castsi128_pd(low));
+    _mm_storel_epi64((__m128i *)(void *)(out - 8 - __builtin_popcount(mask >> 8)), low);
+    return out - __builtin_popcount(mask);
+}
+
+/* Encodes src[0, n), all of one table, n a multiple of TURN; escapes leave their bits in a->marks. */
+ZN_FN uint8_t *encode_turns(struct avx2_encoder *a, const struct encode_ranks *r, const uint8_t *src, size_t n,
+                            uint8_t *out) {
+    const __m256i zero = _mm256_setzero_si256();
+    for (size_t i = n; i > 0;) {
+        i -= STEP;
+        uint8_t *const plo = a->x.lo + i % TURN, *const phi = a->x.hi + i % TURN;
+        const __m256i rank = rank_of_symbol(a, r, load(src + i));
+        const uint32_t esc = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(rank, zero));
+        memcpy(a->marks + i / 8, &esc, sizeof esc);
+
+        const __m256i top = _mm256_shuffle_epi8(load_table(r->top), rank);
+        __m256i lo = load(plo), hi = load(phi);
+        const __m256i keep = _mm256_cmpeq_epi8(_mm256_max_epu8(hi, top), top);
+        out = put_bytes(out, lo, ~(uint32_t)_mm256_movemask_epi8(keep));
+        lo = _mm256_blendv_epi8(hi, lo, keep);
+        hi = _mm256_and_si256(hi, keep);
+        encode_step(r, rank, &lo, &hi);
+        store(plo, lo);
+        store(phi, hi);
+    }
+    return out;
+}
+
+/* Where the burst that ends at `end` begins: whole turns, within one block. */
+ZN_FN size_t burst_start(const struct zn_r16_encoder *e, size_t end) {
+    const size_t start = end > BURST ? end - BURST : 0;
+    return e->ids ? ZN_MAX(start, (end - 1) >> e->block_log2 << e->block_log2) : start;
+}
+
+void zn_r16_encode_avx2(struct zn_r16_encoder *e, const uint8_t *src, size_t n) {
+    const size_t whole = e->lanes_log2 == 7 ? n - n % TURN : 0;
+    zn_r16_encode_range_scalar(e, src, whole, n);
+    if (whole == 0) return;
+    struct avx2_encoder a;
+    a.ready = 0;
+    find_rows(&a, e->class_of);
+    planar_load(&a.x, e->state);
+    for (size_t end = whole, start; end > 0; end = start) {
+        start = burst_start(e, end);
+        e->out = encode_turns(&a, ranks_at(&a, e, start), src + start, end - start, e->out);
+        e->esc = planar_put_escapes(a.marks, src + start, end - start, e->esc);
+    }
+    planar_store(&a.x, e->state);
+}
+
+#endif
