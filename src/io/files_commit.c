@@ -100,7 +100,7 @@ zipnn_status zn_file_create(const char *path, const zipnn_file *like, unsigned f
                             zipnn_error *err) {
     if (flags & ~(unsigned)(ZIPNN_FILE_REPLACE | ZIPNN_FILE_SYNC))
         return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "unknown flags 0x%x for a new file", flags);
-    zipnn_file *f;
+    zipnn_file *f = NULL;
     ZN_TRY(zn_file_new(path, &f, err));
     f->target.flags = flags;
     f->target.has_like = like && S_ISREG(like->opened.st_mode);

@@ -60,7 +60,7 @@ static zipnn_status inspect(zipnn_file *f, zipnn_error *err) {
 }
 
 zipnn_status zn_file_open(const char *path, zipnn_file **file, zipnn_error *err) {
-    zipnn_file *f;
+    zipnn_file *f = NULL;
     ZN_TRY(zn_file_new(path, &f, err));
     f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     f->owns_fd = f->fd >= 0;
@@ -74,7 +74,7 @@ zipnn_status zn_file_open(const char *path, zipnn_file **file, zipnn_error *err)
 }
 
 zipnn_status zn_file_from_fd(int fd, const char *name, zipnn_file **file, zipnn_error *err) {
-    zipnn_file *f;
+    zipnn_file *f = NULL;
     ZN_TRY(zn_file_new(name, &f, err));
     f->fd = fd;
     zipnn_status st = inspect(f, err);
