@@ -73,7 +73,7 @@ check_format() {
 }
 
 check_symbols() {
-    cmake --preset release && cmake --build build -j "$jobs" && tools/check_globals.py build/libzipnn.a build/libzipnn.so
+    cmake --preset release -DZIPNN_WERROR=ON && cmake --build build -j "$jobs" && tools/check_globals.py build/libzipnn.a build/libzipnn.so
 }
 
 stage_checks() {
