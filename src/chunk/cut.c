@@ -1,0 +1,98 @@
+#include "chunk/cut.h"
+
+#include <stdbool.h>
+
+#include "base/bytes.h"
+#include "plan/dtype.h"
+
+/* A chunk costs some 350 bytes of tables and index whatever its length, and coding bytes as the wrong type costs
+ * perhaps a tenth of them: below TINY a chunk of their own is the greater loss. */
+enum {
+    TINY = 4 << 10,     /* a run of another type this short is absorbed */
+    LARGE = 256 << 10,  /* a tensor this long wants to begin a chunk ... */
+    ENOUGH = 128 << 10, /* ... if that leaves the chunk before it at least this long */
+    MIN_HEADER = 256,   /* a file's header this long is kept apart from weights */
+    GRAIN = 128         /* elements: cuts inside a tensor fall on multiples of this from its start */
+};
+
+/* A chunk's bytes by type and by offset of the elements modulo their size. */
+struct tally {
+    uint32_t bytes[ZN_N_DTYPES][8];
+    zipnn_dtype dtype; /* of the greatest count, the first to reach it */
+    unsigned phase;
+};
+
+static unsigned phase_of(const struct zn_span *span) {
+    return (unsigned)(span->off % zn_dtype_word(span->dtype));
+}
+
+static void count(struct tally *t, const struct zn_span *span, uint32_t len) {
+    const unsigned phase = phase_of(span);
+    t->bytes[span->dtype][phase] += len;
+    if (t->bytes[span->dtype][phase] <= t->bytes[t->dtype][t->phase]) return;
+    t->dtype = span->dtype;
+    t->phase = phase;
+}
+
+/* The next span becomes the piece, together with its like-typed followers while all of them are tiny. */
+static void next_piece(struct zn_cutter *c) {
+    c->piece = c->ahead;
+    c->ahead = zn_plan_next(&c->walk);
+    c->start = c->piece.off;
+    while (c->piece.len < TINY && c->ahead.len > 0 && c->ahead.len < TINY && c->ahead.dtype == c->piece.dtype &&
+           phase_of(&c->ahead) == phase_of(&c->piece)) {
+        c->piece.len += c->ahead.len;
+        c->ahead = zn_plan_next(&c->walk);
+    }
+}
+
+static bool is_open_end(const struct zn_span *span) {
+    return span->dtype == ZIPNN_DTYPE_UNKNOWN && span->off + span->len == UINT64_MAX;
+}
+
+void zn_cutter_init(struct zn_cutter *cutter, const struct zn_plan *plan) {
+    *cutter = (struct zn_cutter){.walk = {plan, 0, 0}};
+    cutter->ahead = zn_plan_next(&cutter->walk);
+    next_piece(cutter);
+    const struct zn_span *first = &cutter->piece;
+    if (first->dtype == ZIPNN_DTYPE_UNKNOWN && first->len >= MIN_HEADER && !is_open_end(first))
+        cutter->header_end = first->len;
+}
+
+/* Whether the piece, of which nothing has been cut, may share a chunk with the `have` bytes before it. */
+static bool joins(const struct zn_cutter *c, const struct tally *t, uint32_t have) {
+    const struct zn_span *piece = &c->piece;
+    if (have >= ZN_CUT_TARGET || piece->off == c->header_end || is_open_end(piece)) return false;
+    if (piece->len >= LARGE && have >= ENOUGH) return false;
+    if (piece->len < LARGE && have + piece->len > ZN_CUT_MAX) return false;
+    const bool alike = piece->dtype == t->dtype && phase_of(piece) == t->phase;
+    return alike || piece->len < TINY || have < TINY;
+}
+
+/* How many bytes of the piece go into a chunk that holds `have` already. The sum cannot overflow: the bytes before the
+ * piece are part of the file, too. */
+static uint32_t share(const struct zn_cutter *c, uint32_t have) {
+    if (have + c->piece.len <= ZN_CUT_MAX) return (uint32_t)c->piece.len;
+    const unsigned bits = zn_dtype_bits(c->piece.dtype);
+    const uint64_t grain = GRAIN * (bits ? bits : 8) / 8;
+    const uint64_t end = c->piece.off - c->start + (ZN_CUT_TARGET - have);
+    return (uint32_t)(end / grain * grain - (c->piece.off - c->start));
+}
+
+struct zn_cut zn_cut_next(struct zn_cutter *cutter) {
+    struct zn_cut cut = {.off = cutter->piece.off};
+    struct tally tally = {.dtype = cutter->piece.dtype, .phase = phase_of(&cutter->piece)};
+    while (cutter->piece.len > 0 && (cut.len == 0 || joins(cutter, &tally, cut.len))) {
+        const uint32_t len = share(cutter, cut.len);
+        count(&tally, &cutter->piece, len);
+        cut.len += len;
+        cutter->piece.off += len;
+        cutter->piece.len -= len;
+        if (cutter->piece.len > 0) break; /* cut inside a tensor */
+        next_piece(cutter);
+    }
+    const unsigned word = zn_dtype_word(tally.dtype);
+    cut.dtype = tally.dtype;
+    cut.head = (tally.phase + word - (unsigned)(cut.off % word)) % word;
+    return cut;
+}

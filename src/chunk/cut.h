@@ -1,0 +1,34 @@
+/* Where chunks begin and end. The cuts follow from the plan alone, never from how bytes arrive or how many there are,
+ * so a pipe and a file give the same archive. */
+#ifndef ZN_CHUNK_CUT_H
+#define ZN_CHUNK_CUT_H
+
+#include "plan/plan.h"
+
+enum {
+    ZN_CUT_TARGET = 512 << 10, /* usual length of a chunk, and the exact one where there is no tensor to respect */
+    ZN_CUT_MAX = 576 << 10     /* a chunk grows up to this rather than leave a small remainder */
+};
+
+struct zn_cut {
+    uint64_t off;
+    uint32_t len;      /* 1 .. ZN_CUT_MAX; the file may end earlier. 0 only at offset UINT64_MAX */
+    uint32_t head;     /* bytes before the first whole element, less than the dtype's word */
+    zipnn_dtype dtype; /* of most of its bytes */
+};
+
+struct zn_cutter {
+    struct zn_plan_walk walk;
+    struct zn_span piece; /* what is left of the run of bytes to be cut next */
+    struct zn_span ahead; /* the span after it */
+    uint64_t start;       /* where the piece began */
+    uint64_t header_end;  /* end of the leading opaque span when that stands alone, else 0 */
+};
+
+/* The plan must be finished and outlive the cutter. */
+void zn_cutter_init(struct zn_cutter *cutter, const struct zn_plan *plan);
+
+/* The next chunk. Chunks tile [0, UINT64_MAX): the caller stops where the file does. */
+struct zn_cut zn_cut_next(struct zn_cutter *cutter);
+
+#endif
