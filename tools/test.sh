@@ -38,15 +38,23 @@ configure_and_build() {
 
 # preset NAME: configures, builds and runs ctest.
 preset() {
-    local out="$log/$1-ctest" total bad
+    local junit="$PWD/$log/$1.xml" total=0 bad=1 skipped=0
     check "$1-build" configure_and_build "$1" || return
-    ctest --test-dir "build/$1" -j "$jobs" --output-on-failure --no-tests=error >"$out" 2>&1 || tail -n 100 "$out"
-    # "97% tests passed, 1 tests failed out of 34"
-    read -r bad total < <(sed -n 's/.*tests passed, \([0-9]*\) tests failed out of \([0-9]*\).*/\1 \2/p' "$out")
-    passed=$((passed + ${total:-0} - ${bad:-0}))
-    failed=$((failed + ${bad:-1}))
-    [ "${bad:-1}" = 0 ] || failures+=("$1-ctest")
-    echo "  $((${total:-0} - ${bad:-0})) of ${total:-0} tests passed: $1"
+    rm -f "$junit"
+    ctest --test-dir "build/$1" -j "$jobs" --output-on-failure --no-tests=error --output-junit "$junit" \
+        >"$log/$1-ctest" 2>&1 || tail -n 100 "$log/$1-ctest"
+    if [ -s "$junit" ]; then
+        total=$(attribute tests "$junit") bad=$(attribute failures "$junit") skipped=$(attribute skipped "$junit")
+    fi
+    passed=$((passed + total - bad - skipped))
+    failed=$((failed + bad))
+    [ "$bad" -eq 0 ] || failures+=("$1-ctest")
+    echo "  $((total - bad - skipped)) of $total tests passed, $skipped skipped: $1"
+}
+
+# attribute NAME FILE: a number of the first element in a JUnit file that has it.
+attribute() {
+    grep -o "\b$1=\"[0-9]*\"" "$2" | head -n 1 | tr -dc 0-9
 }
 
 stage_gcc() { preset dev; }
