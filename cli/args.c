@@ -1,0 +1,236 @@
+#include "args.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum option_id {
+#define GROUP(title)
+#define OPTION(id, letter, name, arg, complete, help, manual) OPT_##id,
+#include "options.def"
+#undef OPTION
+#undef GROUP
+};
+
+struct option {
+    enum option_id id;
+    char letter;
+    const char *name;
+    const char *arg;
+};
+
+static const struct option options[] = {
+#define GROUP(title)
+#define OPTION(id, letter, name, arg, complete, help, manual) {OPT_##id, letter, name, arg},
+#include "options.def"
+#undef OPTION
+#undef GROUP
+};
+
+enum { N_OPTIONS = sizeof options / sizeof options[0], MAX_THREADS = 4096 };
+
+/* A command line while it is read. */
+struct parser {
+    char **next, **end;
+    struct args *args;
+    struct wrong *wrong;
+};
+
+__attribute__((format(printf, 2, 3))) static bool say_wrong(struct wrong *wrong, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    vsnprintf(wrong->text, sizeof wrong->text, format, args);
+    va_end(args);
+    return false;
+}
+
+static bool parse_threads(const char *text, unsigned *threads) {
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || n > MAX_THREADS) return false;
+    *threads = (unsigned)n;
+    return true;
+}
+
+static bool parse_cpu(const char *text, zipnn_cpu *cpu) {
+    static const struct {
+        const char *name;
+        zipnn_cpu cpu;
+    } names[] = {{"best", ZIPNN_CPU_BEST},
+                 {"scalar", ZIPNN_CPU_SCALAR},
+                 {"avx2", ZIPNN_CPU_AVX2},
+                 {"avx512", ZIPNN_CPU_AVX512},
+                 {"neon", ZIPNN_CPU_NEON}};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(text, names[i].name) != 0) continue;
+        *cpu = names[i].cpu;
+        return true;
+    }
+    return false;
+}
+
+static bool set_output(struct args *a, const char *value) {
+    a->to_stdout = strcmp(value, "-") == 0 || strcmp(value, "/dev/stdout") == 0;
+    a->output = a->to_stdout ? NULL : value;
+    return true;
+}
+
+/* Carries out one option. False when its value makes no sense. */
+static bool apply(struct args *a, enum option_id id, char letter, const char *value) {
+    switch (id) {
+        case OPT_COMPRESS:
+            a->operation = OP_COMPRESS;
+            return true;
+        case OPT_DECOMPRESS:
+            a->operation = OP_RESTORE;
+            return true;
+        case OPT_TEST:
+            a->operation = OP_TEST;
+            return true;
+        case OPT_LIST:
+            a->operation = OP_LIST;
+            return true;
+        case OPT_STDOUT:
+            return set_output(a, "-");
+        case OPT_OUTPUT:
+            return set_output(a, value);
+        case OPT_FORCE:
+            a->force = true;
+            return true;
+        case OPT_KEEP:
+            a->remove = false;
+            return true;
+        case OPT_REMOVE:
+            a->remove = a->sync = true;
+            return true;
+        case OPT_SYNC:
+            a->sync = true;
+            return true;
+        case OPT_RECURSIVE:
+            a->recursive = true;
+            return true;
+        case OPT_LEVEL:
+            a->level = letter - '0';
+            return true;
+        case OPT_FAST:
+            a->level = ZIPNN_LEVEL_FAST;
+            return true;
+        case OPT_BEST:
+            a->level = ZIPNN_LEVEL_BEST;
+            return true;
+        case OPT_THREADS:
+            return parse_threads(value, &a->threads);
+        case OPT_SHA256:
+            a->sha256 = true;
+            return true;
+        case OPT_NO_VERIFY:
+            a->verify = false;
+            return true;
+        case OPT_CPU:
+            return parse_cpu(value, &a->cpu);
+        case OPT_QUIET:
+            a->verbosity = -1;
+            return true;
+        case OPT_VERBOSE:
+            a->verbosity = 1;
+            return true;
+        case OPT_JSON:
+            a->json = true;
+            return true;
+        case OPT_HELP:
+            a->operation = OP_HELP;
+            return true;
+        case OPT_VERSION:
+            a->operation = OP_VERSION;
+            return true;
+    }
+    return false;
+}
+
+static const struct option *find_letter(char letter) {
+    char wanted = letter >= '1' && letter <= '9' ? '#' : letter;
+    for (size_t i = 0; i < N_OPTIONS; i++)
+        if (options[i].letter == wanted && letter != '#' && letter) return &options[i];
+    return NULL;
+}
+
+static const struct option *find_name(const char *name, size_t len) {
+    for (size_t i = 0; i < N_OPTIONS; i++)
+        if (len && strlen(options[i].name) == len && memcmp(options[i].name, name, len) == 0) return &options[i];
+    return NULL;
+}
+
+/* True when --help or --version decides, whatever else is wrong. */
+static bool asks_only(const struct args *a) {
+    return a->operation == OP_HELP || a->operation == OP_VERSION;
+}
+
+/* "--name", "--name=value", "--name value" */
+static bool parse_long(struct parser *p, const char *text) {
+    const char *value = strchr(text, '=');
+    const struct option *o = find_name(text, value ? (size_t)(value - text) : strlen(text));
+    if (!o) return say_wrong(p->wrong, "unknown option --%s", text);
+    if (value && !o->arg[0]) return say_wrong(p->wrong, "option --%s takes no value", o->name);
+    if (value)
+        value++;
+    else if (o->arg[0])
+        value = p->next < p->end ? *p->next++ : NULL;
+    if (o->arg[0] && (!value || !*value)) return say_wrong(p->wrong, "option --%s needs a value %s", o->name, o->arg);
+    return apply(p->args, o->id, '\0', value) ||
+           say_wrong(p->wrong, "--%s: \"%s\" makes no sense here", o->name, value);
+}
+
+/* "-dkf", "-T4", "-T 4" */
+static bool parse_letters(struct parser *p, const char *text) {
+    for (; *text; text++) {
+        const struct option *o = find_letter(*text);
+        const char *value = NULL;
+        if (!o) return say_wrong(p->wrong, "unknown option -%c", *text);
+        if (o->arg[0]) value = text[1] ? text + 1 : p->next < p->end ? *p->next++ : NULL;
+        if (o->arg[0] && (!value || !*value)) return say_wrong(p->wrong, "option -%c needs a value %s", *text, o->arg);
+        if (!apply(p->args, o->id, *text, value))
+            return say_wrong(p->wrong, "-%c: \"%s\" makes no sense here", *text, value);
+        if (value || asks_only(p->args)) return true;
+    }
+    return true;
+}
+
+/* What cannot be meant. */
+static bool check(const struct args *a, bool bench, struct wrong *w) {
+    bool writes = a->operation == OP_COMPRESS || a->operation == OP_RESTORE;
+    if (bench && a->operation != OP_BENCH) return say_wrong(w, "bench is an operation of its own");
+    if (bench && a->n_files == 0) return say_wrong(w, "bench needs a FILE");
+    if (!writes && (a->output || a->to_stdout)) return say_wrong(w, "-o and -c need an operation that writes");
+    if (a->output && a->n_files > 1) return say_wrong(w, "-o OUT takes one FILE, %zu were given", a->n_files);
+    if (a->output && a->recursive) return say_wrong(w, "-o OUT and -r exclude each other");
+    if (a->to_stdout && a->operation == OP_COMPRESS && (a->n_files > 1 || a->recursive))
+        return say_wrong(w, "standard output takes one archive, and an archive one FILE");
+    if (a->to_stdout && a->json) return say_wrong(w, "--json and -c both need standard output");
+    if (a->to_stdout && a->remove) return say_wrong(w, "--rm needs a result in a file, not on standard output");
+    return true;
+}
+
+bool args_parse(int argc, char **argv, const char *default_cpu, struct args *a, struct wrong *wrong) {
+    struct parser p = {argv + (argc > 0), argv + argc, a, wrong};
+    *a = (struct args){.verify = true, .files = p.next};
+    if (default_cpu && *default_cpu && !parse_cpu(default_cpu, &a->cpu))
+        return say_wrong(wrong, "ZIPNN_CPU: no instruction set is called \"%.40s\"", default_cpu);
+    bool bench = p.next < p.end && strcmp(*p.next, "bench") == 0;
+    if (bench) {
+        a->operation = OP_BENCH;
+        p.next++;
+    }
+    while (p.next < p.end && !asks_only(a)) {
+        char *text = *p.next++;
+        if (strcmp(text, "--") == 0) break;
+        bool ok = true;
+        if (text[0] != '-' || !text[1])
+            a->files[a->n_files++] = text;
+        else
+            ok = text[1] == '-' ? parse_long(&p, text + 2) : parse_letters(&p, text + 1);
+        if (!ok) return false;
+    }
+    while (p.next < p.end) a->files[a->n_files++] = *p.next++;
+    return asks_only(a) || check(a, bench, wrong);
+}

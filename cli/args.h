@@ -1,0 +1,31 @@
+/* The command line, understood. */
+#ifndef ZIPNN_CLI_ARGS_H
+#define ZIPNN_CLI_ARGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "zipnn/zipnn.h"
+
+enum operation { OP_COMPRESS, OP_RESTORE, OP_TEST, OP_LIST, OP_BENCH, OP_HELP, OP_VERSION };
+
+struct args {
+    enum operation operation;
+    const char *output; /* NULL: named after the input */
+    bool to_stdout, force, remove, sync, recursive, verify, sha256, json;
+    int level;
+    unsigned threads; /* 0: all processors */
+    zipnn_cpu cpu;
+    int verbosity; /* -1 quiet, 0, 1 verbose */
+    char **files;  /* "-" is standard input; points into argv */
+    size_t n_files;
+};
+
+/* False when the command line is wrong; `wrong` then says why. Reorders argv. `default_cpu` is the value of ZIPNN_CPU
+ * or NULL. */
+struct wrong {
+    char text[200];
+};
+bool args_parse(int argc, char **argv, const char *default_cpu, struct args *args, struct wrong *wrong);
+
+#endif

@@ -1,0 +1,13 @@
+/* zipnn bench: speed of compressing and restoring a file in memory. */
+#ifndef ZIPNN_CLI_BENCH_H
+#define ZIPNN_CLI_BENCH_H
+
+#include "run.h"
+
+/* The line above the table; nothing for JSON. */
+void bench_head(const struct run *run);
+
+/* Measures the file `path`, and reports. */
+void bench_file(struct run *run, const char *path);
+
+#endif

@@ -1,0 +1,192 @@
+#include "convert.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "filenames.h"
+#include "text.h"
+#include "verify.h"
+
+/* One file on its way. */
+struct job {
+    struct run *run;
+    const char *path; /* of the input, "-" for standard input */
+    char *output;     /* NULL for standard output */
+    zipnn_file *in, *out;
+    zipnn_stats stats;
+};
+
+static bool is_stdin(const char *path) {
+    return strcmp(path, "-") == 0;
+}
+
+zipnn_status convert_open_input(const char *path, zipnn_file **in, zipnn_error *err) {
+    return is_stdin(path) ? zipnn_file_from_fd(STDIN_FILENO, "stdin", in, err) : zipnn_file_open(path, in, err);
+}
+
+static char *without_suffix(const char *path) {
+    char *name = text_join(path, "", "");
+    name[strlen(name) - strlen(ARCHIVE_SUFFIX)] = '\0';
+    return name;
+}
+
+/* Settles job->output. */
+static zipnn_status choose_output(struct job *job, zipnn_error *err) {
+    const struct args *args = job->run->args;
+    bool archive = filename_is_archive(job->path);
+    if (args->output) {
+        job->output = text_join(args->output, "", "");
+    } else if (args->to_stdout || is_stdin(job->path)) {
+        job->output = NULL;
+    } else if (args->operation == OP_RESTORE) {
+        if (!archive)
+            return run_fail(err, ZIPNN_E_ARGUMENT,
+                            "the suffix is not " ARCHIVE_SUFFIX ": say with -o or -c where the result goes");
+        job->output = without_suffix(job->path);
+    } else {
+        if (archive && !args->force)
+            return run_fail(err, ZIPNN_E_ARGUMENT, "is named " ARCHIVE_SUFFIX " already: -f compresses it once more");
+        job->output = text_join(job->path, ARCHIVE_SUFFIX, "");
+    }
+    return ZIPNN_OK;
+}
+
+/* The user's word at the terminal; no when there is none. */
+static bool user_allows_replacing(const char *path) {
+    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) return false;
+    char answer[16];
+    fputs("zipnn: ", stderr);
+    text_put(stderr, path);
+    fputs(" exists; replace it? (y/n) ", stderr);
+    fflush(stderr);
+    return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+static zipnn_status create_output(struct job *job, zipnn_error *err) {
+    const struct args *args = job->run->args;
+    const zipnn_file *like = is_stdin(job->path) ? NULL : job->in;
+    unsigned flags = (args->force ? ZIPNN_FILE_REPLACE : 0U) | (args->sync ? ZIPNN_FILE_SYNC : 0U);
+    zipnn_status st = zipnn_file_create(job->output, like, flags, &job->out, err);
+    struct stat there;
+    if (st != ZIPNN_E_IO || args->force || is_stdin(job->path)) return st;
+    if (lstat(job->output, &there) != 0 || !S_ISREG(there.st_mode) || !user_allows_replacing(job->output)) return st;
+    return zipnn_file_create(job->output, like, flags | ZIPNN_FILE_REPLACE, &job->out, err);
+}
+
+static zipnn_status open_output(struct job *job, zipnn_error *err) {
+    const struct args *args = job->run->args;
+    if (job->output) return create_output(job, err);
+    if (args->operation == OP_COMPRESS && !args->force && isatty(STDOUT_FILENO))
+        return run_fail(err, ZIPNN_E_ARGUMENT, "an archive is not written to a terminal: use -o, a redirection or -f");
+    return zipnn_file_from_fd(STDOUT_FILENO, "stdout", &job->out, err);
+}
+
+/* Reading and replacing, or reading and appending to, the same file would destroy it. */
+static zipnn_status refuse_same_file(const struct job *job, zipnn_error *err) {
+    struct stat in, out;
+    bool known = (is_stdin(job->path) ? fstat(STDIN_FILENO, &in) : stat(job->path, &in)) == 0 &&
+                 (job->output ? stat(job->output, &out) : fstat(STDOUT_FILENO, &out)) == 0;
+    if (known && S_ISREG(in.st_mode) && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+        return run_fail(err, ZIPNN_E_ARGUMENT, "input and output are the same file");
+    return ZIPNN_OK;
+}
+
+/* With several threads writing, the blocks are better laid out when the size is told first. The size comes from the
+ * archive's index: when it is improbable, the file may grow as it goes. */
+static zipnn_status reserve_output(struct job *job, const zipnn_source *source, zipnn_error *err) {
+    enum { PROBABLE_RATIO = 16 };
+    zipnn_archive *archive;
+    zipnn_archive_info info;
+    if (job->run->args->operation != OP_RESTORE || !source->read_at || run_threads(job->run->args) < 2) return ZIPNN_OK;
+    if (zipnn_archive_open(job->run->ctx, source, &archive, NULL) != ZIPNN_OK) return ZIPNN_OK; /* unpack explains */
+    zipnn_archive_get_info(archive, &info);
+    zipnn_archive_close(archive);
+    if (info.original / PROBABLE_RATIO > source->length) return ZIPNN_OK;
+    return zipnn_file_reserve(job->out, info.original, err);
+}
+
+static zipnn_status move_bytes(struct job *job, zipnn_error *err) {
+    struct run *run = job->run;
+    zipnn_source source;
+    zipnn_sink sink;
+    zipnn_file_source(job->in, &source);
+    zipnn_file_sink(job->out, &sink);
+    zipnn_status st = run_need_context(run, err);
+    if (st == ZIPNN_OK && sink.write_at) st = reserve_output(job, &source, err);
+    if (st != ZIPNN_OK) return st;
+    progress_start(&run->progress);
+    st = run->args->operation == OP_RESTORE ? zipnn_unpack(run->ctx, &source, &sink, &job->stats, err)
+                                            : zipnn_pack(run->ctx, &source, &sink, &job->stats, err);
+    progress_end(&run->progress);
+    return st == ZIPNN_OK ? zipnn_file_unchanged(job->in, err) : st;
+}
+
+/* From the open input to a complete output under its name. */
+static zipnn_status write_output(struct job *job, zipnn_error *err) {
+    struct interrupt *interrupt = &job->run->interrupt;
+    interrupt_start(interrupt);
+    zipnn_status st = open_output(job, err);
+    if (st != ZIPNN_OK) return st;
+    interrupt_watch(interrupt, job->out);
+    st = move_bytes(job, err);
+    if (st == ZIPNN_OK) st = zipnn_file_commit(job->out, err);
+    if (st != ZIPNN_OK) zipnn_file_discard(job->out);
+    interrupt_watch(interrupt, NULL);
+    return st;
+}
+
+static zipnn_status remove_input(struct job *job, zipnn_error *err) {
+    struct run *run = job->run;
+    if (!run->args->remove || is_stdin(job->path)) return ZIPNN_OK;
+    progress_start(&run->progress);
+    zipnn_status st = run->args->operation == OP_RESTORE
+                          ? verify_restored(run->ctx, job->in, job->output, &job->stats, err)
+                          : verify_archive(run->ctx, job->output, &job->stats, err);
+    progress_end(&run->progress);
+    if (st == ZIPNN_OK) st = zipnn_file_unchanged(job->in, err);
+    return st == ZIPNN_OK ? zipnn_file_remove(job->in, err) : st;
+}
+
+void convert_file(struct run *run, const char *path) {
+    struct job job = {.run = run, .path = path};
+    zipnn_error err;
+    zipnn_status st = choose_output(&job, &err);
+    if (st == ZIPNN_OK) st = convert_open_input(path, &job.in, &err);
+    if (st == ZIPNN_OK) st = refuse_same_file(&job, &err);
+    if (st == ZIPNN_OK) st = write_output(&job, &err);
+    if (st == ZIPNN_OK) st = remove_input(&job, &err);
+    if (st == ZIPNN_OK)
+        run_report_done(run, path, job.output ? job.output : "stdout", &job.stats);
+    else
+        run_report_failure(run, path, &err);
+    zipnn_file_close(job.out);
+    zipnn_file_close(job.in);
+    free(job.output);
+}
+
+static zipnn_status test_input(struct run *run, zipnn_file *in, zipnn_stats *stats, zipnn_error *err) {
+    zipnn_source source;
+    zipnn_file_source(in, &source);
+    zipnn_status st = run_need_context(run, err);
+    if (st != ZIPNN_OK) return st;
+    progress_start(&run->progress);
+    st = zipnn_test(run->ctx, &source, stats, err);
+    progress_end(&run->progress);
+    return st;
+}
+
+void test_file(struct run *run, const char *path) {
+    zipnn_file *in = NULL;
+    zipnn_stats stats;
+    zipnn_error err;
+    zipnn_status st = convert_open_input(path, &in, &err);
+    if (st == ZIPNN_OK) st = test_input(run, in, &stats, &err);
+    if (st == ZIPNN_OK)
+        run_report_done(run, path, NULL, &stats);
+    else
+        run_report_failure(run, path, &err);
+    zipnn_file_close(in);
+}

@@ -1,0 +1,55 @@
+#include "interrupt.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Dies of the signal as if it had not been caught, so that the caller sees what happened (a shell: 128 + number). */
+static void die_of(int signal_number) {
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, signal_number);
+    signal(signal_number, SIG_DFL);
+    raise(signal_number);
+    pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+    _exit(128 + signal_number);
+}
+
+static void *wait_for_signal(void *arg) {
+    struct interrupt *in = arg;
+    int signal_number;
+    if (sigwait(&in->signals, &signal_number) != 0) return NULL;
+    pthread_mutex_lock(&in->lock); /* and never unlocked: nothing may be created or closed any more */
+    if (in->file) zipnn_file_discard(in->file);
+    die_of(signal_number);
+    return NULL;
+}
+
+/* A signal that was ignored when we were started (nohup) stays ignored. */
+static void choose_signals(sigset_t *signals) {
+    static const int wanted[] = {SIGINT, SIGTERM, SIGHUP};
+    sigemptyset(signals);
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        struct sigaction now;
+        if (sigaction(wanted[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN) sigaddset(signals, wanted[i]);
+    }
+}
+
+void interrupt_start(struct interrupt *in) {
+    pthread_t thread;
+    if (in->started) return;
+    in->started = true;
+    pthread_mutex_init(&in->lock, NULL);
+    choose_signals(&in->signals);
+    signal(SIGXFSZ, SIG_IGN); /* a write past the limit fails with EFBIG and is reported like any other */
+    pthread_sigmask(SIG_BLOCK, &in->signals, NULL);
+    if (pthread_create(&thread, NULL, wait_for_signal, in) == 0)
+        pthread_detach(thread);
+    else
+        pthread_sigmask(SIG_UNBLOCK, &in->signals, NULL); /* better to die with a file left over than not at all */
+}
+
+void interrupt_watch(struct interrupt *in, zipnn_file *file) {
+    pthread_mutex_lock(&in->lock);
+    in->file = file;
+    pthread_mutex_unlock(&in->lock);
+}

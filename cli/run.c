@@ -1,0 +1,143 @@
+#include "run.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "exits.h"
+#include "text.h"
+
+void run_init(struct run *run, const struct args *args) {
+    *run = (struct run){.args = args};
+    progress_init(&run->progress, args->verbosity < 0);
+    run->talks = args->verbosity > 0 || (args->verbosity == 0 && isatty(STDERR_FILENO));
+}
+
+unsigned run_threads(const struct args *args) {
+    return args->threads ? args->threads : zipnn_available_cpus();
+}
+
+zipnn_status run_need_context(struct run *run, zipnn_error *err) {
+    const struct args *args = run->args;
+    if (run->ctx) return ZIPNN_OK;
+    zipnn_options options = {.size = sizeof options,
+                             .level = args->level,
+                             .threads = run_threads(args),
+                             .cpu = args->cpu,
+                             .verify = args->verify ? ZIPNN_VERIFY_DEFAULT : ZIPNN_VERIFY_OFF,
+                             .sha256 = args->sha256};
+    if (run->progress.wanted) {
+        options.progress = progress_tick;
+        options.progress_user = &run->progress;
+    }
+    return zipnn_create(&options, &run->ctx, err);
+}
+
+void run_end(struct run *run) {
+    zipnn_destroy(run->ctx);
+    if (fflush(stdout) == 0 && !ferror(stdout)) return;
+    fputs("zipnn: cannot write to standard output\n", stderr);
+    if (run->exit_code < EXIT_FAILED) run->exit_code = EXIT_FAILED;
+}
+
+zipnn_status run_fail(zipnn_error *err, zipnn_status status, const char *format, ...) {
+    err->status = status;
+    err->offset = UINT64_MAX;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(err->message, sizeof err->message, format, args);
+    va_end(args);
+    return status;
+}
+
+const char *run_shown_name(const char *path) {
+    return strcmp(path, "-") == 0 ? "stdin" : path;
+}
+
+static int exit_code_of(const struct args *args, zipnn_status status) {
+    switch (status) {
+        case ZIPNN_OK:
+            return EXIT_DONE;
+        case ZIPNN_E_MEMORY:
+            return EXIT_MEMORY;
+        case ZIPNN_E_FORMAT:
+        case ZIPNN_E_TRUNCATED:
+        case ZIPNN_E_CORRUPT:
+            return EXIT_DAMAGED;
+        case ZIPNN_E_UNSUPPORTED:
+        case ZIPNN_E_LIMIT:
+            return args->operation == OP_COMPRESS ? EXIT_FAILED : EXIT_DAMAGED;
+        default:
+            return EXIT_FAILED;
+    }
+}
+
+/* Sentences about files, and only they, begin with the name of the file concerned, which may be the output. */
+static void put_failure(const char *path, const zipnn_error *err) {
+    fputs("zipnn: ", stderr);
+    if (err->status != ZIPNN_E_IO) {
+        text_put(stderr, run_shown_name(path));
+        fputs(": ", stderr);
+        if (err->offset != UINT64_MAX) fprintf(stderr, "offset %" PRIu64 ": ", err->offset);
+    }
+    text_put(stderr, err->message);
+    putc('\n', stderr);
+}
+
+static void put_json_failure(const char *path, const zipnn_error *err) {
+    fputs("{\"file\":", stdout);
+    text_put_json(stdout, run_shown_name(path));
+    printf(",\"error\":\"%s\",\"message\":", zipnn_status_name(err->status));
+    text_put_json(stdout, err->message);
+    if (err->offset != UINT64_MAX) printf(",\"offset\":%" PRIu64, err->offset);
+    puts("}");
+}
+
+void run_report_failure(struct run *run, const char *path, const zipnn_error *err) {
+    int code = exit_code_of(run->args, err->status);
+    if (run->exit_code < code) run->exit_code = code;
+    put_failure(path, err);
+    if (run->args->json) put_json_failure(path, err);
+}
+
+void run_put_digests(const uint8_t xxh3[16], const uint8_t sha256[32], int has_sha256) {
+    fputs(",\"xxh3\":\"", stdout);
+    text_put_hex(stdout, xxh3, 16);
+    if (has_sha256) {
+        fputs("\",\"sha256\":\"", stdout);
+        text_put_hex(stdout, sha256, 32);
+    }
+    putchar('"');
+}
+
+static void put_json_done(const char *path, const char *output, const zipnn_stats *stats) {
+    fputs("{\"file\":", stdout);
+    text_put_json(stdout, run_shown_name(path));
+    if (output) {
+        fputs(",\"output\":", stdout);
+        text_put_json(stdout, output);
+    }
+    printf(",\"original\":%" PRIu64 ",\"stored\":%" PRIu64 ",\"n_chunks\":%" PRIu64, stats->original, stats->archive,
+           stats->n_chunks);
+    run_put_digests(stats->xxh3, stats->sha256, stats->has_sha256);
+    puts("}");
+}
+
+void run_report_done(const struct run *run, const char *path, const char *output, const zipnn_stats *stats) {
+    if (run->args->json) put_json_done(path, output, stats);
+    if (!run->talks) return;
+    text_put(stderr, run_shown_name(path));
+    fprintf(stderr, ": %s is %.2f %% of %s", text_size(stats->archive).text,
+            text_percent(stats->archive, stats->original), text_size(stats->original).text);
+    fputs(output ? ", wrote " : ", all digests are right", stderr);
+    if (output) text_put(stderr, output);
+    putc('\n', stderr);
+}
+
+void run_report_skip(const struct run *run, const char *path, const char *why) {
+    if (run->args->verbosity <= 0) return;
+    text_put(stderr, path);
+    fprintf(stderr, ": skipped, %s\n", why);
+}

@@ -1,0 +1,47 @@
+/* One run of the program: what all its files share. */
+#ifndef ZIPNN_CLI_RUN_H
+#define ZIPNN_CLI_RUN_H
+
+#include "args.h"
+#include "interrupt.h"
+#include "progress.h"
+
+struct run {
+    const struct args *args;
+    zipnn_ctx *ctx; /* made when the first file needs it */
+    struct progress progress;
+    struct interrupt interrupt;
+    bool talks; /* a line about each file goes to standard error */
+    int exit_code;
+};
+
+void run_init(struct run *run, const struct args *args);
+
+/* Threads to use: as asked, or one per processor. */
+unsigned run_threads(const struct args *args);
+
+/* Makes run->ctx unless it is there. */
+zipnn_status run_need_context(struct run *run, zipnn_error *err);
+
+void run_end(struct run *run);
+
+/* Fills *err and returns `status`: the zn_fail of this program. */
+__attribute__((format(printf, 3, 4))) zipnn_status run_fail(zipnn_error *err, zipnn_status status, const char *format,
+                                                            ...);
+
+/* "stdin" for "-". */
+const char *run_shown_name(const char *path);
+
+/* Says what went wrong with `path`, and remembers the exit code of it. */
+void run_report_failure(struct run *run, const char *path, const zipnn_error *err);
+
+/* Says what was done with `path`. `output` is NULL when nothing was written. */
+void run_report_done(const struct run *run, const char *path, const char *output, const zipnn_stats *stats);
+
+/* Says why `path` was left out; under -v only. */
+void run_report_skip(const struct run *run, const char *path, const char *why);
+
+/* The members ,"xxh3":"...","sha256":"..." of a JSON object on standard output. */
+void run_put_digests(const uint8_t xxh3[16], const uint8_t sha256[32], int has_sha256);
+
+#endif

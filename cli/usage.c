@@ -1,0 +1,34 @@
+#include "usage.h"
+
+#include <stdio.h>
+
+static void print_option(char letter, const char *name, const char *arg, const char *help) {
+    char left[40], letters[16] = "";
+    if (!help[0]) return;
+    if (letter == '#')
+        snprintf(letters, sizeof letters, "-1 ... -9");
+    else if (letter)
+        snprintf(letters, sizeof letters, "-%c%s", letter, name[0] ? ", " : "");
+    else
+        snprintf(letters, sizeof letters, "    ");
+    snprintf(left, sizeof left, "%s%s%s%s%s", letters, name[0] ? "--" : "", name, arg[0] ? " " : "", arg);
+    printf("  %-20s %s\n", left, help);
+}
+
+void usage_print(void) {
+    puts(
+        "Usage: zipnn [OPTION]... [FILE]...\n"
+        "       zipnn bench [OPTION]... FILE...\n"
+        "Lossless compression of AI model weights. FILE becomes FILE.znn and is kept.\n"
+        "Without FILE, or with -, standard input goes to standard output. bench measures\n"
+        "in memory how fast FILE is compressed and restored.");
+#define GROUP(title) puts("\n" title ":");
+#define OPTION(id, letter, name, arg, complete, help, manual) print_option(letter, name, arg, help);
+#include "options.def"
+#undef OPTION
+#undef GROUP
+    puts("\nExit codes:");
+#define EXIT(id, code, text) printf("  %d  %s\n", code, text);
+#include "exits.def"
+#undef EXIT
+}
