@@ -1,0 +1,306 @@
+/* The R16 coder: every kernel set against the scalar one, byte for byte, with unreadable pages right behind every area.
+ */
+#include "base/bytes.h"
+#include "kernels/kernels.h"
+#include "support/guard.h"
+#include "support/unit.h"
+
+enum { SMALL = 300, LARGE = 70001, ROOM = LARGE + 2 * ZN_SLACK, N_RANDOM = 1500, N_LARGE = 12, N_GARBAGE = 3000 };
+
+static uint32_t next_random(uint64_t *seed) {
+    *seed = *seed * 6364136223846793005U + 1442695040888963407U;
+    return (uint32_t)(*seed >> 33);
+}
+
+static unsigned below(uint64_t *seed, unsigned n) {
+    return next_random(seed) % n;
+}
+
+/* ---- a random coding: tables, blocks, lanes, and symbols that it can code ---- */
+
+struct coding {
+    uint64_t seed;
+    struct zn_r16_model models[ZN_R16_MAX_TABLES];
+    struct zn_r16_table tables[ZN_R16_MAX_TABLES];
+    struct zn_r16_codes codes[ZN_R16_MAX_TABLES];
+    uint8_t class_of[256], ids[(LARGE >> ZN_R16_MIN_BLOCK) + 1];
+    unsigned n_tables, block_log2, lanes_log2;
+    bool one_table; /* pass no ids */
+    uint8_t alphabet[ZN_R16_CLASSES - 1], esc_mark;
+    unsigned n_alphabet;
+};
+
+static void make_alphabet(struct coding *c) {
+    memset(c->class_of, ZN_R16_CLASSES - 1, sizeof c->class_of);
+    c->n_alphabet = 1 + below(&c->seed, ZN_R16_CLASSES - 1);
+    /* Neighbours, neighbours and one far away, anything. */
+    unsigned kind = below(&c->seed, 3), base = below(&c->seed, 256);
+    for (unsigned k = 0; k < c->n_alphabet; k++) {
+        unsigned s = kind == 2 ? below(&c->seed, 256) : kind == 1 && k == 0 ? (base + 100) % 256 : (base + k) % 256;
+        while (c->class_of[s] != ZN_R16_CLASSES - 1) s = (s + 1) % 256;
+        c->class_of[s] = (uint8_t)k;
+        c->alphabet[k] = (uint8_t)s;
+    }
+    do c->esc_mark = (uint8_t)next_random(&c->seed);
+    while (c->class_of[c->esc_mark] != ZN_R16_CLASSES - 1);
+}
+
+static void make_model(struct coding *c, struct zn_r16_model *m) {
+    *m = (struct zn_r16_model){0};
+    unsigned most = ZN_MIN(c->n_alphabet, ZN_R16_MAX_LISTED), from = below(&c->seed, c->n_alphabet);
+    m->n = (uint8_t)below(&c->seed, most + 1);
+    m->esc_freq = m->n == 0 || below(&c->seed, 4) > 0;
+    for (unsigned r = 0; r < m->n; r++) {
+        m->sym[r] = c->alphabet[(from + r) % c->n_alphabet];
+        m->freq[r] = 1;
+    }
+    unsigned favourite = below(&c->seed, m->n + 1U), skew = below(&c->seed, 4);
+    for (unsigned slots = m->n + (unsigned)m->esc_freq; slots < ZN_R16_SLOTS; slots++) {
+        unsigned r = below(&c->seed, 4) < skew ? favourite : below(&c->seed, m->n + 1U);
+        if (r < m->n)
+            m->freq[r]++;
+        else if (m->esc_freq)
+            m->esc_freq++;
+        else
+            m->freq[0]++;
+    }
+}
+
+static void make_coding(struct coding *c, uint64_t seed) {
+    c->seed = seed;
+    make_alphabet(c);
+    c->one_table = below(&c->seed, 4) == 0;
+    c->n_tables = c->one_table ? 1 : 1 + below(&c->seed, ZN_R16_MAX_TABLES);
+    c->block_log2 = ZN_R16_MIN_BLOCK + below(&c->seed, 3);
+    c->lanes_log2 = below(&c->seed, 2) ? 7 : below(&c->seed, 8);
+    for (unsigned t = 0; t < c->n_tables; t++) {
+        make_model(c, &c->models[t]);
+        zn_r16_table_build(&c->tables[t], &c->models[t], c->esc_mark);
+        zn_r16_codes_build(&c->codes[t], &c->models[t], c->class_of);
+    }
+    for (size_t b = 0; b < sizeof c->ids; b++) c->ids[b] = (uint8_t)below(&c->seed, c->n_tables);
+}
+
+static void fill_symbols(struct coding *c, uint8_t *src, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const struct zn_r16_model *m = &c->models[c->one_table ? 0 : c->ids[i >> c->block_log2]];
+        unsigned slot = below(&c->seed, ZN_R16_SLOTS), r = 0;
+        while (r < m->n && slot >= m->freq[r]) slot -= m->freq[r++];
+        src[i] = r < m->n ? m->sym[r] : (uint8_t)next_random(&c->seed);
+    }
+}
+
+/* ---- buffers ---- */
+
+struct rig {
+    struct guard src, in, esc, raw, out;
+    uint8_t *expected; /* 2 * LARGE */
+};
+
+static struct rig rig_make(void) {
+    struct rig r = {guard_make(LARGE), guard_make(ROOM),           guard_make(ROOM),
+                    guard_make(LARGE), guard_make(2 * LARGE + 64), malloc((size_t)2 * LARGE)};
+    assert_non_null(r.expected);
+    return r;
+}
+
+static void rig_free(struct rig *r) {
+    guard_free(&r->src);
+    guard_free(&r->in);
+    guard_free(&r->esc);
+    guard_free(&r->raw);
+    guard_free(&r->out);
+    free(r->expected);
+}
+
+static void put_high(const struct guard *g, const void *data, size_t len) {
+    if (len) memcpy(guard_high(g, len), data, len);
+}
+
+/* ---- encoding ---- */
+
+struct coded {
+    uint16_t state[ZN_R16_LANES];
+    uint8_t in[ROOM], esc[ROOM];
+    size_t in_len, esc_len;
+};
+
+/* The streams end flush with the upper guard pages and have exactly the promised room below. */
+static void encode(const struct zn_kernels *k, const struct coding *c, const struct rig *r, size_t n,
+                   struct coded *coded) {
+    struct zn_r16_encoder e = {.tables = c->codes, .block_log2 = c->block_log2, .lanes_log2 = c->lanes_log2};
+    e.ids = c->one_table ? NULL : c->ids;
+    memcpy(e.class_of, c->class_of, sizeof e.class_of);
+    for (unsigned l = 0; l < ZN_R16_LANES; l++) e.state[l] = (uint16_t)(ZN_R16_LOW + l);
+    const uint8_t *in_end = e.out = guard_low(&r->in) + n + ZN_SLACK;
+    const uint8_t *esc_end = e.esc = guard_low(&r->esc) + n + ZN_SLACK;
+    memset(e.out, 0xa5, ZN_SLACK);
+    memset(e.esc, 0xa5, ZN_SLACK);
+    k->r16_encode(&e, guard_high(&r->src, n), n);
+    for (unsigned i = 0; i < ZN_SLACK; i++) assert_true(in_end[i] == 0xa5 && esc_end[i] == 0xa5);
+    memcpy(coded->state, e.state, sizeof coded->state);
+    coded->in_len = (size_t)(in_end - e.out);
+    coded->esc_len = (size_t)(esc_end - e.esc);
+    memcpy(coded->in, e.out, coded->in_len);
+    memcpy(coded->esc, e.esc, coded->esc_len);
+}
+
+static void assert_same_coded(const struct coded *a, const struct coded *b) {
+    assert_int_equal(a->in_len, b->in_len);
+    assert_int_equal(a->esc_len, b->esc_len);
+    assert_memory_equal(a->state, b->state, sizeof a->state);
+    assert_memory_equal(a->in, b->in, a->in_len);
+    assert_memory_equal(a->esc, b->esc, a->esc_len);
+}
+
+/* ---- decoding ---- */
+
+static struct zn_r16_decoder decoder(const struct coding *c, const struct rig *r, const struct coded *coded) {
+    struct zn_r16_decoder d = {.tables = c->tables, .block_log2 = c->block_log2, .lanes_log2 = c->lanes_log2};
+    d.ids = c->one_table ? NULL : c->ids;
+    d.esc_mark = c->esc_mark;
+    memcpy(d.state, coded->state, sizeof d.state);
+    put_high(&r->in, coded->in, coded->in_len);
+    put_high(&r->esc, coded->esc, coded->esc_len);
+    d.in = guard_high(&r->in, coded->in_len), d.in_end = d.in + coded->in_len;
+    d.esc = guard_high(&r->esc, coded->esc_len), d.esc_end = d.esc + coded->esc_len;
+    d.ahead = guard_low(&r->raw), d.ahead_end = d.ahead + r->raw.cap;
+    return d;
+}
+
+static void assert_finished(const struct coding *c, const struct zn_r16_decoder *d, size_t n) {
+    assert_ptr_equal(d->in, d->in_end);
+    assert_ptr_equal(d->esc, d->esc_end);
+    assert_int_equal(d->pos, n);
+    for (unsigned l = 0; l < 1U << c->lanes_log2; l++) assert_int_equal(d->state[l], ZN_R16_LOW + l);
+}
+
+static void check_decode(const struct zn_kernels *k, struct coding *c, const struct rig *r, size_t n,
+                         const struct coded *coded) {
+    const uint8_t *src = guard_high(&r->src, n);
+    uint8_t *out = guard_high(&r->out, n);
+    struct zn_r16_decoder d = decoder(c, r, coded);
+    memset(out, 0, n);
+    assert_true(k->r16_decode(&d, out, n));
+    assert_finished(c, &d, n);
+    assert_memory_equal(out, src, n);
+
+    /* In two calls, to the other end of the room. */
+    size_t part = below(&c->seed, (unsigned)(n >> c->lanes_log2) + 1) << c->lanes_log2;
+    d = decoder(c, r, coded);
+    out = guard_low(&r->out);
+    assert_true(k->r16_decode(&d, out, part));
+    assert_int_equal(d.pos, part);
+    assert_true(k->r16_decode(&d, out + part, n - part));
+    assert_finished(c, &d, n);
+    assert_memory_equal(out, src, n);
+}
+
+static void check_merge(const struct zn_kernels *k, struct coding *c, const struct rig *r, size_t n,
+                        const struct coded *coded) {
+    const uint8_t *src = guard_high(&r->src, n);
+    uint8_t *raw = guard_high(&r->raw, n);
+    for (size_t i = 0; i < n; i++) {
+        raw[i] = (uint8_t)next_random(&c->seed);
+        unsigned w = 256U * src[i] + raw[i];
+        zn_put_u16(r->expected + 2 * i, (uint16_t)(w >> 1 | w << 15));
+    }
+    const size_t shift = below(&c->seed, 64);
+    uint8_t *places[] = {guard_high(&r->out, 2 * n), guard_low(&r->out), guard_low(&r->out) + shift};
+    for (unsigned i = 0; i < 6; i++) {
+        uint8_t *out = places[i / 2];
+        size_t part = below(&c->seed, (unsigned)(n >> 7) + 1) << 7, before = (size_t)(out - guard_low(&r->out));
+        struct zn_r16_decoder d = decoder(c, r, coded);
+        memset(guard_low(&r->out), 0xa5, ZN_MIN(before + 2 * n + 64, r->out.cap));
+        assert_true(k->r16_decode_16r(&d, raw, out, part, (enum zn_store)(i % 2)));
+        assert_true(k->r16_decode_16r(&d, raw + part, out + 2 * part, n - part, (enum zn_store)(i % 2)));
+        assert_finished(c, &d, n);
+        assert_memory_equal(out, r->expected, 2 * n);
+        for (size_t b = 0; b < before; b++) assert_int_equal(guard_low(&r->out)[b], 0xa5);
+        for (size_t b = before + 2 * n; b < ZN_MIN(before + 2 * n + 64, r->out.cap); b++)
+            assert_int_equal(guard_low(&r->out)[b], 0xa5);
+    }
+}
+
+/* ---- tests ---- */
+
+static void check(struct coding *c, const struct rig *r, size_t n) {
+    static struct coded expected, coded;
+    fill_symbols(c, guard_high(&r->src, n), n);
+    encode(&zn_kernels_scalar, c, r, n, &expected);
+    const struct zn_kernels *k;
+    for (unsigned i = 0; (k = zn_kernels_at(i)); i++) {
+        encode(k, c, r, n, &coded);
+        assert_same_coded(&expected, &coded);
+        check_decode(k, c, r, n, &expected);
+        if (c->lanes_log2 == 7) check_merge(k, c, r, n, &expected);
+    }
+}
+
+static void test_small(void **unused) {
+    (void)unused;
+    static struct coding c;
+    struct rig r = rig_make();
+    for (unsigned i = 0; i < N_RANDOM; i++) {
+        make_coding(&c, i);
+        check(&c, &r, i <= SMALL ? i : below(&c.seed, 4 * SMALL));
+    }
+    rig_free(&r);
+}
+
+static void test_large(void **unused) {
+    (void)unused;
+    static struct coding c;
+    struct rig r = rig_make();
+    for (unsigned i = 0; i < N_LARGE; i++) {
+        make_coding(&c, 100000 + i);
+        check(&c, &r, LARGE - below(&c.seed, 2000));
+    }
+    rig_free(&r);
+}
+
+/* Any bits in place of a stream: the sets agree on whether it can be decoded, and to what. */
+static void test_garbage(void **unused) {
+    (void)unused;
+    static struct coding c;
+    static struct coded junk;
+    struct rig r = rig_make();
+    for (unsigned i = 0; i < N_GARBAGE; i++) {
+        make_coding(&c, 200000 + i);
+        size_t n = below(&c.seed, i % 2 ? 300 : 3000);
+        junk.in_len = below(&c.seed, (unsigned)n + 1);
+        junk.esc_len = below(&c.seed, (unsigned)n + 1);
+        for (unsigned l = 0; l < ZN_R16_LANES; l++) junk.state[l] = (uint16_t)next_random(&c.seed);
+        for (size_t b = 0; b < n; b++) {
+            junk.in[b] = (uint8_t)next_random(&c.seed);
+            junk.esc[b] = (uint8_t)next_random(&c.seed);
+        }
+        struct zn_r16_decoder d = decoder(&c, &r, &junk);
+        bool ok = zn_kernels_scalar.r16_decode(&d, r.expected, n);
+        const struct zn_kernels *k;
+        for (unsigned s = 0; (k = zn_kernels_at(s)); s++) {
+            struct zn_r16_decoder f = decoder(&c, &r, &junk);
+            uint8_t *out = guard_high(&r.out, n);
+            assert_int_equal(k->r16_decode(&f, out, n), ok);
+            if (ok) {
+                assert_memory_equal(out, r.expected, n);
+                assert_memory_equal(f.state, d.state, sizeof f.state);
+                assert_true(f.in == d.in && f.esc == d.esc && f.pos == n);
+            }
+            if (c.lanes_log2 != 7) continue;
+            f = decoder(&c, &r, &junk);
+            out = guard_high(&r.out, 2 * n);
+            assert_int_equal(k->r16_decode_16r(&f, guard_high(&r.raw, n), out, n, (enum zn_store)(i % 2)), ok);
+        }
+    }
+    rig_free(&r);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_small),
+        cmocka_unit_test(test_large),
+        cmocka_unit_test(test_garbage),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
