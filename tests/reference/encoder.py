@@ -1,0 +1,196 @@
+"""The pieces of an archive, built by hand after doc/format.md: nothing is chosen here, and nothing is checked, so that
+make_vectors.py can write what no encoder would."""
+
+import hashlib
+import struct
+
+from native import xxh3_64, xxh3_128, zstd_compress
+
+MAGIC = bytes.fromhex("8F5A4E4E0D0A1A0A")
+END_MAGIC = bytes.fromhex("5A4E4E454E440A8F")
+RAW, CONSTANT, R16, ZSTD, NIBBLES = range(5)
+F16 = 7
+LAYOUTS = {0: (1, False), 1: (2, False), 2: (2, True), 3: (4, False), 4: (4, True), 5: (8, False), 6: (8, True)}
+LAYOUTS[F16] = (2, True)
+
+
+def u8(*values):
+    return bytes(values)
+
+
+def u16(value):
+    return struct.pack("<H", value)
+
+
+def u32(value):
+    return struct.pack("<I", value)
+
+
+def u64(value):
+    return struct.pack("<Q", value)
+
+
+# ---- streams ---------------------------------------------------------------------------------------------------------
+
+
+def nibbles(data):
+    pairs = bytes(data) + bytes(len(data) % 2)
+    return bytes(low | high << 4 for low, high in zip(pairs[::2], pairs[1::2]))
+
+
+def stream(codec, coded):
+    """A nested stream, or a plane record with its bytes."""
+    return u8(codec) + u32(len(coded)) + coded
+
+
+class Table:
+    """Classes first .. first + len(counts) - 1 with these frequencies; the escape has what remains of 64."""
+
+    def __init__(self, first, counts):
+        self.first, self.counts = first, list(counts)
+
+    def coded(self, unused_bits=0):
+        k = len(self.counts)
+        packed = sum(f - 1 << 6 * i for i, f in enumerate(self.counts)) | unused_bits << 6 * k
+        return u8(self.first, k) + packed.to_bytes((6 * k + 7) // 8, "little")
+
+    def entry(self, symbol, classes):
+        """F, B, and whether it is the escape."""
+        listed = classes[self.first : self.first + len(self.counts)]
+        if symbol in listed:
+            i = listed.index(symbol)
+            return self.counts[i], sum(self.counts[:i]), False
+        return 64 - sum(self.counts), sum(self.counts), True
+
+
+class R16Stream:
+    """R16 in parts that a test may change before coded() joins them."""
+
+    def __init__(self, data, classes, tables, lanes_log2=5, block_log2=0, ids=None, ids_codec=RAW, escapes_codec=RAW):
+        self.lanes_log2, self.block_log2, self.n_tables = lanes_log2, block_log2, len(tables)
+        self.classes, self.n_classes = bytes(classes), len(classes)
+        self.tables = b"".join(table.coded() for table in tables)
+        states, renorm, escapes = [256] * (1 << lanes_log2), [], []
+        for i in range(len(data) - 1, -1, -1):
+            table = tables[ids[i >> block_log2] if ids else 0]
+            f, b, escape = table.entry(data[i], self.classes)
+            x = states[i % len(states)]
+            if x >= f * 1024:
+                renorm.append(x % 256)
+                x >>= 8
+            states[i % len(states)] = x // f * 64 + x % f + b
+            if escape:
+                escapes.append(data[i])
+        self.states, self.renorm, self.escapes = states, bytes(renorm[::-1]), bytes(escapes[::-1])
+        self.n_escapes = len(escapes)
+        self.nested_ids = stream(ids_codec, simple(ids_codec, ids)) if ids else b""
+        self.nested_escapes = stream(escapes_codec, simple(escapes_codec, self.escapes)) if escapes else b""
+
+    def coded(self):
+        head = u8(self.lanes_log2, self.block_log2, self.n_tables, self.n_classes) + u32(self.n_escapes)
+        states = b"".join(u16(x) for x in self.states)
+        return head + self.classes + self.tables + self.nested_ids + self.nested_escapes + states + self.renorm
+
+
+def simple(codec, data):
+    """`data` coded with the plainest parameters a codec has; R16 gets one table of its 15 most frequent symbols."""
+    data = bytes(data)
+    if codec == CONSTANT:
+        return data[:1]
+    if codec == NIBBLES:
+        return nibbles(data)
+    if codec == R16:
+        return R16Stream(data, *plain_table(data), lanes_log2=2).coded()
+    if codec == ZSTD:
+        return zstd_compress(data)
+    return data
+
+
+def plain_table(data):
+    """Classes and one table, wrapped in a list, with a slot or more for the escape."""
+    frequent = sorted(sorted(set(data), key=data.count)[-15:])
+    total = sum(data.count(symbol) for symbol in frequent)
+    counts = [max(1, 48 * data.count(symbol) // total) for symbol in frequent]
+    return bytes(frequent), [Table(0, counts)]
+
+
+# ---- chunks ----------------------------------------------------------------------------------------------------------
+
+
+def split(layout, data):
+    """The planes of whole elements."""
+    width, rotated = LAYOUTS[layout]
+    words = [int.from_bytes(data[i : i + width], "little") for i in range(0, len(data), width)]
+    bits = 8 * width
+    if rotated:
+        words = [(word << 1 | word >> bits - 1) & (1 << bits) - 1 for word in words]
+    if layout != F16:
+        return [bytes(word >> 8 * p & 255 for word in words) for p in range(width)]
+    packed = b""
+    for i in range(0, len(words), 64):
+        for bit in (10, 9, 8):
+            packed += u64(sum((word >> bit & 1) << j for j, word in enumerate(words[i : i + 64])))
+    return [bytes(word & 255 for word in words), packed, bytes(word >> 11 for word in words)]
+
+
+def chunk_body(layout, planes, head=b"", tail=b"", flags=0, n_head=None):
+    """`planes` are pairs of codec and coded bytes."""
+    records = b"".join(u8(codec) + u32(len(coded)) for codec, coded in planes)
+    n_head = len(head) if n_head is None else n_head
+    return u8(1, layout, n_head, flags) + head + tail + records + b"".join(coded for _, coded in planes)
+
+
+def coded_chunk(data, layout, codecs, n_head=0):
+    """Body of a chunk whose planes are coded plainly by `codecs`."""
+    width = LAYOUTS[layout][0]
+    n = (len(data) - n_head) // width * width
+    planes = split(layout, data[n_head : n_head + n])
+    coded = [(codec, simple(codec, plane)) for codec, plane in zip(codecs, planes)]
+    return chunk_body(layout, coded, data[:n_head], data[n_head + n :])
+
+
+# ---- archives --------------------------------------------------------------------------------------------------------
+
+
+class Archive:
+    """An archive in parts that a test may change before coded() joins them."""
+
+    def __init__(self, sha256=False, max_chunk=4194304, level=3):
+        self.version, self.flags, self.level, self.max_chunk = 1, 0, level, max_chunk
+        self.frames, self.original, self.sha256 = [], b"", sha256
+        self.index_changes, self.tail = {}, END_MAGIC
+
+    def add(self, body, original=b"", orig_len=None):
+        """Appends a frame; `original` is what it stands for."""
+        sizes = u32(len(body)) + u32(len(original) if orig_len is None else orig_len)
+        self.frames.append(u64(xxh3_64(sizes + body)) + sizes + body)
+        self.original += original
+        return self
+
+    def chunk(self, data, layout, codecs, n_head=0):
+        return self.add(coded_chunk(data, layout, codecs, n_head), data)
+
+    def header(self):
+        fields = MAGIC + u16(self.version) + u8(self.flags, self.level) + u32(self.max_chunk)
+        return fields + u64(xxh3_64(fields))
+
+    def index_parts(self):
+        parts = {
+            "kind": u8(2),
+            "digests": u8(3 if self.sha256 else 1),
+            "reserved": u16(0),
+            "original": u64(len(self.original)),
+            "xxh3": xxh3_128(self.original),
+            "sha256": hashlib.sha256(self.original).digest() if self.sha256 else b"",
+            "entries": b"".join(frame[8:16] + frame[:8] for frame in self.frames),
+            "orig_len": 0,
+        }
+        return {**parts, **self.index_changes}
+
+    def coded(self):
+        parts = self.index_parts()
+        orig_len = parts.pop("orig_len")
+        parts.pop("index_len", None)
+        index = Archive().add(b"".join(parts.values()), orig_len=orig_len).frames[0]
+        index_len = self.index_changes.get("index_len", len(index))
+        return self.header() + b"".join(self.frames) + index + u64(index_len) + self.tail

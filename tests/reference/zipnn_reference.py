@@ -1,0 +1,275 @@
+#!/usr/bin/env python3
+"""A second decoder of zipnn archives, written from doc/format.md alone.
+
+    zipnn_reference.py ARCHIVE ORIGINAL
+
+It demands everything that the specification demands, and prefers being read to being fast. Exit status: 0 restored,
+1 corrupt, 2 unsupported, 77 XXH3 or zstd is not installed.
+"""
+
+import hashlib
+import struct
+import sys
+
+from native import xxh3_64, xxh3_128, zstd_decompress
+
+MAGIC = bytes.fromhex("8F5A4E4E0D0A1A0A")
+END_MAGIC = bytes.fromhex("5A4E4E454E440A8F")
+MAX_CHUNK = 4194304
+CHUNK_GROWTH = 256
+MAX_ANCILLARY = 16777216
+CHUNK, INDEX, FIRST_ANCILLARY = 1, 2, 128
+RAW, CONSTANT, R16, ZSTD, NIBBLES = range(5)
+F16 = 7
+# layout: (bytes of an element, rotated)
+LAYOUTS = {0: (1, False), 1: (2, False), 2: (2, True), 3: (4, False), 4: (4, True), 5: (8, False), 6: (8, True)}
+LAYOUTS[F16] = (2, True)
+WORD = {1: "B", 2: "H", 4: "I", 8: "Q"}
+
+
+class Corrupt(Exception):
+    pass
+
+
+class Unsupported(Exception):
+    pass
+
+
+def demand(holds, what):
+    if not holds:
+        raise Corrupt(what)
+
+
+def support(known, what):
+    if not known:
+        raise Unsupported(what)
+
+
+class Reader:
+    """Bytes taken one field after another."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def left(self):
+        return len(self.data) - self.at
+
+    def take(self, n):
+        demand(n <= self.left(), f"{n} bytes wanted at {self.at}, {self.left()} remain")
+        self.at += n
+        return self.data[self.at - n : self.at]
+
+    def uint(self, n_bytes):
+        return int.from_bytes(self.take(n_bytes), "little")
+
+
+# ---- section 6: R16 --------------------------------------------------------------------------------------------------
+
+
+def read_table(r, classes):
+    """The 64 slots of a table: (symbol or None for the escape, F, slot - B)."""
+    first, k = r.uint(1), r.uint(1)
+    demand(k <= 15 and first + k <= len(classes), f"table lists classes {first} .. {first + k} of {len(classes)}")
+    packed = r.uint((6 * k + 7) // 8)
+    demand(packed >> 6 * k == 0, "unused bits of a table are not 0")
+    counts = [(packed >> 6 * i & 63) + 1 for i in range(k)]
+    demand(sum(counts) <= 64, f"frequencies add up to {sum(counts)}")
+    entries = list(zip(classes[first : first + k], counts)) + [(None, 64 - sum(counts))]
+    return [(symbol, f, i) for symbol, f in entries for i in range(f)]
+
+
+def read_nested(r, size, depth):
+    codec, length = r.uint(1), r.uint(4)
+    support(codec <= NIBBLES, f"codec {codec}")
+    demand(codec != ZSTD, "zstd in a nested stream")
+    demand(codec != R16 or depth == 0, "R16 nested twice")
+    return decode(codec, r.take(length), size, depth + 1)
+
+
+def decode_r16(data, size, depth):
+    r = Reader(data)
+    lanes_log2, block_log2, n_tables, n_classes, n_escapes = (r.uint(n) for n in (1, 1, 1, 1, 4))
+    demand(size >= 1 and lanes_log2 <= 7, f"{size} symbols in 2^{lanes_log2} lanes")
+    demand(1 <= n_tables <= 16 and n_classes <= 240 and n_escapes <= size, "R16 counts")
+    demand(7 <= block_log2 <= 24 if n_tables > 1 else block_log2 == 0, f"blocks of 2^{block_log2}, {n_tables} tables")
+    classes = r.take(n_classes)
+    demand(all(a < b for a, b in zip(classes, classes[1:])), "classes do not ascend")
+    tables = [read_table(r, classes) for _ in range(n_tables)]
+    ids = bytes(1)
+    if n_tables > 1:
+        ids = read_nested(r, -(-size >> block_log2), depth)
+        demand(all(i < n_tables for i in ids), "no such table")
+    escapes = iter(read_nested(r, n_escapes, depth) if n_escapes > 0 else b"")
+    states = [r.uint(2) for _ in range(1 << lanes_log2)]
+    demand(all(x >= 256 for x in states), "initial state below 256")
+    renorm = iter(r.take(r.left()))
+
+    out = bytearray(size)
+    block_log2 = block_log2 or 32  # one table: every symbol is in block 0
+    try:
+        for i in range(size):
+            lane = i % len(states)
+            x = states[lane]
+            symbol, f, offset = tables[ids[i >> block_log2]][x % 64]
+            x = f * (x >> 6) + offset
+            states[lane] = x if x >= 256 else x << 8 | next(renorm)
+            out[i] = symbol if symbol is not None else next(escapes)
+    except StopIteration:
+        raise Corrupt(f"an R16 stream runs out at symbol {i}") from None
+    demand(all(x == 256 for x in states), "a lane does not end in state 256")
+    demand(next(renorm, None) is None and next(escapes, None) is None, "an R16 stream is not used up")
+    return bytes(out)
+
+
+# ---- section 5: chunks -----------------------------------------------------------------------------------------------
+
+
+def decode(codec, data, size, depth=0):
+    """The `size` bytes of a plane or nested stream."""
+    if codec == RAW:
+        demand(len(data) == size, f"{len(data)} raw bytes for {size}")
+        return data
+    if codec == CONSTANT:
+        demand(len(data) == 1 and size >= 1, f"{len(data)} bytes, repeated to {size}")
+        return data * size
+    if codec == R16:
+        return decode_r16(data, size, depth)
+    if codec == ZSTD:
+        demand(data[:4] == b"\x28\xb5\x2f\xfd", "no zstd frame")
+        content = zstd_decompress(data, size)
+        demand(content is not None, f"not one zstd frame of {size} bytes")
+        return content
+    support(codec == NIBBLES, f"codec {codec}")
+    demand(len(data) == (size + 1) // 2, f"{len(data)} bytes of nibbles for {size}")
+    halves = bytes(half for byte in data for half in (byte & 15, byte >> 4))
+    demand(not any(halves[size:]), "unused nibble is not 0")
+    return halves[:size]
+
+
+def merge_f16(low, packed, exponent):
+    """Rotated words of layout F16."""
+    n = len(low)
+    demand(all(e <= 31 for e in exponent), "exponent above 31")
+    masks = struct.unpack(f"<{len(packed) // 8}Q", packed)
+    demand(all(mask >> (n % 64) == 0 for mask in masks[-3:]) or n % 64 == 0, "mask bits past the last element")
+    words = []
+    for i in range(n):
+        bit10, bit9, bit8 = (mask >> i % 64 & 1 for mask in masks[i // 64 * 3 : i // 64 * 3 + 3])
+        words.append(exponent[i] << 11 | bit10 << 10 | bit9 << 9 | bit8 << 8 | low[i])
+    return words
+
+
+def merge(layout, planes, n):
+    width, rotated = LAYOUTS[layout]
+    if layout == F16:
+        words = merge_f16(*planes)
+    else:
+        joined = bytearray(n * width)
+        for p, plane in enumerate(planes):
+            joined[p::width] = plane
+        words = struct.unpack(f"<{n}{WORD[width]}", joined)
+    if rotated:
+        words = [word >> 1 | (word & 1) << (8 * width - 1) for word in words]
+    return struct.pack(f"<{n}{WORD[width]}", *words)
+
+
+def decode_chunk(body, orig_len):
+    r = Reader(body)
+    _, layout, n_head, flags = (r.uint(1) for _ in range(4))
+    support(flags == 0, f"chunk flags {flags}")
+    support(layout in LAYOUTS, f"layout {layout}")
+    width = LAYOUTS[layout][0]
+    demand(n_head < width and n_head <= orig_len, f"{n_head} head bytes")
+    n, n_tail = divmod(orig_len - n_head, width)
+    head, tail = r.take(n_head), r.take(n_tail)
+    sizes = [n, 24 * -(-n // 64), n] if layout == F16 else [n] * width
+    records = [(r.uint(1), r.uint(4)) for _ in sizes]
+    demand(sum(length for _, length in records) == r.left(), "the planes do not fill the body")
+    planes = [decode(codec, r.take(length), size) for (codec, length), size in zip(records, sizes)]
+    return head + merge(layout, planes, n) + tail
+
+
+# ---- sections 2 to 4: header, frames, index, trailer -----------------------------------------------------------------
+
+
+def read_header(r):
+    header = Reader(r.take(24))
+    demand(header.take(8) == MAGIC, "not a zipnn archive")
+    version, flags, level, max_chunk = (header.uint(n) for n in (2, 1, 1, 4))
+    support(version == 1, f"version {version}")
+    demand(header.uint(8) == xxh3_64(header.data[:16]), "header check")
+    support(flags == 0, f"flags {flags}")
+    demand(1 <= level <= 9 and 1 <= max_chunk <= MAX_CHUNK, f"level {level}, max_chunk {max_chunk}")
+    return max_chunk
+
+
+def read_frame(r, max_chunk):
+    """Kind, body and the index entry of the next frame."""
+    check, body_len, orig_len = r.uint(8), r.uint(4), r.uint(4)
+    demand(body_len >= 4, f"body of {body_len} bytes")
+    body = r.take(body_len)
+    demand(check == xxh3_64(struct.pack("<II", body_len, orig_len) + body), "frame check")
+    kind = body[0]
+    support(kind in (CHUNK, INDEX) or kind >= FIRST_ANCILLARY, f"frame kind {kind}")
+    if kind == CHUNK:
+        demand(1 <= orig_len <= max_chunk and body_len <= orig_len + CHUNK_GROWTH, "size of a chunk")
+    else:
+        demand(orig_len == 0, f"{orig_len} original bytes in a frame of kind {kind}")
+        demand(kind == INDEX or body_len <= MAX_ANCILLARY, "size of an ancillary frame")
+    return kind, body, (body_len, orig_len, check)
+
+
+def check_index(body, entries, original):
+    r = Reader(body)
+    _, digests, reserved = r.uint(1), r.uint(1), r.uint(2)
+    support(digests < 4 and reserved == 0, f"digests {digests}, reserved {reserved}")
+    demand(digests & 1, "no XXH3-128")
+    demand(r.uint(8) == len(original), "length of the original")
+    demand(r.take(16) == xxh3_128(original), "XXH3-128 of the original")
+    if digests & 2:
+        demand(r.take(32) == hashlib.sha256(original).digest(), "SHA-256 of the original")
+    demand(r.left() == 16 * len(entries), f"{r.left()} bytes list {len(entries)} frames")
+    for entry in entries:
+        demand((r.uint(4), r.uint(4), r.uint(8)) == entry, "an entry differs from its frame")
+
+
+def restore(archive):
+    r = Reader(archive)
+    max_chunk = read_header(r)
+    entries, original = [], []
+    while True:
+        start = r.at
+        kind, body, entry = read_frame(r, max_chunk)
+        if kind == INDEX:
+            break
+        entries.append(entry)
+        if kind == CHUNK:
+            original.append(decode_chunk(body, entry[1]))
+    index_len = r.at - start
+    demand(r.uint(8) == index_len, "trailer names another index length")
+    demand(r.take(8) == END_MAGIC and r.left() == 0, "end of the archive")
+    original = b"".join(original)
+    check_index(body, entries, original)
+    return original
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    with open(sys.argv[1], "rb") as file:
+        archive = file.read()
+    try:
+        original = restore(archive)
+    except Corrupt as error:
+        print(f"corrupt: {error}", file=sys.stderr)
+        return 1
+    except Unsupported as error:
+        print(f"unsupported: {error}", file=sys.stderr)
+        return 2
+    with open(sys.argv[2], "wb") as file:
+        file.write(original)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
