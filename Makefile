@@ -10,6 +10,8 @@ ifeq ($(shell ninja --version >/dev/null 2>&1 && echo yes),yes)
 export CMAKE_GENERATOR ?= Ninja
 endif
 
+MAKEFLAGS += --no-print-directory
+
 .PHONY: all deps demo test bench fuzz install clean
 
 # build/zipnn, build/libzipnn.a, build/libzipnn.so

@@ -2,12 +2,10 @@
 """Who may include whom (CONVENTIONS.md, rule 1), and that file names are unique across the tree."""
 
 import collections
-import pathlib
 import re
-import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+import tree
 
 # Room -> rooms whose headers it may include, besides its own and the public header.
 ROOMS = {
@@ -50,12 +48,6 @@ COMMON_NAMES = {"CMakeLists.txt", "README.md", "__init__.py", ".gitignore"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
 
 
-def tracked_files():
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return [ROOT / line for line in listing.splitlines() if (ROOT / line).is_file()]
-
-
 def check_room_include(room, kind, target):
     """The reason why a file of `room` may not include `target`, or None."""
     if kind == "<":
@@ -76,24 +68,24 @@ def check_room_include(room, kind, target):
 
 
 def check_file(path):
-    parts = path.relative_to(ROOT).parts
+    parts = path.relative_to(tree.ROOT).parts
     for kind, target in INCLUDE.findall(path.read_text()):
         if parts[0] == "src":
             reason = check_room_include(parts[1], kind, target)
         elif parts[0] in ("cli", "examples", "python") and kind == '"':
-            local = (path.parent / target).is_file() or (ROOT / parts[0] / target).is_file()
+            local = (path.parent / target).is_file() or (tree.ROOT / parts[0] / target).is_file()
             reason = None if local or target == "zipnn/zipnn.h" else f"{parts[0]} uses the public header only: {target}"
         else:
             reason = None
         if reason:
-            yield f"{path.relative_to(ROOT)}: {reason}"
+            yield f"{path.relative_to(tree.ROOT)}: {reason}"
 
 
 def main():
-    files = tracked_files()
+    files = list(tree.files())
     faults = []
     for path in files:
-        parts = path.relative_to(ROOT).parts
+        parts = path.relative_to(tree.ROOT).parts
         if path.suffix in (".c", ".h"):
             if parts[0] == "src" and (len(parts) != 3 or parts[1] not in ROOMS):
                 faults.append(f"{'/'.join(parts)}: not in a room")

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 """What a line may not hold (CONVENTIONS.md, rules 4, 6, 12, 17, 18)."""
 
-import pathlib
 import re
-import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+import tree
+
 TEXT = {".c", ".h", ".py", ".sh", ".txt", ".cmake", ".md", ".json", ".in", ".def", ".1"}
 MAY_BRANCH = {"base", "kernels", "io"}  # rooms with #if
 
@@ -30,11 +29,8 @@ IN_LIBRARY = [
 BRANCH = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif)\b")
 
 
-def tracked_files():
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    paths = (ROOT / line for line in listing.splitlines())
-    return [p for p in paths if p.is_file() and (p.suffix in TEXT or p.name == "Makefile" or p.parent.name == ".ci")]
+def is_text(path):
+    return path.suffix in TEXT or path.name == "Makefile" or path.parent.name == ".ci"
 
 
 def rules_for(parts, suffix):
@@ -59,18 +55,18 @@ def guard_line(lines):
 
 
 def check(path):
-    parts = path.relative_to(ROOT).parts
+    parts = path.relative_to(tree.ROOT).parts
     text = path.read_text()
     lines = text.splitlines()
     rules = rules_for(parts, path.suffix)
     may_branch = parts[0] not in ("src", "cli", "examples") or (parts[0] == "src" and parts[1] in MAY_BRANCH)
     guard = guard_line(lines) if path.suffix == ".h" else 0
     if path.suffix == ".h" and not guard and not path.name.endswith("_tpl.h"):
-        yield f"{path.relative_to(ROOT)}: no header guard"
+        yield f"{path.relative_to(tree.ROOT)}: no header guard"
     if text and not text.endswith("\n"):
-        yield f"{path.relative_to(ROOT)}: no newline at the end"
+        yield f"{path.relative_to(tree.ROOT)}: no newline at the end"
     for number, line in enumerate(lines, 1):
-        where = f"{path.relative_to(ROOT)}:{number}"
+        where = f"{path.relative_to(tree.ROOT)}:{number}"
         for pattern, reason in rules:
             if pattern.search(line):
                 yield f"{where}: {reason}"
@@ -82,7 +78,7 @@ def check(path):
 
 
 def main():
-    files = [p for p in tracked_files() if p.relative_to(ROOT).parts[:2] != ("tests", "golden")]
+    files = [p for p in tree.files() if is_text(p) and p.relative_to(tree.ROOT).parts[:2] != ("tests", "golden")]
     faults = [fault for path in files for fault in check(path)]
     print("\n".join(faults) if faults else f"style: {len(files)} files")
     return 1 if faults else 0

@@ -23,6 +23,7 @@ test_table() {
 g++ c++ --version
 clang clang --version
 libclang-rt-dev echo 'int main(void) { return 0; }' | clang -fsanitize=address,fuzzer-no-link -x c - -o /dev/null
+clang-format clang-format --version
 llvm llvm-symbolizer --version
 ninja-build ninja --version
 libcmocka-dev pkg-config --exists cmocka

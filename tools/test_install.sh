@@ -1,23 +1,22 @@
 #!/bin/bash
-# Installs the release build into a folder of its own and uses it as others will: the examples and a C++ program,
-# through pkg-config and through find_package, with the shared and with the static library.
+# Installs what the preset "install" has built and uses it as others will: the examples and a C++ program, through
+# pkg-config and through find_package, with the shared and with the static library.
 set -eu
 cd "$(dirname "$0")/.."
 
-work=$PWD/build/test-install
-prefix=$work/prefix
-rm -rf "$work"
+build=build/install
+prefix=$PWD/$build/prefix
+work=$PWD/$build/try
+rm -rf "$prefix" "$work"
 mkdir -p "$work"
-cmake --preset release -DCMAKE_INSTALL_PREFIX="$prefix"
-cmake --build build
-cmake --install build
-cmake --build build --target make_model
+cmake --install $build
+cmake --build $build --target make_model
 
 libdir=$(dirname "$(find "$prefix" -name libzipnn.a)")
 export PKG_CONFIG_PATH=$libdir/pkgconfig LD_LIBRARY_PATH=$libdir
 [ "$(pkg-config --modversion zipnn)" = "$("$prefix/bin/zipnn" --version | grep -o '[0-9.]*' | head -n 1)" ]
 
-build/tools/make_model "$work/model" 0
+$build/tools/make_model "$work/model" 0
 "$prefix/bin/zipnn" "$work/model" -o "$work/model.znn"
 
 # try PROGRAM-FOLDER: runs both examples.
