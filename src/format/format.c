@@ -5,7 +5,7 @@ static const uint8_t end_magic[8] = {'Z', 'N', 'N', 'E', 'N', 'D', 0x0A, 0x8F};
 
 enum { HEADER_CHECKED = 16, FRAME_CHECK_LEN = 8 };
 
-void zn_header_write(uint8_t out[ZN_HEADER_LEN], const struct zn_header *header, zn_hash_fn *hash) {
+void zn_header_write(uint8_t *out, const struct zn_header *header, zn_hash_fn *hash) {
     struct zn_out o = zn_out_of(out, ZN_HEADER_LEN);
     zn_out_bytes(&o, magic, sizeof magic);
     zn_out_u16(&o, ZN_FORMAT_VERSION);
@@ -28,17 +28,10 @@ zipnn_status zn_header_read(const uint8_t *in, size_t len, struct zn_header *hea
     uint8_t flags = zn_cur_u8(&c);
     header->level = zn_cur_u8(&c);
     header->max_chunk = zn_cur_u32(&c);
-    /* The version comes first: a later version may compute its check otherwise. A damaged version is told apart by the
-     * check. */
     bool intact = zn_cur_u64(&c) == hash(in, HEADER_CHECKED);
-    if (version != ZN_FORMAT_VERSION && (intact || version == 0 || version > 64))
-        return zn_fail(err, intact ? ZIPNN_E_UNSUPPORTED : ZIPNN_E_CORRUPT, 8,
-                       intact ? "archive format version %u, this library reads version %d"
-                              : "archive header is damaged (version %u, %d expected)",
-                       version, ZN_FORMAT_VERSION);
+    /* The version comes first: a later one may compute its check otherwise. */
     if (version != ZN_FORMAT_VERSION)
-        return zn_fail(err, ZIPNN_E_UNSUPPORTED, 8,
-                       "archive format version %u, this library reads version %d (or the header is damaged)", version,
+        return zn_fail(err, ZIPNN_E_UNSUPPORTED, 8, "archive format version %u; this library reads version %d", version,
                        ZN_FORMAT_VERSION);
     if (!intact) return zn_fail(err, ZIPNN_E_CORRUPT, 16, "archive header is damaged: its checksum does not match");
     if (flags != 0)
@@ -57,22 +50,27 @@ struct zn_frame zn_frame_seal(uint8_t *frame, uint32_t body_len, uint32_t orig_l
     return (struct zn_frame){check, body_len, orig_len};
 }
 
+/* Holds the lengths of a frame against the limits. */
+static zipnn_status check_lengths(const struct zn_frame *f, uint32_t max_chunk, uint64_t at, zipnn_error *err) {
+    if (f->body_len < 4)
+        return zn_fail(err, ZIPNN_E_CORRUPT, at + 8, "frame body of %u bytes, at least 4 are needed", f->body_len);
+    if (f->orig_len > max_chunk)
+        return zn_fail(err, ZIPNN_E_CORRUPT, at + 12, "chunk of %u original bytes, the header allows %u", f->orig_len,
+                       max_chunk);
+    if (f->orig_len != 0 && f->body_len > f->orig_len + ZN_CHUNK_GROWTH)
+        return zn_fail(err, ZIPNN_E_CORRUPT, at + 8,
+                       "chunk body of %u bytes for %u original bytes, at most %d more are legal", f->body_len,
+                       f->orig_len, ZN_CHUNK_GROWTH);
+    return ZIPNN_OK;
+}
+
 zipnn_status zn_frame_read(const uint8_t *in, uint32_t max_chunk, uint64_t at, struct zn_frame *frame,
                            zipnn_error *err) {
     struct zn_cur c = zn_cur_of(in, ZN_FRAME_LEN);
     frame->check = zn_cur_u64(&c);
     frame->body_len = zn_cur_u32(&c);
     frame->orig_len = zn_cur_u32(&c);
-    if (frame->body_len < 4)
-        return zn_fail(err, ZIPNN_E_CORRUPT, at + 8, "frame body of %u bytes, at least 4 are needed", frame->body_len);
-    if (frame->orig_len > max_chunk)
-        return zn_fail(err, ZIPNN_E_CORRUPT, at + 12, "chunk of %u original bytes, the header allows %u",
-                       frame->orig_len, max_chunk);
-    if (frame->orig_len != 0 && frame->body_len > frame->orig_len + ZN_CHUNK_GROWTH)
-        return zn_fail(err, ZIPNN_E_CORRUPT, at + 8,
-                       "chunk body of %u bytes for %u original bytes, at most %d more are legal", frame->body_len,
-                       frame->orig_len, ZN_CHUNK_GROWTH);
-    return ZIPNN_OK;
+    return check_lengths(frame, max_chunk, at, err);
 }
 
 zipnn_status zn_frame_verify(const uint8_t *in, const struct zn_frame *frame, uint64_t at, zn_hash_fn *hash,
@@ -107,11 +105,15 @@ void zn_index_head_write(uint8_t *out, const struct zn_index *index) {
     if (index->has_sha256) zn_out_bytes(&o, index->sha256, sizeof index->sha256);
 }
 
-/* Whether the entries add up to the index's own position and to the length of the original. */
-static zipnn_status check_sums(const struct zn_index *index, uint64_t at, zipnn_error *err) {
+/* Whether the entries are legal and add up to the index's own position and to the length of the original. */
+static zipnn_status check_entries(const struct zn_index *index, uint32_t max_chunk, uint64_t at, zipnn_error *err) {
     uint64_t stored = ZN_HEADER_LEN, original = 0; /* fewer than 2^28 terms below 2^33: no overflow */
     for (uint64_t i = 0; i < index->n_entries; i++) {
         struct zn_frame f = zn_entry_read(index->entries + i * ZN_ENTRY_LEN);
+        ZN_TRY(check_lengths(&f, max_chunk, at, err));
+        if (f.orig_len == 0 && f.body_len > ZN_MAX_ANCILLARY)
+            return zn_fail(err, ZIPNN_E_CORRUPT, at, "ancillary frame of %u bytes, at most %d are legal", f.body_len,
+                           ZN_MAX_ANCILLARY);
         stored += zn_frame_size(&f);
         original += f.orig_len;
     }
@@ -124,7 +126,8 @@ static zipnn_status check_sums(const struct zn_index *index, uint64_t at, zipnn_
     return ZIPNN_OK;
 }
 
-zipnn_status zn_index_read(const uint8_t *body, size_t len, uint64_t at, struct zn_index *index, zipnn_error *err) {
+zipnn_status zn_index_read(const uint8_t *body, size_t len, uint32_t max_chunk, uint64_t at, struct zn_index *index,
+                           zipnn_error *err) {
     struct zn_cur c = zn_cur_of(body, len);
     uint8_t kind = zn_cur_u8(&c);
     uint8_t digests = zn_cur_u8(&c);
@@ -145,7 +148,7 @@ zipnn_status zn_index_read(const uint8_t *body, size_t len, uint64_t at, struct 
         return zn_fail(err, ZIPNN_E_CORRUPT, at, "index of %zu bytes ends inside an entry", len);
     index->entries = c.at;
     index->n_entries = zn_cur_left(&c) / ZN_ENTRY_LEN;
-    return check_sums(index, at, err);
+    return check_entries(index, max_chunk, at, err);
 }
 
 void zn_trailer_write(uint8_t out[ZN_TRAILER_LEN], uint64_t index_len) {

@@ -18,7 +18,7 @@ enum {
     ZN_CHUNK_GROWTH = 256,
     ZN_MAX_ANCILLARY = 16 << 20,
     ZN_CHUNK_LEN = 4, /* chunk body before its edges */
-    ZN_PLANE_LEN = 5, /* plane record, and head of a nested stream */
+    ZN_PLANE_LEN = 5, /* plane record */
     ZN_MAX_PLANES = 8
 };
 
@@ -36,8 +36,6 @@ enum zn_layout {
     ZN_N_LAYOUTS
 };
 
-enum zn_codec_id { ZN_CODEC_RAW, ZN_CODEC_CONSTANT, ZN_CODEC_R16, ZN_CODEC_ZSTD, ZN_CODEC_NIBBLES, ZN_N_CODECS };
-
 enum { ZN_DIGEST_XXH3 = 1, ZN_DIGEST_SHA256 = 2 };
 
 /* How a check is computed; the format room does no hashing of its own. */
@@ -48,7 +46,8 @@ struct zn_header {
     uint32_t max_chunk;
 };
 
-void zn_header_write(uint8_t out[ZN_HEADER_LEN], const struct zn_header *header, zn_hash_fn *hash);
+/* Writes ZN_HEADER_LEN bytes. */
+void zn_header_write(uint8_t *out, const struct zn_header *header, zn_hash_fn *hash);
 
 /* `len` bytes are present; fewer than ZN_HEADER_LEN give ZIPNN_E_FORMAT or ZIPNN_E_TRUNCATED. */
 zipnn_status zn_header_read(const uint8_t *in, size_t len, struct zn_header *header, zn_hash_fn *hash,
@@ -95,7 +94,8 @@ size_t zn_index_head_len(bool has_sha256);
 void zn_index_head_write(uint8_t *out, const struct zn_index *index);
 
 /* Reads an index body whose check was verified; `at` is the offset of its frame, which the entries must add up to. */
-zipnn_status zn_index_read(const uint8_t *body, size_t len, uint64_t at, struct zn_index *index, zipnn_error *err);
+zipnn_status zn_index_read(const uint8_t *body, size_t len, uint32_t max_chunk, uint64_t at, struct zn_index *index,
+                           zipnn_error *err);
 
 void zn_trailer_write(uint8_t out[ZN_TRAILER_LEN], uint64_t index_len);
 zipnn_status zn_trailer_read(const uint8_t in[ZN_TRAILER_LEN], uint64_t at, uint64_t *index_len, zipnn_error *err);

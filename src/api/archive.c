@@ -1,0 +1,279 @@
+/* Archives opened for listing and random access. */
+#include <stdlib.h>
+
+#include "api/context.h"
+#include "readers/readers.h"
+
+struct zipnn_archive {
+    zipnn_ctx *ctx;
+    struct zn_input in;
+    struct zn_toc toc;
+    struct zn_place *places; /* of the frames that hold chunks */
+    uint64_t n_chunks;
+    struct zn_plan plan;
+    size_t *by_name; /* indices of tensors, sorted by name */
+};
+
+/* ---- opening
+ * ------------------------------------------------------------------------------------------------------------- */
+
+static zipnn_status place_chunks(zipnn_archive *a, zipnn_error *err) {
+    const struct zn_index *index = &a->toc.index;
+    size_t n = (size_t)ZN_MAX(index->n_entries, 1u);
+    a->places = n > SIZE_MAX / sizeof *a->places ? NULL : zn_alloc(&a->ctx->engine.alloc, n * sizeof *a->places);
+    if (!a->places) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a table of %zu chunks", n);
+    uint64_t at = ZN_HEADER_LEN, off = 0;
+    for (uint64_t i = 0; i < index->n_entries; i++) {
+        struct zn_frame f = zn_entry_read(index->entries + i * ZN_ENTRY_LEN);
+        if (f.orig_len) a->places[a->n_chunks++] = (struct zn_place){f, at, off};
+        at += zn_frame_size(&f);
+        off += f.orig_len;
+    }
+    return ZIPNN_OK;
+}
+
+static const char *name_of(const zipnn_archive *a, size_t tensor) {
+    return a->plan.names + a->plan.tensors[tensor].name;
+}
+
+/* Sorts by name without recursion or a global for qsort: heap sort. */
+static void sift(const zipnn_archive *a, size_t *heap, size_t root, size_t n) {
+    for (size_t child; (child = 2 * root + 1) < n; root = child) {
+        if (child + 1 < n && strcmp(name_of(a, heap[child]), name_of(a, heap[child + 1])) < 0) child++;
+        if (strcmp(name_of(a, heap[root]), name_of(a, heap[child])) >= 0) return;
+        size_t swap = heap[root];
+        heap[root] = heap[child];
+        heap[child] = swap;
+    }
+}
+
+static zipnn_status sort_names(zipnn_archive *a, zipnn_error *err) {
+    size_t n = a->plan.n_tensors;
+    if (n == 0) return ZIPNN_OK;
+    a->by_name = zn_alloc(&a->ctx->engine.alloc, n * sizeof *a->by_name);
+    if (!a->by_name) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a table of %zu names", n);
+    for (size_t i = 0; i < n; i++) a->by_name[i] = i;
+    for (size_t i = n / 2; i-- > 0;) sift(a, a->by_name, i, n);
+    for (size_t i = n; i-- > 1;) {
+        size_t top = a->by_name[0];
+        a->by_name[0] = a->by_name[i];
+        a->by_name[i] = top;
+        sift(a, a->by_name, 0, i);
+    }
+    return ZIPNN_OK;
+}
+
+/* Reads the original's own header, as when it was packed. */
+static zipnn_status plan_original(zipnn_archive *a, zipnn_error *err) {
+    uint8_t first[ZN_SNIFF_LEN];
+    uint64_t original = a->toc.index.original;
+    size_t len = (size_t)ZN_MIN(original, (uint64_t)ZN_SNIFF_LEN);
+    ZN_TRY(zipnn_archive_read(a, 0, len, first, err));
+    size_t want = zn_reader_want(first, len);
+    if (want == 0) return ZIPNN_OK;
+    len = (size_t)ZN_MIN(original, (uint64_t)want);
+    uint8_t *head = zn_alloc(&a->ctx->engine.alloc, len);
+    if (!head) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a header of %zu bytes", len);
+    zipnn_status status = zipnn_archive_read(a, 0, len, head, err);
+    if (status == ZIPNN_OK) status = zn_reader_plan(head, len, &a->plan, err);
+    zn_free(&a->ctx->engine.alloc, head);
+    return status == ZIPNN_OK ? sort_names(a, err) : status;
+}
+
+static zipnn_status open_parts(zipnn_archive *a, zipnn_error *err) {
+    struct zn_engine *e = &a->ctx->engine;
+    ZN_TRY(zn_toc_load(&e->alloc, e->k, &a->in, &a->toc, err));
+    ZN_TRY(zn_engine_prepare(e, a->toc.header.max_chunk, ZN_USE_DECODE, err));
+    ZN_TRY(place_chunks(a, err));
+    return plan_original(a, err);
+}
+
+zipnn_status zipnn_archive_open(zipnn_ctx *ctx, const zipnn_source *source, zipnn_archive **archive, zipnn_error *err) {
+    struct zn_input in;
+    zn_clear_error(err);
+    if (!ctx || !source || !archive)
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_archive_open: a pointer is NULL");
+    if (!source->read_at)
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "random access needs a source with read_at");
+    ZN_TRY(zn_input_of_source(source, &in, err));
+    zipnn_archive *a = zn_alloc(&ctx->engine.alloc, sizeof *a);
+    if (!a) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory opening an archive");
+    memset(a, 0, sizeof *a);
+    a->ctx = ctx;
+    a->in = in;
+    zn_plan_init(&a->plan, &ctx->engine.alloc);
+    zipnn_status status = open_parts(a, err);
+    if (status == ZIPNN_OK)
+        *archive = a;
+    else
+        zipnn_archive_close(a);
+    return status;
+}
+
+void zipnn_archive_close(zipnn_archive *a) {
+    if (!a) return;
+    zipnn_allocator alloc = a->ctx->engine.alloc;
+    zn_toc_free(&alloc, &a->toc);
+    zn_plan_free(&a->plan);
+    zn_free(&alloc, a->places);
+    zn_free(&alloc, a->by_name);
+    zn_free(&alloc, a);
+}
+
+/* ---- listing
+ * ------------------------------------------------------------------------------------------------------------- */
+
+void zipnn_archive_get_info(const zipnn_archive *a, zipnn_archive_info *info) {
+    *info = (zipnn_archive_info){.original = a->toc.index.original,
+                                 .archive = a->in.length,
+                                 .n_chunks = a->n_chunks,
+                                 .n_tensors = a->plan.n_tensors,
+                                 .container = a->plan.container,
+                                 .has_sha256 = a->toc.index.has_sha256,
+                                 .level = a->toc.header.level};
+    memcpy(info->xxh3, a->toc.index.xxh3, sizeof info->xxh3);
+    if (info->has_sha256) memcpy(info->sha256, a->toc.index.sha256, sizeof info->sha256);
+}
+
+zipnn_status zipnn_archive_chunk(const zipnn_archive *a, uint64_t index, zipnn_chunk_info *info, zipnn_error *err) {
+    zn_clear_error(err);
+    if (index >= a->n_chunks)
+        return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "chunk %llu of %llu", (unsigned long long)index,
+                       (unsigned long long)a->n_chunks);
+    const struct zn_place *p = &a->places[index];
+    *info = (zipnn_chunk_info){p->off, p->frame.orig_len, p->at, zn_frame_size(&p->frame), p->frame.check};
+    return ZIPNN_OK;
+}
+
+/* Index of the chunk that holds original byte `off`, which lies inside the original. */
+static uint64_t chunk_at(const zipnn_archive *a, uint64_t off) {
+    uint64_t lo = 0, hi = a->n_chunks;
+    while (hi - lo > 1) {
+        uint64_t mid = lo + (hi - lo) / 2;
+        if (a->places[mid].off <= off)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+/* Archive bytes of original bytes [off, off + len), whole chunks in proportion. */
+static uint64_t stored_bytes(const zipnn_archive *a, uint64_t off, uint64_t len) {
+    uint64_t stored = 0, end = off + len;
+    if (len == 0 || off >= a->toc.index.original) return 0;
+    for (uint64_t i = chunk_at(a, off); i < a->n_chunks && a->places[i].off < end; i++) {
+        const struct zn_place *p = &a->places[i];
+        uint64_t from = ZN_MAX(off, p->off), to = ZN_MIN(end, p->off + p->frame.orig_len);
+        stored += zn_frame_size(&p->frame) * (to - from) / p->frame.orig_len;
+    }
+    return stored;
+}
+
+static zipnn_status find_tensor(const zipnn_archive *a, uint64_t index, const struct zn_tensor **t, zipnn_error *err) {
+    if (index >= a->plan.n_tensors)
+        return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "tensor %llu of %zu", (unsigned long long)index,
+                       a->plan.n_tensors);
+    *t = &a->plan.tensors[index];
+    return ZIPNN_OK;
+}
+
+zipnn_status zipnn_archive_tensor(const zipnn_archive *a, uint64_t index, zipnn_tensor_info *info, zipnn_error *err) {
+    const struct zn_tensor *t = NULL;
+    zn_clear_error(err);
+    ZN_TRY(find_tensor(a, index, &t, err));
+    *info = (zipnn_tensor_info){.name = a->plan.names + t->name,
+                                .dtype = t->dtype,
+                                .rank = t->rank,
+                                .shape = a->plan.dims + t->shape,
+                                .offset = t->off,
+                                .length = t->len,
+                                .stored = stored_bytes(a, t->off, t->len)};
+    return ZIPNN_OK;
+}
+
+zipnn_status zipnn_archive_find(const zipnn_archive *a, const char *name, uint64_t *index, zipnn_error *err) {
+    size_t lo = 0, hi = a->plan.n_tensors;
+    zn_clear_error(err);
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        int order = strcmp(name_of(a, a->by_name[mid]), name);
+        if (order == 0) {
+            *index = a->by_name[mid];
+            return ZIPNN_OK;
+        }
+        if (order < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "no tensor is named \"%.120s\"", name);
+}
+
+/* ---- reading
+ * ------------------------------------------------------------------------------------------------------------- */
+
+/* One read: workers claim the chunks that the range touches. */
+struct reading {
+    zipnn_archive *a;
+    struct zn_turns turns;
+    uint64_t off, len;
+    uint8_t *dst;
+    uint64_t next, end; /* chunks; `next` under the claim lock */
+};
+
+/* Decodes one chunk: into its place when the range covers it, else by way of the worker's buffer. */
+static zipnn_status read_chunk(const struct reading *r, struct zn_worker *w, const struct zn_place *p,
+                               zipnn_error *err) {
+    const struct zn_engine *e = &r->a->ctx->engine;
+    const uint8_t *frame;
+    uint64_t from = ZN_MAX(r->off, p->off), to = ZN_MIN(r->off + r->len, p->off + p->frame.orig_len);
+    bool whole = to - from == p->frame.orig_len;
+    uint8_t *out = whole ? r->dst + (p->off - r->off) : w->orig;
+    ZN_TRY(zn_input_at(&r->a->in, p->at, (size_t)zn_frame_size(&p->frame), w->frame, &frame, err));
+    ZN_TRY(zn_frame_decode(e, w, frame, p, out, ZN_STORE_CACHED, NULL, 0, err));
+    if (!whole) memcpy(r->dst + (from - r->off), w->orig + (from - p->off), (size_t)(to - from));
+    return ZIPNN_OK;
+}
+
+static void read_chunks(void *arg, size_t worker) {
+    struct reading *r = arg;
+    struct zn_worker *w = &r->a->ctx->engine.workers[worker];
+    while (!zn_turns_failed(&r->turns)) {
+        zipnn_error error = {ZIPNN_OK, ZN_NOWHERE, ""};
+        pthread_mutex_lock(&r->turns.claim);
+        uint64_t i = r->next < r->end ? r->next++ : r->end;
+        pthread_mutex_unlock(&r->turns.claim);
+        if (i == r->end) return;
+        if (read_chunk(r, w, &r->a->places[i], &error) != ZIPNN_OK) zn_turns_fail(&r->turns, i, &error);
+    }
+}
+
+zipnn_status zipnn_archive_read(zipnn_archive *a, uint64_t off, uint64_t len, void *dst, zipnn_error *err) {
+    uint64_t original = a->toc.index.original;
+    zn_clear_error(err);
+    if (off > original || len > original - off)
+        return zn_fail(err, ZIPNN_E_NOT_FOUND, off, "bytes %llu to %llu of an original of %llu",
+                       (unsigned long long)off, (unsigned long long)(off + len), (unsigned long long)original);
+    if (len == 0) return ZIPNN_OK;
+    struct zn_engine *e = &a->ctx->engine;
+    struct reading r = {
+        .a = a, .off = off, .len = len, .dst = dst, .next = chunk_at(a, off), .end = chunk_at(a, off + len - 1) + 1};
+    ZN_TRY(zn_engine_prepare(e, a->toc.header.max_chunk, ZN_USE_DECODE, err));
+    ZN_TRY(zn_turns_init(&r.turns, err));
+    zn_engine_run(e, zn_engine_crew(e, len), read_chunks, &r);
+    zipnn_status status = r.turns.failed ? r.turns.error.status : ZIPNN_OK;
+    if (status != ZIPNN_OK && err) *err = r.turns.error;
+    zn_turns_destroy(&r.turns);
+    return status;
+}
+
+zipnn_status zipnn_archive_read_tensor(zipnn_archive *a, uint64_t index, void *dst, size_t cap, zipnn_error *err) {
+    const struct zn_tensor *t = NULL;
+    zn_clear_error(err);
+    ZN_TRY(find_tensor(a, index, &t, err));
+    if (t->len > cap)
+        return zn_fail(err, ZIPNN_E_SPACE, ZN_NOWHERE, "tensor of %llu bytes, the buffer has %zu",
+                       (unsigned long long)t->len, cap);
+    return zipnn_archive_read(a, t->off, t->len, dst, err);
+}

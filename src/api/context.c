@@ -1,0 +1,58 @@
+#include "api/context.h"
+
+#define TEXT_OF(x) #x
+#define VERSION_TEXT(major, minor, patch) TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
+
+const char *zipnn_version(void) {
+    return VERSION_TEXT(ZIPNN_VERSION_MAJOR, ZIPNN_VERSION_MINOR, ZIPNN_VERSION_PATCH);
+}
+
+const char *zipnn_status_name(zipnn_status status) {
+    static const char *const names[] = {"ok",      "argument",    "memory", "io",    "format",    "truncated",
+                                        "corrupt", "unsupported", "limit",  "space", "not found", "cancelled"};
+    return (unsigned)status < sizeof names / sizeof *names ? names[status] : "unknown";
+}
+
+/* The caller's options over zeros; what a longer struct has more must be zero. */
+static zipnn_status copy_options(const zipnn_options *given, zipnn_options *o, zipnn_error *err) {
+    memset(o, 0, sizeof *o);
+    if (!given) return ZIPNN_OK;
+    if (given->size < sizeof given->size)
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_options.size is %zu", given->size);
+    memcpy(o, given, ZN_MIN(given->size, sizeof *o));
+    for (size_t i = sizeof *o; i < given->size; i++)
+        if (((const uint8_t *)given)[i])
+            return zn_fail(err, ZIPNN_E_UNSUPPORTED, ZN_NOWHERE,
+                           "zipnn_options has fields that this library does not know");
+    if ((o->allocator.alloc == NULL) != (o->allocator.release == NULL))
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "an allocator needs both alloc and release");
+    return ZIPNN_OK;
+}
+
+zipnn_status zipnn_create(const zipnn_options *options, zipnn_ctx **out, zipnn_error *err) {
+    zipnn_options o;
+    zn_clear_error(err);
+    ZN_TRY(copy_options(options, &o, err));
+    zipnn_allocator alloc = zn_allocator_or_default(&o.allocator);
+    zipnn_ctx *ctx = zn_alloc(&alloc, sizeof *ctx);
+    if (!ctx) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory creating a context");
+    zipnn_status status = zn_engine_init(&ctx->engine, &o, err);
+    if (status != ZIPNN_OK) {
+        zn_free(&alloc, ctx);
+        return status;
+    }
+    ctx->dtype = o.dtype;
+    *out = ctx;
+    return ZIPNN_OK;
+}
+
+void zipnn_destroy(zipnn_ctx *ctx) {
+    if (!ctx) return;
+    zipnn_allocator alloc = ctx->engine.alloc;
+    zn_engine_release(&ctx->engine);
+    zn_free(&alloc, ctx);
+}
+
+const char *zipnn_kernel_name(const zipnn_ctx *ctx) {
+    return ctx->engine.k->name;
+}

@@ -1,0 +1,21 @@
+/* What a zipnn_ctx is. */
+#ifndef ZN_API_CONTEXT_H
+#define ZN_API_CONTEXT_H
+
+#include "engine/engine.h"
+
+struct zipnn_ctx {
+    struct zn_engine engine;
+    zipnn_dtype dtype;
+};
+
+/* Clears *err, so that a status left from an earlier call is not taken for this one's. */
+static inline void zn_clear_error(zipnn_error *err) {
+    if (err) *err = (zipnn_error){ZIPNN_OK, ZN_NOWHERE, ""};
+}
+
+/* Plans the input: reads its first bytes and asks the readers. *head is what was read (free with zn_free) and stays in
+ * use by a sequential input. On failure nothing is owned. */
+zipnn_status zn_plan_input(zipnn_ctx *ctx, struct zn_input *in, struct zn_plan *plan, uint8_t **head, zipnn_error *err);
+
+#endif

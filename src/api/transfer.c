@@ -1,0 +1,98 @@
+/* Whole originals and archives: from and to memory, from sources and to sinks. */
+#include "api/context.h"
+
+static zipnn_status pack(zipnn_ctx *ctx, struct zn_input *in, const struct zn_output *out, zipnn_stats *stats,
+                         zipnn_error *err) {
+    struct zn_plan plan;
+    uint8_t *head;
+    ZN_TRY(zn_plan_input(ctx, in, &plan, &head, err));
+    zipnn_status status = zn_engine_pack(&ctx->engine, &plan, in, out, stats, err);
+    zn_plan_free(&plan);
+    zn_free(&ctx->engine.alloc, head);
+    return status;
+}
+
+uint64_t zipnn_compress_bound(uint64_t len) {
+    /* Every chunk may take its frame head, 9 bytes over raw and an index entry. All chunks but a few have 4 KiB and
+     * more. */
+    uint64_t chunks = len / (4 << 10) + 4, overhead, bound;
+    uint64_t fixed = ZN_HEADER_LEN + ZN_FRAME_LEN + ZN_INDEX_LEN + ZN_SHA256_LEN + ZN_TRAILER_LEN;
+    if (!zn_mul(chunks, ZN_FRAME_LEN + 9 + ZN_ENTRY_LEN, &overhead) || !zn_add(len, overhead, &bound) ||
+        !zn_add(bound, fixed, &bound))
+        return UINT64_MAX;
+    return bound;
+}
+
+zipnn_status zipnn_compress(zipnn_ctx *ctx, const void *src, size_t len, void *dst, size_t cap, size_t *out_len,
+                            zipnn_error *err) {
+    zn_clear_error(err);
+    if (!ctx || (!src && len) || !dst || !out_len)
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_compress: a pointer is NULL");
+    struct zn_input in = zn_input_of_memory(src, len);
+    struct zn_output out = {.mem = dst, .cap = cap};
+    zipnn_stats stats;
+    ZN_TRY(pack(ctx, &in, &out, &stats, err));
+    *out_len = (size_t)stats.archive;
+    return ZIPNN_OK;
+}
+
+zipnn_status zipnn_original_size(const void *src, size_t len, uint64_t *original, zipnn_error *err) {
+    zn_clear_error(err);
+    if ((!src && len) || !original)
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_original_size: a pointer is NULL");
+    struct zn_input in = zn_input_of_memory(src, len);
+    struct zn_toc toc;
+    ZN_TRY(zn_toc_load(NULL, &zn_kernels_scalar, &in, &toc, err));
+    *original = toc.index.original;
+    return ZIPNN_OK;
+}
+
+zipnn_status zipnn_decompress(zipnn_ctx *ctx, const void *src, size_t len, void *dst, size_t cap, size_t *out_len,
+                              zipnn_error *err) {
+    zn_clear_error(err);
+    if (!ctx || (!src && len) || (!dst && cap) || !out_len)
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_decompress: a pointer is NULL");
+    uint8_t nothing;
+    struct zn_input in = zn_input_of_memory(src, len);
+    struct zn_output out = {.mem = dst ? dst : &nothing, .cap = cap};
+    zipnn_stats stats;
+    ZN_TRY(zn_engine_unpack(&ctx->engine, &in, &out, ZN_DIGEST_IGNORE, &stats, err));
+    *out_len = (size_t)stats.original;
+    return ZIPNN_OK;
+}
+
+static zipnn_status check_sink(const zipnn_sink *sink, zipnn_error *err) {
+    if (sink && sink->write) return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "a sink needs write");
+}
+
+zipnn_status zipnn_pack(zipnn_ctx *ctx, const zipnn_source *source, const zipnn_sink *sink, zipnn_stats *stats,
+                        zipnn_error *err) {
+    zn_clear_error(err);
+    struct zn_input in;
+    if (!ctx) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_pack: ctx is NULL");
+    ZN_TRY(zn_input_of_source(source, &in, err));
+    ZN_TRY(check_sink(sink, err));
+    struct zn_output out = {.sink = sink};
+    return pack(ctx, &in, &out, stats, err);
+}
+
+zipnn_status zipnn_unpack(zipnn_ctx *ctx, const zipnn_source *source, const zipnn_sink *sink, zipnn_stats *stats,
+                          zipnn_error *err) {
+    zn_clear_error(err);
+    struct zn_input in;
+    if (!ctx) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_unpack: ctx is NULL");
+    ZN_TRY(zn_input_of_source(source, &in, err));
+    ZN_TRY(check_sink(sink, err));
+    struct zn_output out = {.sink = sink};
+    return zn_engine_unpack(&ctx->engine, &in, &out, ZN_DIGEST_VERIFY, stats, err);
+}
+
+zipnn_status zipnn_test(zipnn_ctx *ctx, const zipnn_source *source, zipnn_stats *stats, zipnn_error *err) {
+    zn_clear_error(err);
+    struct zn_input in;
+    if (!ctx) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_test: ctx is NULL");
+    ZN_TRY(zn_input_of_source(source, &in, err));
+    struct zn_output out = {.sink = NULL};
+    return zn_engine_unpack(&ctx->engine, &in, &out, ZN_DIGEST_VERIFY, stats, err);
+}

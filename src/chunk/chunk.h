@@ -1,0 +1,49 @@
+/* One chunk, start to finish, on one thread: original bytes <-> the body of a frame (doc/format.md, section 5). */
+#ifndef ZN_CHUNK_CHUNK_H
+#define ZN_CHUNK_CHUNK_H
+
+#include "codec/codec.h"
+#include "format/format.h"
+
+/* Scratch of one thread for chunks of up to max_chunk bytes. */
+struct zn_coder {
+    struct zn_codec codec;
+    uint8_t *planes; /* all planes of a chunk, each aligned to 64 */
+    uint8_t *piece;  /* decoder: one plane's part that fits the first-level cache */
+    uint8_t *fill;   /* decoder: pieces of constant planes */
+    uint32_t max_chunk;
+};
+
+void zn_coder_carve(struct zn_coder *coder, struct zn_arena *arena, uint32_t max_chunk, enum zn_codec_use use);
+
+/* What the planner knows of a chunk. */
+struct zn_chunk_hint {
+    zipnn_dtype dtype; /* UNKNOWN: measure */
+    unsigned head;     /* bytes before its first whole element, when the dtype is known */
+};
+
+/* Room that encoding `len` original bytes needs. What comes out is never longer than the bytes stored raw, 9 more than
+ * len; on the way there the exponents of fp16, five bits in a byte each, may take a quarter more. */
+static inline uint32_t zn_chunk_bound(uint32_t len) {
+    return len + len / 4 + ZN_CHUNK_GROWTH;
+}
+
+/* Encodes src[0, len), 1 <= len <= max_chunk, into body, which has room for zn_chunk_bound(len); answers the body's
+ * length. */
+uint32_t zn_chunk_encode(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
+                         const uint8_t *src, uint32_t len, uint8_t *body);
+
+/* A body to decode. Its frame's check has been verified, which makes it likely, not certain, to be what an encoder
+ * wrote. */
+struct zn_chunk_body {
+    const uint8_t *data;
+    size_t len;
+    uint64_t at;                      /* its offset in the archive, for errors */
+    const uint8_t *ahead, *ahead_end; /* bytes that will be read next, worth prefetching; NULL for none */
+};
+
+/* Decodes into out[0, orig_len), orig_len <= max_chunk. */
+zipnn_status zn_chunk_decode(struct zn_coder *coder, const struct zn_chunk_body *body, uint8_t *out, uint32_t orig_len,
+                             enum zn_store store, zipnn_error *err);
+
+#endif

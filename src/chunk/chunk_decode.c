@@ -1,0 +1,162 @@
+#include "chunk/chunk.h"
+#include "chunk/layout.h"
+
+/* Elements decoded at a time: a piece of every plane stays in the first-level cache between the coder and the merge. A
+ * multiple of the lane count and of the packed groups. */
+enum { PIECE = 4096 };
+
+void zn_coder_carve(struct zn_coder *coder, struct zn_arena *arena, uint32_t max_chunk, enum zn_codec_use use) {
+    coder->max_chunk = max_chunk;
+    zn_codec_carve(&coder->codec, arena, max_chunk, use);
+    coder->planes = zn_carve(arena, (size_t)max_chunk + ZN_MAX_PLANES * ZN_SLACK);
+    coder->piece = zn_carve(arena, PIECE);
+    coder->fill = zn_carve(arena, (size_t)ZN_MAX_PLANES * PIECE);
+}
+
+struct chunk {
+    enum zn_layout layout;
+    uint32_t head, tail;
+    size_t n;
+    const uint8_t *edges;
+    unsigned n_planes;
+    struct zn_coded plane[ZN_MAX_PLANES];
+};
+
+static zipnn_status read_planes(const struct zn_chunk_body *body, struct zn_cur *cur, struct chunk *c,
+                                zipnn_error *err) {
+    for (unsigned p = 0; p < c->n_planes; p++) {
+        c->plane[p].codec = zn_cur_u8(cur);
+        c->plane[p].len = zn_cur_u32(cur);
+    }
+    for (unsigned p = 0; p < c->n_planes; p++) {
+        c->plane[p].data = zn_cur_take(cur, c->plane[p].len);
+        if (!zn_cur_ok(cur))
+            return zn_fail(err, ZIPNN_E_CORRUPT, body->at, "chunk of %zu bytes ends inside plane %u", body->len, p);
+        c->plane[p].at = body->at + (uint64_t)(c->plane[p].data - body->data);
+    }
+    if (zn_cur_left(cur))
+        return zn_fail(err, ZIPNN_E_CORRUPT, body->at, "chunk has %zu bytes past its last plane", zn_cur_left(cur));
+    return ZIPNN_OK;
+}
+
+static zipnn_status read_chunk(const struct zn_chunk_body *body, uint32_t orig_len, struct chunk *c, zipnn_error *err) {
+    struct zn_cur cur = zn_cur_of(body->data, body->len);
+    uint8_t kind = zn_cur_u8(&cur);
+    uint8_t layout = zn_cur_u8(&cur);
+    c->head = zn_cur_u8(&cur);
+    uint8_t flags = zn_cur_u8(&cur);
+    if (!zn_cur_ok(&cur)) return zn_fail(err, ZIPNN_E_CORRUPT, body->at, "chunk of %zu bytes is too short", body->len);
+    if (kind != ZN_KIND_CHUNK)
+        return zn_fail(err, ZIPNN_E_UNSUPPORTED, body->at, "frame kind %u is not supported", kind);
+    if (layout >= ZN_N_LAYOUTS)
+        return zn_fail(err, ZIPNN_E_UNSUPPORTED, body->at + 1, "layout %u is not supported", layout);
+    if (flags) return zn_fail(err, ZIPNN_E_UNSUPPORTED, body->at + 3, "chunk flags 0x%02x are not supported", flags);
+    c->layout = (enum zn_layout)layout;
+    c->n_planes = zn_layouts[layout].n_planes;
+    uint32_t width = zn_layouts[layout].width;
+    if (c->head >= width || c->head > orig_len)
+        return zn_fail(err, ZIPNN_E_CORRUPT, body->at + 2, "%u bytes before the first element of %u bytes", c->head,
+                       width);
+    c->tail = (orig_len - c->head) % width;
+    c->n = (orig_len - c->head - c->tail) / width;
+    c->edges = zn_cur_take(&cur, c->head + c->tail);
+    return read_planes(body, &cur, c, err);
+}
+
+/* A plane made ready for piecewise merging: `at` is its part for the coming piece. */
+struct ready {
+    const uint8_t *at;
+    struct zn_r16_reader *stream; /* decode each piece from here into `at`; else NULL */
+    bool constant;                /* the same bytes serve every piece */
+};
+
+static zipnn_status ready_plane(struct zn_coder *coder, const struct chunk *c, unsigned p, uint8_t *scratch,
+                                struct ready *r, zipnn_error *err) {
+    const struct zn_coded *plane = &c->plane[p];
+    size_t size = zn_plane_size(c->layout, p, c->n);
+    *r = (struct ready){.at = scratch};
+    if (plane->codec == ZN_CODEC_RAW && plane->len == size) {
+        r->at = plane->data;
+        return ZIPNN_OK;
+    }
+    if (plane->codec == ZN_CODEC_CONSTANT && size > 0) {
+        r->at = coder->fill + (size_t)p * PIECE;
+        r->constant = true;
+        return zn_stream_decode(&coder->codec, 0, plane, coder->fill + (size_t)p * PIECE, PIECE, err);
+    }
+    /* One R16 stream can be decoded piece by piece, since a codec has one reader for planes: the top plane's. */
+    if (plane->codec == ZN_CODEC_R16 && p + 1 == c->n_planes && size > 0) {
+        r->at = coder->piece;
+        return zn_r16_open(&coder->codec, 0, plane, size, &r->stream, err);
+    }
+    return zn_stream_decode(&coder->codec, 0, plane, scratch, size, err);
+}
+
+static zipnn_status ready_planes(struct zn_coder *coder, const struct chunk *c, struct ready *ready, zipnn_error *err) {
+    uint8_t *scratch = coder->planes;
+    for (unsigned p = 0; p < c->n_planes; p++) {
+        ZN_TRY(ready_plane(coder, c, p, scratch, &ready[p], err));
+        scratch += (zn_plane_size(c->layout, p, c->n) + ZN_SLACK - 1) / ZN_SLACK * ZN_SLACK;
+    }
+    return ZIPNN_OK;
+}
+
+/* fp16 has exponents of five bits: more in a plane 2 would be lost in the merge without a trace. */
+static bool legal_exponents(const uint8_t *plane, size_t n) {
+    uint8_t all = 0;
+    for (size_t i = 0; i < n; i++) all |= plane[i];
+    return all < 32;
+}
+
+static zipnn_status merge_pieces(struct zn_coder *coder, const struct chunk *c, struct ready *ready, uint8_t *out,
+                                 enum zn_store store, zipnn_error *err) {
+    const struct zn_kernels *k = coder->codec.k;
+    const struct zn_layout_info *info = &zn_layouts[c->layout];
+    const unsigned top = c->n_planes - 1;
+    for (size_t done = 0; done < c->n;) {
+        const uint8_t *planes[ZN_MAX_PLANES];
+        size_t n = ZN_MIN(c->n - done, (size_t)PIECE);
+        struct zn_r16_reader *stream = ready[top].stream;
+        if (stream && !k->r16_decode(&stream->d, coder->piece, n)) return zn_r16_ran_out(stream, c->plane[top].at, err);
+        for (unsigned p = 0; p <= top; p++) planes[p] = ready[p].at;
+        if (info->shape == ZN_SHAPE_F16 && !legal_exponents(planes[top], n))
+            return zn_fail(err, ZIPNN_E_CORRUPT, c->plane[top].at, "an exponent of fp16 is above 31");
+        k->merge[info->shape](planes, n, out, store);
+        for (unsigned p = 0; p <= top; p++)
+            if (!ready[p].stream && !ready[p].constant) ready[p].at += zn_plane_size(c->layout, p, n);
+        done += n;
+        out += n * info->width;
+    }
+    return ready[top].stream ? zn_r16_finish(ready[top].stream, c->plane[top].at, err) : ZIPNN_OK;
+}
+
+/* bf16 with a raw mantissa plane: one kernel does it all. */
+static bool is_fused(const struct chunk *c, const struct ready *ready) {
+    return c->layout == ZN_LAYOUT_16R && !ready[0].constant && ready[1].stream && ready[1].stream->d.lanes_log2 == 7;
+}
+
+static zipnn_status decode_elements(struct zn_coder *coder, const struct zn_chunk_body *body, const struct chunk *c,
+                                    uint8_t *out, enum zn_store store, zipnn_error *err) {
+    struct ready ready[ZN_MAX_PLANES];
+    if (c->n_planes == 1) return zn_stream_decode(&coder->codec, 0, &c->plane[0], out, c->n, err);
+    ZN_TRY(ready_planes(coder, c, ready, err));
+    struct zn_r16_reader *stream = ready[c->n_planes - 1].stream;
+    if (stream) {
+        stream->d.ahead = body->ahead;
+        stream->d.ahead_end = body->ahead_end;
+    }
+    if (!is_fused(c, ready)) return merge_pieces(coder, c, ready, out, store, err);
+    if (!coder->codec.k->r16_decode_16r(&stream->d, ready[0].at, out, c->n, store))
+        return zn_r16_ran_out(stream, c->plane[1].at, err);
+    return zn_r16_finish(stream, c->plane[1].at, err);
+}
+
+zipnn_status zn_chunk_decode(struct zn_coder *coder, const struct zn_chunk_body *body, uint8_t *out, uint32_t orig_len,
+                             enum zn_store store, zipnn_error *err) {
+    struct chunk c;
+    ZN_TRY(read_chunk(body, orig_len, &c, err));
+    ZN_TRY(decode_elements(coder, body, &c, out + c.head, store, err));
+    if (c.head) memcpy(out, c.edges, c.head);
+    if (c.tail) memcpy(out + orig_len - c.tail, c.edges + c.head, c.tail);
+    return ZIPNN_OK;
+}

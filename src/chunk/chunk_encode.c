@@ -1,0 +1,87 @@
+#include "chunk/chunk.h"
+#include "chunk/layout.h"
+#include "chunk/sniff.h"
+
+/* How a chunk is cut into edges and elements. */
+struct grid {
+    enum zn_layout layout;
+    uint32_t head, tail;
+    size_t n; /* elements */
+};
+
+static struct grid choose_grid(const struct zn_kernels *k, struct zn_chunk_hint hint, const uint8_t *src,
+                               uint32_t len) {
+    struct grid g = {zn_layout_of_dtype(hint.dtype), hint.head, 0, 0};
+    if (hint.dtype == ZIPNN_DTYPE_UNKNOWN) {
+        struct zn_guess guess = zn_sniff(k, src, len);
+        g.layout = zn_layout_of_shape(guess.shape);
+        g.head = guess.head;
+    }
+    uint32_t width = zn_layouts[g.layout].width;
+    g.head %= width;
+    if (len < g.head + width) return (struct grid){ZN_LAYOUT_8, 0, 0, len};
+    g.tail = (len - g.head) % width;
+    g.n = (len - g.head - g.tail) / width;
+    return g;
+}
+
+static void write_head(struct zn_out *out, const struct grid *g, const uint8_t *src, uint32_t len) {
+    zn_out_u8(out, ZN_KIND_CHUNK);
+    zn_out_u8(out, (uint8_t)g->layout);
+    zn_out_u8(out, (uint8_t)g->head);
+    zn_out_u8(out, 0);
+    zn_out_bytes(out, src, g->head);
+    zn_out_bytes(out, src + len - g->tail, g->tail);
+}
+
+/* Everything but the edges: plane records, then the planes. */
+static void write_planes(struct zn_coder *coder, const struct zn_effort *effort, const struct grid *g,
+                         const uint8_t *const *planes, struct zn_out *out) {
+    unsigned n_planes = zn_layouts[g->layout].n_planes;
+    uint8_t *record = zn_out_room(out, (size_t)n_planes * ZN_PLANE_LEN);
+    for (unsigned p = 0; p < n_planes; p++, record += ZN_PLANE_LEN) {
+        size_t before = zn_out_len(out);
+        size_t size = zn_plane_size(g->layout, p, g->n);
+        record[0] = (uint8_t)zn_stream_encode(&coder->codec, 0, effort, planes[p], size, out);
+        zn_put_u32(record + 1, (uint32_t)(zn_out_len(out) - before));
+    }
+}
+
+static void split(struct zn_coder *coder, const struct grid *g, const uint8_t *elements, const uint8_t **planes) {
+    const struct zn_layout_info *info = &zn_layouts[g->layout];
+    uint8_t *to[ZN_MAX_PLANES];
+    uint8_t *at = coder->planes;
+    for (unsigned p = 0; p < info->n_planes; p++) {
+        planes[p] = to[p] = at;
+        at += (zn_plane_size(g->layout, p, g->n) + ZN_SLACK - 1) / ZN_SLACK * ZN_SLACK;
+    }
+    coder->codec.k->split[info->shape](elements, g->n, to);
+}
+
+static uint32_t encode_grid(struct zn_coder *coder, const struct zn_effort *effort, const struct grid *g,
+                            const uint8_t *src, uint32_t len, uint8_t *body) {
+    struct zn_out out = zn_out_of(body, zn_chunk_bound(len));
+    const uint8_t *planes[ZN_MAX_PLANES] = {src};
+    if (zn_layouts[g->layout].n_planes > 1) split(coder, g, src + g->head, planes);
+    write_head(&out, g, src, len);
+    write_planes(coder, effort, g, planes, &out);
+    return (uint32_t)zn_out_len(&out);
+}
+
+static uint32_t store(const uint8_t *src, uint32_t len, uint8_t *body) {
+    struct grid g = {ZN_LAYOUT_8, 0, 0, len};
+    struct zn_out out = zn_out_of(body, zn_chunk_bound(len));
+    write_head(&out, &g, src, len);
+    zn_out_u8(&out, ZN_CODEC_RAW);
+    zn_out_u32(&out, len);
+    zn_out_bytes(&out, src, len);
+    return (uint32_t)zn_out_len(&out);
+}
+
+uint32_t zn_chunk_encode(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
+                         const uint8_t *src, uint32_t len, uint8_t *body) {
+    struct grid g = choose_grid(coder->codec.k, hint, src, len);
+    uint32_t body_len = encode_grid(coder, effort, &g, src, len, body);
+    uint32_t stored_len = ZN_CHUNK_LEN + ZN_PLANE_LEN + len;
+    return body_len < stored_len ? body_len : store(src, len, body);
+}

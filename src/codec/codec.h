@@ -1,0 +1,100 @@
+/* One stream of bytes <-> coded bytes: raw, constant, R16, zstd, nibbles (doc/format.md, sections 5 and 6).
+ *
+ * A zn_codec holds the scratch of one thread; nothing here allocates after zn_codec_create, except zstd inside its
+ * contexts on first use. Streams carry no checksum: the frame around them has one. Decoders still survive any bytes.
+ */
+#ifndef ZN_CODEC_CODEC_H
+#define ZN_CODEC_CODEC_H
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/out.h"
+#include "kernels/kernels.h"
+
+/* Wire values. */
+enum zn_codec_id { ZN_CODEC_RAW, ZN_CODEC_CONSTANT, ZN_CODEC_R16, ZN_CODEC_ZSTD, ZN_CODEC_NIBBLES, ZN_N_CODECS };
+
+enum {
+    ZN_STREAM_LEN = 5, /* head of a nested stream: u8 codec, u32 len */
+    ZN_MAX_DEPTH = 2   /* a plane's R16 may hold streams (1) whose R16 holds streams (2) */
+};
+
+/* What an encoder may spend. */
+struct zn_effort {
+    unsigned max_tables; /* 1 .. 16 */
+    unsigned block_log2; /* symbols per table id, for streams long enough */
+    unsigned hist_step;  /* every how many groups of 64 symbols are counted: 1, 2, 4 */
+    unsigned rounds;     /* of clustering */
+    int zstd_level;
+};
+
+/* The effort of a level 1 .. 9. */
+struct zn_effort zn_effort_of(int level);
+
+/* A stream being decoded piece by piece by the r16_decode kernels. */
+struct zn_r16_reader {
+    struct zn_r16_decoder d;
+    struct zn_r16_table *tables; /* ZN_R16_MAX_TABLES */
+    uint8_t *ids, *esc;
+};
+
+struct zn_r16_fit; /* the encoder's choice of tables; r16_fit.h */
+
+struct zn_codec {
+    const struct zn_kernels *k;
+    size_t max_len; /* longest stream it takes */
+    struct zn_r16_reader reader[ZN_MAX_DEPTH];
+    struct zn_r16_fit *fit[ZN_MAX_DEPTH];
+    uint8_t *renorm, *escapes[ZN_MAX_DEPTH]; /* encoder: max_len + 2 * ZN_SLACK each */
+    void *zstd_enc, *zstd_dec;
+};
+
+enum zn_codec_use { ZN_USE_DECODE, ZN_USE_BOTH };
+
+/* Carves scratch for streams of up to max_len bytes; with a measuring arena only counts. */
+void zn_codec_carve(struct zn_codec *c, struct zn_arena *arena, size_t max_len, enum zn_codec_use use);
+
+/* After carving for real: sets the kernels, creates the zstd contexts. zn_codec_close accepts a zeroed struct. */
+zipnn_status zn_codec_open(struct zn_codec *c, const struct zn_kernels *k, enum zn_codec_use use, zipnn_error *err);
+void zn_codec_close(struct zn_codec *c);
+
+/* A coded stream in memory. */
+struct zn_coded {
+    uint8_t codec; /* as found on the wire; not yet proved to be a zn_codec_id */
+    const uint8_t *data;
+    size_t len;
+    uint64_t at; /* its offset in the archive, for errors */
+};
+
+/* Decodes all n bytes of a stream into out[0, n). depth 0 is a plane. */
+zipnn_status zn_stream_decode(struct zn_codec *c, unsigned depth, const struct zn_coded *in, uint8_t *out, size_t n,
+                              zipnn_error *err);
+
+/* Encodes n bytes by whatever is smallest within the effort and appends the coded bytes to `out`. Never more than n
+ * bytes; *out has room for n. The codec used is answered. `plane` must have no byte in common with out. */
+enum zn_codec_id zn_stream_encode(struct zn_codec *c, unsigned depth, const struct zn_effort *effort,
+                                  const uint8_t *plane, size_t n, struct zn_out *out);
+
+/* ---- R16 piece by piece
+ * -------------------------------------------------------------------------------------------------- */
+
+/* Parses a stream of n symbols up to its first symbol. *reader belongs to the codec and is good until the next use of
+ * this depth. */
+zipnn_status zn_r16_open(struct zn_codec *c, unsigned depth, const struct zn_coded *in, size_t n,
+                         struct zn_r16_reader **reader, zipnn_error *err);
+
+/* After the last symbol: every state at rest and every byte used, or corrupt. */
+zipnn_status zn_r16_finish(const struct zn_r16_reader *reader, uint64_t at, zipnn_error *err);
+
+/* What a kernel's false means. */
+zipnn_status zn_r16_ran_out(const struct zn_r16_reader *reader, uint64_t at, zipnn_error *err);
+
+/* Chooses tables for plane[0, n), n >= 1; answers the cost it expects, in bytes. */
+size_t zn_r16_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,
+                  const uint32_t *counts);
+
+/* Encodes with the tables just chosen; false when it takes n bytes or more (then out is as before). */
+bool zn_r16_write(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,
+                  struct zn_out *out);
+
+#endif

@@ -1,0 +1,33 @@
+/* Fixed-point code lengths: integers only, so that every CPU takes the same decisions. */
+#ifndef ZN_CODEC_COST_H
+#define ZN_CODEC_COST_H
+
+#include "base/bytes.h"
+
+enum { ZN_COST_ONE = 256 }; /* one bit, in the unit of all costs here */
+
+/* log2(x) for x >= 1 in 1/256 bit, within 1/256. log2(1 + y) is approximated by y + y (1 - y) (0.3455 - 0.0635 (2 y -
+ * 1)). */
+static inline uint32_t zn_log2(uint32_t x) {
+    uint32_t exponent = 31u - (uint32_t)__builtin_clz(x);
+    uint32_t y = (uint32_t)(((uint64_t)x << 32 >> exponent) >> 16) - 65536u; /* fraction in 1/65536 */
+    uint32_t bow = (uint32_t)((uint64_t)y * (65536u - y) >> 16);
+    uint32_t factor = 22643u + 4162u - (uint32_t)((uint64_t)y * 8324u >> 16);
+    uint32_t fraction = y + (uint32_t)((uint64_t)bow * factor >> 16);
+    return exponent * ZN_COST_ONE + (fraction >> 8);
+}
+
+/* Cost of coding `n` symbols with these counts at their empirical entropy: sum of c log2(n / c). */
+static inline uint64_t zn_entropy(const uint32_t *counts, size_t n_counts) {
+    uint64_t n = 0, inner = 0;
+    for (size_t i = 0; i < n_counts; i++) {
+        if (!counts[i]) continue;
+        n += counts[i];
+        inner += (uint64_t)counts[i] * zn_log2(counts[i]);
+    }
+    if (!n) return 0;
+    uint64_t outer = n * zn_log2((uint32_t)n);
+    return outer > inner ? outer - inner : 0;
+}
+
+#endif

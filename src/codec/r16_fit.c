@@ -1,0 +1,226 @@
+/* Choosing tables: blocks are clustered by their counts (k-means with code lengths as the distance), clusters that do
+ * not pay for themselves are merged, and each cluster gets a table. Measured on real weights, locality of tables is
+ * worth more than their precision: doc/internals/r16.md. */
+#include "codec/r16_fit.h"
+
+#include "codec/codec.h"
+#include "codec/cost.h"
+
+enum {
+    UNLISTED = ZN_R16_CLASSES - 1,
+    DEAREST = 14 * ZN_COST_ONE, /* code length given to what a cluster has not seen: an escape and its byte */
+    TABLE_COST = 12 * 8 * ZN_COST_ONE,
+    BLOCKS_LOG2 = 7, /* a stream has at least 128 blocks if they can be that small */
+    MEAN_STEPS = 16, /* resolution of a block's mean class when sorting */
+    N_MEANS = ZN_R16_CLASSES * MEAN_STEPS
+};
+
+/* The up to 31 most frequent symbols become classes, in ascending order. */
+static void choose_classes(struct zn_r16_fit *fit, const uint32_t *counts) {
+    uint32_t least = 0; /* a symbol must occur more often than this */
+    unsigned n = 257;
+    /* Raise the threshold by bisection until few enough symbols pass; ties may leave some slots unused. */
+    uint32_t lo = 0, hi = UINT32_MAX;
+    while (lo < hi) {
+        least = lo + (hi - lo) / 2;
+        n = 0;
+        for (unsigned s = 0; s < 256; s++) n += counts[s] > least;
+        if (n > ZN_MAX_LISTABLE)
+            lo = least + 1;
+        else
+            hi = least;
+    }
+    least = lo;
+    memset(fit->class_of, UNLISTED, sizeof fit->class_of);
+    fit->n_classes = 0;
+    for (unsigned s = 0; s < 256; s++) {
+        if (counts[s] <= least) continue;
+        fit->class_of[s] = (uint8_t)fit->n_classes;
+        fit->classes[fit->n_classes++] = (uint8_t)s;
+    }
+}
+
+static uint32_t block_mean(const uint16_t *hist) {
+    uint32_t n = 0, sum = 0;
+    for (unsigned c = 0; c < UNLISTED; c++) {
+        n += hist[c];
+        sum += hist[c] * c;
+    }
+    return n ? sum * MEAN_STEPS / n : 0;
+}
+
+/* First guess: blocks in order of their mean class, cut into equal parts. */
+static void guess_ids(struct zn_r16_fit *fit, unsigned n_tables) {
+    uint32_t below[N_MEANS + 1] = {0};
+    for (size_t b = 0; b < fit->n_blocks; b++) below[block_mean(fit->hist[b]) + 1]++;
+    for (unsigned m = 1; m <= N_MEANS; m++) below[m] += below[m - 1];
+    for (size_t b = 0; b < fit->n_blocks; b++) {
+        uint32_t place = below[block_mean(fit->hist[b])]++;
+        fit->ids[b] = (uint8_t)((uint64_t)place * n_tables / fit->n_blocks);
+    }
+}
+
+static void add_up(struct zn_r16_fit *fit) {
+    memset(fit->sums, 0, sizeof fit->sums);
+    memset(fit->blocks, 0, sizeof fit->blocks);
+    for (size_t b = 0; b < fit->n_blocks; b++) {
+        uint32_t *sum = fit->sums[fit->ids[b]];
+        const uint16_t *hist = fit->hist[b];
+        for (unsigned c = 0; c < ZN_R16_CLASSES; c++) sum[c] += hist[c];
+        fit->blocks[fit->ids[b]]++;
+    }
+}
+
+static void code_lengths(const uint32_t *sum, uint16_t *cost) {
+    uint32_t n = 0;
+    for (unsigned c = 0; c < ZN_R16_CLASSES; c++) n += sum[c];
+    uint32_t log_n = n ? zn_log2(n) : 0;
+    for (unsigned c = 0; c < ZN_R16_CLASSES; c++)
+        cost[c] = (uint16_t)(sum[c] ? ZN_MIN(log_n - ZN_MIN(log_n, zn_log2(sum[c])), (uint32_t)DEAREST) : DEAREST);
+    cost[UNLISTED] = DEAREST;
+}
+
+static void cluster(struct zn_codec *c, struct zn_r16_fit *fit, unsigned n_tables, unsigned rounds) {
+    guess_ids(fit, n_tables);
+    add_up(fit);
+    for (unsigned round = 0; round < rounds; round++) {
+        uint16_t cost[ZN_R16_MAX_TABLES][ZN_R16_CLASSES];
+        for (unsigned t = 0; t < n_tables; t++) code_lengths(fit->sums[t], cost[t]);
+        c->k->assign((const uint16_t(*)[ZN_R16_CLASSES])fit->hist, fit->n_blocks,
+                     (const uint16_t(*)[ZN_R16_CLASSES])cost, n_tables, fit->ids);
+        add_up(fit);
+    }
+    fit->n_tables = n_tables;
+}
+
+/* ---- merging
+ * ------------------------------------------------------------------------------------------------------------ */
+
+/* x log2 x */
+static uint64_t xlog(uint64_t x) {
+    return x ? x * zn_log2((uint32_t)x) : 0;
+}
+
+struct merger {
+    uint64_t own[ZN_R16_MAX_TABLES];                      /* cost of a cluster's counts at their entropy */
+    uint64_t extra[ZN_R16_MAX_TABLES][ZN_R16_MAX_TABLES]; /* what coding two clusters by one table costs more, a < b */
+    uint8_t into[ZN_R16_MAX_TABLES];                      /* where a cluster went */
+    bool gone[ZN_R16_MAX_TABLES];
+};
+
+static uint64_t joint_cost(const uint32_t *a, const uint32_t *b) {
+    uint32_t both[ZN_R16_CLASSES];
+    for (unsigned c = 0; c < ZN_R16_CLASSES; c++) both[c] = a[c] + b[c];
+    return zn_entropy(both, ZN_R16_CLASSES);
+}
+
+static void price_pair(struct merger *m, const struct zn_r16_fit *fit, unsigned a, unsigned b) {
+    uint64_t joint = joint_cost(fit->sums[a], fit->sums[b]), apart = m->own[a] + m->own[b];
+    m->extra[a][b] = joint > apart ? joint - apart : 0;
+}
+
+/* What one table less saves: its record, and the choice between the two in the ids. */
+static uint64_t merge_saves(const struct zn_r16_fit *fit, unsigned a, unsigned b) {
+    uint64_t na = fit->blocks[a], nb = fit->blocks[b];
+    return TABLE_COST + xlog(na + nb) - xlog(na) - xlog(nb);
+}
+
+static void merge_pair(struct merger *m, struct zn_r16_fit *fit, unsigned a, unsigned b) {
+    for (unsigned c = 0; c < ZN_R16_CLASSES; c++) fit->sums[a][c] += fit->sums[b][c];
+    fit->blocks[a] += fit->blocks[b];
+    m->own[a] = zn_entropy(fit->sums[a], ZN_R16_CLASSES);
+    m->gone[b] = true;
+    m->into[b] = (uint8_t)a;
+    for (unsigned t = 0; t < fit->n_tables; t++) {
+        if (m->gone[t] || t == a) continue;
+        price_pair(m, fit, ZN_MIN(a, t), ZN_MAX(a, t));
+    }
+}
+
+/* The pair whose merging saves most; false when none saves anything. Counts are samples: `scale` brings them to all
+ * symbols. */
+static bool best_pair(const struct merger *m, const struct zn_r16_fit *fit, uint64_t scale, unsigned *a, unsigned *b) {
+    int64_t best = -1;
+    for (unsigned i = 0; i < fit->n_tables; i++) {
+        for (unsigned j = i + 1; j < fit->n_tables && !m->gone[i]; j++) {
+            if (m->gone[j]) continue;
+            int64_t saved = (int64_t)merge_saves(fit, i, j) - (int64_t)(m->extra[i][j] * scale);
+            if (saved <= best) continue;
+            best = saved;
+            *a = i;
+            *b = j;
+        }
+    }
+    return best >= 0;
+}
+
+/* Renumbers the tables that are left and rewrites the ids. */
+static void compact(struct merger *m, struct zn_r16_fit *fit) {
+    uint8_t number[ZN_R16_MAX_TABLES];
+    unsigned n = 0;
+    for (unsigned t = 0; t < fit->n_tables; t++) {
+        if (m->gone[t]) continue;
+        memmove(fit->sums[n], fit->sums[t], sizeof fit->sums[n]);
+        fit->blocks[n] = fit->blocks[t];
+        number[t] = (uint8_t)n++;
+    }
+    for (unsigned t = 0; t < fit->n_tables; t++) {
+        unsigned root = t;
+        while (m->gone[root]) root = m->into[root];
+        if (root != t) number[t] = number[root];
+    }
+    for (size_t b = 0; b < fit->n_blocks; b++) fit->ids[b] = number[fit->ids[b]];
+    fit->n_tables = n;
+}
+
+static void merge_tables(struct zn_r16_fit *fit, uint64_t scale) {
+    struct merger m = {0};
+    unsigned a = 0, b = 0;
+    for (unsigned t = 0; t < fit->n_tables; t++) m.own[t] = zn_entropy(fit->sums[t], ZN_R16_CLASSES);
+    for (unsigned i = 0; i < fit->n_tables; i++)
+        for (unsigned j = i + 1; j < fit->n_tables; j++) price_pair(&m, fit, i, j);
+    while (best_pair(&m, fit, scale, &a, &b)) merge_pair(&m, fit, a, b);
+    compact(&m, fit);
+}
+
+/* ---- the whole
+ * ---------------------------------------------------------------------------------------------------------- */
+
+static unsigned log2_floor(size_t n) {
+    return 63u - (unsigned)__builtin_clzll(n);
+}
+
+/* Short streams get smaller blocks (there should be a few per table) and are counted completely. */
+static unsigned block_log2_of(const struct zn_effort *effort, size_t n) {
+    unsigned log2_n = log2_floor(n);
+    unsigned fitting = log2_n > BLOCKS_LOG2 ? log2_n - BLOCKS_LOG2 : 0;
+    return ZN_MAX(ZN_MIN(effort->block_log2, fitting), (unsigned)ZN_R16_MIN_BLOCK);
+}
+
+static unsigned step_of(const struct zn_effort *effort, unsigned block_log2, size_t n) {
+    unsigned step = n < 1u << 15 ? 1 : effort->hist_step;
+    while (step > 1 && 64u * step > 1u << block_log2) step /= 2;
+    return step;
+}
+
+size_t zn_r16_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,
+                  const uint32_t *counts) {
+    struct zn_r16_fit *fit = c->fit[depth];
+    choose_classes(fit, counts);
+    unsigned max_tables = depth == 0 ? effort->max_tables : 1;
+    fit->block_log2 = block_log2_of(effort, n);
+    fit->n_blocks = ((n - 1) >> fit->block_log2) + 1;
+    unsigned step = step_of(effort, fit->block_log2, n);
+    c->k->class_hist(plane, n, fit->block_log2, fit->class_of, fit->n_classes, step, fit->hist);
+    max_tables = (unsigned)ZN_MIN(max_tables, fit->n_blocks);
+    cluster(c, fit, max_tables, max_tables > 1 ? effort->rounds : 0);
+    if (max_tables > 1) merge_tables(fit, step);
+
+    uint64_t cost = 0;
+    enum zn_counts kind = step == 1 ? ZN_COUNTS_EXACT : ZN_COUNTS_SAMPLED;
+    for (unsigned t = 0; t < fit->n_tables; t++)
+        cost += zn_r16_model_fit(fit->sums[t], kind, fit->classes, fit->n_classes, &fit->first[t], &fit->models[t]);
+    uint64_t ids = fit->n_tables > 1 ? zn_entropy(fit->blocks, fit->n_tables) : 0;
+    uint64_t bits = (cost * step + ids) / ZN_COST_ONE + (uint64_t)fit->n_tables * (TABLE_COST / ZN_COST_ONE);
+    return (size_t)(bits / 8) + 8 + fit->n_classes;
+}

@@ -1,0 +1,31 @@
+/* The encoder's choice for one R16 stream: classes, tables, a table for each block. */
+#ifndef ZN_CODEC_R16_FIT_H
+#define ZN_CODEC_R16_FIT_H
+
+#include "kernels/kernels.h"
+
+enum { ZN_MAX_LISTABLE = ZN_R16_CLASSES - 1 };
+
+struct zn_r16_fit {
+    unsigned n_classes; /* symbols that some table may list, ascending */
+    uint8_t classes[ZN_MAX_LISTABLE];
+    uint8_t class_of[256];
+    unsigned n_tables, block_log2;
+    size_t n_blocks;
+    uint8_t first[ZN_R16_MAX_TABLES]; /* index of a table's first class */
+    struct zn_r16_model models[ZN_R16_MAX_TABLES];
+    uint8_t *ids;                                     /* by block */
+    uint16_t (*hist)[ZN_R16_CLASSES];                 /* by block */
+    uint32_t sums[ZN_R16_MAX_TABLES][ZN_R16_CLASSES]; /* counts behind each table */
+    uint32_t blocks[ZN_R16_MAX_TABLES];               /* how many blocks use it */
+};
+
+/* A symbol that a sample missed may still occur, so a sampled table always keeps a slot for the escape. */
+enum zn_counts { ZN_COUNTS_EXACT, ZN_COUNTS_SAMPLED };
+
+/* From counts of classes to a table: which consecutive classes to list and how to share out the 64 slots. Answers the
+ * cost of these counts under it, in ZN_COST_ONE units. */
+uint64_t zn_r16_model_fit(const uint32_t *counts, enum zn_counts kind, const uint8_t *classes, unsigned n_classes,
+                          uint8_t *first, struct zn_r16_model *model);
+
+#endif

@@ -1,0 +1,142 @@
+#include "base/cur.h"
+#include "codec/codec.h"
+
+enum { MAX_CLASSES = 240, MIN_BLOCK_LOG2 = 7, MAX_BLOCK_LOG2 = 24, MAX_LANES_LOG2 = 7 };
+
+struct head {
+    unsigned n_tables, n_classes;
+    uint32_t n_escapes;
+    const uint8_t *classes;
+};
+
+static zipnn_status corrupt(const struct zn_coded *in, zipnn_error *err, const char *what, unsigned long long value) {
+    return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "R16 stream: %s %llu", what, value);
+}
+
+static zipnn_status read_head(struct zn_cur *cur, const struct zn_coded *in, size_t n, struct zn_r16_decoder *d,
+                              struct head *h, zipnn_error *err) {
+    d->lanes_log2 = zn_cur_u8(cur);
+    d->block_log2 = zn_cur_u8(cur);
+    h->n_tables = zn_cur_u8(cur);
+    h->n_classes = zn_cur_u8(cur);
+    h->n_escapes = zn_cur_u32(cur);
+    h->classes = zn_cur_take(cur, h->n_classes);
+    if (!zn_cur_ok(cur)) return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "R16 stream of %zu bytes is too short", in->len);
+    if (d->lanes_log2 > MAX_LANES_LOG2) return corrupt(in, err, "log2 of the lane count is", d->lanes_log2);
+    if (h->n_tables < 1 || h->n_tables > ZN_R16_MAX_TABLES) return corrupt(in, err, "number of tables is", h->n_tables);
+    bool blocks_ok =
+        h->n_tables == 1 ? d->block_log2 == 0 : d->block_log2 >= MIN_BLOCK_LOG2 && d->block_log2 <= MAX_BLOCK_LOG2;
+    if (!blocks_ok) return corrupt(in, err, "log2 of the block size is", d->block_log2);
+    if (h->n_classes > MAX_CLASSES) return corrupt(in, err, "number of classes is", h->n_classes);
+    if (h->n_escapes > n) return corrupt(in, err, "number of escapes is", h->n_escapes);
+    for (unsigned i = 1; i < h->n_classes; i++)
+        if (h->classes[i] <= h->classes[i - 1]) return corrupt(in, err, "classes do not ascend at", i);
+    return ZIPNN_OK;
+}
+
+/* A byte that is no class: there are at most 240. */
+static uint8_t unlisted(const struct head *h) {
+    uint8_t mark = 0;
+    for (unsigned i = 0; i < h->n_classes && h->classes[i] == mark; i++) mark++;
+    return mark;
+}
+
+/* One table record: k frequencies of 6 bits, minus one. */
+static zipnn_status read_model(struct zn_cur *cur, const struct zn_coded *in, const struct head *h,
+                               struct zn_r16_model *m, zipnn_error *err) {
+    unsigned first = zn_cur_u8(cur);
+    unsigned k = zn_cur_u8(cur);
+    if (k > ZN_R16_MAX_LISTED || first + k > h->n_classes)
+        return corrupt(in, err, "a table lists classes up to", first + k);
+    const uint8_t *packed = zn_cur_take(cur, (6 * k + 7) / 8);
+    if (!packed) return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "R16 stream ends inside a table");
+    unsigned sum = 0, bits = 0, n_bits = 0;
+    m->n = (uint8_t)k;
+    for (unsigned i = 0; i < k; i++, bits >>= 6, n_bits -= 6) {
+        if (n_bits < 6) {
+            bits |= (unsigned)*packed++ << n_bits;
+            n_bits += 8;
+        }
+        m->sym[i] = h->classes[first + i];
+        m->freq[i] = (uint8_t)((bits & 63) + 1);
+        sum += m->freq[i];
+    }
+    if (bits != 0) return corrupt(in, err, "unused bits of a table are", bits);
+    if (sum > ZN_R16_SLOTS) return corrupt(in, err, "frequencies of a table add up to", sum);
+    m->esc_freq = (uint8_t)(ZN_R16_SLOTS - sum);
+    return ZIPNN_OK;
+}
+
+static zipnn_status read_nested(struct zn_codec *c, unsigned depth, struct zn_cur *cur, const struct zn_coded *in,
+                                uint8_t *out, size_t n, zipnn_error *err) {
+    struct zn_coded nested;
+    nested.codec = zn_cur_u8(cur);
+    nested.len = zn_cur_u32(cur);
+    nested.data = zn_cur_take(cur, nested.len);
+    if (!nested.data) return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "R16 stream ends inside a nested stream");
+    nested.at = in->at + (uint64_t)(nested.data - in->data);
+    return zn_stream_decode(c, depth + 1, &nested, out, n, err);
+}
+
+static zipnn_status read_ids(struct zn_codec *c, unsigned depth, struct zn_cur *cur, const struct zn_coded *in,
+                             size_t n_blocks, unsigned n_tables, zipnn_error *err) {
+    uint8_t *ids = c->reader[depth].ids;
+    ZN_TRY(read_nested(c, depth, cur, in, ids, n_blocks, err));
+    uint8_t highest = 0;
+    for (size_t i = 0; i < n_blocks; i++) highest = ZN_MAX(highest, ids[i]);
+    return highest < n_tables ? ZIPNN_OK : corrupt(in, err, "a block names table", highest);
+}
+
+zipnn_status zn_r16_open(struct zn_codec *c, unsigned depth, const struct zn_coded *in, size_t n,
+                         struct zn_r16_reader **reader, zipnn_error *err) {
+    struct zn_r16_reader *r = &c->reader[depth];
+    struct zn_r16_decoder *d = &r->d;
+    struct zn_cur cur = zn_cur_of(in->data, in->len);
+    struct head h;
+    ZN_TRY(read_head(&cur, in, n, d, &h, err));
+    d->esc_mark = unlisted(&h);
+    for (unsigned t = 0; t < h.n_tables; t++) {
+        struct zn_r16_model model;
+        ZN_TRY(read_model(&cur, in, &h, &model, err));
+        zn_r16_table_build(&r->tables[t], &model, d->esc_mark);
+    }
+    d->tables = r->tables;
+    d->ids = NULL;
+    if (h.n_tables > 1) {
+        size_t n_blocks = ((n - 1) >> d->block_log2) + 1;
+        ZN_TRY(read_ids(c, depth, &cur, in, n_blocks, h.n_tables, err));
+        d->ids = r->ids;
+    }
+    if (h.n_escapes) ZN_TRY(read_nested(c, depth, &cur, in, r->esc, h.n_escapes, err));
+    d->esc = r->esc;
+    d->esc_end = r->esc + h.n_escapes;
+
+    const unsigned lanes = 1u << d->lanes_log2;
+    const uint8_t *states = zn_cur_take(&cur, 2 * lanes);
+    if (!states) return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "R16 stream ends before its states");
+    for (unsigned i = 0; i < lanes; i++) {
+        d->state[i] = zn_get_u16(states + 2 * i);
+        if (d->state[i] < ZN_R16_LOW) return corrupt(in, err, "an initial state is", d->state[i]);
+    }
+    d->in = cur.at;
+    d->in_end = cur.end;
+    d->ahead = d->ahead_end = NULL;
+    d->pos = 0;
+    *reader = r;
+    return ZIPNN_OK;
+}
+
+zipnn_status zn_r16_finish(const struct zn_r16_reader *reader, uint64_t at, zipnn_error *err) {
+    const struct zn_r16_decoder *d = &reader->d;
+    if (d->in != d->in_end || d->esc != d->esc_end)
+        return zn_fail(err, ZIPNN_E_CORRUPT, at, "R16 stream: %zu bytes and %zu escapes are left over",
+                       (size_t)(d->in_end - d->in), (size_t)(d->esc_end - d->esc));
+    for (unsigned i = 0; i < 1u << d->lanes_log2; i++)
+        if (d->state[i] != ZN_R16_LOW)
+            return zn_fail(err, ZIPNN_E_CORRUPT, at, "R16 stream: lane %u ends in state %u", i, d->state[i]);
+    return ZIPNN_OK;
+}
+
+zipnn_status zn_r16_ran_out(const struct zn_r16_reader *reader, uint64_t at, zipnn_error *err) {
+    return zn_fail(err, ZIPNN_E_CORRUPT, at, "R16 stream ran out of bytes or escapes near symbol %zu", reader->d.pos);
+}

@@ -1,0 +1,86 @@
+#include "codec/codec.h"
+#include "codec/r16_fit.h"
+
+enum {
+    HEAD_LEN = 8,
+    FULL_LANES = 1 << 14 /* from here on a stream gets 128 lanes: they cost 256 bytes */
+};
+
+/* Lanes make a stream fast and cost two bytes each: about one for 128 symbols. */
+static unsigned lanes_log2_of(size_t n) {
+    if (n >= FULL_LANES) return 7;
+    unsigned log2 = 0;
+    while (log2 < 6 && n >> (log2 + 8)) log2++;
+    return log2;
+}
+
+static void write_model(struct zn_out *out, uint8_t first, const struct zn_r16_model *m) {
+    zn_out_u8(out, first);
+    zn_out_u8(out, m->n);
+    unsigned bits = 0, n_bits = 0;
+    for (unsigned i = 0; i < m->n; i++) {
+        bits |= (m->freq[i] - 1u) << n_bits;
+        n_bits += 6;
+        for (; n_bits >= 8; n_bits -= 8, bits >>= 8) zn_out_u8(out, (uint8_t)bits);
+    }
+    if (n_bits) zn_out_u8(out, (uint8_t)bits);
+}
+
+static void write_nested(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *p, size_t n,
+                         struct zn_out *out) {
+    uint8_t *head = zn_out_room(out, ZN_STREAM_LEN);
+    if (!head || zn_out_left(out) < n) {
+        out->full = true;
+        return;
+    }
+    size_t before = zn_out_len(out);
+    head[0] = (uint8_t)zn_stream_encode(c, depth + 1, effort, p, n, out);
+    zn_put_u32(head + 1, (uint32_t)(zn_out_len(out) - before));
+}
+
+static void encode(struct zn_codec *c, unsigned depth, const uint8_t *plane, size_t n, struct zn_r16_encoder *e) {
+    struct zn_r16_codes codes[ZN_R16_MAX_TABLES];
+    const struct zn_r16_fit *fit = c->fit[depth];
+    for (unsigned t = 0; t < fit->n_tables; t++) zn_r16_codes_build(&codes[t], &fit->models[t], fit->class_of);
+    for (unsigned i = 0; i < ZN_R16_LANES; i++) e->state[i] = ZN_R16_LOW;
+    memcpy(e->class_of, fit->class_of, sizeof e->class_of);
+    e->tables = codes;
+    e->ids = fit->n_tables > 1 ? fit->ids : NULL;
+    e->block_log2 = fit->block_log2;
+    e->out = c->renorm + n + 2 * ZN_SLACK;
+    e->esc = c->escapes[depth] + n + 2 * ZN_SLACK;
+    c->k->r16_encode(e, plane, n);
+    e->tables = NULL;
+}
+
+bool zn_r16_write(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,
+                  struct zn_out *out) {
+    const struct zn_r16_fit *fit = c->fit[depth];
+    struct zn_r16_encoder e;
+    struct zn_out o = zn_out_of(out->at, ZN_MIN(zn_out_left(out), n - 1));
+    e.lanes_log2 = lanes_log2_of(n);
+    encode(c, depth, plane, n, &e);
+    size_t n_renorm = (size_t)(c->renorm + n + 2 * ZN_SLACK - e.out);
+    size_t n_escapes = (size_t)(c->escapes[depth] + n + 2 * ZN_SLACK - e.esc);
+
+    zn_out_u8(&o, (uint8_t)e.lanes_log2);
+    zn_out_u8(&o, (uint8_t)(fit->n_tables > 1 ? fit->block_log2 : 0));
+    zn_out_u8(&o, (uint8_t)fit->n_tables);
+    zn_out_u8(&o, (uint8_t)fit->n_classes);
+    zn_out_u32(&o, (uint32_t)n_escapes);
+    zn_out_bytes(&o, fit->classes, fit->n_classes);
+    for (unsigned t = 0; t < fit->n_tables; t++) write_model(&o, fit->first[t], &fit->models[t]);
+    /* The renormalisation bytes are safe in c->renorm only until a nested stream is coded: put them at their place from
+     * the end first. */
+    if (n_renorm > zn_out_left(&o)) return false;
+    uint8_t *parked = o.end - n_renorm;
+    memcpy(parked, e.out, n_renorm);
+    o.end = parked;
+    if (fit->n_tables > 1) write_nested(c, depth, effort, fit->ids, fit->n_blocks, &o);
+    if (n_escapes) write_nested(c, depth, effort, e.esc, n_escapes, &o);
+    for (unsigned i = 0; i < 1u << e.lanes_log2; i++) zn_out_u16(&o, e.state[i]);
+    if (o.full) return false;
+    memmove(o.at, parked, n_renorm);
+    out->at = o.at + n_renorm;
+    return true;
+}

@@ -1,0 +1,207 @@
+#include <zstd.h>
+
+#include "codec/codec.h"
+#include "codec/cost.h"
+#include "codec/r16_fit.h"
+
+struct zn_effort zn_effort_of(int level) {
+    if (level < 2)
+        return (struct zn_effort){.max_tables = 8, .block_log2 = 9, .hist_step = 4, .rounds = 1, .zstd_level = 1};
+    return (struct zn_effort){.max_tables = 16, .block_log2 = 8, .hist_step = 2, .rounds = 2, .zstd_level = 6};
+}
+
+void zn_codec_carve(struct zn_codec *c, struct zn_arena *arena, size_t max_len, enum zn_codec_use use) {
+    const size_t max_blocks = (max_len >> ZN_R16_MIN_BLOCK) + 1;
+    c->max_len = max_len;
+    for (unsigned depth = 0; depth < ZN_MAX_DEPTH; depth++) {
+        struct zn_r16_reader *r = &c->reader[depth];
+        r->tables = zn_carve(arena, ZN_R16_MAX_TABLES * sizeof *r->tables);
+        r->ids = zn_carve(arena, max_blocks);
+        r->esc = zn_carve(arena, max_len);
+        c->fit[depth] = NULL;
+        c->escapes[depth] = NULL;
+        if (use == ZN_USE_DECODE) continue;
+        struct zn_r16_fit *fit = zn_carve(arena, sizeof *fit);
+        uint8_t *ids = zn_carve(arena, max_blocks);
+        void *hist = zn_carve(arena, max_blocks * sizeof *fit->hist);
+        if (fit) {
+            fit->ids = ids;
+            fit->hist = hist;
+        }
+        c->fit[depth] = fit;
+        c->escapes[depth] = zn_carve(arena, max_len + 2 * ZN_SLACK);
+    }
+    c->renorm = use == ZN_USE_DECODE ? NULL : zn_carve(arena, max_len + 2 * ZN_SLACK);
+}
+
+zipnn_status zn_codec_open(struct zn_codec *c, const struct zn_kernels *k, enum zn_codec_use use, zipnn_error *err) {
+    c->k = k;
+    c->zstd_dec = ZSTD_createDCtx();
+    c->zstd_enc = use == ZN_USE_DECODE ? NULL : ZSTD_createCCtx();
+    if (!c->zstd_dec || (use == ZN_USE_BOTH && !c->zstd_enc))
+        return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory creating a zstd context");
+    return ZIPNN_OK;
+}
+
+void zn_codec_close(struct zn_codec *c) {
+    ZSTD_freeDCtx(c->zstd_dec);
+    ZSTD_freeCCtx(c->zstd_enc);
+    c->zstd_dec = c->zstd_enc = NULL;
+}
+
+/* ---- decoding
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static zipnn_status decode_raw(const struct zn_coded *in, uint8_t *out, size_t n, zipnn_error *err) {
+    if (in->len != n) return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "raw stream has %zu bytes for %zu", in->len, n);
+    if (n) memcpy(out, in->data, n);
+    return ZIPNN_OK;
+}
+
+static zipnn_status decode_constant(const struct zn_coded *in, uint8_t *out, size_t n, zipnn_error *err) {
+    if (in->len != 1 || n == 0)
+        return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "constant stream has %zu bytes for %zu", in->len, n);
+    memset(out, in->data[0], n);
+    return ZIPNN_OK;
+}
+
+static zipnn_status decode_nibbles(const struct zn_coded *in, uint8_t *out, size_t n, zipnn_error *err) {
+    if (in->len != n / 2 + n % 2)
+        return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "nibble stream has %zu bytes for %zu", in->len, n);
+    for (size_t i = 0; i < n; i++) out[i] = i % 2 ? in->data[i / 2] >> 4 : in->data[i / 2] & 15;
+    if (n % 2 && in->data[n / 2] >> 4)
+        return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "nibble stream: the unused last half is not 0");
+    return ZIPNN_OK;
+}
+
+static zipnn_status decode_r16(struct zn_codec *c, unsigned depth, const struct zn_coded *in, uint8_t *out, size_t n,
+                               zipnn_error *err) {
+    struct zn_r16_reader *r;
+    if (n == 0) return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "R16 stream of no symbols");
+    ZN_TRY(zn_r16_open(c, depth, in, n, &r, err));
+    if (!c->k->r16_decode(&r->d, out, n)) return zn_r16_ran_out(r, in->at, err);
+    return zn_r16_finish(r, in->at, err);
+}
+
+static zipnn_status decode_zstd(struct zn_codec *c, const struct zn_coded *in, uint8_t *out, size_t n,
+                                zipnn_error *err) {
+    size_t got = ZSTD_decompressDCtx(c->zstd_dec, out, n, in->data, in->len);
+    if (ZSTD_isError(got)) return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "zstd stream: %s", ZSTD_getErrorName(got));
+    if (got != n) return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "zstd stream holds %zu bytes, %zu are needed", got, n);
+    return ZIPNN_OK;
+}
+
+zipnn_status zn_stream_decode(struct zn_codec *c, unsigned depth, const struct zn_coded *in, uint8_t *out, size_t n,
+                              zipnn_error *err) {
+    switch (in->codec) {
+        case ZN_CODEC_RAW:
+            return decode_raw(in, out, n, err);
+        case ZN_CODEC_CONSTANT:
+            return decode_constant(in, out, n, err);
+        case ZN_CODEC_NIBBLES:
+            return decode_nibbles(in, out, n, err);
+        case ZN_CODEC_R16:
+            if (depth < ZN_MAX_DEPTH) return decode_r16(c, depth, in, out, n, err);
+            break;
+        case ZN_CODEC_ZSTD:
+            if (depth == 0) return decode_zstd(c, in, out, n, err);
+            break;
+        default:
+            return zn_fail(err, ZIPNN_E_UNSUPPORTED, in->at, "codec %u is not supported", in->codec);
+    }
+    return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "codec %u is not legal in a nested stream of depth %u", in->codec,
+                   depth);
+}
+
+/* ---- encoding
+ * ------------------------------------------------------------------------------------------------------------ */
+
+enum {
+    SHORTEST = 16,        /* below, a model cannot pay */
+    SAMPLED = 1 << 15,    /* bytes that suffice to see what a stream is like */
+    RAW_ENTROPY = 2020,   /* 7.89 of 8 bits: not worth coding */
+    PROBE_LEN = 16 << 10, /* what zstd is tried on first */
+    MIN_GAIN_SHIFT = 6    /* a slow codec must save 1/64 */
+};
+
+/* What is known of a stream before it is coded. */
+struct survey {
+    uint32_t counts[256];
+    uint64_t sampled;
+    uint64_t order0; /* cost of the sample at its own entropy */
+};
+
+static void take_survey(const struct zn_kernels *k, const uint8_t *p, size_t n, struct survey *s) {
+    memset(s->counts, 0, sizeof s->counts);
+    k->byte_hist(p, n, ZN_MAX(n / SAMPLED, (size_t)1), s->counts);
+    s->sampled = 0;
+    for (unsigned i = 0; i < 256; i++) s->sampled += s->counts[i];
+    s->order0 = zn_entropy(s->counts, 256);
+}
+
+static bool is_constant(const uint8_t *p, size_t n) {
+    return p[0] == p[n - 1] && memcmp(p, p + 1, n - 1) == 0;
+}
+
+static bool fits_nibbles(const uint8_t *p, size_t n) {
+    uint8_t all = 0;
+    for (size_t i = 0; i < n; i++) all |= p[i];
+    return all < 16;
+}
+
+static void write_nibbles(const uint8_t *p, size_t n, struct zn_out *out) {
+    for (size_t i = 0; i < n; i += 2) zn_out_u8(out, (uint8_t)(p[i] | (i + 1 < n ? p[i + 1] << 4 : 0)));
+}
+
+/* Appends a zstd frame of less than `limit` bytes, or nothing. */
+static bool write_zstd(struct zn_codec *c, int level, const uint8_t *p, size_t n, size_t limit, struct zn_out *out) {
+    size_t room = ZN_MIN(limit - 1, zn_out_left(out));
+    size_t got = ZSTD_compressCCtx(c->zstd_enc, out->at, room, p, n, level);
+    if (ZSTD_isError(got)) return false;
+    out->at += got;
+    return true;
+}
+
+static size_t worthwhile(size_t rival) {
+    return rival - (rival >> MIN_GAIN_SHIFT);
+}
+
+/* zstd is slow to decode. It is tried where its Huffman coder beats R16 since too many symbols matter, and where it
+ * sees more than order-0 statistics do, judged by a piece from the middle; never on a stream that R16 more than halves,
+ * as it does with exponents. */
+static bool zstd_may_pay(struct zn_codec *c, const struct survey *s, const uint8_t *p, size_t n, size_t rival) {
+    if (rival < n / 2) return false;
+    size_t ideal = (size_t)(s->order0 * n / s->sampled / (8 * ZN_COST_ONE));
+    if (ideal < worthwhile(rival)) return true;
+    size_t piece = ZN_MIN(n, (size_t)PROBE_LEN);
+    size_t got = ZSTD_compressCCtx(c->zstd_enc, c->renorm, piece, p + (n - piece) / 2, piece, 1);
+    return !ZSTD_isError(got) && got < worthwhile((size_t)((uint64_t)rival * piece / n));
+}
+
+enum zn_codec_id zn_stream_encode(struct zn_codec *c, unsigned depth, const struct zn_effort *effort,
+                                  const uint8_t *plane, size_t n, struct zn_out *out) {
+    if (n >= 1 && is_constant(plane, n)) {
+        zn_out_u8(out, plane[0]);
+        return ZN_CODEC_CONSTANT;
+    }
+    if (n < SHORTEST) {
+        zn_out_bytes(out, plane, n);
+        return ZN_CODEC_RAW;
+    }
+    struct survey s;
+    take_survey(c->k, plane, n, &s);
+    bool modelled = depth < ZN_MAX_DEPTH && s.order0 < s.sampled * RAW_ENTROPY;
+    size_t expected = modelled ? zn_r16_fit(c, depth, effort, plane, n, s.counts) : n;
+    size_t rival = ZN_MIN(expected, n);
+
+    if (depth > 0 && n / 2 < rival && fits_nibbles(plane, n)) {
+        write_nibbles(plane, n, out);
+        return ZN_CODEC_NIBBLES;
+    }
+    if (depth == 0 && zstd_may_pay(c, &s, plane, n, rival) &&
+        write_zstd(c, effort->zstd_level, plane, n, worthwhile(rival), out))
+        return ZN_CODEC_ZSTD;
+    if (expected < n && zn_r16_write(c, depth, effort, plane, n, out)) return ZN_CODEC_R16;
+    zn_out_bytes(out, plane, n);
+    return ZN_CODEC_RAW;
+}

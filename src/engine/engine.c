@@ -1,0 +1,106 @@
+#include "engine/engine.h"
+
+enum {
+    DEFAULT_LEVEL = 3,
+    MAX_LEVEL = 9,
+    MAX_WORKERS = 256,
+    WORTH_A_THREAD = 1 << 20 /* original bytes: below, waking a thread takes longer than it helps */
+};
+
+static const struct zn_kernels *find_kernels(zipnn_cpu cpu) {
+    static const char *const names[] = {"", "scalar", "avx2", "avx512", "neon"};
+    for (unsigned i = 0; zn_kernels_at(i); i++)
+        if (cpu == ZIPNN_CPU_BEST || strcmp(zn_kernels_at(i)->name, names[cpu]) == 0) return zn_kernels_at(i);
+    return NULL;
+}
+
+static zipnn_status set_fields(struct zn_engine *e, const zipnn_options *o, zipnn_error *err) {
+    if (o->level < 0 || o->level > MAX_LEVEL)
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "level %d, 1 to %d exist", o->level, MAX_LEVEL);
+    if ((unsigned)o->cpu > ZIPNN_CPU_NEON)
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "instruction set number %d does not exist", (int)o->cpu);
+    e->alloc = zn_allocator_or_default(&o->allocator);
+    e->level = o->level == 0 ? DEFAULT_LEVEL : o->level < 2 ? ZIPNN_LEVEL_FAST : DEFAULT_LEVEL;
+    e->effort = zn_effort_of(e->level);
+    e->n_workers = ZN_MIN(ZN_MAX(o->threads, 1u), (unsigned)MAX_WORKERS);
+    e->executor = o->executor;
+    e->progress = o->progress;
+    e->progress_user = o->progress_user;
+    e->verify = o->verify;
+    e->sha256 = o->sha256 != 0;
+    e->k = find_kernels(o->cpu);
+    if (!e->k) return zn_fail(err, ZIPNN_E_UNSUPPORTED, ZN_NOWHERE, "this machine lacks the instruction set asked for");
+    return ZIPNN_OK;
+}
+
+zipnn_status zn_engine_init(struct zn_engine *e, const zipnn_options *options, zipnn_error *err) {
+    memset(e, 0, sizeof *e);
+    ZN_TRY(set_fields(e, options, err));
+    e->workers = zn_alloc(&e->alloc, e->n_workers * sizeof *e->workers);
+    if (!e->workers) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory creating %u workers", e->n_workers);
+    memset(e->workers, 0, e->n_workers * sizeof *e->workers);
+    if (e->executor.run || e->n_workers == 1) return ZIPNN_OK;
+    zipnn_status status = zn_pool_create(&e->alloc, e->n_workers - 1, &e->pool, err);
+    if (status != ZIPNN_OK)
+        zn_engine_release(e);
+    else
+        e->executor = (zipnn_executor){zn_pool_run, e->pool};
+    return status;
+}
+
+static void release_worker(struct zn_engine *e, struct zn_worker *w) {
+    zn_codec_close(&w->coder.codec);
+    zn_free(&e->alloc, w->memory);
+    memset(w, 0, sizeof *w);
+}
+
+void zn_engine_release(struct zn_engine *e) {
+    zn_pool_destroy(e->pool);
+    for (unsigned i = 0; e->workers && i < e->n_workers; i++) release_worker(e, &e->workers[i]);
+    zn_free(&e->alloc, e->workers);
+    memset(e, 0, sizeof *e);
+}
+
+static void carve_worker(struct zn_worker *w, struct zn_arena *arena, uint32_t max_chunk, enum zn_codec_use use) {
+    zn_coder_carve(&w->coder, arena, max_chunk, use);
+    w->orig = zn_carve(arena, max_chunk);
+    w->frame = zn_carve(arena, ZN_FRAME_LEN + (size_t)zn_chunk_bound(max_chunk));
+    w->check = use == ZN_USE_BOTH ? zn_carve(arena, max_chunk) : NULL;
+}
+
+static zipnn_status prepare_worker(struct zn_engine *e, struct zn_worker *w, uint32_t max_chunk, enum zn_codec_use use,
+                                   zipnn_error *err) {
+    struct zn_arena arena = {NULL, 0};
+    carve_worker(w, &arena, max_chunk, use);
+    w->memory = zn_alloc(&e->alloc, arena.used);
+    if (!w->memory)
+        return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a worker needs %zu bytes", arena.used);
+    arena = (struct zn_arena){w->memory, 0};
+    carve_worker(w, &arena, max_chunk, use);
+    return zn_codec_open(&w->coder.codec, e->k, use, err);
+}
+
+zipnn_status zn_engine_prepare(struct zn_engine *e, uint32_t max_chunk, enum zn_codec_use use, zipnn_error *err) {
+    if (max_chunk <= e->max_chunk && use <= e->use) return ZIPNN_OK;
+    max_chunk = ZN_MAX(max_chunk, e->max_chunk);
+    use = ZN_MAX(use, e->use);
+    e->max_chunk = 0;
+    for (unsigned i = 0; i < e->n_workers; i++) {
+        release_worker(e, &e->workers[i]);
+        ZN_TRY(prepare_worker(e, &e->workers[i], max_chunk, use, err));
+    }
+    e->max_chunk = max_chunk;
+    e->use = use;
+    return ZIPNN_OK;
+}
+
+unsigned zn_engine_crew(const struct zn_engine *e, uint64_t original) {
+    return (unsigned)ZN_MIN((uint64_t)e->n_workers, ZN_MAX(original / WORTH_A_THREAD, (uint64_t)1));
+}
+
+void zn_engine_run(struct zn_engine *e, unsigned n, void (*work)(void *arg, size_t worker), void *arg) {
+    if (n == 1)
+        work(arg, 0);
+    else
+        e->executor.run(e->executor.user, n, work, arg);
+}

@@ -1,0 +1,91 @@
+/* Many chunks, many threads, order preserved. The engine takes a plan, an input and an output; it knows no file format
+ * but our own and no operating system. */
+#ifndef ZN_ENGINE_ENGINE_H
+#define ZN_ENGINE_ENGINE_H
+
+#include "chunk/chunk.h"
+#include "engine/crew.h"
+#include "engine/stream_io.h"
+#include "plan/plan.h"
+
+/* What one thread works with. */
+struct zn_worker {
+    struct zn_coder coder;
+    uint8_t *orig;  /* max_chunk */
+    uint8_t *frame; /* a whole frame */
+    uint8_t *check; /* encoder: max_chunk, what the encoded chunk decodes to */
+    void *memory;
+};
+
+struct zn_engine {
+    zipnn_allocator alloc;
+    const struct zn_kernels *k;
+    struct zn_effort effort;
+    int level;
+    unsigned n_workers;
+    zipnn_executor executor;
+    struct zn_pool *pool; /* behind executor when the caller gave none */
+    zipnn_progress_fn progress;
+    void *progress_user;
+    zipnn_verify verify;
+    bool sha256;
+    struct zn_worker *workers;
+    uint32_t max_chunk; /* what the workers are prepared for */
+    enum zn_codec_use use;
+};
+
+/* Sets up what does not depend on a job. On failure everything is released again. */
+zipnn_status zn_engine_init(struct zn_engine *e, const zipnn_options *options, zipnn_error *err);
+void zn_engine_release(struct zn_engine *e);
+
+/* Gives every worker scratch for chunks of max_chunk bytes; keeps what suffices. */
+zipnn_status zn_engine_prepare(struct zn_engine *e, uint32_t max_chunk, enum zn_codec_use use, zipnn_error *err);
+
+/* Runs `n` workers, fewer when there are fewer jobs or too little work for a second thread. */
+void zn_engine_run(struct zn_engine *e, unsigned n, void (*work)(void *arg, size_t worker), void *arg);
+
+/* How many workers pay for `original` bytes (UINT64_MAX: unknown). */
+unsigned zn_engine_crew(const struct zn_engine *e, uint64_t original);
+
+/* Packs the input, cut by the plan, into an archive. */
+zipnn_status zn_engine_pack(struct zn_engine *e, const struct zn_plan *plan, struct zn_input *in,
+                            const struct zn_output *out, zipnn_stats *stats, zipnn_error *err);
+
+enum zn_digesting { ZN_DIGEST_IGNORE, ZN_DIGEST_VERIFY };
+
+/* Restores an archive. */
+zipnn_status zn_engine_unpack(struct zn_engine *e, struct zn_input *in, const struct zn_output *out,
+                              enum zn_digesting digesting, zipnn_stats *stats, zipnn_error *err);
+
+/* ---- frames
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+/* Where a frame lies. */
+struct zn_place {
+    struct zn_frame frame; /* as the index lists it */
+    uint64_t at;           /* of the frame in the archive */
+    uint64_t off;          /* of its chunk in the original */
+};
+
+/* Verifies a whole frame in memory against what the index says of it and decodes its chunk into out[0, orig_len). An
+ * ancillary frame is verified and leaves out alone. */
+zipnn_status zn_frame_decode(const struct zn_engine *e, struct zn_worker *w, const uint8_t *frame,
+                             const struct zn_place *place, uint8_t *out, enum zn_store store, const uint8_t *ahead,
+                             size_t ahead_len, zipnn_error *err);
+
+/* ---- the index of a random-access archive
+ * ------------------------------------------------------------------------------------- */
+
+struct zn_toc {
+    struct zn_header header;
+    struct zn_index index; /* entries point into `memory` or into the input's memory */
+    uint64_t index_at;     /* offset of the index frame */
+    void *memory;
+};
+
+/* Reads and verifies header, trailer and index. zn_toc_free accepts a zeroed struct. */
+zipnn_status zn_toc_load(const zipnn_allocator *alloc, const struct zn_kernels *k, const struct zn_input *in,
+                         struct zn_toc *toc, zipnn_error *err);
+void zn_toc_free(const zipnn_allocator *alloc, struct zn_toc *toc);
+
+#endif

@@ -1,0 +1,76 @@
+/* Frames of a random-access archive: its table of contents, and one frame at a time. */
+#include "engine/engine.h"
+
+static zipnn_status check_kind(const uint8_t *frame, const struct zn_place *place, zipnn_error *err) {
+    uint8_t kind = frame[ZN_FRAME_LEN];
+    bool chunk = place->frame.orig_len != 0;
+    if (chunk ? kind == ZN_KIND_CHUNK : kind >= ZN_KIND_ANCILLARY) return ZIPNN_OK;
+    if (kind > ZN_KIND_INDEX && kind < ZN_KIND_ANCILLARY)
+        return zn_fail(err, ZIPNN_E_UNSUPPORTED, place->at, "frame kind %u is not supported", kind);
+    return zn_fail(err, ZIPNN_E_CORRUPT, place->at, "frame of kind %u stands for %u original bytes", kind,
+                   place->frame.orig_len);
+}
+
+zipnn_status zn_frame_decode(const struct zn_engine *e, struct zn_worker *w, const uint8_t *frame,
+                             const struct zn_place *place, uint8_t *out, enum zn_store store, const uint8_t *ahead,
+                             size_t ahead_len, zipnn_error *err) {
+    struct zn_frame f;
+    ZN_TRY(zn_frame_read(frame, w->coder.max_chunk, place->at, &f, err));
+    if (f.check != place->frame.check || f.body_len != place->frame.body_len || f.orig_len != place->frame.orig_len)
+        return zn_fail(err, ZIPNN_E_CORRUPT, place->at, "frame is not the one that the index lists here");
+    ZN_TRY(zn_frame_verify(frame, &f, place->at, e->k->xxh3_64, err));
+    ZN_TRY(check_kind(frame, place, err));
+    if (f.orig_len == 0) return ZIPNN_OK;
+    struct zn_chunk_body body = {frame + ZN_FRAME_LEN, f.body_len, place->at + ZN_FRAME_LEN, ahead,
+                                 ahead ? ahead + ahead_len : NULL};
+    return zn_chunk_decode(&w->coder, &body, out, f.orig_len, store, err);
+}
+
+/* The index frame's place, from the trailer. */
+static zipnn_status find_index(const struct zn_kernels *k, const struct zn_input *in, struct zn_toc *toc,
+                               uint64_t *index_len, zipnn_error *err) {
+    uint8_t buf[ZN_HEADER_LEN];
+    const uint8_t *bytes;
+    size_t head_len = (size_t)ZN_MIN(in->length, (uint64_t)ZN_HEADER_LEN);
+    ZN_TRY(zn_input_at(in, 0, head_len, buf, &bytes, err));
+    ZN_TRY(zn_header_read(bytes, head_len, &toc->header, k->xxh3_64, err));
+    const uint64_t least = ZN_FRAME_LEN + ZN_INDEX_LEN, around = ZN_HEADER_LEN + ZN_TRAILER_LEN;
+    if (in->length < around + least)
+        return zn_fail(err, ZIPNN_E_TRUNCATED, in->length, "archive of %llu bytes is cut short",
+                       (unsigned long long)in->length);
+    uint64_t trailer_at = in->length - ZN_TRAILER_LEN;
+    ZN_TRY(zn_input_at(in, trailer_at, ZN_TRAILER_LEN, buf, &bytes, err));
+    ZN_TRY(zn_trailer_read(bytes, trailer_at, index_len, err));
+    if (*index_len < least || *index_len > in->length - around || *index_len > ZN_FRAME_LEN + (uint64_t)UINT32_MAX ||
+        *index_len > SIZE_MAX)
+        return zn_fail(err, ZIPNN_E_CORRUPT, trailer_at, "trailer gives the index %llu bytes",
+                       (unsigned long long)*index_len);
+    toc->index_at = trailer_at - *index_len;
+    return ZIPNN_OK;
+}
+
+zipnn_status zn_toc_load(const zipnn_allocator *alloc, const struct zn_kernels *k, const struct zn_input *in,
+                         struct zn_toc *toc, zipnn_error *err) {
+    memset(toc, 0, sizeof *toc);
+    uint64_t len;
+    ZN_TRY(find_index(k, in, toc, &len, err));
+    if (!in->mem) {
+        toc->memory = zn_alloc(alloc, (size_t)len);
+        if (!toc->memory)
+            return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: the index takes %llu bytes",
+                           (unsigned long long)len);
+    }
+    const uint8_t *bytes;
+    ZN_TRY(zn_input_at(in, toc->index_at, (size_t)len, toc->memory, &bytes, err));
+    struct zn_frame f;
+    ZN_TRY(zn_frame_read(bytes, toc->header.max_chunk, toc->index_at, &f, err));
+    if (f.orig_len != 0 || zn_frame_size(&f) != len)
+        return zn_fail(err, ZIPNN_E_CORRUPT, toc->index_at, "no index frame where the trailer points");
+    ZN_TRY(zn_frame_verify(bytes, &f, toc->index_at, k->xxh3_64, err));
+    return zn_index_read(bytes + ZN_FRAME_LEN, f.body_len, toc->header.max_chunk, toc->index_at, &toc->index, err);
+}
+
+void zn_toc_free(const zipnn_allocator *alloc, struct zn_toc *toc) {
+    zn_free(alloc, toc->memory);
+    toc->memory = NULL;
+}

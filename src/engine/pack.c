@@ -1,0 +1,179 @@
+/* Original in, archive out: workers claim cuts, encode and verify them, and write them in turn. */
+#include "chunk/cut.h"
+#include "engine/digest.h"
+#include "engine/engine.h"
+
+struct pack {
+    struct zn_engine *e;
+    struct zn_turns turns;
+    struct zn_input *in;
+    const struct zn_output *out;
+    unsigned n_workers;
+    /* under the claim lock */
+    struct zn_cutter cutter;
+    uint64_t n_claimed;
+    bool drained;
+    /* by whoever has the turn */
+    struct zn_digest digest;
+    uint8_t *entries;
+    size_t n_entries, entries_cap; /* entries of ZN_ENTRY_LEN bytes */
+    uint64_t original, archive;
+};
+
+struct job {
+    uint64_t number;
+    struct zn_cut cut;
+    uint32_t len;
+    const uint8_t *bytes;
+};
+
+/* Claims the next cut; job->len 0 when the input is used up. */
+static zipnn_status claim_locked(struct pack *p, struct zn_worker *w, struct job *job, zipnn_error *err) {
+    job->len = 0;
+    if (p->drained) return ZIPNN_OK;
+    job->cut = zn_cut_next(&p->cutter);
+    uint64_t wanted = job->cut.len;
+    if (zn_input_is_random(p->in)) {
+        wanted = ZN_MIN(wanted, p->in->length - job->cut.off);
+    } else {
+        size_t got;
+        ZN_TRY(zn_input_next(p->in, w->orig, (size_t)wanted, &got, err));
+        p->drained = got < wanted;
+        wanted = got;
+        job->bytes = w->orig;
+    }
+    p->drained |= wanted == 0;
+    job->len = (uint32_t)wanted;
+    job->number = p->n_claimed;
+    p->n_claimed += wanted != 0;
+    return ZIPNN_OK;
+}
+
+static zipnn_status claim(struct pack *p, struct zn_worker *w, struct job *job, zipnn_error *err) {
+    pthread_mutex_lock(&p->turns.claim);
+    job->number = p->n_claimed;
+    zipnn_status status = claim_locked(p, w, job, err);
+    if (status != ZIPNN_OK) p->drained = true;
+    pthread_mutex_unlock(&p->turns.claim);
+    if (status != ZIPNN_OK || job->len == 0 || !zn_input_is_random(p->in)) return status;
+    return zn_input_at(p->in, job->cut.off, job->len, w->orig, &job->bytes, err);
+}
+
+/* Decodes the frame just made and compares: the archive is right, or it is not written. */
+static zipnn_status verify(struct zn_worker *w, const struct job *job, const uint8_t *frame, const struct zn_frame *f,
+                           zipnn_error *err) {
+    struct zn_chunk_body body = {frame + ZN_FRAME_LEN, f->body_len, job->cut.off, NULL, NULL};
+    zipnn_status status = zn_chunk_decode(&w->coder, &body, w->check, job->len, ZN_STORE_CACHED, err);
+    if (status == ZIPNN_OK && memcmp(w->check, job->bytes, job->len) == 0) return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_CORRUPT, job->cut.off,
+                   "verification failed: the chunk just encoded does not decode to its original (faulty memory, or a "
+                   "bug worth reporting)");
+}
+
+static zipnn_status report_progress(const struct zn_engine *e, uint64_t done, uint64_t total, zipnn_error *err) {
+    if (!e->progress || e->progress(e->progress_user, done, total) == 0) return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_CANCELLED, ZN_NOWHERE, "cancelled after %llu bytes", (unsigned long long)done);
+}
+
+/* With the turn: accounts for the chunk and says where its frame goes. */
+static zipnn_status account(struct pack *p, const struct job *job, const struct zn_frame *f, uint64_t *at,
+                            zipnn_error *err) {
+    void *entries = p->entries;
+    zipnn_status status = zn_grow(&p->e->alloc, &entries, &p->entries_cap, p->n_entries + 1, ZN_ENTRY_LEN, err);
+    p->entries = entries;
+    ZN_TRY(status);
+    zn_entry_write(p->entries + p->n_entries++ * ZN_ENTRY_LEN, f);
+    zn_digest_update(&p->digest, job->bytes, job->len);
+    *at = p->archive;
+    p->archive += zn_frame_size(f);
+    p->original += job->len;
+    return report_progress(p->e, p->original, p->in->length, err);
+}
+
+/* Memory that is written by one worker alone gets frames at their final place at once. */
+static uint8_t *frame_room(const struct pack *p, const struct zn_worker *w, uint32_t len) {
+    size_t need = ZN_FRAME_LEN + (size_t)zn_chunk_bound(len);
+    bool direct = p->n_workers == 1 && p->out->mem && p->archive <= p->out->cap && p->out->cap - p->archive >= need;
+    return direct ? p->out->mem + p->archive : w->frame;
+}
+
+static zipnn_status do_job(struct pack *p, struct zn_worker *w, const struct job *job, zipnn_error *err) {
+    uint8_t *frame = frame_room(p, w, job->len);
+    struct zn_chunk_hint hint = {job->cut.dtype, job->cut.head};
+    uint32_t body_len = zn_chunk_encode(&w->coder, &p->e->effort, hint, job->bytes, job->len, frame + ZN_FRAME_LEN);
+    struct zn_frame f = zn_frame_seal(frame, body_len, job->len, p->e->k->xxh3_64);
+    if (p->e->verify == ZIPNN_VERIFY_DEFAULT) ZN_TRY(verify(w, job, frame, &f, err));
+
+    uint64_t at;
+    if (!zn_turns_wait(&p->turns, job->number)) return ZIPNN_OK;
+    ZN_TRY(account(p, job, &f, &at, err));
+    if (!zn_output_is_random(p->out)) ZN_TRY(zn_output_put(p->out, at, frame, (size_t)zn_frame_size(&f), err));
+    zn_turns_pass(&p->turns);
+    if (zn_output_is_random(p->out)) ZN_TRY(zn_output_put(p->out, at, frame, (size_t)zn_frame_size(&f), err));
+    return ZIPNN_OK;
+}
+
+static void work(void *arg, size_t worker) {
+    struct pack *p = arg;
+    struct zn_worker *w = &p->e->workers[worker];
+    while (!zn_turns_failed(&p->turns)) {
+        struct job job;
+        zipnn_error error = {ZIPNN_OK, ZN_NOWHERE, ""};
+        zipnn_status status = claim(p, w, &job, &error);
+        if (status == ZIPNN_OK && job.len == 0) return;
+        if (status == ZIPNN_OK) status = do_job(p, w, &job, &error);
+        if (status != ZIPNN_OK) zn_turns_fail(&p->turns, job.number, &error);
+    }
+}
+
+/* The index frame and the trailer, in one piece. */
+static zipnn_status write_index(struct pack *p, zipnn_stats *stats, zipnn_error *err) {
+    struct zn_index index = {.original = p->original, .has_sha256 = p->digest.has_sha256};
+    zn_digest_result(&p->digest, index.xxh3, index.sha256);
+    size_t head_len = zn_index_head_len(index.has_sha256);
+    uint64_t body_len = head_len + (uint64_t)p->n_entries * ZN_ENTRY_LEN;
+    if (body_len > UINT32_MAX)
+        return zn_fail(err, ZIPNN_E_LIMIT, ZN_NOWHERE, "%zu chunks are more than an index can list", p->n_entries);
+    size_t len = ZN_FRAME_LEN + (size_t)body_len + ZN_TRAILER_LEN;
+    uint8_t *tail = zn_alloc(&p->e->alloc, len);
+    if (!tail) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: the index takes %zu bytes", len);
+    zn_index_head_write(tail + ZN_FRAME_LEN, &index);
+    if (p->n_entries) memcpy(tail + ZN_FRAME_LEN + head_len, p->entries, p->n_entries * ZN_ENTRY_LEN);
+    zn_frame_seal(tail, (uint32_t)body_len, 0, p->e->k->xxh3_64);
+    zn_trailer_write(tail + len - ZN_TRAILER_LEN, len - ZN_TRAILER_LEN);
+    zipnn_status status = zn_output_put(p->out, p->archive, tail, len, err);
+    zn_free(&p->e->alloc, tail);
+    if (status != ZIPNN_OK || !stats) return status;
+    *stats = (zipnn_stats){
+        .original = p->original, .archive = p->archive + len, .n_chunks = p->n_entries, .has_sha256 = index.has_sha256};
+    memcpy(stats->xxh3, index.xxh3, sizeof stats->xxh3);
+    memcpy(stats->sha256, index.sha256, sizeof stats->sha256);
+    return ZIPNN_OK;
+}
+
+static zipnn_status run(struct pack *p, zipnn_stats *stats, zipnn_error *err) {
+    uint8_t header[ZN_HEADER_LEN];
+    zn_header_write(header, &(struct zn_header){(uint8_t)p->e->level, ZN_CUT_MAX}, p->e->k->xxh3_64);
+    ZN_TRY(zn_output_put(p->out, 0, header, sizeof header, err));
+    p->archive = sizeof header;
+    zn_engine_run(p->e, p->n_workers, work, p);
+    if (p->turns.failed) {
+        if (err) *err = p->turns.error;
+        return p->turns.error.status;
+    }
+    return write_index(p, stats, err);
+}
+
+zipnn_status zn_engine_pack(struct zn_engine *e, const struct zn_plan *plan, struct zn_input *in,
+                            const struct zn_output *out, zipnn_stats *stats, zipnn_error *err) {
+    struct pack p = {.e = e, .in = in, .out = out, .n_workers = zn_engine_crew(e, in->length)};
+    ZN_TRY(zn_engine_prepare(e, ZN_CUT_MAX, ZN_USE_BOTH, err));
+    ZN_TRY(zn_turns_init(&p.turns, err));
+    zn_cutter_init(&p.cutter, plan);
+    zipnn_status status = zn_digest_begin(&p.digest, e->k, e->sha256, err);
+    if (status == ZIPNN_OK) status = run(&p, stats, err);
+    zn_digest_end(&p.digest);
+    zn_free(&e->alloc, p.entries);
+    zn_turns_destroy(&p.turns);
+    return status;
+}

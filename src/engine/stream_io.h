@@ -1,0 +1,50 @@
+/* The two ends of an operation: memory or the caller's callbacks behind one face. */
+#ifndef ZN_ENGINE_STREAM_IO_H
+#define ZN_ENGINE_STREAM_IO_H
+
+#include "base/bytes.h"
+#include "base/err.h"
+
+struct zn_input {
+    const uint8_t *mem;  /* the whole input, or NULL */
+    zipnn_source source; /* used when mem is NULL */
+    uint64_t length;     /* UINT64_MAX: unknown, sequential */
+    const uint8_t *head; /* bytes that were read ahead of a sequential source and come first */
+    size_t head_len;
+    uint64_t pos; /* sequential: bytes handed out */
+};
+
+struct zn_input zn_input_of_memory(const void *data, size_t len);
+
+/* ZIPNN_E_ARGUMENT when the callbacks are not what the public header asks for. */
+zipnn_status zn_input_of_source(const zipnn_source *source, struct zn_input *in, zipnn_error *err);
+
+/* Whether any byte can be read at any time, by several threads. */
+static inline bool zn_input_is_random(const struct zn_input *in) {
+    return in->mem || in->source.read_at;
+}
+
+/* Sequential: reads until `want` bytes are there or the input ends; *got says how many. */
+zipnn_status zn_input_next(struct zn_input *in, uint8_t *buf, size_t want, size_t *got, zipnn_error *err);
+
+/* Random: bytes [off, off + len), which lie inside the input: a pointer into memory, or buf after filling it. */
+zipnn_status zn_input_at(const struct zn_input *in, uint64_t off, size_t len, uint8_t *buf, const uint8_t **bytes,
+                         zipnn_error *err);
+
+struct zn_output {
+    uint8_t *mem;           /* the whole output, or NULL */
+    size_t cap;             /* of mem */
+    const zipnn_sink *sink; /* NULL with mem NULL: nothing is written */
+};
+
+/* Whether chunks may be put anywhere at any time, by several threads. */
+static inline bool zn_output_is_random(const struct zn_output *out) {
+    return out->mem || !out->sink || out->sink->write_at;
+}
+
+/* Writes at `off`; a sequential sink gets everything in order and knows its position. ZIPNN_E_SPACE when memory is too
+ * small. */
+zipnn_status zn_output_put(const struct zn_output *out, uint64_t off, const uint8_t *bytes, size_t len,
+                           zipnn_error *err);
+
+#endif

@@ -1,0 +1,301 @@
+/* Archive in, original out: workers claim frames, verify and decode them, and hand them on in turn where order matters.
+ */
+#include "engine/digest.h"
+#include "engine/engine.h"
+
+enum { STREAMING_OUTPUT = 8 << 20 /* from here on, decoding into memory bypasses the caches */ };
+
+struct unpack {
+    struct zn_engine *e;
+    struct zn_turns turns;
+    struct zn_input *in;
+    const struct zn_output *out;
+    enum zn_digesting digesting;
+    unsigned n_workers;
+    enum zn_store store;
+    struct zn_header header;
+    struct zn_index index; /* random input: from the start; sequential: once it has come by */
+    /* under the claim lock */
+    uint64_t n_frames; /* claimed */
+    uint64_t n_jobs;   /* of them, those that take a turn */
+    uint64_t at, off;  /* of the next frame and its chunk */
+    bool drained;
+    uint8_t *entries; /* sequential: the frames seen, as an index would list them */
+    size_t entries_cap;
+    uint8_t *tail; /* sequential: frames that hold no chunk, the index last */
+    size_t tail_cap;
+    /* by whoever has the turn */
+    struct zn_digest digest;
+    uint64_t original;
+};
+
+struct job {
+    uint64_t number;
+    struct zn_place place;
+    const uint8_t *frame; /* NULL when there is none left */
+    void *memory;         /* holds a frame too large for the worker's own */
+    const uint8_t *ahead;
+    size_t ahead_len;
+};
+
+/* ---- random input
+ * --------------------------------------------------------------------------------------------------------- */
+
+static bool claim_listed(struct unpack *u, struct job *job) {
+    if (u->n_frames == u->index.n_entries) return false;
+    const uint8_t *entry = u->index.entries + u->n_frames++ * ZN_ENTRY_LEN;
+    u->n_jobs++;
+    job->place = (struct zn_place){zn_entry_read(entry), u->at, u->off};
+    u->at += zn_frame_size(&job->place.frame);
+    u->off += job->place.frame.orig_len;
+    return true;
+}
+
+/* In memory the next frame this worker will see is about n_workers further on; its bytes are fetched into the caches
+ * meanwhile. */
+static void look_ahead(const struct unpack *u, struct job *job) {
+    if (!u->in->mem || u->n_workers > 1) return;
+    uint64_t next = job->place.at + zn_frame_size(&job->place.frame);
+    uint64_t left = u->in->length - next;
+    job->ahead = u->in->mem + next;
+    job->ahead_len = (size_t)ZN_MIN(left, zn_frame_size(&job->place.frame));
+}
+
+static zipnn_status fetch(const struct unpack *u, struct zn_worker *w, struct job *job, zipnn_error *err) {
+    size_t len = (size_t)zn_frame_size(&job->place.frame);
+    uint8_t *buf = w->frame;
+    if (!u->in->mem && job->place.frame.orig_len == 0) {
+        buf = job->memory = zn_alloc(&u->e->alloc, len);
+        if (!buf) return zn_fail(err, ZIPNN_E_MEMORY, job->place.at, "out of memory: a frame takes %zu bytes", len);
+    }
+    look_ahead(u, job);
+    return zn_input_at(u->in, job->place.at, len, buf, &job->frame, err);
+}
+
+/* ---- sequential input
+ * ------------------------------------------------------------------------------------------------------ */
+
+static zipnn_status read_exactly(struct unpack *u, uint8_t *buf, size_t len, zipnn_error *err) {
+    size_t got;
+    ZN_TRY(zn_input_next(u->in, buf, len, &got, err));
+    if (got == len) return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_TRUNCATED, u->in->pos, "archive ends here, %zu bytes too early", len - got);
+}
+
+/* Reads a body of unproven length in steps, so that memory follows the bytes that really come. */
+static zipnn_status read_tail(struct unpack *u, const uint8_t *head, size_t body_len, zipnn_error *err) {
+    enum { STEP = 1 << 20 };
+    size_t len = 0, total = ZN_FRAME_LEN + body_len;
+    while (len < total) {
+        size_t step = ZN_MIN(total - len, (size_t)STEP);
+        void *tail = u->tail;
+        zipnn_status status = zn_grow(&u->e->alloc, &tail, &u->tail_cap, len + step, 1, err);
+        u->tail = tail;
+        ZN_TRY(status);
+        if (len == 0) {
+            memcpy(u->tail, head, ZN_FRAME_LEN);
+            len = ZN_FRAME_LEN;
+            step -= ZN_MIN(step, (size_t)ZN_FRAME_LEN);
+        }
+        ZN_TRY(read_exactly(u, u->tail + len, step, err));
+        len += step;
+    }
+    return ZIPNN_OK;
+}
+
+static zipnn_status record_entry(struct unpack *u, const struct zn_frame *f, zipnn_error *err) {
+    void *entries = u->entries;
+    zipnn_status status = zn_grow(&u->e->alloc, &entries, &u->entries_cap, (size_t)u->n_frames + 1, ZN_ENTRY_LEN, err);
+    u->entries = entries;
+    ZN_TRY(status);
+    zn_entry_write(u->entries + u->n_frames++ * ZN_ENTRY_LEN, f);
+    return ZIPNN_OK;
+}
+
+/* The index frame is in u->tail: it must list exactly the frames that came, and only the trailer may follow. */
+static zipnn_status finish_sequence(struct unpack *u, const struct zn_frame *f, zipnn_error *err) {
+    uint8_t trailer[ZN_TRAILER_LEN], excess;
+    uint64_t index_len;
+    size_t got;
+    ZN_TRY(zn_index_read(u->tail + ZN_FRAME_LEN, f->body_len, u->header.max_chunk, u->at, &u->index, err));
+    if (u->index.n_entries != u->n_frames ||
+        memcmp(u->index.entries, u->entries, (size_t)u->n_frames * ZN_ENTRY_LEN) != 0)
+        return zn_fail(err, ZIPNN_E_CORRUPT, u->at, "index does not list the frames that precede it");
+    ZN_TRY(read_exactly(u, trailer, sizeof trailer, err));
+    ZN_TRY(zn_trailer_read(trailer, u->at + zn_frame_size(f), &index_len, err));
+    if (index_len != zn_frame_size(f))
+        return zn_fail(err, ZIPNN_E_CORRUPT, u->at, "trailer gives the index %llu bytes, it has %llu",
+                       (unsigned long long)index_len, (unsigned long long)zn_frame_size(f));
+    ZN_TRY(zn_input_next(u->in, &excess, 1, &got, err));
+    if (got) return zn_fail(err, ZIPNN_E_CORRUPT, u->in->pos - 1, "bytes follow the end of the archive");
+    u->drained = true;
+    return ZIPNN_OK;
+}
+
+/* Reads the next frame of a sequential input: a chunk into the worker's buffer, others here. */
+static zipnn_status claim_next(struct unpack *u, struct zn_worker *w, struct job *job, zipnn_error *err) {
+    while (!u->drained) {
+        struct zn_frame f;
+        ZN_TRY(read_exactly(u, w->frame, ZN_FRAME_LEN, err));
+        ZN_TRY(zn_frame_read(w->frame, u->header.max_chunk, u->at, &f, err));
+        if (f.orig_len) {
+            ZN_TRY(read_exactly(u, w->frame + ZN_FRAME_LEN, f.body_len, err));
+            job->frame = w->frame;
+        } else {
+            ZN_TRY(read_tail(u, w->frame, f.body_len, err));
+            ZN_TRY(zn_frame_verify(u->tail, &f, u->at, u->e->k->xxh3_64, err));
+            if (u->tail[ZN_FRAME_LEN] == ZN_KIND_INDEX) return finish_sequence(u, &f, err);
+            if (f.body_len > ZN_MAX_ANCILLARY)
+                return zn_fail(err, ZIPNN_E_CORRUPT, u->at, "ancillary frame of %u bytes, at most %d are legal",
+                               f.body_len, ZN_MAX_ANCILLARY);
+            job->frame = u->tail;
+        }
+        job->place = (struct zn_place){f, u->at, u->off};
+        ZN_TRY(record_entry(u, &f, err));
+        u->at += zn_frame_size(&f);
+        u->off += f.orig_len;
+        if (f.orig_len) {
+            u->n_jobs++;
+            return ZIPNN_OK;
+        }
+        /* u->tail belongs to the claim lock: an ancillary frame is done with here and takes no turn. */
+        ZN_TRY(zn_frame_decode(u->e, w, job->frame, &job->place, NULL, ZN_STORE_CACHED, NULL, 0, err));
+        job->frame = NULL;
+    }
+    return ZIPNN_OK;
+}
+
+/* ---- all inputs
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static zipnn_status claim(struct unpack *u, struct zn_worker *w, struct job *job, zipnn_error *err) {
+    zipnn_status status = ZIPNN_OK;
+    bool random = zn_input_is_random(u->in), some = true;
+    memset(job, 0, sizeof *job);
+    pthread_mutex_lock(&u->turns.claim);
+    job->number = u->n_jobs;
+    if (random)
+        some = claim_listed(u, job);
+    else
+        status = claim_next(u, w, job, err);
+    if (status != ZIPNN_OK) u->drained = true;
+    pthread_mutex_unlock(&u->turns.claim);
+    return random && some ? fetch(u, w, job, err) : status;
+}
+
+static zipnn_status report_progress(const struct unpack *u, zipnn_error *err) {
+    const struct zn_engine *e = u->e;
+    uint64_t total = zn_input_is_random(u->in) ? u->index.original : UINT64_MAX;
+    if (!e->progress || e->progress(e->progress_user, u->original, total) == 0) return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_CANCELLED, ZN_NOWHERE, "cancelled after %llu bytes", (unsigned long long)u->original);
+}
+
+/* Whether chunks must be handed on one after the other. */
+static bool is_ordered(const struct unpack *u) {
+    return u->digesting == ZN_DIGEST_VERIFY || !zn_output_is_random(u->out) || u->e->progress;
+}
+
+static zipnn_status hand_on(struct unpack *u, const struct job *job, const uint8_t *orig, zipnn_error *err) {
+    const uint32_t len = job->place.frame.orig_len;
+    const bool random = zn_output_is_random(u->out);
+    if (is_ordered(u)) {
+        if (!zn_turns_wait(&u->turns, job->number)) return ZIPNN_OK;
+        if (u->digesting == ZN_DIGEST_VERIFY) zn_digest_update(&u->digest, orig, len);
+        u->original += len;
+        ZN_TRY(report_progress(u, err));
+        if (!random) ZN_TRY(zn_output_put(u->out, job->place.off, orig, len, err));
+        zn_turns_pass(&u->turns);
+    }
+    return random ? zn_output_put(u->out, job->place.off, orig, len, err) : ZIPNN_OK;
+}
+
+static zipnn_status do_job(struct unpack *u, struct zn_worker *w, const struct job *job, zipnn_error *err) {
+    uint8_t *orig = u->out->mem ? u->out->mem + job->place.off : w->orig;
+    ZN_TRY(zn_frame_decode(u->e, w, job->frame, &job->place, orig, u->store, job->ahead, job->ahead_len, err));
+    return hand_on(u, job, orig, err);
+}
+
+static void work(void *arg, size_t worker) {
+    struct unpack *u = arg;
+    struct zn_worker *w = &u->e->workers[worker];
+    while (!zn_turns_failed(&u->turns)) {
+        struct job job;
+        zipnn_error error = {ZIPNN_OK, ZN_NOWHERE, ""};
+        zipnn_status status = claim(u, w, &job, &error);
+        if (status == ZIPNN_OK && !job.frame) return;
+        if (status == ZIPNN_OK) status = do_job(u, w, &job, &error);
+        zn_free(&u->e->alloc, job.memory);
+        if (status != ZIPNN_OK) zn_turns_fail(&u->turns, job.number, &error);
+    }
+}
+
+static zipnn_status check_digests(struct unpack *u, zipnn_stats *stats, zipnn_error *err) {
+    uint8_t xxh3[16] = {0}, sha256[ZN_SHA256_LEN] = {0};
+    if (u->digesting == ZN_DIGEST_VERIFY) {
+        zn_digest_result(&u->digest, xxh3, sha256);
+        if (memcmp(xxh3, u->index.xxh3, sizeof xxh3) != 0)
+            return zn_fail(err, ZIPNN_E_CORRUPT, ZN_NOWHERE,
+                           "the restored bytes do not have the XXH3-128 digest of the original");
+        if (u->digest.has_sha256 && memcmp(sha256, u->index.sha256, sizeof sha256) != 0)
+            return zn_fail(err, ZIPNN_E_CORRUPT, ZN_NOWHERE,
+                           "the restored bytes do not have the SHA-256 digest of the original");
+    }
+    if (!stats) return ZIPNN_OK;
+    *stats = (zipnn_stats){.original = u->index.original, .n_chunks = u->n_frames, .has_sha256 = u->index.has_sha256};
+    stats->archive =
+        u->at + ZN_FRAME_LEN + zn_index_head_len(u->index.has_sha256) + u->n_frames * ZN_ENTRY_LEN + ZN_TRAILER_LEN;
+    memcpy(stats->xxh3, u->index.xxh3, sizeof stats->xxh3);
+    if (u->index.has_sha256) memcpy(stats->sha256, u->index.sha256, sizeof stats->sha256);
+    return ZIPNN_OK;
+}
+
+static zipnn_status run(struct unpack *u, zipnn_stats *stats, zipnn_error *err) {
+    zn_engine_run(u->e, u->n_workers, work, u);
+    if (u->turns.failed) {
+        if (err) *err = u->turns.error;
+        return u->turns.error.status;
+    }
+    return check_digests(u, stats, err);
+}
+
+/* What can be known before the first chunk. A sequential archive tells whether it has a SHA-256 only at its end: it is
+ * not checked then. */
+static zipnn_status begin(struct unpack *u, struct zn_toc *toc, zipnn_error *err) {
+    if (zn_input_is_random(u->in)) {
+        ZN_TRY(zn_toc_load(&u->e->alloc, u->e->k, u->in, toc, err));
+        u->header = toc->header;
+        u->index = toc->index;
+        u->n_workers = zn_engine_crew(u->e, u->index.original);
+        if (u->out->mem && u->index.original > u->out->cap)
+            return zn_fail(err, ZIPNN_E_SPACE, ZN_NOWHERE, "the original has %llu bytes, the output buffer %zu",
+                           (unsigned long long)u->index.original, u->out->cap);
+        if (u->out->mem && u->index.original >= STREAMING_OUTPUT) u->store = ZN_STORE_STREAM;
+    } else {
+        uint8_t header[ZN_HEADER_LEN];
+        size_t got;
+        ZN_TRY(zn_input_next(u->in, header, sizeof header, &got, err));
+        ZN_TRY(zn_header_read(header, got, &u->header, u->e->k->xxh3_64, err));
+        u->n_workers = u->e->n_workers;
+    }
+    u->at = ZN_HEADER_LEN;
+    ZN_TRY(zn_engine_prepare(u->e, u->header.max_chunk, ZN_USE_DECODE, err));
+    bool sha256 = u->digesting == ZN_DIGEST_VERIFY && u->index.has_sha256;
+    zipnn_status status = zn_digest_begin(&u->digest, u->e->k, sha256, err);
+    if (status != ZIPNN_E_UNSUPPORTED) return status;
+    return zn_digest_begin(&u->digest, u->e->k, false, err);
+}
+
+zipnn_status zn_engine_unpack(struct zn_engine *e, struct zn_input *in, const struct zn_output *out,
+                              enum zn_digesting digesting, zipnn_stats *stats, zipnn_error *err) {
+    struct unpack u = {.e = e, .in = in, .out = out, .digesting = digesting, .store = ZN_STORE_CACHED};
+    struct zn_toc toc = {.memory = NULL};
+    ZN_TRY(zn_turns_init(&u.turns, err));
+    zipnn_status status = begin(&u, &toc, err);
+    if (status == ZIPNN_OK) status = run(&u, stats, err);
+    zn_digest_end(&u.digest);
+    zn_toc_free(&e->alloc, &toc);
+    zn_free(&e->alloc, u.entries);
+    zn_free(&e->alloc, u.tail);
+    zn_turns_destroy(&u.turns);
+    return status;
+}
