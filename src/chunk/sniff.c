@@ -1,0 +1,207 @@
+#include "chunk/sniff.h"
+
+#include "base/bytes.h"
+#include "codec/cost.h"
+
+/* Bytes are counted by their position modulo 8, as they are ("plain") and as the rotated shapes would see them
+ * ("turned": shifted up by one bit, filled with the top bit of the byte before). Counts of narrower words are sums of
+ * these. The bit that a rotated word moves from its top byte to its bottom byte is a sign; the one that stands in for
+ * it here is the sign of the element before, which has the same statistics, so one count serves every width and every
+ * phase. */
+
+enum {
+    RUN = 1024, /* bytes; a multiple of 8 */
+    MAX_RUNS = 16,
+    MAX_WORDS = RUN * MAX_RUNS / 8,
+    MIN_LEN = 1024,
+    PLANE_COST = 32 * 8 * ZN_COST_ONE,  /* a plane's table and head */
+    UNSEEN = ZN_COST_ONE * 7213 / 10000 /* what sampling underestimates, per symbol in use but one (Miller and Madow) */
+};
+
+struct sample {
+    uint8_t plane[8][MAX_WORDS]; /* bytes by position modulo 8 */
+    size_t n;                    /* words */
+    uint64_t plane_cost;         /* PLANE_COST in proportion to the size of the sample */
+};
+
+/* Counts of the bytes at each position modulo `width`. */
+struct counts {
+    unsigned width;
+    uint32_t plain[8][256], turned[8][256];
+};
+
+/* Costs of the planes by position modulo the width, and in sum. */
+struct costs {
+    uint64_t plain[8], turned[8];
+    uint64_t plain_sum, turned_sum;
+    unsigned plain_constant, turned_constant; /* planes that cost nothing */
+};
+
+static void take_sample(const struct zn_kernels *k, const uint8_t *data, size_t len, struct sample *s) {
+    const size_t run = ZN_MIN(len / 8 * 8, (size_t)RUN), n_runs = ZN_MIN(len / run, (size_t)MAX_RUNS);
+    const size_t stride = n_runs > 1 ? (len - run) / (n_runs - 1) / 8 * 8 : 0;
+    uint8_t *to[8];
+    s->n = 0;
+    for (size_t r = 0; r < n_runs; r++, s->n += run / 8) {
+        for (unsigned j = 0; j < 8; j++) to[j] = s->plane[j] + s->n;
+        k->split[ZN_SHAPE_64](data + r * stride, run / 8, to);
+    }
+    s->plane_cost = (uint64_t)PLANE_COST * (s->n * 8) / len;
+}
+
+/* Counts bytes of `own`, each shifted up by one bit and filled with the top bit of its fellow. */
+static void count_turned(const struct zn_kernels *k, const uint8_t *own, const uint8_t *fellow, size_t n,
+                         uint32_t *counts) {
+    uint8_t turned[MAX_WORDS];
+    for (size_t i = 0; i < n; i++) turned[i] = (uint8_t)(own[i] << 1 | fellow[i] >> 7);
+    k->byte_hist(turned, n, 1, counts);
+}
+
+static void count(const struct zn_kernels *k, const struct sample *s, struct counts *c) {
+    *c = (struct counts){.width = 8};
+    for (unsigned j = 0; j < 8; j++) k->byte_hist(s->plane[j], s->n, 1, c->plain[j]);
+    count_turned(k, s->plane[0] + 1, s->plane[7], s->n - 1, c->turned[0]);
+    for (unsigned j = 1; j < 8; j++) count_turned(k, s->plane[j], s->plane[j - 1], s->n, c->turned[j]);
+}
+
+static void halve_width(struct counts *c) {
+    c->width /= 2;
+    for (unsigned j = 0; j < c->width; j++) {
+        for (unsigned v = 0; v < 256; v++) c->plain[j][v] += c->plain[j + c->width][v];
+        for (unsigned v = 0; v < 256; v++) c->turned[j][v] += c->turned[j + c->width][v];
+    }
+}
+
+/* Cost of a plane of bytes with these counts, at most that of storing it. Nearly uniform planes, which are many, are
+ * spared the logarithms: for them entropy is 8 bits less half of chi squared (in nats), of which 255 is chance. */
+static uint64_t plane_cost(const struct sample *s, const uint32_t *counts) {
+    uint32_t n = 0, squares = 0, used = 0; /* n <= 16384: squares fit */
+    for (unsigned v = 0; v < 256; v++) {
+        n += counts[v];
+        squares += counts[v] * counts[v];
+        used += counts[v] != 0;
+    }
+    if (used <= 1) return 0;
+    const uint64_t raw = (uint64_t)n * 8 * ZN_COST_ONE, square = (uint64_t)n * n;
+    const uint64_t chi = ((uint64_t)squares * 256 - square) / n;
+    if (chi < n / 8) return chi <= 255 ? raw : ZN_MIN(raw, raw - (chi - 255) * UNSEEN + s->plane_cost);
+    return ZN_MIN(raw, zn_entropy(counts, 256) + (used - 1) * UNSEEN + s->plane_cost);
+}
+
+static struct costs measure(const struct sample *s, const struct counts *c) {
+    struct costs m = {0};
+    for (unsigned j = 0; j < c->width; j++) {
+        m.plain[j] = plane_cost(s, c->plain[j]);
+        m.turned[j] = plane_cost(s, c->turned[j]);
+        m.plain_sum += m.plain[j];
+        m.turned_sum += m.turned[j];
+        m.plain_constant += m.plain[j] == 0;
+        m.turned_constant += m.turned[j] == 0;
+    }
+    return m;
+}
+
+/* The place of the top byte: where the next byte, the bottom of the next element, costs most more. */
+static unsigned steepest(const uint64_t *costs, unsigned width) {
+    unsigned top = 0;
+    int64_t best = INT64_MIN;
+    for (unsigned j = 0; j < width; j++) {
+        const int64_t rise = (int64_t)costs[(j + 1) % width] - (int64_t)costs[j];
+        if (rise <= best) continue;
+        best = rise;
+        top = j;
+    }
+    return top;
+}
+
+/* The place of the top byte of rotated words: the byte that suffers when the bit it takes in is another element's, as
+ * an exponent does. */
+static unsigned most_bound(const struct zn_kernels *k, const struct sample *s, const struct costs *m, unsigned width) {
+    uint32_t astray[8][256] = {{0}};
+    for (unsigned j = 0; j < 8; j++) {
+        const unsigned from = j + width - 1; /* in the element after, seen from every byte but the bottom one */
+        if (from < 8)
+            count_turned(k, s->plane[j], s->plane[from], s->n, astray[j % width]);
+        else
+            count_turned(k, s->plane[j], s->plane[from - 8] + 1, s->n - 1, astray[j % width]);
+    }
+    const uint64_t bit = s->n * 8 / width * ZN_COST_ONE; /* one per element */
+    uint64_t best = bit / 64;                            /* less is chance */
+    unsigned top = steepest(m->turned, width);
+    for (unsigned j = 0; j < width; j++) {
+        const uint64_t cost = plane_cost(s, astray[j]);
+        if (m->turned[j] > 7 * bit || cost <= m->turned[j] + best) continue;
+        best = cost - m->turned[j];
+        top = j;
+    }
+    return top;
+}
+
+/* Cost of ZN_SHAPE_F16: the exponent's five bits, the next three as they are, the low byte. */
+static uint64_t f16_cost(const struct sample *s, const struct counts *c, const struct costs *m) {
+    const unsigned top = steepest(m->turned, 2);
+    uint32_t exponents[32] = {0};
+    for (unsigned v = 0; v < 256; v++) exponents[v / 8] += c->turned[top][v];
+    return zn_entropy(exponents, 32) + s->plane_cost + (uint64_t)s->n * 4 * 3 * ZN_COST_ONE + m->turned[1 - top];
+}
+
+/* Whether `cost` is less than `rival` by more than 1 in `margin`. */
+static bool beats(uint64_t cost, uint64_t rival, unsigned margin) {
+    return cost < rival - rival / margin;
+}
+
+/* By order-0 measure floats gain little when rotated, but it frees their exponents from the sign, which halves the
+ * symbols a table must list. Small integers would lose a constant plane by it. */
+static bool wants_turning(const struct costs *m) {
+    if (m->turned_constant < m->plain_constant) return m->turned_sum < m->plain_sum;
+    return !beats(m->plain_sum, m->turned_sum, 256);
+}
+
+static enum zn_shape choose(const struct costs *m, uint64_t f16) {
+    enum { GAIN = 64 }; /* order-0 says nothing of matches and local tables, which a wider shape may spoil */
+    const uint64_t cost[4] = {m[0].plain_sum, ZN_MIN(m[1].plain_sum, m[1].turned_sum),
+                              ZN_MIN(m[2].plain_sum, m[2].turned_sum), ZN_MIN(m[3].plain_sum, m[3].turned_sum)};
+    static const enum zn_shape plain[4] = {ZN_SHAPE_8, ZN_SHAPE_16, ZN_SHAPE_32, ZN_SHAPE_64};
+    static const enum zn_shape turned[4] = {ZN_SHAPE_8, ZN_SHAPE_16R, ZN_SHAPE_32R, ZN_SHAPE_64R};
+    unsigned best = 0;
+    for (unsigned i = 1; i < 4; i++)
+        if (beats(cost[i], cost[best], GAIN)) best = i;
+    /* An fp16 exponent has at most 32 values, of which a table can list most; with three bits of mantissa it has 256.
+     */
+    if (best == 1 && beats(f16, cost[1] + cost[1] / 32, GAIN)) return ZN_SHAPE_F16;
+    return best > 0 && wants_turning(&m[best]) ? turned[best] : plain[best];
+}
+
+struct zn_guess zn_sniff(const struct zn_kernels *k, const uint8_t *data, size_t len) {
+    if (len < MIN_LEN) return (struct zn_guess){ZN_SHAPE_8, 0};
+    struct sample s;
+    struct counts c;
+    struct costs m[4]; /* of width 1 << i */
+    uint64_t f16 = 0;
+    take_sample(k, data, len, &s);
+    count(k, &s, &c);
+    for (unsigned i = 4; i-- > 0;) {
+        m[i] = measure(&s, &c);
+        if (c.width == 2) f16 = f16_cost(&s, &c, &m[i]);
+        if (i > 0) halve_width(&c);
+    }
+    const enum zn_shape shape = choose(m, f16);
+    switch (shape) {
+        case ZN_SHAPE_16:
+            return (struct zn_guess){shape, (steepest(m[1].plain, 2) + 1) % 2};
+        case ZN_SHAPE_32:
+            return (struct zn_guess){shape, (steepest(m[2].plain, 4) + 1) % 4};
+        case ZN_SHAPE_64:
+            return (struct zn_guess){shape, (steepest(m[3].plain, 8) + 1) % 8};
+        case ZN_SHAPE_F16:
+            return (struct zn_guess){shape, (steepest(m[1].turned, 2) + 1) % 2};
+        case ZN_SHAPE_16R:
+            return (struct zn_guess){shape, (most_bound(k, &s, &m[1], 2) + 1) % 2};
+        case ZN_SHAPE_32R:
+            return (struct zn_guess){shape, (most_bound(k, &s, &m[2], 4) + 1) % 4};
+        case ZN_SHAPE_64R:
+            return (struct zn_guess){shape, (most_bound(k, &s, &m[3], 8) + 1) % 8};
+        default:
+            return (struct zn_guess){ZN_SHAPE_8, 0};
+    }
+}
