@@ -34,7 +34,7 @@ static zipnn_status claim_locked(struct pack *p, struct zn_worker *w, struct job
     job->cut = zn_cut_next(&p->cutter);
     uint64_t wanted = job->cut.len;
     if (zn_input_is_random(p->in)) {
-        wanted = ZN_MIN(wanted, p->in->length - job->cut.off);
+        wanted = ZN_MIN(wanted, p->in->length - ZN_MIN(p->in->length, job->cut.off));
     } else {
         size_t got;
         ZN_TRY(zn_input_next(p->in, w->orig, (size_t)wanted, &got, err));

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define XXH_INLINE_ALL
+#define XXH3_STREAM_USE_STACK 1
 #define XXH_VECTOR XXH_AVX512
 
 #if defined(__clang__)

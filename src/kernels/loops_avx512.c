@@ -1,39 +1,327 @@
+/* AVX-512 F, BW, VL, DQ, VBMI, VBMI2: 64 elements at a time. Where the compilers' vectorised loops are as good, these
+ * are used; what is written out here is faster by (hot, gcc 12 / clang 14): FIGURES.
+ */
 #include "kernels/hash.h"
 #include "kernels/r16.h"
 #include "kernels/sets.h"
 
 #if defined(__x86_64__)
+#include <immintrin.h>
 
-#define ZN_FN     \
-    static inline \
-        __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2,avx2,bmi,bmi2,lzcnt")))
+#define ZN_TARGET \
+    __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2")))
+#define ZN_FN ZN_TARGET static inline
+#define ZN_INLINE __attribute__((always_inline)) ZN_FN
 #include "kernels/loops_tpl.h"
 
-#define MERGE(shape)                                                                                      \
-    ZN_FN void merge_##shape(const uint8_t *const *planes, size_t n, uint8_t *out, enum zn_store store) { \
-        (void)store;                                                                                      \
-        plain_merge_##shape(planes, n, out);                                                              \
+ZN_FN void stream_line(uint8_t *dst, const uint8_t *src) {
+    _mm512_stream_si512((void *)dst, _mm512_loadu_si512(src));
+}
+#include "kernels/loops_x86_tpl.h"
+
+/* ---- split and merge
+ * --------------------------------------------------------------------------------------------------- A vector of words
+ * is a matrix of bytes, elements by planes. One byte permutation transposes it within the vector; a transposition of as
+ * many vectors as there are planes, in pieces of 64 / planes bytes, then collects each plane in a vector of its own.
+ * Both transpositions undo themselves, so merging is the same in the opposite order. */
+
+#define RUN2(b, step) b, (b) + (step)
+#define RUN4(b, step) RUN2(b, step), RUN2((b) + 2 * (step), step)
+#define RUN8(b, step) RUN4(b, step), RUN4((b) + 4 * (step), step)
+#define RUN16(b, step) RUN8(b, step), RUN8((b) + 8 * (step), step)
+#define EACH4(RUN, b, step) RUN(b, step), RUN((b) + 1, step), RUN((b) + 2, step), RUN((b) + 3, step)
+#define EACH16(RUN, b, step) \
+    EACH4(RUN, b, step), EACH4(RUN, (b) + 4, step), EACH4(RUN, (b) + 8, step), EACH4(RUN, (b) + 12, step)
+
+/* Byte p of element e to byte e of piece p, and back. */
+static const uint8_t to_pieces16[64] = {RUN16(0, 2), RUN16(32, 2), RUN16(1, 2), RUN16(33, 2)};
+static const uint8_t to_words16[64] = {EACH16(RUN2, 0, 32), EACH16(RUN2, 16, 32)};
+static const uint8_t to_pieces32[64] = {EACH4(RUN16, 0, 4)};
+static const uint8_t to_words32[64] = {EACH16(RUN4, 0, 16)};
+static const uint8_t to_either64[64] = {EACH4(RUN8, 0, 8), EACH4(RUN8, 4, 8)};
+
+ZN_INLINE void transpose2(__m512i z[2]) {
+    const __m512i low = _mm512_shuffle_i64x2(z[0], z[1], 0x44);
+    z[1] = _mm512_shuffle_i64x2(z[0], z[1], 0xee);
+    z[0] = low;
+}
+
+ZN_INLINE void transpose4(__m512i z[4]) {
+    const __m512i a = _mm512_shuffle_i64x2(z[0], z[1], 0x44), b = _mm512_shuffle_i64x2(z[0], z[1], 0xee);
+    const __m512i c = _mm512_shuffle_i64x2(z[2], z[3], 0x44), d = _mm512_shuffle_i64x2(z[2], z[3], 0xee);
+    z[0] = _mm512_shuffle_i64x2(a, c, 0x88);
+    z[1] = _mm512_shuffle_i64x2(a, c, 0xdd);
+    z[2] = _mm512_shuffle_i64x2(b, d, 0x88);
+    z[3] = _mm512_shuffle_i64x2(b, d, 0xdd);
+}
+
+ZN_INLINE void transpose8(__m512i z[8]) {
+    __m512i even[4], odd[4];
+    for (unsigned i = 0; i < 4; i++) {
+        even[i] = _mm512_unpacklo_epi64(z[2 * i], z[2 * i + 1]);
+        odd[i] = _mm512_unpackhi_epi64(z[2 * i], z[2 * i + 1]);
     }
-MERGE(8)
-MERGE(16)
-MERGE(16r)
-MERGE(32)
-MERGE(32r)
-MERGE(64)
-MERGE(64r)
-MERGE(f16)
+    transpose4(even);
+    transpose4(odd);
+    for (unsigned i = 0; i < 4; i++) {
+        z[2 * i] = even[i];
+        z[2 * i + 1] = odd[i];
+    }
+}
+
+ZN_INLINE __m512i permuted(__m512i z, const uint8_t order[64]) {
+    return _mm512_permutexvar_epi8(_mm512_loadu_si512(order), z);
+}
+
+ZN_INLINE void split16(const uint8_t *src, size_t n, uint8_t *const *planes, unsigned rot) {
+    uint8_t *rest[2];
+    size_t i = 0;
+    for (; n - i >= 64; i += 64) {
+        __m512i z[2];
+        for (unsigned v = 0; v < 2; v++) {
+            z[v] = _mm512_loadu_si512(src + 2 * i + 64 * v);
+            if (rot) z[v] = _mm512_shldi_epi16(z[v], z[v], 1);
+            z[v] = permuted(z[v], to_pieces16);
+        }
+        transpose2(z);
+        for (unsigned p = 0; p < 2; p++) _mm512_storeu_si512(planes[p] + i, z[p]);
+    }
+    for (unsigned p = 0; p < 2; p++) rest[p] = planes[p] + i;
+    plain_split16(src + 2 * i, n - i, rest, rot);
+}
+
+ZN_INLINE void split32(const uint8_t *src, size_t n, uint8_t *const *planes, unsigned rot) {
+    uint8_t *rest[4];
+    size_t i = 0;
+    for (; n - i >= 64; i += 64) {
+        __m512i z[4];
+        for (unsigned v = 0; v < 4; v++) {
+            z[v] = _mm512_loadu_si512(src + 4 * i + 64 * v);
+            if (rot) z[v] = _mm512_rol_epi32(z[v], 1);
+            z[v] = permuted(z[v], to_pieces32);
+        }
+        transpose4(z);
+        for (unsigned p = 0; p < 4; p++) _mm512_storeu_si512(planes[p] + i, z[p]);
+    }
+    for (unsigned p = 0; p < 4; p++) rest[p] = planes[p] + i;
+    plain_split32(src + 4 * i, n - i, rest, rot);
+}
+
+ZN_INLINE void split64(const uint8_t *src, size_t n, uint8_t *const *planes, unsigned rot) {
+    uint8_t *rest[8];
+    size_t i = 0;
+    for (; n - i >= 64; i += 64) {
+        __m512i z[8];
+        for (unsigned v = 0; v < 8; v++) {
+            z[v] = _mm512_loadu_si512(src + 8 * i + 64 * v);
+            if (rot) z[v] = _mm512_rol_epi64(z[v], 1);
+            z[v] = permuted(z[v], to_either64);
+        }
+        transpose8(z);
+        for (unsigned p = 0; p < 8; p++) _mm512_storeu_si512(planes[p] + i, z[p]);
+    }
+    for (unsigned p = 0; p < 8; p++) rest[p] = planes[p] + i;
+    plain_split64(src + 8 * i, n - i, rest, rot);
+}
+
+ZN_INLINE void merge16(const uint8_t *const *planes, size_t n, uint8_t *out, unsigned rot) {
+    const uint8_t *rest[2];
+    size_t i = 0;
+    for (; n - i >= 64; i += 64) {
+        __m512i z[2];
+        for (unsigned p = 0; p < 2; p++) z[p] = _mm512_loadu_si512(planes[p] + i);
+        transpose2(z);
+        for (unsigned v = 0; v < 2; v++) {
+            z[v] = permuted(z[v], to_words16);
+            if (rot) z[v] = _mm512_shrdi_epi16(z[v], z[v], 1);
+            _mm512_storeu_si512(out + 2 * i + 64 * v, z[v]);
+        }
+    }
+    for (unsigned p = 0; p < 2; p++) rest[p] = planes[p] + i;
+    plain_merge16(rest, n - i, out + 2 * i, rot);
+}
+
+ZN_INLINE void merge32(const uint8_t *const *planes, size_t n, uint8_t *out, unsigned rot) {
+    const uint8_t *rest[4];
+    size_t i = 0;
+    for (; n - i >= 64; i += 64) {
+        __m512i z[4];
+        for (unsigned p = 0; p < 4; p++) z[p] = _mm512_loadu_si512(planes[p] + i);
+        transpose4(z);
+        for (unsigned v = 0; v < 4; v++) {
+            z[v] = permuted(z[v], to_words32);
+            if (rot) z[v] = _mm512_ror_epi32(z[v], 1);
+            _mm512_storeu_si512(out + 4 * i + 64 * v, z[v]);
+        }
+    }
+    for (unsigned p = 0; p < 4; p++) rest[p] = planes[p] + i;
+    plain_merge32(rest, n - i, out + 4 * i, rot);
+}
+
+ZN_INLINE void merge64(const uint8_t *const *planes, size_t n, uint8_t *out, unsigned rot) {
+    const uint8_t *rest[8];
+    size_t i = 0;
+    for (; n - i >= 64; i += 64) {
+        __m512i z[8];
+        for (unsigned p = 0; p < 8; p++) z[p] = _mm512_loadu_si512(planes[p] + i);
+        transpose8(z);
+        for (unsigned v = 0; v < 8; v++) {
+            z[v] = permuted(z[v], to_either64);
+            if (rot) z[v] = _mm512_ror_epi64(z[v], 1);
+            _mm512_storeu_si512(out + 8 * i + 64 * v, z[v]);
+        }
+    }
+    for (unsigned p = 0; p < 8; p++) rest[p] = planes[p] + i;
+    plain_merge64(rest, n - i, out + 8 * i, rot);
+}
+
+ZN_FN void split_f16(const uint8_t *src, size_t n, uint8_t *const *planes) {
+    size_t i = 0;
+    for (; n - i >= 64; i += 64) {
+        __m512i z[2];
+        for (unsigned v = 0; v < 2; v++) {
+            z[v] = _mm512_loadu_si512(src + 2 * i + 64 * v);
+            z[v] = permuted(_mm512_shldi_epi16(z[v], z[v], 1), to_pieces16);
+        }
+        transpose2(z);
+        _mm512_storeu_si512(planes[0] + i, z[0]);
+        for (unsigned b = 0; b < 3; b++) {
+            const uint64_t mask = _mm512_test_epi8_mask(z[1], _mm512_set1_epi8((char)(4 >> b)));
+            memcpy(planes[1] + i / 64 * 24 + 8 * b, &mask, sizeof mask);
+        }
+        _mm512_storeu_si512(planes[2] + i, _mm512_and_si512(_mm512_srli_epi16(z[1], 3), _mm512_set1_epi8(31)));
+    }
+    if (i < n) plain_split_f16_group(src + 2 * i, n - i, planes[0] + i, planes[1] + i / 64 * 24, planes[2] + i);
+}
+
+ZN_FN void cached_merge_f16(const uint8_t *const *planes, size_t n, uint8_t *out) {
+    size_t i = 0;
+    for (; n - i >= 64; i += 64) {
+        const __m512i top = _mm512_slli_epi16(_mm512_loadu_si512(planes[2] + i), 3);
+        __m512i z[2] = {_mm512_loadu_si512(planes[0] + i), _mm512_and_si512(top, _mm512_set1_epi8((char)0xf8))};
+        for (unsigned b = 0; b < 3; b++)
+            z[1] = _mm512_mask_add_epi8(z[1], zn_get_u64(planes[1] + i / 64 * 24 + 8 * b), z[1],
+                                        _mm512_set1_epi8((char)(4 >> b)));
+        transpose2(z);
+        for (unsigned v = 0; v < 2; v++) {
+            z[v] = permuted(z[v], to_words16);
+            _mm512_storeu_si512(out + 2 * i + 64 * v, _mm512_shrdi_epi16(z[v], z[v], 1));
+        }
+    }
+    if (i < n) plain_merge_f16_group(planes[0] + i, planes[1] + i / 64 * 24, planes[2] + i, n - i, out + 2 * i);
+}
+
+ZN_FN void split_16(const uint8_t *src, size_t n, uint8_t *const *planes) {
+    split16(src, n, planes, 0);
+}
+ZN_FN void split_16r(const uint8_t *src, size_t n, uint8_t *const *planes) {
+    split16(src, n, planes, 1);
+}
+ZN_FN void split_32(const uint8_t *src, size_t n, uint8_t *const *planes) {
+    split32(src, n, planes, 0);
+}
+ZN_FN void split_32r(const uint8_t *src, size_t n, uint8_t *const *planes) {
+    split32(src, n, planes, 1);
+}
+ZN_FN void split_64(const uint8_t *src, size_t n, uint8_t *const *planes) {
+    split64(src, n, planes, 0);
+}
+ZN_FN void split_64r(const uint8_t *src, size_t n, uint8_t *const *planes) {
+    split64(src, n, planes, 1);
+}
+
+ZN_FN void cached_merge_16(const uint8_t *const *planes, size_t n, uint8_t *out) {
+    merge16(planes, n, out, 0);
+}
+ZN_FN void cached_merge_16r(const uint8_t *const *planes, size_t n, uint8_t *out) {
+    merge16(planes, n, out, 1);
+}
+ZN_FN void cached_merge_32(const uint8_t *const *planes, size_t n, uint8_t *out) {
+    merge32(planes, n, out, 0);
+}
+ZN_FN void cached_merge_32r(const uint8_t *const *planes, size_t n, uint8_t *out) {
+    merge32(planes, n, out, 1);
+}
+ZN_FN void cached_merge_64(const uint8_t *const *planes, size_t n, uint8_t *out) {
+    merge64(planes, n, out, 0);
+}
+ZN_FN void cached_merge_64r(const uint8_t *const *planes, size_t n, uint8_t *out) {
+    merge64(planes, n, out, 1);
+}
+
+ZN_MERGE(16, ZN_SHAPE_16)
+ZN_MERGE(16r, ZN_SHAPE_16R)
+ZN_MERGE(32, ZN_SHAPE_32)
+ZN_MERGE(32r, ZN_SHAPE_32R)
+ZN_MERGE(64, ZN_SHAPE_64)
+ZN_MERGE(64r, ZN_SHAPE_64R)
+ZN_MERGE(f16, ZN_SHAPE_F16)
+
+/* ---- counting
+ * --------------------------------------------------------------------------------------------------------- */
+
+/* One compare and one population count for each listed symbol and 64 bytes. */
+ZN_FN void class_hist_block(const uint8_t *p, size_t n, const struct listed *listed, unsigned step, uint16_t *hist) {
+    uint32_t count[ZN_R16_CLASSES] = {0}, rest = n_counted(n, step);
+    const size_t whole = n / 64 * 64, stride = 64 * (size_t)step;
+    const __mmask64 mask = whole % stride == 0 ? _bzhi_u64(~0ull, (unsigned)(n - whole)) : 0;
+    const __m512i ragged = _mm512_maskz_loadu_epi8(mask, p + whole);
+    for (unsigned s = 0; s < listed->n; s++) {
+        const __m512i symbol = _mm512_set1_epi8((char)listed->sym[s]);
+        uint64_t sum = (uint64_t)_mm_popcnt_u64(_mm512_mask_cmpeq_epi8_mask(mask, ragged, symbol));
+        for (size_t i = 0; i < whole; i += stride)
+            sum += (uint64_t)_mm_popcnt_u64(_mm512_cmpeq_epi8_mask(_mm512_loadu_si512(p + i), symbol));
+        count[listed->class_of[s]] += (uint32_t)sum;
+        rest -= (uint32_t)sum;
+    }
+    count[ZN_R16_CLASSES - 1] += rest;
+    for (unsigned c = 0; c < ZN_R16_CLASSES; c++) hist[c] = (uint16_t)count[c];
+}
+
+ZN_FN void class_hist(const uint8_t *plane, size_t n, unsigned block_log2, const uint8_t *class_of, unsigned n_classes,
+                      unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]) {
+    struct listed listed;
+    if (!list_symbols(&listed, class_of)) {
+        plain_class_hist(plane, n, block_log2, class_of, n_classes, step, hist);
+        return;
+    }
+    const size_t block = (size_t)1 << block_log2;
+    for (size_t i = 0; i < n; i += block)
+        class_hist_block(plane + i, ZN_MIN(block, n - i), &listed, step, hist[i >> block_log2]);
+}
+
+/* A lane holds the sum of one table. Counts and costs are multiplied in pairs as signed 16-bit numbers; a block with a
+ * count beyond these goes the plain way. Sums stay below 2^28, which leaves room for the lane's index below them. */
+ZN_FN void assign(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, const uint16_t (*cost)[ZN_R16_CLASSES],
+                  unsigned n_tables, uint8_t *ids) {
+    uint32_t pairs[ZN_R16_CLASSES / 2][16];
+    transpose_costs(cost, n_tables, pairs);
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    for (size_t b = 0; b < n_blocks; b++) {
+        if (_mm512_movepi16_mask(_mm512_loadu_si512(hist[b]))) {
+            plain_assign(hist + b, 1, cost, n_tables, ids + b);
+            continue;
+        }
+        __m512i sum = _mm512_setzero_si512();
+        for (unsigned c = 0; c < ZN_R16_CLASSES / 2; c++) {
+            int32_t counts;
+            memcpy(&counts, &hist[b][2 * c], sizeof counts);
+            sum = _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_set1_epi32(counts), _mm512_loadu_si512(pairs[c])));
+        }
+        ids[b] = _mm512_reduce_min_epu32(_mm512_or_si512(_mm512_slli_epi32(sum, 4), lanes)) & 15;
+    }
+}
 
 const struct zn_kernels zn_kernels_avx512 = {
     .name = "avx512",
     .r16_decode = zn_r16_decode_scalar,
     .r16_decode_16r = zn_r16_decode_16r_scalar,
     .r16_encode = zn_r16_encode_scalar,
-    .split = {plain_split_8, plain_split_16, plain_split_16r, plain_split_32, plain_split_32r, plain_split_64,
-              plain_split_64r, plain_split_f16},
+    .split = {plain_split_8, split_16, split_16r, split_32, split_32r, split_64, split_64r, split_f16},
     .merge = {merge_8, merge_16, merge_16r, merge_32, merge_32r, merge_64, merge_64r, merge_f16},
-    .class_hist = plain_class_hist,
+    .class_hist = class_hist,
     .byte_hist = plain_byte_hist,
-    .assign = plain_assign,
+    .assign = assign,
     .xxh3_64 = zn_xxh3_64_avx512,
     .xxh3_update = zn_xxh3_update_avx512,
 };

@@ -28,23 +28,23 @@ ZN_FN __m256i load_table(const uint8_t *p) {
     return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p));
 }
 
-ZN_FN __m256i broadcast8(const uint8_t *p) {
+ZN_FN __m256i broadcast8(const void *p) {
     long long v;
     memcpy(&v, p, sizeof v);
     return _mm256_set1_epi64x(v);
 }
 
 /* 8 bytes from each address. Loads that broadcast and blends run on more ports than loads that insert. */
-ZN_FN __m256i gather8(const uint8_t *a, const uint8_t *b, const uint8_t *c, const uint8_t *d) {
+ZN_FN __m256i gather8(const void *a, const void *b, const void *c, const void *d) {
     const __m256i ab = _mm256_blend_epi32(broadcast8(a), broadcast8(b), 0x0C);
     const __m256i cd = _mm256_blend_epi32(broadcast8(c), broadcast8(d), 0xC0);
     return _mm256_blend_epi32(ab, cd, 0xF0);
 }
 
 /* The shuffles of the four parts of a mask; in every second part the indices count from 8. */
-ZN_FN __m256i gather_shuffles(const uint64_t *shuffles, uint32_t m) {
-    const uint8_t *const s = (const uint8_t *)shuffles;
-    const __m256i four = gather8(s + 8 * (m & 255), s + 8 * (m >> 8 & 255), s + 8 * (m >> 16 & 255), s + 8 * (m >> 24));
+ZN_FN __m256i gather_shuffles(const uint64_t *by_mask, uint32_t m) {
+    const __m256i four =
+        gather8(by_mask + (m & 255), by_mask + (m >> 8 & 255), by_mask + (m >> 16 & 255), by_mask + (m >> 24));
     return _mm256_or_si256(four, _mm256_set_epi64x(0x0808080808080808, 0, 0x0808080808080808, 0));
 }
 

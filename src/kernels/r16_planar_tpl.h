@@ -19,7 +19,7 @@
 
 enum {
     TURN = ZN_R16_LANES, /* symbols in which every lane has its turn once */
-    BURST = 1024         /* most symbols decoded between two checks; scratch for them stays in the first cache */
+    BURST = 2048         /* most symbols decoded between two checks; scratch for them stays in the first cache */
 };
 
 /* States by lane. */
@@ -30,9 +30,8 @@ struct planar_states {
 struct planar_decoder {
     struct planar_states x;
     uint8_t esc_mark;
-    uint8_t marks[BURST / 8];     /* bit i: symbol i of the burst is an escape */
-    uint16_t esc_pos[BURST + 64]; /* the same as a list */
-    uint8_t in_pad[BURST];        /* the last bytes of `in`, for bursts that might look beyond them */
+    uint8_t marks[BURST / 8]; /* bit i: symbol i of the burst is an escape */
+    uint8_t in_pad[BURST];    /* the last bytes of `in`, for bursts that might look beyond them */
     uint8_t sym[BURST];
 };
 
@@ -51,18 +50,31 @@ ZN_FN void planar_store(const struct planar_states *x, uint16_t *state) {
     for (size_t i = 0; i < ZN_R16_LANES; i++) state[i] = (uint16_t)(x->lo[i] | x->hi[i] << 8);
 }
 
-/* Lists the set bits of `marks`. Escapes are about one symbol in a hundred, so most words of 64 have none to three:
- * those take no branch. */
-ZN_FN size_t planar_list_escapes(const uint8_t *marks, size_t n, uint16_t *list) {
-    size_t found = 0;
-    for (size_t at = 0; at < n; at += 64) {
-        uint64_t m = zn_get_u64(marks + at / 8);
-        const size_t next = found + (size_t)__builtin_popcountll(m);
-        for (int k = 0; k < 3; k++, m &= m - 1) list[found++] = (uint16_t)(at + (m ? (size_t)__builtin_ctzll(m) : 0));
-        for (; m; m &= m - 1) list[found++] = (uint16_t)(at + (size_t)__builtin_ctzll(m));
-        found = next;
+/* Counts the marks of n symbols; bit w of *words tells whether word w of 64 marks has any. */
+ZN_FN size_t planar_count_marks(const uint8_t *marks, size_t n, uint64_t *words) {
+    size_t count = 0;
+    *words = 0;
+    for (size_t w = n / 64; w-- > 0;) {
+        const uint64_t m = zn_get_u64(marks + 8 * w);
+        count += (size_t)__builtin_popcountll(m);
+        *words = *words << 1 | (m != 0);
     }
-    return found;
+    return count;
+}
+
+/* Puts the escaped symbols in their places. Escapes are about one symbol in a hundred: the words that have any have one
+ * or two, which the first and the last one cover without a branch. */
+ZN_FN void planar_patch(uint8_t *out, const uint8_t *marks, uint64_t words, const uint8_t *esc) {
+    for (; words; words &= words - 1) {
+        const size_t w = (size_t)__builtin_ctzll(words);
+        uint8_t *const to = out + 64 * w;
+        uint64_t m = zn_get_u64(marks + 8 * w);
+        const size_t n = (size_t)__builtin_popcountll(m);
+        to[63 - __builtin_clzll(m)] = esc[n - 1];
+        to[__builtin_ctzll(m)] = esc[0];
+        for (size_t i = 1; i + 1 < n; i++) to[__builtin_ctzll(m &= m - 1)] = esc[i];
+        esc += n;
+    }
 }
 
 /* Decodes one burst, all of one table. false: the bytes left may not suffice; nothing has been used. */
@@ -75,12 +87,13 @@ ZN_FN bool planar_burst(struct planar_decoder *p, struct zn_r16_decoder *d, uint
         in = p->in_pad;
     }
     const size_t used = (size_t)(decode_turns(p, zn_r16_table_at(d, d->pos), in, out, n / TURN) - in);
-    const size_t n_esc = planar_list_escapes(p->marks, n, p->esc_pos);
+    uint64_t words;
+    const size_t n_esc = planar_count_marks(p->marks, n, &words);
     if (used > in_left || n_esc > esc_left) {
         p->x = before;
         return false;
     }
-    for (size_t i = 0; i < n_esc; i++) out[p->esc_pos[i]] = d->esc[i];
+    planar_patch(out, p->marks, words, d->esc);
     d->in += used;
     d->esc += n_esc;
     d->pos += n;

