@@ -35,7 +35,7 @@ FOREIGN = {
     "threads.h": {"engine"},
     "stdatomic.h": {"engine"},
     "errno.h": {"io"},
-    "unistd.h": {"io"},
+    "unistd.h": {"io", "engine"},
     "fcntl.h": {"io"},
     "sys/": {"io"},
     "locale.h": set(),
