@@ -8,7 +8,8 @@ enum { PIECE = 4096 };
 void zn_coder_carve(struct zn_coder *coder, struct zn_arena *arena, uint32_t max_chunk, enum zn_codec_use use) {
     coder->max_chunk = max_chunk;
     zn_codec_carve(&coder->codec, arena, max_chunk, use);
-    coder->planes = zn_carve(arena, (size_t)max_chunk + ZN_MAX_PLANES * ZN_SLACK);
+    /* fp16 has the widest planes: 19 bytes for 16 of the original. */
+    coder->planes = zn_carve(arena, (size_t)max_chunk + max_chunk / 4 + ZN_MAX_PLANES * ZN_SLACK);
     coder->piece = zn_carve(arena, PIECE);
     coder->fill = zn_carve(arena, (size_t)ZN_MAX_PLANES * PIECE);
 }
@@ -108,6 +109,13 @@ static bool legal_exponents(const uint8_t *plane, size_t n) {
     return all < 32;
 }
 
+/* Likewise the bits of its packed plane past element n. */
+static bool legal_masks(const uint8_t *plane, size_t n) {
+    if (n % 64 == 0) return true;
+    const uint8_t *last = plane + n / 64 * 24;
+    return (zn_get_u64(last) | zn_get_u64(last + 8) | zn_get_u64(last + 16)) >> n % 64 == 0;
+}
+
 static zipnn_status merge_pieces(struct zn_coder *coder, const struct chunk *c, struct ready *ready, uint8_t *out,
                                  enum zn_store store, zipnn_error *err) {
     const struct zn_kernels *k = coder->codec.k;
@@ -121,6 +129,8 @@ static zipnn_status merge_pieces(struct zn_coder *coder, const struct chunk *c, 
         for (unsigned p = 0; p <= top; p++) planes[p] = ready[p].at;
         if (info->shape == ZN_SHAPE_F16 && !legal_exponents(planes[top], n))
             return zn_fail(err, ZIPNN_E_CORRUPT, c->plane[top].at, "an exponent of fp16 is above 31");
+        if (info->shape == ZN_SHAPE_F16 && !legal_masks(planes[1], n))
+            return zn_fail(err, ZIPNN_E_CORRUPT, c->plane[1].at, "mantissa bits of fp16 past the last element");
         k->merge[info->shape](planes, n, out, store);
         for (unsigned p = 0; p <= top; p++)
             if (!ready[p].stream && !ready[p].constant) ready[p].at += zn_plane_size(c->layout, p, n);

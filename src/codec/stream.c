@@ -83,8 +83,16 @@ static zipnn_status decode_r16(struct zn_codec *c, unsigned depth, const struct 
     return zn_r16_finish(r, in->at, err);
 }
 
+/* zstd itself also takes several frames in a row, and frames to be skipped. */
+static bool is_one_frame(const struct zn_coded *in) {
+    return in->len >= 4 && zn_get_u32(in->data) == ZSTD_MAGICNUMBER &&
+           ZSTD_findFrameCompressedSize(in->data, in->len) == in->len;
+}
+
 static zipnn_status decode_zstd(struct zn_codec *c, const struct zn_coded *in, uint8_t *out, size_t n,
                                 zipnn_error *err) {
+    if (!is_one_frame(in))
+        return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "zstd stream of %zu bytes is not one frame", in->len);
     size_t got = ZSTD_decompressDCtx(c->zstd_dec, out, n, in->data, in->len);
     if (ZSTD_isError(got)) return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "zstd stream: %s", ZSTD_getErrorName(got));
     if (got != n) return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "zstd stream holds %zu bytes, %zu are needed", got, n);

@@ -4,8 +4,9 @@
     make_vectors.py FOLDER
 
 FOLDER gets NAME.znn and list.txt, with one line per archive: its file, what a decoder must answer, and for ok the length
-and the XXH3-128 of the original. The answers are ok, corrupt, unsupported, refused (either of these two) and digest:
-corrupt for a decoder that computes the digests of the whole original, which the specification leaves to it.
+and the XXH3-128 of the original. The answers: ok, corrupt, unsupported; and one of the latter from those
+decoders alone that read frames without original bytes (unread), or compute the XXH3-128 (digest) or the SHA-256 (sha256)
+of the original.
 """
 
 import pathlib
@@ -107,6 +108,8 @@ def good_layouts():
     yield "fp16_r16", Archive().chunk(halves(333), F16, [R16, R16, R16])
     yield "fp16_zeros", Archive().chunk(bytes(254), F16, [CONSTANT] * 3)
     yield "fp16_nibbles", Archive().chunk(struct.pack("<100H", *range(100)), F16, [RAW, RAW, NIBBLES])
+    largest = Archive(max_chunk=1 << 20).chunk(bytes(1 << 20), F16, [ZSTD] * 3)
+    yield "fp16_widest_planes", largest.chunk(halves(99), F16, [RAW, RAW, R16])
     yield "fp32", Archive().chunk(weights(300, 4), 4, [RAW, RAW, RAW, R16])
     yield "fp64", Archive().chunk(weights(150, 8), 6, [RAW] * 6 + [R16, R16])
     yield "int64", Archive().chunk(struct.pack("<100q", *range(100)), 5, [NIBBLES if p == 8 else RAW for p in range(8)])
@@ -219,14 +222,13 @@ def bad_headers():
 def bad_frames():
     data = noise(20)
     body = coded_chunk(data, 0, [RAW])
-    yield "chunk_without_bytes", "corrupt", Archive().add(body[:4] + u8(0) + u32(0))
+    yield "chunk_without_bytes", "unread", Archive().add(body[:4] + u8(0) + u32(0))
     yield "chunk_longer_than_original", "corrupt", bytes_plane(*with_128_lanes(277 - 257))
     yield "body_of_3", "corrupt", Archive().add(u8(128, 0, 0))
     yield "body_of_0", "corrupt", Archive().add(b"")
     yield "ancillary_with_original", "corrupt", Archive().chunk(data, 0, [RAW]).add(u8(128) + bytes(20), data)
     for kind in (0, 3, 127):
-        expected = "unsupported" if kind else "refused"
-        yield f"frame_kind_{kind}", expected, Archive().chunk(data, 0, [RAW]).add(u8(kind) + bytes(9))
+        yield f"frame_kind_{kind}", "unread", Archive().chunk(data, 0, [RAW]).add(u8(kind) + bytes(9))
     whole = Archive().add(body, data).add(body, data).coded()
     yield "frame_check", "corrupt", whole[:24] + u8(whole[24] ^ 1) + whole[25:]
     size = 16 + len(body)
@@ -251,9 +253,9 @@ def bad_indexes():
     yield "index_original_huge", "corrupt", archive(original=u64(2**64 - 1))
     yield "index_xxh3", "digest", archive(xxh3=xxh3_128(original[1:]))
     yield "index_xxh3_little_endian", "digest", archive(xxh3=xxh3_128(original)[::-1])
-    yield "index_sha256", "digest", archive(True, sha256=bytes(32))
+    yield "index_sha256", "sha256", archive(True, sha256=bytes(32))
     yield "index_sha256_cut", "corrupt", archive(True, sha256=b"")
-    yield "index_no_xxh3", "refused", archive(digests=u8(0), xxh3=b"")
+    yield "index_no_xxh3", "corrupt", archive(digests=u8(0), xxh3=b"")
     yield "index_digest_bit", "unsupported", archive(digests=u8(5))
     yield "index_reserved", "unsupported", archive(reserved=u16(1))
     yield "index_orig_len", "corrupt", archive(orig_len=1)
@@ -400,16 +402,16 @@ def bad_nested(data):
     yield "r16_ids_long", "corrupt", with_ids(stream(RAW, u8(0, 0, 0, 0)))
     yield "r16_ids_length_huge", "corrupt", with_ids(u8(RAW) + u32(2**32 - 1) + bytes(3))
     yield "r16_ids_codec_5", "unsupported", with_ids(stream(5, u8(0, 0, 0)))
-    yield "r16_ids_zstd", "refused", with_ids(stream(ZSTD, zstd_frame(bytes(3))))
+    yield "r16_ids_zstd", "corrupt", with_ids(stream(ZSTD, zstd_frame(bytes(3))))
     yield "r16_block_64", "corrupt", with_ids(stream(RAW, bytes(5)), 6)
     yield "r16_block_2_to_25", "corrupt", with_ids(stream(RAW, bytes(1)), 25)
     yield "r16_17_tables", "corrupt", with_ids(stream(RAW, bytes(3)), 7, 17)
     inner = R16Stream(data, b"", [Table(0, [])], lanes_log2=1, escapes_codec=R16)
     outer = R16Stream(data, b"", [Table(0, [])], lanes_log2=1)
     outer.nested_escapes = stream(R16, inner.coded())
-    yield "r16_nested_twice", "refused", bytes_plane(data, R16, outer.coded())
+    yield "r16_nested_twice", "corrupt", bytes_plane(data, R16, outer.coded())
     outer.nested_escapes = stream(ZSTD, zstd_frame(data))
-    yield "r16_escapes_zstd", "refused", bytes_plane(data, R16, outer.coded())
+    yield "r16_escapes_zstd", "corrupt", bytes_plane(data, R16, outer.coded())
 
 
 # ---- output ----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,35 @@
+/* Memory as a source or a sink, with the manners of pipes and files and faults on demand. */
+#ifndef ZN_TESTS_SUPPORT_STREAMS_H
+#define ZN_TESTS_SUPPORT_STREAMS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "zipnn/zipnn.h"
+
+struct zt_input {
+    const uint8_t *data;
+    size_t len, pos;
+    size_t longest;      /* read gives at most this many bytes at once; 0: as many as asked for */
+    atomic_size_t calls; /* made so far */
+    size_t failing_call; /* this call, counted from 1, fails with ZIPNN_E_IO; 0: none does */
+    atomic_bool overrun; /* a range outside the data was asked for */
+};
+
+struct zt_output {
+    uint8_t *data;
+    size_t cap;
+    size_t len; /* in order: bytes so far. At offsets: unused */
+    atomic_size_t written;
+    atomic_size_t calls;
+    size_t failing_call;
+    atomic_bool overrun;
+};
+
+zipnn_source zt_pipe(struct zt_input *in); /* read alone */
+zipnn_source zt_file(struct zt_input *in); /* read_at */
+
+zipnn_sink zt_pipe_sink(struct zt_output *out); /* write alone */
+zipnn_sink zt_file_sink(struct zt_output *out); /* write and write_at */
+
+#endif
