@@ -32,6 +32,8 @@ struct counts {
 
 /* Costs of the planes by position modulo the width, and in sum. */
 struct costs {
+    unsigned width;
+    uint64_t bit; /* what one bit per element costs */
     uint64_t plain[8], turned[8];
     uint64_t plain_sum, turned_sum;
     unsigned plain_constant, turned_constant; /* planes that cost nothing */
@@ -89,7 +91,7 @@ static uint64_t plane_cost(const struct sample *s, const uint32_t *counts) {
 }
 
 static struct costs measure(const struct sample *s, const struct counts *c) {
-    struct costs m = {0};
+    struct costs m = {.width = c->width, .bit = s->n * 8 / c->width * ZN_COST_ONE};
     for (unsigned j = 0; j < c->width; j++) {
         m.plain[j] = plane_cost(s, c->plain[j]);
         m.turned[j] = plane_cost(s, c->turned[j]);
@@ -116,7 +118,8 @@ static unsigned steepest(const uint64_t *costs, unsigned width) {
 
 /* The place of the top byte of rotated words: the byte that suffers when the bit it takes in is another element's, as
  * an exponent does. */
-static unsigned most_bound(const struct zn_kernels *k, const struct sample *s, const struct costs *m, unsigned width) {
+static unsigned most_bound(const struct zn_kernels *k, const struct sample *s, const struct costs *m) {
+    const unsigned width = m->width;
     uint32_t astray[8][256] = {{0}};
     for (unsigned j = 0; j < 8; j++) {
         const unsigned from = j + width - 1; /* in the element after, seen from every byte but the bottom one */
@@ -125,12 +128,11 @@ static unsigned most_bound(const struct zn_kernels *k, const struct sample *s, c
         else
             count_turned(k, s->plane[j], s->plane[from - 8] + 1, s->n - 1, astray[j % width]);
     }
-    const uint64_t bit = s->n * 8 / width * ZN_COST_ONE; /* one per element */
-    uint64_t best = bit / 64;                            /* less is chance */
+    uint64_t best = m->bit / 64; /* less is chance */
     unsigned top = steepest(m->turned, width);
     for (unsigned j = 0; j < width; j++) {
         const uint64_t cost = plane_cost(s, astray[j]);
-        if (m->turned[j] > 7 * bit || cost <= m->turned[j] + best) continue;
+        if (m->turned[j] > 7 * m->bit || cost <= m->turned[j] + best) continue;
         best = cost - m->turned[j];
         top = j;
     }
@@ -150,11 +152,18 @@ static bool beats(uint64_t cost, uint64_t rival, unsigned margin) {
     return cost < rival - rival / margin;
 }
 
+/* Whether a plane of few symbols gets cheaper by giving away its top bit for one from below: an exponent its sign. */
+static bool has_exponent(const struct costs *m) {
+    for (unsigned j = 0; j < m->width; j++)
+        if (m->turned[j] <= 6 * m->bit && m->turned[j] + m->bit / 64 < m->plain[j]) return true;
+    return false;
+}
+
 /* By order-0 measure floats gain little when rotated, but it frees their exponents from the sign, which halves the
  * symbols a table must list. Small integers would lose a constant plane by it. */
 static bool wants_turning(const struct costs *m) {
-    if (m->turned_constant < m->plain_constant) return m->turned_sum < m->plain_sum;
-    return !beats(m->plain_sum, m->turned_sum, 256);
+    if (m->turned_constant < m->plain_constant && !has_exponent(m)) return m->turned_sum < m->plain_sum;
+    return !beats(m->plain_sum, m->turned_sum, 128);
 }
 
 static enum zn_shape choose(const struct costs *m, uint64_t f16) {
@@ -196,11 +205,11 @@ struct zn_guess zn_sniff(const struct zn_kernels *k, const uint8_t *data, size_t
         case ZN_SHAPE_F16:
             return (struct zn_guess){shape, (steepest(m[1].turned, 2) + 1) % 2};
         case ZN_SHAPE_16R:
-            return (struct zn_guess){shape, (most_bound(k, &s, &m[1], 2) + 1) % 2};
+            return (struct zn_guess){shape, (most_bound(k, &s, &m[1]) + 1) % 2};
         case ZN_SHAPE_32R:
-            return (struct zn_guess){shape, (most_bound(k, &s, &m[2], 4) + 1) % 4};
+            return (struct zn_guess){shape, (most_bound(k, &s, &m[2]) + 1) % 4};
         case ZN_SHAPE_64R:
-            return (struct zn_guess){shape, (most_bound(k, &s, &m[3], 8) + 1) % 8};
+            return (struct zn_guess){shape, (most_bound(k, &s, &m[3]) + 1) % 8};
         default:
             return (struct zn_guess){ZN_SHAPE_8, 0};
     }
