@@ -1,0 +1,27 @@
+# A disk that becomes full: an error, and nothing is left behind.
+. "$(dirname "$0")/cli_lib.sh"
+
+mkdir disk
+unshare -m true 2>/dev/null || skip "needs to mount"
+model 12000 m
+zipnn m
+
+# In a file system of half the size.
+attempt() {
+    mount -t tmpfs -o "size=$1" none disk || exit 77
+    shift
+    "$@"
+    local code=$?
+    [ -z "$(ls -A disk)" ] || code=99
+    return "$code"
+}
+export -f attempt
+
+for threads in 1 2; do
+    expect 1 unshare -m bash -c "attempt 512k zipnn -T $threads m -o disk/m.znn"
+    says "disk/m.znn: cannot"
+    says "No space left on device"
+    expect 1 unshare -m bash -c "attempt 1m zipnn -dT $threads m.znn -o disk/m"
+    says "No space left on device"
+done
+finish

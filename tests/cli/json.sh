@@ -1,0 +1,74 @@
+# --json: one valid object per file and line, with the promised members.
+. "$(dirname "$0")/cli_lib.sh"
+command -v python3 >/dev/null || skip "needs python3"
+
+model 300 m
+cp m n.bin
+
+# has MEMBER...: each line is an object with exactly these members, in any order.
+has() {
+    python3 -c '
+import json, sys
+for line in open(sys.argv[1]):
+    members = sorted(json.loads(line))
+    assert members == sorted(sys.argv[2:]), members
+' "$home/out" "$@" 2>"$home/err" || fail "members: $*"
+}
+# value EXPRESSION: holds with x as the list of objects.
+value() {
+    python3 -c '
+import json, sys
+x = [json.loads(line) for line in open(sys.argv[1])]
+assert eval(sys.argv[2]), x
+' "$home/out" "$1" 2>"$home/err" || fail "$1"
+}
+
+expect 0 zipnn --json m n.bin
+has file output original stored n_chunks xxh3
+value 'len(x) == 2 and x[0]["file"] == "m" and x[0]["output"] == "m.znn" and x[1]["output"] == "n.bin.znn"'
+value "x[0]['original'] == $(stat -c %s m) and x[0]['stored'] == $(stat -c %s m.znn) and len(x[0]['xxh3']) == 32"
+value 'x[0]["xxh3"] == x[1]["xxh3"]'
+if command -v xxhsum >/dev/null; then
+    value "x[0]['xxh3'] == '$(xxhsum -H2 m | cut -d ' ' -f 1)'"
+fi
+
+expect 0 zipnn --json --sha256 m -o with_sha
+has file output original stored n_chunks xxh3 sha256
+value "x[0]['sha256'] == '$(sha256sum m | cut -d ' ' -f 1)'"
+expect 0 zipnn -t --json with_sha
+has file original stored n_chunks xxh3 sha256
+expect 0 zipnn -d --json with_sha -o back
+has file output original stored n_chunks xxh3 sha256
+
+expect 0 zipnn -l --json m.znn with_sha -q
+value 'len(x) == 2 and x[0]["n_tensors"] == 2 and x[0]["container"] == "safetensors" and x[0]["level"] == 3'
+value '"sha256" in x[1] and "sha256" not in x[0]'
+expect 0 zipnn -lv --json m.znn
+has file original stored n_tensors n_chunks container level xxh3 tensors
+value '[t["name"] for t in x[0]["tensors"]] == ["a.weight", "b"]'
+value 'x[0]["tensors"][0]["shape"] == [300, 64] and x[0]["tensors"][0]["dtype"] == "BF16"'
+value 'sum(t["original"] for t in x[0]["tensors"]) == 301 * 128'
+value 'all(0 < t["stored"] <= t["original"] for t in x[0]["tensors"])'
+
+# Failures are objects too.
+expect 3 zipnn -t --json m m.znn missing
+value '[sorted(o) for o in x] == [["error", "file", "message", "offset"], sorted(x[1]), ["error", "file", "message"]]'
+value 'x[0]["error"] == "format" and x[2]["error"] == "io"'
+
+# The plain list.
+expect 0 zipnn -l m.znn
+prints "safetensors"
+expect 0 zipnn -lv with_sha
+prints "a.weight [300, 64]"
+prints "$(sha256sum m | cut -d ' ' -f 1)"
+
+expect 0 zipnn bench --json -T 1 m n.bin
+has file original compressed compress_gbps decompress_gbps memcpy_gbps threads level kernel
+value 'len(x) == 2 and x[0]["threads"] == 1 and min(x[0]["compress_gbps"], x[0]["decompress_gbps"], x[0]["memcpy_gbps"]) > 0'
+value "x[0]['compressed'] == $(stat -c %s m.znn)"
+expect 0 zipnn bench m
+prints "decompress"
+: >empty
+expect 0 zipnn bench --json empty
+expect 1 zipnn bench missing
+finish

@@ -1,0 +1,259 @@
+/* Files as sources and sinks: what the command line cannot reach. */
+#define _GNU_SOURCE
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support/unit.h"
+#include "zipnn/zipnn.h"
+
+/* Each test runs in an empty folder. */
+static int enter_folder(void **state) {
+    char *folder = strdup("/tmp/zipnn-files-XXXXXX");
+    *state = folder;
+    return folder && mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
+}
+
+static size_t n_entries(void) {
+    size_t n = 0;
+    DIR *dir = opendir(".");
+    while (readdir(dir)) n++;
+    closedir(dir);
+    return n - 2; /* "." and ".." */
+}
+
+static int leave_folder(void **state) {
+    char *folder = *state;
+    DIR *dir = opendir(".");
+    for (struct dirent *e; (e = readdir(dir));) unlink(e->d_name);
+    closedir(dir);
+    int failed = chdir("/") || rmdir(folder);
+    free(folder);
+    return failed;
+}
+
+static void put(const char *path, const char *text) {
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void assert_file(const char *path, const char *text) {
+    char found[64] = "";
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    found[fread(found, 1, sizeof found - 1, f)] = '\0';
+    fclose(f);
+    assert_string_equal(found, text);
+}
+
+static zipnn_file *opened(const char *path) {
+    zipnn_file *f = NULL;
+    zipnn_error err;
+    if (zipnn_file_open(path, &f, &err) != ZIPNN_OK) fail_msg("%s", err.message);
+    return f;
+}
+
+static zipnn_file *created(const char *path, const zipnn_file *like, unsigned flags, const char *text) {
+    zipnn_file *f = NULL;
+    zipnn_error err;
+    zipnn_sink sink;
+    if (zipnn_file_create(path, like, flags, &f, &err) != ZIPNN_OK) fail_msg("%s", err.message);
+    zipnn_file_sink(f, &sink);
+    assert_int_equal(sink.write(sink.user, text, strlen(text), &err), ZIPNN_OK);
+    return f;
+}
+
+static void source_reads_anywhere_and_not_beyond(void **state) {
+    (void)state;
+    char buf[8] = "";
+    zipnn_source source;
+    zipnn_error err;
+    put("f", "0123456789");
+    zipnn_file *f = opened("f");
+    zipnn_file_source(f, &source);
+    assert_true(source.length == 10 && source.read_at && !source.read);
+    assert_int_equal(source.read_at(source.user, 7, buf, 3, &err), ZIPNN_OK);
+    assert_string_equal(buf, "789");
+    assert_int_equal(source.read_at(source.user, 7, buf, 4, &err), ZIPNN_E_IO);
+    assert_string_equal(err.message, "f: became shorter while it was read");
+    zipnn_file_close(f);
+}
+
+static void pipe_is_read_in_order(void **state) {
+    (void)state;
+    int fd[2];
+    char buf[8] = "";
+    size_t got;
+    zipnn_file *f = NULL;
+    zipnn_source source;
+    assert_int_equal(pipe2(fd, O_NONBLOCK), 0); /* a source waits, also where the descriptor does not */
+    assert_int_equal(zipnn_file_from_fd(fd[0], "pipe", &f, NULL), ZIPNN_OK);
+    zipnn_file_source(f, &source);
+    assert_true(source.length == UINT64_MAX && source.read && !source.read_at);
+    assert_int_equal(write(fd[1], "abc", 3), 3);
+    assert_int_equal(source.read(source.user, buf, sizeof buf, &got, NULL), ZIPNN_OK);
+    assert_int_equal(got, 3);
+    close(fd[1]);
+    assert_int_equal(source.read(source.user, buf, sizeof buf, &got, NULL), ZIPNN_OK);
+    assert_int_equal(got, 0);
+    zipnn_file_close(f);
+    close(fd[0]);
+}
+
+static void change_of_a_source_is_noticed(void **state) {
+    (void)state;
+    zipnn_error err;
+    put("f", "before");
+    zipnn_file *f = opened("f");
+    assert_int_equal(zipnn_file_unchanged(f, &err), ZIPNN_OK);
+    put("f", "before and after");
+    assert_int_equal(zipnn_file_unchanged(f, &err), ZIPNN_E_IO);
+    assert_string_equal(err.message, "f: changed while it was read");
+    zipnn_file_close(f);
+}
+
+static void only_the_opened_file_is_removed(void **state) {
+    (void)state;
+    zipnn_error err;
+    put("f", "one");
+    put("g", "other");
+    zipnn_file *f = opened("f");
+    assert_int_equal(rename("g", "f"), 0);
+    assert_int_equal(zipnn_file_remove(f, &err), ZIPNN_E_IO);
+    assert_file("f", "other");
+    zipnn_file_close(f);
+    f = opened("f");
+    assert_int_equal(zipnn_file_remove(f, &err), ZIPNN_OK);
+    zipnn_file_close(f);
+    assert_int_equal(n_entries(), 0);
+}
+
+static void file_appears_at_commit(void **state) {
+    (void)state;
+    zipnn_error err;
+    zipnn_file *f = created("f", NULL, 0, "text");
+    assert_int_equal(access("f", F_OK), -1);
+    assert_int_equal(n_entries(), 1);
+    assert_int_equal(zipnn_file_commit(f, &err), ZIPNN_OK);
+    assert_int_equal(n_entries(), 1);
+    assert_int_equal(zipnn_file_commit(f, &err), ZIPNN_E_ARGUMENT);
+    zipnn_file_close(f);
+    assert_file("f", "text");
+}
+
+static void file_without_commit_is_gone(void **state) {
+    (void)state;
+    zipnn_file_close(created("f", NULL, 0, "text"));
+    assert_int_equal(n_entries(), 0);
+    zipnn_file_close(NULL);
+}
+
+static void late_rival_is_not_replaced(void **state) {
+    (void)state;
+    zipnn_error err;
+    zipnn_file *f = created("f", NULL, 0, "mine");
+    put("f", "rival");
+    assert_int_equal(zipnn_file_commit(f, &err), ZIPNN_E_IO);
+    assert_string_equal(err.message, "f: already exists");
+    zipnn_file_close(f);
+    assert_file("f", "rival");
+    f = created("f", NULL, ZIPNN_FILE_REPLACE | ZIPNN_FILE_SYNC, "mine");
+    assert_int_equal(zipnn_file_commit(f, &err), ZIPNN_OK);
+    zipnn_file_close(f);
+    assert_file("f", "mine");
+    assert_int_equal(n_entries(), 1);
+}
+
+static void discarded_file_cannot_be_committed(void **state) {
+    (void)state;
+    zipnn_error err;
+    zipnn_file *f = created("f", NULL, 0, "text");
+    zipnn_file_discard(f);
+    assert_int_equal(n_entries(), 0);
+    assert_int_equal(zipnn_file_commit(f, &err), ZIPNN_E_IO);
+    zipnn_file_close(f);
+    assert_int_equal(n_entries(), 0);
+}
+
+static void temporary_is_private_when_the_model_is(void **state) {
+    (void)state;
+    struct stat st;
+    put("secret", "source");
+    assert_int_equal(chmod("secret", 0640), 0);
+    zipnn_file *like = opened("secret");
+    zipnn_file *f = created("f", like, 0, "text");
+    DIR *dir = opendir(".");
+    for (struct dirent *e; (e = readdir(dir));)
+        if (strncmp(e->d_name, ".zipnn-", 7) == 0) {
+            assert_int_equal(stat(e->d_name, &st), 0);
+            assert_int_equal(st.st_mode & 0777, 0600);
+        }
+    closedir(dir);
+    zipnn_file_close(like); /* needed at creation only */
+    assert_int_equal(zipnn_file_commit(f, NULL), ZIPNN_OK);
+    zipnn_file_close(f);
+    assert_int_equal(stat("f", &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0640);
+}
+
+static void writes_go_to_their_places(void **state) {
+    (void)state;
+    zipnn_error err;
+    zipnn_file *f = NULL;
+    zipnn_sink sink;
+    assert_int_equal(zipnn_file_create("f", NULL, 0, &f, &err), ZIPNN_OK);
+    zipnn_file_sink(f, &sink);
+    assert_int_equal(zipnn_file_reserve(f, 6, &err), ZIPNN_OK);
+    assert_int_equal(sink.write_at(sink.user, 3, "def", 3, &err), ZIPNN_OK);
+    assert_int_equal(sink.write_at(sink.user, 0, "abc", 3, &err), ZIPNN_OK);
+    assert_int_equal(zipnn_file_commit(f, &err), ZIPNN_OK);
+    zipnn_file_close(f);
+    assert_file("f", "abcdef");
+}
+
+static void long_paths_are_shortened_in_messages(void **state) {
+    (void)state;
+    char path[600];
+    zipnn_file *f = NULL;
+    zipnn_error err;
+    memset(path, 'p', sizeof path);
+    memcpy(path + sizeof path - 5, "/end", 5);
+    assert_int_equal(zipnn_file_open(path, &f, &err), ZIPNN_E_IO);
+    assert_non_null(strstr(err.message, "/end: cannot open: "));
+    assert_int_equal(zipnn_file_create(path, NULL, 0, &f, &err), ZIPNN_E_IO);
+    assert_int_equal(zipnn_file_create("f", NULL, 64, &f, &err), ZIPNN_E_ARGUMENT);
+    assert_int_equal(zipnn_file_create("", NULL, 0, &f, &err), ZIPNN_E_IO);
+    assert_int_equal(zipnn_file_create(".", NULL, ZIPNN_FILE_REPLACE, &f, &err), ZIPNN_E_IO);
+    assert_int_equal(n_entries(), 0);
+}
+
+static void there_is_a_processor(void **state) {
+    (void)state;
+    assert_true(zipnn_available_cpus() >= 1);
+}
+
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, enter_folder, leave_folder)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(source_reads_anywhere_and_not_beyond),
+        IN_FOLDER(pipe_is_read_in_order),
+        IN_FOLDER(change_of_a_source_is_noticed),
+        IN_FOLDER(only_the_opened_file_is_removed),
+        IN_FOLDER(file_appears_at_commit),
+        IN_FOLDER(file_without_commit_is_gone),
+        IN_FOLDER(late_rival_is_not_replaced),
+        IN_FOLDER(discarded_file_cannot_be_committed),
+        IN_FOLDER(temporary_is_private_when_the_model_is),
+        IN_FOLDER(writes_go_to_their_places),
+        IN_FOLDER(long_paths_are_shortened_in_messages),
+        cmocka_unit_test(there_is_a_processor),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
