@@ -119,7 +119,7 @@ static zipnn_status finish_sequence(struct unpack *u, const struct zn_frame *f, 
     size_t got;
     ZN_TRY(zn_index_read(u->tail + ZN_FRAME_LEN, f->body_len, u->header.max_chunk, u->at, &u->index, err));
     if (u->index.n_entries != u->n_frames ||
-        memcmp(u->index.entries, u->entries, (size_t)u->n_frames * ZN_ENTRY_LEN) != 0)
+        (u->n_frames && memcmp(u->index.entries, u->entries, (size_t)u->n_frames * ZN_ENTRY_LEN) != 0))
         return zn_fail(err, ZIPNN_E_CORRUPT, u->at, "index does not list the frames that precede it");
     ZN_TRY(read_exactly(u, trailer, sizeof trailer, err));
     ZN_TRY(zn_trailer_read(trailer, u->at + zn_frame_size(f), &index_len, err));
