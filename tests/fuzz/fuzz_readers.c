@@ -1,23 +1,56 @@
-/* Any bytes as the head of a file: the readers plan it, the plan tiles the file. */
+/* Any bytes as the head of a file, and as the header of a safetensors file: the readers plan it, the plan tiles the
+ * file, and so do the cuts. */
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/bytes.h"
+#include "chunk/cut.h"
 #include "readers/readers.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
+static void require(int holds) {
+    if (!holds) abort();
+}
+
+static void check_spans(const struct zn_plan *plan) {
+    struct zn_plan_walk walk = {plan, 0, 0};
+    for (size_t i = 0; i < 2 * plan->n_tensors + 1; i++) {
+        const uint64_t at = walk.at;
+        require(zn_plan_next(&walk).off == at);
+    }
+    require(walk.at == UINT64_MAX);
+}
+
+static void check_cuts(const struct zn_plan *plan) {
+    struct zn_cutter cutter;
+    zn_cutter_init(&cutter, plan);
+    uint64_t at = 0;
+    for (int i = 0; i < 100; i++) {
+        const struct zn_cut cut = zn_cut_next(&cutter);
+        require(cut.off == at && cut.len > 0 && cut.len <= ZN_CUT_MAX && cut.head < 8);
+        at += cut.len;
+    }
+}
+
+static void plan_file(const uint8_t *data, size_t len) {
     const zipnn_allocator alloc = zn_allocator_or_default(NULL);
     struct zn_plan plan;
     zn_plan_init(&plan, &alloc);
-    if (zn_reader_want(data, len) > ZN_MAX_HEAD) abort();
-    if (zn_reader_plan(data, len, &plan, NULL) != ZIPNN_OK) abort();
-
-    struct zn_plan_walk walk = {&plan, 0, 0};
-    for (size_t i = 0; i < 2 * plan.n_tensors + 1; i++) {
-        const uint64_t at = walk.at;
-        if (zn_plan_next(&walk).off != at) abort();
-    }
-    if (walk.at != UINT64_MAX) abort();
+    require(zn_reader_want(data, len) <= ZN_MAX_HEAD);
+    require(zn_reader_plan(data, len, &plan, NULL) == ZIPNN_OK);
+    check_spans(&plan);
+    check_cuts(&plan);
     zn_plan_free(&plan);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
+    plan_file(data, len);
+    uint8_t *file = malloc(8 + len);
+    require(file != NULL);
+    zn_put_u64(file, len);
+    if (len) memcpy(file + 8, data, len);
+    plan_file(file, 8 + len);
+    free(file);
     return 0;
 }
