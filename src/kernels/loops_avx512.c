@@ -1,5 +1,7 @@
-/* AVX-512 F, BW, VL, DQ, VBMI, VBMI2: 64 elements at a time. Where the compilers' vectorised loops are as good, these
- * are used; what is written out here is faster by (hot, gcc 12 / clang 14): FIGURES.
+/* AVX-512 F, BW, VL, DQ, VBMI, VBMI2: 64 elements at a time. The plain loops vectorised by gcc 12 / clang 14 for the
+ * same instructions, against what stands here, hot, GB/s of words: split 16R 17 / 6 against 40, split 32R 34 / 3
+ * against 40, merge 16R 15 / 11 against 41, merge 32R 12 / 9 against 41 (memcpy: 42); class_hist 1.4 against 6; assign
+ * 8 times as fast.
  */
 #include "kernels/hash.h"
 #include "kernels/r16.h"
