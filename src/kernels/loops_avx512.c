@@ -316,9 +316,9 @@ ZN_FN void assign(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, const
 
 const struct zn_kernels zn_kernels_avx512 = {
     .name = "avx512",
-    .r16_decode = zn_r16_decode_scalar,
-    .r16_decode_16r = zn_r16_decode_16r_scalar,
-    .r16_encode = zn_r16_encode_scalar,
+    .r16_decode = zn_r16_decode_avx512,
+    .r16_decode_16r = zn_r16_decode_16r_avx512,
+    .r16_encode = zn_r16_encode_avx512,
     .split = {plain_split_8, split_16, split_16r, split_32, split_32r, split_64, split_64r, split_f16},
     .merge = {merge_8, merge_16, merge_16r, merge_32, merge_32r, merge_64, merge_64r, merge_f16},
     .class_hist = class_hist,
