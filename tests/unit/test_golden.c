@@ -59,7 +59,11 @@ static size_t load(const char *folder, const char *file) {
     return len;
 }
 
-static unsigned restore_all_ways(zipnn_ctx *ctx, const char *folder, const struct expected *e) {
+/* In a context of its own, which has just the room that this archive's header asks for. */
+static unsigned restore_all_ways(zipnn_cpu cpu, const char *folder, const struct expected *e) {
+    const zipnn_options options = {.size = sizeof options, .cpu = cpu, .threads = 2};
+    zipnn_ctx *ctx;
+    if (zipnn_create(&options, &ctx, NULL) != ZIPNN_OK) return cpu == ZIPNN_CPU_SCALAR;
     unsigned n_wrong = 0;
     const size_t len = load(folder, e->file);
     for (const struct zt_way *way = zt_ways; way < zt_ways + ZT_N_WAYS; way++) {
@@ -72,6 +76,7 @@ static unsigned restore_all_ways(zipnn_ctx *ctx, const char *folder, const struc
         print_error("%s by %s, %s: expected %s, found %s (%s)\n", e->file, way->name, zipnn_kernel_name(ctx), e->answer,
                     zipnn_status_name(status), status == ZIPNN_OK ? "" : err.message);
     }
+    zipnn_destroy(ctx);
     return n_wrong;
 }
 
@@ -81,15 +86,11 @@ static unsigned check_folder(const char *folder, zipnn_cpu cpu) {
     snprintf(path, sizeof path, "%s/list.txt", folder);
     FILE *list = fopen(path, "r");
     if (!list) return 0;
-    const zipnn_options options = {.size = sizeof options, .cpu = cpu, .threads = 2};
-    zipnn_ctx *ctx;
-    zipnn_status status = zipnn_create(&options, &ctx, NULL);
-    while (status == ZIPNN_OK && fgets(line, sizeof line, list)) {
+    while (fgets(line, sizeof line, list)) {
         struct expected e = {.len = 0};
         assert_true(sscanf(line, "%199s %15s %zu %39s", e.file, e.answer, &e.len, e.digest) >= 2);
-        n_wrong += restore_all_ways(ctx, folder, &e);
+        n_wrong += restore_all_ways(cpu, folder, &e);
     }
-    if (status == ZIPNN_OK) zipnn_destroy(ctx);
     fclose(list);
     return n_wrong;
 }
