@@ -10,6 +10,7 @@ void zn_coder_carve(struct zn_coder *coder, struct zn_arena *arena, uint32_t max
     zn_codec_carve(&coder->codec, arena, max_chunk, use);
     /* fp16 has the widest planes: 19 bytes for 16 of the original. */
     coder->planes = zn_carve(arena, (size_t)max_chunk + max_chunk / 4 + ZN_MAX_PLANES * ZN_SLACK);
+    coder->spare = use == ZN_USE_BOTH ? zn_carve(arena, max_chunk) : NULL;
     coder->piece = zn_carve(arena, PIECE);
     coder->fill = zn_carve(arena, (size_t)ZN_MAX_PLANES * PIECE);
 }

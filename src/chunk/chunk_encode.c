@@ -34,37 +34,43 @@ static void write_head(struct zn_out *out, const struct grid *g, const uint8_t *
     zn_out_bytes(out, src + len - g->tail, g->tail);
 }
 
-/* Everything but the edges: plane records, then the planes. */
-static void write_planes(struct zn_coder *coder, const struct zn_effort *effort, const struct grid *g,
-                         const uint8_t *const *planes, struct zn_out *out) {
-    unsigned n_planes = zn_layouts[g->layout].n_planes;
-    uint8_t *record = zn_out_room(out, (size_t)n_planes * ZN_PLANE_LEN);
-    for (unsigned p = 0; p < n_planes; p++, record += ZN_PLANE_LEN) {
-        size_t before = zn_out_len(out);
-        size_t size = zn_plane_size(g->layout, p, g->n);
-        record[0] = (uint8_t)zn_stream_encode(&coder->codec, 0, effort, planes[p], size, out);
-        zn_put_u32(record + 1, (uint32_t)(zn_out_len(out) - before));
-    }
-}
-
-static void split(struct zn_coder *coder, const struct grid *g, const uint8_t *elements, const uint8_t **planes) {
+/* Where planes lie while a chunk is encoded. All but the top plane are mostly stored as they are, so they are split
+ * straight to the place where they will stay if all of them are; the top plane goes to scratch. */
+static void split(struct zn_coder *coder, const struct grid *g, const uint8_t *elements, uint8_t *room,
+                  const uint8_t **planes) {
     const struct zn_layout_info *info = &zn_layouts[g->layout];
     uint8_t *to[ZN_MAX_PLANES];
-    uint8_t *at = coder->planes;
     for (unsigned p = 0; p < info->n_planes; p++) {
-        planes[p] = to[p] = at;
-        at += (zn_plane_size(g->layout, p, g->n) + ZN_SLACK - 1) / ZN_SLACK * ZN_SLACK;
+        planes[p] = to[p] = p + 1 < info->n_planes ? room : coder->planes;
+        room += zn_plane_size(g->layout, p, g->n);
     }
     coder->codec.k->split[info->shape](elements, g->n, to);
+}
+
+static enum zn_codec_id encode_plane(struct zn_coder *coder, const struct zn_effort *effort, const uint8_t *plane,
+                                     size_t size, bool in_place, struct zn_out *out) {
+    struct zn_survey survey;
+    zn_stream_survey(&coder->codec, plane, size, &survey);
+    if (in_place && !survey.random && !survey.constant) {
+        memcpy(coder->spare, plane, size);
+        plane = coder->spare;
+    }
+    return zn_stream_encode(&coder->codec, 0, effort, &survey, plane, size, out);
 }
 
 static uint32_t encode_grid(struct zn_coder *coder, const struct zn_effort *effort, const struct grid *g,
                             const uint8_t *src, uint32_t len, uint8_t *body) {
     struct zn_out out = zn_out_of(body, zn_chunk_bound(len));
+    const unsigned n_planes = zn_layouts[g->layout].n_planes;
     const uint8_t *planes[ZN_MAX_PLANES] = {src};
-    if (zn_layouts[g->layout].n_planes > 1) split(coder, g, src + g->head, planes);
     write_head(&out, g, src, len);
-    write_planes(coder, effort, g, planes, &out);
+    uint8_t *record = zn_out_room(&out, (size_t)n_planes * ZN_PLANE_LEN);
+    if (n_planes > 1) split(coder, g, src + g->head, out.at, planes);
+    for (unsigned p = 0; p < n_planes; p++, record += ZN_PLANE_LEN) {
+        size_t before = zn_out_len(&out), size = zn_plane_size(g->layout, p, g->n);
+        record[0] = (uint8_t)encode_plane(coder, effort, planes[p], size, p + 1 < n_planes, &out);
+        zn_put_u32(record + 1, (uint32_t)(zn_out_len(&out) - before));
+    }
     return (uint32_t)zn_out_len(&out);
 }
 

@@ -45,7 +45,7 @@ struct zn_codec {
     size_t max_len; /* longest stream it takes */
     struct zn_r16_reader reader[ZN_MAX_DEPTH];
     struct zn_r16_fit *fit[ZN_MAX_DEPTH];
-    uint8_t *renorm, *escapes[ZN_MAX_DEPTH]; /* encoder: max_len + 2 * ZN_SLACK each */
+    uint8_t *renorm[ZN_MAX_DEPTH], *escapes[ZN_MAX_DEPTH]; /* encoder: max_len + 2 * ZN_SLACK each */
     void *zstd_enc, *zstd_dec;
 };
 
@@ -70,10 +70,22 @@ struct zn_coded {
 zipnn_status zn_stream_decode(struct zn_codec *c, unsigned depth, const struct zn_coded *in, uint8_t *out, size_t n,
                               zipnn_error *err);
 
+/* What a sample tells of a stream before it is coded. */
+struct zn_survey {
+    uint32_t counts[256];
+    uint64_t sampled; /* bytes counted */
+    uint64_t order0;  /* their cost at their own entropy, in ZN_COST_ONE units */
+    bool constant;    /* all bytes are equal: no sample, certain */
+    bool random;      /* as good as incompressible: to be stored */
+};
+
+void zn_stream_survey(const struct zn_codec *c, const uint8_t *plane, size_t n, struct zn_survey *survey);
+
 /* Encodes n bytes by whatever is smallest within the effort and appends the coded bytes to `out`. Never more than n
- * bytes; *out has room for n. The codec used is answered. `plane` must have no byte in common with out. */
+ * bytes; *out has room for n. The codec used is answered. Except for a random plane, which may lie anywhere, no byte of
+ * it is part of *out. */
 enum zn_codec_id zn_stream_encode(struct zn_codec *c, unsigned depth, const struct zn_effort *effort,
-                                  const uint8_t *plane, size_t n, struct zn_out *out);
+                                  const struct zn_survey *survey, const uint8_t *plane, size_t n, struct zn_out *out);
 
 /* ---- R16 piece by piece
  * -------------------------------------------------------------------------------------------------- */

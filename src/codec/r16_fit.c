@@ -102,9 +102,9 @@ static uint64_t xlog(uint64_t x) {
 }
 
 struct merger {
-    uint64_t own[ZN_R16_MAX_TABLES];                      /* cost of a cluster's counts at their entropy */
-    uint64_t extra[ZN_R16_MAX_TABLES][ZN_R16_MAX_TABLES]; /* what coding two clusters by one table costs more, a < b */
-    uint8_t into[ZN_R16_MAX_TABLES];                      /* where a cluster went */
+    uint64_t own[ZN_R16_MAX_TABLES];   /* cost of a cluster's counts at their entropy */
+    uint64_t extra[ZN_R16_MAX_TABLES]; /* what coding a cluster and its next neighbour by one table costs more */
+    uint8_t into[ZN_R16_MAX_TABLES];   /* where a cluster went */
     bool gone[ZN_R16_MAX_TABLES];
 };
 
@@ -116,7 +116,7 @@ static uint64_t joint_cost(const uint32_t *a, const uint32_t *b) {
 
 static void price_pair(struct merger *m, const struct zn_r16_fit *fit, unsigned a, unsigned b) {
     uint64_t joint = joint_cost(fit->sums[a], fit->sums[b]), apart = m->own[a] + m->own[b];
-    m->extra[a][b] = joint > apart ? joint - apart : 0;
+    m->extra[a] = joint > apart ? joint - apart : 0;
 }
 
 /* What one table less saves: its record, and the choice between the two in the ids. */
@@ -125,31 +125,35 @@ static uint64_t merge_saves(const struct zn_r16_fit *fit, unsigned a, unsigned b
     return TABLE_COST + xlog(na + nb) - xlog(na) - xlog(nb);
 }
 
+/* Clusters are in order of their mean class, so only neighbours are worth merging. */
+static unsigned next_left(const struct merger *m, unsigned n_tables, unsigned t) {
+    do t++;
+    while (t < n_tables && m->gone[t]);
+    return t;
+}
+
 static void merge_pair(struct merger *m, struct zn_r16_fit *fit, unsigned a, unsigned b) {
     for (unsigned c = 0; c < ZN_R16_CLASSES; c++) fit->sums[a][c] += fit->sums[b][c];
     fit->blocks[a] += fit->blocks[b];
     m->own[a] = zn_entropy(fit->sums[a], ZN_R16_CLASSES);
     m->gone[b] = true;
     m->into[b] = (uint8_t)a;
-    for (unsigned t = 0; t < fit->n_tables; t++) {
-        if (m->gone[t] || t == a) continue;
-        price_pair(m, fit, ZN_MIN(a, t), ZN_MAX(a, t));
-    }
+    unsigned before = a, after = next_left(m, fit->n_tables, a);
+    while (before > 0 && m->gone[before - 1]) before--;
+    if (before > 0) price_pair(m, fit, before - 1, a);
+    if (after < fit->n_tables) price_pair(m, fit, a, after);
 }
 
-/* The pair whose merging saves most; false when none saves anything. Counts are samples: `scale` brings them to all
- * symbols. */
+/* The neighbours whose merging saves most; false when none saves anything. Counts are samples: `scale` brings them to
+ * all symbols. */
 static bool best_pair(const struct merger *m, const struct zn_r16_fit *fit, uint64_t scale, unsigned *a, unsigned *b) {
     int64_t best = -1;
-    for (unsigned i = 0; i < fit->n_tables; i++) {
-        for (unsigned j = i + 1; j < fit->n_tables && !m->gone[i]; j++) {
-            if (m->gone[j]) continue;
-            int64_t saved = (int64_t)merge_saves(fit, i, j) - (int64_t)(m->extra[i][j] * scale);
-            if (saved <= best) continue;
-            best = saved;
-            *a = i;
-            *b = j;
-        }
+    for (unsigned i = 0, j; (j = next_left(m, fit->n_tables, i)) < fit->n_tables; i = j) {
+        int64_t saved = (int64_t)merge_saves(fit, i, j) - (int64_t)(m->extra[i] * scale);
+        if (saved <= best) continue;
+        best = saved;
+        *a = i;
+        *b = j;
     }
     return best >= 0;
 }
@@ -177,8 +181,7 @@ static void merge_tables(struct zn_r16_fit *fit, uint64_t scale) {
     struct merger m = {0};
     unsigned a = 0, b = 0;
     for (unsigned t = 0; t < fit->n_tables; t++) m.own[t] = zn_entropy(fit->sums[t], ZN_R16_CLASSES);
-    for (unsigned i = 0; i < fit->n_tables; i++)
-        for (unsigned j = i + 1; j < fit->n_tables; j++) price_pair(&m, fit, i, j);
+    for (unsigned t = 0; t + 1 < fit->n_tables; t++) price_pair(&m, fit, t, t + 1);
     while (best_pair(&m, fit, scale, &a, &b)) merge_pair(&m, fit, a, b);
     compact(&m, fit);
 }

@@ -1,7 +1,13 @@
 #include "base/cur.h"
 #include "codec/codec.h"
 
-enum { MAX_CLASSES = 240, MIN_BLOCK_LOG2 = 7, MAX_BLOCK_LOG2 = 24, MAX_LANES_LOG2 = 7 };
+enum {
+    MAX_CLASSES = 240,
+    MIN_BLOCK_LOG2 = 7,
+    MAX_BLOCK_LOG2 = 24,
+    ONE_BLOCK_LOG2 = 31, /* for kernels: no stream is that long */
+    MAX_LANES_LOG2 = 7
+};
 
 struct head {
     unsigned n_tables, n_classes;
@@ -102,7 +108,9 @@ zipnn_status zn_r16_open(struct zn_codec *c, unsigned depth, const struct zn_cod
     }
     d->tables = r->tables;
     d->ids = NULL;
-    if (h.n_tables > 1) {
+    if (h.n_tables == 1) {
+        d->block_log2 = ONE_BLOCK_LOG2;
+    } else {
         size_t n_blocks = ((n - 1) >> d->block_log2) + 1;
         ZN_TRY(read_ids(c, depth, &cur, in, n_blocks, h.n_tables, err));
         d->ids = r->ids;

@@ -34,7 +34,9 @@ static void write_nested(struct zn_codec *c, unsigned depth, const struct zn_eff
         return;
     }
     size_t before = zn_out_len(out);
-    head[0] = (uint8_t)zn_stream_encode(c, depth + 1, effort, p, n, out);
+    struct zn_survey survey;
+    zn_stream_survey(c, p, n, &survey);
+    head[0] = (uint8_t)zn_stream_encode(c, depth + 1, effort, &survey, p, n, out);
     zn_put_u32(head + 1, (uint32_t)(zn_out_len(out) - before));
 }
 
@@ -47,7 +49,7 @@ static void encode(struct zn_codec *c, unsigned depth, const uint8_t *plane, siz
     e->tables = codes;
     e->ids = fit->n_tables > 1 ? fit->ids : NULL;
     e->block_log2 = fit->block_log2;
-    e->out = c->renorm + n + 2 * ZN_SLACK;
+    e->out = c->renorm[depth] + n + 2 * ZN_SLACK;
     e->esc = c->escapes[depth] + n + 2 * ZN_SLACK;
     c->k->r16_encode(e, plane, n);
     e->tables = NULL;
@@ -60,7 +62,7 @@ bool zn_r16_write(struct zn_codec *c, unsigned depth, const struct zn_effort *ef
     struct zn_out o = zn_out_of(out->at, ZN_MIN(zn_out_left(out), n - 1));
     e.lanes_log2 = lanes_log2_of(n);
     encode(c, depth, plane, n, &e);
-    size_t n_renorm = (size_t)(c->renorm + n + 2 * ZN_SLACK - e.out);
+    size_t n_renorm = (size_t)(c->renorm[depth] + n + 2 * ZN_SLACK - e.out);
     size_t n_escapes = (size_t)(c->escapes[depth] + n + 2 * ZN_SLACK - e.esc);
 
     zn_out_u8(&o, (uint8_t)e.lanes_log2);
@@ -70,17 +72,11 @@ bool zn_r16_write(struct zn_codec *c, unsigned depth, const struct zn_effort *ef
     zn_out_u32(&o, (uint32_t)n_escapes);
     zn_out_bytes(&o, fit->classes, fit->n_classes);
     for (unsigned t = 0; t < fit->n_tables; t++) write_model(&o, fit->first[t], &fit->models[t]);
-    /* The renormalisation bytes are safe in c->renorm only until a nested stream is coded: put them at their place from
-     * the end first. */
-    if (n_renorm > zn_out_left(&o)) return false;
-    uint8_t *parked = o.end - n_renorm;
-    memcpy(parked, e.out, n_renorm);
-    o.end = parked;
     if (fit->n_tables > 1) write_nested(c, depth, effort, fit->ids, fit->n_blocks, &o);
     if (n_escapes) write_nested(c, depth, effort, e.esc, n_escapes, &o);
     for (unsigned i = 0; i < 1u << e.lanes_log2; i++) zn_out_u16(&o, e.state[i]);
+    zn_out_bytes(&o, e.out, n_renorm);
     if (o.full) return false;
-    memmove(o.at, parked, n_renorm);
-    out->at = o.at + n_renorm;
+    out->at = o.at;
     return true;
 }

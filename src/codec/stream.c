@@ -19,7 +19,7 @@ void zn_codec_carve(struct zn_codec *c, struct zn_arena *arena, size_t max_len, 
         r->ids = zn_carve(arena, max_blocks);
         r->esc = zn_carve(arena, max_len);
         c->fit[depth] = NULL;
-        c->escapes[depth] = NULL;
+        c->renorm[depth] = c->escapes[depth] = NULL;
         if (use == ZN_USE_DECODE) continue;
         struct zn_r16_fit *fit = zn_carve(arena, sizeof *fit);
         uint8_t *ids = zn_carve(arena, max_blocks);
@@ -29,9 +29,9 @@ void zn_codec_carve(struct zn_codec *c, struct zn_arena *arena, size_t max_len, 
             fit->hist = hist;
         }
         c->fit[depth] = fit;
+        c->renorm[depth] = zn_carve(arena, max_len + 2 * ZN_SLACK);
         c->escapes[depth] = zn_carve(arena, max_len + 2 * ZN_SLACK);
     }
-    c->renorm = use == ZN_USE_DECODE ? NULL : zn_carve(arena, max_len + 2 * ZN_SLACK);
 }
 
 zipnn_status zn_codec_open(struct zn_codec *c, const struct zn_kernels *k, enum zn_codec_use use, zipnn_error *err) {
@@ -126,29 +126,25 @@ zipnn_status zn_stream_decode(struct zn_codec *c, unsigned depth, const struct z
 
 enum {
     SHORTEST = 16,        /* below, a model cannot pay */
-    SAMPLED = 1 << 15,    /* bytes that suffice to see what a stream is like */
+    SAMPLED = 1 << 13,    /* bytes that suffice to see what a stream is like */
     RAW_ENTROPY = 2020,   /* 7.89 of 8 bits: not worth coding */
     PROBE_LEN = 16 << 10, /* what zstd is tried on first */
     MIN_GAIN_SHIFT = 6    /* a slow codec must save 1/64 */
 };
 
-/* What is known of a stream before it is coded. */
-struct survey {
-    uint32_t counts[256];
-    uint64_t sampled;
-    uint64_t order0; /* cost of the sample at its own entropy */
-};
-
-static void take_survey(const struct zn_kernels *k, const uint8_t *p, size_t n, struct survey *s) {
-    memset(s->counts, 0, sizeof s->counts);
-    k->byte_hist(p, n, ZN_MAX(n / SAMPLED, (size_t)1), s->counts);
-    s->sampled = 0;
-    for (unsigned i = 0; i < 256; i++) s->sampled += s->counts[i];
-    s->order0 = zn_entropy(s->counts, 256);
-}
-
 static bool is_constant(const uint8_t *p, size_t n) {
     return p[0] == p[n - 1] && memcmp(p, p + 1, n - 1) == 0;
+}
+
+void zn_stream_survey(const struct zn_codec *c, const uint8_t *plane, size_t n, struct zn_survey *s) {
+    memset(s, 0, sizeof *s);
+    s->constant = n > 0 && is_constant(plane, n);
+    s->random = n < SHORTEST;
+    if (s->constant || s->random) return;
+    c->k->byte_hist(plane, n, ZN_MAX(n / SAMPLED, (size_t)1), s->counts);
+    for (unsigned i = 0; i < 256; i++) s->sampled += s->counts[i];
+    s->order0 = zn_entropy(s->counts, 256);
+    s->random = s->order0 >= s->sampled * RAW_ENTROPY;
 }
 
 static bool fits_nibbles(const uint8_t *p, size_t n) {
@@ -177,39 +173,43 @@ static size_t worthwhile(size_t rival) {
 /* zstd is slow to decode. It is tried where its Huffman coder beats R16 since too many symbols matter, and where it
  * sees more than order-0 statistics do, judged by a piece from the middle; never on a stream that R16 more than halves,
  * as it does with exponents. */
-static bool zstd_may_pay(struct zn_codec *c, const struct survey *s, const uint8_t *p, size_t n, size_t rival) {
+static bool zstd_may_pay(struct zn_codec *c, const struct zn_survey *s, const uint8_t *p, size_t n, size_t rival) {
     if (rival < n / 2) return false;
     size_t ideal = (size_t)(s->order0 * n / s->sampled / (8 * ZN_COST_ONE));
     if (ideal < worthwhile(rival)) return true;
     size_t piece = ZN_MIN(n, (size_t)PROBE_LEN);
-    size_t got = ZSTD_compressCCtx(c->zstd_enc, c->renorm, piece, p + (n - piece) / 2, piece, 1);
+    size_t got = ZSTD_compressCCtx(c->zstd_enc, c->renorm[0], piece, p + (n - piece) / 2, piece, 1);
     return !ZSTD_isError(got) && got < worthwhile((size_t)((uint64_t)rival * piece / n));
 }
 
+/* The coders that use a model of the plane; false when storing it is as good. */
+static bool encode_modelled(struct zn_codec *c, unsigned depth, const struct zn_effort *effort,
+                            const struct zn_survey *s, const uint8_t *plane, size_t n, struct zn_out *out,
+                            enum zn_codec_id *codec) {
+    size_t expected = depth < ZN_MAX_DEPTH ? zn_r16_fit(c, depth, effort, plane, n, s->counts) : n;
+    size_t rival = ZN_MIN(expected, n);
+    if (depth > 0 && n / 2 < rival && fits_nibbles(plane, n)) {
+        write_nibbles(plane, n, out);
+        *codec = ZN_CODEC_NIBBLES;
+        return true;
+    }
+    *codec = ZN_CODEC_ZSTD;
+    if (depth == 0 && zstd_may_pay(c, s, plane, n, rival) &&
+        write_zstd(c, effort->zstd_level, plane, n, worthwhile(rival), out))
+        return true;
+    *codec = ZN_CODEC_R16;
+    return expected < n && zn_r16_write(c, depth, effort, plane, n, out);
+}
+
 enum zn_codec_id zn_stream_encode(struct zn_codec *c, unsigned depth, const struct zn_effort *effort,
-                                  const uint8_t *plane, size_t n, struct zn_out *out) {
-    if (n >= 1 && is_constant(plane, n)) {
+                                  const struct zn_survey *survey, const uint8_t *plane, size_t n, struct zn_out *out) {
+    enum zn_codec_id codec;
+    if (survey->constant) {
         zn_out_u8(out, plane[0]);
         return ZN_CODEC_CONSTANT;
     }
-    if (n < SHORTEST) {
-        zn_out_bytes(out, plane, n);
-        return ZN_CODEC_RAW;
-    }
-    struct survey s;
-    take_survey(c->k, plane, n, &s);
-    bool modelled = depth < ZN_MAX_DEPTH && s.order0 < s.sampled * RAW_ENTROPY;
-    size_t expected = modelled ? zn_r16_fit(c, depth, effort, plane, n, s.counts) : n;
-    size_t rival = ZN_MIN(expected, n);
-
-    if (depth > 0 && n / 2 < rival && fits_nibbles(plane, n)) {
-        write_nibbles(plane, n, out);
-        return ZN_CODEC_NIBBLES;
-    }
-    if (depth == 0 && zstd_may_pay(c, &s, plane, n, rival) &&
-        write_zstd(c, effort->zstd_level, plane, n, worthwhile(rival), out))
-        return ZN_CODEC_ZSTD;
-    if (expected < n && zn_r16_write(c, depth, effort, plane, n, out)) return ZN_CODEC_R16;
-    zn_out_bytes(out, plane, n);
+    if (!survey->random && encode_modelled(c, depth, effort, survey, plane, n, out, &codec)) return codec;
+    uint8_t *to = zn_out_room(out, n);
+    if (to && to != plane && n) memmove(to, plane, n);
     return ZN_CODEC_RAW;
 }
