@@ -1,5 +1,7 @@
 #include "api/context.h"
 
+#include "plan/dtype.h"
+
 #define TEXT_OF(x) #x
 #define VERSION_TEXT(major, minor, patch) TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
 
@@ -26,6 +28,9 @@ static zipnn_status copy_options(const zipnn_options *given, zipnn_options *o, z
                            "zipnn_options has fields that this library does not know");
     if ((o->allocator.alloc == NULL) != (o->allocator.release == NULL))
         return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "an allocator needs both alloc and release");
+    if ((unsigned)o->dtype >= ZN_N_DTYPES || (unsigned)o->verify > ZIPNN_VERIFY_OFF)
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "dtype %d or verify %d does not exist", (int)o->dtype,
+                       (int)o->verify);
     return ZIPNN_OK;
 }
 
