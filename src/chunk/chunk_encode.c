@@ -12,7 +12,8 @@ struct grid {
 static struct grid choose_grid(const struct zn_kernels *k, struct zn_chunk_hint hint, const uint8_t *src,
                                uint32_t len) {
     struct grid g = {zn_layout_of_dtype(hint.dtype), hint.head, 0, 0};
-    if (hint.dtype == ZIPNN_DTYPE_UNKNOWN) {
+    /* Bytes are measured even when a reader calls them so: packed and quantised weights often have a period. */
+    if (g.layout == ZN_LAYOUT_8) {
         struct zn_guess guess = zn_sniff(k, src, len);
         g.layout = zn_layout_of_shape(guess.shape);
         g.head = guess.head;

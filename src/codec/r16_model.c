@@ -2,7 +2,10 @@
 #include "codec/r16_fit.h"
 
 enum {
-    ESCAPE_COST = 6 * ZN_COST_ONE, /* what an escape's own byte costs, about */
+    /* What an escape's own byte costs, about: few symbols with a class of their own escape, and they are alike; the
+       others may be anything. */
+    ESCAPE_COST = 5 * ZN_COST_ONE,
+    STRANGER_COST = 8 * ZN_COST_ONE,
     LISTED_SHIFT = 8 /* below 1/256 of the symbols a class is not worth the slot it takes from the others */
 };
 
@@ -75,7 +78,8 @@ uint64_t zn_r16_model_fit(const uint32_t *counts, enum zn_counts kind, const uin
     *first = (uint8_t)lo;
     model->n = (uint8_t)k;
     model->esc_freq = freq[k];
-    uint64_t cost = (uint64_t)entry[k] * ESCAPE_COST;
+    uint32_t strangers = counts[ZN_R16_CLASSES - 1];
+    uint64_t cost = (uint64_t)(entry[k] - strangers) * ESCAPE_COST + (uint64_t)strangers * STRANGER_COST;
     for (unsigned i = 0; i < n; i++) cost += (uint64_t)entry[i] * (6 * ZN_COST_ONE - zn_log2(freq[i]));
     for (unsigned i = 0; i < k; i++) {
         model->sym[i] = classes[lo + i];
