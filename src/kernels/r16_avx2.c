@@ -306,12 +306,6 @@ ZN_FN uint8_t *encode_turns(struct avx2_encoder *a, const struct encode_ranks *r
     return out;
 }
 
-/* Where the burst that ends at `end` begins: whole turns, within one block. */
-ZN_FN size_t burst_start(const struct zn_r16_encoder *e, size_t end) {
-    const size_t start = end > BURST ? end - BURST : 0;
-    return e->ids ? ZN_MAX(start, (end - 1) >> e->block_log2 << e->block_log2) : start;
-}
-
 void zn_r16_encode_avx2(struct zn_r16_encoder *e, const uint8_t *src, size_t n) {
     const size_t whole = e->lanes_log2 == 7 ? n - n % TURN : 0;
     zn_r16_encode_range_scalar(e, src, whole, n);
@@ -321,7 +315,7 @@ void zn_r16_encode_avx2(struct zn_r16_encoder *e, const uint8_t *src, size_t n) 
     find_rows(&a, e->class_of);
     planar_load(&a.x, e->state);
     for (size_t end = whole, start; end > 0; end = start) {
-        start = burst_start(e, end);
+        start = planar_burst_start(e, end);
         e->out = encode_turns(&a, ranks_at(&a, e, start), src + start, end - start, e->out);
         e->esc = planar_put_escapes(a.marks, src + start, end - start, e->esc);
     }

@@ -139,6 +139,12 @@ ZN_FN bool planar_decode_16r(struct zn_r16_decoder *d, const uint8_t *raw, uint8
     return done == n || zn_r16_decode_16r_scalar(d, raw + done, out + 2 * done, n - done, store);
 }
 
+/* Where the burst that ends at `end` begins: whole turns, within one block. */
+ZN_FN size_t planar_burst_start(const struct zn_r16_encoder *e, size_t end) {
+    const size_t start = end > BURST ? end - BURST : 0;
+    return e->ids ? ZN_MAX(start, (end - 1) >> e->block_log2 << e->block_log2) : start;
+}
+
 /* Writes the symbols of src[0, n) whose bit is set in `marks` below `esc`, the last one first. As above, the first
  * three of a word take no branch; what they write too much lies in the slack or is overwritten. */
 ZN_FN uint8_t *planar_put_escapes(const uint8_t *marks, const uint8_t *src, size_t n, uint8_t *esc) {
