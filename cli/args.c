@@ -70,82 +70,51 @@ static bool parse_cpu(const char *text, zipnn_cpu *cpu) {
     return false;
 }
 
-static bool set_output(struct args *a, const char *value) {
+static void set_output(struct args *a, const char *value) {
     a->to_stdout = strcmp(value, "-") == 0 || strcmp(value, "/dev/stdout") == 0;
     a->output = a->to_stdout ? NULL : value;
-    return true;
+}
+
+/* The options that say what is to be done; false for all others. */
+static bool choose_operation(struct args *a, enum option_id id) {
+    static const struct {
+        enum option_id id;
+        enum operation operation;
+    } choices[] = {{OPT_COMPRESS, OP_COMPRESS}, {OPT_DECOMPRESS, OP_RESTORE}, {OPT_TEST, OP_TEST},
+                   {OPT_LIST, OP_LIST},         {OPT_HELP, OP_HELP},          {OPT_VERSION, OP_VERSION}};
+    for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++) {
+        if (choices[i].id != id) continue;
+        a->operation = choices[i].operation;
+        return true;
+    }
+    return false;
+}
+
+/* The options without a value that set something. */
+static void set_flag(struct args *a, enum option_id id, char letter) {
+    if (id == OPT_STDOUT) set_output(a, "-");
+    if (id == OPT_FORCE) a->force = true;
+    if (id == OPT_KEEP) a->remove = false;
+    if (id == OPT_REMOVE) a->remove = a->sync = true;
+    if (id == OPT_SYNC) a->sync = true;
+    if (id == OPT_RECURSIVE) a->recursive = true;
+    if (id == OPT_LEVEL) a->level = letter - '0';
+    if (id == OPT_FAST) a->level = ZIPNN_LEVEL_FAST;
+    if (id == OPT_BEST) a->level = ZIPNN_LEVEL_BEST;
+    if (id == OPT_SHA256) a->sha256 = true;
+    if (id == OPT_NO_VERIFY) a->verify = false;
+    if (id == OPT_QUIET) a->verbosity = -1;
+    if (id == OPT_VERBOSE) a->verbosity = 1;
+    if (id == OPT_JSON) a->json = true;
 }
 
 /* Carries out one option. False when its value makes no sense. */
 static bool apply(struct args *a, enum option_id id, char letter, const char *value) {
-    switch (id) {
-        case OPT_COMPRESS:
-            a->operation = OP_COMPRESS;
-            return true;
-        case OPT_DECOMPRESS:
-            a->operation = OP_RESTORE;
-            return true;
-        case OPT_TEST:
-            a->operation = OP_TEST;
-            return true;
-        case OPT_LIST:
-            a->operation = OP_LIST;
-            return true;
-        case OPT_STDOUT:
-            return set_output(a, "-");
-        case OPT_OUTPUT:
-            return set_output(a, value);
-        case OPT_FORCE:
-            a->force = true;
-            return true;
-        case OPT_KEEP:
-            a->remove = false;
-            return true;
-        case OPT_REMOVE:
-            a->remove = a->sync = true;
-            return true;
-        case OPT_SYNC:
-            a->sync = true;
-            return true;
-        case OPT_RECURSIVE:
-            a->recursive = true;
-            return true;
-        case OPT_LEVEL:
-            a->level = letter - '0';
-            return true;
-        case OPT_FAST:
-            a->level = ZIPNN_LEVEL_FAST;
-            return true;
-        case OPT_BEST:
-            a->level = ZIPNN_LEVEL_BEST;
-            return true;
-        case OPT_THREADS:
-            return parse_threads(value, &a->threads);
-        case OPT_SHA256:
-            a->sha256 = true;
-            return true;
-        case OPT_NO_VERIFY:
-            a->verify = false;
-            return true;
-        case OPT_CPU:
-            return parse_cpu(value, &a->cpu);
-        case OPT_QUIET:
-            a->verbosity = -1;
-            return true;
-        case OPT_VERBOSE:
-            a->verbosity = 1;
-            return true;
-        case OPT_JSON:
-            a->json = true;
-            return true;
-        case OPT_HELP:
-            a->operation = OP_HELP;
-            return true;
-        case OPT_VERSION:
-            a->operation = OP_VERSION;
-            return true;
-    }
-    return false;
+    if (id == OPT_OUTPUT) set_output(a, value);
+    if (id == OPT_THREADS) return parse_threads(value, &a->threads);
+    if (id == OPT_CPU) return parse_cpu(value, &a->cpu);
+    if (!choose_operation(a, id)) set_flag(a, id, letter);
+    return true;
 }
 
 static const struct option *find_letter(char letter) {
