@@ -1,3 +1,4 @@
+/* NEON, which every AArch64 processor has: the plain loops, vectorised by the compiler. */
 #include "kernels/hash.h"
 #include "kernels/r16.h"
 #include "kernels/sets.h"
@@ -32,6 +33,8 @@ const struct zn_kernels zn_kernels_neon = {
     .class_hist = plain_class_hist,
     .byte_hist = plain_byte_hist,
     .assign = plain_assign,
+    .hist_means = plain_hist_means,
+    .hist_sums = plain_hist_sums,
     .xxh3_64 = zn_xxh3_64_scalar,
     .xxh3_update = zn_xxh3_update_scalar,
 };
