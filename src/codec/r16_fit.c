@@ -10,9 +10,8 @@ enum {
     UNLISTED = ZN_R16_CLASSES - 1,
     DEAREST = 14 * ZN_COST_ONE, /* code length given to what a cluster has not seen: an escape and its byte */
     TABLE_COST = 12 * 8 * ZN_COST_ONE,
-    BLOCKS_LOG2 = 7, /* a stream has at least 128 blocks if they can be that small */
-    MEAN_STEPS = 16, /* resolution of a block's mean class when sorting */
-    N_MEANS = ZN_R16_CLASSES * MEAN_STEPS
+    BLOCKS_LOG2 = 7,              /* a stream has at least 128 blocks if they can be that small */
+    N_MEANS = ZN_R16_CLASSES * 16 /* hist_means answers in 1/16 */
 };
 
 /* The up to 31 most frequent symbols become classes, in ascending order. */
@@ -40,35 +39,23 @@ static void choose_classes(struct zn_r16_fit *fit, const uint32_t *counts) {
     }
 }
 
-static uint32_t block_mean(const uint16_t *hist) {
-    uint32_t n = 0, sum = 0;
-    for (unsigned c = 0; c < UNLISTED; c++) {
-        n += hist[c];
-        sum += hist[c] * c;
-    }
-    return n ? sum * MEAN_STEPS / n : 0;
-}
-
 /* First guess: blocks in order of their mean class, cut into equal parts. */
-static void guess_ids(struct zn_r16_fit *fit, unsigned n_tables) {
+static void guess_ids(const struct zn_kernels *k, struct zn_r16_fit *fit, unsigned n_tables) {
     uint32_t below[N_MEANS + 1] = {0};
-    for (size_t b = 0; b < fit->n_blocks; b++) below[block_mean(fit->hist[b]) + 1]++;
+    k->hist_means((const uint16_t(*)[ZN_R16_CLASSES])fit->hist, fit->n_blocks, fit->means);
+    for (size_t b = 0; b < fit->n_blocks; b++) below[fit->means[b] + 1]++;
     for (unsigned m = 1; m <= N_MEANS; m++) below[m] += below[m - 1];
     for (size_t b = 0; b < fit->n_blocks; b++) {
-        uint32_t place = below[block_mean(fit->hist[b])]++;
+        uint32_t place = below[fit->means[b]]++;
         fit->ids[b] = (uint8_t)((uint64_t)place * n_tables / fit->n_blocks);
     }
 }
 
-static void add_up(struct zn_r16_fit *fit) {
+static void add_up(const struct zn_kernels *k, struct zn_r16_fit *fit) {
     memset(fit->sums, 0, sizeof fit->sums);
     memset(fit->blocks, 0, sizeof fit->blocks);
-    for (size_t b = 0; b < fit->n_blocks; b++) {
-        uint32_t *sum = fit->sums[fit->ids[b]];
-        const uint16_t *hist = fit->hist[b];
-        for (unsigned c = 0; c < ZN_R16_CLASSES; c++) sum[c] += hist[c];
-        fit->blocks[fit->ids[b]]++;
-    }
+    k->hist_sums((const uint16_t(*)[ZN_R16_CLASSES])fit->hist, fit->n_blocks, fit->ids, fit->sums);
+    for (size_t b = 0; b < fit->n_blocks; b++) fit->blocks[fit->ids[b]]++;
 }
 
 static void code_lengths(const uint32_t *sum, uint16_t *cost) {
@@ -80,15 +67,15 @@ static void code_lengths(const uint32_t *sum, uint16_t *cost) {
     cost[UNLISTED] = DEAREST;
 }
 
-static void cluster(struct zn_codec *c, struct zn_r16_fit *fit, unsigned n_tables, unsigned rounds) {
-    guess_ids(fit, n_tables);
-    add_up(fit);
+static void cluster(const struct zn_kernels *k, struct zn_r16_fit *fit, unsigned n_tables, unsigned rounds) {
+    guess_ids(k, fit, n_tables);
+    add_up(k, fit);
     for (unsigned round = 0; round < rounds; round++) {
         uint16_t cost[ZN_R16_MAX_TABLES][ZN_R16_CLASSES];
         for (unsigned t = 0; t < n_tables; t++) code_lengths(fit->sums[t], cost[t]);
-        c->k->assign((const uint16_t(*)[ZN_R16_CLASSES])fit->hist, fit->n_blocks,
-                     (const uint16_t(*)[ZN_R16_CLASSES])cost, n_tables, fit->ids);
-        add_up(fit);
+        k->assign((const uint16_t(*)[ZN_R16_CLASSES])fit->hist, fit->n_blocks, (const uint16_t(*)[ZN_R16_CLASSES])cost,
+                  n_tables, fit->ids);
+        add_up(k, fit);
     }
     fit->n_tables = n_tables;
 }
@@ -216,7 +203,7 @@ size_t zn_r16_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *ef
     unsigned step = step_of(effort, fit->block_log2, n);
     c->k->class_hist(plane, n, fit->block_log2, fit->class_of, fit->n_classes, step, fit->hist);
     max_tables = (unsigned)ZN_MIN(max_tables, fit->n_blocks);
-    cluster(c, fit, max_tables, max_tables > 1 ? effort->rounds : 0);
+    cluster(c->k, fit, max_tables, max_tables > 1 ? effort->rounds : 0);
     if (max_tables > 1) merge_tables(fit, step);
 
     uint64_t cost = 0;

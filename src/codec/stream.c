@@ -24,7 +24,9 @@ void zn_codec_carve(struct zn_codec *c, struct zn_arena *arena, size_t max_len, 
         struct zn_r16_fit *fit = zn_carve(arena, sizeof *fit);
         uint8_t *ids = zn_carve(arena, max_blocks);
         void *hist = zn_carve(arena, max_blocks * sizeof *fit->hist);
+        void *means = zn_carve(arena, max_blocks * sizeof *fit->means);
         if (fit) {
+            fit->means = means;
             fit->ids = ids;
             fit->hist = hist;
         }

@@ -159,6 +159,14 @@ struct zn_kernels {
     void (*assign)(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, const uint16_t (*cost)[ZN_R16_CLASSES],
                    unsigned n_tables, uint8_t *ids);
 
+    /* The mean class of each block's symbols in 1/16 class, rounded down, class 31 left out; 0 for a block without
+     * others. */
+    void (*hist_means)(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, uint16_t *means);
+
+    /* Adds the counts of each block b to sums[ids[b]]. */
+    void (*hist_sums)(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, const uint8_t *ids,
+                      uint32_t (*sums)[ZN_R16_CLASSES]);
+
     /* XXH3-64 with seed 0. */
     uint64_t (*xxh3_64)(const void *data, size_t len);
 

@@ -366,6 +366,8 @@ const struct zn_kernels zn_kernels_avx2 = {
     .class_hist = class_hist,
     .byte_hist = plain_byte_hist,
     .assign = assign,
+    .hist_means = plain_hist_means,
+    .hist_sums = plain_hist_sums,
     .xxh3_64 = zn_xxh3_64_avx2,
     .xxh3_update = zn_xxh3_update_avx2,
 };

@@ -32,6 +32,8 @@ const struct zn_kernels zn_kernels_scalar = {
     .class_hist = plain_class_hist,
     .byte_hist = plain_byte_hist,
     .assign = plain_assign,
+    .hist_means = plain_hist_means,
+    .hist_sums = plain_hist_sums,
     .xxh3_64 = zn_xxh3_64_scalar,
     .xxh3_update = zn_xxh3_update_scalar,
 };
