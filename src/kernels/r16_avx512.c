@@ -5,6 +5,8 @@
  * high byte asks for renormalisation, and one expansion over the low plane feeds it. For the multiplication the planes
  * become 16-bit words, the even lanes in one vector and the odd ones in the other.
  */
+#include <string.h>
+
 #include "base/bytes.h"
 #include "kernels/r16.h"
 
@@ -18,12 +20,26 @@
 enum {
     GROUP = 64,
     TURN = ZN_R16_LANES,
-    BURST = 16, /* turns proved at a time; their output passes through the first-level cache */
+    BURST = 16,           /* turns between two looks at the feeds */
+    REACH = BURST * TURN, /* the most bytes that a burst takes of a feed */
     CLASS_ESC = ZN_R16_CLASSES - 1
 };
 
+/* Masks over bytes. The compilers do not get to see that `mask_of` is constant: clang would take masked lookups apart
+ * into lookups and masks. */
 #define ODD_BYTES UINT64_C(0xaaaaaaaaaaaaaaaa)
 #define EVEN_BYTES UINT64_C(0x5555555555555555)
+
+AVX512_INLINE __mmask64 mask_of(uint64_t bits) {
+    __mmask64 m = bits;
+    __asm__("" : "+Yk"(m));
+    return m;
+}
+
+/* Even bytes of one vector, odd bytes of the other. */
+AVX512_INLINE __m512i even_odd(__m512i even, __m512i odd) {
+    return _mm512_ternarylogic_epi32(_mm512_set1_epi16(0xff), even, odd, 0xca); /* a ? b : c */
+}
 
 /* ---- lanes: planes and words ---- */
 
@@ -52,69 +68,82 @@ AVX512_INLINE void planes_store(uint16_t *state, struct planes p) {
 }
 
 AVX512_INLINE struct words words_of(struct planes p) {
-    return (struct words){
-        _mm512_mask_blend_epi8(ODD_BYTES, p.lo, _mm512_slli_epi16(p.hi, 8)),
-        _mm512_mask_blend_epi8(ODD_BYTES, _mm512_srli_epi16(p.lo, 8), p.hi),
-    };
+    return (struct words){even_odd(p.lo, _mm512_slli_epi16(p.hi, 8)), even_odd(_mm512_srli_epi16(p.lo, 8), p.hi)};
 }
 
 AVX512_INLINE struct planes planes_of(struct words w) {
-    return (struct planes){
-        _mm512_mask_blend_epi8(ODD_BYTES, w.even, _mm512_slli_epi16(w.odd, 8)),
-        _mm512_mask_blend_epi8(ODD_BYTES, _mm512_srli_epi16(w.even, 8), w.odd),
-    };
+    return (struct planes){even_odd(w.even, _mm512_slli_epi16(w.odd, 8)),
+                           even_odd(_mm512_srli_epi16(w.even, 8), w.odd)};
 }
 
 /* ---- decoding ---- */
 
-enum bounds {
-    PROVED, /* both feeds hold a byte for every symbol */
-    CHECKED /* they may not: bytes past their ends are not touched, and needing one is noticed */
+/* The bytes of a feed. Near their end they move to where zeros follow, so that a burst can always read ahead. */
+struct feed {
+    const uint8_t *p;
+    size_t left;
+    bool moved;
+    uint8_t room[2 * REACH];
 };
 
-/* The next bytes of a feed, up to 64. */
-AVX512_INLINE __m512i peek(const uint8_t *p, size_t left, enum bounds bounds) {
-    if (bounds == PROVED) return _mm512_loadu_si512(p);
-    return _mm512_maskz_loadu_epi8(_bzhi_u64(UINT64_MAX, (unsigned)ZN_MIN(left, 64)), p);
+static inline void feed_start(struct feed *f, const uint8_t *p, const uint8_t *end) {
+    f->p = p;
+    f->left = (size_t)(end - p);
+    f->moved = false;
 }
 
+/* Makes REACH bytes readable. */
+static inline void feed_reach(struct feed *f) {
+    if (f->left >= REACH || f->moved) return;
+    if (f->left) memcpy(f->room, f->p, f->left);
+    memset(f->room + f->left, 0, sizeof f->room - f->left);
+    f->p = f->room;
+    f->moved = true;
+}
+
+/* False if more was taken than there was. */
+static inline bool feed_take(struct feed *f, const uint8_t *end) {
+    size_t n = (size_t)(end - f->p);
+    if (n > f->left) return false;
+    f->p = end;
+    f->left -= n;
+    return true;
+}
+
+struct cursors {
+    const uint8_t *in, *esc;
+};
+
 /* x = F * (x >> 6) + B; `slots` has the slots of these lanes in its even bytes. */
-AVX512_INLINE __m512i update(const struct zn_r16_table *t, __m512i x, __m512i slots) {
-    __m512i freq = _mm512_maskz_permutexvar_epi8(EVEN_BYTES, slots, _mm512_load_si512(t->freq));
-    __m512i bias = _mm512_maskz_permutexvar_epi8(EVEN_BYTES, slots, _mm512_load_si512(t->bias));
+AVX512_INLINE __m512i update(const struct zn_r16_table *t, __mmask64 even, __m512i x, __m512i slots) {
+    __m512i freq = _mm512_maskz_permutexvar_epi8(even, slots, _mm512_load_si512(t->freq));
+    __m512i bias = _mm512_maskz_permutexvar_epi8(even, slots, _mm512_load_si512(t->bias));
     return _mm512_add_epi16(_mm512_mullo_epi16(_mm512_srli_epi16(x, 6), freq), bias);
 }
 
-/* What is left of the two feeds. */
-struct feeds {
-    const uint8_t *in, *in_end, *esc, *esc_end;
-};
-
-/* Decodes the next 64 symbols. False if a feed ran out. */
-AVX512_INLINE bool group(const struct zn_r16_table *t, __m512i esc_mark, struct planes *p, struct feeds *f,
-                         enum bounds bounds, __m512i *symbols) {
-    size_t in_left = (size_t)(f->in_end - f->in), esc_left = (size_t)(f->esc_end - f->esc);
+/* Decodes the next 64 symbols; 64 bytes are readable at both cursors. */
+AVX512_INLINE __m512i group(const struct zn_r16_table *t, __m512i esc_mark, __mmask64 even, struct planes *p,
+                            struct cursors *c) {
     __m512i sym = _mm512_permutexvar_epi8(p->lo, _mm512_load_si512(t->sym));
     __mmask64 escaped = _mm512_cmpeq_epi8_mask(sym, esc_mark);
-    size_t n_esc = (size_t)_mm_popcnt_u64(escaped);
-    *symbols = _mm512_mask_expand_epi8(sym, escaped, peek(f->esc, esc_left, bounds));
-    f->esc += n_esc;
+    sym = _mm512_mask_expand_epi8(sym, escaped, _mm512_loadu_si512(c->esc));
+    c->esc += _mm_popcnt_u64(escaped);
 
     struct words w = words_of(*p);
-    w.even = update(t, w.even, p->lo);
-    w.odd = update(t, w.odd, _mm512_srli_epi16(p->lo, 8));
+    w.even = update(t, even, w.even, p->lo);
+    w.odd = update(t, even, w.odd, _mm512_srli_epi16(p->lo, 8));
     struct planes q = planes_of(w);
     __mmask64 low = _mm512_testn_epi8_mask(q.hi, q.hi);
-    size_t n_in = (size_t)_mm_popcnt_u64(low);
     p->hi = _mm512_mask_mov_epi8(q.hi, low, q.lo);
-    p->lo = _mm512_mask_expand_epi8(q.lo, low, peek(f->in, in_left, bounds));
-    f->in += n_in;
-    return bounds == PROVED || (n_in <= in_left && n_esc <= esc_left);
+    p->lo = _mm512_mask_expand_epi8(q.lo, low, _mm512_loadu_si512(c->in));
+    c->in += _mm_popcnt_u64(low);
+    return sym;
 }
 
-enum sink { SYMBOLS, WORDS, WORDS_PAST_CACHES };
+/* What becomes of the symbols: kept, or merged with their raw bytes into the words that ZN_SHAPE_16R came from, which
+ * are stored as usual, past the caches to an aligned address, or in a stage from where they go past the caches. */
+enum sink { SYMBOLS, WORDS, WORDS_PAST_CACHES, WORDS_STAGED };
 
-/* Puts 64 symbols: as such, or merged with their raw bytes into the words that ZN_SHAPE_16R came from. */
 AVX512_INLINE void put(uint8_t *out, const uint8_t *raw, __m512i symbols, enum sink sink) {
     if (sink == SYMBOLS) {
         _mm512_storeu_si512(out, symbols);
@@ -126,85 +155,121 @@ AVX512_INLINE void put(uint8_t *out, const uint8_t *raw, __m512i symbols, enum s
     __m512i a = _mm512_unpacklo_epi8(lo, hi), b = _mm512_unpackhi_epi8(lo, hi);
     a = _mm512_shrdi_epi16(a, a, 1);
     b = _mm512_shrdi_epi16(b, b, 1);
-    if (sink == WORDS) {
-        _mm512_storeu_si512(out, a);
-        _mm512_storeu_si512(out + 64, b);
-    } else {
+    if (sink == WORDS_PAST_CACHES) {
         _mm512_stream_si512((void *)out, a);
         _mm512_stream_si512((void *)(out + 64), b);
+    } else {
+        _mm512_storeu_si512(out, a);
+        _mm512_storeu_si512(out + 64, b);
     }
 }
 
-/* Decodes up to `turns` turns and returns how many; fewer only where a feed ran out. */
-AVX512_INLINE size_t run(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t turns, enum sink sink,
-                         enum bounds bounds) {
+/* Output for any address, past the caches: whole cache lines only, the ragged ends by ordinary stores. Before `bytes`
+ * lie the last 64 of the previous burst, whose line was not complete. */
+struct stage {
+    alignas(64) uint8_t carry[64];
+    uint8_t bytes[2 * REACH];
+    size_t head; /* bytes of the output before its first whole line, 1 .. 63 */
+};
+
+/* Puts `len` bytes, a multiple of 64 and at least 64, at `out`. */
+AVX512_INLINE void stage_flush(struct stage *s, uint8_t *out, size_t len, bool first) {
+    uint8_t *line = out + s->head - 64;
+    const uint8_t *from = s->bytes + s->head - 64;
+    size_t i = 0;
+    if (first) {
+        memcpy(out, s->bytes, s->head);
+        i = 64;
+    }
+    for (; i < len; i += 64) _mm512_stream_si512((void *)(line + i), _mm512_loadu_si512(from + i));
+    _mm512_store_si512(s->carry, _mm512_load_si512(s->bytes + len - 64));
+}
+
+/* The last line's part, below `end`. */
+AVX512_INLINE void stage_finish(const struct stage *s, uint8_t *end) {
+    memcpy(end + s->head - 64, s->carry + s->head, 64 - s->head);
+}
+
+/* What the caller reads next, fetched at the pace of the decoding. */
+struct fetch {
+    const uint8_t *p;
+    size_t step; /* bytes per group, 0: nothing left to fetch */
+};
+
+AVX512_INLINE struct fetch fetch_burst(struct zn_r16_decoder *d, size_t len) {
+    struct fetch f = {(const uint8_t *)d, 0};
+    if ((size_t)(d->ahead_end - d->ahead) < len || !d->ahead) return f;
+    f = (struct fetch){d->ahead, GROUP};
+    d->ahead += len;
+    return f;
+}
+
+/* Decodes whole turns. */
+AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t turns, enum sink sink) {
     static const uint8_t table_0 = 0;
     const size_t width = sink == SYMBOLS ? 1 : 2;
     const __m512i esc_mark = _mm512_set1_epi8((char)d->esc_mark);
+    const __mmask64 even = mask_of(EVEN_BYTES);
     const struct zn_r16_table *tables = d->tables;
     const uint8_t *ids = d->ids ? d->ids : &table_0;
     const unsigned id_shift = d->ids ? d->block_log2 : 63;
-    const size_t pos = d->pos;
+    struct stage stage;
+    if (sink == WORDS_STAGED) stage.head = 64 - (uintptr_t)out % 64;
 
+    struct feed in, esc;
+    feed_start(&in, d->in, d->in_end);
+    feed_start(&esc, d->esc, d->esc_end);
     struct planes p0 = planes_load(d->state), p1 = planes_load(d->state + GROUP);
-    struct feeds f = {d->in, d->in_end, d->esc, d->esc_end};
-    size_t i = 0;
-    for (; i < turns; i++) {
-        const struct zn_r16_table *t = tables + ids[(pos + i * TURN) >> id_shift];
-        struct planes q0 = p0, q1 = p1;
-        struct feeds g = f;
-        __m512i s0, s1;
-        if (!group(t, esc_mark, &q0, &g, bounds, &s0) || !group(t, esc_mark, &q1, &g, bounds, &s1)) break;
-        p0 = q0;
-        p1 = q1;
-        f = g;
-        put(out + i * TURN * width, raw + i * TURN, s0, sink);
-        put(out + (i * TURN + GROUP) * width, raw + i * TURN + GROUP, s1, sink);
+    size_t pos = d->pos;
+    for (size_t done = 0, n; done < turns; done += n) {
+        n = ZN_MIN(turns - done, BURST);
+        uint8_t *to = sink == WORDS_STAGED ? stage.bytes : out;
+        struct fetch next = fetch_burst(d, n * TURN);
+        feed_reach(&in);
+        feed_reach(&esc);
+        struct cursors c = {in.p, esc.p};
+        for (size_t i = 0; i < n; i++) {
+            const struct zn_r16_table *t = tables + ids[pos >> id_shift];
+            put(to, raw, group(t, esc_mark, even, &p0, &c), sink);
+            put(to + GROUP * width, raw + GROUP, group(t, esc_mark, even, &p1, &c), sink);
+            _mm_prefetch((const char *)next.p, _MM_HINT_T0);
+            _mm_prefetch((const char *)(next.p + next.step), _MM_HINT_T0);
+            next.p += 2 * next.step;
+            to += TURN * width;
+            raw += TURN;
+            pos += TURN;
+        }
+        if (!feed_take(&in, c.in) || !feed_take(&esc, c.esc)) return false;
+        if (sink == WORDS_STAGED) stage_flush(&stage, out, n * TURN * width, done == 0);
+        out += n * TURN * width;
     }
+    if (sink == WORDS_STAGED && turns > 0) stage_finish(&stage, out);
     planes_store(d->state, p0);
     planes_store(d->state + GROUP, p1);
-    d->in = f.in;
-    d->esc = f.esc;
-    d->pos += i * TURN;
-    return i;
-}
-
-/* Decodes whole turns while the feeds last; returns how many. */
-AVX512_INLINE size_t decode(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t turns, enum sink sink) {
-    const size_t width = sink == SYMBOLS ? 1 : 2;
-    size_t done = 0;
-    while (done < turns) {
-        /* A turn takes at most 128 bytes of each feed, and reads at most 64 from where it stands. */
-        size_t burst = ZN_MIN(turns - done, (size_t)(d->in_end - d->in) / TURN);
-        burst = ZN_MIN(burst, (size_t)(d->esc_end - d->esc) / TURN);
-        const uint8_t *r = raw + done * TURN;
-        uint8_t *o = out + done * TURN * width;
-        if (burst > 0) {
-            done += run(d, r, o, burst, sink, PROVED);
-            continue;
-        }
-        size_t n = run(d, r, o, ZN_MIN(turns - done, BURST), sink, CHECKED);
-        done += n;
-        if (n == 0) break;
-    }
-    return done;
+    d->in = d->in_end - in.left;
+    d->esc = d->esc_end - esc.left;
+    d->pos = pos;
+    return true;
 }
 
 AVX512 bool zn_r16_decode_avx512(struct zn_r16_decoder *d, uint8_t *out, size_t n) {
     if (d->lanes_log2 != 7) return zn_r16_decode_scalar(d, out, n);
-    size_t done = TURN * decode(d, out, out, n / TURN, SYMBOLS);
-    return zn_r16_decode_scalar(d, out + done, n - done);
+    size_t whole = n / TURN * TURN;
+    return decode(d, out, out, n / TURN, SYMBOLS) && zn_r16_decode_scalar(d, out + whole, n - whole);
 }
 
 AVX512 bool zn_r16_decode_16r_avx512(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n,
                                      enum zn_store store) {
-    size_t done = 0;
-    if (store == ZN_STORE_STREAM && (uintptr_t)out % 64 == 0) {
-        done = TURN * decode(d, raw, out, n / TURN, WORDS_PAST_CACHES);
+    size_t whole = n / TURN * TURN;
+    bool ok;
+    if (store == ZN_STORE_CACHED) {
+        ok = decode(d, raw, out, n / TURN, WORDS);
+    } else {
+        ok = (uintptr_t)out % 64 == 0 ? decode(d, raw, out, n / TURN, WORDS_PAST_CACHES)
+                                      : decode(d, raw, out, n / TURN, WORDS_STAGED);
         _mm_sfence();
-    } else
-        done = TURN * decode(d, raw, out, n / TURN, WORDS);
-    return zn_r16_decode_16r_scalar(d, raw + done, out + 2 * done, n - done, store);
+    }
+    return ok && zn_r16_decode_16r_scalar(d, raw + whole, out + 2 * whole, n - whole, store);
 }
 
 /* ---- encoding ---- */
