@@ -30,13 +30,13 @@ struct counts {
     uint32_t plain[8][256], turned[8][256];
 };
 
-/* Costs of the planes by position modulo the width, and in sum. */
+/* Costs of the planes of one width. */
 struct costs {
     unsigned width;
-    uint64_t bit; /* what one bit per element costs */
-    uint64_t plain[8], turned[8];
-    uint64_t plain_sum, turned_sum;
-    unsigned plain_constant, turned_constant; /* planes that cost nothing */
+    uint64_t bit;                         /* what one bit per element costs */
+    uint64_t plain[8], turned[8];         /* by position modulo the width: entropy */
+    uint64_t plain_sum, turned_sum;       /* of these */
+    uint64_t plain_tables, turned_tables; /* sums if R16 codes each plane by one table */
 };
 
 static void take_sample(const struct zn_kernels *k, const uint8_t *data, size_t len, struct sample *s) {
@@ -74,31 +74,54 @@ static void halve_width(struct counts *c) {
     }
 }
 
-/* Cost of a plane of bytes with these counts, at most that of storing it. Nearly uniform planes, which are many, are
+/* Cost of a plane by an R16 table: the most frequent symbols at their entropy, the others as escapes and bytes. */
+static uint64_t table_cost(const uint32_t *counts, uint32_t n) {
+    uint32_t top[ZN_R16_MAX_LISTED + 1] = {0}; /* descending, then room for the escapes */
+    for (unsigned v = 0; v < 256; v++) {
+        if (counts[v] <= top[ZN_R16_MAX_LISTED - 1]) continue;
+        unsigned at = ZN_R16_MAX_LISTED - 1;
+        for (; at > 0 && top[at - 1] < counts[v]; at--) top[at] = top[at - 1];
+        top[at] = counts[v];
+    }
+    uint32_t escapes = n;
+    for (unsigned i = 0; i < ZN_R16_MAX_LISTED; i++) escapes -= top[i];
+    top[ZN_R16_MAX_LISTED] = escapes;
+    return zn_entropy(top, ZN_R16_MAX_LISTED + 1) + (uint64_t)escapes * 8 * ZN_COST_ONE;
+}
+
+/* Two costs of a plane, neither more than storing it. */
+struct plane_cost {
+    uint64_t entropy, table;
+};
+
+/* Costs of a plane of bytes with these counts. Nearly uniform planes, which are many, are
  * spared the logarithms: for them entropy is 8 bits less half of chi squared (in nats), of which 255 is chance. */
-static uint64_t plane_cost(const struct sample *s, const uint32_t *counts) {
+static struct plane_cost cost_plane(const struct sample *s, const uint32_t *counts) {
     uint32_t n = 0, squares = 0, used = 0; /* n <= 16384: squares fit */
     for (unsigned v = 0; v < 256; v++) {
         n += counts[v];
         squares += counts[v] * counts[v];
         used += counts[v] != 0;
     }
-    if (used <= 1) return 0;
+    if (used <= 1) return (struct plane_cost){0, 0};
     const uint64_t raw = (uint64_t)n * 8 * ZN_COST_ONE, square = (uint64_t)n * n;
     const uint64_t chi = ((uint64_t)squares * 256 - square) / n;
-    if (chi < n / 8) return chi <= 255 ? raw : ZN_MIN(raw, raw - (chi - 255) * UNSEEN + s->plane_cost);
-    return ZN_MIN(raw, zn_entropy(counts, 256) + (used - 1) * UNSEEN + s->plane_cost);
+    if (chi <= 255) return (struct plane_cost){raw, raw};
+    if (chi < n / 8) return (struct plane_cost){ZN_MIN(raw, raw - (chi - 255) * UNSEEN + s->plane_cost), raw};
+    const uint64_t entropy = zn_entropy(counts, 256) + (used - 1) * UNSEEN + s->plane_cost;
+    return (struct plane_cost){ZN_MIN(raw, entropy), ZN_MIN(raw, table_cost(counts, n) + s->plane_cost)};
 }
 
 static struct costs measure(const struct sample *s, const struct counts *c) {
     struct costs m = {.width = c->width, .bit = s->n * 8 / c->width * ZN_COST_ONE};
     for (unsigned j = 0; j < c->width; j++) {
-        m.plain[j] = plane_cost(s, c->plain[j]);
-        m.turned[j] = plane_cost(s, c->turned[j]);
+        const struct plane_cost plain = cost_plane(s, c->plain[j]), turned = cost_plane(s, c->turned[j]);
+        m.plain[j] = plain.entropy;
+        m.turned[j] = turned.entropy;
+        m.plain_tables += plain.table;
+        m.turned_tables += turned.table;
         m.plain_sum += m.plain[j];
         m.turned_sum += m.turned[j];
-        m.plain_constant += m.plain[j] == 0;
-        m.turned_constant += m.turned[j] == 0;
     }
     return m;
 }
@@ -131,7 +154,7 @@ static unsigned most_bound(const struct zn_kernels *k, const struct sample *s, c
     uint64_t best = m->bit / 64; /* less is chance */
     unsigned top = steepest(m->turned, width);
     for (unsigned j = 0; j < width; j++) {
-        const uint64_t cost = plane_cost(s, astray[j]);
+        const uint64_t cost = cost_plane(s, astray[j]).entropy;
         if (m->turned[j] > 7 * m->bit || cost <= m->turned[j] + best) continue;
         best = cost - m->turned[j];
         top = j;
@@ -152,18 +175,11 @@ static bool beats(uint64_t cost, uint64_t rival, unsigned margin) {
     return cost < rival - rival / margin;
 }
 
-/* Whether a plane of few symbols gets cheaper by giving away its top bit for one from below: an exponent its sign. */
-static bool has_exponent(const struct costs *m) {
-    for (unsigned j = 0; j < m->width; j++)
-        if (m->turned[j] <= 6 * m->bit && m->turned[j] + m->bit / 64 < m->plain[j]) return true;
-    return false;
-}
-
-/* By order-0 measure floats gain little when rotated, but it frees their exponents from the sign, which halves the
- * symbols a table must list. Small integers would lose a constant plane by it. */
+/* Rotation frees an exponent from its sign, which halves the symbols that tables must list, even where order-0 measure
+ * sees little gain. It does harm where it splits bytes that matter whole: in small integers, and in floats that hold
+ * narrower ones, whose mantissa fills a byte only together with the exponent's lowest bit. */
 static bool wants_turning(const struct costs *m) {
-    if (m->turned_constant < m->plain_constant && !has_exponent(m)) return m->turned_sum < m->plain_sum;
-    return !beats(m->plain_sum, m->turned_sum, 128);
+    return !beats(m->plain_tables, m->turned_tables, 100);
 }
 
 static enum zn_shape choose(const struct costs *m, uint64_t f16) {
