@@ -64,14 +64,22 @@ ZN_FN void plain_split_64r(const uint8_t *src, size_t n, uint8_t *const *planes)
 }
 
 /* One group of at most 64 elements; `masks` is its 24 bytes of plane 1. */
-ZN_FN void plain_split_f16_group(const uint8_t *src, size_t n, uint8_t *low, uint8_t *masks, uint8_t *top) {
+ZN_FN void plain_split_f16_group(const uint8_t *src, size_t n, uint8_t *restrict low, uint8_t *masks,
+                                 uint8_t *restrict top) {
+    uint8_t mid[64] = {0};
     uint64_t mask[3] = {0, 0, 0};
     for (size_t i = 0; i < n; i++) {
-        const uint32_t w = zn_get_u16(src + 2 * i), r = (w << 1 | w >> 15) & 0xffff;
+        const unsigned w = zn_get_u16(src + 2 * i), r = w << 1 | w >> 15;
         low[i] = (uint8_t)r;
-        top[i] = (uint8_t)(r >> 11);
-        for (unsigned b = 0; b < 3; b++) mask[b] |= (uint64_t)(r >> (10 - b) & 1) << i;
+        mid[i] = (uint8_t)(r >> 8);
+        top[i] = (uint8_t)(r >> 11 & 31);
     }
+    for (unsigned i = 0; i < 64; i += 8)
+        for (unsigned b = 0; b < 3; b++) {
+            const uint64_t bits =
+                zn_get_u64(mid + i) >> (2 - b) & 0x0101010101010101; /* the product gathers them on top */
+            mask[b] |= bits * 0x0102040810204080 >> 56 << i;
+        }
     for (unsigned b = 0; b < 3; b++) zn_put_u64(masks + 8 * b, mask[b]);
 }
 
@@ -129,11 +137,20 @@ ZN_FN void plain_merge_64r(const uint8_t *const *planes, size_t n, uint8_t *out)
     plain_merge64(planes, n, out, 1);
 }
 
-ZN_FN void plain_merge_f16_group(const uint8_t *low, const uint8_t *masks, const uint8_t *top, size_t n, uint8_t *out) {
-    const uint64_t m2 = zn_get_u64(masks), m1 = zn_get_u64(masks + 8), m0 = zn_get_u64(masks + 16);
+/* Bit i to byte i, as 0 or 1. */
+ZN_FN uint64_t plain_spread_bits(uint8_t bits) {
+    const uint64_t one_each = bits * 0x0101010101010101u & 0x8040201008040201u;
+    return (one_each + 0x7f7f7f7f7f7f7f7f) >> 7 & 0x0101010101010101;
+}
+
+ZN_FN void plain_merge_f16_group(const uint8_t *low, const uint8_t *masks, const uint8_t *top, size_t n,
+                                 uint8_t *restrict out) {
+    uint8_t mid[64];
+    for (unsigned i = 0; i < 8; i++)
+        zn_put_u64(mid + 8 * i, plain_spread_bits(masks[i]) << 2 | plain_spread_bits(masks[8 + i]) << 1 |
+                                    plain_spread_bits(masks[16 + i]));
     for (size_t i = 0; i < n; i++) {
-        const uint32_t mid = (uint32_t)((m2 >> i & 1) << 2 | (m1 >> i & 1) << 1 | (m0 >> i & 1));
-        const uint32_t r = (uint32_t)(top[i] & 31) << 11 | mid << 8 | low[i];
+        const unsigned r = (top[i] & 31u) << 11 | (unsigned)mid[i] << 8 | low[i];
         zn_put_u16(out + 2 * i, (uint16_t)(r >> 1 | r << 15));
     }
 }
