@@ -4,6 +4,8 @@ set -u
 export LC_ALL=C
 unset ZIPNN_CPU
 umask 022
+# ThreadSanitizer waits a second at the end of a program that has a thread, such as the one for signals.
+export TSAN_OPTIONS=${TSAN_OPTIONS:-}:atexit_sleep_ms=0
 
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT
