@@ -9,22 +9,30 @@ struct grid {
     size_t n; /* elements */
 };
 
-static struct grid choose_grid(const struct zn_kernels *k, struct zn_chunk_hint hint, const uint8_t *src,
-                               uint32_t len) {
-    struct grid g = {zn_layout_of_dtype(hint.dtype), hint.head, 0, 0};
-    /* Bytes are measured even when a reader calls them so: packed and quantised weights often have a period. */
-    if (g.layout == ZN_LAYOUT_8) {
-        struct zn_guess guess = zn_sniff(k, src, len);
-        g.layout = zn_layout_of_shape(guess.shape);
-        g.head = guess.head;
-    }
-    uint32_t width = zn_layouts[g.layout].width;
-    g.head %= width;
+static struct grid make_grid(enum zn_layout layout, unsigned head, uint32_t len) {
+    struct grid g = {layout, 0, 0, 0};
+    uint32_t width = zn_layouts[layout].width;
+    g.head = head % width;
     if (len < g.head + width) return (struct grid){ZN_LAYOUT_8, 0, 0, len};
     g.tail = (len - g.head) % width;
     g.n = (len - g.head - g.tail) / width;
     return g;
 }
+
+static struct grid measure_grid(const struct zn_kernels *k, const uint8_t *src, uint32_t len) {
+    struct zn_guess guess = zn_sniff(k, src, len);
+    return make_grid(zn_layout_of_shape(guess.shape), guess.head, len);
+}
+
+/* A chunk on its way: the grid it is cut by, its planes and what is known of them. */
+struct parts {
+    struct grid grid;
+    unsigned n_planes;
+    const uint8_t *planes[ZN_MAX_PLANES];
+    struct zn_survey surveys[ZN_MAX_PLANES];
+    struct zn_out out; /* after head and records */
+    uint8_t *records;
+};
 
 static void write_head(struct zn_out *out, const struct grid *g, const uint8_t *src, uint32_t len) {
     zn_out_u8(out, ZN_KIND_CHUNK);
@@ -35,44 +43,54 @@ static void write_head(struct zn_out *out, const struct grid *g, const uint8_t *
     zn_out_bytes(out, src + len - g->tail, g->tail);
 }
 
-/* Where planes lie while a chunk is encoded. All but the top plane are mostly stored as they are, so they are split
+/* Splits the chunk and surveys its planes. All but the top plane are mostly stored as they are, so they are split
  * straight to the place where they will stay if all of them are; the top plane goes to scratch. */
-static void split(struct zn_coder *coder, const struct grid *g, const uint8_t *elements, uint8_t *room,
-                  const uint8_t **planes) {
+static void take_apart(struct zn_coder *coder, const struct grid *g, const uint8_t *src, uint32_t len, uint8_t *body,
+                       struct parts *parts) {
     const struct zn_layout_info *info = &zn_layouts[g->layout];
-    uint8_t *to[ZN_MAX_PLANES];
+    parts->grid = *g;
+    parts->n_planes = info->n_planes;
+    parts->out = zn_out_of(body, zn_chunk_bound(len));
+    write_head(&parts->out, g, src, len);
+    parts->records = zn_out_room(&parts->out, (size_t)info->n_planes * ZN_PLANE_LEN);
+    uint8_t *to[ZN_MAX_PLANES], *room = parts->out.at;
     for (unsigned p = 0; p < info->n_planes; p++) {
-        planes[p] = to[p] = p + 1 < info->n_planes ? room : coder->planes;
+        parts->planes[p] = to[p] = p + 1 < info->n_planes ? room : coder->planes;
         room += zn_plane_size(g->layout, p, g->n);
     }
-    coder->codec.k->split[info->shape](elements, g->n, to);
+    if (info->n_planes > 1)
+        coder->codec.k->split[info->shape](src + g->head, g->n, to);
+    else
+        parts->planes[0] = src;
+    for (unsigned p = 0; p < info->n_planes; p++)
+        zn_stream_survey(&coder->codec, parts->planes[p], zn_plane_size(g->layout, p, g->n), &parts->surveys[p]);
 }
 
-static enum zn_codec_id encode_plane(struct zn_coder *coder, const struct zn_effort *effort, const uint8_t *plane,
-                                     size_t size, bool in_place, struct zn_out *out) {
-    struct zn_survey survey;
-    zn_stream_survey(&coder->codec, plane, size, &survey);
-    if (in_place && !survey.random && !survey.constant) {
-        memcpy(coder->spare, plane, size);
-        plane = coder->spare;
-    }
-    return zn_stream_encode(&coder->codec, 0, effort, &survey, plane, size, out);
+/* Weights have random mantissas. Where others show, or no mantissa at all, the type may not be what the label says:
+ * floats that hold integers or shorter floats, quantised or packed bytes with a period. Then the bytes themselves are
+ * asked. */
+static bool is_as_labelled(const struct parts *parts) {
+    if (parts->n_planes == 1) return false;
+    for (unsigned p = 0; p + 1 < parts->n_planes; p++)
+        if (!parts->surveys[p].random) return false;
+    return true;
 }
 
-static uint32_t encode_grid(struct zn_coder *coder, const struct zn_effort *effort, const struct grid *g,
-                            const uint8_t *src, uint32_t len, uint8_t *body) {
-    struct zn_out out = zn_out_of(body, zn_chunk_bound(len));
-    const unsigned n_planes = zn_layouts[g->layout].n_planes;
-    const uint8_t *planes[ZN_MAX_PLANES] = {src};
-    write_head(&out, g, src, len);
-    uint8_t *record = zn_out_room(&out, (size_t)n_planes * ZN_PLANE_LEN);
-    if (n_planes > 1) split(coder, g, src + g->head, out.at, planes);
-    for (unsigned p = 0; p < n_planes; p++, record += ZN_PLANE_LEN) {
-        size_t before = zn_out_len(&out), size = zn_plane_size(g->layout, p, g->n);
-        record[0] = (uint8_t)encode_plane(coder, effort, planes[p], size, p + 1 < n_planes, &out);
-        zn_put_u32(record + 1, (uint32_t)(zn_out_len(&out) - before));
+static uint32_t put_together(struct zn_coder *coder, const struct zn_effort *effort, struct parts *parts) {
+    struct zn_out *out = &parts->out;
+    uint8_t *record = parts->records;
+    for (unsigned p = 0; p < parts->n_planes; p++, record += ZN_PLANE_LEN) {
+        const struct zn_survey *survey = &parts->surveys[p];
+        const uint8_t *plane = parts->planes[p];
+        size_t before = zn_out_len(out), size = zn_plane_size(parts->grid.layout, p, parts->grid.n);
+        if (p + 1 < parts->n_planes && !survey->random) { /* out of the way of its own code */
+            memcpy(coder->spare, plane, size);
+            plane = coder->spare;
+        }
+        record[0] = (uint8_t)zn_stream_encode(&coder->codec, 0, effort, survey, plane, size, out);
+        zn_put_u32(record + 1, (uint32_t)(zn_out_len(out) - before));
     }
-    return (uint32_t)zn_out_len(&out);
+    return (uint32_t)zn_out_len(out);
 }
 
 static uint32_t store(const uint8_t *src, uint32_t len, uint8_t *body) {
@@ -87,8 +105,15 @@ static uint32_t store(const uint8_t *src, uint32_t len, uint8_t *body) {
 
 uint32_t zn_chunk_encode(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
                          const uint8_t *src, uint32_t len, uint8_t *body) {
-    struct grid g = choose_grid(coder->codec.k, hint, src, len);
-    uint32_t body_len = encode_grid(coder, effort, &g, src, len, body);
+    struct parts parts;
+    struct grid labelled = make_grid(zn_layout_of_dtype(hint.dtype), hint.head, len);
+    take_apart(coder, &labelled, src, len, body, &parts);
+    if (!is_as_labelled(&parts)) {
+        struct grid measured = measure_grid(coder->codec.k, src, len);
+        if (measured.layout != labelled.layout || measured.head != labelled.head)
+            take_apart(coder, &measured, src, len, body, &parts);
+    }
+    uint32_t body_len = put_together(coder, effort, &parts);
     uint32_t stored_len = ZN_CHUNK_LEN + ZN_PLANE_LEN + len;
     return body_len < stored_len ? body_len : store(src, len, body);
 }

@@ -10,6 +10,7 @@ enum {
     UNLISTED = ZN_R16_CLASSES - 1,
     DEAREST = 14 * ZN_COST_ONE, /* code length given to what a cluster has not seen: an escape and its byte */
     TABLE_COST = 12 * 8 * ZN_COST_ONE,
+    RARE_SHIFT = 12,              /* a symbol of at most 1/4096 is listed by no table, whatever its locality */
     BLOCKS_LOG2 = 7,              /* a stream has at least 128 blocks if they can be that small */
     N_MEANS = ZN_R16_CLASSES * 16 /* hist_means answers in 1/16 */
 };
@@ -18,8 +19,10 @@ enum {
 static void choose_classes(struct zn_r16_fit *fit, const uint32_t *counts) {
     uint32_t least = 0; /* a symbol must occur more often than this */
     unsigned n = 257;
-    /* Raise the threshold by bisection until few enough symbols pass; ties may leave some slots unused. */
     uint32_t lo = 0, hi = UINT32_MAX;
+    for (unsigned s = 0; s < 256; s++) lo += counts[s];
+    lo >>= RARE_SHIFT;
+    /* Raise the threshold by bisection until few enough symbols pass; ties may leave some slots unused. */
     while (lo < hi) {
         least = lo + (hi - lo) / 2;
         n = 0;

@@ -3,35 +3,21 @@
  */
 #include "base/bytes.h"
 #include "kernels/r16.h"
+#include "kernels/r16_feed.h"
 
-enum { BURST_MIN = 32 }; /* shorter bursts do not pay for their set-up */
-
-enum bounds {
-    PROVED, /* both feeds hold a byte for every symbol of the run */
-    CHECKED /* a feed that is used up reads as zeros and counts on */
-};
-
-struct feed {
-    const uint8_t *p;
-    size_t used, left;
-};
-
-static inline uint32_t peek(const struct feed *f, enum bounds bounds) {
-    return bounds == PROVED || f->used < f->left ? f->p[f->used] : 0;
-}
-
-static inline uint32_t decode_one(const struct zn_r16_table *t, uint8_t esc_mark, uint16_t *state, struct feed *in,
-                                  struct feed *esc, enum bounds bounds) {
+/* One symbol. At both cursors a byte is readable, whether it is taken or not. */
+static inline uint32_t decode_one(const struct zn_r16_table *t, uint8_t esc_mark, uint16_t *state,
+                                  struct zn_r16_cursors *c) {
     uint32_t x = *state, slot = x % ZN_R16_SLOTS;
     x = t->freq[slot] * (x / ZN_R16_SLOTS) + t->bias[slot];
     uint32_t low = (x - ZN_R16_LOW) >> 31; /* 1 if x < 256 */
-    x = x << (8 * low) | (peek(in, bounds) & (0 - low));
-    in->used += low;
+    x += (x * 255 + *c->in) & (0 - low);   /* x << 8 | byte */
+    c->in += low;
     *state = (uint16_t)x;
 
     uint32_t sym = t->sym[slot], escaped = ((sym ^ esc_mark) - 1) >> 31;
-    sym ^= (sym ^ peek(esc, bounds)) & (0 - escaped);
-    esc->used += escaped;
+    sym ^= (sym ^ *c->esc) & (0 - escaped);
+    c->esc += escaped;
     return sym;
 }
 
@@ -43,34 +29,26 @@ static inline void put(uint8_t *out, const uint8_t *raw, size_t i, uint32_t sym)
         out[i] = (uint8_t)sym;
 }
 
-/* Symbols [from, to) of out, all in one block. False if a feed ran out. */
-static inline bool decode_run(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t from, size_t to,
-                              enum bounds bounds) {
-    const struct zn_r16_table *t = zn_r16_table_at(d, d->pos);
-    size_t lane_mask = ((size_t)1 << d->lanes_log2) - 1, lane = d->pos;
-    uint8_t esc_mark = d->esc_mark;
-    struct feed in = {d->in, 0, (size_t)(d->in_end - d->in)}, esc = {d->esc, 0, (size_t)(d->esc_end - d->esc)};
-    for (size_t i = from; i < to; i++, lane++)
-        put(out, raw, i, decode_one(t, esc_mark, &d->state[lane & lane_mask], &in, &esc, bounds));
-    if (in.used > in.left || esc.used > esc.left) return false;
-    d->in += in.used;
-    d->esc += esc.used;
-    d->pos += to - from;
-    return true;
-}
-
 static inline bool decode(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n) {
-    size_t block = (size_t)1 << d->block_log2;
+    const size_t block = (size_t)1 << d->block_log2, lane_mask = ((size_t)1 << d->lanes_log2) - 1;
+    const uint8_t esc_mark = d->esc_mark;
+    struct zn_r16_feed in, esc;
+    zn_r16_feed_start(&in, d->in, d->in_end);
+    zn_r16_feed_start(&esc, d->esc, d->esc_end);
+    size_t pos = d->pos;
     for (size_t i = 0; i < n;) {
-        size_t run = ZN_MIN(n - i, block - (d->pos & (block - 1)));
-        size_t burst = ZN_MIN(run, (size_t)(d->in_end - d->in)); /* a symbol takes at most one byte of each feed */
-        burst = ZN_MIN(burst, (size_t)(d->esc_end - d->esc));
-        if (burst >= BURST_MIN)
-            decode_run(d, raw, out, i, i + (run = burst), PROVED);
-        else if (!decode_run(d, raw, out, i, i + run, CHECKED))
-            return false;
-        i += run;
+        /* To the end of the block, whose table this is. A symbol takes at most one byte of each feed. */
+        const size_t end = i + ZN_MIN(ZN_MIN(n - i, block - (pos & (block - 1))), ZN_R16_REACH);
+        const struct zn_r16_table *t = zn_r16_table_at(d, pos);
+        zn_r16_feed_reach(&in);
+        zn_r16_feed_reach(&esc);
+        struct zn_r16_cursors c = {in.p, esc.p};
+        for (; i < end; i++) put(out, raw, i, decode_one(t, esc_mark, &d->state[pos++ & lane_mask], &c));
+        if (!zn_r16_feed_take(&in, c.in) || !zn_r16_feed_take(&esc, c.esc)) return false;
     }
+    d->in = d->in_end - in.left;
+    d->esc = d->esc_end - esc.left;
+    d->pos = pos;
     return true;
 }
 
