@@ -229,50 +229,12 @@ ZN_FN void cached_merge_f16(const uint8_t *const *planes, size_t n, uint8_t *out
     if (i < n) plain_merge_f16_group(planes[0] + i, planes[1] + i / 64 * 24, planes[2] + i, n - i, out + 2 * i);
 }
 
-ZN_FN void split_16(const uint8_t *src, size_t n, uint8_t *const *planes) {
-    split16(src, n, planes, 0);
-}
-ZN_FN void split_16r(const uint8_t *src, size_t n, uint8_t *const *planes) {
-    split16(src, n, planes, 1);
-}
-ZN_FN void split_32(const uint8_t *src, size_t n, uint8_t *const *planes) {
-    split32(src, n, planes, 0);
-}
-ZN_FN void split_32r(const uint8_t *src, size_t n, uint8_t *const *planes) {
-    split32(src, n, planes, 1);
-}
-ZN_FN void split_64(const uint8_t *src, size_t n, uint8_t *const *planes) {
-    split64(src, n, planes, 0);
-}
-ZN_FN void split_64r(const uint8_t *src, size_t n, uint8_t *const *planes) {
-    split64(src, n, planes, 1);
-}
-
-ZN_FN void cached_merge_16(const uint8_t *const *planes, size_t n, uint8_t *out) {
-    merge16(planes, n, out, 0);
-}
-ZN_FN void cached_merge_16r(const uint8_t *const *planes, size_t n, uint8_t *out) {
-    merge16(planes, n, out, 1);
-}
-ZN_FN void cached_merge_32(const uint8_t *const *planes, size_t n, uint8_t *out) {
-    merge32(planes, n, out, 0);
-}
-ZN_FN void cached_merge_32r(const uint8_t *const *planes, size_t n, uint8_t *out) {
-    merge32(planes, n, out, 1);
-}
-ZN_FN void cached_merge_64(const uint8_t *const *planes, size_t n, uint8_t *out) {
-    merge64(planes, n, out, 0);
-}
-ZN_FN void cached_merge_64r(const uint8_t *const *planes, size_t n, uint8_t *out) {
-    merge64(planes, n, out, 1);
-}
-
-ZN_MERGE(16, ZN_SHAPE_16)
-ZN_MERGE(16r, ZN_SHAPE_16R)
-ZN_MERGE(32, ZN_SHAPE_32)
-ZN_MERGE(32r, ZN_SHAPE_32R)
-ZN_MERGE(64, ZN_SHAPE_64)
-ZN_MERGE(64r, ZN_SHAPE_64R)
+ZN_WORDS(16, ZN_SHAPE_16, 16, 0)
+ZN_WORDS(16r, ZN_SHAPE_16R, 16, 1)
+ZN_WORDS(32, ZN_SHAPE_32, 32, 0)
+ZN_WORDS(32r, ZN_SHAPE_32R, 32, 1)
+ZN_WORDS(64, ZN_SHAPE_64, 64, 0)
+ZN_WORDS(64r, ZN_SHAPE_64R, 64, 1)
 ZN_MERGE(f16, ZN_SHAPE_F16)
 
 /* ---- counting

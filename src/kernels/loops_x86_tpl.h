@@ -60,6 +60,16 @@ ZN_FN void merge_8(const uint8_t *const *planes, size_t n, uint8_t *out, enum zn
             cached_merge_##suffix(planes, n, out);                                                         \
     }
 
+/* The entries of a set for words of `bits` bits, rotated by `rot`, from its split<bits>() and merge<bits>(). */
+#define ZN_WORDS(suffix, SHAPE, bits, rot)                                                   \
+    ZN_FN void split_##suffix(const uint8_t *src, size_t n, uint8_t *const *planes) {        \
+        split##bits(src, n, planes, rot);                                                    \
+    }                                                                                        \
+    ZN_FN void cached_merge_##suffix(const uint8_t *const *planes, size_t n, uint8_t *out) { \
+        merge##bits(planes, n, out, rot);                                                    \
+    }                                                                                        \
+    ZN_MERGE(suffix, SHAPE)
+
 /* ---- counting
  * --------------------------------------------------------------------------------------------------------- */
 
