@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "kernels/r16.h"
+#include "kernels/r16_feed.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -20,8 +21,7 @@
 enum {
     GROUP = 64,
     TURN = ZN_R16_LANES,
-    BURST = 16,           /* turns between two looks at the feeds */
-    REACH = BURST * TURN, /* the most bytes that a burst takes of a feed */
+    BURST = ZN_R16_REACH / TURN, /* turns between two looks at the feeds */
     CLASS_ESC = ZN_R16_CLASSES - 1
 };
 
@@ -78,42 +78,6 @@ AVX512_INLINE struct planes planes_of(struct words w) {
 
 /* ---- decoding ---- */
 
-/* The bytes of a feed. Near their end they move to where zeros follow, so that a burst can always read ahead. */
-struct feed {
-    const uint8_t *p;
-    size_t left;
-    bool moved;
-    uint8_t room[2 * REACH];
-};
-
-static inline void feed_start(struct feed *f, const uint8_t *p, const uint8_t *end) {
-    f->p = p;
-    f->left = (size_t)(end - p);
-    f->moved = false;
-}
-
-/* Makes REACH bytes readable. */
-static inline void feed_reach(struct feed *f) {
-    if (f->left >= REACH || f->moved) return;
-    if (f->left) memcpy(f->room, f->p, f->left);
-    memset(f->room + f->left, 0, sizeof f->room - f->left);
-    f->p = f->room;
-    f->moved = true;
-}
-
-/* False if more was taken than there was. */
-static inline bool feed_take(struct feed *f, const uint8_t *end) {
-    size_t n = (size_t)(end - f->p);
-    if (n > f->left) return false;
-    f->p = end;
-    f->left -= n;
-    return true;
-}
-
-struct cursors {
-    const uint8_t *in, *esc;
-};
-
 /* x = F * (x >> 6) + B; `slots` has the slots of these lanes in its even bytes. */
 AVX512_INLINE __m512i update(const struct zn_r16_table *t, __mmask64 even, __m512i x, __m512i slots) {
     __m512i freq = _mm512_maskz_permutexvar_epi8(even, slots, _mm512_load_si512(t->freq));
@@ -123,7 +87,7 @@ AVX512_INLINE __m512i update(const struct zn_r16_table *t, __mmask64 even, __m51
 
 /* Decodes the next 64 symbols; 64 bytes are readable at both cursors. */
 AVX512_INLINE __m512i group(const struct zn_r16_table *t, __m512i esc_mark, __mmask64 even, struct planes *p,
-                            struct cursors *c) {
+                            struct zn_r16_cursors *c) {
     __m512i sym = _mm512_permutexvar_epi8(p->lo, _mm512_load_si512(t->sym));
     __mmask64 escaped = _mm512_cmpeq_epi8_mask(sym, esc_mark);
     sym = _mm512_mask_expand_epi8(sym, escaped, _mm512_loadu_si512(c->esc));
@@ -168,7 +132,7 @@ AVX512_INLINE void put(uint8_t *out, const uint8_t *raw, __m512i symbols, enum s
  * lie the last 64 of the previous burst, whose line was not complete. */
 struct stage {
     alignas(64) uint8_t carry[64];
-    uint8_t bytes[2 * REACH];
+    uint8_t bytes[2 * ZN_R16_REACH];
     size_t head; /* bytes of the output before its first whole line, 1 .. 63 */
 };
 
@@ -216,18 +180,18 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t 
     struct stage stage;
     if (sink == WORDS_STAGED) stage.head = 64 - (uintptr_t)out % 64;
 
-    struct feed in, esc;
-    feed_start(&in, d->in, d->in_end);
-    feed_start(&esc, d->esc, d->esc_end);
+    struct zn_r16_feed in, esc;
+    zn_r16_feed_start(&in, d->in, d->in_end);
+    zn_r16_feed_start(&esc, d->esc, d->esc_end);
     struct planes p0 = planes_load(d->state), p1 = planes_load(d->state + GROUP);
     size_t pos = d->pos;
     for (size_t done = 0, n; done < turns; done += n) {
         n = ZN_MIN(turns - done, BURST);
         uint8_t *to = sink == WORDS_STAGED ? stage.bytes : out;
         struct fetch next = fetch_burst(d, n * TURN);
-        feed_reach(&in);
-        feed_reach(&esc);
-        struct cursors c = {in.p, esc.p};
+        zn_r16_feed_reach(&in);
+        zn_r16_feed_reach(&esc);
+        struct zn_r16_cursors c = {in.p, esc.p};
         for (size_t i = 0; i < n; i++) {
             const struct zn_r16_table *t = tables + ids[pos >> id_shift];
             put(to, raw, group(t, esc_mark, even, &p0, &c), sink);
@@ -239,7 +203,7 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t 
             raw += TURN;
             pos += TURN;
         }
-        if (!feed_take(&in, c.in) || !feed_take(&esc, c.esc)) return false;
+        if (!zn_r16_feed_take(&in, c.in) || !zn_r16_feed_take(&esc, c.esc)) return false;
         if (sink == WORDS_STAGED) stage_flush(&stage, out, n * TURN * width, done == 0);
         out += n * TURN * width;
     }
@@ -377,6 +341,4 @@ AVX512 void zn_r16_encode_avx512(struct zn_r16_encoder *e, const uint8_t *src, s
         encode_turns(e, &m, src, turns, false);
 }
 
-#else
-typedef int zn_r16_avx512_not_here;
 #endif
