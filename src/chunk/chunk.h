@@ -19,14 +19,22 @@ void zn_coder_carve(struct zn_coder *coder, struct zn_arena *arena, uint32_t max
 
 /* What the planner knows of a chunk. */
 struct zn_chunk_hint {
-    zipnn_dtype dtype; /* UNKNOWN: measure */
-    unsigned head;     /* bytes before its first whole element, when the dtype is known */
+    zipnn_dtype dtype;     /* UNKNOWN: measure */
+    unsigned head;         /* bytes before its first whole element, when the dtype is known */
+    struct zn_ahead ahead; /* what will be encoded next; `lines` is set here */
 };
 
 /* Room that encoding `len` original bytes needs. What comes out is never longer than the bytes stored raw, 9 more than
  * len; on the way there the exponents of fp16, five bits in a byte each, may take a quarter more. */
 static inline uint32_t zn_chunk_bound(uint32_t len) {
     return len + len / 4 + ZN_CHUNK_GROWTH;
+}
+
+/* Spreads what is ahead over the coding of n symbols. */
+static inline struct zn_ahead zn_ahead_paced(struct zn_ahead ahead, size_t n) {
+    size_t lines = ahead.len / 64 / (n / ZN_R16_LANES + 1) + 1;
+    ahead.lines = ahead.len ? (unsigned)ZN_MIN(lines, 8u) : 0;
+    return ahead;
 }
 
 /* Encodes src[0, len), 1 <= len <= max_chunk, into body, which has room for zn_chunk_bound(len); answers the body's
@@ -39,8 +47,8 @@ uint32_t zn_chunk_encode(struct zn_coder *coder, const struct zn_effort *effort,
 struct zn_chunk_body {
     const uint8_t *data;
     size_t len;
-    uint64_t at;                      /* its offset in the archive, for errors */
-    const uint8_t *ahead, *ahead_end; /* bytes that will be read next, worth prefetching; NULL for none */
+    uint64_t at;           /* its offset in the archive, for errors */
+    struct zn_ahead ahead; /* what will be read next; `lines` is set here */
 };
 
 /* Decodes into out[0, orig_len), orig_len <= max_chunk. */

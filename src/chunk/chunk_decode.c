@@ -152,10 +152,7 @@ static zipnn_status decode_elements(struct zn_coder *coder, const struct zn_chun
     if (c->n_planes == 1) return zn_stream_decode(&coder->codec, 0, &c->plane[0], out, c->n, err);
     ZN_TRY(ready_planes(coder, c, ready, err));
     struct zn_r16_reader *stream = ready[c->n_planes - 1].stream;
-    if (stream) {
-        stream->d.ahead = body->ahead;
-        stream->d.ahead_end = body->ahead_end;
-    }
+    if (stream) stream->d.ahead = zn_ahead_paced(body->ahead, c->n);
     if (!is_fused(c, ready)) return merge_pieces(coder, c, ready, out, store, err);
     if (!coder->codec.k->r16_decode_16r(&stream->d, ready[0].at, out, c->n, store))
         return zn_r16_ran_out(stream, c->plane[1].at, err);

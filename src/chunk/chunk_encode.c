@@ -76,7 +76,8 @@ static bool is_as_labelled(const struct parts *parts) {
     return true;
 }
 
-static uint32_t put_together(struct zn_coder *coder, const struct zn_effort *effort, struct parts *parts) {
+static uint32_t put_together(struct zn_coder *coder, const struct zn_effort *effort, struct parts *parts,
+                             struct zn_ahead ahead) {
     struct zn_out *out = &parts->out;
     uint8_t *record = parts->records;
     for (unsigned p = 0; p < parts->n_planes; p++, record += ZN_PLANE_LEN) {
@@ -87,6 +88,7 @@ static uint32_t put_together(struct zn_coder *coder, const struct zn_effort *eff
             memcpy(coder->spare, plane, size);
             plane = coder->spare;
         }
+        if (p + 1 == parts->n_planes) coder->codec.ahead = zn_ahead_paced(ahead, size);
         record[0] = (uint8_t)zn_stream_encode(&coder->codec, 0, effort, survey, plane, size, out);
         zn_put_u32(record + 1, (uint32_t)(zn_out_len(out) - before));
     }
@@ -106,6 +108,7 @@ static uint32_t store(const uint8_t *src, uint32_t len, uint8_t *body) {
 uint32_t zn_chunk_encode(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
                          const uint8_t *src, uint32_t len, uint8_t *body) {
     struct parts parts;
+    coder->codec.ahead = (struct zn_ahead){NULL, 0, 0};
     struct grid labelled = make_grid(zn_layout_of_dtype(hint.dtype), hint.head, len);
     take_apart(coder, &labelled, src, len, body, &parts);
     if (!is_as_labelled(&parts)) {
@@ -113,7 +116,7 @@ uint32_t zn_chunk_encode(struct zn_coder *coder, const struct zn_effort *effort,
         if (measured.layout != labelled.layout || measured.head != labelled.head)
             take_apart(coder, &measured, src, len, body, &parts);
     }
-    uint32_t body_len = put_together(coder, effort, &parts);
+    uint32_t body_len = put_together(coder, effort, &parts, hint.ahead);
     uint32_t stored_len = ZN_CHUNK_LEN + ZN_PLANE_LEN + len;
     return body_len < stored_len ? body_len : store(src, len, body);
 }

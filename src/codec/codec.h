@@ -47,6 +47,7 @@ struct zn_codec {
     struct zn_r16_fit *fit[ZN_MAX_DEPTH];
     uint8_t *renorm[ZN_MAX_DEPTH], *escapes[ZN_MAX_DEPTH]; /* encoder: max_len + 2 * ZN_SLACK each */
     void *zstd_enc, *zstd_dec;
+    struct zn_ahead ahead; /* encoder: for the next plane that R16 codes */
 };
 
 enum zn_codec_use { ZN_USE_DECODE, ZN_USE_BOTH };

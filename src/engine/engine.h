@@ -70,8 +70,8 @@ struct zn_place {
 /* Verifies a whole frame in memory against what the index says of it and decodes its chunk into out[0, orig_len). An
  * ancillary frame is verified and leaves out alone. */
 zipnn_status zn_frame_decode(const struct zn_engine *e, struct zn_worker *w, const uint8_t *frame,
-                             const struct zn_place *place, uint8_t *out, enum zn_store store, const uint8_t *ahead,
-                             size_t ahead_len, zipnn_error *err);
+                             const struct zn_place *place, uint8_t *out, enum zn_store store, struct zn_ahead ahead,
+                             zipnn_error *err);
 
 /* ---- the index of a random-access archive
  * ------------------------------------------------------------------------------------- */

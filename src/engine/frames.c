@@ -12,8 +12,8 @@ static zipnn_status check_kind(const uint8_t *frame, const struct zn_place *plac
 }
 
 zipnn_status zn_frame_decode(const struct zn_engine *e, struct zn_worker *w, const uint8_t *frame,
-                             const struct zn_place *place, uint8_t *out, enum zn_store store, const uint8_t *ahead,
-                             size_t ahead_len, zipnn_error *err) {
+                             const struct zn_place *place, uint8_t *out, enum zn_store store, struct zn_ahead ahead,
+                             zipnn_error *err) {
     struct zn_frame f;
     ZN_TRY(zn_frame_read(frame, w->coder.max_chunk, place->at, &f, err));
     if (f.check != place->frame.check || f.body_len != place->frame.body_len || f.orig_len != place->frame.orig_len)
@@ -21,8 +21,7 @@ zipnn_status zn_frame_decode(const struct zn_engine *e, struct zn_worker *w, con
     ZN_TRY(zn_frame_verify(frame, &f, place->at, e->k->xxh3_64, err));
     ZN_TRY(check_kind(frame, place, err));
     if (f.orig_len == 0) return ZIPNN_OK;
-    struct zn_chunk_body body = {frame + ZN_FRAME_LEN, f.body_len, place->at + ZN_FRAME_LEN, ahead,
-                                 ahead ? ahead + ahead_len : NULL};
+    struct zn_chunk_body body = {frame + ZN_FRAME_LEN, f.body_len, place->at + ZN_FRAME_LEN, ahead};
     return zn_chunk_decode(&w->coder, &body, out, f.orig_len, store, err);
 }
 

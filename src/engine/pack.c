@@ -62,7 +62,7 @@ static zipnn_status claim(struct pack *p, struct zn_worker *w, struct job *job, 
 /* Decodes the frame just made and compares: the archive is right, or it is not written. */
 static zipnn_status verify(struct zn_worker *w, const struct job *job, const uint8_t *frame, const struct zn_frame *f,
                            zipnn_error *err) {
-    struct zn_chunk_body body = {frame + ZN_FRAME_LEN, f->body_len, job->cut.off, NULL, NULL};
+    struct zn_chunk_body body = {frame + ZN_FRAME_LEN, f->body_len, job->cut.off, {NULL, 0, 0}};
     zipnn_status status = zn_chunk_decode(&w->coder, &body, w->check, job->len, ZN_STORE_CACHED, err);
     if (status == ZIPNN_OK && memcmp(w->check, job->bytes, job->len) == 0) return ZIPNN_OK;
     return zn_fail(err, ZIPNN_E_CORRUPT, job->cut.off,
@@ -97,9 +97,16 @@ static uint8_t *frame_room(const struct pack *p, const struct zn_worker *w, uint
     return direct ? p->out->mem + p->archive : w->frame;
 }
 
+/* A worker alone in memory comes to the bytes after this chunk next. */
+static struct zn_ahead look_ahead(const struct pack *p, const struct job *job) {
+    if (!p->in->mem || p->n_workers > 1) return (struct zn_ahead){NULL, 0, 0};
+    uint64_t next = job->cut.off + job->len;
+    return (struct zn_ahead){p->in->mem + next, (size_t)ZN_MIN(p->in->length - next, (uint64_t)ZN_CUT_TARGET), 0};
+}
+
 static zipnn_status do_job(struct pack *p, struct zn_worker *w, const struct job *job, zipnn_error *err) {
     uint8_t *frame = frame_room(p, w, job->len);
-    struct zn_chunk_hint hint = {job->cut.dtype, job->cut.head};
+    struct zn_chunk_hint hint = {job->cut.dtype, job->cut.head, look_ahead(p, job)};
     uint32_t body_len = zn_chunk_encode(&w->coder, &p->e->effort, hint, job->bytes, job->len, frame + ZN_FRAME_LEN);
     struct zn_frame f = zn_frame_seal(frame, body_len, job->len, p->e->k->xxh3_64);
     if (p->e->verify == ZIPNN_VERIFY_DEFAULT) ZN_TRY(verify(w, job, frame, &f, err));

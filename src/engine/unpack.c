@@ -34,8 +34,7 @@ struct job {
     struct zn_place place;
     const uint8_t *frame; /* NULL when there is none left */
     void *memory;         /* holds a frame too large for the worker's own */
-    const uint8_t *ahead;
-    size_t ahead_len;
+    struct zn_ahead ahead;
 };
 
 /* ---- random input
@@ -57,8 +56,8 @@ static void look_ahead(const struct unpack *u, struct job *job) {
     if (!u->in->mem || u->n_workers > 1) return;
     uint64_t next = job->place.at + zn_frame_size(&job->place.frame);
     uint64_t left = u->in->length - next;
-    job->ahead = u->in->mem + next;
-    job->ahead_len = (size_t)ZN_MIN(left, zn_frame_size(&job->place.frame));
+    job->ahead.at = u->in->mem + next;
+    job->ahead.len = (size_t)ZN_MIN(left, zn_frame_size(&job->place.frame));
 }
 
 static zipnn_status fetch(const struct unpack *u, struct zn_worker *w, struct job *job, zipnn_error *err) {
@@ -159,7 +158,8 @@ static zipnn_status claim_next(struct unpack *u, struct zn_worker *w, struct job
             return ZIPNN_OK;
         }
         /* u->tail belongs to the claim lock: an ancillary frame is done with here and takes no turn. */
-        ZN_TRY(zn_frame_decode(u->e, w, job->frame, &job->place, NULL, ZN_STORE_CACHED, NULL, 0, err));
+        ZN_TRY(zn_frame_decode(u->e, w, job->frame, &job->place, NULL, ZN_STORE_CACHED, (struct zn_ahead){NULL, 0, 0},
+                               err));
         job->frame = NULL;
     }
     return ZIPNN_OK;
@@ -211,7 +211,7 @@ static zipnn_status hand_on(struct unpack *u, const struct job *job, const uint8
 
 static zipnn_status do_job(struct unpack *u, struct zn_worker *w, const struct job *job, zipnn_error *err) {
     uint8_t *orig = u->out->mem ? u->out->mem + job->place.off : w->orig;
-    ZN_TRY(zn_frame_decode(u->e, w, job->frame, &job->place, orig, u->store, job->ahead, job->ahead_len, err));
+    ZN_TRY(zn_frame_decode(u->e, w, job->frame, &job->place, orig, u->store, job->ahead, err));
     return hand_on(u, job, orig, err);
 }
 

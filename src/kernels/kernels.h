@@ -50,6 +50,14 @@ struct zn_r16_model {
 /* Fills the decoder side. `esc_mark` is a byte that no table of the stream lists. */
 void zn_r16_table_build(struct zn_r16_table *table, const struct zn_r16_model *model, uint8_t esc_mark);
 
+/* Bytes that the caller will touch next: a kernel may prefetch them meanwhile, `lines` of 64 bytes for every 128
+ * symbols, and moves `at` on. All zero for none. */
+struct zn_ahead {
+    const uint8_t *at;
+    size_t len;
+    unsigned lines;
+};
+
 struct zn_r16_decoder {
     alignas(64) uint16_t state[ZN_R16_LANES]; /* by lane: symbol i of the stream uses lane i mod (1 << lanes_log2) */
     const struct zn_r16_table *tables;
@@ -58,10 +66,9 @@ struct zn_r16_decoder {
     unsigned lanes_log2; /* 0 .. 7; kernels other than scalar are fast for 7 and may hand others to scalar */
     uint8_t esc_mark;    /* a byte that no table lists */
     size_t pos;          /* symbols decoded so far */
-    const uint8_t *in, *in_end;       /* renormalisation bytes not yet used */
-    const uint8_t *esc, *esc_end;     /* escaped symbols not yet used */
-    const uint8_t *ahead, *ahead_end; /* bytes the caller will read next: a kernel may prefetch them step by step and
-                                         move `ahead` on. NULL, NULL for none */
+    const uint8_t *in, *in_end;   /* renormalisation bytes not yet used */
+    const uint8_t *esc, *esc_end; /* escaped symbols not yet used */
+    struct zn_ahead ahead;
 };
 
 struct zn_r16_codes;
@@ -74,6 +81,7 @@ struct zn_r16_encoder {
     uint8_t class_of[256]; /* symbol -> class; unlisted ones -> 31 */
     uint8_t *out;          /* renormalisation bytes are written below, downwards */
     uint8_t *esc;          /* escaped symbols, likewise */
+    struct zn_ahead ahead;
 };
 
 /* Encoder side of one table, by class. A class the table does not list has its bit set in `escaped` and carries the

@@ -136,16 +136,21 @@ struct stage {
     size_t head; /* bytes of the output before its first whole line, 1 .. 63 */
 };
 
-/* Puts `len` bytes, a multiple of 64 and at least 64, at `out`. */
-AVX512_INLINE void stage_flush(struct stage *s, uint8_t *out, size_t len, bool first) {
-    uint8_t *line = out + s->head - 64;
-    const uint8_t *from = s->bytes + s->head - 64;
-    size_t i = 0;
-    if (first) {
-        memcpy(out, s->bytes, s->head);
-        i = 64;
-    }
-    for (; i < len; i += 64) _mm512_stream_si512((void *)(line + i), _mm512_loadu_si512(from + i));
+/* Stores the lines that end in a turn's bytes: bytes [at, at + 2 * TURN) of the stage, for the same of `out`. */
+AVX512_INLINE void stage_flush(const struct stage *s, uint8_t *out, size_t at) {
+    uint8_t *line = out + at + s->head - 64;
+    const uint8_t *from = s->bytes + at + s->head - 64;
+    for (size_t i = 0; i < 2 * TURN; i += 64) _mm512_stream_si512((void *)(line + i), _mm512_loadu_si512(from + i));
+}
+
+/* Of the very first turn, whose first line is not whole. */
+AVX512_INLINE void stage_flush_first(const struct stage *s, uint8_t *out) {
+    memcpy(out, s->bytes, s->head);
+    for (size_t i = s->head; i < 2 * TURN - 64 + s->head; i += 64)
+        _mm512_stream_si512((void *)(out + i), _mm512_loadu_si512(s->bytes + i));
+}
+
+AVX512_INLINE void stage_carry(struct stage *s, size_t len) {
     _mm512_store_si512(s->carry, _mm512_load_si512(s->bytes + len - 64));
 }
 
@@ -154,18 +159,13 @@ AVX512_INLINE void stage_finish(const struct stage *s, uint8_t *end) {
     memcpy(end + s->head - 64, s->carry + s->head, 64 - s->head);
 }
 
-/* What the caller reads next, fetched at the pace of the decoding. */
-struct fetch {
-    const uint8_t *p;
-    size_t step; /* bytes per group, 0: nothing left to fetch */
-};
-
-AVX512_INLINE struct fetch fetch_burst(struct zn_r16_decoder *d, size_t len) {
-    struct fetch f = {(const uint8_t *)d, 0};
-    if ((size_t)(d->ahead_end - d->ahead) < len || !d->ahead) return f;
-    f = (struct fetch){d->ahead, GROUP};
-    d->ahead += len;
-    return f;
+/* Fetches the lines of one turn. They go to the second-level cache: the first is needed for the tables. */
+AVX512_INLINE void fetch(struct zn_ahead *ahead) {
+    size_t len = (size_t)ahead->lines * 64;
+    if (ahead->len < len) return;
+    for (size_t i = 0; i < len; i += 64) _mm_prefetch((const char *)(ahead->at + i), _MM_HINT_T1);
+    ahead->at += len;
+    ahead->len -= len;
 }
 
 /* Decodes whole turns. */
@@ -184,11 +184,12 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t 
     zn_r16_feed_start(&in, d->in, d->in_end);
     zn_r16_feed_start(&esc, d->esc, d->esc_end);
     struct planes p0 = planes_load(d->state), p1 = planes_load(d->state + GROUP);
+    struct zn_ahead ahead = d->ahead;
     size_t pos = d->pos;
     for (size_t done = 0, n; done < turns; done += n) {
         n = ZN_MIN(turns - done, BURST);
+        const bool first = done == 0;
         uint8_t *to = sink == WORDS_STAGED ? stage.bytes : out;
-        struct fetch next = fetch_burst(d, n * TURN);
         zn_r16_feed_reach(&in);
         zn_r16_feed_reach(&esc);
         struct zn_r16_cursors c = {in.p, esc.p};
@@ -196,15 +197,23 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t 
             const struct zn_r16_table *t = tables + ids[pos >> id_shift];
             put(to, raw, group(t, esc_mark, even, &p0, &c), sink);
             put(to + GROUP * width, raw + GROUP, group(t, esc_mark, even, &p1, &c), sink);
-            _mm_prefetch((const char *)next.p, _MM_HINT_T0);
-            _mm_prefetch((const char *)(next.p + next.step), _MM_HINT_T0);
-            next.p += 2 * next.step;
+            fetch(&ahead);
+            if (sink == WORDS_STAGED && i == 1 && first)
+                stage_flush_first(&stage, out);
+            else if (sink == WORDS_STAGED && i > 0) /* a turn late, when its stores have settled */
+                stage_flush(&stage, out, (i - 1) * TURN * width);
             to += TURN * width;
             raw += TURN;
             pos += TURN;
         }
         if (!zn_r16_feed_take(&in, c.in) || !zn_r16_feed_take(&esc, c.esc)) return false;
-        if (sink == WORDS_STAGED) stage_flush(&stage, out, n * TURN * width, done == 0);
+        if (sink == WORDS_STAGED) {
+            if (n == 1 && first)
+                stage_flush_first(&stage, out);
+            else
+                stage_flush(&stage, out, (n - 1) * TURN * width);
+            stage_carry(&stage, n * TURN * width);
+        }
         out += n * TURN * width;
     }
     if (sink == WORDS_STAGED && turns > 0) stage_finish(&stage, out);
@@ -213,6 +222,7 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t 
     d->in = d->in_end - in.left;
     d->esc = d->esc_end - esc.left;
     d->pos = pos;
+    d->ahead = ahead;
     return true;
 }
 
@@ -316,10 +326,12 @@ AVX512_INLINE void encode_turns(struct zn_r16_encoder *e, const struct class_map
     const struct class_map map = *m;
     struct words w0 = words_of(planes_load(e->state)), w1 = words_of(planes_load(e->state + GROUP));
     struct sinks s = {e->out, e->esc};
+    struct zn_ahead ahead = e->ahead;
     for (size_t i = turns; i-- > 0;) {
         const struct zn_r16_codes *t = tables + ids[i * TURN >> id_shift];
         encode_group(t, &map, &w1, src + i * TURN + GROUP, &s, collisions);
         encode_group(t, &map, &w0, src + i * TURN, &s, collisions);
+        fetch(&ahead);
     }
     planes_store(e->state, planes_of(w0));
     planes_store(e->state + GROUP, planes_of(w1));
