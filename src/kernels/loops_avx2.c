@@ -1,4 +1,6 @@
-/* AVX2 and BMI: 32 elements at a time.
+/* AVX2 and BMI: 32 elements at a time. The plain loops vectorised by gcc 12 / clang 14 for the same instructions,
+ * against what stands here, hot, GB/s of words: split 16R 9 / 9 against 24, split 32R 19 / 3 against 24, merge 16R 9 /
+ * 8 against 39, merge 32R 6 / 8 against 21 / 27; class_hist 1.3 against 6; assign 5 times as fast.
  */
 #include "kernels/hash.h"
 #include "kernels/r16.h"
