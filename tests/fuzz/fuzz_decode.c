@@ -38,7 +38,7 @@ static uint8_t *room(size_t len) {
 /* Byte 0 and 1: original length - 1. Byte 2: 0 for a chunk, else a stream of codec byte - 1. The rest is coded. */
 static zipnn_status decode(struct decoder *d, const uint8_t *data, const uint8_t *coded, size_t len, uint8_t *out) {
     const uint32_t orig_len = zn_get_u16(data) + 1u;
-    const struct zn_chunk_body body = {coded, len, 0, NULL, NULL};
+    const struct zn_chunk_body body = {.data = coded, .len = len};
     const struct zn_coded stream = {(uint8_t)(data[2] - 1), coded, len, 0};
     if (data[2] == 0) return zn_chunk_decode(&d->coder, &body, out, orig_len, ZN_STORE_CACHED, NULL);
     return zn_stream_decode(&d->coder.codec, 0, &stream, out, orig_len, NULL);
