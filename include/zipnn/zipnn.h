@@ -312,9 +312,10 @@ ZIPNN_API zipnn_status zipnn_file_from_fd(int fd, const char *name, zipnn_file *
 
 /* Starts a new file at `path`. With `like`, a regular file opened for reading (NULL allowed), the new file gets its
  * permissions and times, and its owner and group as far as the process may give them. `flags` are ZIPNN_FILE_* bits.
- * Without ZIPNN_FILE_REPLACE an existing file is an error here and at commit, also in a race. A symbolic link at `path`
- * is never followed. A device or FIFO at `path`, or behind a link there, is written directly: no temporary, no commit
- * needed (a block device only with ZIPNN_FILE_REPLACE). */
+ * Without ZIPNN_FILE_REPLACE an existing file is an error here and at commit, also in a race (unless the file system
+ * can refuse neither a rename nor a link). A symbolic link at `path` is never followed. A device or FIFO at `path`, or
+ * behind a link there, is written directly: no temporary, no commit needed (a block device only with
+ * ZIPNN_FILE_REPLACE). */
 ZIPNN_API zipnn_status zipnn_file_create(const char *path, const zipnn_file *like, unsigned flags, zipnn_file **file,
                                          zipnn_error *err);
 

@@ -129,17 +129,28 @@ static zipnn_status copy_attributes(const zipnn_file *f, zipnn_error *err) {
     return ZIPNN_OK;
 }
 
-/* Gives the temporary its name unless that name is taken, in one step where the system can. */
+/* For file systems that know neither way of refusing a taken name: look first. */
+static int rename_after_look(const struct zn_target *t) {
+    struct stat there;
+    if (fstatat(t->folder, t->name, &there, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT ? renameat(t->folder, t->temp, t->folder, t->name) : -1;
+    errno = EEXIST;
+    return -1;
+}
+
+/* Gives the temporary its name unless that name is taken, in one step where the system can. A link refuses a taken name
+ * too, but not every file system has links. */
 static int rename_to_free_name(const struct zn_target *t) {
 #if defined(__linux__) && defined(RENAME_NOREPLACE)
     if (renameat2(t->folder, t->temp, t->folder, t->name, RENAME_NOREPLACE) == 0) return 0;
-    if (errno != EINVAL && errno != ENOSYS) return -1; /* the file system cannot: a link refuses a taken name too */
+    if (errno != EINVAL && errno != ENOSYS) return -1;
 #elif defined(__APPLE__) && defined(RENAME_EXCL)
     if (renameatx_np(t->folder, t->temp, t->folder, t->name, RENAME_EXCL) == 0) return 0;
     if (errno != ENOTSUP) return -1;
 #endif
-    if (linkat(t->folder, t->temp, t->folder, t->name, 0) != 0) return -1;
-    return unlinkat(t->folder, t->temp, 0);
+    if (linkat(t->folder, t->temp, t->folder, t->name, 0) == 0) return unlinkat(t->folder, t->temp, 0);
+    bool no_links = errno == EPERM || errno == ENOTSUP || errno == EOPNOTSUPP || errno == ENOSYS;
+    return no_links ? rename_after_look(t) : -1;
 }
 
 /* Some file systems cannot sync a folder and say EINVAL; there is nothing more to be done on them. */
