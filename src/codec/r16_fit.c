@@ -10,29 +10,36 @@ enum {
     UNLISTED = ZN_R16_CLASSES - 1,
     DEAREST = 14 * ZN_COST_ONE, /* code length given to what a cluster has not seen: an escape and its byte */
     TABLE_COST = 12 * 8 * ZN_COST_ONE,
-    RARE_SHIFT = 12,              /* a symbol of at most 1/4096 is listed by no table, whatever its locality */
-    BLOCKS_LOG2 = 7,              /* a stream has at least 128 blocks if they can be that small */
-    N_MEANS = ZN_R16_CLASSES * 16 /* hist_means answers in 1/16 */
+    RARE_SHIFT = 12,  /* a symbol of at most 1/4096 is listed by no table, whatever its locality */
+    BLOCKS_LOG2 = 7,  /* a stream has at least 128 blocks if they can be that small */
+    N_RANKS = 1 << 10 /* steps by which blocks are sorted */
 };
+
+static unsigned n_above(const uint32_t *counts, uint32_t least) {
+    unsigned n = 0;
+    for (unsigned s = 0; s < 256; s++) n += counts[s] > least;
+    return n;
+}
+
+/* The count that a symbol must pass for at most 31 to do so; ties may leave some classes unused. */
+static uint32_t class_threshold(const uint32_t *counts) {
+    uint32_t total = 0;
+    for (unsigned s = 0; s < 256; s++) total += counts[s];
+    uint32_t lo = total >> RARE_SHIFT, hi = total;
+    if (n_above(counts, lo) <= ZN_MAX_LISTABLE) return lo;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (n_above(counts, mid) > ZN_MAX_LISTABLE)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
 
 /* The up to 31 most frequent symbols become classes, in ascending order. */
 static void choose_classes(struct zn_r16_fit *fit, const uint32_t *counts) {
-    uint32_t least = 0; /* a symbol must occur more often than this */
-    unsigned n = 257;
-    uint32_t lo = 0, hi = UINT32_MAX;
-    for (unsigned s = 0; s < 256; s++) lo += counts[s];
-    lo >>= RARE_SHIFT;
-    /* Raise the threshold by bisection until few enough symbols pass; ties may leave some slots unused. */
-    while (lo < hi) {
-        least = lo + (hi - lo) / 2;
-        n = 0;
-        for (unsigned s = 0; s < 256; s++) n += counts[s] > least;
-        if (n > ZN_MAX_LISTABLE)
-            lo = least + 1;
-        else
-            hi = least;
-    }
-    least = lo;
+    uint32_t least = class_threshold(counts);
     memset(fit->class_of, UNLISTED, sizeof fit->class_of);
     fit->n_classes = 0;
     for (unsigned s = 0; s < 256; s++) {
@@ -42,16 +49,17 @@ static void choose_classes(struct zn_r16_fit *fit, const uint32_t *counts) {
     }
 }
 
-/* First guess: blocks in order of their mean class, cut into equal parts. */
-static void guess_ids(const struct zn_kernels *k, struct zn_r16_fit *fit, unsigned n_tables) {
-    uint32_t below[N_MEANS + 1] = {0};
-    k->hist_means((const uint16_t(*)[ZN_R16_CLASSES])fit->hist, fit->n_blocks, fit->means);
-    for (size_t b = 0; b < fit->n_blocks; b++) below[fit->means[b] + 1]++;
-    for (unsigned m = 1; m <= N_MEANS; m++) below[m] += below[m - 1];
-    for (size_t b = 0; b < fit->n_blocks; b++) {
-        uint32_t place = below[fit->means[b]]++;
-        fit->ids[b] = (uint8_t)((uint64_t)place * n_tables / fit->n_blocks);
-    }
+/* First guess: blocks in order of their weight, cut into equal parts. Weights are brought to N_RANKS steps by a shift,
+ * so that a counting sort does; `counted` symbols of a block bound its weight. */
+static void guess_ids(const struct zn_kernels *k, struct zn_r16_fit *fit, unsigned n_tables, uint32_t counted) {
+    uint32_t below[N_RANKS + 1] = {0};
+    unsigned shift = 0;
+    while ((counted * (ZN_R16_CLASSES - 1)) >> shift >= N_RANKS) shift++;
+    k->hist_weights((const uint16_t(*)[ZN_R16_CLASSES])fit->hist, fit->n_blocks, fit->weights);
+    for (size_t b = 0; b < fit->n_blocks; b++) below[(fit->weights[b] >> shift) + 1]++;
+    for (unsigned m = 1; m <= N_RANKS; m++) below[m] += below[m - 1];
+    uint64_t part = ((uint64_t)n_tables << 32) / fit->n_blocks;
+    for (size_t b = 0; b < fit->n_blocks; b++) fit->ids[b] = (uint8_t)(below[fit->weights[b] >> shift]++ * part >> 32);
 }
 
 static void add_up(const struct zn_kernels *k, struct zn_r16_fit *fit) {
@@ -70,8 +78,9 @@ static void code_lengths(const uint32_t *sum, uint16_t *cost) {
     cost[UNLISTED] = DEAREST;
 }
 
-static void cluster(const struct zn_kernels *k, struct zn_r16_fit *fit, unsigned n_tables, unsigned rounds) {
-    guess_ids(k, fit, n_tables);
+static void cluster(const struct zn_kernels *k, struct zn_r16_fit *fit, unsigned n_tables, unsigned rounds,
+                    uint32_t counted) {
+    guess_ids(k, fit, n_tables, counted);
     add_up(k, fit);
     for (unsigned round = 0; round < rounds; round++) {
         uint16_t cost[ZN_R16_MAX_TABLES][ZN_R16_CLASSES];
@@ -206,7 +215,7 @@ size_t zn_r16_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *ef
     unsigned step = step_of(effort, fit->block_log2, n);
     c->k->class_hist(plane, n, fit->block_log2, fit->class_of, fit->n_classes, step, fit->hist);
     max_tables = (unsigned)ZN_MIN(max_tables, fit->n_blocks);
-    cluster(c->k, fit, max_tables, max_tables > 1 ? effort->rounds : 0);
+    cluster(c->k, fit, max_tables, max_tables > 1 ? effort->rounds : 0, (1u << fit->block_log2) / step);
     if (max_tables > 1) merge_tables(fit, step);
 
     uint64_t cost = 0;

@@ -15,7 +15,7 @@ struct zn_r16_fit {
     uint8_t first[ZN_R16_MAX_TABLES]; /* index of a table's first class */
     struct zn_r16_model models[ZN_R16_MAX_TABLES];
     uint8_t *ids;                                     /* by block */
-    uint16_t *means;                                  /* by block */
+    uint32_t *weights;                                /* by block */
     uint16_t (*hist)[ZN_R16_CLASSES];                 /* by block */
     uint32_t sums[ZN_R16_MAX_TABLES][ZN_R16_CLASSES]; /* counts behind each table */
     uint32_t blocks[ZN_R16_MAX_TABLES];               /* how many blocks use it */

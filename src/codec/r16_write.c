@@ -3,14 +3,16 @@
 
 enum {
     HEAD_LEN = 8,
-    FULL_LANES = 1 << 14 /* from here on a stream gets 128 lanes: they cost 256 bytes */
+    FULL_LANES = 1 << 14, /* symbols; from here on a stream gets 128 lanes */
+    SOME_LANES = 1 << 10  /* ... and from here on 32 */
 };
 
-/* Lanes make a stream fast and cost two bytes each: about one for 128 symbols. */
+/* Lanes make a stream fast and cost two bytes each. The vector kernels know 128 and 32. */
 static unsigned lanes_log2_of(size_t n) {
     if (n >= FULL_LANES) return 7;
+    if (n >= SOME_LANES) return 5;
     unsigned log2 = 0;
-    while (log2 < 6 && n >> (log2 + 8)) log2++;
+    while (log2 < 3 && n >> (log2 + 6)) log2++;
     return log2;
 }
 

@@ -24,9 +24,9 @@ void zn_codec_carve(struct zn_codec *c, struct zn_arena *arena, size_t max_len, 
         struct zn_r16_fit *fit = zn_carve(arena, sizeof *fit);
         uint8_t *ids = zn_carve(arena, max_blocks);
         void *hist = zn_carve(arena, max_blocks * sizeof *fit->hist);
-        void *means = zn_carve(arena, max_blocks * sizeof *fit->means);
+        void *weights = zn_carve(arena, max_blocks * sizeof *fit->weights);
         if (fit) {
-            fit->means = means;
+            fit->weights = weights;
             fit->ids = ids;
             fit->hist = hist;
         }
@@ -190,7 +190,8 @@ static bool encode_modelled(struct zn_codec *c, unsigned depth, const struct zn_
                             enum zn_codec_id *codec) {
     size_t expected = depth < ZN_MAX_DEPTH ? zn_r16_fit(c, depth, effort, plane, n, s->counts) : n;
     size_t rival = ZN_MIN(expected, n);
-    if (depth > 0 && n / 2 < rival && fits_nibbles(plane, n)) {
+    /* Nibbles cost no time: R16 must save a quarter of them. */
+    if (depth > 0 && n / 2 - n / 8 < rival && fits_nibbles(plane, n)) {
         write_nibbles(plane, n, out);
         *codec = ZN_CODEC_NIBBLES;
         return true;

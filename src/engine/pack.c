@@ -83,7 +83,7 @@ static zipnn_status account(struct pack *p, const struct job *job, const struct 
     p->entries = entries;
     ZN_TRY(status);
     zn_entry_write(p->entries + p->n_entries++ * ZN_ENTRY_LEN, f);
-    zn_digest_update(&p->digest, job->bytes, job->len);
+    if (p->n_workers > 1) zn_digest_update(&p->digest, job->bytes, job->len);
     *at = p->archive;
     p->archive += zn_frame_size(f);
     p->original += job->len;
@@ -106,6 +106,8 @@ static struct zn_ahead look_ahead(const struct pack *p, const struct job *job) {
 
 static zipnn_status do_job(struct pack *p, struct zn_worker *w, const struct job *job, zipnn_error *err) {
     uint8_t *frame = frame_room(p, w, job->len);
+    /* A worker alone always has the turn: it takes the digest while the bytes are fresh in the caches. */
+    if (p->n_workers == 1) zn_digest_update(&p->digest, job->bytes, job->len);
     struct zn_chunk_hint hint = {job->cut.dtype, job->cut.head, look_ahead(p, job)};
     uint32_t body_len = zn_chunk_encode(&w->coder, &p->e->effort, hint, job->bytes, job->len, frame + ZN_FRAME_LEN);
     struct zn_frame f = zn_frame_seal(frame, body_len, job->len, p->e->k->xxh3_64);

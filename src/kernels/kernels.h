@@ -167,9 +167,8 @@ struct zn_kernels {
     void (*assign)(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, const uint16_t (*cost)[ZN_R16_CLASSES],
                    unsigned n_tables, uint8_t *ids);
 
-    /* The mean class of each block's symbols in 1/16 class, rounded down, class 31 left out; 0 for a block without
-     * others. */
-    void (*hist_means)(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, uint16_t *means);
+    /* The sum of hist[b][c] * c over classes 0 .. 30 of each block: how high its symbols lie. */
+    void (*hist_weights)(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, uint32_t *weights);
 
     /* Adds the counts of each block b to sums[ids[b]]. */
     void (*hist_sums)(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, const uint8_t *ids,

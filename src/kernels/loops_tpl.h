@@ -207,16 +207,11 @@ ZN_FN void plain_assign(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks,
     }
 }
 
-ZN_FN void plain_hist_means(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, uint16_t *means) {
+ZN_FN void plain_hist_weights(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, uint32_t *weights) {
     for (size_t b = 0; b < n_blocks; b++) {
-        uint32_t n = 0, sum = 0;
-        for (unsigned c = 0; c < ZN_R16_CLASSES; c++) {
-            n += hist[b][c];
-            sum += hist[b][c] * c;
-        }
-        n -= hist[b][ZN_R16_CLASSES - 1];
-        sum -= hist[b][ZN_R16_CLASSES - 1] * (ZN_R16_CLASSES - 1);
-        means[b] = (uint16_t)(n ? sum * 16 / n : 0);
+        uint32_t sum = 0;
+        for (unsigned c = 0; c < ZN_R16_CLASSES; c++) sum += hist[b][c] * c;
+        weights[b] = sum - hist[b][ZN_R16_CLASSES - 1] * (uint32_t)(ZN_R16_CLASSES - 1);
     }
 }
 
