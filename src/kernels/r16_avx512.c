@@ -162,7 +162,7 @@ AVX512_INLINE void stage_finish(const struct stage *s, uint8_t *end) {
 /* Fetches the lines of one turn. They go to the second-level cache: the first is needed for the tables. */
 AVX512_INLINE void fetch(struct zn_ahead *ahead) {
     size_t len = (size_t)ahead->lines * 64;
-    if (ahead->len < len) return;
+    if (len == 0 || ahead->len < len) return; /* nothing is NULL, which even 0 must not be added to */
     for (size_t i = 0; i < len; i += 64) _mm_prefetch((const char *)(ahead->at + i), _MM_HINT_T1);
     ahead->at += len;
     ahead->len -= len;
