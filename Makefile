@@ -12,7 +12,7 @@ endif
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all deps demo test bench fuzz install clean
+.PHONY: all deps demo test bench bench-ratio bench-kernels fuzz install clean
 
 # build/zipnn, build/libzipnn.a, build/libzipnn.so
 all: deps
@@ -32,10 +32,9 @@ test:
 	@tools/install_deps.sh test
 	@JOBS=$(JOBS) tools/test.sh
 
-bench: all
-	cmake --preset bench
-	cmake --build build/bench -j $(JOBS)
-	@tools/bench.sh
+# bench: library, command and peers; bench-ratio: sizes of real weights; bench-kernels: loops by instruction set.
+bench bench-ratio bench-kernels: all
+	@JOBS=$(JOBS) tools/bench.sh $@
 
 fuzz:
 	@tools/install_deps.sh test
