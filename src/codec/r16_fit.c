@@ -10,8 +10,9 @@ enum {
     UNLISTED = ZN_R16_CLASSES - 1,
     DEAREST = 14 * ZN_COST_ONE, /* code length given to what a cluster has not seen: an escape and its byte */
     TABLE_COST = 12 * 8 * ZN_COST_ONE,
-    RARE_SHIFT = 12,  /* a symbol of at most 1/4096 is listed by no table, whatever its locality */
-    BLOCKS_LOG2 = 7,  /* a stream has at least 128 blocks if they can be that small */
+    RARE_SHIFT = 12, /* a symbol of at most 1/4096 is listed by no table, whatever its locality */
+    BLOCKS_LOG2 = 7, /* a stream has at least 128 blocks if they can be that small */
+    MANY_BLOCKS = 512,
     N_RANKS = 1 << 10 /* steps by which blocks are sorted */
 };
 
@@ -49,24 +50,30 @@ static void choose_classes(struct zn_r16_fit *fit, const uint32_t *counts) {
     }
 }
 
+/* Blocks being clustered: all of a stream's, or a sample. */
+struct crowd {
+    const uint16_t (*hist)[ZN_R16_CLASSES];
+    size_t n;
+    uint8_t *ids;
+};
+
 /* First guess: blocks in order of their weight, cut into equal parts. Weights are brought to N_RANKS steps by a shift,
  * so that a counting sort does; `counted` symbols of a block bound its weight. */
-static void guess_ids(const struct zn_kernels *k, struct zn_r16_fit *fit, unsigned n_tables, uint32_t counted) {
+static void guess_ids(const struct zn_kernels *k, const struct crowd *crowd, unsigned n_tables, uint32_t counted,
+                      uint32_t *weights) {
     uint32_t below[N_RANKS + 1] = {0};
     unsigned shift = 0;
     while ((counted * (ZN_R16_CLASSES - 1)) >> shift >= N_RANKS) shift++;
-    k->hist_weights((const uint16_t(*)[ZN_R16_CLASSES])fit->hist, fit->n_blocks, fit->weights);
-    for (size_t b = 0; b < fit->n_blocks; b++) below[(fit->weights[b] >> shift) + 1]++;
+    k->hist_weights(crowd->hist, crowd->n, weights);
+    for (size_t b = 0; b < crowd->n; b++) below[(weights[b] >> shift) + 1]++;
     for (unsigned m = 1; m <= N_RANKS; m++) below[m] += below[m - 1];
-    uint64_t part = ((uint64_t)n_tables << 32) / fit->n_blocks;
-    for (size_t b = 0; b < fit->n_blocks; b++) fit->ids[b] = (uint8_t)(below[fit->weights[b] >> shift]++ * part >> 32);
+    uint64_t part = ((uint64_t)n_tables << 32) / crowd->n;
+    for (size_t b = 0; b < crowd->n; b++) crowd->ids[b] = (uint8_t)(below[weights[b] >> shift]++ * part >> 32);
 }
 
-static void add_up(const struct zn_kernels *k, struct zn_r16_fit *fit) {
+static void add_up(const struct zn_kernels *k, const struct crowd *crowd, struct zn_r16_fit *fit) {
     memset(fit->sums, 0, sizeof fit->sums);
-    memset(fit->blocks, 0, sizeof fit->blocks);
-    k->hist_sums((const uint16_t(*)[ZN_R16_CLASSES])fit->hist, fit->n_blocks, fit->ids, fit->sums);
-    for (size_t b = 0; b < fit->n_blocks; b++) fit->blocks[fit->ids[b]]++;
+    k->hist_sums(crowd->hist, crowd->n, crowd->ids, fit->sums);
 }
 
 static void code_lengths(const uint32_t *sum, uint16_t *cost) {
@@ -78,17 +85,32 @@ static void code_lengths(const uint32_t *sum, uint16_t *cost) {
     cost[UNLISTED] = DEAREST;
 }
 
+/* Gives each block the cluster that codes it shortest, and the clusters their new counts. */
+static void refine(const struct zn_kernels *k, const struct crowd *crowd, struct zn_r16_fit *fit, unsigned n_tables) {
+    uint16_t cost[ZN_R16_MAX_TABLES][ZN_R16_CLASSES];
+    for (unsigned t = 0; t < n_tables; t++) code_lengths(fit->sums[t], cost[t]);
+    k->assign(crowd->hist, crowd->n, (const uint16_t(*)[ZN_R16_CLASSES])cost, n_tables, crowd->ids);
+    add_up(k, crowd, fit);
+}
+
+/* Of many blocks every fourth is enough to find the clusters. */
+static struct crowd draw(const struct crowd *all, struct zn_r16_fit *fit) {
+    if (all->n < MANY_BLOCKS) return *all;
+    size_t n = 0;
+    for (size_t b = 0; b < all->n; b += 4) memcpy(fit->sample[n++], all->hist[b], sizeof all->hist[b]);
+    return (struct crowd){(const uint16_t(*)[ZN_R16_CLASSES])fit->sample, n, all->ids};
+}
+
 static void cluster(const struct zn_kernels *k, struct zn_r16_fit *fit, unsigned n_tables, unsigned rounds,
                     uint32_t counted) {
-    guess_ids(k, fit, n_tables, counted);
-    add_up(k, fit);
-    for (unsigned round = 0; round < rounds; round++) {
-        uint16_t cost[ZN_R16_MAX_TABLES][ZN_R16_CLASSES];
-        for (unsigned t = 0; t < n_tables; t++) code_lengths(fit->sums[t], cost[t]);
-        k->assign((const uint16_t(*)[ZN_R16_CLASSES])fit->hist, fit->n_blocks, (const uint16_t(*)[ZN_R16_CLASSES])cost,
-                  n_tables, fit->ids);
-        add_up(k, fit);
-    }
+    struct crowd all = {(const uint16_t(*)[ZN_R16_CLASSES])fit->hist, fit->n_blocks, fit->ids};
+    struct crowd some = n_tables > 1 ? draw(&all, fit) : all;
+    guess_ids(k, &some, n_tables, counted, fit->weights);
+    add_up(k, &some, fit);
+    for (unsigned round = 0; round < rounds; round++) refine(k, &some, fit, n_tables);
+    if (some.hist != all.hist) refine(k, &all, fit, n_tables);
+    memset(fit->blocks, 0, sizeof fit->blocks);
+    for (size_t b = 0; b < fit->n_blocks; b++) fit->blocks[fit->ids[b]]++;
     fit->n_tables = n_tables;
 }
 

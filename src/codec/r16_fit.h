@@ -17,6 +17,7 @@ struct zn_r16_fit {
     uint8_t *ids;                                     /* by block */
     uint32_t *weights;                                /* by block */
     uint16_t (*hist)[ZN_R16_CLASSES];                 /* by block */
+    uint16_t (*sample)[ZN_R16_CLASSES];               /* of hist */
     uint32_t sums[ZN_R16_MAX_TABLES][ZN_R16_CLASSES]; /* counts behind each table */
     uint32_t blocks[ZN_R16_MAX_TABLES];               /* how many blocks use it */
 };

@@ -24,9 +24,11 @@ void zn_codec_carve(struct zn_codec *c, struct zn_arena *arena, size_t max_len, 
         struct zn_r16_fit *fit = zn_carve(arena, sizeof *fit);
         uint8_t *ids = zn_carve(arena, max_blocks);
         void *hist = zn_carve(arena, max_blocks * sizeof *fit->hist);
+        void *sample = zn_carve(arena, (max_blocks / 4 + 1) * sizeof *fit->sample);
         void *weights = zn_carve(arena, max_blocks * sizeof *fit->weights);
         if (fit) {
             fit->weights = weights;
+            fit->sample = sample;
             fit->ids = ids;
             fit->hist = hist;
         }
@@ -128,7 +130,7 @@ zipnn_status zn_stream_decode(struct zn_codec *c, unsigned depth, const struct z
 
 enum {
     SHORTEST = 16,        /* below, a model cannot pay */
-    SAMPLED = 1 << 13,    /* bytes that suffice to see what a stream is like */
+    SAMPLED = 1 << 12,    /* bytes that suffice to see what a stream is like */
     RAW_ENTROPY = 2020,   /* 7.89 of 8 bits: not worth coding */
     PROBE_LEN = 16 << 10, /* what zstd is tried on first */
     MIN_GAIN_SHIFT = 6    /* a slow codec must save 1/64 */
