@@ -33,8 +33,9 @@ test:
 	@JOBS=$(JOBS) tools/test.sh
 
 # bench: library, command and peers; bench-ratio: sizes of real weights; bench-kernels: loops by instruction set.
+# BENCH='--size 200' passes options.
 bench bench-ratio bench-kernels: all
-	@JOBS=$(JOBS) tools/bench.sh $@
+	@JOBS=$(JOBS) tools/bench.sh $@ $(BENCH)
 
 fuzz:
 	@tools/install_deps.sh test

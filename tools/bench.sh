@@ -1,13 +1,28 @@
 #!/bin/bash
-# Runs the benchmarks that `make bench` has built, and the command on a synthetic model.
+# bench.sh bench|bench-ratio|bench-kernels [OPTION]...: builds the benchmarks and runs them; options go to the program.
+#   bench          library, command and peers: build/bench/results.jsonl, doc/benchmarks.md
+#   bench-ratio    sizes of trained weights: build/bench/ratio.jsonl, doc/benchmarks.md
+#   bench-kernels  the loops of every instruction set
 set -eu
 cd "$(dirname "$0")/.."
 
-grep -m 1 'model name' /proc/cpuinfo 2>/dev/null || uname -m
-for bench in build/bench/bench/bench_*; do
-    [ -x "$bench" ] || continue
-    echo
-    echo "$(basename "$bench")"
-    "$bench"
-done
-tools/demo.sh
+what=${1:-bench}
+shift || true
+cmake --preset bench >/dev/null
+cmake --build build/bench -j "${JOBS:-2}" --target all make_model
+
+case $what in
+bench | bench-ratio) tools/install_bench.sh ;;
+esac
+case $what in
+bench) exec python3 -B bench/run_bench.py "$@" ;;
+bench-ratio)
+    [ -x build/bench-venv/bin/python ] || { echo "bench-ratio needs numpy: skipped" && exit 0; }
+    exec build/bench-venv/bin/python -B bench/bench_ratio.py "$@"
+    ;;
+bench-kernels)
+    build/bench/bench/bench_kernels "$@"
+    build/bench/bench/bench_r16 "$@"
+    ;;
+*) echo "usage: tools/bench.sh bench|bench-ratio|bench-kernels [OPTION]..." >&2 && exit 2 ;;
+esac

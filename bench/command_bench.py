@@ -1,0 +1,176 @@
+"""The command, file to file through the page cache and through pipes, beside cp, cat, zstd and lz4."""
+
+import filecmp
+import json
+import os
+import shutil
+import subprocess
+import time
+
+import figures
+
+START_RUNS = 300
+
+
+class Files:
+    """The model and what is made of it, in a folder of their own."""
+
+    def __init__(self, folder, model):
+        self.model, self.out, self.warm = model, folder / "out", folder / "warm"
+        self.folder = folder
+
+    def archive(self, name):
+        return self.folder / f"archive.{name}"
+
+    def prepare(self):
+        """No output from before; the pages that the next run will fill have been in use just now. A virtual machine may
+        have to fetch others from its host first."""
+        self.out.unlink(missing_ok=True)
+        shutil.copyfile(self.model, self.warm)
+        self.warm.unlink()
+
+
+class Contender:
+    """A command in a group: `argv` writes files.out itself, or with `redirect` its standard output goes there.
+    `producer` feeds its standard input through a pipe."""
+
+    def __init__(self, name, argv, threads=1, redirect=False, producer=None, restores=False):
+        self.name, self.argv, self.redirect, self.producer, self.restores = name, argv, redirect, producer, restores
+        cpus = figures.all_cpus()
+        self.cpus = cpus[-1:] if threads == 1 else cpus
+        self.seconds, self.memory = [], 0
+
+    def once(self, files, wait=figures.finish):
+        """Runs it; seconds, and what `wait` found while it ran."""
+        files.prepare()
+        out = os.open(files.out, os.O_WRONLY | os.O_CREAT, 0o644) if self.redirect else None
+        read_end, write_end = os.pipe() if self.producer else (None, None)
+        start = time.perf_counter()
+        if self.producer:
+            first = figures.spawn(self.producer, figures.all_cpus(), None, write_end)
+            os.close(write_end)
+        pid = figures.spawn(self.argv, self.cpus, read_end, out)
+        if self.producer:
+            os.close(read_end)
+        found = wait(pid, self.argv)
+        if self.producer:
+            figures.finish(first, self.producer)
+        seconds = time.perf_counter() - start
+        if out is not None:
+            os.close(out)
+        return seconds, found
+
+    def warm_up(self, files):
+        _, self.memory = self.once(files, figures.watch)
+        if self.restores and not filecmp.cmp(files.out, files.model, shallow=False):
+            raise SystemExit(f"bench: {self.name}: gave other bytes")
+
+    def measure(self, files):
+        self.seconds.append(self.once(files)[0])
+
+
+def compressors(files):
+    zipnn, model, out = figures.ZIPNN, files.model, files.out
+    n = len(figures.all_cpus())
+    rows = [
+        Contender("cp", ["cp", model, out], restores=True),
+        Contender("cat", ["cat", model], redirect=True, restores=True),
+    ]
+    for level in (1, 3):
+        rows.append(Contender(f"zipnn -{level} -T1", [zipnn, "-q", f"-{level}", "-T1", model, "-o", out]))
+    rows.append(Contender("zipnn -1 -T2", [zipnn, "-q", "-1", "-T2", model, "-o", out], 2))
+    rows.append(Contender("zipnn -3 -T2", [zipnn, "-q", "-T2", model, "-o", out], 2))
+    rows.append(Contender("zipnn -3 -T2 --no-verify", [zipnn, "-q", "-T2", "--no-verify", model, "-o", out], 2))
+    rows.append(Contender("cat | zipnn", [zipnn, "-q", "-c", "-T2"], 2, redirect=True, producer=["cat", model]))
+    if shutil.which("zstd"):
+        for level in (1, 3):
+            rows.append(Contender(f"zstd -{level} -T1", ["zstd", "-q", f"-{level}", "-T1", model, "-o", out]))
+            rows.append(Contender(f"zstd -{level} -T{n}", ["zstd", "-q", f"-{level}", f"-T{n}", model, "-o", out], n))
+    if shutil.which("lz4"):
+        rows.append(Contender("lz4", ["lz4", "-q", "-1", model, out]))
+    return rows
+
+
+def restorers(files):
+    zipnn, out = figures.ZIPNN, files.out
+    small, fast = files.archive("zipnn -3 -T1"), files.archive("zipnn -1 -T1")
+    rows = [
+        Contender("cp", ["cp", files.model, out], restores=True),
+        Contender("zipnn -d -T1", [zipnn, "-q", "-d", "-T1", small, "-o", out], restores=True),
+        Contender("zipnn -d -T2", [zipnn, "-q", "-d", "-T2", small, "-o", out], 2, restores=True),
+        Contender("zipnn -d -T1 of -1", [zipnn, "-q", "-d", "-T1", fast, "-o", out], restores=True),
+        Contender("zipnn -t -T2", [zipnn, "-q", "-t", "-T2", small], 2),
+        Contender("cat | zipnn -d", [zipnn, "-q", "-d", "-c", "-T2"], 2, True, ["cat", small], restores=True),
+    ]
+    for level in (1, 3):
+        if files.archive(f"zstd -{level} -T1").exists():
+            rows.append(
+                Contender(
+                    f"zstd -d of -{level}",
+                    ["zstd", "-q", "-d", files.archive(f"zstd -{level} -T1"), "-o", out],
+                    restores=True,
+                )
+            )
+    if files.archive("lz4").exists():
+        rows.append(Contender("lz4 -d", ["lz4", "-q", "-d", files.archive("lz4"), out], restores=True))
+    return rows
+
+
+def run_group(results, files, group, contenders, n_rounds):
+    size = files.model.stat().st_size
+    for c in contenders:
+        c.warm_up(files)
+        if group == "compress":
+            results.add({"group": group, "size of": c.name, "original": size, "archive": files.out.stat().st_size})
+            if "|" not in c.name and c.name.endswith(("T1", "lz4")):
+                files.out.rename(files.archive(c.name))
+    for _ in range(n_rounds):
+        for c in contenders:
+            c.measure(files)
+    for c in contenders:
+        results.add({"group": group, "name": c.name, "bytes": size, "seconds": c.seconds})
+        if "zipnn" in c.name:
+            results.add({"memory": c.name, "most": c.memory, "threads": 1 if "-T1" in c.name else 2})
+
+
+def start_up(results):
+    """How long `zipnn -V` takes, process start and end included."""
+    command = [str(figures.ZIPNN), "-V"]
+    if shutil.which("hyperfine"):
+        done = subprocess.run(
+            [
+                "hyperfine",
+                "-N",
+                "--style",
+                "none",
+                "--warmup",
+                "20",
+                "--runs",
+                str(START_RUNS),
+                "--export-json",
+                "/dev/stdout",
+                " ".join(command),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        seconds = json.loads(done.stdout)["results"][0]["times"]
+    else:
+        results.add({"skip": "hyperfine", "why": "not installed; start-up is timed here instead"})
+        seconds = [figures.seconds_of(command, figures.all_cpus()) for _ in range(START_RUNS)]
+    results.add({"group": "start", "name": "zipnn -V", "bytes": 0, "seconds": seconds})
+
+
+def run_all(results, folder, model, n_rounds):
+    files = Files(folder, model)
+    for tool in ("zstd", "lz4"):
+        if not shutil.which(tool):
+            results.add({"skip": tool, "why": "not installed"})
+    start_up(results)
+    print("command: compress", flush=True)
+    run_group(results, files, "compress", compressors(files), n_rounds)
+    print("command: restore", flush=True)
+    run_group(results, files, "restore", restorers(files), n_rounds)
+    files.out.unlink(missing_ok=True)
+    return files

@@ -1,0 +1,106 @@
+"""Pictures of the results, as SVG written by hand."""
+
+import math
+from xml.sax.saxutils import escape
+
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 420, 70, 190, 40, 60
+COLOURS = ("#1b6ca8", "#c8553d", "#588157", "#8e6c8a", "#b08900", "#444444")
+SVG = '<svg xmlns="http:' + '//www.w3.org/2000/svg" '
+
+
+class Axis:
+    def __init__(self, values, low_px, high_px, log, label):
+        lo, hi = min(values), max(values)
+        self.log, self.label, self.low_px, self.high_px = log, label, low_px, high_px
+        if log:
+            self.lo, self.hi = math.log10(lo) - 0.05, math.log10(hi) + 0.05
+        else:
+            margin = (hi - lo or 1) * 0.06
+            self.lo, self.hi = lo - margin, hi + margin
+
+    def at(self, value):
+        v = math.log10(value) if self.log else value
+        return self.low_px + (v - self.lo) / (self.hi - self.lo) * (self.high_px - self.low_px)
+
+    def ticks(self):
+        if self.log:
+            steps = (1, 2, 5) if self.hi - self.lo < 2.5 else (1,)
+            all_ticks = [s * 10.0**e for e in range(math.floor(self.lo), math.ceil(self.hi) + 1) for s in steps]
+            return [t for t in all_ticks if self.lo <= math.log10(t) <= self.hi]
+        step = 10.0 ** math.floor(math.log10((self.hi - self.lo) / 2))
+        step = next(s * step for s in (1, 2, 5, 10) if (self.hi - self.lo) / (s * step) <= 8)
+        return [i * step for i in range(math.ceil(self.lo / step), math.floor(self.hi / step) + 1)]
+
+
+def number(v):
+    return f"{v:.3g}" if v < 1000 else f"{v:.0f}"
+
+
+def text(x, y, what, anchor="middle", colour="#222", size=13, turn=""):
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+    return f'<text {place} fill="{colour}" font-size="{size}"{turn}>{escape(what)}</text>'
+
+
+def line(x1, y1, x2, y2, colour="#ddd", width=1):
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" stroke-width="{width}"/>'
+
+
+def frame(title, x, y, tick_text, x_ticks=None):
+    parts = [text(LEFT, 22, title, "start", size=15)]
+    for t in x_ticks or x.ticks():
+        parts.append(line(x.at(t), TOP, x.at(t), HEIGHT - BOTTOM))
+        parts.append(text(x.at(t), HEIGHT - BOTTOM + 18, tick_text(t)))
+    for t in y.ticks():
+        parts.append(line(LEFT, y.at(t), WIDTH - RIGHT, y.at(t)))
+        parts.append(text(LEFT - 8, y.at(t) + 4, number(t), "end"))
+    parts.append(text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 16, x.label))
+    middle = (TOP + HEIGHT - BOTTOM) / 2
+    parts.append(text(18, middle, y.label, turn=f' transform="rotate(-90 18 {middle:.0f})"'))
+    return parts
+
+
+def save(path, parts):
+    head = f'{SVG}viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif">'
+    background = f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>'
+    path.write_text("\n".join([head, background, *parts, "</svg>"]) + "\n")
+
+
+def lines(path, title, x_label, y_label, series, log=True, tick_text=number):
+    """series: {name: [(x, y)]}. Logarithmic axes, or straight ones with whole numbers below."""
+    points = [p for row in series.values() for p in row]
+    x = Axis([p[0] for p in points], LEFT, WIDTH - RIGHT, log, x_label)
+    low = [] if log else [0.0]
+    y = Axis(low + [p[1] for p in points], HEIGHT - BOTTOM, TOP, log, y_label)
+    parts = frame(title, x, y, tick_text, None if log else sorted({p[0] for p in points}))
+    for i, (name, row) in enumerate(series.items()):
+        colour = COLOURS[i % len(COLOURS)]
+        path_text = " ".join(f"{x.at(a):.1f},{y.at(b):.1f}" for a, b in row)
+        parts.append(f'<polyline points="{path_text}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts += [f'<circle cx="{x.at(a):.1f}" cy="{y.at(b):.1f}" r="3.5" fill="{colour}"/>' for a, b in row]
+        parts.append(line(WIDTH - RIGHT + 14, TOP + 12 + 22 * i, WIDTH - RIGHT + 36, TOP + 12 + 22 * i, colour, 3))
+        parts.append(text(WIDTH - RIGHT + 42, TOP + 16 + 22 * i, name, "start"))
+    save(path, parts)
+
+
+def spread(labels, gap):
+    """Moves labels (wanted y, ...) down until none overlap."""
+    placed, last = [], -1e9
+    for wanted, *rest in sorted(labels):
+        last = max(wanted, last + gap)
+        placed.append((last, wanted, *rest))
+    return placed
+
+
+def points(path, title, x_label, y_label, named, ours):
+    """named: {name: (x, y)}; names stand on the right, joined to their points; those that `ours` answers to are bold
+    blue."""
+    x = Axis([p[0] for p in named.values()], LEFT, WIDTH - RIGHT - 10, False, x_label)
+    y = Axis([p[1] for p in named.values()], HEIGHT - BOTTOM, TOP, True, y_label)
+    parts = frame(title, x, y, number)
+    labels = [(y.at(b), x.at(a), name) for name, (a, b) in named.items()]
+    for at, py, px, name in spread(labels, 16):
+        colour = COLOURS[0] if ours(name) else COLOURS[5]
+        parts.append(line(px, py, WIDTH - RIGHT + 4, at, "#bbb"))
+        parts.append(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="5" fill="{colour}"/>')
+        parts.append(text(WIDTH - RIGHT + 8, at + 4, name, "start", colour))
+    save(path, parts)

@@ -1,0 +1,274 @@
+#!/usr/bin/env python3
+"""report.py: prints what the last `make bench` and `make bench-ratio` measured, and writes doc/benchmarks.md again."""
+
+import figures
+import plots
+import ratio_report
+from goals import GOALS, MEMORY_PER_THREAD, MEMORY_START, SMALL_GOAL, START_GOAL
+from markdown import replace_part, table
+
+# ---- goals -----------------------------------------------------------------------------------------------------------
+
+
+def best_peer(results, goal):
+    """The peer of a goal that was fastest, as (group, name)."""
+    found = [peer for peer in goal.peers if results.find(*peer)]
+    return max(found, key=lambda peer: results.speed(*peer)[1], default=None)
+
+
+def verdict(met):
+    return "met" if met else "**missed**"
+
+
+def goal_rows(results):
+    rows = []
+    for goal in GOALS:
+        peer = best_peer(results, goal)
+        ratio = peer and results.ratio(goal.ours, peer)
+        if not ratio:
+            rows.append([goal.label, goal.peer_label, "-", "-", goal_text(goal), "not measured"])
+            continue
+        q1, median, q3 = ratio
+        met = median >= goal.at_least if goal.at_least else None
+        other = goal.unless and results.ratio(goal.ours, goal.unless[0])
+        if other and other[1] >= goal.unless[1]:
+            met = True
+        speed = results.speed(*goal.ours)[1]
+        rows.append(
+            [
+                goal.label,
+                goal.peer_label,
+                f"{speed:.2f}",
+                f"{median:.2f} ({q1:.2f} - {q3:.2f})",
+                goal_text(goal),
+                "" if met is None else verdict(met),
+            ]
+        )
+    return rows
+
+
+def goal_text(goal):
+    return f"{goal.at_least:g}" if goal.at_least else ""
+
+
+def plain_rows(results):
+    """What is not a ratio: times and memory."""
+    rows = []
+    for label, group, name, limit, scale, unit in (
+        ("`zipnn -V`, start to end", "start", "zipnn -V", START_GOAL, 1e3, "ms"),
+        ("library, 2 KiB decoded, one call", "small", "decode", SMALL_GOAL, 1e6, "us"),
+        ("library, 2 KiB encoded, one call", "small", "encode", SMALL_GOAL, 1e6, "us"),
+    ):
+        row = results.find(group, name)
+        if row:
+            q1, median, q3 = figures.quartiles(row["seconds"])
+            rows.append(
+                [
+                    label,
+                    f"{median * scale:.2f} {unit} ({q1 * scale:.2f} - {q3 * scale:.2f})",
+                    f"{limit * scale:g} {unit}",
+                    verdict(median <= limit),
+                ]
+            )
+    for row in results.rows:
+        if "memory" in row:
+            limit = MEMORY_START + MEMORY_PER_THREAD * row["threads"]
+            rows.append(
+                [
+                    f"`{row['memory']}`, resident memory",
+                    f"{row['most'] / 2**20:.0f} MiB",
+                    f"{limit / 2**20:.0f} MiB",
+                    verdict(row["most"] <= limit),
+                ]
+            )
+    return rows
+
+
+# ---- speeds ----------------------------------------------------------------------------------------------------------
+
+
+def speed_cell(results, group, name):
+    speed = results.speed(group, name)
+    return f"{speed[1]:.2f} ({speed[0]:.2f} - {speed[2]:.2f})" if speed else "-"
+
+
+def archive_percent(results, group, name=None, level=None):
+    for row in results.rows:
+        if row.get("group") == group and "archive" in row and row.get("size of") == name and row.get("level") == level:
+            return f"{100 * row['archive'] / row['original']:.2f} %"
+    return ""
+
+
+def group_rows(results, group):
+    rows = [r for r in results.rows if r.get("group") == group and "seconds" in r]
+    return [
+        [f"`{r['name']}`", archive_percent(results, group, r["name"]), speed_cell(results, group, r["name"])]
+        for r in rows
+    ]
+
+
+def library_rows(results):
+    sets = [g for g in ("best", "avx2", "scalar", "fp32") if results.find(g, "decode")]
+    names = [r["name"] for r in results.rows if r.get("group") == sets[0] and "seconds" in r] if sets else []
+    head = [
+        "GB/s",
+        *(("bf16, best set" if g == "best" else f"bf16, {g}" if g != "fp32" else "fp32, best set") for g in sets),
+    ]
+    rows = [[name, *(speed_cell(results, g, name) for g in sets)] for name in names]
+    rows.append(["size, fast", *(archive_percent(results, g, level=1) for g in sets)])
+    rows.append(["size, default", *(archive_percent(results, g, level=3) for g in sets)])
+    return head, rows
+
+
+# ---- pictures --------------------------------------------------------------------------------------------------------
+
+
+def size_speed_points(results):
+    """Of each method its size, how fast it compresses and how fast it restores, file to file."""
+    packed, restored = {}, {}
+    for row in results.rows:
+        if row.get("group") == "compress" and "archive" in row and "|" not in row["size of"]:
+            name, size = row["size of"], 100 * row["archive"] / row["original"]
+            speed = results.speed("compress", name)
+            packed[name] = (size, speed[1])
+    for name, source in (
+        ("zipnn -d -T1", "zipnn -3 -T1"),
+        ("zipnn -d -T2", "zipnn -3 -T2"),
+        ("zstd -d of -1", "zstd -1 -T1"),
+        ("zstd -d of -3", "zstd -3 -T1"),
+        ("lz4 -d", "lz4"),
+        ("cp", "cp"),
+    ):
+        speed = results.speed("restore", name)
+        if speed and source in packed:
+            restored[name] = (packed[source][0], speed[1])
+    return packed, restored
+
+
+def thread_series(results):
+    series = {}
+    for row in results.rows:
+        group = row.get("group", "")
+        if group.startswith("threads ") and "seconds" in row:
+            name, threads = row["name"].rsplit(" x", 1)
+            if threads == group.split()[1] or group == "threads 2":
+                series.setdefault(name, []).append((int(threads), results.speed(group, row["name"])[1]))
+    return series
+
+
+def size_series(results):
+    series = {}
+    for row in results.rows:
+        if row.get("group") == "sizes" and "seconds" in row:
+            median = figures.quartiles(row["seconds"])[1]
+            series.setdefault(row["name"], []).append((row["bytes"], row["bytes"] / median / 1e9))
+    return series
+
+
+def byte_text(n):
+    for unit in ("B", "KB", "MB", "GB"):
+        if n < 1000:
+            return f"{n:.0f} {unit}"
+        n /= 1000
+    return f"{n:.0f} TB"
+
+
+def draw(results, folder):
+    """The pictures there are data for; their file names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = []
+
+    def picture(name, make, data, *args, **options):
+        if data:
+            make(folder / name, *args, data, **options)
+            made.append(name)
+
+    packed, restored = size_speed_points(results)
+    ours = lambda name: name.startswith("zipnn")  # noqa: E731
+    size, speed = "size of the archive, % of the original", "GB/s"
+    picture(
+        "compress.svg", lambda path, *a: plots.points(path, *a, ours), packed, "Compress, file to file", size, speed
+    )
+    picture(
+        "restore.svg", lambda path, *a: plots.points(path, *a, ours), restored, "Restore, file to file", size, speed
+    )
+    picture("threads.svg", plots.lines, thread_series(results), "The library by threads", "threads", "GB/s", log=False)
+    picture(
+        "sizes.svg",
+        plots.lines,
+        size_series(results),
+        "The library by size of the buffer, one thread",
+        "bytes a call",
+        "GB/s",
+        tick_text=byte_text,
+    )
+    return made
+
+
+# ---- the whole -------------------------------------------------------------------------------------------------------
+
+
+def write_speed(results, doc=True):
+    m = results.first("machine")
+    goals = table(["path", "peer", "GB/s", "ratio (quartiles)", "goal", ""], goal_rows(results))
+    plain = table(["", "median (quartiles)", "at most", ""], plain_rows(results))
+    head = "method", "size", "GB/s (quartiles)"
+    library = table(*library_rows(results))
+    compress, restore = (table(list(head), group_rows(results, g)) for g in ("compress", "restore"))
+    load = table(
+        ["GB/s", "", "median (quartiles)"],
+        [
+            [f"{'cold' if 'cold' in g else 'cached'}: {r[0]}", *r[1:]]
+            for g in ("load hot", "load cold")
+            for r in group_rows(results, g)
+        ],
+    )
+    skipped = [f"Not measured: {r['skip']} ({r['why']})." for r in results.rows if "skip" in r]
+    print(f"\n{goals}\n\n{plain}\n\n{compress}\n\n{restore}")
+    if not doc:
+        return
+    pictures = "\n".join(f"![{n[:-4]}](benchmarks/{n})" for n in draw(results, figures.DOC.with_suffix("")))
+    body = f"""## Speed
+
+{m['machine']}, {m['processors']} processors, {m['system']}, {m['compiler']}; {m['date']}, commit {m['commit']}.
+
+The model is **synthetic**: {m['mib']} MiB of bf16, Gaussian rows of sigma 0.02, each scaled by a log-normal factor
+(0.3), in the tensors of a Llama. {m['rounds']} rounds. The fp32 numbers are half of it, with random bits below. Library:
+in memory, pages touched before, buffers used again. Command: file to file in the page cache, output deleted before each
+run.
+
+{goals}
+
+{plain}
+
+{pictures}
+
+### Library, one thread
+
+{library}
+
+### Command: compress
+
+{compress}
+
+### Command: restore
+
+{restore}
+
+### Load into memory, one thread
+
+{load}
+
+{chr(10).join(skipped)}"""
+    replace_part("speed", body)
+
+
+def main():
+    for name, write in (("results.jsonl", write_speed), ("ratio.jsonl", ratio_report.write_ratio)):
+        path = figures.BUILD / name
+        if path.exists():
+            write(figures.Results.load(path))
+
+
+if __name__ == "__main__":
+    main()
