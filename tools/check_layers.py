@@ -27,7 +27,7 @@ NOT_IN_KERNELS = {"zipnn/zipnn.h", "base/err.h", "base/mem.h"}
 
 # System and foreign headers that belong to some rooms only.
 FOREIGN = {
-    "zstd.h": {"codec"},
+    "zstd.h": {"codec", "legacy"},
     "jansson.h": {"readers"},
     "xxhash.h": {"base", "kernels"},
     "openssl/": {"base"},

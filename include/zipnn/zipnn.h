@@ -153,6 +153,9 @@ typedef struct zipnn_options {
     zipnn_executor executor;    /* run NULL: the context's own threads, started on first need */
     zipnn_progress_fn progress; /* may be NULL */
     void *progress_user;
+    /* What a delta was made against, with read_at and length; NULL for none. The struct is copied; what it points to
+     * must outlive the context. For now only old records (see zipnn_unpack) are deltas. */
+    const struct zipnn_source *base;
 } zipnn_options;
 
 typedef struct zipnn_ctx zipnn_ctx;
@@ -216,12 +219,18 @@ typedef struct zipnn_stats {
     uint8_t xxh3[16];   /* XXH3-128 of the original, canonical (big-endian) order as xxhsum prints it */
     uint8_t sha256[32]; /* zero when not asked for */
     int has_sha256;
+    int unverified; /* non-zero: an old record was restored, which holds no digest; xxh3 is of what came out */
 } zipnn_stats;
 
 /* Compresses everything the source gives into an archive written in order to sink->write. Memory is bounded, whatever
  * the size; the bytes are the same for a pipe and a file. `stats` may be NULL. */
 ZIPNN_API zipnn_status zipnn_pack(zipnn_ctx *ctx, const zipnn_source *source, const zipnn_sink *sink,
                                   zipnn_stats *stats, zipnn_error *err);
+
+/* Old records, written by the Python package zipnn 0.3.1 to 0.5.4, are read as well: by zipnn_decompress, zipnn_unpack,
+ * zipnn_test, zipnn_original_size and zipnn_archive_*, both as files of their own ("X.znn") and as the tensors of
+ * "X.znn.safetensors", which is restored to a plain safetensors file. They hold no checksum: damage is found only where
+ * it makes a record malformed. A pipe that brings them is read into memory, 1 GiB at most. */
 
 /* Restores an archive. With source->read_at and sink->write_at chunks go to their places from all threads, otherwise in
  * order. The digests of the whole original are verified at the end: output is good only when ZIPNN_OK is returned. */
@@ -240,11 +249,12 @@ typedef struct zipnn_archive_info {
     uint64_t archive;  /* bytes */
     uint64_t n_chunks;
     uint64_t n_tensors;    /* 0 when the original is not a model file this library reads */
-    const char *container; /* "safetensors" or "raw"; static string */
+    const char *container; /* "safetensors" or "raw", "zipnn 0.x" for old records; static string */
     uint8_t xxh3[16];
     uint8_t sha256[32];
     int has_sha256;
-    int level; /* the level it was written with */
+    int level;      /* the level it was written with */
+    int unverified; /* non-zero: an old record, without level, chunks and digests */
 } zipnn_archive_info;
 
 typedef struct zipnn_tensor_info {

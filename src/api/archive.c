@@ -2,11 +2,13 @@
 #include <stdlib.h>
 
 #include "api/context.h"
+#include "api/old_input.h"
 #include "readers/readers.h"
 
 struct zipnn_archive {
     zipnn_ctx *ctx;
     struct zn_input in;
+    struct zn_old_input old; /* with `legacy` set: in this format, and of `toc` only the length of the original holds */
     struct zn_toc toc;
     struct zn_place *places; /* of the frames that hold chunks */
     uint64_t n_chunks;
@@ -80,8 +82,19 @@ static zipnn_status plan_original(zipnn_archive *a, zipnn_error *err) {
     return status == ZIPNN_OK ? sort_names(a, err) : status;
 }
 
+/* Lists the tensors of the original when it is a model file, else the record as one. */
+static zipnn_status open_old(zipnn_archive *a, zipnn_error *err) {
+    a->toc.index.original = a->old.legacy->original;
+    if (!zn_old_input_lacks_base(a->ctx, &a->old)) ZN_TRY(plan_original(a, err));
+    if (a->plan.n_tensors) return ZIPNN_OK;
+    ZN_TRY(zn_old_input_plan(&a->old, &a->plan, err));
+    return sort_names(a, err);
+}
+
 static zipnn_status open_parts(zipnn_archive *a, zipnn_error *err) {
     struct zn_engine *e = &a->ctx->engine;
+    ZN_TRY(zn_old_input_open(&e->alloc, &a->in, &a->old, err));
+    if (a->old.legacy) return open_old(a, err);
     ZN_TRY(zn_toc_load(&e->alloc, e->k, &a->in, &a->toc, err));
     ZN_TRY(zn_engine_prepare(e, a->toc.header.max_chunk, ZN_USE_DECODE, err));
     ZN_TRY(place_chunks(a, err));
@@ -113,6 +126,7 @@ zipnn_status zipnn_archive_open(zipnn_ctx *ctx, const zipnn_source *source, zipn
 void zipnn_archive_close(zipnn_archive *a) {
     if (!a) return;
     zipnn_allocator alloc = a->ctx->engine.alloc;
+    zn_old_input_close(&a->old);
     zn_toc_free(&alloc, &a->toc);
     zn_plan_free(&a->plan);
     zn_free(&alloc, a->places);
@@ -128,9 +142,10 @@ void zipnn_archive_get_info(const zipnn_archive *a, zipnn_archive_info *info) {
                                  .archive = a->in.length,
                                  .n_chunks = a->n_chunks,
                                  .n_tensors = a->plan.n_tensors,
-                                 .container = a->plan.container,
+                                 .container = a->old.legacy ? "zipnn 0.x" : a->plan.container,
                                  .has_sha256 = a->toc.index.has_sha256,
-                                 .level = a->toc.header.level};
+                                 .level = a->toc.header.level,
+                                 .unverified = a->old.legacy != NULL};
     memcpy(info->xxh3, a->toc.index.xxh3, sizeof info->xxh3);
     if (info->has_sha256) memcpy(info->sha256, a->toc.index.sha256, sizeof info->sha256);
 }
@@ -162,6 +177,7 @@ static uint64_t chunk_at(const zipnn_archive *a, uint64_t off) {
 static uint64_t stored_bytes(const zipnn_archive *a, uint64_t off, uint64_t len) {
     uint64_t stored = 0, end = off + len;
     if (len == 0 || off >= a->toc.index.original) return 0;
+    if (a->old.legacy) return zn_legacy_stored(a->old.legacy, off, len);
     for (uint64_t i = chunk_at(a, off); i < a->n_chunks && a->places[i].off < end; i++) {
         const struct zn_place *p = &a->places[i];
         uint64_t from = ZN_MAX(off, p->off), to = ZN_MIN(end, p->off + p->frame.orig_len);
@@ -256,6 +272,7 @@ zipnn_status zipnn_archive_read(zipnn_archive *a, uint64_t off, uint64_t len, vo
         return zn_fail(err, ZIPNN_E_NOT_FOUND, off, "bytes %llu to %llu of an original of %llu",
                        (unsigned long long)off, (unsigned long long)(off + len), (unsigned long long)original);
     if (len == 0) return ZIPNN_OK;
+    if (a->old.legacy) return zn_old_input_read(a->ctx, &a->old, off, len, dst, err);
     struct zn_engine *e = &a->ctx->engine;
     struct reading r = {
         .a = a, .off = off, .len = len, .dst = dst, .next = chunk_at(a, off), .end = chunk_at(a, off + len - 1) + 1};

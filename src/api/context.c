@@ -31,6 +31,8 @@ static zipnn_status copy_options(const zipnn_options *given, zipnn_options *o, z
     if ((unsigned)o->dtype >= ZN_N_DTYPES || (unsigned)o->verify > ZIPNN_VERIFY_OFF)
         return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "dtype %d or verify %d does not exist", (int)o->dtype,
                        (int)o->verify);
+    if (o->base && (!o->base->read_at || o->base->length == UINT64_MAX))
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "a base needs read_at and its length");
     return ZIPNN_OK;
 }
 
@@ -47,6 +49,7 @@ zipnn_status zipnn_create(const zipnn_options *options, zipnn_ctx **out, zipnn_e
         return status;
     }
     ctx->dtype = o.dtype;
+    ctx->base = o.base ? *o.base : (zipnn_source){.length = 0};
     *out = ctx;
     return ZIPNN_OK;
 }

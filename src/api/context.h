@@ -7,6 +7,7 @@
 struct zipnn_ctx {
     struct zn_engine engine;
     zipnn_dtype dtype;
+    zipnn_source base; /* read_at NULL: none */
 };
 
 /* Clears *err, so that a status left from an earlier call is not taken for this one's. */

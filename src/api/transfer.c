@@ -1,5 +1,6 @@
 /* Whole originals and archives: from and to memory, from sources and to sinks. */
 #include "api/context.h"
+#include "api/old_input.h"
 
 static zipnn_status pack(zipnn_ctx *ctx, struct zn_input *in, const struct zn_output *out, zipnn_stats *stats,
                          zipnn_error *err) {
@@ -9,6 +10,17 @@ static zipnn_status pack(zipnn_ctx *ctx, struct zn_input *in, const struct zn_ou
     zipnn_status status = zn_engine_pack(&ctx->engine, &plan, in, out, stats, err);
     zn_plan_free(&plan);
     zn_free(&ctx->engine.alloc, head);
+    return status;
+}
+
+/* Restores an archive or an input of the old format. */
+static zipnn_status restore(zipnn_ctx *ctx, struct zn_input *in, const struct zn_output *out,
+                            enum zn_digesting digesting, zipnn_stats *stats, zipnn_error *err) {
+    struct zn_old_input old;
+    ZN_TRY(zn_old_input_open(&ctx->engine.alloc, in, &old, err));
+    zipnn_status status = old.legacy ? zn_old_input_restore(ctx, &old, out, digesting, stats, err)
+                                     : zn_engine_unpack(&ctx->engine, in, out, digesting, stats, err);
+    zn_old_input_close(&old);
     return status;
 }
 
@@ -42,6 +54,14 @@ zipnn_status zipnn_original_size(const void *src, size_t len, uint64_t *original
         return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_original_size: a pointer is NULL");
     struct zn_input in = zn_input_of_memory(src, len);
     struct zn_toc toc;
+    struct zn_old_input old;
+    zipnn_allocator alloc = zn_allocator_or_default(NULL);
+    ZN_TRY(zn_old_input_open(&alloc, &in, &old, err));
+    if (old.legacy) {
+        *original = old.legacy->original;
+        zn_old_input_close(&old);
+        return ZIPNN_OK;
+    }
     ZN_TRY(zn_toc_load(NULL, &zn_kernels_scalar, &in, &toc, err));
     *original = toc.index.original;
     return ZIPNN_OK;
@@ -56,7 +76,7 @@ zipnn_status zipnn_decompress(zipnn_ctx *ctx, const void *src, size_t len, void 
     struct zn_input in = zn_input_of_memory(src, len);
     struct zn_output out = {.mem = dst ? dst : &nothing, .cap = cap};
     zipnn_stats stats;
-    ZN_TRY(zn_engine_unpack(&ctx->engine, &in, &out, ZN_DIGEST_IGNORE, &stats, err));
+    ZN_TRY(restore(ctx, &in, &out, ZN_DIGEST_IGNORE, &stats, err));
     *out_len = (size_t)stats.original;
     return ZIPNN_OK;
 }
@@ -85,7 +105,7 @@ zipnn_status zipnn_unpack(zipnn_ctx *ctx, const zipnn_source *source, const zipn
     ZN_TRY(zn_input_of_source(source, &in, err));
     ZN_TRY(check_sink(sink, err));
     struct zn_output out = {.sink = sink};
-    return zn_engine_unpack(&ctx->engine, &in, &out, ZN_DIGEST_VERIFY, stats, err);
+    return restore(ctx, &in, &out, ZN_DIGEST_VERIFY, stats, err);
 }
 
 zipnn_status zipnn_test(zipnn_ctx *ctx, const zipnn_source *source, zipnn_stats *stats, zipnn_error *err) {
@@ -94,5 +114,5 @@ zipnn_status zipnn_test(zipnn_ctx *ctx, const zipnn_source *source, zipnn_stats 
     if (!ctx) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_test: ctx is NULL");
     ZN_TRY(zn_input_of_source(source, &in, err));
     struct zn_output out = {.sink = NULL};
-    return zn_engine_unpack(&ctx->engine, &in, &out, ZN_DIGEST_VERIFY, stats, err);
+    return restore(ctx, &in, &out, ZN_DIGEST_VERIFY, stats, err);
 }
