@@ -72,10 +72,14 @@ static zipnn_status decode_constant(const struct zn_coded *in, uint8_t *out, siz
 static zipnn_status decode_nibbles(const struct zn_coded *in, uint8_t *out, size_t n, zipnn_error *err) {
     if (in->len != n / 2 + n % 2)
         return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "nibble stream has %zu bytes for %zu", in->len, n);
-    for (size_t i = 0; i < n; i++) out[i] = i % 2 ? in->data[i / 2] >> 4 : in->data[i / 2] & 15;
-    if (n % 2 && in->data[n / 2] >> 4)
-        return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "nibble stream: the unused last half is not 0");
-    return ZIPNN_OK;
+    for (size_t i = 0; i < n / 2; i++) {
+        out[2 * i] = in->data[i] & 15;
+        out[2 * i + 1] = in->data[i] >> 4;
+    }
+    if (n % 2 == 0) return ZIPNN_OK;
+    out[n - 1] = in->data[n / 2];
+    if (out[n - 1] < 16) return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "nibble stream: the unused last half is not 0");
 }
 
 static zipnn_status decode_r16(struct zn_codec *c, unsigned depth, const struct zn_coded *in, uint8_t *out, size_t n,

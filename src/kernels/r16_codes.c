@@ -3,27 +3,55 @@
 
 #include "kernels/kernels.h"
 
-/* Gives the slots from `first` on to one symbol of rank `rank`. */
-static void table_fill(struct zn_r16_table *t, unsigned rank, unsigned first, unsigned freq, uint8_t sym) {
-    for (unsigned i = 0; i < freq; i++) {
-        t->freq[first + i] = (uint8_t)freq;
-        t->bias[first + i] = (uint8_t)i;
-        t->sym[first + i] = sym;
-        t->rank[first + i] = (uint8_t)rank;
+/* The slots of a table being dealt out, 8 at a time: the last step of an entry may reach past its slots, and is
+ * overwritten by the next entry. */
+struct deal {
+    uint8_t freq[ZN_R16_SLOTS + 8], bias[ZN_R16_SLOTS + 8], sym[ZN_R16_SLOTS + 8], rank[ZN_R16_SLOTS + 8];
+    unsigned first;
+};
+
+static void fill_8(uint8_t *to, uint8_t value) {
+    uint64_t eight = value * UINT64_C(0x0101010101010101);
+    memcpy(to, &eight, sizeof eight);
+}
+
+static void deal_out(struct deal *d, unsigned rank, unsigned freq, uint8_t sym) {
+    static const uint8_t rising[ZN_R16_SLOTS + 8] = {
+        0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
+        24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47,
+        48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71,
+    };
+    for (unsigned i = 0; i < freq; i += 8) {
+        fill_8(d->freq + d->first + i, (uint8_t)freq);
+        memcpy(d->bias + d->first + i, rising + i, 8);
+        fill_8(d->sym + d->first + i, sym);
+        fill_8(d->rank + d->first + i, (uint8_t)rank);
     }
+    d->first += freq;
+}
+
+static void note_rank(struct zn_r16_table *t, unsigned rank, unsigned first, unsigned freq, uint8_t sym) {
     t->rank_freq[rank] = (uint8_t)freq;
     t->rank_first[rank] = (uint8_t)first;
     t->rank_sym[rank] = sym;
 }
 
 void zn_r16_table_build(struct zn_r16_table *table, const struct zn_r16_model *model, uint8_t esc_mark) {
-    memset(table, 0, sizeof *table);
-    unsigned first = 0;
+    struct deal d;
+    d.first = 0;
+    memset(table->rank_freq, 0, sizeof table->rank_freq);
+    memset(table->rank_first, 0, sizeof table->rank_first);
+    memset(table->rank_sym, 0, sizeof table->rank_sym);
     for (unsigned r = 0; r < model->n; r++) {
-        table_fill(table, r, first, model->freq[r], model->sym[r]);
-        first += model->freq[r];
+        note_rank(table, r, d.first, model->freq[r], model->sym[r]);
+        deal_out(&d, r, model->freq[r], model->sym[r]);
     }
-    table_fill(table, model->n, first, model->esc_freq, esc_mark);
+    note_rank(table, model->n, d.first, model->esc_freq, esc_mark);
+    deal_out(&d, model->n, model->esc_freq, esc_mark);
+    memcpy(table->freq, d.freq, sizeof table->freq);
+    memcpy(table->bias, d.bias, sizeof table->bias);
+    memcpy(table->sym, d.sym, sizeof table->sym);
+    memcpy(table->rank, d.rank, sizeof table->rank);
 }
 
 /* Division of a 16-bit state by freq as a multiplication by 17 bits: with shift = floor(log2 freq) the reciprocal
