@@ -1,4 +1,4 @@
-"""Weights for the ratio benchmark: safetensors files read, cast and written; the ideal of coding each exponent alone."""
+"""Weights for the ratio benchmark: safetensors files read, cast and written; the ideal of coding exponents alone."""
 
 import collections
 import json

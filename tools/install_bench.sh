@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs what `make bench` compares with: zstd, lz4 and hyperfine through apt-get; numpy, torch, safetensors and the
-# Python zipnn into build/bench-venv. What cannot be had is named in one line and left out of the benchmark; never fails.
+# Python zipnn into build/bench-venv. What cannot be had is named in one line and left out; never fails.
 set -u
 cd "$(dirname "$0")/.."
 
