@@ -201,7 +201,7 @@ zipnn_status zipnn_archive_tensor(const zipnn_archive *a, uint64_t index, zipnn_
     *info = (zipnn_tensor_info){.name = a->plan.names + t->name,
                                 .dtype = t->dtype,
                                 .rank = t->rank,
-                                .shape = a->plan.dims + t->shape,
+                                .shape = t->rank ? a->plan.dims + t->shape : NULL,
                                 .offset = t->off,
                                 .length = t->len,
                                 .stored = stored_bytes(a, t->off, t->len)};
