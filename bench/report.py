@@ -107,6 +107,16 @@ def group_rows(results, group):
     ]
 
 
+def thread_groups(results):
+    return sorted({r["group"] for r in results.rows if r.get("group", "").startswith("threads ")})
+
+
+def named_groups(results, names):
+    """One table of several groups: {group: what to call it}."""
+    rows = [[f"{title}: {r[0]}", r[2]] for group, title in names.items() for r in group_rows(results, group)]
+    return table(["", "GB/s (quartiles)"], rows)
+
+
 def library_rows(results):
     sets = [g for g in ("best", "avx2", "scalar", "fp32") if results.find(g, "decode")]
     names = [r["name"] for r in results.rows if r.get("group") == sets[0] and "seconds" in r] if sets else []
@@ -214,15 +224,14 @@ def write_speed(results, doc=True):
     plain = table(["", "median (quartiles)", "at most", ""], plain_rows(results))
     head = "method", "size", "GB/s (quartiles)"
     library = table(*library_rows(results))
-    compress, restore = (table(list(head), group_rows(results, g)) for g in ("compress", "restore"))
-    load = table(
-        ["GB/s", "", "median (quartiles)"],
-        [
-            [f"{'cold' if 'cold' in g else 'cached'}: {r[0]}", *r[1:]]
-            for g in ("load hot", "load cold")
-            for r in group_rows(results, g)
-        ],
+    compress = table(list(head), group_rows(results, "compress"))
+    restore = table([head[0], head[2]], [[r[0], r[2]] for r in group_rows(results, "restore")])
+    load = named_groups(results, {"load hot": "cached", "load cold": "from storage"})
+    others = named_groups(
+        results, {"chunk": "512 KiB in the cache", "small": "2 KiB", "tensors": "10 000 tensors of 4 KiB"}
     )
+    threads = named_groups(results, {g: "in memory" for g in thread_groups(results)})
+    python = named_groups(results, {"python zipnn": f"Python, {archive_percent(results, 'python zipnn')}"})
     skipped = [f"Not measured: {r['skip']} ({r['why']})." for r in results.rows if "skip" in r]
     print(f"\n{goals}\n\n{plain}\n\n{compress}\n\n{restore}")
     if not doc:
@@ -246,6 +255,18 @@ run.
 ### Library, one thread
 
 {library}
+
+{others}
+
+### Library by threads
+
+{threads}
+
+### The Python zipnn in memory, one thread
+
+"core" is what its C code alone takes.
+
+{python}
 
 ### Command: compress
 
