@@ -1,7 +1,10 @@
 /* Damaged archives: every bit flip and every truncation, exchanged, repeated and lost chunks, and fields that lie
  * behind right checksums. Whatever the way of restoring, the answer is an error or the original, never other bytes. */
+#include <stdalign.h>
+
 #include "base/bytes.h"
 #include "format/format.h"
+#include "kernels/hash.h"
 #include "support/restore.h"
 #include "support/samples.h"
 #include "support/seal.h"
@@ -251,6 +254,42 @@ static void damage_stays_in_its_chunk(void **state) {
     zipnn_archive_close(archive);
 }
 
+/* An archive of one ancillary frame and no chunk. */
+static size_t write_ancillary(uint8_t *archive, uint32_t body_len) {
+    uint8_t *at = archive + ZN_HEADER_LEN, *body = at + ZN_FRAME_LEN;
+    zn_header_write(archive, &(struct zn_header){3, ZN_MAX_CHUNK}, zn_xxh3_64_scalar);
+    memset(body, 0, body_len);
+    body[0] = ZN_KIND_ANCILLARY;
+    const struct zn_frame frame = zn_frame_seal(at, body_len, 0, zn_xxh3_64_scalar);
+    at += zn_frame_size(&frame);
+    struct zn_index index = {.original = 0};
+    alignas(ZN_XXH3_STATE_ALIGN) uint8_t hash[ZN_XXH3_STATE_SIZE];
+    zn_xxh3_128_reset(hash);
+    zn_xxh3_128_digest(hash, index.xxh3);
+    zn_index_head_write(at + ZN_FRAME_LEN, &index);
+    zn_entry_write(at + ZN_FRAME_LEN + ZN_INDEX_LEN, &frame);
+    const struct zn_frame last = zn_frame_seal(at, ZN_INDEX_LEN + ZN_ENTRY_LEN, 0, zn_xxh3_64_scalar);
+    at += zn_frame_size(&last);
+    zn_trailer_write(at, zn_frame_size(&last));
+    return (size_t)(at - archive) + ZN_TRAILER_LEN;
+}
+
+static void ancillary_frames_are_limited(void **state) {
+    struct fixture *f = *state;
+    uint8_t *archive = malloc(ZN_MAX_ANCILLARY + 1000);
+    assert_non_null(archive);
+    for (uint32_t more = 0; more < 2; more++) {
+        const size_t len = write_ancillary(archive, ZN_MAX_ANCILLARY + more);
+        for (unsigned w = 0; w < ZT_N_WAYS; w++) {
+            size_t got = 1;
+            zipnn_status status = zt_ways[w].restore(f->ctx, archive, len, f->restored, SMALL_CAP, &got, NULL);
+            assert_int_equal(status, more ? ZIPNN_E_CORRUPT : ZIPNN_OK);
+            if (!more) assert_int_equal(got, 0);
+        }
+    }
+    free(archive);
+}
+
 static int set_up(void **state) {
     static struct fixture f;
     f.original = malloc(LARGEST);
@@ -276,6 +315,7 @@ int main(void) {
         cmocka_unit_test(appended_bytes_are_refused),     cmocka_unit_test(every_byte_changed_and_sealed_again),
         cmocka_unit_test(random_changes_sealed_again),    cmocka_unit_test(extreme_fields_sealed_again),
         cmocka_unit_test(chunks_must_be_the_listed_ones), cmocka_unit_test(damage_stays_in_its_chunk),
+        cmocka_unit_test(ancillary_frames_are_limited),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -201,6 +201,19 @@ static void index_of_any_length(void **state) {
     }
 }
 
+static void ancillary_frames_are_limited(void **state) {
+    (void)state;
+    for (uint32_t more = 0; more < 2; more++) {
+        uint8_t body[ZN_INDEX_LEN + ZN_ENTRY_LEN];
+        struct zn_index index = {.original = 0};
+        const struct zn_frame frame = {1, ZN_MAX_ANCILLARY + more, 0};
+        zn_index_head_write(body, &index);
+        zn_entry_write(body + ZN_INDEX_LEN, &frame);
+        assert_int_equal(zn_index_read(body, sizeof body, 1, ZN_HEADER_LEN + zn_frame_size(&frame), &index, NULL),
+                         more ? ZIPNN_E_CORRUPT : ZIPNN_OK);
+    }
+}
+
 static void trailer_comes_back(void **state) {
     (void)state;
     uint8_t bytes[ZN_TRAILER_LEN];
@@ -229,6 +242,7 @@ int main(void) {
         cmocka_unit_test(index_comes_back),
         cmocka_unit_test(index_faults_are_told),
         cmocka_unit_test(index_of_any_length),
+        cmocka_unit_test(ancillary_frames_are_limited),
         cmocka_unit_test(trailer_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
