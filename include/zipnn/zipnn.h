@@ -240,6 +240,18 @@ ZIPNN_API zipnn_status zipnn_unpack(zipnn_ctx *ctx, const zipnn_source *source, 
 /* Does all that zipnn_unpack does except writing. */
 ZIPNN_API zipnn_status zipnn_test(zipnn_ctx *ctx, const zipnn_source *source, zipnn_stats *stats, zipnn_error *err);
 
+/* The two forms of the Python package's files. */
+typedef enum zipnn_old_form {
+    ZIPNN_OLD_RECORD = 0,     /* "X.znn": the source as one record of elements of options.dtype, BF16 when unknown */
+    ZIPNN_OLD_SAFETENSORS = 1 /* "X.znn.safetensors": a safetensors file whose floating tensors are records */
+} zipnn_old_form;
+
+/* Writes what the Python package zipnn 0.5 reads; a record is, byte for byte, what version 0.5.3 writes, and a delta
+ * when options.base is set. For those who still run that package: the format has no checksums and no random access, and
+ * is larger. The source needs read_at; memory is bounded. stats->xxh3 stays zero. */
+ZIPNN_API zipnn_status zipnn_pack_old(zipnn_ctx *ctx, zipnn_old_form form, const zipnn_source *source,
+                                      const zipnn_sink *sink, zipnn_stats *stats, zipnn_error *err);
+
 /* ---- archives: listing and random access ------------------------------------------------------------------------- */
 
 typedef struct zipnn_archive zipnn_archive;

@@ -42,4 +42,32 @@ static inline unsigned zn_bits_back_take(struct zn_bits_back *b, unsigned n) {
     return bits;
 }
 
+/* The writer: bits go in low to high, and the stream is read back from its end. The caller has the room. */
+struct zn_bits_out {
+    uint8_t *at;
+    uint64_t word;
+    unsigned n; /* bits in word */
+};
+
+/* value < 2^n; at most 56 bits between two flushes. */
+static inline void zn_bits_out_add(struct zn_bits_out *b, uint32_t value, unsigned n) {
+    b->word |= (uint64_t)value << b->n;
+    b->n += n;
+}
+
+/* Writes whole bytes; touches up to 8 bytes from `at` on. */
+static inline void zn_bits_out_flush(struct zn_bits_out *b) {
+    zn_put_u64(b->at, b->word);
+    b->at += b->n / 8;
+    b->word >>= b->n & ~7u;
+    b->n &= 7;
+}
+
+/* Ends with the mark; returns where the next byte goes. */
+static inline uint8_t *zn_bits_out_close(struct zn_bits_out *b) {
+    zn_bits_out_add(b, 1, 1);
+    zn_bits_out_flush(b);
+    return b->at + (b->n > 0);
+}
+
 #endif

@@ -1,12 +1,10 @@
 #include "legacy/tensor_file.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 enum {
     LENGTH_BYTES = 8,         /* of the header's length at the start of the file */
     MAX_HEADER = 100 << 20,   /* what the safetensors library allows, and a little more */
-    ALIGN = 8,                /* of the restored header, as that library pads it */
     COPY = ZN_HUFF0_MAX_BLOCK /* bytes of a plain tensor that are handed over at once */
 };
 
@@ -66,41 +64,12 @@ static zipnn_status check_places(const zipnn_source *source, const struct zn_ten
     return ZIPNN_OK;
 }
 
+zipnn_status zn_tensor_file_arrange(const zipnn_source *source, struct zn_tensor_file *f, zipnn_error *err) {
+    if (f->n_tensors) qsort(f->tensors, f->n_tensors, sizeof f->tensors[0], compare_places);
+    return check_places(source, f, err);
+}
+
 /* ---- the restored header */
-
-static zipnn_status append(struct zn_tensor_file *f, const char *text, size_t len, zipnn_error *err) {
-    void *head = f->head;
-    zipnn_status status = zn_grow(&f->alloc, &head, &f->head_cap, f->head_len + len, 1, err);
-    f->head = head;
-    ZN_TRY(status);
-    if (len) memcpy(f->head + f->head_len, text, len);
-    f->head_len += len;
-    return ZIPNN_OK;
-}
-
-static zipnn_status append_word(struct zn_tensor_file *f, const char *word, zipnn_error *err) {
-    return append(f, word, strlen(word), err);
-}
-
-static zipnn_status append_text(struct zn_tensor_file *f, const struct zn_old_text *t, zipnn_error *err) {
-    return append(f, t->at, t->len, err);
-}
-
-static zipnn_status append_number(struct zn_tensor_file *f, uint64_t value, zipnn_error *err) {
-    char text[24];
-    snprintf(text, sizeof text, "%llu", (unsigned long long)value);
-    return append_word(f, text, err);
-}
-
-static zipnn_status append_metadata(struct zn_tensor_file *f, zipnn_error *err) {
-    if (f->n_metadata == 0) return ZIPNN_OK;
-    ZN_TRY(append_word(f, "\"__metadata__\":{", err));
-    for (size_t i = 0; i < f->n_metadata; i++) {
-        if (i) ZN_TRY(append_word(f, i % 2 ? ":" : ",", err));
-        ZN_TRY(append_text(f, &f->metadata[i], err));
-    }
-    return append_word(f, f->n_tensors ? "}," : "}", err);
-}
 
 /* The type and shape that the record gives. */
 static zipnn_status append_type(struct zn_tensor_file *f, const zipnn_source *source, const struct zn_old_tensor *t,
@@ -116,49 +85,42 @@ static zipnn_status append_type(struct zn_tensor_file *f, const zipnn_source *so
     struct zn_old_record r;
     ZN_TRY(zn_old_record_open(source, t->at, t->at + t->len, &r, err));
     for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++)
-        if (starts[i].dtype == r.dtype) ZN_TRY(append_word(f, starts[i].start, err));
+        if (starts[i].dtype == r.dtype) ZN_TRY(zn_head_word(f, starts[i].start, err));
     for (uint32_t i = 0; i < r.rank; i++) {
-        if (i) ZN_TRY(append_word(f, ",", err));
-        ZN_TRY(append_number(f, r.dims[i], err));
+        if (i) ZN_TRY(zn_head_word(f, ",", err));
+        ZN_TRY(zn_head_number(f, r.dims[i], err));
     }
-    return append_word(f, "]", err);
+    return zn_head_word(f, "]", err);
 }
 
 static zipnn_status append_tensor(struct zn_tensor_file *f, const zipnn_source *source, const struct zn_old_tensor *t,
                                   uint64_t begin, zipnn_error *err) {
-    ZN_TRY(append_text(f, &t->name, err));
-    ZN_TRY(append_word(f, ":", err));
-    if (t->coded) {
+    ZN_TRY(zn_head_text(f, &t->name, err));
+    ZN_TRY(zn_head_word(f, ":", err));
+    if (t->coded)
         ZN_TRY(append_type(f, source, t, err));
-    } else {
-        ZN_TRY(append_word(f, "{\"dtype\":", err));
-        ZN_TRY(append_text(f, &t->dtype, err));
-        ZN_TRY(append_word(f, ",\"shape\":", err));
-        ZN_TRY(append_text(f, &t->shape, err));
-    }
-    ZN_TRY(append_word(f, ",\"data_offsets\":[", err));
-    ZN_TRY(append_number(f, begin, err));
-    ZN_TRY(append_word(f, ",", err));
-    ZN_TRY(append_number(f, begin + t->original, err));
-    return append_word(f, "]}", err);
+    else
+        ZN_TRY(zn_head_plain_type(f, t, err));
+    return zn_head_offsets(f, begin, begin + t->original, err);
 }
 
 static zipnn_status write_head(struct zn_tensor_file *f, const zipnn_source *source, zipnn_error *err) {
     uint64_t begin = 0;
-    ZN_TRY(append(f, "\0\0\0\0\0\0\0", LENGTH_BYTES, err));
-    ZN_TRY(append_word(f, "{", err));
-    ZN_TRY(append_metadata(f, err));
+    ZN_TRY(zn_head_begin(f, err));
+    if (f->n_metadata) {
+        ZN_TRY(zn_head_word(f, "\"__metadata__\":{", err));
+        ZN_TRY(zn_head_metadata(f, err));
+        ZN_TRY(zn_head_word(f, f->n_tensors ? "}," : "}", err));
+    }
     for (size_t i = 0; i < f->n_tensors; i++) {
         struct zn_old_tensor *t = &f->tensors[i];
-        if (i) ZN_TRY(append_word(f, ",", err));
-        ZN_TRY(append_tensor(f, source, t, begin, err));
+        if (i) ZN_TRY(zn_head_word(f, ",", err));
         t->off = begin;
         if (!zn_add(begin, t->original, &begin) || begin > INT64_MAX)
             return zn_fail(err, ZIPNN_E_LIMIT, t->at, "the tensors restore to more bytes than a file can have");
+        ZN_TRY(append_tensor(f, source, t, t->off, err));
     }
-    ZN_TRY(append_word(f, "}", err));
-    while (f->head_len % ALIGN) ZN_TRY(append_word(f, " ", err));
-    zn_put_u64(f->head, f->head_len - LENGTH_BYTES);
+    ZN_TRY(zn_head_end(f, err));
     for (size_t i = 0; i < f->n_tensors; i++) f->tensors[i].off += f->head_len;
     f->original = f->head_len + begin;
     return ZIPNN_OK;
@@ -167,30 +129,35 @@ static zipnn_status write_head(struct zn_tensor_file *f, const zipnn_source *sou
 static zipnn_status find_records(const zipnn_source *source, struct zn_tensor_file *f, bool *found, zipnn_error *err) {
     size_t n = 0;
     for (size_t i = 0; i < f->n_tensors; i++) {
-        struct zn_old_tensor *t = &f->tensors[i];
-        if (!zn_add(t->at, LENGTH_BYTES + f->text_len, &t->at)) return ZIPNN_OK;
-        ZN_TRY(probe(source, t, err));
-        n += t->coded;
+        ZN_TRY(probe(source, &f->tensors[i], err));
+        n += f->tensors[i].coded;
     }
-    if (!f->listed && n == 0) return ZIPNN_OK;
-    *found = true;
-    if (f->n_tensors) qsort(f->tensors, f->n_tensors, sizeof f->tensors[0], compare_places);
-    ZN_TRY(check_places(source, f, err));
+    *found = f->listed || n > 0;
+    if (!*found) return ZIPNN_OK;
+    ZN_TRY(zn_tensor_file_arrange(source, f, err));
     if (f->listed && f->n_listed != n)
         return zn_fail(err, ZIPNN_E_CORRUPT, LENGTH_BYTES,
                        "the metadata lists %zu compressed tensors, %zu hold an old record", f->n_listed, n);
     return write_head(f, source, err);
 }
 
-zipnn_status zn_tensor_file_open(const zipnn_allocator *alloc, const zipnn_source *source, struct zn_tensor_file *f,
-                                 bool *found, zipnn_error *err) {
+zipnn_status zn_tensor_file_parse(const zipnn_allocator *alloc, const zipnn_source *source, struct zn_tensor_file *f,
+                                  bool *found, zipnn_error *err) {
     memset(f, 0, sizeof *f);
     f->alloc = *alloc;
     zipnn_status status = read_text(source, f, found, err);
-    if (status == ZIPNN_OK && *found) {
-        *found = false;
-        if (zn_tensor_header_read(f, &status, err)) status = find_records(source, f, found, err);
-    }
+    if (status == ZIPNN_OK && *found) *found = zn_tensor_header_read(f, &status, err);
+    for (size_t i = 0; *found && i < f->n_tensors; i++)
+        *found = zn_add(f->tensors[i].at, LENGTH_BYTES + f->text_len, &f->tensors[i].at);
+    if (status != ZIPNN_OK || !*found) zn_tensor_file_free(f);
+    return status;
+}
+
+zipnn_status zn_tensor_file_open(const zipnn_allocator *alloc, const zipnn_source *source, struct zn_tensor_file *f,
+                                 bool *found, zipnn_error *err) {
+    ZN_TRY(zn_tensor_file_parse(alloc, source, f, found, err));
+    if (!*found) return ZIPNN_OK;
+    zipnn_status status = find_records(source, f, found, err);
     if (status != ZIPNN_OK || !*found) zn_tensor_file_free(f);
     return status;
 }

@@ -45,9 +45,29 @@ void zn_tensor_file_free(struct zn_tensor_file *f);
  * False when it is not as the specification says; *status tells a lack of memory apart. */
 bool zn_tensor_header_read(struct zn_tensor_file *f, zipnn_status *status, zipnn_error *err);
 
+/* Reads the header of any safetensors file; zn_tensor_file_arrange sorts the tensors by place and refuses gaps. */
+zipnn_status zn_tensor_file_parse(const zipnn_allocator *alloc, const zipnn_source *source, struct zn_tensor_file *f,
+                                  bool *found, zipnn_error *err);
+zipnn_status zn_tensor_file_arrange(const zipnn_source *source, struct zn_tensor_file *f, zipnn_error *err);
+
 /* Hands over the restored bytes that the range touches. */
 zipnn_status zn_tensor_file_restore(const zipnn_source *source, const struct zn_tensor_file *f, uint64_t from,
                                     uint64_t to, struct zn_old_work *work, const struct zn_old_taker *taker,
                                     zipnn_error *err);
+
+/* ---- a header that is written, piece by piece, to f->head */
+
+zipnn_status zn_head_begin(struct zn_tensor_file *f, zipnn_error *err);
+zipnn_status zn_head_word(struct zn_tensor_file *f, const char *word, zipnn_error *err);
+zipnn_status zn_head_text(struct zn_tensor_file *f, const struct zn_old_text *text, zipnn_error *err);
+zipnn_status zn_head_number(struct zn_tensor_file *f, uint64_t value, zipnn_error *err);
+/* The pairs of the metadata, without brackets. */
+zipnn_status zn_head_metadata(struct zn_tensor_file *f, zipnn_error *err);
+/* {"dtype":...,"shape":... of a tensor as it was read. */
+zipnn_status zn_head_plain_type(struct zn_tensor_file *f, const struct zn_old_tensor *t, zipnn_error *err);
+/* ,"data_offsets":[begin,end]} */
+zipnn_status zn_head_offsets(struct zn_tensor_file *f, uint64_t begin, uint64_t end, zipnn_error *err);
+/* Closes and pads it, and puts its length in front. */
+zipnn_status zn_head_end(struct zn_tensor_file *f, zipnn_error *err);
 
 #endif
