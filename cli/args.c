@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum option_id {
 #define GROUP(title)
@@ -70,6 +71,24 @@ static bool parse_cpu(const char *text, zipnn_cpu *cpu) {
     return false;
 }
 
+/* The names of the Python package too. */
+static bool parse_dtype(const char *text, zipnn_dtype *dtype) {
+    static const struct {
+        const char *name;
+        zipnn_dtype dtype;
+    } names[] = {{"bf16", ZIPNN_BF16},       {"bfloat16", ZIPNN_BF16},         {"fp16", ZIPNN_F16},
+                 {"f16", ZIPNN_F16},         {"float16", ZIPNN_F16},           {"fp32", ZIPNN_F32},
+                 {"f32", ZIPNN_F32},         {"float32", ZIPNN_F32},           {"fp8_e4m3", ZIPNN_F8_E4M3},
+                 {"f8_e4m3", ZIPNN_F8_E4M3}, {"float8_e4m3fn", ZIPNN_F8_E4M3}, {"fp8_e5m2", ZIPNN_F8_E5M2},
+                 {"f8_e5m2", ZIPNN_F8_E5M2}, {"float8_e5m2", ZIPNN_F8_E5M2}};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcasecmp(text, names[i].name) != 0) continue;
+        *dtype = names[i].dtype;
+        return true;
+    }
+    return false;
+}
+
 static void set_output(struct args *a, const char *value) {
     a->to_stdout = strcmp(value, "-") == 0 || strcmp(value, "/dev/stdout") == 0;
     a->output = a->to_stdout ? NULL : value;
@@ -113,6 +132,9 @@ static bool apply(struct args *a, enum option_id id, char letter, const char *va
     if (id == OPT_OUTPUT) set_output(a, value);
     if (id == OPT_THREADS) return parse_threads(value, &a->threads);
     if (id == OPT_CPU) return parse_cpu(value, &a->cpu);
+    if (id == OPT_DTYPE) return parse_dtype(value, &a->dtype);
+    if (id == OPT_BASE) a->base = value;
+    if (id == OPT_FORMAT) return a->old_format = strcmp(value, "zipnn") == 0;
     if (!choose_operation(a, id)) set_flag(a, id, letter);
     return true;
 }
@@ -177,6 +199,10 @@ static bool check(const struct args *a, bool bench, struct wrong *w) {
         return say_wrong(w, "standard output takes one archive, and an archive one FILE");
     if (a->to_stdout && a->json) return say_wrong(w, "--json and -c both need standard output");
     if (a->to_stdout && a->remove) return say_wrong(w, "--rm needs a result in a file, not on standard output");
+    if (a->old_format && a->operation != OP_COMPRESS) return say_wrong(w, "--format is for compressing");
+    if (a->old_format && a->remove) return say_wrong(w, "--rm needs a result with digests, and old records have none");
+    if (a->base && a->operation == OP_COMPRESS && !a->old_format)
+        return say_wrong(w, "--base is for old records: --format zipnn writes them");
     return true;
 }
 

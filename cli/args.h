@@ -16,8 +16,11 @@ struct args {
     int level;
     unsigned threads; /* 0: all processors */
     zipnn_cpu cpu;
-    int verbosity; /* -1 quiet, 0, 1 verbose */
-    char **files;  /* "-" is standard input; points into argv */
+    bool old_format;   /* write what the Python package reads */
+    zipnn_dtype dtype; /* UNKNOWN: not given */
+    const char *base;  /* NULL: none */
+    int verbosity;     /* -1 quiet, 0, 1 verbose */
+    char **files;      /* "-" is standard input; points into argv */
     size_t n_files;
 };
 

@@ -13,8 +13,9 @@
 /* One file on its way. */
 struct job {
     struct run *run;
-    const char *path; /* of the input, "-" for standard input */
-    char *output;     /* NULL for standard output */
+    const char *path;    /* of the input, "-" for standard input */
+    char *output;        /* NULL for standard output */
+    zipnn_old_form form; /* of old records */
     zipnn_file *in, *out;
     zipnn_stats stats;
 };
@@ -27,29 +28,33 @@ zipnn_status convert_open_input(const char *path, zipnn_file **in, zipnn_error *
     return is_stdin(path) ? zipnn_file_from_fd(STDIN_FILENO, "stdin", in, err) : zipnn_file_open(path, in, err);
 }
 
-static char *without_suffix(const char *path) {
-    char *name = text_join(path, "", "");
-    name[strlen(name) - strlen(ARCHIVE_SUFFIX)] = '\0';
-    return name;
+/* Name of an archive of the old format; its form follows from it. */
+static char *name_old(const struct args *args, const char *path, zipnn_old_form *form) {
+    char *name = args->dtype == ZIPNN_DTYPE_UNKNOWN && !args->base ? filename_of_old_tensors(path) : NULL;
+    *form = name ? ZIPNN_OLD_SAFETENSORS : ZIPNN_OLD_RECORD;
+    return name ? name : text_join(path, ARCHIVE_SUFFIX, "");
 }
 
-/* Settles job->output. */
+static char *name_archive(struct job *job) {
+    const struct args *args = job->run->args;
+    return args->old_format ? name_old(args, job->path, &job->form) : text_join(job->path, ARCHIVE_SUFFIX, "");
+}
+
+/* Settles job->output, and the form of old records, which follows from the input's name. */
 static zipnn_status choose_output(struct job *job, zipnn_error *err) {
     const struct args *args = job->run->args;
     bool archive = filename_is_archive(job->path);
-    if (args->output) {
-        job->output = text_join(args->output, "", "");
-    } else if (args->to_stdout || is_stdin(job->path)) {
-        job->output = NULL;
+    if (args->operation == OP_COMPRESS) job->output = name_archive(job);
+    if (args->output || args->to_stdout || is_stdin(job->path)) {
+        free(job->output);
+        job->output = args->output ? text_join(args->output, "", "") : NULL;
     } else if (args->operation == OP_RESTORE) {
         if (!archive)
             return run_fail(err, ZIPNN_E_ARGUMENT,
                             "the suffix is not " ARCHIVE_SUFFIX ": say with -o or -c where the result goes");
-        job->output = without_suffix(job->path);
-    } else {
-        if (archive && !args->force)
-            return run_fail(err, ZIPNN_E_ARGUMENT, "is named " ARCHIVE_SUFFIX " already: -f compresses it once more");
-        job->output = text_join(job->path, ARCHIVE_SUFFIX, "");
+        job->output = filename_restored(job->path);
+    } else if (archive && !args->force) {
+        return run_fail(err, ZIPNN_E_ARGUMENT, "is named " ARCHIVE_SUFFIX " already: -f compresses it once more");
     }
     return ZIPNN_OK;
 }
@@ -118,8 +123,12 @@ static zipnn_status move_bytes(struct job *job, zipnn_error *err) {
     if (st == ZIPNN_OK && sink.write_at) st = reserve_output(job, &source, err);
     if (st != ZIPNN_OK) return st;
     progress_start(&run->progress);
-    st = run->args->operation == OP_RESTORE ? zipnn_unpack(run->ctx, &source, &sink, &job->stats, err)
-                                            : zipnn_pack(run->ctx, &source, &sink, &job->stats, err);
+    if (run->args->operation == OP_RESTORE)
+        st = zipnn_unpack(run->ctx, &source, &sink, &job->stats, err);
+    else if (run->args->old_format)
+        st = zipnn_pack_old(run->ctx, job->form, &source, &sink, &job->stats, err);
+    else
+        st = zipnn_pack(run->ctx, &source, &sink, &job->stats, err);
     progress_end(&run->progress);
     return st == ZIPNN_OK ? zipnn_file_unchanged(job->in, err) : st;
 }

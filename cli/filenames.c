@@ -6,6 +6,8 @@
 
 #include "text.h"
 
+#define TENSORS_SUFFIX ".safetensors"
+
 static const char *const model_suffixes[] = {
 #define SUFFIX(text) text,
 #include "suffixes.def"
@@ -19,8 +21,36 @@ static const char *suffix_of(const char *path) {
     return dot && dot > name ? dot : "";
 }
 
+/* Whether a name ends so, and with something before. */
+static bool ends_with(const char *path, const char *suffix) {
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    size_t len = strlen(name), n = strlen(suffix);
+    return len > n && strcmp(name + len - n, suffix) == 0;
+}
+
 bool filename_is_archive(const char *path) {
-    return strcmp(suffix_of(path), ARCHIVE_SUFFIX) == 0;
+    return ends_with(path, ARCHIVE_SUFFIX) || ends_with(path, ARCHIVE_SUFFIX TENSORS_SUFFIX);
+}
+
+/* `path` with another suffix. */
+static char *with_suffix(const char *path, const char *old, const char *suffix) {
+    char *stem = text_join(path, "", "");
+    stem[strlen(stem) - strlen(old)] = '\0';
+    char *name = text_join(stem, suffix, "");
+    free(stem);
+    return name;
+}
+
+char *filename_restored(const char *archive) {
+    bool tensors = ends_with(archive, ARCHIVE_SUFFIX TENSORS_SUFFIX);
+    return tensors ? with_suffix(archive, ARCHIVE_SUFFIX TENSORS_SUFFIX, TENSORS_SUFFIX)
+                   : with_suffix(archive, ARCHIVE_SUFFIX, "");
+}
+
+char *filename_of_old_tensors(const char *path) {
+    if (!ends_with(path, TENSORS_SUFFIX)) return NULL;
+    return with_suffix(path, TENSORS_SUFFIX, ARCHIVE_SUFFIX TENSORS_SUFFIX);
 }
 
 bool filename_is_model(const char *path) {

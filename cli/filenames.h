@@ -7,8 +7,14 @@
 
 #define ARCHIVE_SUFFIX ".znn"
 
-/* "x.znn" is an archive; ".znn" alone is a hidden file. */
+/* "x.znn" is an archive; ".znn" alone is a hidden file. So is "x.znn.safetensors", of the Python package. */
 bool filename_is_archive(const char *path);
+
+/* "x" of "x.znn", and "x.safetensors" of "x.znn.safetensors"; to be freed. */
+char *filename_restored(const char *archive);
+
+/* "x.znn.safetensors" of "x.safetensors", the Python package's name, to be freed; NULL for other names. */
+char *filename_of_old_tensors(const char *path);
 
 /* Whether the suffix is one of model weights. */
 bool filename_is_model(const char *path);

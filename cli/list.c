@@ -54,6 +54,10 @@ static void put_archive(const struct run *run, const char *path, const zipnn_arc
     text_put(stdout, run_shown_name(path));
     putchar('\n');
     if (run->args->verbosity <= 0) return;
+    if (info->unverified) {
+        puts("  of the Python package zipnn 0.x, without digests");
+        return;
+    }
     printf("  level %d, %" PRIu64 " chunks\n  XXH3-128 ", info->level, info->n_chunks);
     text_put_hex(stdout, info->xxh3, sizeof info->xxh3);
     if (info->has_sha256) {
@@ -69,7 +73,10 @@ static void put_json_archive(const char *path, const zipnn_archive_info *info) {
     printf(",\"original\":%" PRIu64 ",\"stored\":%" PRIu64 ",\"n_tensors\":%" PRIu64 ",\"n_chunks\":%" PRIu64
            ",\"container\":\"%s\",\"level\":%d",
            info->original, info->archive, info->n_tensors, info->n_chunks, info->container, info->level);
-    run_put_digests(info->xxh3, info->sha256, info->has_sha256);
+    if (info->unverified)
+        fputs(",\"unverified\":true", stdout);
+    else
+        run_put_digests(info->xxh3, info->sha256, info->has_sha256);
 }
 
 static zipnn_status put_listing(const struct run *run, const char *path, const zipnn_archive *archive,

@@ -8,7 +8,8 @@
 
 struct run {
     const struct args *args;
-    zipnn_ctx *ctx; /* made when the first file needs it */
+    zipnn_ctx *ctx;   /* made when the first file needs it */
+    zipnn_file *base; /* of a delta, opened then too */
     struct progress progress;
     struct interrupt interrupt;
     bool talks; /* a line about each file goes to standard error */

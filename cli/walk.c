@@ -19,11 +19,13 @@ static void report_errno(struct run *run, const char *path, const char *verb) {
 
 static bool suits(const struct run *run, const char *path) {
     bool writes_archives = run->args->operation == OP_COMPRESS || run->args->operation == OP_BENCH;
-    bool wanted = writes_archives ? filename_is_model(path) : filename_is_archive(path);
+    bool archive = filename_is_archive(path);
+    bool wanted = writes_archives ? filename_is_model(path) && !archive : archive;
     if (!wanted)
-        run_report_skip(
-            run, path,
-            writes_archives ? "the suffix is not one of model weights" : "the suffix is not " ARCHIVE_SUFFIX);
+        run_report_skip(run, path,
+                        !writes_archives ? "the suffix is not " ARCHIVE_SUFFIX
+                        : archive        ? "it is named " ARCHIVE_SUFFIX " already"
+                                         : "the suffix is not one of model weights");
     return wanted;
 }
 
