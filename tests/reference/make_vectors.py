@@ -229,6 +229,9 @@ def bad_frames():
     yield "ancillary_with_original", "corrupt", Archive().chunk(data, 0, [RAW]).add(u8(128) + bytes(20), data)
     for kind in (0, 3, 127):
         yield f"frame_kind_{kind}", "unread", Archive().chunk(data, 0, [RAW]).add(u8(kind) + bytes(9))
+    for kind in (3, 127):
+        yield f"frame_kind_{kind}_of_20", "unsupported", Archive().add(u8(kind) + body[1:], data)
+    yield "frame_kind_128_of_20", "corrupt", Archive().add(u8(128) + body[1:], data)
     whole = Archive().add(body, data).add(body, data).coded()
     yield "frame_check", "corrupt", whole[:24] + u8(whole[24] ^ 1) + whole[25:]
     size = 16 + len(body)
@@ -261,6 +264,7 @@ def bad_indexes():
     yield "index_orig_len", "corrupt", archive(orig_len=1)
     yield "index_entry_missing", "corrupt", archive(entries=lambda e: e[:16])
     yield "index_entry_extra", "corrupt", archive(entries=lambda e: e + e[16:])
+    yield "index_byte_after_entries", "corrupt", archive(entries=lambda e: e + b"\x00")
     yield "index_entry_cut", "corrupt", archive(entries=lambda e: e[:-1])
     for field, at in (("body_len", 16), ("orig_len", 20), ("check", 24)):
         change = lambda e, at=at: e[:at] + u8(e[at] ^ 1) + e[at + 1 :]  # noqa: E731
@@ -348,12 +352,17 @@ def bad_r16():
         return bytes_plane(data, R16, r16_of(data, **changes).coded())
 
     yield "r16_of_none", "corrupt", Archive().add(chunk_body(1, [(R16, plain.coded()), (RAW, b"")], b"A"), b"A")
+    nothing = R16Stream(b"", b"", [Table(0, [])]).coded()
+    yield "r16_of_none_at_rest", "corrupt", Archive().add(chunk_body(1, [(R16, nothing), (RAW, b"")], b"A"), b"A")
     yield "r16_empty", "corrupt", bytes_plane(data, R16, b"")
-    yield "r16_lanes_256", "corrupt", plane(lanes_log2=8, states=[256] * 256)
+    wide = R16Stream(b"A" * 700, b"A", [Table(0, [64])], lanes_log2=8)
+    yield "r16_lanes_256", "corrupt", bytes_plane(b"A" * 700, R16, wide.coded())
     yield "r16_lanes_log2_255", "corrupt", plane(lanes_log2=255)
     yield "r16_no_table", "corrupt", plane(n_tables=0, tables=b"")
     yield "r16_block_of_one_table", "corrupt", plane(block_log2=7)
-    yield "r16_241_classes", "corrupt", plane(n_classes=241, classes=bytes(range(241)), tables=Table(0, []).coded())
+    escaped = R16Stream(data, b"", [Table(0, [])], lanes_log2=0)
+    escaped.n_classes, escaped.classes = 241, bytes(range(241))
+    yield "r16_241_classes", "corrupt", bytes_plane(data, R16, escaped.coded())
     yield "r16_more_escapes_than_symbols", "corrupt", plane(n_escapes=301, nested_escapes=stream(RAW, bytes(301)))
     yield "r16_classes_equal", "corrupt", plane(classes=plain.classes[:1] + plain.classes[:-1])
     yield "r16_classes_descend", "corrupt", plane(classes=plain.classes[::-1])
@@ -370,6 +379,10 @@ def bad_r16():
     yield "r16_table_cut", "corrupt", bytes_plane(data, R16, plain.coded()[: 8 + k + 3])
     for state, name in ((0, "0"), (255, "255")):
         yield f"r16_state_{name}", "corrupt", plane(states=[state] + plain.states[1:])
+    for state, name, renorm in ((1, "state_1", b"\x00"), (257, "end_state_257", b"")):
+        still = R16Stream(b"A", b"A", [Table(0, [64])], lanes_log2=0)
+        still.states, still.renorm = [state], renorm
+        yield "r16_" + name, "corrupt", bytes_plane(b"A", R16, still.coded())
     yield "r16_end_state", "corrupt", plane(states=plain.states[1:] + plain.states[:1])
     yield "r16_states_cut", "corrupt", plane(states=plain.states[:-1], renorm=b"")
     yield "r16_byte_missing", "corrupt", plane(renorm=plain.renorm[:-1])
