@@ -159,6 +159,9 @@ def good_r16():
     low = bytes(200 if i % 3 else i % 16 for i in range(301))
     yield "r16_escapes_nibbles", bytes_plane(low, R16, R16Stream(low, b"\xc8", [Table(0, [40])], 6,
                                              escapes_codec=NIBBLES).coded())  # fmt: skip
+    most = R16Stream(b"A" * 300, b"", [Table(0, [])], lanes_log2=0, escapes_codec=CONSTANT)
+    most.n_classes, most.classes = 240, bytes(range(16, 256))
+    yield "r16_240_classes", bytes_plane(b"A" * 300, R16, most.coded())
     listed = R16Stream(b"\x42" * 9, b"", [Table(0, [])])
     listed.classes, listed.n_classes, listed.tables = b"\x42", 1, Table(0, []).coded()
     yield "r16_listed_but_escaped", bytes_plane(b"\x42" * 9, R16, listed.coded())
@@ -360,9 +363,10 @@ def bad_r16():
     yield "r16_lanes_log2_255", "corrupt", plane(lanes_log2=255)
     yield "r16_no_table", "corrupt", plane(n_tables=0, tables=b"")
     yield "r16_block_of_one_table", "corrupt", plane(block_log2=7)
-    escaped = R16Stream(data, b"", [Table(0, [])], lanes_log2=0)
-    escaped.n_classes, escaped.classes = 241, bytes(range(241))
-    yield "r16_241_classes", "corrupt", bytes_plane(data, R16, escaped.coded())
+    escaped = R16Stream(b"A" * 300, b"", [Table(0, [])], lanes_log2=0, escapes_codec=CONSTANT)
+    for n in (241, 255):
+        escaped.n_classes, escaped.classes = n, bytes(range(n))
+        yield f"r16_{n}_classes", "corrupt", bytes_plane(b"A" * 300, R16, escaped.coded())
     yield "r16_more_escapes_than_symbols", "corrupt", plane(n_escapes=301, nested_escapes=stream(RAW, bytes(301)))
     yield "r16_classes_equal", "corrupt", plane(classes=plain.classes[:1] + plain.classes[:-1])
     yield "r16_classes_descend", "corrupt", plane(classes=plain.classes[::-1])
