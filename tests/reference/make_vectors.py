@@ -368,6 +368,10 @@ def bad_r16():
         escaped.n_classes, escaped.classes = n, bytes(range(n))
         yield f"r16_{n}_classes", "corrupt", bytes_plane(b"A" * 300, R16, escaped.coded())
     yield "r16_more_escapes_than_symbols", "corrupt", plane(n_escapes=301, nested_escapes=stream(RAW, bytes(301)))
+    flood = R16Stream(b"A" * 300, b"", [Table(0, [])], lanes_log2=0, escapes_codec=CONSTANT)
+    flood.n_escapes = 1 << 20
+    body = chunk_body(0, [(R16, flood.coded())])
+    yield "r16_escapes_past_max_chunk", "corrupt", Archive(max_chunk=300).add(body, b"A" * 300)
     yield "r16_classes_equal", "corrupt", plane(classes=plain.classes[:1] + plain.classes[:-1])
     yield "r16_classes_descend", "corrupt", plane(classes=plain.classes[::-1])
     k = plain.n_classes
