@@ -236,7 +236,7 @@ zipnn_status zn_old_record_write(struct zn_old_press *press, const zipnn_source 
     ZN_TRY(prepare(&m, err));
     ZN_TRY(zn_old_put(sink, m.head, m.head_len, err));
     ZN_TRY(zn_old_put(sink, press->table, (size_t)(9 * m.n_groups * m.n_chunks), err));
-    for (unsigned g = 0; g < m.n_groups; g++) ZN_TRY(put_area(&m, g, sink, err));
+    for (unsigned g = 0; g < m.n_groups && m.n_chunks; g++) ZN_TRY(put_area(&m, g, sink, err));
     *size = size_of(&m);
     return ZIPNN_OK;
 }
