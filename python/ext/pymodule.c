@@ -1,0 +1,71 @@
+/* The module zipnn._zipnn. Its functions take positional arguments only: the package around it has the signatures that
+ * people use. */
+#include "pyzipnn.h"
+
+struct pyz_state *pyz_state_of(PyObject *module) {
+    return PyModule_GetState(module);
+}
+
+static PyObject *cpus(PyObject *module, PyObject *unused) {
+    (void)module;
+    (void)unused;
+    return PyLong_FromUnsignedLong(zipnn_available_cpus());
+}
+
+static PyMethodDef methods[] = {
+    {"compress", pyz_compress, METH_VARARGS, "compress(data, dtype, level, threads, verify, sha256, progress)"},
+    {"decompress", pyz_decompress, METH_VARARGS, "decompress(data, threads, progress)"},
+    {"decompress_into", pyz_decompress_into, METH_VARARGS, "decompress_into(data, buffer, threads, progress)"},
+    {"original_size", pyz_original_size, METH_VARARGS, "original_size(data)"},
+    {"pack", pyz_pack, METH_VARARGS,
+     "pack(source, sink, flags, dtype, level, threads, verify, sha256, progress) -> stats"},
+    {"unpack", pyz_unpack, METH_VARARGS, "unpack(source, sink, flags, threads, progress) -> stats"},
+    {"test", pyz_test, METH_VARARGS, "test(source, threads, progress) -> stats"},
+    {"cpus", cpus, METH_NOARGS, "Processors this process may run on"},
+    {NULL, NULL, 0, NULL}};
+
+static int add_constants(PyObject *module) {
+    if (PyModule_AddStringConstant(module, "version", zipnn_version()) != 0) return -1;
+    if (PyModule_AddIntConstant(module, "FILE_REPLACE", ZIPNN_FILE_REPLACE) != 0) return -1;
+    return PyModule_AddIntConstant(module, "FILE_SYNC", ZIPNN_FILE_SYNC);
+}
+
+static int exec_module(PyObject *module) {
+    struct pyz_state *state = pyz_state_of(module);
+    PyObject *errors = PyImport_ImportModule("zipnn.errors");
+    if (!errors) return -1;
+    state->error_of = PyObject_GetAttrString(errors, "error_of");
+    Py_DECREF(errors);
+    if (!state->error_of) return -1;
+    state->archive_type = PyType_FromModuleAndSpec(module, &pyz_archive_spec, NULL);
+    if (!state->archive_type || PyModule_AddType(module, (PyTypeObject *)state->archive_type) != 0) return -1;
+    return add_constants(module);
+}
+
+static int traverse(PyObject *module, visitproc visit, void *arg) {
+    struct pyz_state *state = pyz_state_of(module);
+    Py_VISIT(state->error_of);
+    Py_VISIT(state->archive_type);
+    return 0;
+}
+
+static int clear(PyObject *module) {
+    struct pyz_state *state = pyz_state_of(module);
+    Py_CLEAR(state->error_of);
+    Py_CLEAR(state->archive_type);
+    return 0;
+}
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)(uintptr_t)exec_module}, {0, NULL}};
+
+static struct PyModuleDef definition = {.m_base = PyModuleDef_HEAD_INIT,
+                                        .m_name = "zipnn._zipnn",
+                                        .m_size = sizeof(struct pyz_state),
+                                        .m_methods = methods,
+                                        .m_slots = slots,
+                                        .m_traverse = traverse,
+                                        .m_clear = clear};
+
+PyMODINIT_FUNC PyInit__zipnn(void) {
+    return PyModuleDef_Init(&definition);
+}

@@ -1,0 +1,68 @@
+"""Lossless compression of AI model weights.
+
+    archive = zipnn.compress(weights, dtype="bf16")
+    weights = zipnn.decompress(archive)
+
+    zipnn.compress_file("model.safetensors")
+    with zipnn.Archive("model.safetensors.znn") as model:
+        model["lm_head.weight"][:100].numpy()
+
+zipnn.safetensors has the functions of the package safetensors, zipnn.torch saves and loads state dicts.
+"""
+
+from . import _zipnn
+from .archives import Archive, Info, Tensor
+from .errors import (
+    ArgumentError,
+    CancelledError,
+    CorruptError,
+    FileError,
+    FormatError,
+    LimitError,
+    NotFoundError,
+    OutOfMemoryError,
+    SpaceError,
+    TruncatedError,
+    UnsupportedError,
+    ZipnnError,
+)
+from .fileobj import open
+from .streams import (
+    Stats,
+    compress,
+    compress_file,
+    decompress,
+    decompress_file,
+    decompress_into,
+    original_size,
+    test_file,
+)
+
+__version__ = _zipnn.version
+
+__all__ = [
+    "Archive",
+    "ArgumentError",
+    "CancelledError",
+    "CorruptError",
+    "FileError",
+    "FormatError",
+    "Info",
+    "LimitError",
+    "NotFoundError",
+    "OutOfMemoryError",
+    "SpaceError",
+    "Stats",
+    "Tensor",
+    "TruncatedError",
+    "UnsupportedError",
+    "ZipnnError",
+    "compress",
+    "compress_file",
+    "decompress",
+    "decompress_file",
+    "decompress_into",
+    "open",
+    "original_size",
+    "test_file",
+]

@@ -1,0 +1,291 @@
+"""Archives opened for listing and random access."""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from . import _zipnn, dtypes
+
+
+class Info(NamedTuple):
+    """What an archive says about itself. `container` is "safetensors" or "raw"; the digests are of the original."""
+
+    original: int
+    archive: int
+    n_chunks: int
+    n_tensors: int
+    container: str
+    level: int
+    xxh3: bytes
+    sha256: bytes | None
+
+
+class _FileObject:
+    """read_at over a seekable binary file object, which one thread at a time can use."""
+
+    def __init__(self, fileobj: Any) -> None:
+        self.fileobj = fileobj
+        self.lock = threading.Lock()
+        self.length = fileobj.seek(0, os.SEEK_END)
+
+    def read_at(self, offset: int, view: memoryview) -> None:
+        with self.lock:
+            self.fileobj.seek(offset)
+            while len(view):
+                data = self.fileobj.read(len(view))
+                if not data:
+                    raise EOFError("the file object ended early")
+                view[: len(data)] = data
+                view = view[len(data) :]
+
+
+def _source_of(source: Any) -> Any:
+    if isinstance(source, (str, os.PathLike)):
+        return os.fsdecode(source)
+    if hasattr(source, "read") and hasattr(source, "seek"):
+        adapter = _FileObject(source)
+        return None, adapter.read_at, adapter.length
+    return memoryview(source).cast("B")
+
+
+class Archive(Mapping):
+    """A mapping of tensor names to lazy tensors; nothing is decoded before it is asked for.
+
+    The source is a path, a seekable binary file object, or an object with the buffer protocol. Any thread may use an
+    archive, one at a time decodes. A process forked from this one may go on using it, except over a file object.
+    """
+
+    def __init__(self, source: Any, threads: int | None = None) -> None:
+        self._archive = _zipnn.Archive(_source_of(source), threads or 0)
+        self.info = Info(*self._archive.info())
+        self._tensors = {t[0]: Tensor(self, *t) for t in self._archive.tensors()}
+        self._window = (0, b"")  # a decoded chunk and where it begins
+
+    # Mapping
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._tensors[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+    def __repr__(self) -> str:
+        return f"<zipnn.Archive of {self.info.original} bytes, {len(self)} tensors>"
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    # Reading
+
+    def read_into(self, offset: int, buffer: Any) -> None:
+        """Fills a writable buffer with original bytes from `offset` on, decoding only the chunks they touch. The last
+        chunk of which a part was wanted is kept, so that many small reads decode it once."""
+        view = memoryview(buffer).cast("B")
+        if not self._copy_from_window(offset, view) and not self._refill_window(offset, view):
+            self._archive.read_into(offset, view)
+
+    def read_range(self, offset: int, length: int) -> bytearray:
+        """Original bytes [offset, offset + length)."""
+        if length < 0 or offset < 0 or offset + length > self.info.original:
+            raise ValueError(f"bytes {offset} to {offset + length} of an original of {self.info.original}")
+        data = bytearray(length)
+        self.read_into(offset, data)
+        return data
+
+    def _copy_from_window(self, offset: int, view: memoryview) -> bool:
+        start, data = self._window
+        at = offset - start
+        if at < 0 or at + len(view) > len(data):
+            return False
+        view[:] = memoryview(data)[at : at + len(view)]
+        return len(view) > 0
+
+    def _refill_window(self, offset: int, view: memoryview) -> bool:
+        """Decodes the chunk around a range that is a part of it."""
+        if len(view) == 0 or offset + len(view) > self.info.original:
+            return False
+        start, length = self._chunk_around(offset)
+        if offset + len(view) > start + length or len(view) == length:
+            return False
+        data = bytearray(length)
+        self._archive.read_into(start, data)
+        self._window = (start, data)
+        return self._copy_from_window(offset, view)
+
+    def _chunk_around(self, offset: int) -> tuple[int, int]:
+        low, high = 0, self.info.n_chunks
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self._archive.chunk(middle)[0] <= offset:
+                low = middle
+            else:
+                high = middle
+        return self._archive.chunk(low)[:2]
+
+    # Life
+
+    def close(self) -> None:
+        """Frees everything but what was read; later reads raise ValueError."""
+        self._archive.close()
+        self._window = (0, b"")
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self.close()
+
+
+class Tensor:
+    """A tensor of an archive, or a slice of one along its first axis; decoded by numpy(), torch() or bytes()."""
+
+    __slots__ = ("archive", "name", "dtype", "shape", "offset", "nbytes", "stored")
+
+    def __init__(
+        self, archive: Archive, name: str, dtype: str, shape: tuple[int, ...], offset: int, nbytes: int, stored: int = 0
+    ) -> None:
+        self.archive = archive
+        self.name = name
+        self.dtype = dtype  # as safetensors spells it
+        self.shape = shape
+        self.offset = offset  # of the first byte in the original
+        self.nbytes = nbytes
+        self.stored = stored  # share of archive bytes, 0 for a slice
+
+    def __repr__(self) -> str:
+        return f"<zipnn.Tensor {self.name!r} {self.dtype} {list(self.shape)}>"
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("a tensor without dimensions has no length")
+        return self.shape[0]
+
+    def __getitem__(self, index: int | slice) -> Tensor:
+        """A slice with step 1, or one entry, of the first axis: a tensor again, nothing is decoded."""
+        first, count, shape = self._select(index)
+        row = self.nbytes // self.shape[0] if self.shape[0] else 0
+        if self.shape[0] and row * self.shape[0] != self.nbytes:
+            raise TypeError(f"rows of {self.name} do not begin at whole bytes")
+        return Tensor(self.archive, self.name, self.dtype, shape, self.offset + first * row, count * row)
+
+    def _select(self, index: int | slice) -> tuple[int, int, tuple[int, ...]]:
+        n = len(self)
+        if isinstance(index, slice):
+            first, last, step = index.indices(n)
+            if step != 1:
+                raise TypeError("only slices with step 1 are contiguous: decode first, then index")
+            count = max(last - first, 0)
+            return first, count, (count, *self.shape[1:])
+        if not hasattr(index, "__index__"):
+            raise TypeError("only the first axis is sliced before decoding: decode first, then index")
+        first = index.__index__()
+        if not -n <= first < n:
+            raise IndexError(f"index {first} of {n}")
+        return first % n, 1, self.shape[1:]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def bytes(self) -> bytearray:
+        """The bytes as they are in the original."""
+        return self.archive.read_range(self.offset, self.nbytes)
+
+    def numpy(self) -> Any:
+        """A new numpy array. bf16 and fp8 have the dtypes of ml_dtypes where that is installed, else they are uint16 and
+        uint8 with the same bits; fp4, fp6 and the block types of GGUF are bytes in one
+        dimension."""
+        import numpy
+
+        memory = numpy.empty(self.nbytes, numpy.uint8)
+        self.archive.read_into(self.offset, memory.data)
+        return shape_numpy(memory, self.dtype, self.shape)
+
+    def torch(self, device: Any = None) -> Any:
+        """A new torch tensor. fp4, fp6 and the block types of GGUF are bytes in one
+        dimension."""
+        import torch
+
+        memory = torch.empty(self.nbytes, dtype=torch.uint8)
+        self.archive.read_into(self.offset, memory_of_torch(memory))
+        tensor = shape_torch(memory, self.dtype, self.shape)
+        return tensor if device is None else tensor.to(device)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if copy is False:
+            raise ValueError("a compressed tensor cannot be an array without being decoded")
+        array = self.numpy()
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+
+def shape_numpy(memory: Any, dtype: str, shape: tuple[int, ...]) -> Any:
+    """uint8 memory as an array of its type."""
+    array = memory.view(dtypes.numpy_dtype(dtype))
+    return array if dtypes.is_packed(dtype) else array.reshape(shape)
+
+
+def shape_torch(memory: Any, dtype: str, shape: tuple[int, ...]) -> Any:
+    """uint8 memory as a tensor of its type; copied only where the type's alignment asks for it."""
+    target = dtypes.torch_dtype(dtype)
+    if memory.storage_offset() % target.itemsize:
+        memory = memory.clone()
+    tensor = memory.view(target)
+    return tensor if dtypes.is_packed(dtype) else tensor.reshape(shape)
+
+
+def memory_of_torch(tensor: Any) -> Any:
+    """The memory of a contiguous tensor on the CPU as a buffer; it must not outlive the tensor."""
+    nbytes = tensor.numel() * tensor.element_size()
+    if nbytes == 0:
+        return bytearray()
+    return memoryview((ctypes.c_char * nbytes).from_address(tensor.data_ptr())).cast("B")
+
+
+class ArchiveReader(io.RawIOBase):
+    """The original of an archive as a seekable raw file."""
+
+    def __init__(self, source: Any, threads: int | None = None) -> None:
+        self._position = 0
+        self._archive = Archive(source, threads)
+        self.name = source if isinstance(source, str) else getattr(source, "name", None)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if self.closed:
+            raise ValueError("the file is closed")
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._archive.info.original}[whence]
+        if base + offset < 0:
+            raise ValueError(f"position {base + offset} is before the start")
+        self._position = base + offset
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        if self.closed:
+            raise ValueError("the file is closed")
+        view = memoryview(buffer).cast("B")
+        n = max(min(len(view), self._archive.info.original - self._position), 0)
+        self._archive.read_into(self._position, view[:n])
+        self._position += n
+        return n
+
+    def close(self) -> None:
+        if not self.closed and hasattr(self, "_archive"):
+            self._archive.close()
+        super().close()

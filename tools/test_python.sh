@@ -1,0 +1,30 @@
+#!/bin/bash
+# The Python package as its users get it: built by pip into an environment of its own, then tested. With torch when
+# ZIPNN_TEST_TORCH=1 asks for it to be installed. One line says why when pip cannot reach its index.
+#
+#   tools/test_python.sh [PYTHON]
+set -eu
+cd "$(dirname "$0")/.."
+
+python=${1:-python3}
+folder=build/python
+venv=$folder/venv
+needs="pytest numpy ml_dtypes safetensors scikit-build-core>=0.10 cmake ninja"
+[ "${ZIPNN_TEST_TORCH:-0}" != 1 ] || needs="$needs torch==2.13.0"
+
+if ! "$python" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    echo "skipped: the Python tests need Python 3.11 with venv"
+    exit 0
+fi
+mkdir -p "$folder"
+[ -x "$venv/bin/pip" ] || "$python" -m venv "$venv"
+# shellcheck disable=SC2086
+if ! "$venv/bin/pip" install -q --disable-pip-version-check $needs >"$folder/pip.log" 2>&1; then
+    echo "skipped: pip cannot install $needs ($folder/pip.log)"
+    exit 0
+fi
+
+# Without isolation the build folder is used again, so that a second run compiles what changed.
+PATH=$PWD/$venv/bin:$PATH "$venv/bin/pip" install -q --disable-pip-version-check --no-build-isolation --no-deps \
+    --force-reinstall -C build-dir="$folder/cmake" .
+"$venv/bin/python" -W error -m pytest -q -p no:cacheprovider tests/python
