@@ -1,5 +1,6 @@
 #include "chunk/chunk.h"
 #include "chunk/layout.h"
+#include "chunk/records.h"
 
 /* Elements decoded at a time: a piece of every plane stays in the first-level cache between the coder and the merge. A
  * multiple of the lane count and of the packed groups. */
@@ -8,8 +9,8 @@ enum { PIECE = 4096 };
 void zn_coder_carve(struct zn_coder *coder, struct zn_arena *arena, uint32_t max_chunk, enum zn_codec_use use) {
     coder->max_chunk = max_chunk;
     zn_codec_carve(&coder->codec, arena, max_chunk, use);
-    /* fp16 has the widest planes: 19 bytes for 16 of the original. */
-    coder->planes = zn_carve(arena, (size_t)max_chunk + max_chunk / 4 + ZN_MAX_PLANES * ZN_SLACK);
+    /* Halves of bytes take a byte each. */
+    coder->planes = zn_carve(arena, 2 * (size_t)max_chunk + ZN_MAX_PLANES * ZN_SLACK);
     coder->spare = use == ZN_USE_BOTH ? zn_carve(arena, max_chunk) : NULL;
     coder->piece = zn_carve(arena, PIECE);
     coder->fill = zn_carve(arena, (size_t)ZN_MAX_PLANES * PIECE);
@@ -17,6 +18,7 @@ void zn_coder_carve(struct zn_coder *coder, struct zn_arena *arena, uint32_t max
 
 struct chunk {
     enum zn_layout layout;
+    struct zn_record record; /* of that layout */
     uint32_t head, tail;
     size_t n;
     const uint8_t *edges;
@@ -54,8 +56,15 @@ static zipnn_status read_chunk(const struct zn_chunk_body *body, uint32_t orig_l
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, body->at + 1, "layout %u is not supported", layout);
     if (flags) return zn_fail(err, ZIPNN_E_UNSUPPORTED, body->at + 3, "chunk flags 0x%02x are not supported", flags);
     c->layout = (enum zn_layout)layout;
-    c->n_planes = zn_layouts[layout].n_planes;
-    uint32_t width = zn_layouts[layout].width;
+    uint32_t width;
+    if (layout == ZN_LAYOUT_RECORDS) {
+        ZN_TRY(zn_record_read(&cur, body->at + ZN_CHUNK_LEN, &c->record, err));
+        c->n_planes = zn_record_planes(&c->record);
+        width = zn_record_width(&c->record);
+    } else {
+        c->n_planes = zn_layouts[layout].n_planes;
+        width = zn_layouts[layout].width;
+    }
     if (c->head >= width || c->head > orig_len)
         return zn_fail(err, ZIPNN_E_CORRUPT, body->at + 2, "%u bytes before the first element of %u bytes", c->head,
                        width);
@@ -141,29 +150,99 @@ static zipnn_status merge_pieces(struct zn_coder *coder, const struct chunk *c, 
     return ready[top].stream ? zn_r16_finish(ready[top].stream, c->plane[top].at, err) : ZIPNN_OK;
 }
 
-/* bf16 with a raw mantissa plane: one kernel does it all. */
-static bool is_fused(const struct chunk *c, const struct ready *ready) {
-    return c->layout == ZN_LAYOUT_16R && !ready[0].constant && ready[1].stream && ready[1].stream->d.lanes_log2 == 7;
+/* Floats whose planes below the exponents are there already: one kernel does the rest. */
+static bool is_fused(const struct zn_kernels *k, const struct chunk *c, const struct ready *ready) {
+    bool known = c->layout == ZN_LAYOUT_16R || (c->layout == ZN_LAYOUT_32R && k->r16_decode_32r);
+    if (!known || !ready[c->n_planes - 1].stream || ready[c->n_planes - 1].stream->d.lanes_log2 != 7) return false;
+    for (unsigned p = 0; p + 1 < c->n_planes; p++)
+        if (ready[p].constant) return false;
+    return true;
+}
+
+static bool decode_fused(const struct zn_kernels *k, const struct chunk *c, const struct ready *ready, uint8_t *out,
+                         enum zn_store store) {
+    struct zn_r16_decoder *d = &ready[c->n_planes - 1].stream->d;
+    const uint8_t *raw[] = {ready[0].at, ready[1].at, ready[2].at};
+    return c->layout == ZN_LAYOUT_16R ? k->r16_decode_16r(d, raw[0], out, c->n, store)
+                                      : k->r16_decode_32r(d, raw, out, c->n, store);
 }
 
 static zipnn_status decode_elements(struct zn_coder *coder, const struct zn_chunk_body *body, const struct chunk *c,
                                     uint8_t *out, enum zn_store store, zipnn_error *err) {
-    struct ready ready[ZN_MAX_PLANES];
+    struct ready ready[ZN_MAX_PLANES] = {{NULL, NULL, false}};
     if (c->n_planes == 1) return zn_stream_decode(&coder->codec, 0, &c->plane[0], out, c->n, err);
     ZN_TRY(ready_planes(coder, c, ready, err));
     struct zn_r16_reader *stream = ready[c->n_planes - 1].stream;
     if (stream) stream->d.ahead = zn_ahead_paced(body->ahead, c->n);
-    if (!is_fused(c, ready)) return merge_pieces(coder, c, ready, out, store, err);
-    if (!coder->codec.k->r16_decode_16r(&stream->d, ready[0].at, out, c->n, store))
-        return zn_r16_ran_out(stream, c->plane[1].at, err);
-    return zn_r16_finish(stream, c->plane[1].at, err);
+    if (!is_fused(coder->codec.k, c, ready)) return merge_pieces(coder, c, ready, out, store, err);
+    if (!decode_fused(coder->codec.k, c, ready, out, store))
+        return zn_r16_ran_out(stream, c->plane[c->n_planes - 1].at, err);
+    return zn_r16_finish(stream, c->plane[c->n_planes - 1].at, err);
+}
+
+/* ---- records
+ * ------------------------------------------------------------------------------------------------------------ */
+
+enum { RECORDS_PIECE = 256 }; /* merged at a time: their bytes stay in the first-level cache from field to field */
+
+static bool legal_halves(const uint8_t *plane, size_t n) {
+    uint8_t all = 0;
+    for (size_t i = 0; i < n; i++) all |= plane[i];
+    return all < 16;
+}
+
+/* Decodes the planes of a field to scratch, which moves on; planes that are stored stay where they are. */
+static zipnn_status decode_field(struct zn_coder *coder, const struct zn_field *field, const struct zn_coded *coded,
+                                 size_t n, uint8_t **scratch, const uint8_t **planes, zipnn_error *err) {
+    const size_t size = n * field->len;
+    for (unsigned i = 0; i < zn_field_planes(field); i++) {
+        planes[i] = coded[i].data;
+        if (coded[i].codec != ZN_CODEC_RAW || coded[i].len != size) {
+            planes[i] = *scratch;
+            ZN_TRY(zn_stream_decode(&coder->codec, 0, &coded[i], *scratch, size, err));
+            *scratch += (size + ZN_SLACK - 1) / ZN_SLACK * ZN_SLACK;
+        }
+        if (field->kind == ZN_FIELD_HALVES && !legal_halves(planes[i], size))
+            return zn_fail(err, ZIPNN_E_CORRUPT, coded[i].at, "half of a byte is above 15");
+    }
+    return ZIPNN_OK;
+}
+
+static void merge_records(const struct chunk *c, const uint8_t **planes, uint8_t *out) {
+    const size_t width = zn_record_width(&c->record);
+    for (size_t done = 0, n; done < c->n; done += n, out += n * width) {
+        n = ZN_MIN(c->n - done, (size_t)RECORDS_PIECE);
+        uint8_t *at = out;
+        for (unsigned f = 0, p = 0; f < c->record.n_fields; f++) {
+            const struct zn_field *field = &c->record.field[f];
+            zn_field_merge(field, &planes[p], n, width, at);
+            for (unsigned i = 0; i < zn_field_planes(field); i++) planes[p++] += n * field->len;
+            at += field->len;
+        }
+    }
+}
+
+static zipnn_status decode_records(struct zn_coder *coder, const struct chunk *c, uint8_t *out, zipnn_error *err) {
+    const uint8_t *planes[ZN_MAX_PLANES];
+    uint8_t *scratch = coder->planes;
+    for (unsigned f = 0, p = 0; f < c->record.n_fields; f++) {
+        const struct zn_field *field = &c->record.field[f];
+        ZN_TRY(decode_field(coder, field, &c->plane[p], c->n, &scratch, &planes[p], err));
+        p += zn_field_planes(field);
+    }
+    merge_records(c, planes, out);
+    return ZIPNN_OK;
 }
 
 zipnn_status zn_chunk_decode(struct zn_coder *coder, const struct zn_chunk_body *body, uint8_t *out, uint32_t orig_len,
                              enum zn_store store, zipnn_error *err) {
     struct chunk c;
     ZN_TRY(read_chunk(body, orig_len, &c, err));
-    ZN_TRY(decode_elements(coder, body, &c, out + c.head, store, err));
+    if (c.layout == ZN_LAYOUT_RECORDS)
+        ZN_TRY(decode_records(coder, &c, out + c.head, err));
+    else
+        ZN_TRY(decode_elements(coder, body, &c, out + c.head, store, err));
+    if (store == ZN_STORE_STREAM) coder->codec.k->settle();
     if (c.head) memcpy(out, c.edges, c.head);
     if (c.tail) memcpy(out + orig_len - c.tail, c.edges + c.head, c.tail);
     return ZIPNN_OK;

@@ -3,7 +3,7 @@
 static const uint8_t magic[8] = {0x8F, 'Z', 'N', 'N', 0x0D, 0x0A, 0x1A, 0x0A};
 static const uint8_t end_magic[8] = {'Z', 'N', 'N', 'E', 'N', 'D', 0x0A, 0x8F};
 
-enum { HEADER_CHECKED = 16, FRAME_CHECK_LEN = 8 };
+enum { HEADER_CHECKED = 16 };
 
 void zn_header_write(uint8_t *out, const struct zn_header *header, zn_hash_fn *hash) {
     struct zn_out o = zn_out_of(out, ZN_HEADER_LEN);
@@ -45,7 +45,7 @@ zipnn_status zn_header_read(const uint8_t *in, size_t len, struct zn_header *hea
 struct zn_frame zn_frame_seal(uint8_t *frame, uint32_t body_len, uint32_t orig_len, zn_hash_fn *hash) {
     zn_put_u32(frame + 8, body_len);
     zn_put_u32(frame + 12, orig_len);
-    uint64_t check = hash(frame + FRAME_CHECK_LEN, ZN_FRAME_LEN - FRAME_CHECK_LEN + body_len);
+    uint64_t check = hash(frame + ZN_FRAME_CHECKED, ZN_FRAME_LEN - ZN_FRAME_CHECKED + body_len);
     zn_put_u64(frame, check);
     return (struct zn_frame){check, body_len, orig_len};
 }
@@ -73,12 +73,15 @@ zipnn_status zn_frame_read(const uint8_t *in, uint32_t max_chunk, uint64_t at, s
     return check_lengths(frame, max_chunk, at, err);
 }
 
+zipnn_status zn_frame_mismatch(const struct zn_frame *frame, uint64_t at, zipnn_error *err) {
+    return zn_fail(err, ZIPNN_E_CORRUPT, at, "checksum of the frame of %llu bytes does not match",
+                   (unsigned long long)zn_frame_size(frame));
+}
+
 zipnn_status zn_frame_verify(const uint8_t *in, const struct zn_frame *frame, uint64_t at, zn_hash_fn *hash,
                              zipnn_error *err) {
-    size_t len = (size_t)zn_frame_size(frame) - FRAME_CHECK_LEN;
-    if (hash(in + FRAME_CHECK_LEN, len) == frame->check) return ZIPNN_OK;
-    return zn_fail(err, ZIPNN_E_CORRUPT, at, "checksum of the frame of %zu bytes does not match",
-                   len + FRAME_CHECK_LEN);
+    uint64_t check = hash(in + ZN_FRAME_CHECKED, (size_t)zn_frame_size(frame) - ZN_FRAME_CHECKED);
+    return check == frame->check ? ZIPNN_OK : zn_frame_mismatch(frame, at, err);
 }
 
 void zn_entry_write(uint8_t out[ZN_ENTRY_LEN], const struct zn_frame *frame) {

@@ -19,7 +19,9 @@ enum {
     ZN_MAX_ANCILLARY = 16 << 20,
     ZN_CHUNK_LEN = 4, /* chunk body before its edges */
     ZN_PLANE_LEN = 5, /* plane record */
-    ZN_MAX_PLANES = 8
+    ZN_MAX_PLANES = 8,
+    ZN_MAX_FIELDS = 8, /* of a record */
+    ZN_MAX_RECORD = 1024
 };
 
 enum zn_kind { ZN_KIND_CHUNK = 1, ZN_KIND_INDEX = 2, ZN_KIND_ANCILLARY = 128 };
@@ -33,6 +35,8 @@ enum zn_layout {
     ZN_LAYOUT_64,
     ZN_LAYOUT_64R,
     ZN_LAYOUT_F16,
+    ZN_N_WORD_LAYOUTS,
+    ZN_LAYOUT_RECORDS = ZN_N_WORD_LAYOUTS,
     ZN_N_LAYOUTS
 };
 
@@ -74,6 +78,12 @@ zipnn_status zn_frame_read(const uint8_t *in, uint32_t max_chunk, uint64_t at, s
 /* Verifies the check of a whole frame (head and body contiguous). */
 zipnn_status zn_frame_verify(const uint8_t *in, const struct zn_frame *frame, uint64_t at, zn_hash_fn *hash,
                              zipnn_error *err);
+
+/* The part of a frame that its check covers. */
+enum { ZN_FRAME_CHECKED = 8 }; /* from this offset to the end */
+
+/* The error of a frame whose check is another. */
+zipnn_status zn_frame_mismatch(const struct zn_frame *frame, uint64_t at, zipnn_error *err);
 
 void zn_entry_write(uint8_t out[ZN_ENTRY_LEN], const struct zn_frame *frame);
 struct zn_frame zn_entry_read(const uint8_t in[ZN_ENTRY_LEN]);

@@ -17,14 +17,19 @@ enum {
 void zn_xxh3_128_reset(void *state);
 void zn_xxh3_128_digest(const void *state, uint8_t out[16]);
 
+struct zn_ahead;
+
 uint64_t zn_xxh3_64_scalar(const void *data, size_t len);
+uint64_t zn_xxh3_64_fetching_scalar(const void *data, size_t len, struct zn_ahead *ahead); /* fetches nothing */
 void zn_xxh3_update_scalar(void *state, const void *data, size_t len);
 
 #if defined(__x86_64__)
 uint64_t zn_xxh3_64_avx2(const void *data, size_t len);
+uint64_t zn_xxh3_64_fetching_avx2(const void *data, size_t len, struct zn_ahead *ahead); /* fetches nothing */
 void zn_xxh3_update_avx2(void *state, const void *data, size_t len);
 
 uint64_t zn_xxh3_64_avx512(const void *data, size_t len);
+uint64_t zn_xxh3_64_fetching_avx512(const void *data, size_t len, struct zn_ahead *ahead);
 void zn_xxh3_update_avx512(void *state, const void *data, size_t len);
 #endif
 

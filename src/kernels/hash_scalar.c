@@ -21,6 +21,11 @@ uint64_t zn_xxh3_64_scalar(const void *data, size_t len) {
     return XXH3_64bits(data, len);
 }
 
+uint64_t zn_xxh3_64_fetching_scalar(const void *data, size_t len, struct zn_ahead *ahead) {
+    (void)ahead;
+    return XXH3_64bits(data, len);
+}
+
 void zn_xxh3_update_scalar(void *state, const void *data, size_t len) {
     XXH3_128bits_update(state, data, len);
 }

@@ -50,8 +50,8 @@ struct zn_r16_model {
 /* Fills the decoder side. `esc_mark` is a byte that no table of the stream lists. */
 void zn_r16_table_build(struct zn_r16_table *table, const struct zn_r16_model *model, uint8_t esc_mark);
 
-/* Bytes that the caller will touch next: a kernel may prefetch them meanwhile, `lines` of 64 bytes for every 128
- * symbols, and moves `at` on. All zero for none. */
+/* Bytes that the caller will touch next: a kernel may prefetch them meanwhile, `lines` of 64 bytes for every step of
+ * its work, and moves `at` on. All zero for none. A step is 128 symbols in R16, 4096 bytes in xxh3_64_fetching. */
 struct zn_ahead {
     const uint8_t *at;
     size_t len;
@@ -127,7 +127,8 @@ enum zn_shape {
 
 enum zn_store {
     ZN_STORE_CACHED, /* ordinary stores */
-    ZN_STORE_STREAM  /* the output is large and not read soon: bypass the caches where that pays; same bytes */
+    ZN_STORE_STREAM  /* the output is large and not read soon: bypass the caches where that pays; same bytes, and other
+                        threads see them only after zn_kernels.settle */
 };
 
 struct zn_kernels {
@@ -142,6 +143,11 @@ struct zn_kernels {
      * lanes_log2 must be 7. */
     bool (*r16_decode_16r)(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n, enum zn_store store);
 
+    /* The same fused with the merge of ZN_SHAPE_32R: symbols are plane 3, raw[0 .. 2] the planes below, out receives 4n
+     * bytes. NULL where a set has no such loop. */
+    bool (*r16_decode_32r)(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
+                           enum zn_store store);
+
     /* Encodes src[0, n) from the last symbol to the first, symbol i on lane i mod lanes. At least n + ZN_SLACK writable
      * bytes lie below e->out and below e->esc. */
     void (*r16_encode)(struct zn_r16_encoder *e, const uint8_t *src, size_t n);
@@ -151,6 +157,9 @@ struct zn_kernels {
 
     /* The inverse. */
     void (*merge[ZN_N_SHAPES])(const uint8_t *const *planes, size_t n, uint8_t *out, enum zn_store store);
+
+    /* Ends streaming stores: once after many calls, since it waits for memory. */
+    void (*settle)(void);
 
     /* Counts the symbols of a plane by block and class: hist[b][c] for block b of 1 << block_log2 symbols (the last may
      * be shorter) is how many of its symbols have class_of[] == c, counting only groups of 64 symbols whose index in
@@ -176,6 +185,9 @@ struct zn_kernels {
 
     /* XXH3-64 with seed 0. */
     uint64_t (*xxh3_64)(const void *data, size_t len);
+
+    /* The same, with something to fetch meanwhile. */
+    uint64_t (*xxh3_64_fetching)(const void *data, size_t len, struct zn_ahead *ahead);
 
     /* Streaming XXH3-128 (seed 0) on a state of xxhash's own type; the state works across kernel sets. */
     void (*xxh3_update)(void *state, const void *data, size_t len);

@@ -301,15 +301,18 @@ const struct zn_kernels zn_kernels_avx512 = {
     .name = "avx512",
     .r16_decode = zn_r16_decode_avx512,
     .r16_decode_16r = zn_r16_decode_16r_avx512,
+    .r16_decode_32r = zn_r16_decode_32r_avx512,
     .r16_encode = zn_r16_encode_avx512,
     .split = {plain_split_8, split_16, split_16r, split_32, split_32r, split_64, split_64r, split_f16},
     .merge = {merge_8, merge_16, merge_16r, merge_32, merge_32r, merge_64, merge_64r, merge_f16},
+    .settle = settle,
     .class_hist = class_hist,
     .byte_hist = plain_byte_hist,
     .assign = assign,
     .hist_weights = plain_hist_weights,
     .hist_sums = plain_hist_sums,
     .xxh3_64 = zn_xxh3_64_avx512,
+    .xxh3_64_fetching = zn_xxh3_64_fetching_avx512,
     .xxh3_update = zn_xxh3_update_avx512,
 };
 

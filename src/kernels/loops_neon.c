@@ -30,12 +30,14 @@ const struct zn_kernels zn_kernels_neon = {
     .split = {plain_split_8, plain_split_16, plain_split_16r, plain_split_32, plain_split_32r, plain_split_64,
               plain_split_64r, plain_split_f16},
     .merge = {merge_8, merge_16, merge_16r, merge_32, merge_32r, merge_64, merge_64r, merge_f16},
+    .settle = plain_settle,
     .class_hist = plain_class_hist,
     .byte_hist = plain_byte_hist,
     .assign = plain_assign,
     .hist_weights = plain_hist_weights,
     .hist_sums = plain_hist_sums,
     .xxh3_64 = zn_xxh3_64_scalar,
+    .xxh3_64_fetching = zn_xxh3_64_fetching_scalar,
     .xxh3_update = zn_xxh3_update_scalar,
 };
 

@@ -160,6 +160,8 @@ ZN_FN void plain_merge_f16(const uint8_t *const *planes, size_t n, uint8_t *out)
         plain_merge_f16_group(planes[0] + i, planes[1] + i / 64 * 24, planes[2] + i, ZN_MIN(n - i, 64), out + 2 * i);
 }
 
+ZN_FN void plain_settle(void) {}
+
 /* ---- counting
  * --------------------------------------------------------------------------------------------------------- */
 

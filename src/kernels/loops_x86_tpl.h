@@ -36,6 +36,9 @@ ZN_FN void merge_stream(merge_fn *merge, enum zn_shape shape, const uint8_t *con
         memmove(bounce, bounce + from, 64);
     }
     memcpy(out + done, bounce, fill);
+}
+
+ZN_FN void settle(void) {
     _mm_sfence();
 }
 
@@ -49,7 +52,6 @@ ZN_FN void merge_8(const uint8_t *const *planes, size_t n, uint8_t *out, enum zn
     memcpy(out, planes[0], head);
     for (; n - i >= 64; i += 64) stream_line(out + i, planes[0] + i);
     memcpy(out + i, planes[0] + i, n - i);
-    _mm_sfence();
 }
 
 #define ZN_MERGE(suffix, SHAPE)                                                                            \

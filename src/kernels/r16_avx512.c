@@ -104,49 +104,71 @@ AVX512_INLINE __m512i group(const struct zn_r16_table *t, __m512i esc_mark, __mm
     return sym;
 }
 
-/* What becomes of the symbols: kept, or merged with their raw bytes into the words that ZN_SHAPE_16R came from, which
- * are stored as usual, past the caches to an aligned address, or in a stage from where they go past the caches. */
-enum sink { SYMBOLS, WORDS, WORDS_PAST_CACHES, WORDS_STAGED };
+/* How words go to memory: as usual, past the caches to an aligned address, or by way of a stage past the caches. */
+enum way { CACHED, PAST_CACHES, STAGED };
 
-AVX512_INLINE void put(uint8_t *out, const uint8_t *raw, __m512i symbols, enum sink sink) {
-    if (sink == SYMBOLS) {
-        _mm512_storeu_si512(out, symbols);
-        return;
-    }
+AVX512_INLINE void put_line(uint8_t *out, __m512i line, enum way way) {
+    if (way == PAST_CACHES)
+        _mm512_stream_si512((void *)out, line);
+    else
+        _mm512_storeu_si512(out, line);
+}
+
+/* Merges 64 symbols with their raw bytes into the words that ZN_SHAPE_16R came from. */
+AVX512_INLINE void put_16r(uint8_t *out, const uint8_t *raw, __m512i symbols, enum way way) {
     const __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
     __m512i hi = _mm512_permutexvar_epi64(order, symbols);
     __m512i lo = _mm512_permutexvar_epi64(order, _mm512_loadu_si512(raw));
     __m512i a = _mm512_unpacklo_epi8(lo, hi), b = _mm512_unpackhi_epi8(lo, hi);
-    a = _mm512_shrdi_epi16(a, a, 1);
-    b = _mm512_shrdi_epi16(b, b, 1);
-    if (sink == WORDS_PAST_CACHES) {
-        _mm512_stream_si512((void *)out, a);
-        _mm512_stream_si512((void *)(out + 64), b);
-    } else {
-        _mm512_storeu_si512(out, a);
-        _mm512_storeu_si512(out + 64, b);
-    }
+    put_line(out, _mm512_shrdi_epi16(a, a, 1), way);
+    put_line(out + 64, _mm512_shrdi_epi16(b, b, 1), way);
+}
+
+/* The same for ZN_SHAPE_32R. Unpacking twice leaves word 16 j + 4 l + i at place 4 l + i of vector j if dword l of each
+ * 16 bytes came from dword 4 j + l: a transposition of dwords first. */
+AVX512_INLINE void put_32r(uint8_t *out, const uint8_t *const *raw, __m512i symbols, enum way way) {
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    __m512i b0 = _mm512_permutexvar_epi32(order, _mm512_loadu_si512(raw[0]));
+    __m512i b1 = _mm512_permutexvar_epi32(order, _mm512_loadu_si512(raw[1]));
+    __m512i b2 = _mm512_permutexvar_epi32(order, _mm512_loadu_si512(raw[2]));
+    __m512i b3 = _mm512_permutexvar_epi32(order, symbols);
+    __m512i low_a = _mm512_unpacklo_epi8(b0, b1), low_b = _mm512_unpackhi_epi8(b0, b1);
+    __m512i high_a = _mm512_unpacklo_epi8(b2, b3), high_b = _mm512_unpackhi_epi8(b2, b3);
+    put_line(out, _mm512_ror_epi32(_mm512_unpacklo_epi16(low_a, high_a), 1), way);
+    put_line(out + 64, _mm512_ror_epi32(_mm512_unpackhi_epi16(low_a, high_a), 1), way);
+    put_line(out + 128, _mm512_ror_epi32(_mm512_unpacklo_epi16(low_b, high_b), 1), way);
+    put_line(out + 192, _mm512_ror_epi32(_mm512_unpackhi_epi16(low_b, high_b), 1), way);
+}
+
+/* 64 symbols alone (width 1), or as words of `width` bytes. */
+AVX512_INLINE void put(uint8_t *out, const uint8_t *const *raw, __m512i symbols, size_t width, enum way way) {
+    if (width == 1)
+        _mm512_storeu_si512(out, symbols);
+    else if (width == 2)
+        put_16r(out, raw[0], symbols, way);
+    else
+        put_32r(out, raw, symbols, way);
 }
 
 /* Output for any address, past the caches: whole cache lines only, the ragged ends by ordinary stores. Before `bytes`
  * lie the last 64 of the previous burst, whose line was not complete. */
 struct stage {
     alignas(64) uint8_t carry[64];
-    uint8_t bytes[2 * ZN_R16_REACH];
+    uint8_t bytes[4 * ZN_R16_REACH];
     size_t head; /* bytes of the output before its first whole line, 1 .. 63 */
 };
 
-/* Stores the lines that end in a turn's bytes: bytes [at, at + 2 * TURN) of the stage, for the same of `out`. */
-AVX512_INLINE void stage_flush(const struct stage *s, uint8_t *out, size_t at) {
+/* Stores the lines that end in a turn's `len` bytes: bytes [at, at + len) of the stage, for the same of `out`. */
+AVX512_INLINE void stage_flush(const struct stage *s, uint8_t *out, size_t at, size_t len) {
     uint8_t *line = out + at + s->head - 64;
     const uint8_t *from = s->bytes + at + s->head - 64;
-    for (size_t i = 0; i < 2 * TURN; i += 64) _mm512_stream_si512((void *)(line + i), _mm512_loadu_si512(from + i));
+    for (size_t i = 0; i < len; i += 64) _mm512_stream_si512((void *)(line + i), _mm512_loadu_si512(from + i));
 }
 
 /* Of the very first turn, whose first line is not whole. */
-AVX512_INLINE void stage_flush_first(const struct stage *s, uint8_t *out) {
+AVX512_INLINE void stage_flush_first(const struct stage *s, uint8_t *out, size_t len) {
     memcpy(out, s->bytes, s->head);
-    for (size_t i = s->head; i < 2 * TURN - 64 + s->head; i += 64)
+    for (size_t i = s->head; i < len - 64 + s->head; i += 64)
         _mm512_stream_si512((void *)(out + i), _mm512_loadu_si512(s->bytes + i));
 }
 
@@ -168,55 +190,59 @@ AVX512_INLINE void fetch(struct zn_ahead *ahead) {
     ahead->len -= len;
 }
 
-/* Decodes whole turns. */
-AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t turns, enum sink sink) {
+/* Decodes whole turns. `raw`: the planes below the symbols', width - 1 of them. */
+AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t turns, size_t width,
+                          enum way way) {
     static const uint8_t table_0 = 0;
-    const size_t width = sink == SYMBOLS ? 1 : 2;
+    const size_t turn_len = TURN * width;
     const __m512i esc_mark = _mm512_set1_epi8((char)d->esc_mark);
     const __mmask64 even = mask_of(EVEN_BYTES);
     const struct zn_r16_table *tables = d->tables;
     const uint8_t *ids = d->ids ? d->ids : &table_0;
     const unsigned id_shift = d->ids ? d->block_log2 : 63;
     struct stage stage;
-    if (sink == WORDS_STAGED) stage.head = 64 - (uintptr_t)out % 64;
+    if (way == STAGED) stage.head = 64 - (uintptr_t)out % 64;
 
     struct zn_r16_feed in, esc;
     zn_r16_feed_start(&in, d->in, d->in_end);
     zn_r16_feed_start(&esc, d->esc, d->esc_end);
     struct planes p0 = planes_load(d->state), p1 = planes_load(d->state + GROUP);
     struct zn_ahead ahead = d->ahead;
+    const uint8_t *low[3], *low_next[3];
+    for (size_t p = 0; p + 1 < width; p++) low[p] = raw[p];
     size_t pos = d->pos;
     for (size_t done = 0, n; done < turns; done += n) {
         n = ZN_MIN(turns - done, BURST);
         const bool first = done == 0;
-        uint8_t *to = sink == WORDS_STAGED ? stage.bytes : out;
+        uint8_t *to = way == STAGED ? stage.bytes : out;
         zn_r16_feed_reach(&in);
         zn_r16_feed_reach(&esc);
         struct zn_r16_cursors c = {in.p, esc.p};
         for (size_t i = 0; i < n; i++) {
             const struct zn_r16_table *t = tables + ids[pos >> id_shift];
-            put(to, raw, group(t, esc_mark, even, &p0, &c), sink);
-            put(to + GROUP * width, raw + GROUP, group(t, esc_mark, even, &p1, &c), sink);
+            for (size_t p = 0; p + 1 < width; p++) low_next[p] = low[p] + GROUP;
+            put(to, low, group(t, esc_mark, even, &p0, &c), width, way);
+            put(to + GROUP * width, low_next, group(t, esc_mark, even, &p1, &c), width, way);
             fetch(&ahead);
-            if (sink == WORDS_STAGED && i == 1 && first)
-                stage_flush_first(&stage, out);
-            else if (sink == WORDS_STAGED && i > 0) /* a turn late, when its stores have settled */
-                stage_flush(&stage, out, (i - 1) * TURN * width);
-            to += TURN * width;
-            raw += TURN;
+            if (way == STAGED && i == 1 && first)
+                stage_flush_first(&stage, out, turn_len);
+            else if (way == STAGED && i > 0) /* a turn late, when its stores have settled */
+                stage_flush(&stage, out, (i - 1) * turn_len, turn_len);
+            for (size_t p = 0; p + 1 < width; p++) low[p] += TURN;
+            to += turn_len;
             pos += TURN;
         }
         if (!zn_r16_feed_take(&in, c.in) || !zn_r16_feed_take(&esc, c.esc)) return false;
-        if (sink == WORDS_STAGED) {
+        if (way == STAGED) {
             if (n == 1 && first)
-                stage_flush_first(&stage, out);
+                stage_flush_first(&stage, out, turn_len);
             else
-                stage_flush(&stage, out, (n - 1) * TURN * width);
-            stage_carry(&stage, n * TURN * width);
+                stage_flush(&stage, out, (n - 1) * turn_len, turn_len);
+            stage_carry(&stage, n * turn_len);
         }
-        out += n * TURN * width;
+        out += n * turn_len;
     }
-    if (sink == WORDS_STAGED && turns > 0) stage_finish(&stage, out);
+    if (way == STAGED && turns > 0) stage_finish(&stage, out);
     planes_store(d->state, p0);
     planes_store(d->state + GROUP, p1);
     d->in = d->in_end - in.left;
@@ -269,21 +295,34 @@ AVX512 bool zn_r16_decode_avx512(struct zn_r16_decoder *d, uint8_t *out, size_t 
     if (d->lanes_log2 == 5) return decode_32(d, out, n / 32) && zn_r16_decode_scalar(d, out + n / 32 * 32, n % 32);
     if (d->lanes_log2 != 7) return zn_r16_decode_scalar(d, out, n);
     size_t whole = n / TURN * TURN;
-    return decode(d, out, out, n / TURN, SYMBOLS) && zn_r16_decode_scalar(d, out + whole, n - whole);
+    return decode(d, NULL, out, n / TURN, 1, CACHED) && zn_r16_decode_scalar(d, out + whole, n - whole);
 }
 
 AVX512 bool zn_r16_decode_16r_avx512(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n,
                                      enum zn_store store) {
-    size_t whole = n / TURN * TURN;
-    bool ok;
-    if (store == ZN_STORE_CACHED) {
-        ok = decode(d, raw, out, n / TURN, WORDS);
-    } else {
-        ok = (uintptr_t)out % 64 == 0 ? decode(d, raw, out, n / TURN, WORDS_PAST_CACHES)
-                                      : decode(d, raw, out, n / TURN, WORDS_STAGED);
-        _mm_sfence();
-    }
+    size_t turns = n / TURN, whole = turns * TURN;
+    bool ok = store == ZN_STORE_CACHED   ? decode(d, &raw, out, turns, 2, CACHED)
+              : (uintptr_t)out % 64 == 0 ? decode(d, &raw, out, turns, 2, PAST_CACHES)
+                                         : decode(d, &raw, out, turns, 2, STAGED);
     return ok && zn_r16_decode_16r_scalar(d, raw + whole, out + 2 * whole, n - whole, store);
+}
+
+/* The last, less than a turn. */
+static bool finish_32r(struct zn_r16_decoder *d, const uint8_t *const *raw, size_t whole, uint8_t *out, size_t n) {
+    uint8_t symbols[TURN];
+    const uint8_t *planes[4] = {raw[0] + whole, raw[1] + whole, raw[2] + whole, symbols};
+    if (!zn_r16_decode_scalar(d, symbols, n)) return false;
+    zn_kernels_scalar.merge[ZN_SHAPE_32R](planes, n, out, ZN_STORE_CACHED);
+    return true;
+}
+
+AVX512 bool zn_r16_decode_32r_avx512(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
+                                     enum zn_store store) {
+    size_t turns = n / TURN, whole = turns * TURN;
+    bool ok = store == ZN_STORE_CACHED   ? decode(d, raw, out, turns, 4, CACHED)
+              : (uintptr_t)out % 64 == 0 ? decode(d, raw, out, turns, 4, PAST_CACHES)
+                                         : decode(d, raw, out, turns, 4, STAGED);
+    return ok && finish_32r(d, raw, whole, out + 4 * whole, n - whole);
 }
 
 /* ---- encoding ---- */

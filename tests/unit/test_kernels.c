@@ -322,6 +322,38 @@ static void assignments_agree(void **state) {
     for (unsigned i = 0; i < 3; i++) guard_free((struct guard *)&g[i]);
 }
 
+/* Weights and sums of histograms, from their definitions. */
+static void check_hists(const struct guard g[3], size_t n_blocks, uint64_t seed) {
+    uint16_t(*hist)[ZN_R16_CLASSES] = (void *)guard_high(&g[0], n_blocks * 64);
+    uint8_t *ids = guard_high(&g[1], n_blocks);
+    for (size_t b = 0; b < n_blocks; b++) {
+        make_hist(hist[b], &seed);
+        ids[b] = (uint8_t)(next_random(&seed) % ZN_R16_MAX_TABLES);
+    }
+    const struct zn_kernels *k;
+    for (unsigned i = 0; (k = zn_kernels_at(i)) != NULL; i++) {
+        uint32_t *weights = (void *)guard_high(&g[2], n_blocks * sizeof *weights);
+        uint32_t sums[ZN_R16_MAX_TABLES][ZN_R16_CLASSES] = {{0}};
+        k->hist_weights((void *)hist, n_blocks, weights);
+        k->hist_sums((void *)hist, n_blocks, ids, sums);
+        for (size_t b = 0; b < n_blocks; b++) {
+            uint32_t weight = 0;
+            for (unsigned c = 0; c + 1 < ZN_R16_CLASSES; c++) weight += hist[b][c] * c;
+            assert_int_equal(weights[b], weight);
+            for (unsigned c = 0; c < ZN_R16_CLASSES; c++) sums[ids[b]][c] -= hist[b][c];
+        }
+        for (unsigned t = 0; t < ZN_R16_MAX_TABLES; t++)
+            for (unsigned c = 0; c < ZN_R16_CLASSES; c++) assert_int_equal(sums[t][c], 0);
+    }
+}
+
+static void hists_add_up(void **state) {
+    (void)state;
+    struct guard g[3] = {guard_make(SMALL * 64), guard_make(SMALL), guard_make(SMALL * 4)};
+    for (size_t n_blocks = 0; n_blocks <= SMALL; n_blocks += 1 + n_blocks / 3) check_hists(g, n_blocks, n_blocks);
+    for (unsigned i = 0; i < 3; i++) guard_free(&g[i]);
+}
+
 static void dearest_assignment_does_not_overflow(void **state) {
     (void)state;
     uint16_t hist[1][ZN_R16_CLASSES] = {{0}}, cost[3][ZN_R16_CLASSES];
@@ -348,8 +380,11 @@ static void hashes_are_those_of_xxhash(void **state) {
         for (unsigned where = 0; where < N_PLACES; where += 8) {
             uint8_t *p = place(&g, where, len);
             fill_random(p, len, len);
-            for (unsigned i = 0; (k = zn_kernels_at(i)) != NULL; i++)
+            for (unsigned i = 0; (k = zn_kernels_at(i)) != NULL; i++) {
+                struct zn_ahead ahead = {p, len, (unsigned)len % 5};
                 assert_true(k->xxh3_64(p, len) == XXH3_64bits(p, len));
+                assert_true(k->xxh3_64_fetching(p, len, &ahead) == XXH3_64bits(p, len));
+            }
         }
     guard_free(&g);
 }
@@ -401,6 +436,7 @@ int main(void) {
         cmocka_unit_test(class_histogram_counts_each_sampled_symbol),
         cmocka_unit_test(byte_histograms_count_every_step_th_group),
         cmocka_unit_test(assignments_agree),
+        cmocka_unit_test(hists_add_up),
         cmocka_unit_test(dearest_assignment_does_not_overflow),
         cmocka_unit_test(hashes_are_those_of_xxhash),
         cmocka_unit_test(streamed_hashes_are_those_of_xxhash_across_sets),

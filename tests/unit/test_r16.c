@@ -94,12 +94,12 @@ static void fill_symbols(struct coding *c, uint8_t *src, size_t n) {
 
 struct rig {
     struct guard src, in, esc, raw, out;
-    uint8_t *expected; /* 2 * LARGE */
+    uint8_t *expected; /* 4 * LARGE */
 };
 
 static struct rig rig_make(void) {
-    struct rig r = {guard_make(LARGE), guard_make(ROOM),           guard_make(ROOM),
-                    guard_make(LARGE), guard_make(2 * LARGE + 64), malloc((size_t)2 * LARGE)};
+    struct rig r = {guard_make(LARGE),     guard_make(ROOM),           guard_make(ROOM),
+                    guard_make(3 * LARGE), guard_make(4 * LARGE + 64), malloc((size_t)4 * LARGE)};
     assert_non_null(r.expected);
     return r;
 }
@@ -197,28 +197,44 @@ static void check_decode(const struct zn_kernels *k, struct coding *c, const str
     assert_memory_equal(out, src, n);
 }
 
-static void check_merge(const struct zn_kernels *k, struct coding *c, const struct rig *r, size_t n,
-                        const struct coded *coded) {
+/* The words of 2 or 4 bytes that symbols and raw planes merge to. */
+static void expect_words(struct coding *c, const struct rig *r, size_t n, size_t width, uint8_t *raw) {
     const uint8_t *src = guard_high(&r->src, n);
-    uint8_t *raw = guard_high(&r->raw, n);
-    for (size_t i = 0; i < n; i++) {
-        raw[i] = (uint8_t)next_random(&c->seed);
+    for (size_t i = 0; i < n * (width - 1); i++) raw[i] = (uint8_t)next_random(&c->seed);
+    for (size_t i = 0; i < n && width == 2; i++) {
         unsigned w = 256U * src[i] + raw[i];
         zn_put_u16(r->expected + 2 * i, (uint16_t)(w >> 1 | w << 15));
     }
-    const size_t shift = below(&c->seed, 64);
-    uint8_t *places[] = {guard_high(&r->out, 2 * n), guard_low(&r->out), guard_low(&r->out) + shift};
+    for (size_t i = 0; i < n && width == 4; i++) {
+        uint32_t w = (uint32_t)src[i] << 24 | (uint32_t)raw[2 * n + i] << 16 | (uint32_t)raw[n + i] << 8 | raw[i];
+        zn_put_u32(r->expected + 4 * i, w >> 1 | w << 31);
+    }
+}
+
+static bool decode_words(const struct zn_kernels *k, struct zn_r16_decoder *d, const uint8_t *raw, size_t plane,
+                         uint8_t *out, size_t n, size_t width, enum zn_store store) {
+    if (width == 2) return k->r16_decode_16r(d, raw, out, n, store);
+    const uint8_t *planes[] = {raw, raw + plane, raw + 2 * plane};
+    return k->r16_decode_32r(d, planes, out, n, store);
+}
+
+static void check_merge(const struct zn_kernels *k, struct coding *c, const struct rig *r, size_t n, size_t width,
+                        const struct coded *coded) {
+    uint8_t *raw = guard_high(&r->raw, n * (width - 1));
+    expect_words(c, r, n, width, raw);
+    const size_t shift = below(&c->seed, 64), len = width * n;
+    uint8_t *places[] = {guard_high(&r->out, len), guard_low(&r->out), guard_low(&r->out) + shift};
     for (unsigned i = 0; i < 6; i++) {
         uint8_t *out = places[i / 2];
         size_t part = below(&c->seed, (unsigned)(n >> 7) + 1) << 7, before = (size_t)(out - guard_low(&r->out));
         struct zn_r16_decoder d = decoder(c, r, coded);
-        memset(guard_low(&r->out), 0xa5, ZN_MIN(before + 2 * n + 64, r->out.cap));
-        assert_true(k->r16_decode_16r(&d, raw, out, part, (enum zn_store)(i % 2)));
-        assert_true(k->r16_decode_16r(&d, raw + part, out + 2 * part, n - part, (enum zn_store)(i % 2)));
+        memset(guard_low(&r->out), 0xa5, ZN_MIN(before + len + 64, r->out.cap));
+        assert_true(decode_words(k, &d, raw, n, out, part, width, (enum zn_store)(i % 2)));
+        assert_true(decode_words(k, &d, raw + part, n, out + width * part, n - part, width, (enum zn_store)(i % 2)));
         assert_finished(c, &d, n);
-        assert_memory_equal(out, r->expected, 2 * n);
+        assert_memory_equal(out, r->expected, len);
         for (size_t b = 0; b < before; b++) assert_int_equal(guard_low(&r->out)[b], 0xa5);
-        for (size_t b = before + 2 * n; b < ZN_MIN(before + 2 * n + 64, r->out.cap); b++)
+        for (size_t b = before + len; b < ZN_MIN(before + len + 64, r->out.cap); b++)
             assert_int_equal(guard_low(&r->out)[b], 0xa5);
     }
 }
@@ -234,7 +250,8 @@ static void check(struct coding *c, const struct rig *r, size_t n) {
         encode(k, c, r, n, &coded);
         assert_same_coded(&expected, &coded);
         check_decode(k, c, r, n, &expected);
-        if (c->lanes_log2 == 7) check_merge(k, c, r, n, &expected);
+        if (c->lanes_log2 == 7) check_merge(k, c, r, n, 2, &expected);
+        if (c->lanes_log2 == 7 && k->r16_decode_32r) check_merge(k, c, r, n, 4, &expected);
     }
 }
 
@@ -292,6 +309,10 @@ static void test_garbage(void **unused) {
             f = decoder(&c, &r, &junk);
             out = guard_high(&r.out, 2 * n);
             assert_int_equal(k->r16_decode_16r(&f, guard_high(&r.raw, n), out, n, (enum zn_store)(i % 2)), ok);
+            if (!k->r16_decode_32r) continue;
+            f = decoder(&c, &r, &junk);
+            out = guard_high(&r.out, 4 * n);
+            assert_int_equal(decode_words(k, &f, guard_high(&r.raw, 3 * n), n, out, n, 4, (enum zn_store)(i % 2)), ok);
         }
     }
     rig_free(&r);
