@@ -88,13 +88,41 @@ typedef enum zipnn_dtype {
     ZIPNN_I64 = 19,
     ZIPNN_U64 = 20,
     ZIPNN_BOOL = 21,
-    ZIPNN_C64 = 22 /* two F32 */
+    ZIPNN_C64 = 22, /* two F32 */
+    /* The block types of GGUF: a fixed number of elements share scales and are stored as one record. */
+    ZIPNN_Q4_0 = 23,
+    ZIPNN_Q4_1 = 24,
+    ZIPNN_Q5_0 = 25,
+    ZIPNN_Q5_1 = 26,
+    ZIPNN_Q8_0 = 27,
+    ZIPNN_Q8_1 = 28,
+    ZIPNN_Q2_K = 29,
+    ZIPNN_Q3_K = 30,
+    ZIPNN_Q4_K = 31,
+    ZIPNN_Q5_K = 32,
+    ZIPNN_Q6_K = 33,
+    ZIPNN_Q8_K = 34,
+    ZIPNN_IQ1_S = 35,
+    ZIPNN_IQ1_M = 36,
+    ZIPNN_IQ2_XXS = 37,
+    ZIPNN_IQ2_XS = 38,
+    ZIPNN_IQ2_S = 39,
+    ZIPNN_IQ3_XXS = 40,
+    ZIPNN_IQ3_S = 41,
+    ZIPNN_IQ4_NL = 42,
+    ZIPNN_IQ4_XS = 43,
+    ZIPNN_TQ1_0 = 44,
+    ZIPNN_TQ2_0 = 45,
+    ZIPNN_MXFP4 = 46,
+    ZIPNN_NVFP4 = 47,
+    ZIPNN_Q1_0 = 48,
+    ZIPNN_Q2_0 = 49
 } zipnn_dtype;
 
-/* Name of a dtype as safetensors spells it ("BF16"), "?" for unknown; a static string. */
+/* Name of a dtype as safetensors or GGUF spells it ("BF16", "Q4_0"), "?" for unknown; a static string. */
 ZIPNN_API const char *zipnn_dtype_name(zipnn_dtype dtype);
 
-/* Size of an element in bits (4 for F4_E2M1), 0 for unknown. */
+/* Size of an element in bits (4 for F4_E2M1), 0 for unknown and for block types. */
 ZIPNN_API unsigned zipnn_dtype_bits(zipnn_dtype dtype);
 
 /* ---- contexts ---------------------------------------------------------------------------------------------------- */
@@ -175,8 +203,9 @@ ZIPNN_API const char *zipnn_kernel_name(const zipnn_ctx *ctx);
 /* Largest archive that `len` original bytes can become, UINT64_MAX when that does not fit. */
 ZIPNN_API uint64_t zipnn_compress_bound(uint64_t len);
 
-/* Compresses src[0, len) into dst[0, cap). The input may be a whole model file (safetensors is recognised) or bare
- * weights (options.dtype says of which type). Never fails for lack of space when cap >= zipnn_compress_bound(len). */
+/* Compresses src[0, len) into dst[0, cap). The input may be a whole model file (safetensors, GGUF and .npy are
+ * recognised) or bare weights (options.dtype says of which type). Never fails for lack of space when cap >=
+ * zipnn_compress_bound(len). */
 ZIPNN_API zipnn_status zipnn_compress(zipnn_ctx *ctx, const void *src, size_t len, void *dst, size_t cap,
                                       size_t *out_len, zipnn_error *err);
 
@@ -261,7 +290,7 @@ typedef struct zipnn_archive_info {
     uint64_t archive;  /* bytes */
     uint64_t n_chunks;
     uint64_t n_tensors;    /* 0 when the original is not a model file this library reads */
-    const char *container; /* "safetensors" or "raw", "zipnn 0.x" for old records; static string */
+    const char *container; /* "safetensors", "gguf", "npy" or "raw", "zipnn 0.x" for old records; static string */
     uint8_t xxh3[16];
     uint8_t sha256[32];
     int has_sha256;

@@ -65,19 +65,23 @@ static zipnn_status sort_names(zipnn_archive *a, zipnn_error *err) {
     return ZIPNN_OK;
 }
 
-/* Reads the original's own header, as when it was packed. */
+/* Reads the original's own header into *head, which grows, as when it was packed. */
+static zipnn_status plan_head(zipnn_archive *a, void **head, zipnn_error *err) {
+    const uint64_t original = a->toc.index.original;
+    size_t len = 0, cap = 0, want = ZN_SNIFF_LEN;
+    while (want > len && len < original) {
+        const size_t end = (size_t)ZN_MIN(original, (uint64_t)want);
+        ZN_TRY(zn_grow(&a->ctx->engine.alloc, head, &cap, end, 1, err));
+        ZN_TRY(zipnn_archive_read(a, len, end - len, (uint8_t *)*head + len, err));
+        len = end;
+        want = zn_reader_want(*head, len);
+    }
+    return zn_reader_plan(*head, len, &a->plan, err);
+}
+
 static zipnn_status plan_original(zipnn_archive *a, zipnn_error *err) {
-    uint8_t first[ZN_SNIFF_LEN];
-    uint64_t original = a->toc.index.original;
-    size_t len = (size_t)ZN_MIN(original, (uint64_t)ZN_SNIFF_LEN);
-    ZN_TRY(zipnn_archive_read(a, 0, len, first, err));
-    size_t want = zn_reader_want(first, len);
-    if (want == 0) return ZIPNN_OK;
-    len = (size_t)ZN_MIN(original, (uint64_t)want);
-    uint8_t *head = zn_alloc(&a->ctx->engine.alloc, len);
-    if (!head) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a header of %zu bytes", len);
-    zipnn_status status = zipnn_archive_read(a, 0, len, head, err);
-    if (status == ZIPNN_OK) status = zn_reader_plan(head, len, &a->plan, err);
+    void *head = NULL;
+    zipnn_status status = plan_head(a, &head, err);
     zn_free(&a->ctx->engine.alloc, head);
     return status == ZIPNN_OK ? sort_names(a, err) : status;
 }

@@ -34,8 +34,12 @@ static zipnn_status plan_head(zipnn_ctx *ctx, struct zn_input *in, struct zn_pla
     size_t cap = 0, len = 0;
     ZN_TRY(read_head(ctx, in, ZN_SNIFF_LEN, head, &cap, &len, err));
     size_t want = zn_reader_want(*head, len);
-    if (want > len) ZN_TRY(read_head(ctx, in, want, head, &cap, &len, err));
-    if (want) ZN_TRY(zn_reader_plan(*head, ZN_MIN(len, want), plan, err));
+    while (want > len) {
+        const size_t asked = want;
+        ZN_TRY(read_head(ctx, in, asked, head, &cap, &len, err));
+        want = len < asked ? 0 : zn_reader_want(*head, len);
+    }
+    ZN_TRY(zn_reader_plan(*head, len, plan, err));
     ZN_TRY(plan_bare(ctx, plan, err));
     if (!zn_input_is_random(in)) {
         in->head = *head;

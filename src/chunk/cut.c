@@ -12,14 +12,20 @@ enum {
     LARGE = 256 << 10,  /* a tensor this long wants to begin a chunk ... */
     ENOUGH = 128 << 10, /* ... if that leaves the chunk before it at least this long */
     MIN_HEADER = 256,   /* a file's header this long is kept apart from weights */
-    GRAIN = 128         /* elements: cuts inside a tensor fall on multiples of this from its start */
+    GRAIN = 128,        /* units: cuts inside a tensor fall on multiples of this from its start */
+    MAX_KINDS = 64
 };
 
-/* A chunk's bytes by type and by offset of the elements modulo their size. */
+/* A chunk's bytes by type and by offset of the elements modulo their size; kinds that come when the table is full do
+ * not count. */
 struct tally {
-    uint32_t bytes[ZN_N_DTYPES][8];
-    zipnn_dtype dtype; /* of the greatest count, the first to reach it */
-    unsigned phase;
+    struct kind {
+        zipnn_dtype dtype;
+        unsigned phase;
+        uint32_t bytes;
+    } kind[MAX_KINDS];
+    unsigned n;
+    unsigned most; /* kind of the greatest count, the first to reach it */
 };
 
 static unsigned phase_of(const struct zn_span *span) {
@@ -28,10 +34,12 @@ static unsigned phase_of(const struct zn_span *span) {
 
 static void count(struct tally *t, const struct zn_span *span, uint32_t len) {
     const unsigned phase = phase_of(span);
-    t->bytes[span->dtype][phase] += len;
-    if (t->bytes[span->dtype][phase] <= t->bytes[t->dtype][t->phase]) return;
-    t->dtype = span->dtype;
-    t->phase = phase;
+    unsigned i = 0;
+    while (i < t->n && (t->kind[i].dtype != span->dtype || t->kind[i].phase != phase)) i++;
+    if (i == MAX_KINDS) return;
+    if (i == t->n) t->kind[t->n++] = (struct kind){span->dtype, phase, 0};
+    t->kind[i].bytes += len;
+    if (t->kind[i].bytes > t->kind[t->most].bytes) t->most = i;
 }
 
 /* The next span becomes the piece, together with its like-typed followers while all of them are tiny. */
@@ -65,7 +73,8 @@ static bool joins(const struct zn_cutter *c, const struct tally *t, uint32_t hav
     if (have >= ZN_CUT_TARGET || piece->off == c->header_end || is_open_end(piece)) return false;
     if (piece->len >= LARGE && have >= ENOUGH) return false;
     if (piece->len < LARGE && have + piece->len > ZN_CUT_MAX) return false;
-    const bool alike = piece->dtype == t->dtype && phase_of(piece) == t->phase;
+    const struct kind *most = &t->kind[t->most];
+    const bool alike = piece->dtype == most->dtype && phase_of(piece) == most->phase;
     return alike || piece->len < TINY || have < TINY;
 }
 
@@ -73,15 +82,15 @@ static bool joins(const struct zn_cutter *c, const struct tally *t, uint32_t hav
  * piece are part of the file, too. */
 static uint32_t share(const struct zn_cutter *c, uint32_t have) {
     if (have + c->piece.len <= ZN_CUT_MAX) return (uint32_t)c->piece.len;
-    const unsigned bits = zn_dtype_bits(c->piece.dtype);
-    const uint64_t grain = GRAIN * (bits ? bits : 8) / 8;
+    const unsigned bits = zn_dtype_bits(c->piece.dtype), word = zn_dtype_word(c->piece.dtype);
+    const uint64_t grain = bits ? (uint64_t)GRAIN * bits / 8 : (uint64_t)GRAIN * word;
     const uint64_t end = c->piece.off - c->start + (ZN_CUT_TARGET - have);
     return (uint32_t)(end / grain * grain - (c->piece.off - c->start));
 }
 
 struct zn_cut zn_cut_next(struct zn_cutter *cutter) {
     struct zn_cut cut = {.off = cutter->piece.off};
-    struct tally tally = {.dtype = cutter->piece.dtype, .phase = phase_of(&cutter->piece)};
+    struct tally tally = {.n = 0};
     while (cutter->piece.len > 0 && (cut.len == 0 || joins(cutter, &tally, cut.len))) {
         const uint32_t len = share(cutter, cut.len);
         count(&tally, &cutter->piece, len);
@@ -91,8 +100,9 @@ struct zn_cut zn_cut_next(struct zn_cutter *cutter) {
         if (cutter->piece.len > 0) break; /* cut inside a tensor */
         next_piece(cutter);
     }
-    const unsigned word = zn_dtype_word(tally.dtype);
-    cut.dtype = tally.dtype;
-    cut.head = (tally.phase + word - (unsigned)(cut.off % word)) % word;
+    const struct kind *most = &tally.kind[tally.most];
+    const unsigned word = zn_dtype_word(most->dtype);
+    cut.dtype = most->dtype;
+    cut.head = (most->phase + word - (unsigned)(cut.off % word)) % word;
     return cut;
 }

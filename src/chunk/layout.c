@@ -1,6 +1,6 @@
 #include "chunk/layout.h"
 
-const struct zn_layout_info zn_layouts[ZN_N_LAYOUTS] = {
+const struct zn_layout_info zn_layouts[ZN_N_WORD_LAYOUTS] = {
     [ZN_LAYOUT_8] = {ZN_SHAPE_8, 1, 1},     [ZN_LAYOUT_16] = {ZN_SHAPE_16, 2, 2},
     [ZN_LAYOUT_16R] = {ZN_SHAPE_16R, 2, 2}, [ZN_LAYOUT_32] = {ZN_SHAPE_32, 4, 4},
     [ZN_LAYOUT_32R] = {ZN_SHAPE_32R, 4, 4}, [ZN_LAYOUT_64] = {ZN_SHAPE_64, 8, 8},
@@ -37,7 +37,7 @@ enum zn_layout zn_layout_of_dtype(zipnn_dtype dtype) {
 }
 
 enum zn_layout zn_layout_of_shape(enum zn_shape shape) {
-    for (unsigned l = 0; l < ZN_N_LAYOUTS; l++)
+    for (unsigned l = 0; l < ZN_N_WORD_LAYOUTS; l++)
         if (zn_layouts[l].shape == shape) return (enum zn_layout)l;
     return ZN_LAYOUT_8;
 }

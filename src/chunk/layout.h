@@ -1,4 +1,4 @@
-/* Layouts as data: which shape of element a wire number stands for, and what its planes measure. */
+/* Layouts of words as data: which shape of element a wire number stands for, and what its planes measure. */
 #ifndef ZN_CHUNK_LAYOUT_H
 #define ZN_CHUNK_LAYOUT_H
 
@@ -11,8 +11,8 @@ struct zn_layout_info {
     uint8_t n_planes;
 };
 
-/* Indexed by enum zn_layout. */
-extern const struct zn_layout_info zn_layouts[ZN_N_LAYOUTS];
+/* Indexed by enum zn_layout; records are described by their own tables (records.h). */
+extern const struct zn_layout_info zn_layouts[ZN_N_WORD_LAYOUTS];
 
 /* Bytes of plane p for n elements. */
 size_t zn_plane_size(enum zn_layout layout, unsigned p, size_t n);

@@ -88,6 +88,15 @@ void zn_stream_survey(const struct zn_codec *c, const uint8_t *plane, size_t n, 
 enum zn_codec_id zn_stream_encode(struct zn_codec *c, unsigned depth, const struct zn_effort *effort,
                                   const struct zn_survey *survey, const uint8_t *plane, size_t n, struct zn_out *out);
 
+/* The same for n symbols 0 .. 15, which take n / 2 bytes as nibbles: never more than that, rounded up. *out has room
+ * for as many. */
+enum zn_codec_id zn_stream_encode_halves(struct zn_codec *c, const struct zn_effort *effort,
+                                         const struct zn_survey *survey, const uint8_t *plane, size_t n,
+                                         struct zn_out *out);
+
+/* Whether coding symbols 0 .. 15 as nibbles wastes something. */
+bool zn_survey_sees_halves(const struct zn_survey *survey);
+
 /* ---- R16 piece by piece
  * -------------------------------------------------------------------------------------------------- */
 

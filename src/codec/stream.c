@@ -136,6 +136,7 @@ enum {
     SHORTEST = 16,        /* below, a model cannot pay */
     SAMPLED = 1 << 12,    /* bytes that suffice to see what a stream is like */
     RAW_ENTROPY = 2020,   /* 7.89 of 8 bits: not worth coding */
+    HALF_ENTROPY = 1016,  /* 3.97 of 4 bits */
     PROBE_LEN = 16 << 10, /* what zstd is tried on first */
     MIN_GAIN_SHIFT = 6    /* a slow codec must save 1/64 */
 };
@@ -221,4 +222,25 @@ enum zn_codec_id zn_stream_encode(struct zn_codec *c, unsigned depth, const stru
     uint8_t *to = zn_out_room(out, n);
     if (to && to != plane && n) memmove(to, plane, n);
     return ZN_CODEC_RAW;
+}
+
+bool zn_survey_sees_halves(const struct zn_survey *s) {
+    return s->constant || (s->sampled > 0 && s->order0 < s->sampled * HALF_ENTROPY);
+}
+
+enum zn_codec_id zn_stream_encode_halves(struct zn_codec *c, const struct zn_effort *effort, const struct zn_survey *s,
+                                         const uint8_t *plane, size_t n, struct zn_out *out) {
+    const size_t packed = n / 2 + n % 2;
+    if (s->constant) {
+        zn_out_u8(out, plane[0]);
+        return ZN_CODEC_CONSTANT;
+    }
+    struct zn_out limited = zn_out_of(out->at, ZN_MIN(packed, zn_out_left(out)));
+    if (zn_survey_sees_halves(s) && zn_r16_fit(c, 0, effort, plane, n, s->counts) < packed &&
+        zn_r16_write(c, 0, effort, plane, n, &limited)) {
+        out->at = limited.at;
+        return ZN_CODEC_R16;
+    }
+    write_nibbles(plane, n, out);
+    return ZN_CODEC_NIBBLES;
 }

@@ -20,7 +20,7 @@ struct zn_tensor {
 
 struct zn_plan {
     zipnn_allocator alloc;
-    const char *container;     /* "safetensors", "raw"; static */
+    const char *container;     /* "safetensors", "gguf", "npy", "raw"; static */
     struct zn_tensor *tensors; /* ascending by off, not overlapping; len may be 0 */
     size_t n_tensors, tensors_cap;
     char *names;

@@ -1,6 +1,8 @@
 #include "readers/readers.h"
 
 #include "base/bytes.h"
+#include "readers/gguf.h"
+#include "readers/npy.h"
 #include "readers/safetensors.h"
 
 struct reader {
@@ -11,6 +13,8 @@ struct reader {
 
 /* The first that wants bytes is the one; the next formats are further rows. */
 static const struct reader readers[] = {
+    {"gguf", zn_gguf_want, zn_gguf_plan},
+    {"npy", zn_npy_want, zn_npy_plan},
     {"safetensors", zn_safetensors_want, zn_safetensors_plan},
 };
 
@@ -18,7 +22,7 @@ enum { N_READERS = sizeof readers / sizeof readers[0] };
 
 static const struct reader *find(const uint8_t *head, size_t len, size_t *want) {
     for (size_t i = 0; i < N_READERS; i++) {
-        *want = readers[i].want(head, ZN_MIN(len, (size_t)ZN_SNIFF_LEN));
+        *want = readers[i].want(head, len);
         if (*want > 0 && *want <= ZN_MAX_HEAD) return &readers[i];
     }
     *want = 0;

@@ -1,10 +1,11 @@
-/* Any bytes as the head of a file, and as the header of a safetensors file: the readers plan it, the plan tiles the
- * file, and so do the cuts. */
+/* Any bytes as the head of a file, as the header of a safetensors file and as what follows the counts of a GGUF file:
+ * the readers plan it, the plan tiles the file, and so do the cuts. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
 #include "chunk/cut.h"
+#include "plan/dtype.h"
 #include "readers/readers.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -28,7 +29,7 @@ static void check_cuts(const struct zn_plan *plan) {
     uint64_t at = 0;
     for (int i = 0; i < 100; i++) {
         const struct zn_cut cut = zn_cut_next(&cutter);
-        require(cut.off == at && cut.len > 0 && cut.len <= ZN_CUT_MAX && cut.head < 8);
+        require(cut.off == at && cut.len > 0 && cut.len <= ZN_CUT_MAX && cut.head < zn_dtype_word(cut.dtype));
         at += cut.len;
     }
 }
@@ -46,11 +47,14 @@ static void plan_file(const uint8_t *data, size_t len) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
     plan_file(data, len);
-    uint8_t *file = malloc(8 + len);
+    uint8_t *file = malloc(24 + len);
     require(file != NULL);
     zn_put_u64(file, len);
     if (len) memcpy(file + 8, data, len);
     plan_file(file, 8 + len);
+    memcpy(file, "GGUF\3\0\0\0\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0", 24); /* two tensors, three pairs */
+    if (len) memcpy(file + 24, data, len);
+    plan_file(file, 24 + len);
     free(file);
     return 0;
 }

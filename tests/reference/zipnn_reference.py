@@ -20,7 +20,8 @@ CHUNK_GROWTH = 256
 MAX_ANCILLARY = 16777216
 CHUNK, INDEX, FIRST_ANCILLARY = 1, 2, 128
 RAW, CONSTANT, R16, ZSTD, NIBBLES = range(5)
-F16 = 7
+F16, RECORDS = 7, 8
+MAX_RECORD, MAX_PLANES = 1024, 8
 # layout: (bytes of an element, rotated)
 LAYOUTS = {0: (1, False), 1: (2, False), 2: (2, True), 3: (4, False), 4: (4, True), 5: (8, False), 6: (8, True)}
 LAYOUTS[F16] = (2, True)
@@ -173,20 +174,52 @@ def merge(layout, planes, n):
     return struct.pack(f"<{n}{WORD[width]}", *words)
 
 
+def read_fields(r):
+    """(kind, length) of each field of a record."""
+    n_fields = r.uint(1)
+    support(1 <= n_fields <= 8, f"{n_fields} fields")
+    fields = []
+    for _ in range(n_fields):
+        kind, length = r.uint(1), r.uint(2)
+        support(kind <= 1, f"field kind {kind}")
+        demand(length >= 1, "field without bytes")
+        fields.append((kind, length))
+    demand(sum(length for _, length in fields) <= MAX_RECORD, "record too long")
+    demand(sum(kind + 1 for kind, _ in fields) <= MAX_PLANES, "too many planes")
+    return fields
+
+
+def merge_records(fields, planes, n):
+    planes = iter(planes)
+    columns = []
+    for kind, length in fields:
+        data = next(planes)
+        if kind == 1:
+            high = next(planes)
+            demand(all(half <= 15 for half in data + high), "half of a byte above 15")
+            data = bytes(a | b << 4 for a, b in zip(data, high))
+        columns.append([data[i * length : (i + 1) * length] for i in range(n)])
+    return b"".join(b"".join(record) for record in zip(*columns))
+
+
 def decode_chunk(body, orig_len):
     r = Reader(body)
     _, layout, n_head, flags = (r.uint(1) for _ in range(4))
     support(flags == 0, f"chunk flags {flags}")
-    support(layout in LAYOUTS, f"layout {layout}")
-    width = LAYOUTS[layout][0]
+    support(layout in LAYOUTS or layout == RECORDS, f"layout {layout}")
+    fields = read_fields(r) if layout == RECORDS else []
+    width = sum(length for _, length in fields) if fields else LAYOUTS[layout][0]
     demand(n_head < width and n_head <= orig_len, f"{n_head} head bytes")
     n, n_tail = divmod(orig_len - n_head, width)
     head, tail = r.take(n_head), r.take(n_tail)
-    sizes = [n, 24 * -(-n // 64), n] if layout == F16 else [n] * width
+    if fields:
+        sizes = [n * length for kind, length in fields for _ in range(kind + 1)]
+    else:
+        sizes = [n, 24 * -(-n // 64), n] if layout == F16 else [n] * width
     records = [(r.uint(1), r.uint(4)) for _ in sizes]
     demand(sum(length for _, length in records) == r.left(), "the planes do not fill the body")
     planes = [decode(codec, r.take(length), size) for (codec, length), size in zip(records, sizes)]
-    return head + merge(layout, planes, n) + tail
+    return head + (merge_records(fields, planes, n) if fields else merge(layout, planes, n)) + tail
 
 
 # ---- sections 2 to 4: header, frames, index, trailer -----------------------------------------------------------------

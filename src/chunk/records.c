@@ -1,0 +1,142 @@
+#include "chunk/records.h"
+
+#define B(n) \
+    { ZN_FIELD_BYTES, n }
+#define H(n) \
+    { ZN_FIELD_HALVES, n }
+
+/* Scales of 16 bits are two fields of a byte: the upper one holds the exponent. Values of 4 and 2 bits are halves, as
+ * are packed scales of 4 bits. */
+static const struct zn_record records[] = {
+    [ZIPNN_Q4_0 - ZIPNN_Q4_0] = {3, {B(1), B(1), H(16)}},
+    [ZIPNN_Q4_1 - ZIPNN_Q4_0] = {5, {B(1), B(1), B(1), B(1), H(16)}},
+    [ZIPNN_Q5_0 - ZIPNN_Q4_0] = {4, {B(1), B(1), B(4), H(16)}},
+    [ZIPNN_Q5_1 - ZIPNN_Q4_0] = {6, {B(1), B(1), B(1), B(1), B(4), H(16)}},
+    [ZIPNN_Q8_0 - ZIPNN_Q4_0] = {3, {B(1), B(1), B(32)}},
+    [ZIPNN_Q8_1 - ZIPNN_Q4_0] = {5, {B(1), B(1), B(1), B(1), B(32)}},
+    [ZIPNN_Q2_K - ZIPNN_Q4_0] = {6, {B(16), H(64), B(1), B(1), B(1), B(1)}},
+    [ZIPNN_Q3_K - ZIPNN_Q4_0] = {5, {B(32), H(64), B(12), B(1), B(1)}},
+    [ZIPNN_Q4_K - ZIPNN_Q4_0] = {6, {B(1), B(1), B(1), B(1), B(12), H(128)}},
+    [ZIPNN_Q5_K - ZIPNN_Q4_0] = {7, {B(1), B(1), B(1), B(1), B(12), B(32), H(128)}},
+    [ZIPNN_Q6_K - ZIPNN_Q4_0] = {5, {H(128), H(64), B(16), B(1), B(1)}},
+    [ZIPNN_Q8_K - ZIPNN_Q4_0] = {6, {B(1), B(1), B(1), B(1), B(256), B(32)}},
+    [ZIPNN_IQ1_S - ZIPNN_Q4_0] = {4, {B(1), B(1), B(32), B(16)}},
+    [ZIPNN_IQ1_M - ZIPNN_Q4_0] = {3, {B(32), B(16), B(8)}},
+    [ZIPNN_IQ2_XXS - ZIPNN_Q4_0] = {3, {B(1), B(1), B(64)}},
+    [ZIPNN_IQ2_XS - ZIPNN_Q4_0] = {4, {B(1), B(1), B(64), B(8)}},
+    [ZIPNN_IQ2_S - ZIPNN_Q4_0] = {5, {B(1), B(1), B(64), B(8), B(8)}},
+    [ZIPNN_IQ3_XXS - ZIPNN_Q4_0] = {3, {B(1), B(1), B(96)}},
+    [ZIPNN_IQ3_S - ZIPNN_Q4_0] = {6, {B(1), B(1), B(64), B(8), B(32), B(4)}},
+    [ZIPNN_IQ4_NL - ZIPNN_Q4_0] = {3, {B(1), B(1), H(16)}},
+    [ZIPNN_IQ4_XS - ZIPNN_Q4_0] = {5, {B(1), B(1), B(2), B(4), H(128)}},
+    [ZIPNN_TQ1_0 - ZIPNN_Q4_0] = {4, {B(48), B(4), B(1), B(1)}},
+    [ZIPNN_TQ2_0 - ZIPNN_Q4_0] = {3, {H(64), B(1), B(1)}},
+    [ZIPNN_MXFP4 - ZIPNN_Q4_0] = {2, {B(1), H(16)}},
+    [ZIPNN_NVFP4 - ZIPNN_Q4_0] = {2, {B(4), H(32)}},
+    [ZIPNN_Q1_0 - ZIPNN_Q4_0] = {3, {B(1), B(1), B(16)}},
+    [ZIPNN_Q2_0 - ZIPNN_Q4_0] = {3, {B(1), B(1), H(16)}},
+};
+
+uint32_t zn_record_width(const struct zn_record *r) {
+    uint32_t width = 0;
+    for (unsigned f = 0; f < r->n_fields; f++) width += r->field[f].len;
+    return width;
+}
+
+unsigned zn_record_planes(const struct zn_record *r) {
+    unsigned n = 0;
+    for (unsigned f = 0; f < r->n_fields; f++) n += zn_field_planes(&r->field[f]);
+    return n;
+}
+
+struct zn_record zn_record_of_dtype(zipnn_dtype dtype) {
+    if (dtype < ZIPNN_Q4_0 || dtype > ZIPNN_Q2_0) return (struct zn_record){.n_fields = 0};
+    return records[dtype - ZIPNN_Q4_0];
+}
+
+void zn_record_write(const struct zn_record *r, struct zn_out *out) {
+    zn_out_u8(out, (uint8_t)r->n_fields);
+    for (unsigned f = 0; f < r->n_fields; f++) {
+        zn_out_u8(out, r->field[f].kind);
+        zn_out_u16(out, r->field[f].len);
+    }
+}
+
+zipnn_status zn_record_read(struct zn_cur *cur, uint64_t at, struct zn_record *r, zipnn_error *err) {
+    r->n_fields = zn_cur_u8(cur);
+    if (r->n_fields == 0 || r->n_fields > ZN_MAX_FIELDS)
+        return zn_fail(err, ZIPNN_E_UNSUPPORTED, at, "records of %u fields are not supported", r->n_fields);
+    for (unsigned f = 0; f < r->n_fields; f++) {
+        const uint8_t kind = zn_cur_u8(cur);
+        const uint16_t len = zn_cur_u16(cur);
+        if (!zn_cur_ok(cur)) return zn_fail(err, ZIPNN_E_CORRUPT, at, "chunk ends inside its table of fields");
+        if (kind >= ZN_N_FIELD_KINDS)
+            return zn_fail(err, ZIPNN_E_UNSUPPORTED, at, "field kind %u is not supported", kind);
+        if (len == 0) return zn_fail(err, ZIPNN_E_CORRUPT, at, "field %u has no bytes", f);
+        r->field[f] = (struct zn_field){kind, len};
+    }
+    const uint32_t width = zn_record_width(r);
+    if (width > ZN_MAX_RECORD || zn_record_planes(r) > ZN_MAX_PLANES)
+        return zn_fail(err, ZIPNN_E_CORRUPT, at, "records of %u bytes in %u planes, %d in %d are allowed", width,
+                       zn_record_planes(r), ZN_MAX_RECORD, ZN_MAX_PLANES);
+    return ZIPNN_OK;
+}
+
+/* ---- moving fields. The lengths that matter become constants: a copy is then a load and a store. */
+
+static inline void move(uint8_t *to, size_t to_step, const uint8_t *from, size_t from_step, size_t n, size_t len) {
+    for (size_t i = 0; i < n; i++) memcpy(to + i * to_step, from + i * from_step, len);
+}
+
+static void move_bytes(uint8_t *to, size_t to_step, const uint8_t *from, size_t from_step, size_t n, size_t len) {
+    switch (len) {
+        case 1:
+            move(to, to_step, from, from_step, n, 1);
+            break;
+        case 4:
+            move(to, to_step, from, from_step, n, 4);
+            break;
+        case 12:
+            move(to, to_step, from, from_step, n, 12);
+            break;
+        case 16:
+            move(to, to_step, from, from_step, n, 16);
+            break;
+        case 32:
+            move(to, to_step, from, from_step, n, 32);
+            break;
+        default:
+            move(to, to_step, from, from_step, n, len);
+    }
+}
+
+static inline void split(const uint8_t *src, size_t width, uint8_t *low, uint8_t *high, size_t n, size_t len) {
+    for (size_t i = 0; i < n; i++, src += width, low += len, high += len)
+        for (size_t j = 0; j < len; j++) {
+            low[j] = src[j] & 15;
+            high[j] = src[j] >> 4;
+        }
+}
+
+static inline void join(const uint8_t *low, const uint8_t *high, size_t n, size_t len, size_t width, uint8_t *out) {
+    for (size_t i = 0; i < n; i++, out += width, low += len, high += len)
+        for (size_t j = 0; j < len; j++) out[j] = (uint8_t)((low[j] & 15) | high[j] << 4);
+}
+
+void zn_field_split(const struct zn_field *f, const uint8_t *src, size_t n, size_t width, uint8_t *const *planes) {
+    if (f->kind == ZN_FIELD_BYTES)
+        move_bytes(planes[0], f->len, src, width, n, f->len);
+    else if (f->len == 16)
+        split(src, width, planes[0], planes[1], n, 16);
+    else
+        split(src, width, planes[0], planes[1], n, f->len);
+}
+
+void zn_field_merge(const struct zn_field *f, const uint8_t *const *planes, size_t n, size_t width, uint8_t *out) {
+    if (f->kind == ZN_FIELD_BYTES)
+        move_bytes(out, width, planes[0], f->len, n, f->len);
+    else if (f->len == 16)
+        join(planes[0], planes[1], n, 16, width, out);
+    else
+        join(planes[0], planes[1], n, f->len, width, out);
+}

@@ -1,0 +1,48 @@
+/* The layout of records: blocks of fixed size that fall apart into fields (doc/format.md, section 5). */
+#ifndef ZN_CHUNK_RECORDS_H
+#define ZN_CHUNK_RECORDS_H
+
+#include "base/cur.h"
+#include "base/err.h"
+#include "base/out.h"
+#include "format/format.h"
+
+/* Wire values. */
+enum zn_field_kind {
+    ZN_FIELD_BYTES,  /* one plane */
+    ZN_FIELD_HALVES, /* two: the low halves of the bytes, the high halves */
+    ZN_N_FIELD_KINDS
+};
+
+struct zn_field {
+    uint8_t kind;
+    uint16_t len; /* bytes of a record */
+};
+
+struct zn_record {
+    unsigned n_fields;
+    struct zn_field field[ZN_MAX_FIELDS];
+};
+
+static inline unsigned zn_field_planes(const struct zn_field *f) {
+    return f->kind == ZN_FIELD_HALVES ? 2 : 1;
+}
+
+/* Bytes of a record, and its planes. */
+uint32_t zn_record_width(const struct zn_record *r);
+unsigned zn_record_planes(const struct zn_record *r);
+
+/* The record of a block type; no fields for other types. */
+struct zn_record zn_record_of_dtype(zipnn_dtype dtype);
+
+void zn_record_write(const struct zn_record *r, struct zn_out *out);
+
+/* Reads the table at the cursor, which lies at offset `at` of the archive. What comes out keeps every limit. */
+zipnn_status zn_record_read(struct zn_cur *cur, uint64_t at, struct zn_record *r, zipnn_error *err);
+
+/* One field of n records, the first of which has it at src, to its planes of n * len bytes, and back. Of planes of
+ * halves only the lower half of a byte counts. */
+void zn_field_split(const struct zn_field *f, const uint8_t *src, size_t n, size_t width, uint8_t *const *planes);
+void zn_field_merge(const struct zn_field *f, const uint8_t *const *planes, size_t n, size_t width, uint8_t *out);
+
+#endif

@@ -1,0 +1,16 @@
+/* GGUF 2 and 3, of either byte order: counts, key-value pairs, tensor records, padding, then the tensors' bytes. */
+#ifndef ZN_READERS_GGUF_H
+#define ZN_READERS_GGUF_H
+
+#include "plan/plan.h"
+
+/* See zn_reader_want: the head has no length written down, so the answer grows until the last tensor record is there.
+ */
+size_t zn_gguf_want(const uint8_t *head, size_t len);
+
+/* Adds the tensors of the head, whose end lies at `len` or before, to the plan, which it leaves unfinished, and
+ * unspecified on failure: ZIPNN_E_FORMAT for a head that is not as the specification says, ZIPNN_E_MEMORY. Tensors of
+ * types that are not known are left out. */
+zipnn_status zn_gguf_plan(const uint8_t *head, size_t len, struct zn_plan *plan, zipnn_error *err);
+
+#endif
