@@ -3,11 +3,11 @@
 # of all stages (a build that fails counts as one failed test) and the exit status says whether all passed.
 #
 #   tools/test.sh           all stages
-#   tools/test.sh STAGE...  some of: checks gcc clang asan tsan aarch64 release fuzz
+#   tools/test.sh STAGE...  some of: checks gcc clang asan tsan aarch64 release python fuzz
 set -u
 cd "$(dirname "$0")/.."
 
-stages=${*:-checks gcc clang asan tsan aarch64 release fuzz}
+stages=${*:-checks gcc clang asan tsan aarch64 release python fuzz}
 jobs=${JOBS:-$(nproc)}
 passed=0
 failed=0
@@ -96,6 +96,9 @@ stage_release() {
     check symbols tools/check_globals.py build/install/libzipnn.a build/install/libzipnn.so
     check install tools/test_install.sh
 }
+
+# A skipped stage says so.
+stage_python() { check python tools/test_python.sh && grep '^skipped' "$log/python"; }
 
 stage_fuzz() { check fuzz tools/fuzz.sh 10; }
 

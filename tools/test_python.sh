@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 python=${1:-python3}
 folder=build/python
 venv=$folder/venv
-needs="pytest numpy ml_dtypes safetensors scikit-build-core>=0.10 cmake ninja"
+needs="pytest numpy ml_dtypes safetensors fsspec scikit-build-core>=0.10 cmake ninja"
 [ "${ZIPNN_TEST_TORCH:-0}" != 1 ] || needs="$needs torch==2.13.0"
 
 if ! "$python" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then

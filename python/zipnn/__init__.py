@@ -12,6 +12,7 @@ zipnn.safetensors has the functions of the package safetensors, zipnn.torch save
 
 from . import _zipnn
 from .archives import Archive, Info, Tensor
+from .classic import ZipNN
 from .errors import (
     ArgumentError,
     CancelledError,
@@ -35,7 +36,7 @@ from .streams import (
     decompress_file,
     decompress_into,
     original_size,
-    test_file,
+    verify_file,
 )
 
 __version__ = _zipnn.version
@@ -56,6 +57,7 @@ __all__ = [
     "Tensor",
     "TruncatedError",
     "UnsupportedError",
+    "ZipNN",
     "ZipnnError",
     "compress",
     "compress_file",
@@ -64,5 +66,5 @@ __all__ = [
     "decompress_into",
     "open",
     "original_size",
-    "test_file",
+    "verify_file",
 ]

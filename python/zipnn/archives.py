@@ -64,7 +64,7 @@ class Archive(Mapping):
         self._archive = _zipnn.Archive(_source_of(source), threads or 0)
         self.info = Info(*self._archive.info())
         self._tensors = {t[0]: Tensor(self, *t) for t in self._archive.tensors()}
-        self._window = (0, b"")  # a decoded chunk and where it begins
+        self._window: tuple[int, bytes | bytearray] = (0, b"")  # a decoded chunk and where it begins
 
     # Mapping
 
@@ -284,6 +284,11 @@ class ArchiveReader(io.RawIOBase):
         self._archive.read_into(self._position, view[:n])
         self._position += n
         return n
+
+    def readall(self) -> bytes:
+        data = bytearray(max(self._archive.info.original - self._position, 0))
+        self.readinto(data)
+        return bytes(data)
 
     def close(self) -> None:
         if not self.closed and hasattr(self, "_archive"):

@@ -62,15 +62,18 @@ def is_packed(name: str) -> bool:
     return name not in _NUMPY and name not in _ML_DTYPES
 
 
-def name_of(dtype: Any) -> str | None:
+def name_of(dtype: Any) -> str:
     """The name of a dtype given as a string in any of the three spellings, a numpy dtype or a torch dtype."""
-    if dtype is None:
-        return None
-    text = dtype if isinstance(dtype, str) else getattr(dtype, "name", None) or getattr(dtype, "__name__", str(dtype))
+    text = dtype if isinstance(dtype, str) else str(getattr(dtype, "name", None) or getattr(dtype, "__name__", dtype))
     name = _NAMES.get(text.removeprefix("torch.").lower())
     if name is None:
         raise ValueError(f"no element type is named {text!r}")
     return name
+
+
+def optional_name(dtype: Any) -> str | None:
+    """The same, None for None."""
+    return None if dtype is None else name_of(dtype)
 
 
 def numpy_dtype(name: str) -> Any:

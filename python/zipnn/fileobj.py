@@ -30,8 +30,10 @@ class _Handover:
         with self._changed:
             self._view = view
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._view is None or self._stopped)
-            self._view = None
+            try:
+                self._changed.wait_for(lambda: self._view is None or self._stopped)
+            finally:  # also when interrupted: the bytes belong to the caller again
+                self._view = None
             return not self._stopped
 
     def end(self, aborted: bool) -> None:
@@ -156,4 +158,4 @@ def open(
     if "x" in mode and isinstance(sink, str) and os.path.lexists(sink):
         raise FileExistsError(f"{sink} exists")
     flags = 0 if "x" in mode else _zipnn.FILE_REPLACE
-    return _Writer(_RawWriter(sink, flags, dtypes.name_of(dtype), level or 0, threads or 0, sha256), _BUFFER)
+    return _Writer(_RawWriter(sink, flags, dtypes.optional_name(dtype), level or 0, threads or 0, sha256), _BUFFER)

@@ -41,7 +41,7 @@ def compress(
     progress  called with (bytes done, total), now and then and from any thread; a true result cancels, and so does an
               exception
     """
-    return _zipnn.compress(data, dtypes.name_of(dtype), level or 0, threads or 0, verify, sha256, progress)
+    return _zipnn.compress(data, dtypes.optional_name(dtype), level or 0, threads or 0, verify, sha256, progress)
 
 
 def decompress(data: Any, threads: int | None = None, progress: Progress | None = None) -> bytes:
@@ -50,8 +50,9 @@ def decompress(data: Any, threads: int | None = None, progress: Progress | None 
 
 
 def decompress_into(data: Any, buffer: Any, threads: int | None = None, progress: Progress | None = None) -> int:
-    """Restores into a writable buffer that is large enough; returns the size of the original. After an exception the
-    buffer holds unspecified bytes."""
+    """Restores into a writable buffer that is large enough; returns the size of the original. In memory that was
+    written before this is several times as fast as decompress(). After an exception the buffer holds unspecified
+    bytes."""
     return _zipnn.decompress_into(data, buffer, threads or 0, progress)
 
 
@@ -87,7 +88,7 @@ def compress_file(
     times of the old one, and its name only when it is complete. Options as in compress()."""
     source = os.fsdecode(src)
     sink, flags = _target(source, source + ".znn" if dst is None else dst, overwrite)
-    name = dtypes.name_of(dtype)
+    name = dtypes.optional_name(dtype)
     return Stats(*_zipnn.pack(source, sink, flags, name, level or 0, threads or 0, verify, sha256, progress))
 
 
@@ -110,9 +111,6 @@ def decompress_file(
     return Stats(*_zipnn.unpack(source, sink, flags, threads or 0, progress))
 
 
-def test_file(src: PathLike, *, threads: int | None = None, progress: Progress | None = None) -> Stats:
+def verify_file(src: PathLike, *, threads: int | None = None, progress: Progress | None = None) -> Stats:
     """Decodes a whole archive and verifies every digest, writing nothing."""
     return Stats(*_zipnn.test(os.fsdecode(src), threads or 0, progress))
-
-
-test_file.__test__ = False  # not a test, whatever its name says to a test runner

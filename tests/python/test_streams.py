@@ -103,7 +103,7 @@ def test_files(tmp_path, weights):
     stats = zipnn.compress_file(src, sha256=True)
     assert stats.original == len(weights) and stats.archive == dst.stat().st_size and len(stats.sha256) == 32
     assert dst.stat().st_mode & 0o777 == 0o640
-    assert zipnn.test_file(dst).xxh3 == stats.xxh3
+    assert zipnn.verify_file(dst).xxh3 == stats.xxh3
     zipnn.decompress_file(dst, back)
     assert back.read_bytes() == weights
     with pytest.raises(FileExistsError):
