@@ -13,7 +13,8 @@ from . import _zipnn, dtypes
 
 
 class Info(NamedTuple):
-    """What an archive says about itself. `container` is "safetensors" or "raw"; the digests are of the original."""
+    """What an archive says about itself. `container` is "safetensors", "gguf", "npy" or "raw", "zipnn 0.x" for
+    old records; the digests are of the original."""
 
     original: int
     archive: int
@@ -111,8 +112,8 @@ class Archive(Mapping):
         return len(view) > 0
 
     def _refill_window(self, offset: int, view: memoryview) -> bool:
-        """Decodes the chunk around a range that is a part of it."""
-        if len(view) == 0 or offset + len(view) > self.info.original:
+        """Decodes the chunk around a range that is a part of it. Records of zipnn 0.x have no chunks."""
+        if len(view) == 0 or self.info.n_chunks == 0 or offset + len(view) > self.info.original:
             return False
         start, length = self._chunk_around(offset)
         if offset + len(view) > start + length or len(view) == length:

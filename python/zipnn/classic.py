@@ -7,7 +7,8 @@ import warnings
 from typing import Any
 
 from . import streams
-from .errors import UnsupportedError
+from .archives import Archive
+from .errors import FormatError, UnsupportedError
 
 _FORMATS = ("byte", "numpy", "torch")
 
@@ -74,9 +75,6 @@ class ZipNN:
         if name in _UNUSED and value != _UNUSED[name]:
             warnings.warn(f"ZipNN({name}=...) has no effect any more", DeprecationWarning, stacklevel=3)
 
-    def _framework(self) -> Any:
-        return importlib.import_module(f"zipnn.safetensors.{self.input_format}")
-
     def compress(self, data: Any) -> bytes:
         """The archive; that of an array or tensor holds a safetensors file with this one tensor."""
         if self.input_format == "byte":
@@ -87,10 +85,15 @@ class ZipNN:
             data = numpy.asarray(data, order="C")
         else:
             data = data.contiguous()
-        return self._framework().save({"data": data})
+        framework = importlib.import_module(f"zipnn.safetensors.{self.input_format}")
+        return framework.save({"data": data})
 
     def decompress(self, data: Any) -> Any:
-        """What compress() was given."""
+        """What compress() was given, here or in zipnn 0.x."""
         if self.input_format == "byte":
             return streams.decompress(data, threads=self.threads)
-        return self._framework().load(data, threads=self.threads)["data"]
+        with Archive(data, self.threads) as archive:
+            if len(archive) != 1:
+                raise FormatError(None, f"an archive of one tensor is wanted, this one has {len(archive)}")
+            (tensor,) = archive.values()
+            return tensor.numpy() if self.input_format == "numpy" else tensor.torch()

@@ -7,7 +7,9 @@ import sys
 import pytest
 import zipnn
 
-EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples" / "python"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples" / "python"
+OLD = ROOT.parent / "shared" / "data" / "legacy"
 
 
 def test_bytes(weights):
@@ -42,6 +44,25 @@ def test_parameters():
         zipnn.ZipNN(colour=1)
     with pytest.raises(ValueError, match="input_format"):
         zipnn.ZipNN(input_format="file")
+
+
+@pytest.mark.skipif(not OLD.is_dir(), reason="no records of zipnn 0.x here")
+def test_old_records():
+    seen = 0
+    for path in sorted(OLD.glob("*.znn")):
+        if "delta" in path.name:
+            with pytest.raises(zipnn.ArgumentError):
+                zipnn.decompress(path.read_bytes())
+            continue
+        record, original = path.read_bytes(), path.with_suffix(".orig").read_bytes()
+        assert zipnn.decompress(record) == original
+        with zipnn.open(path) as f:
+            assert f.read(5) == original[:5] and f.read() == original[5:]
+        if path.name.startswith("numpy"):
+            array = zipnn.ZipNN(input_format="numpy").decompress(record)
+            assert array.dtype == "f4" and array.tobytes() == original
+            seen += 1
+    assert seen
 
 
 def test_fsspec(tmp_path, weights):
