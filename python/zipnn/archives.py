@@ -202,8 +202,8 @@ class Tensor:
         return self.archive.read_range(self.offset, self.nbytes)
 
     def numpy(self) -> Any:
-        """A new numpy array. bf16 and fp8 have the dtypes of ml_dtypes where that is installed, else they are uint16 and
-        uint8 with the same bits; fp4, fp6 and the block types of GGUF are bytes in one
+        """A new numpy array. bf16 and fp8 have the dtypes of ml_dtypes where that is installed, else they are uint16
+        and uint8 with the same bits; fp4, fp6 and the block types of GGUF are bytes in one
         dimension."""
         import numpy
 

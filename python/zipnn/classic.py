@@ -71,7 +71,9 @@ class ZipNN:
         if name not in _UNUSED and name not in _GONE:
             raise TypeError(f"ZipNN() has no parameter {name!r}")
         if name in _GONE and value not in (_GONE[name], None):
-            raise UnsupportedError(None, f"{name}={value!r}: zipnn 1 compresses without loss, and files by compress_file")
+            raise UnsupportedError(
+                None, f"{name}={value!r}: zipnn 1 compresses without loss, and files by compress_file"
+            )
         if name in _UNUSED and value != _UNUSED[name]:
             warnings.warn(f"ZipNN({name}=...) has no effect any more", DeprecationWarning, stacklevel=3)
 

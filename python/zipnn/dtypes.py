@@ -1,5 +1,5 @@
-"""Element types: the names of safetensors ("BF16"), numpy's and torch's. Neither numpy nor torch is imported before it is
-asked for."""
+"""Element types: the names of safetensors ("BF16"), numpy's and torch's. Neither numpy nor torch is imported before it
+is asked for."""
 
 from __future__ import annotations
 

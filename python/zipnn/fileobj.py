@@ -15,8 +15,8 @@ _BUFFER = 1 << 20
 
 
 class _Handover:
-    """Passes what one thread writes to another that reads, without a copy in between: a writer waits until its bytes are
-    taken."""
+    """Passes what one thread writes to another that reads, without a copy in between: a writer waits until its bytes
+    are taken."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()

@@ -1,9 +1,9 @@
 """zipnn as a compression of fsspec:
 
-    import fsspec, zipnn.fsspec
+import fsspec, zipnn.fsspec
 
-    zipnn.fsspec.register()
-    with fsspec.open("s3://bucket/model.safetensors.znn", compression="infer") as f: ...
+zipnn.fsspec.register()
+with fsspec.open("s3://bucket/model.safetensors.znn", compression="infer") as f: ...
 """
 
 from __future__ import annotations

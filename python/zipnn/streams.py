@@ -100,8 +100,8 @@ def decompress_file(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Stats:
-    """Restores the archive `src` as `dst`, by default `src` without ".znn". All digests are verified before the new file
-    gets its name."""
+    """Restores the archive `src` as `dst`, by default `src` without ".znn". All digests are verified before the new
+    file gets its name."""
     source = os.fsdecode(src)
     if dst is None:
         if not source.endswith(".znn"):

@@ -77,6 +77,13 @@ def test_state_dicts(tmp_path, tensors):
     loaded = zipnn.torch.load(path)
     same(loaded, dict(state, turned=state["turned"].contiguous()))
     assert loaded["tied"].data_ptr() == loaded["bf16"].data_ptr()
+    rows = {"all": tensors["f32"], "some": tensors["f32"][3:5]}
+    zipnn.torch.save(rows, path)
+    same(zipnn.torch.load(path), rows)
+    wave = torch.randn(5, dtype=torch.complex64)
+    zipnn.torch.save({"a": wave, "b": wave.conj(), "c": wave.imag.clone(), "d": wave.conj().imag}, path)
+    back = zipnn.torch.load(path)
+    assert torch.equal(back["b"], wave.conj()) and torch.equal(back["d"], -wave.imag)
     with pytest.raises(TypeError, match="only tensors"):
         zipnn.torch.save({"step": 3}, path)
     layer = torch.nn.Linear(3, 4)

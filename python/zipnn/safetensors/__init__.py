@@ -1,5 +1,5 @@
-"""Twins of the package safetensors that read and write archives (model.safetensors.znn) as the originals do plain files.
-Plain files are left to the package safetensors, which must be installed for them.
+"""Twins of the package safetensors that read and write archives (model.safetensors.znn) as the originals do plain
+files. Plain files are left to the package safetensors, which must be installed for them.
 
     from zipnn.safetensors import safe_open
     from zipnn.safetensors.torch import load_file, save_file     # or .numpy
@@ -46,8 +46,8 @@ def _name(source: Any) -> str | None:
 def load_all(
     source: Any, framework: str, device: Any = None, threads: int | None = None
 ) -> tuple[dict[str, Any], dict[str, str] | None]:
-    """Every tensor of an archive, and the metadata. The tensors are views of one block of memory, which lives as long as
-    any of them."""
+    """Every tensor of an archive, and the metadata. The tensors are views of one block of memory, which lives as long
+    as any of them."""
     archive, metadata, start = open_model(source, threads)
     with archive:
         block, shape = _numpy_block(archive, start) if framework == "np" else _torch_block(archive, start, device)

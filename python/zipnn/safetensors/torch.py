@@ -15,12 +15,12 @@ __all__ = ["load", "load_file", "save", "save_file"]
 
 
 class _Memory:
-    """The bytes of a tensor; brings them to the CPU when they are wanted and keeps them until the next tensor's turn."""
+    """The bytes of a tensor; brings them to the CPU when they are wanted and keeps them until the next one's turn."""
 
     held: torch.Tensor | None = None
 
     def __call__(self, tensor: torch.Tensor) -> Any:
-        self.held = tensor.detach().cpu()
+        self.held = tensor.detach().cpu().resolve_conj().resolve_neg()
         return memory_of_torch(self.held)
 
 
@@ -50,8 +50,13 @@ def _refuse_shared(tensors: dict[str, torch.Tensor]) -> None:
 
 
 def entries_of(tensors: dict[str, torch.Tensor]) -> dict[str, layout.Entry]:
+    """What is to be written, whether tensors share memory or not."""
     memory = _Memory()
-    entries = {name: _entry(name, tensor, memory) for name, tensor in tensors.items()}
+    return {name: _entry(name, tensor, memory) for name, tensor in tensors.items()}
+
+
+def _separate_entries(tensors: dict[str, torch.Tensor]) -> dict[str, layout.Entry]:
+    entries = entries_of(tensors)
     _refuse_shared(tensors)
     return entries
 
@@ -61,7 +66,7 @@ def save_file(
 ) -> None:
     """Writes an archive when the name ends in .znn, else a plain file through the package safetensors."""
     if os.fsdecode(filename).endswith(".znn"):
-        write(entries_of(tensors), os.fsdecode(filename), metadata, level)
+        write(_separate_entries(tensors), os.fsdecode(filename), metadata, level)
     else:
         from safetensors.torch import save_file as save_plain
 
@@ -71,7 +76,7 @@ def save_file(
 def save(tensors: dict[str, torch.Tensor], metadata: dict[str, str] | None = None, level: int | None = None) -> bytes:
     """The archive as bytes."""
     data = bytearray()
-    write(entries_of(tensors), data.extend, metadata, level)
+    write(_separate_entries(tensors), data.extend, metadata, level)
     return bytes(data)
 
 

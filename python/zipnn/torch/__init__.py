@@ -22,8 +22,9 @@ def save(
     metadata: dict[str, str] | None = None,
     level: int | None = None,
 ) -> None:
-    """Writes a flat dict of names to tensors. Tensors that are one and the same are stored once and tied again by load();
-    those that are not contiguous are stored as contiguous ones."""
+    """Writes a flat dict of names to tensors. Tensors that are one and the same are stored once and tied again by
+    load(); those that are not contiguous are stored as contiguous ones, and those that overlap otherwise as separate
+    ones."""
     kept: dict[str, torch.Tensor] = {}
     first: dict[tuple, str] = {}
     notes = dict(metadata or {})
@@ -31,6 +32,7 @@ def save(
         if not isinstance(tensor, torch.Tensor):
             raise TypeError(f"{name} is a {type(tensor).__name__}: only tensors are saved")
         same = (tensor.device, tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride())
+        same += (tensor.is_conj(), tensor.is_neg())
         if tensor.numel() and first.setdefault(same, name) != name:
             notes[_TIED + name] = first[same]
         else:
