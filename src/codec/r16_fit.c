@@ -10,8 +10,9 @@ enum {
     UNLISTED = ZN_R16_CLASSES - 1,
     DEAREST = 14 * ZN_COST_ONE, /* code length given to what a cluster has not seen: an escape and its byte */
     TABLE_COST = 12 * 8 * ZN_COST_ONE,
-    RARE_SHIFT = 12, /* a symbol of at most 1/4096 is listed by no table, whatever its locality */
-    BLOCKS_LOG2 = 7, /* a stream has at least 128 blocks if they can be that small */
+    RARE_SHIFT = 12,      /* a symbol of at most 1/4096 is listed by no table, whatever its locality */
+    BLOCKS_LOG2 = 7,      /* a stream has at least 128 blocks if they can be that small */
+    BLOCKS_PER_TABLE = 4, /* at least, or the table costs more than it saves */
     MANY_BLOCKS = 512,
     N_RANKS = 1 << 10 /* steps by which blocks are sorted */
 };
@@ -236,7 +237,7 @@ size_t zn_r16_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *ef
     fit->n_blocks = ((n - 1) >> fit->block_log2) + 1;
     unsigned step = step_of(effort, fit->block_log2, n);
     c->k->class_hist(plane, n, fit->block_log2, fit->class_of, fit->n_classes, step, fit->hist);
-    max_tables = (unsigned)ZN_MIN(max_tables, fit->n_blocks);
+    max_tables = (unsigned)ZN_MIN(max_tables, fit->n_blocks / BLOCKS_PER_TABLE + 1);
     cluster(c->k, fit, max_tables, max_tables > 1 ? effort->rounds : 0, (1u << fit->block_log2) / step);
     if (max_tables > 1) merge_tables(fit, step);
 

@@ -135,6 +135,7 @@ zipnn_status zn_stream_decode(struct zn_codec *c, unsigned depth, const struct z
 enum {
     SHORTEST = 16,        /* below, a model cannot pay */
     SAMPLED = 1 << 12,    /* bytes that suffice to see what a stream is like */
+    UNSEEN = 185,         /* what a sample's entropy falls short by for each symbol in use (Miller and Madow) */
     RAW_ENTROPY = 2020,   /* 7.89 of 8 bits: not worth coding */
     HALF_ENTROPY = 1016,  /* 3.97 of 4 bits */
     PROBE_LEN = 16 << 10, /* what zstd is tried on first */
@@ -151,9 +152,13 @@ void zn_stream_survey(const struct zn_codec *c, const uint8_t *plane, size_t n, 
     s->random = n < SHORTEST;
     if (s->constant || s->random) return;
     c->k->byte_hist(plane, n, ZN_MAX(n / SAMPLED, (size_t)1), s->counts);
-    for (unsigned i = 0; i < 256; i++) s->sampled += s->counts[i];
+    uint64_t used = 0;
+    for (unsigned i = 0; i < 256; i++) {
+        s->sampled += s->counts[i];
+        used += s->counts[i] != 0;
+    }
     s->order0 = zn_entropy(s->counts, 256);
-    s->random = s->order0 >= s->sampled * RAW_ENTROPY;
+    s->random = s->order0 + used * UNSEEN >= s->sampled * RAW_ENTROPY;
 }
 
 static bool fits_nibbles(const uint8_t *p, size_t n) {
