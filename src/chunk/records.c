@@ -64,6 +64,7 @@ void zn_record_write(const struct zn_record *r, struct zn_out *out) {
 
 zipnn_status zn_record_read(struct zn_cur *cur, uint64_t at, struct zn_record *r, zipnn_error *err) {
     r->n_fields = zn_cur_u8(cur);
+    if (!zn_cur_ok(cur)) return zn_fail(err, ZIPNN_E_CORRUPT, at, "chunk ends before its table of fields");
     if (r->n_fields == 0 || r->n_fields > ZN_MAX_FIELDS)
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, at, "records of %u fields are not supported", r->n_fields);
     for (unsigned f = 0; f < r->n_fields; f++) {

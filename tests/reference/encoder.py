@@ -149,6 +149,33 @@ def coded_chunk(data, layout, codecs, n_head=0):
     return chunk_body(layout, coded, data[:n_head], data[n_head + n :])
 
 
+def split_records(fields, data):
+    """The planes of whole records; a field is a pair of kind and length."""
+    width = sum(length for _, length in fields)
+    planes, at = [], 0
+    for kind, length in fields:
+        column = b"".join(data[i + at : i + at + length] for i in range(0, len(data), width))
+        planes += [column] if kind != 1 else [bytes(b & 15 for b in column), bytes(b >> 4 for b in column)]
+        at += length
+    return planes
+
+
+def records_body(fields, planes, head=b"", tail=b"", n_fields=None):
+    """Body of a chunk in layout 8; `planes` as in chunk_body."""
+    table = u8(len(fields) if n_fields is None else n_fields)
+    table += b"".join(u8(kind) + u16(length) for kind, length in fields)
+    word = chunk_body(8, planes, head, tail)
+    return word[:4] + table + word[4:]
+
+
+def coded_records(data, fields, codecs, n_head=0):
+    width = sum(length for _, length in fields)
+    n = (len(data) - n_head) // width * width
+    planes = split_records(fields, data[n_head : n_head + n])
+    coded = [(codec, simple(codec, plane)) for codec, plane in zip(codecs, planes)]
+    return records_body(fields, coded, data[:n_head], data[n_head + n :])
+
+
 # ---- archives --------------------------------------------------------------------------------------------------------
 
 

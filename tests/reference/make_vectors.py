@@ -16,7 +16,8 @@ import sys
 
 from encoder import (
     CONSTANT, F16, LAYOUTS, NIBBLES, R16, RAW, ZSTD,
-    Archive, R16Stream, Table, chunk_body, coded_chunk, nibbles, plain_table, simple, split, stream, u8, u16, u32, u64,
+    Archive, R16Stream, Table, chunk_body, coded_chunk, coded_records, nibbles, plain_table, records_body, simple,
+    split, split_records, stream, u8, u16, u32, u64,
 )  # fmt: skip
 from native import xxh3_64, xxh3_128
 
@@ -200,6 +201,27 @@ def good_tables():
     yield "r16_nested_plain", bytes_plane(inner, R16, outer.coded())
 
 
+def good_records():
+    def archive(data, fields, codecs=(RAW,) * 8, n_head=0, max_chunk=4194304):
+        return Archive(max_chunk=max_chunk).add(coded_records(data, fields, codecs, n_head), data)
+
+    yield "records_bytes", archive(noise(34 * 20), [(0, 1), (0, 1), (0, 32)])
+    yield "records_halves", archive(noise(18 * 12), [(0, 1), (0, 1), (1, 16)])
+    yield "records_halves_coded", archive(noise(18 * 70), [(0, 1), (0, 1), (1, 16)], [R16, R16, NIBBLES, NIBBLES])
+    yield "records_8_fields", archive(noise(8 * 9), [(0, 1)] * 8)
+    yield "records_8_planes_of_halves", archive(noise(13 * 7), [(1, 3), (1, 1), (1, 8), (1, 1)])
+    mixed = [(1, 12), (0, 4), (0, 16), (1, 32), (0, 32)]
+    codecs = [NIBBLES, NIBBLES, RAW, RAW, NIBBLES, NIBBLES, RAW]
+    yield "records_mixed_lengths", archive(noise(96 * 5 + 95), mixed, codecs, n_head=95)
+    yield "records_of_1_byte", archive(noise(77), [(1, 1)])
+    yield "records_of_1024", archive(noise(255 + 2 * 1024 + 1023), [(0, 1000), (0, 24)], n_head=255)
+    yield "records_none", archive(noise(33), [(0, 1), (0, 1), (0, 32)])
+    yield "records_constant", archive(bytes(18 * 50), [(0, 1), (0, 1), (1, 16)], [CONSTANT] * 4)
+    yield "records_widest_planes", archive(bytes(1 << 16), [(1, 1024)], [ZSTD, ZSTD], max_chunk=1 << 16)
+    many = archive(peaked(32 * 300, 0x55, 20), [(0, 2), (1, 30)], [ZSTD, R16, R16])
+    yield "records_after_words", many.chunk(weights(50), 2, [RAW, R16])
+
+
 # ---- archives that must be refused -----------------------------------------------------------------------------------
 
 
@@ -347,6 +369,43 @@ def bad_chunks():
         yield name, "corrupt", chunk(0, [(ZSTD, coded)])
 
 
+def bad_records():
+    fields = [(0, 1), (0, 1), (1, 16)]
+    data = noise(18 * 12)
+    planes = split_records(fields, data)
+    raw = [(RAW, plane) for plane in planes]
+
+    def chunk(fields, planes, **parts):
+        return Archive().add(records_body(fields, planes, **parts), data)
+
+    yield "records_0_fields", "unsupported", chunk([], [])
+    yield "records_9_fields", "unsupported", chunk([(0, 1)] * 9, [(RAW, data[p::9]) for p in range(9)])
+    yield "records_255_fields", "unsupported", chunk(fields, raw, n_fields=255)
+    for kind in (100, 255):
+        yield f"records_field_kind_{kind}", "unsupported", chunk([(0, 1), (0, 1), (kind, 16)], raw)
+    yield "records_field_of_none", "corrupt", chunk(fields + [(0, 0)], raw + [(RAW, b"")])
+    long = noise(1025)
+    yield "records_of_1025", "corrupt", Archive().add(records_body([(0, 1025)], [(RAW, long)]), long)
+    yield "records_lengths_wrap", "corrupt", chunk([(0, 65535), (0, 3)], [(RAW, b"")] * 2, tail=data)
+    wide = split_records([(1, 1)] * 5, noise(50))
+    yield "records_10_planes", "corrupt", Archive().add(
+        records_body([(1, 1)] * 5, [(RAW, plane) for plane in wide]), noise(50))  # fmt: skip
+    for p, name in ((2, "low"), (3, "high")):
+        for value in (16, 255):
+            changed = planes[p][:-1] + u8(value)
+            yield f"records_{name}_half_{value}", "corrupt", chunk(fields, raw[:p] + [(RAW, changed)] + raw[p + 1 :])
+        yield f"records_{name}_half_constant_16", "corrupt", chunk(
+            fields, raw[:p] + [(CONSTANT, b"\x10")] + raw[p + 1 :])  # fmt: skip
+        sixteen = R16Stream(b"\x10" * 192, b"\x10", [Table(0, [64])]).coded()
+        yield f"records_{name}_half_r16_16", "corrupt", chunk(fields, raw[:p] + [(R16, sixteen)] + raw[p + 1 :])
+    yield "records_head_is_record", "corrupt", Archive().add(
+        records_body(fields, [(RAW, p[len(p) // 12 :]) for p in planes], data[:18]), data)  # fmt: skip
+    yield "records_plane_missing", "corrupt", chunk(fields, raw[:3])
+    yield "records_plane_short", "corrupt", chunk(fields, raw[:3] + [(RAW, planes[3][:-1])])
+    for n in (4, 5, 7, 10, 13):
+        yield f"records_table_cut_{n}", "corrupt", Archive().add(records_body(fields, raw)[:n], data)
+
+
 def bad_r16():
     data = peaked(300)
     plain = r16_of(data)
@@ -440,10 +499,10 @@ def bad_nested(data):
 
 def every_vector():
     """(name, expected answer, Archive or bytes)"""
-    for good in (good_containers, good_layouts, good_codecs, good_r16, good_tables):
+    for good in (good_containers, good_layouts, good_codecs, good_r16, good_tables, good_records):
         for name, archive in good():
             yield name, "ok", archive
-    for bad in (bad_headers, bad_frames, bad_indexes, bad_chunks, bad_r16):
+    for bad in (bad_headers, bad_frames, bad_indexes, bad_chunks, bad_records, bad_r16):
         for name, expected, archive in bad():
             yield "bad_" + name, expected, archive
 
