@@ -251,7 +251,7 @@ static zipnn_status read_chunk(const struct reading *r, struct zn_worker *w, con
     bool whole = to - from == p->frame.orig_len;
     uint8_t *out = whole ? r->dst + (p->off - r->off) : w->orig;
     ZN_TRY(zn_input_at(&r->a->in, p->at, (size_t)zn_frame_size(&p->frame), w->frame, &frame, err));
-    ZN_TRY(zn_frame_decode(e, w, frame, p, out, ZN_STORE_CACHED, (struct zn_ahead){NULL, 0, 0}, err));
+    ZN_TRY(zn_frame_decode(e, w, frame, p, out, ZN_STORE_CACHED, (struct zn_ahead){0}, err));
     if (!whole) memcpy(r->dst + (from - r->off), w->orig + (from - p->off), (size_t)(to - from));
     return ZIPNN_OK;
 }

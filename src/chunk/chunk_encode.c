@@ -197,7 +197,7 @@ static uint32_t encode_words(struct zn_coder *coder, const struct zn_effort *eff
 uint32_t zn_chunk_encode(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
                          const uint8_t *src, uint32_t len, uint8_t *body) {
     const struct zn_record record = zn_record_of_dtype(hint.dtype);
-    coder->codec.ahead = (struct zn_ahead){NULL, 0, 0};
+    coder->codec.ahead = (struct zn_ahead){0};
     uint32_t body_len = record.n_fields ? encode_records(coder, effort, &record, hint.head, src, len, body) : 0;
     if (body_len == 0) body_len = encode_words(coder, effort, hint, src, len, body);
     uint32_t stored_len = ZN_CHUNK_LEN + ZN_PLANE_LEN + len;

@@ -128,7 +128,7 @@ zipnn_status zn_r16_open(struct zn_codec *c, unsigned depth, const struct zn_cod
     }
     d->in = cur.at;
     d->in_end = cur.end;
-    d->ahead = (struct zn_ahead){NULL, 0, 0};
+    d->ahead = (struct zn_ahead){0};
     d->pos = 0;
     *reader = r;
     return ZIPNN_OK;

@@ -54,7 +54,7 @@ static void encode(struct zn_codec *c, unsigned depth, const uint8_t *plane, siz
     e->out = c->renorm[depth] + n + 2 * ZN_SLACK;
     e->esc = c->escapes[depth] + n + 2 * ZN_SLACK;
     e->ahead = c->ahead;
-    c->ahead = (struct zn_ahead){NULL, 0, 0};
+    c->ahead = (struct zn_ahead){0};
     c->k->r16_encode(e, plane, n);
     e->tables = NULL;
 }

@@ -17,7 +17,7 @@ struct pack {
     struct zn_digest digest;
     uint8_t *entries;
     size_t n_entries, entries_cap; /* entries of ZN_ENTRY_LEN bytes */
-    uint64_t original, archive;
+    uint64_t original, archive, last_frame;
 };
 
 struct job {
@@ -62,7 +62,7 @@ static zipnn_status claim(struct pack *p, struct zn_worker *w, struct job *job, 
 /* Decodes the frame just made and compares: the archive is right, or it is not written. */
 static zipnn_status verify(struct zn_worker *w, const struct job *job, const uint8_t *frame, const struct zn_frame *f,
                            zipnn_error *err) {
-    struct zn_chunk_body body = {frame + ZN_FRAME_LEN, f->body_len, job->cut.off, {NULL, 0, 0}};
+    struct zn_chunk_body body = {frame + ZN_FRAME_LEN, f->body_len, job->cut.off, {0}};
     zipnn_status status = zn_chunk_decode(&w->coder, &body, w->check, job->len, ZN_STORE_CACHED, err);
     if (status == ZIPNN_OK && memcmp(w->check, job->bytes, job->len) == 0) return ZIPNN_OK;
     return zn_fail(err, ZIPNN_E_CORRUPT, job->cut.off,
@@ -85,7 +85,7 @@ static zipnn_status account(struct pack *p, const struct job *job, const struct 
     zn_entry_write(p->entries + p->n_entries++ * ZN_ENTRY_LEN, f);
     if (p->n_workers > 1) zn_digest_update(&p->digest, job->bytes, job->len);
     *at = p->archive;
-    p->archive += zn_frame_size(f);
+    p->archive += p->last_frame = zn_frame_size(f);
     p->original += job->len;
     return report_progress(p->e, p->original, p->in->length, err);
 }
@@ -97,11 +97,18 @@ static uint8_t *frame_room(const struct pack *p, const struct zn_worker *w, uint
     return direct ? p->out->mem + p->archive : w->frame;
 }
 
-/* A worker alone in memory comes to the bytes after this chunk next. */
+/* A worker alone in memory comes to the bytes after this chunk next, and writes behind this frame, about as long as the
+ * last one. */
 static struct zn_ahead look_ahead(const struct pack *p, const struct job *job) {
-    if (!p->in->mem || p->n_workers > 1) return (struct zn_ahead){NULL, 0, 0};
-    uint64_t next = job->cut.off + job->len;
-    return (struct zn_ahead){p->in->mem + next, (size_t)ZN_MIN(p->in->length - next, (uint64_t)ZN_CUT_TARGET), 0};
+    if (!p->in->mem || p->n_workers > 1) return (struct zn_ahead){0};
+    uint64_t next = job->cut.off + job->len, end = p->archive + p->last_frame;
+    struct zn_ahead ahead = {.at = p->in->mem + next};
+    ahead.len = (size_t)ZN_MIN(p->in->length - next, (uint64_t)ZN_CUT_TARGET);
+    if (p->out->mem && end < p->out->cap) {
+        ahead.room = p->out->mem + end;
+        ahead.room_len = (size_t)ZN_MIN(p->out->cap - end, (uint64_t)ZN_CUT_TARGET);
+    }
+    return ahead;
 }
 
 static zipnn_status do_job(struct pack *p, struct zn_worker *w, const struct job *job, zipnn_error *err) {

@@ -158,8 +158,7 @@ static zipnn_status claim_next(struct unpack *u, struct zn_worker *w, struct job
             return ZIPNN_OK;
         }
         /* u->tail belongs to the claim lock: an ancillary frame is done with here and takes no turn. */
-        ZN_TRY(zn_frame_decode(u->e, w, job->frame, &job->place, NULL, ZN_STORE_CACHED, (struct zn_ahead){NULL, 0, 0},
-                               err));
+        ZN_TRY(zn_frame_decode(u->e, w, job->frame, &job->place, NULL, ZN_STORE_CACHED, (struct zn_ahead){0}, err));
         job->frame = NULL;
     }
     return ZIPNN_OK;

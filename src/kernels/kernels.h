@@ -50,12 +50,15 @@ struct zn_r16_model {
 /* Fills the decoder side. `esc_mark` is a byte that no table of the stream lists. */
 void zn_r16_table_build(struct zn_r16_table *table, const struct zn_r16_model *model, uint8_t esc_mark);
 
-/* Bytes that the caller will touch next: a kernel may prefetch them meanwhile, `lines` of 64 bytes for every step of
- * its work, and moves `at` on. All zero for none. A step is 128 symbols in R16, 4096 bytes in xxh3_64_fetching. */
+/* Bytes that the caller will read next: a kernel may prefetch them meanwhile, `lines` of 64 bytes for every step of its
+ * work, and moves `at` on. A step is 128 symbols in R16, 4096 bytes in xxh3_64_fetching. And bytes that it will write:
+ * an encoder may ask for 128 of them a step, without writing. All zero for none. */
 struct zn_ahead {
     const uint8_t *at;
     size_t len;
     unsigned lines;
+    const uint8_t *room;
+    size_t room_len;
 };
 
 struct zn_r16_decoder {

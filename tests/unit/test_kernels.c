@@ -381,7 +381,7 @@ static void hashes_are_those_of_xxhash(void **state) {
             uint8_t *p = place(&g, where, len);
             fill_random(p, len, len);
             for (unsigned i = 0; (k = zn_kernels_at(i)) != NULL; i++) {
-                struct zn_ahead ahead = {p, len, (unsigned)len % 5};
+                struct zn_ahead ahead = {.at = p, .len = len, .lines = (unsigned)len % 5};
                 assert_true(k->xxh3_64(p, len) == XXH3_64bits(p, len));
                 assert_true(k->xxh3_64_fetching(p, len, &ahead) == XXH3_64bits(p, len));
             }
