@@ -13,8 +13,12 @@ struct zipnn_archive {
     struct zn_place *places; /* of the frames that hold chunks */
     uint64_t n_chunks;
     struct zn_plan plan;
-    size_t *by_name; /* indices of tensors, sorted by name */
+    size_t *by_name;     /* indices of tensors, sorted by name */
+    uint8_t *held;       /* the chunk that was last read in part: small tensors that share one are decoded once */
+    uint64_t held_index; /* of that chunk, NOTHING_HELD for none */
 };
+
+#define NOTHING_HELD UINT64_MAX
 
 /* ---- opening
  * ------------------------------------------------------------------------------------------------------------- */
@@ -118,6 +122,7 @@ zipnn_status zipnn_archive_open(zipnn_ctx *ctx, const zipnn_source *source, zipn
     memset(a, 0, sizeof *a);
     a->ctx = ctx;
     a->in = in;
+    a->held_index = NOTHING_HELD;
     zn_plan_init(&a->plan, &ctx->engine.alloc);
     zipnn_status status = open_parts(a, err);
     if (status == ZIPNN_OK)
@@ -135,6 +140,7 @@ void zipnn_archive_close(zipnn_archive *a) {
     zn_plan_free(&a->plan);
     zn_free(&alloc, a->places);
     zn_free(&alloc, a->by_name);
+    zn_free(&alloc, a->held);
     zn_free(&alloc, a);
 }
 
@@ -233,28 +239,51 @@ zipnn_status zipnn_archive_find(const zipnn_archive *a, const char *name, uint64
 /* ---- reading
  * ------------------------------------------------------------------------------------------------------------- */
 
-/* One read: workers claim the chunks that the range touches. */
-struct reading {
-    zipnn_archive *a;
-    struct zn_turns turns;
-    uint64_t off, len;
-    uint8_t *dst;
-    uint64_t next, end; /* chunks; `next` under the claim lock */
-};
+static uint64_t chunk_end(const zipnn_archive *a, uint64_t i) {
+    return a->places[i].off + a->places[i].frame.orig_len;
+}
 
-/* Decodes one chunk: into its place when the range covers it, else by way of the worker's buffer. */
-static zipnn_status read_chunk(const struct reading *r, struct zn_worker *w, const struct zn_place *p,
-                               zipnn_error *err) {
-    const struct zn_engine *e = &r->a->ctx->engine;
+static zipnn_status decode_chunk(const zipnn_archive *a, struct zn_worker *w, uint64_t i, uint8_t *out,
+                                 zipnn_error *err) {
+    const struct zn_place *p = &a->places[i];
     const uint8_t *frame;
-    uint64_t from = ZN_MAX(r->off, p->off), to = ZN_MIN(r->off + r->len, p->off + p->frame.orig_len);
-    bool whole = to - from == p->frame.orig_len;
-    uint8_t *out = whole ? r->dst + (p->off - r->off) : w->orig;
-    ZN_TRY(zn_input_at(&r->a->in, p->at, (size_t)zn_frame_size(&p->frame), w->frame, &frame, err));
-    ZN_TRY(zn_frame_decode(e, w, frame, p, out, ZN_STORE_CACHED, (struct zn_ahead){0}, err));
-    if (!whole) memcpy(r->dst + (from - r->off), w->orig + (from - p->off), (size_t)(to - from));
+    ZN_TRY(zn_input_at(&a->in, p->at, (size_t)zn_frame_size(&p->frame), w->frame, &frame, err));
+    return zn_frame_decode(&a->ctx->engine, w, frame, p, out, ZN_STORE_CACHED, (struct zn_ahead){0}, err);
+}
+
+static zipnn_status hold_chunk(zipnn_archive *a, uint64_t i, zipnn_error *err) {
+    struct zn_engine *e = &a->ctx->engine;
+    if (a->held_index == i) return ZIPNN_OK;
+    a->held_index = NOTHING_HELD;
+    if (!a->held) a->held = zn_alloc(&e->alloc, a->toc.header.max_chunk);
+    if (!a->held)
+        return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a chunk of %u bytes", a->toc.header.max_chunk);
+    ZN_TRY(decode_chunk(a, &e->workers[0], i, a->held, err));
+    a->held_index = i;
     return ZIPNN_OK;
 }
+
+/* A range of the original to be read, and where to. */
+struct range {
+    uint64_t off, end;
+    uint8_t *dst; /* of byte `off` */
+};
+
+/* What the range has of chunk i. */
+static zipnn_status read_part(zipnn_archive *a, const struct range *r, uint64_t i, zipnn_error *err) {
+    uint64_t start = a->places[i].off, from = ZN_MAX(r->off, start), to = ZN_MIN(r->end, chunk_end(a, i));
+    ZN_TRY(hold_chunk(a, i, err));
+    memcpy(r->dst + (from - r->off), a->held + (from - start), (size_t)(to - from));
+    return ZIPNN_OK;
+}
+
+/* Whole chunks of a range: workers claim them. */
+struct reading {
+    const zipnn_archive *a;
+    const struct range *range;
+    struct zn_turns turns;
+    uint64_t next, end; /* chunks; `next` under the claim lock */
+};
 
 static void read_chunks(void *arg, size_t worker) {
     struct reading *r = arg;
@@ -265,8 +294,23 @@ static void read_chunks(void *arg, size_t worker) {
         uint64_t i = r->next < r->end ? r->next++ : r->end;
         pthread_mutex_unlock(&r->turns.claim);
         if (i == r->end) return;
-        if (read_chunk(r, w, &r->a->places[i], &error) != ZIPNN_OK) zn_turns_fail(&r->turns, i, &error);
+        uint8_t *out = r->range->dst + (r->a->places[i].off - r->range->off);
+        if (decode_chunk(r->a, w, i, out, &error) != ZIPNN_OK) zn_turns_fail(&r->turns, i, &error);
     }
+}
+
+/* Chunks [first, end), all of them inside the range. */
+static zipnn_status read_whole(zipnn_archive *a, const struct range *range, uint64_t first, uint64_t end,
+                               zipnn_error *err) {
+    struct zn_engine *e = &a->ctx->engine;
+    struct reading r = {.a = a, .range = range, .next = first, .end = end};
+    if (first == end) return ZIPNN_OK;
+    ZN_TRY(zn_turns_init(&r.turns, err));
+    zn_engine_run(e, zn_engine_crew(e, chunk_end(a, end - 1) - a->places[first].off), read_chunks, &r);
+    zipnn_status status = r.turns.failed ? r.turns.error.status : ZIPNN_OK;
+    if (status != ZIPNN_OK && err) *err = r.turns.error;
+    zn_turns_destroy(&r.turns);
+    return status;
 }
 
 zipnn_status zipnn_archive_read(zipnn_archive *a, uint64_t off, uint64_t len, void *dst, zipnn_error *err) {
@@ -277,16 +321,15 @@ zipnn_status zipnn_archive_read(zipnn_archive *a, uint64_t off, uint64_t len, vo
                        (unsigned long long)off, (unsigned long long)(off + len), (unsigned long long)original);
     if (len == 0) return ZIPNN_OK;
     if (a->old.legacy) return zn_old_input_read(a->ctx, &a->old, off, len, dst, err);
-    struct zn_engine *e = &a->ctx->engine;
-    struct reading r = {
-        .a = a, .off = off, .len = len, .dst = dst, .next = chunk_at(a, off), .end = chunk_at(a, off + len - 1) + 1};
-    ZN_TRY(zn_engine_prepare(e, a->toc.header.max_chunk, ZN_USE_DECODE, err));
-    ZN_TRY(zn_turns_init(&r.turns, err));
-    zn_engine_run(e, zn_engine_crew(e, len), read_chunks, &r);
-    zipnn_status status = r.turns.failed ? r.turns.error.status : ZIPNN_OK;
-    if (status != ZIPNN_OK && err) *err = r.turns.error;
-    zn_turns_destroy(&r.turns);
-    return status;
+    ZN_TRY(zn_engine_prepare(&a->ctx->engine, a->toc.header.max_chunk, ZN_USE_DECODE, err));
+    struct range r = {off, off + len, dst};
+    uint64_t first = chunk_at(a, off), end = chunk_at(a, r.end - 1) + 1;
+    bool cut_front = off > a->places[first].off, cut_back = r.end < chunk_end(a, end - 1);
+    bool alone = end - first == 1;
+    if (cut_front || (alone && cut_back)) ZN_TRY(read_part(a, &r, first++, err));
+    if (cut_back && !alone) end--;
+    ZN_TRY(read_whole(a, &r, first, end, err));
+    return cut_back && !alone ? read_part(a, &r, end, err) : ZIPNN_OK;
 }
 
 zipnn_status zipnn_archive_read_tensor(zipnn_archive *a, uint64_t index, void *dst, size_t cap, zipnn_error *err) {
