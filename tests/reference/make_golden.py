@@ -65,6 +65,38 @@ def model():
     )
 
 
+def gguf(tensors):
+    """A GGUF file of (name, type, row, rows, bytes)."""
+    records, data = b"", b""
+    for name, number, row, rows, content in tensors:
+        records += struct.pack("<Q", len(name)) + name + struct.pack("<IQQIQ", 2, row, rows, number, len(data))
+        data += content + bytes(-len(content) % 32)
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), 0) + records
+    return head + bytes(-len(head) % 32) + data
+
+
+def blocks(n, scales, values):
+    """n blocks of `scales` scales of fp16 and values of 4 bits."""
+    rng = random.Random(8)
+    return b"".join(
+        struct.pack(f"<{scales}e", *(abs(rng.gauss(0.1, 0.02)) for _ in range(scales)))
+        + bytes(int(rng.gauss(8, 2)) & 15 | (int(rng.gauss(8, 2)) & 15) << 4 for _ in range(values))
+        for _ in range(n)
+    )
+
+
+def quantised_model():
+    return gguf(
+        [
+            (b"token_embd.weight", 2, 64, 600, blocks(1200, 1, 16)),
+            (b"output_norm.weight", 0, 1500, 1, weights(1500, 4, seed=26)),
+            (b"blk.0.attn_q.weight", 8, 64, 150, blocks(300, 1, 32)),
+            (b"blk.0.ffn_up.weight", 12, 256, 70, blocks(70, 2, 140)),
+            (b"blk.0.ffn_down.weight", 13, 256, 70, blocks(70, 2, 172)),
+        ]
+    )
+
+
 def originals():
     """(name, options, original)"""
     ints = struct.pack("<4000i", *(int(random.Random(i).gauss(0, 500)) for i in range(4000)))
@@ -79,11 +111,12 @@ def originals():
     yield "fp32_specials", (), specials()
     yield "bf16_layers", (), layers()
     yield "sparse_chunks", ("--sha256",), sparse(1500001)
+    yield "fp16", (), halves(8000, seed=2)
+    yield "fp32", (), weights(6001, 4, seed=3)
+    yield "fp64", (), weights(1500, 8, seed=4) + b"tail"
+    yield "gguf", (), quantised_model()
     for level in ("-1", "-3"):
         yield "bf16" + level, (level,), weights(12000, seed=1)
-        yield "fp16" + level, (level,), halves(8000, seed=2)
-        yield "fp32" + level, (level,), weights(6001, 4, seed=3)
-        yield "fp64" + level, (level,), weights(1500, 8, seed=4) + b"tail"
         yield "safetensors" + level, (level,), model()
 
 
