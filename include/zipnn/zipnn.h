@@ -147,8 +147,9 @@ enum {
     ZIPNN_LEVEL_BEST = 9
 };
 
-/* Memory hooks. alloc returns `size` bytes aligned as malloc does, or NULL; release accepts NULL. Called only by the
- * thread that is inside a call of this library with the context or archive concerned. */
+/* Memory hooks. alloc returns `size` bytes aligned as malloc does, or NULL; release accepts NULL. With several threads,
+ * or an executor, they are called from worker threads too: they must be as thread-safe as malloc. libzstd and jansson
+ * allocate by malloc. */
 typedef struct zipnn_allocator {
     void *(*alloc)(void *user, size_t size);
     void (*release)(void *user, void *ptr);
@@ -262,7 +263,9 @@ ZIPNN_API zipnn_status zipnn_pack(zipnn_ctx *ctx, const zipnn_source *source, co
  * it makes a record malformed. A pipe that brings them is read into memory, 1 GiB at most. */
 
 /* Restores an archive. With source->read_at and sink->write_at chunks go to their places from all threads, otherwise in
- * order. The digests of the whole original are verified at the end: output is good only when ZIPNN_OK is returned. */
+ * order. The XXH3-128 of the whole original is verified at the end, and so is its SHA-256 if there is one and the
+ * source has read_at (a pipe tells only at its end that there is one): output is good only when ZIPNN_OK is returned.
+ */
 ZIPNN_API zipnn_status zipnn_unpack(zipnn_ctx *ctx, const zipnn_source *source, const zipnn_sink *sink,
                                     zipnn_stats *stats, zipnn_error *err);
 
@@ -290,7 +293,8 @@ typedef struct zipnn_archive_info {
     uint64_t archive;  /* bytes */
     uint64_t n_chunks;
     uint64_t n_tensors;    /* 0 when the original is not a model file this library reads */
-    const char *container; /* "safetensors", "gguf", "npy" or "raw", "zipnn 0.x" for old records; static string */
+    const char *container; /* "safetensors", "gguf", "npy" or "raw", "zipnn 0.x" for old records, "damaged" when the
+                              chunks that hold the original's header are; static string */
     uint8_t xxh3[16];
     uint8_t sha256[32];
     int has_sha256;

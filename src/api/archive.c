@@ -106,7 +106,12 @@ static zipnn_status open_parts(zipnn_archive *a, zipnn_error *err) {
     ZN_TRY(zn_toc_load(&e->alloc, e->k, &a->in, &a->toc, err));
     ZN_TRY(zn_engine_prepare(e, a->toc.header.max_chunk, ZN_USE_DECODE, err));
     ZN_TRY(place_chunks(a, err));
-    return plan_original(a, err);
+    zipnn_status status = plan_original(a, err);
+    if (status != ZIPNN_E_CORRUPT) return status;
+    /* Without the original's header there are no names, but what else is intact can be read by its place. */
+    zn_plan_free(&a->plan);
+    a->plan.container = "damaged";
+    return ZIPNN_OK;
 }
 
 zipnn_status zipnn_archive_open(zipnn_ctx *ctx, const zipnn_source *source, zipnn_archive **archive, zipnn_error *err) {
