@@ -117,22 +117,32 @@ struct fields {
     unsigned n_planes;
 };
 
-/* Splits a field into the planes that follow; halves that show nothing are left together. */
+/* Whether halves of bytes, split and surveyed, take less than the bytes as they are, in which zstd may find matches:
+ * they show as more than its Huffman codes of pairs can explain. */
+static bool halves_pay(const struct fields *s, size_t size, size_t matched) {
+    const struct zn_survey *surveys = &s->surveys[s->n_planes];
+    const size_t halves = zn_survey_halves(&surveys[0], size) + zn_survey_halves(&surveys[1], size);
+    return halves < size / 2 * 2 && halves - halves / 16 <= matched;
+}
+
+/* Splits a field into the planes that follow, and into one where halves were wanted and do not pay. */
 static void split_field(struct zn_coder *coder, struct fields *s, struct zn_field *field, const uint8_t *src) {
     const size_t size = s->n * field->len;
+    const struct zn_field whole = {ZN_FIELD_BYTES, field->len};
     uint8_t **planes = &s->planes[s->n_planes];
     struct zn_survey *surveys = &s->surveys[s->n_planes];
-    if (zn_field_planes(field) == 2) {
+    zn_field_split(&whole, src, s->n, s->width, planes);
+    if (field->kind == ZN_FIELD_HALVES) {
+        const size_t matched = zn_stream_probe_zstd(&coder->codec, planes[0], size);
         planes[1] = planes[0] + size;
         zn_field_split(field, src, s->n, s->width, planes);
-        zn_stream_survey(&coder->codec, planes[0], size, &surveys[0]);
-        zn_stream_survey(&coder->codec, planes[1], size, &surveys[1]);
-        if (!zn_survey_sees_halves(&surveys[0]) && !zn_survey_sees_halves(&surveys[1])) field->kind = ZN_FIELD_BYTES;
+        for (unsigned i = 0; i < 2; i++) zn_stream_survey(&coder->codec, planes[i], size, &surveys[i]);
+        if (!halves_pay(s, size, matched)) {
+            *field = whole;
+            zn_field_split(field, src, s->n, s->width, planes);
+        }
     }
-    if (zn_field_planes(field) == 1) {
-        zn_field_split(field, src, s->n, s->width, planes);
-        zn_stream_survey(&coder->codec, planes[0], size, &surveys[0]);
-    }
+    if (field->kind == ZN_FIELD_BYTES) zn_stream_survey(&coder->codec, planes[0], size, &surveys[0]);
     s->n_planes += zn_field_planes(field);
     if (s->n_planes < ZN_MAX_PLANES) s->planes[s->n_planes] = s->planes[s->n_planes - 1] + size;
 }

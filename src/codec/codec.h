@@ -94,8 +94,11 @@ enum zn_codec_id zn_stream_encode_halves(struct zn_codec *c, const struct zn_eff
                                          const struct zn_survey *survey, const uint8_t *plane, size_t n,
                                          struct zn_out *out);
 
-/* Whether coding symbols 0 .. 15 as nibbles wastes something. */
-bool zn_survey_sees_halves(const struct zn_survey *survey);
+/* Bytes that symbols 0 .. 15 of this survey take at their own entropy, n / 2 when that is as good as all. */
+size_t zn_survey_halves(const struct zn_survey *survey, size_t n);
+
+/* Bytes that zstd needs for n >= 1 bytes, judged by a piece from the middle; n when it finds nothing. */
+size_t zn_stream_probe_zstd(struct zn_codec *c, const uint8_t *p, size_t n);
 
 /* ---- R16 piece by piece
  * -------------------------------------------------------------------------------------------------- */

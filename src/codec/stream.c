@@ -184,6 +184,12 @@ static size_t worthwhile(size_t rival) {
     return rival - (rival >> MIN_GAIN_SHIFT);
 }
 
+size_t zn_stream_probe_zstd(struct zn_codec *c, const uint8_t *p, size_t n) {
+    const size_t piece = ZN_MIN(n, (size_t)PROBE_LEN);
+    const size_t got = ZSTD_compressCCtx(c->zstd_enc, c->renorm[0], piece, p + (n - piece) / 2, piece, 1);
+    return ZSTD_isError(got) ? n : (size_t)((uint64_t)got * n / piece);
+}
+
 /* zstd is slow to decode. It is tried where its Huffman coder beats R16 since too many symbols matter, and where it
  * sees more than order-0 statistics do, judged by a piece from the middle; never on a stream that R16 more than halves,
  * as it does with exponents. */
@@ -191,9 +197,7 @@ static bool zstd_may_pay(struct zn_codec *c, const struct zn_survey *s, const ui
     if (rival < n / 2) return false;
     size_t ideal = (size_t)(s->order0 * n / s->sampled / (8 * ZN_COST_ONE));
     if (ideal < worthwhile(rival)) return true;
-    size_t piece = ZN_MIN(n, (size_t)PROBE_LEN);
-    size_t got = ZSTD_compressCCtx(c->zstd_enc, c->renorm[0], piece, p + (n - piece) / 2, piece, 1);
-    return !ZSTD_isError(got) && got < worthwhile((size_t)((uint64_t)rival * piece / n));
+    return zn_stream_probe_zstd(c, p, n) < worthwhile(rival);
 }
 
 /* The coders that use a model of the plane; false when storing it is as good. */
@@ -229,8 +233,10 @@ enum zn_codec_id zn_stream_encode(struct zn_codec *c, unsigned depth, const stru
     return ZN_CODEC_RAW;
 }
 
-bool zn_survey_sees_halves(const struct zn_survey *s) {
-    return s->constant || (s->sampled > 0 && s->order0 < s->sampled * HALF_ENTROPY);
+size_t zn_survey_halves(const struct zn_survey *s, size_t n) {
+    if (s->constant) return 1;
+    if (s->sampled == 0 || s->order0 >= s->sampled * HALF_ENTROPY) return n / 2;
+    return (size_t)(s->order0 * n / s->sampled / (8 * ZN_COST_ONE));
 }
 
 enum zn_codec_id zn_stream_encode_halves(struct zn_codec *c, const struct zn_effort *effort, const struct zn_survey *s,
@@ -241,7 +247,7 @@ enum zn_codec_id zn_stream_encode_halves(struct zn_codec *c, const struct zn_eff
         return ZN_CODEC_CONSTANT;
     }
     struct zn_out limited = zn_out_of(out->at, ZN_MIN(packed, zn_out_left(out)));
-    if (zn_survey_sees_halves(s) && zn_r16_fit(c, 0, effort, plane, n, s->counts) < packed &&
+    if (zn_survey_halves(s, n) < n / 2 && zn_r16_fit(c, 0, effort, plane, n, s->counts) < packed &&
         zn_r16_write(c, 0, effort, plane, n, &limited)) {
         out->at = limited.at;
         return ZN_CODEC_R16;

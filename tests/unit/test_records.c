@@ -1,0 +1,137 @@
+/* Blocks of quantised weights: every type, whatever its bytes and wherever they begin, comes back; what should shrink
+ * does; a table of fields that breaks a rule is refused. */
+#include <stdio.h>
+
+#include "base/bytes.h"
+#include "chunk/chunk.h"
+#include "chunk/records.h"
+#include "plan/dtype.h"
+#include "support/samples.h"
+#include "support/unit.h"
+
+enum { MAX_LEN = 70000 };
+
+static struct zn_coder make_coder(const struct zn_kernels *k, void **memory) {
+    struct zn_coder coder = {0};
+    struct zn_arena arena = {NULL, 0};
+    zn_coder_carve(&coder, &arena, MAX_LEN, ZN_USE_BOTH);
+    *memory = aligned_alloc(64, (arena.used + 63) / 64 * 64);
+    assert_non_null(*memory);
+    arena = (struct zn_arena){*memory, 0};
+    zn_coder_carve(&coder, &arena, MAX_LEN, ZN_USE_BOTH);
+    assert_int_equal(zn_codec_open(&coder.codec, k, ZN_USE_BOTH, NULL), ZIPNN_OK);
+    return coder;
+}
+
+/* Encodes and decodes; answers the length of the body. */
+static uint32_t round_trip(struct zn_coder *coder, zipnn_dtype dtype, unsigned head, const uint8_t *src, uint32_t len) {
+    const struct zn_effort effort = zn_effort_of(3);
+    const struct zn_chunk_hint hint = {.dtype = dtype, .head = head};
+    uint8_t *body = malloc(zn_chunk_bound(len)), *out = malloc(len);
+    assert_true(body && out);
+    const uint32_t body_len = zn_chunk_encode(coder, &effort, hint, src, len, body);
+    assert_true(body_len <= len + ZN_CHUNK_LEN + ZN_PLANE_LEN);
+    const struct zn_chunk_body coded = {.data = body, .len = body_len};
+    assert_int_equal(zn_chunk_decode(coder, &coded, out, len, ZN_STORE_CACHED, NULL), ZIPNN_OK);
+    assert_memory_equal(out, src, len);
+    free(body);
+    free(out);
+    return body_len;
+}
+
+static void every_type_has_a_record_of_its_size(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < ZN_N_DTYPES; i++) {
+        const struct zn_record r = zn_record_of_dtype((zipnn_dtype)i);
+        assert_int_equal(zn_record_width(&r), zn_dtype_elements((zipnn_dtype)i) ? zn_dtype_word((zipnn_dtype)i) : 0);
+        assert_true(zn_record_planes(&r) <= ZN_MAX_PLANES);
+    }
+}
+
+static void any_bytes_come_back(void **state) {
+    (void)state;
+    static const uint32_t lengths[] = {1, 17, 300, 2000, MAX_LEN};
+    static const unsigned heads[] = {0, 1, 255, 291};
+    uint8_t *data = malloc(MAX_LEN);
+    assert_non_null(data);
+    for (unsigned k = 0; zn_kernels_at(k); k++) {
+        void *memory;
+        struct zn_coder coder = make_coder(zn_kernels_at(k), &memory);
+        for (unsigned sample = 0; sample < ZT_N_SAMPLES; sample++) {
+            zt_sample((enum zt_sample)sample, 1, data, MAX_LEN);
+            for (unsigned d = ZIPNN_Q4_0; d < ZN_N_DTYPES; d++)
+                for (unsigned l = 0; l < sizeof lengths / sizeof lengths[0]; l++) {
+                    const unsigned head = heads[(d + l) % 4] % zn_dtype_word((zipnn_dtype)d);
+                    round_trip(&coder, (zipnn_dtype)d, head, data, lengths[l]);
+                }
+        }
+        zn_codec_close(&coder.codec);
+        free(memory);
+    }
+    free(data);
+}
+
+/* Sums of random numbers: 0 .. 15, mostly in the middle. */
+static unsigned middling(uint64_t *state) {
+    const uint64_t r = zt_random(state);
+    return (unsigned)((r & 3) + (r >> 8 & 3) + (r >> 16 & 3) + (r >> 24 & 3) + (r >> 32 & 3)) & 15;
+}
+
+static void what_is_not_random_shrinks(void **state) {
+    (void)state;
+    enum { BLOCKS = 3000, BLOCK = 18 };
+    uint8_t *data = malloc(BLOCKS * BLOCK);
+    uint64_t seed = 5;
+    void *memory;
+    struct zn_coder coder = make_coder(zn_kernels_at(0), &memory);
+    assert_non_null(data);
+    for (size_t i = 0; i < BLOCKS; i++) {
+        data[i * BLOCK] = (uint8_t)zt_random(&seed);
+        data[i * BLOCK + 1] = (uint8_t)(20 + middling(&seed) / 4);
+        for (size_t j = 2; j < BLOCK; j++) data[i * BLOCK + j] = (uint8_t)(middling(&seed) | middling(&seed) << 4);
+    }
+    const uint32_t len = round_trip(&coder, ZIPNN_Q4_0, 0, data, BLOCKS * BLOCK);
+    assert_true(len < BLOCKS * BLOCK * 85 / 100);
+    assert_true(len < round_trip(&coder, ZIPNN_U8, 0, data, BLOCKS * BLOCK));
+    zn_codec_close(&coder.codec);
+    free(memory);
+    free(data);
+}
+
+static void tables_of_fields_are_held_to_the_rules(void **state) {
+    (void)state;
+    static const struct {
+        zipnn_status status;
+        size_t len;
+        uint8_t table[25];
+    } cases[] = {
+        {ZIPNN_OK, 7, {2, 0, 2, 0, 1, 16, 0}},
+        {ZIPNN_OK, 4, {1, 0, 0, 4}},
+        {ZIPNN_OK, 4, {1, 1, 1, 0}},
+        {ZIPNN_OK, 13, {4, 1, 1, 0, 1, 1, 0, 1, 1, 0, 1, 1, 0}},
+        {ZIPNN_E_CORRUPT, 16, {5, 1, 1, 0, 1, 1, 0, 1, 1, 0, 1, 1, 0, 0, 1, 0}}, /* nine planes */
+        {ZIPNN_E_CORRUPT, 4, {1, 0, 1, 4}},                                      /* 1025 bytes */
+        {ZIPNN_E_CORRUPT, 7, {2, 0, 255, 255, 0, 255, 255}},
+        {ZIPNN_E_CORRUPT, 4, {1, 0, 0, 0}},
+        {ZIPNN_E_CORRUPT, 6, {2, 0, 2, 0, 1, 16}},
+        {ZIPNN_E_CORRUPT, 0, {0}},
+        {ZIPNN_E_UNSUPPORTED, 1, {0}},
+        {ZIPNN_E_UNSUPPORTED, 1, {9}},
+        {ZIPNN_E_UNSUPPORTED, 4, {1, 2, 1, 0}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct zn_cur cur = zn_cur_of(cases[i].table, cases[i].len);
+        struct zn_record r;
+        if (zn_record_read(&cur, 0, &r, NULL) != cases[i].status) fail_msg("case %zu", i);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_type_has_a_record_of_its_size),
+        cmocka_unit_test(any_bytes_come_back),
+        cmocka_unit_test(what_is_not_random_shrinks),
+        cmocka_unit_test(tables_of_fields_are_held_to_the_rules),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
