@@ -10,6 +10,8 @@ import time
 import figures
 
 START_RUNS = 300
+MORE_ROUNDS = 6  # of runs that the system disturbs most: their files come and go
+PEER_PART = 4
 
 
 class Files:
@@ -71,17 +73,33 @@ class Contender:
 
 def compressors(files):
     zipnn, model, out = figures.ZIPNN, files.model, files.out
-    n = len(figures.all_cpus())
     rows = [
         Contender("cp", ["cp", model, out], restores=True),
         Contender("cat", ["cat", model], redirect=True, restores=True),
     ]
     for level in (1, 3):
         rows.append(Contender(f"zipnn -{level} -T1", [zipnn, "-q", f"-{level}", "-T1", model, "-o", out]))
-    rows.append(Contender("zipnn -1 -T2", [zipnn, "-q", "-1", "-T2", model, "-o", out], 2))
-    rows.append(Contender("zipnn -3 -T2", [zipnn, "-q", "-T2", model, "-o", out], 2))
+        rows.append(Contender(f"zipnn -{level} -T2", [zipnn, "-q", f"-{level}", "-T2", model, "-o", out], 2))
     rows.append(Contender("zipnn -3 -T2 --no-verify", [zipnn, "-q", "-T2", "--no-verify", model, "-o", out], 2))
     rows.append(Contender("cat | zipnn", [zipnn, "-q", "-c", "-T2"], 2, redirect=True, producer=["cat", model]))
+    return rows
+
+
+def restorers(files):
+    zipnn, out = figures.ZIPNN, files.out
+    small, fast = files.archive("zipnn -3 -T1"), files.archive("zipnn -1 -T1")
+    return [
+        Contender("cp", ["cp", files.model, out], restores=True),
+        Contender("zipnn -d -T1", [zipnn, "-q", "-d", "-T1", small, "-o", out], restores=True),
+        Contender("zipnn -d -T2", [zipnn, "-q", "-d", "-T2", small, "-o", out], 2, restores=True),
+        Contender("zipnn -d -T1 of -1", [zipnn, "-q", "-d", "-T1", fast, "-o", out], restores=True),
+        Contender("zipnn -t -T2", [zipnn, "-q", "-t", "-T2", small], 2),
+        Contender("cat | zipnn -d", [zipnn, "-q", "-d", "-c", "-T2"], 2, True, ["cat", small], restores=True),
+    ]
+
+
+def peer_compressors(files):
+    model, out, rows, n = files.model, files.out, [], len(figures.all_cpus())
     if shutil.which("zstd"):
         for level in (1, 3):
             rows.append(Contender(f"zstd -{level} -T1", ["zstd", "-q", f"-{level}", "-T1", model, "-o", out]))
@@ -91,32 +109,20 @@ def compressors(files):
     return rows
 
 
-def restorers(files):
-    zipnn, out = figures.ZIPNN, files.out
-    small, fast = files.archive("zipnn -3 -T1"), files.archive("zipnn -1 -T1")
-    rows = [
-        Contender("cp", ["cp", files.model, out], restores=True),
-        Contender("zipnn -d -T1", [zipnn, "-q", "-d", "-T1", small, "-o", out], restores=True),
-        Contender("zipnn -d -T2", [zipnn, "-q", "-d", "-T2", small, "-o", out], 2, restores=True),
-        Contender("zipnn -d -T1 of -1", [zipnn, "-q", "-d", "-T1", fast, "-o", out], restores=True),
-        Contender("zipnn -t -T2", [zipnn, "-q", "-t", "-T2", small], 2),
-        Contender("cat | zipnn -d", [zipnn, "-q", "-d", "-c", "-T2"], 2, True, ["cat", small], restores=True),
-    ]
+def peer_restorers(files):
+    rows, out = [], files.out
     for level in (1, 3):
-        if files.archive(f"zstd -{level} -T1").exists():
-            rows.append(
-                Contender(
-                    f"zstd -d of -{level}",
-                    ["zstd", "-q", "-d", files.archive(f"zstd -{level} -T1"), "-o", out],
-                    restores=True,
-                )
-            )
+        source = files.archive(f"zstd -{level} -T1")
+        if source.exists():
+            rows.append(Contender(f"zstd -d of -{level}", ["zstd", "-q", "-d", source, "-o", out], restores=True))
     if files.archive("lz4").exists():
         rows.append(Contender("lz4 -d", ["lz4", "-q", "-d", files.archive("lz4"), out], restores=True))
     return rows
 
 
 def run_group(results, files, group, contenders, n_rounds):
+    """Each round begins with another contender: none always follows the same one."""
+    print(f"command: {group}, {', '.join(c.name for c in contenders)} ...", flush=True)
     size = files.model.stat().st_size
     for c in contenders:
         c.warm_up(files)
@@ -124,37 +130,23 @@ def run_group(results, files, group, contenders, n_rounds):
             results.add({"group": group, "size of": c.name, "original": size, "archive": files.out.stat().st_size})
             if "|" not in c.name and c.name.endswith(("T1", "lz4")):
                 files.out.rename(files.archive(c.name))
-    for _ in range(n_rounds):
-        for c in contenders:
+    for i in range(n_rounds):
+        at = i % max(1, len(contenders))
+        for c in contenders[at:] + contenders[:at]:
             c.measure(files)
     for c in contenders:
         results.add({"group": group, "name": c.name, "bytes": size, "seconds": c.seconds})
         if "zipnn" in c.name:
             results.add({"memory": c.name, "most": c.memory, "threads": 1 if "-T1" in c.name else 2})
+    files.out.unlink(missing_ok=True)
 
 
 def start_up(results):
     """How long `zipnn -V` takes, process start and end included."""
     command = [str(figures.ZIPNN), "-V"]
     if shutil.which("hyperfine"):
-        done = subprocess.run(
-            [
-                "hyperfine",
-                "-N",
-                "--style",
-                "none",
-                "--warmup",
-                "20",
-                "--runs",
-                str(START_RUNS),
-                "--export-json",
-                "/dev/stdout",
-                " ".join(command),
-            ],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        options = ["-N", "--style", "none", "--warmup", "20", "--runs", str(START_RUNS), "--export-json", "/dev/stdout"]
+        done = subprocess.run(["hyperfine", *options, " ".join(command)], capture_output=True, text=True, check=True)
         seconds = json.loads(done.stdout)["results"][0]["times"]
     else:
         results.add({"skip": "hyperfine", "why": "not installed; start-up is timed here instead"})
@@ -162,15 +154,24 @@ def start_up(results):
     results.add({"group": "start", "name": "zipnn -V", "bytes": 0, "seconds": seconds})
 
 
+def first_part(folder, model):
+    """The first quarter of the model, for the slow peers."""
+    folder.mkdir()
+    with open(model, "rb") as source, open(folder / "part.safetensors", "wb") as target:
+        target.write(source.read(model.stat().st_size // PEER_PART))
+    return Files(folder, folder / "part.safetensors")
+
+
 def run_all(results, folder, model, n_rounds):
-    files = Files(folder, model)
+    """Everything; returns the files, whose archives are still there."""
     for tool in ("zstd", "lz4"):
         if not shutil.which(tool):
             results.add({"skip": tool, "why": "not installed"})
     start_up(results)
-    print("command: compress", flush=True)
-    run_group(results, files, "compress", compressors(files), n_rounds)
-    print("command: restore", flush=True)
-    run_group(results, files, "restore", restorers(files), n_rounds)
-    files.out.unlink(missing_ok=True)
+    files, part = Files(folder, model), first_part(folder / "part", model)
+    os.sync()
+    run_group(results, files, "compress", compressors(files), n_rounds + MORE_ROUNDS)
+    run_group(results, files, "restore", restorers(files), n_rounds + MORE_ROUNDS)
+    run_group(results, part, "compress", peer_compressors(part), n_rounds)
+    run_group(results, part, "restore", peer_restorers(part), n_rounds)
     return files
