@@ -31,6 +31,20 @@ static const struct option options[] = {
 
 enum { N_OPTIONS = sizeof options / sizeof options[0], MAX_THREADS = 4096 };
 
+enum command_output { PRINTS, WRITES };
+
+static const struct command {
+    const char *name;
+    enum operation operation;
+    enum command_output output;
+} commands[] = {
+#define COMMAND(id, name, operands, output, help, manual) {name, OP_##id, output},
+#include "commands.def"
+#undef COMMAND
+};
+
+enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
+
 /* A command line while it is read. */
 struct parser {
     char **next, **end;
@@ -187,11 +201,14 @@ static bool parse_letters(struct parser *p, const char *text) {
     return true;
 }
 
-/* What cannot be meant. */
-static bool check(const struct args *a, bool bench, struct wrong *w) {
-    bool writes = a->operation == OP_COMPRESS || a->operation == OP_RESTORE;
-    if (bench && a->operation != OP_BENCH) return say_wrong(w, "bench is an operation of its own");
-    if (bench && a->n_files == 0) return say_wrong(w, "bench needs a FILE");
+static const struct command *find_command(const char *name) {
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0) return &commands[i];
+    return NULL;
+}
+
+static bool check_output(const struct args *a, const struct command *command, struct wrong *w) {
+    bool writes = command ? command->output == WRITES : a->operation == OP_COMPRESS || a->operation == OP_RESTORE;
     if (!writes && (a->output || a->to_stdout)) return say_wrong(w, "-o and -c need an operation that writes");
     if (a->output && a->n_files > 1) return say_wrong(w, "-o OUT takes one FILE, %zu were given", a->n_files);
     if (a->output && a->recursive) return say_wrong(w, "-o OUT and -r exclude each other");
@@ -199,6 +216,15 @@ static bool check(const struct args *a, bool bench, struct wrong *w) {
         return say_wrong(w, "standard output takes one archive, and an archive one FILE");
     if (a->to_stdout && a->json) return say_wrong(w, "--json and -c both need standard output");
     if (a->to_stdout && a->remove) return say_wrong(w, "--rm needs a result in a file, not on standard output");
+    return true;
+}
+
+/* What cannot be meant. */
+static bool check(const struct args *a, const struct command *command, struct wrong *w) {
+    if (command && a->operation != command->operation)
+        return say_wrong(w, "%s is an operation of its own", command->name);
+    if (command && a->n_files == 0) return say_wrong(w, "%s needs a FILE", command->name);
+    if (!check_output(a, command, w)) return false;
     if (a->old_format && a->operation != OP_COMPRESS) return say_wrong(w, "--format is for compressing");
     if (a->old_format && a->remove) return say_wrong(w, "--rm needs a result with digests, and old records have none");
     if (a->base && a->operation == OP_COMPRESS && !a->old_format)
@@ -211,12 +237,12 @@ bool args_parse(int argc, char **argv, const char *default_cpu, struct args *a, 
     *a = (struct args){.verify = true, .files = p.next};
     if (default_cpu && *default_cpu && !parse_cpu(default_cpu, &a->cpu))
         return say_wrong(wrong, "ZIPNN_CPU: no instruction set is called \"%.40s\"", default_cpu);
-    bool bench = p.next < p.end && strcmp(*p.next, "bench") == 0;
-    if (bench) {
-        a->operation = OP_BENCH;
-        a->verify = false; /* the coder alone is measured; the bytes it restores are compared all the same */
+    const struct command *command = p.next < p.end ? find_command(*p.next) : NULL;
+    if (command) {
+        a->operation = command->operation;
         p.next++;
     }
+    if (a->operation == OP_BENCH) a->verify = false; /* the coder alone is measured; what it restores is compared */
     while (p.next < p.end && !asks_only(a)) {
         char *text = *p.next++;
         if (strcmp(text, "--") == 0) break;
@@ -228,5 +254,5 @@ bool args_parse(int argc, char **argv, const char *default_cpu, struct args *a, 
         if (!ok) return false;
     }
     while (p.next < p.end) a->files[a->n_files++] = *p.next++;
-    return asks_only(a) || check(a, bench, wrong);
+    return asks_only(a) || check(a, command, wrong);
 }

@@ -7,7 +7,19 @@
 
 #include "zipnn/zipnn.h"
 
-enum operation { OP_COMPRESS, OP_RESTORE, OP_TEST, OP_LIST, OP_BENCH, OP_HELP, OP_VERSION };
+/* Options choose the first ones, the first word the commands. */
+enum operation {
+    OP_COMPRESS,
+    OP_RESTORE,
+    OP_TEST,
+    OP_LIST,
+    OP_HELP,
+    OP_VERSION,
+#define COMMAND(id, name, operands, output, help, manual) OP_##id,
+#include "commands.def"
+#undef COMMAND
+    N_OPERATIONS
+};
 
 struct args {
     enum operation operation;

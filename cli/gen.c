@@ -26,6 +26,16 @@ static const struct option options[] = {
 
 enum { N_OPTIONS = sizeof options / sizeof options[0] };
 
+static const struct command {
+    const char *name, *operands, *help, *manual;
+} commands[] = {
+#define COMMAND(id, name, operands, output, help, manual) {name, operands, help, manual},
+#include "commands.def"
+#undef COMMAND
+};
+
+enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
+
 static const char cpu_names[] = "best scalar avx2 avx512 neon";
 
 /* ---- manual page ------------------------------------------------------------------------------------------------- */
@@ -69,6 +79,13 @@ static void man_options(void) {
     }
 }
 
+static void man_commands(void) {
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        printf(".TP\n\\fBzipnn %s\\fR [\\fIOPTION\\fR]... \\fI%s\\fR\n", commands[i].name, commands[i].operands);
+        man_text(commands[i].manual);
+    }
+}
+
 static void man_exits(void) {
 #define EXIT(id, code, text) printf(".TP\n.B %d\n%s.\n", code, text);
 #include "exits.def"
@@ -100,6 +117,8 @@ static int print_man(const char *template) {
                    ZIPNN_VERSION_PATCH, version + strlen("@VERSION@"));
         else if (strcmp(line, "@OPTIONS@\n") == 0)
             man_options();
+        else if (strcmp(line, "@COMMANDS@\n") == 0)
+            man_commands();
         else if (strcmp(line, "@EXITS@\n") == 0)
             man_exits();
         else if (strcmp(line, "@SUFFIXES@\n") == 0)
@@ -147,8 +166,10 @@ static void print_bash(void) {
     bash_words();
     fputs(
         "' -- \"$cur\"))\n    else\n        compopt -o default\n        if ((COMP_CWORD == 1)); then\n"
-        "            COMPREPLY=($(compgen -W bench -- \"$cur\"))\n        fi\n    fi\n}\n\ncomplete -F _zipnn zipnn\n",
+        "            COMPREPLY=($(compgen -W '",
         stdout);
+    for (size_t i = 0; i < N_COMMANDS; i++) printf("%s%s", i ? " " : "", commands[i].name);
+    fputs("' -- \"$cur\"))\n        fi\n    fi\n}\n\ncomplete -F _zipnn zipnn\n", stdout);
 }
 
 /* One line of _arguments: "(-o --output)"{-o,--output}"[help]:OUT:_files" */
@@ -172,10 +193,12 @@ static void zsh_option(const struct option *o) {
 }
 
 static void print_zsh(void) {
-    fputs("#compdef zipnn\n\n_arguments -s -S \\\n", stdout);
+    fputs("#compdef zipnn\n\n_zipnn_first() {\n    local -a commands=(\n", stdout);
+    for (size_t i = 0; i < N_COMMANDS; i++) printf("        '%s:%s'\n", commands[i].name, commands[i].help);
+    fputs("    )\n    _describe command commands\n    _files\n}\n\n_arguments -s -S \\\n", stdout);
     for (size_t i = 0; i < N_OPTIONS; i++)
         if (!options[i].group) zsh_option(&options[i]);
-    fputs("    '*:file:_files'\n", stdout);
+    fputs("    '1: :_zipnn_first' '*:file:_files'\n", stdout);
 }
 
 static void fish_option(const struct option *o) {
@@ -193,8 +216,9 @@ static void fish_option(const struct option *o) {
 }
 
 static void print_fish(void) {
-    fputs("# fish completion for zipnn\ncomplete -c zipnn -n __fish_is_first_arg -a bench -d 'measure in memory'\n",
-          stdout);
+    fputs("# fish completion for zipnn\n", stdout);
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        printf("complete -c zipnn -n __fish_is_first_arg -a %s -d '%s'\n", commands[i].name, commands[i].help);
     for (size_t i = 0; i < N_OPTIONS; i++)
         if (!options[i].group) fish_option(&options[i]);
 }

@@ -18,32 +18,32 @@ static int refuse(const char *why) {
     return EXIT_USAGE;
 }
 
+static void print_version(const struct run *run) {
+    (void)run;
+    printf("zipnn %s\n", zipnn_version());
+}
+
+static void print_help(const struct run *run) {
+    (void)run;
+    usage_print();
+}
+
+/* What each operation does: once before the files, and with each of them. */
+static const struct work {
+    void (*begin)(const struct run *run);
+    void (*each)(struct run *run, const char *path);
+} works[N_OPERATIONS] = {
+    [OP_COMPRESS] = {NULL, convert_file},  [OP_RESTORE] = {NULL, convert_file}, [OP_TEST] = {NULL, test_file},
+    [OP_LIST] = {list_head, list_file},    [OP_HELP] = {print_help, NULL},      [OP_VERSION] = {print_version, NULL},
+    [OP_BENCH] = {bench_head, bench_file},
+};
+
 static int work(const struct args *args) {
+    const struct work *todo = &works[args->operation];
     struct run run;
     run_init(&run, args);
-    switch (args->operation) {
-        case OP_TEST:
-            walk_files(&run, test_file);
-            break;
-        case OP_LIST:
-            list_head(&run);
-            walk_files(&run, list_file);
-            break;
-        case OP_BENCH:
-            bench_head(&run);
-            walk_files(&run, bench_file);
-            break;
-        case OP_HELP:
-            usage_print();
-            break;
-        case OP_VERSION:
-            printf("zipnn %s\n", zipnn_version());
-            break;
-        case OP_COMPRESS:
-        case OP_RESTORE:
-            walk_files(&run, convert_file);
-            break;
-    }
+    if (todo->begin) todo->begin(&run);
+    if (todo->each) walk_files(&run, todo->each);
     run_end(&run);
     exit(run.exit_code); /* while `run` is alive: the thread that waits for signals looks at it */
 }

@@ -15,13 +15,22 @@ static void print_option(char letter, const char *name, const char *arg, const c
     printf("  %-20s %s\n", left, help);
 }
 
+static void print_command(const char *name, const char *operands, const char *help) {
+    char left[40];
+    snprintf(left, sizeof left, "%s %s", name, operands);
+    printf("  %-20s %s\n", left, help);
+}
+
 void usage_print(void) {
     puts(
         "Usage: zipnn [OPTION]... [FILE]...\n"
-        "       zipnn bench [OPTION]... FILE...\n"
+        "       zipnn COMMAND [OPTION]... FILE...\n"
         "Lossless compression of AI model weights. FILE becomes FILE.znn and is kept.\n"
-        "Without FILE, or with -, standard input goes to standard output. bench measures\n"
-        "in memory how fast FILE is compressed and restored.");
+        "Without FILE, or with -, standard input goes to standard output.\n"
+        "\nCommands (a file of such a name is ./NAME):");
+#define COMMAND(id, name, operands, output, help, manual) print_command(name, operands, help);
+#include "commands.def"
+#undef COMMAND
 #define GROUP(title) puts("\n" title ":");
 #define OPTION(id, letter, name, arg, complete, help, manual) print_option(letter, name, arg, help);
 #include "options.def"

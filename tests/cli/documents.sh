@@ -21,6 +21,13 @@ for option in $(grep -o -- '--[a-z0-9-]*' help | sort -u) --cpu; do
     check grep -qwF -- "-l ${option#--}" "$docs/zipnn.fish"
 done
 
+for command in $(sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p' help); do
+    check grep -qF -- "zipnn $command" "$docs/zipnn.1"
+    check grep -qwF -- "$command" "$docs/bash/zipnn"
+    check grep -qF -- "'$command:" "$docs/_zipnn"
+    check grep -qF -- "-a $command " "$docs/zipnn.fish"
+done
+
 # What bash would offer.
 COMP_WORDS=(zipnn --th) COMP_CWORD=1
 compopt() { :; }
@@ -30,4 +37,7 @@ _zipnn
 COMP_WORDS=(zipnn --cpu sc) COMP_CWORD=2
 _zipnn
 [ "${COMPREPLY[*]}" = scalar ] || fail "completion of --cpu sc: ${COMPREPLY[*]}"
+COMP_WORDS=(zipnn ben) COMP_CWORD=1
+_zipnn
+[ "${COMPREPLY[*]}" = bench ] || fail "completion of ben: ${COMPREPLY[*]}"
 finish
