@@ -1,5 +1,6 @@
 #include "args.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,18 @@ struct parser {
     char **next, **end;
     struct args *args;
     struct wrong *wrong;
+    bool given[N_OPTIONS];
+};
+
+/* Options that make sense with some operations only. */
+#define WITH(operation) (UINT64_C(1) << OP_##operation)
+static const struct {
+    enum option_id id;
+    uint64_t operations;
+} limited[] = {
+    {OPT_TENSOR, WITH(EXTRACT)},
+    {OPT_ROWS, WITH(EXTRACT)},
+    {OPT_RANGE, WITH(CAT)},
 };
 
 __attribute__((format(printf, 2, 3))) static bool say_wrong(struct wrong *wrong, const char *format, ...) {
@@ -103,6 +116,43 @@ static bool parse_dtype(const char *text, zipnn_dtype *dtype) {
     return false;
 }
 
+/* A number with nothing behind it but, for sizes, K, M, G or T: times 1024 and so on. */
+static bool parse_number(const char **text, uint64_t *number) {
+    static const char units[] = "KMGT";
+    char *end;
+    if (**text < '0' || **text > '9') return false;
+    errno = 0;
+    *number = strtoull(*text, &end, 10);
+    if (errno) return false;
+    const char *unit = *end ? strchr(units, *end) : NULL;
+    const unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+    if (*number > UINT64_MAX >> shift) return false;
+    *number <<= shift;
+    *text = end + (unit != NULL);
+    return true;
+}
+
+/* "5:9" is 5 to 8, "5:" from 5, ":9" up to 8, "5" itself alone. */
+static bool parse_rows(const char *text, struct span *span) {
+    *span = (struct span){.given = true};
+    if (*text != ':' && !parse_number(&text, &span->first)) return false;
+    span->end = span->first + 1;
+    if (*text != ':') return !*text && span->end;
+    if (!*++text) return span->open = true;
+    return parse_number(&text, &span->end) && !*text;
+}
+
+/* "OFF:LEN", "OFF:" to the end. */
+static bool parse_range(const char *text, struct span *span) {
+    uint64_t len;
+    *span = (struct span){.given = true};
+    if (!parse_number(&text, &span->first) || *text++ != ':') return false;
+    if (!*text) return span->open = true;
+    if (!parse_number(&text, &len) || *text || len > UINT64_MAX - span->first) return false;
+    span->end = span->first + len;
+    return true;
+}
+
 static void set_output(struct args *a, const char *value) {
     a->to_stdout = strcmp(value, "-") == 0 || strcmp(value, "/dev/stdout") == 0;
     a->output = a->to_stdout ? NULL : value;
@@ -146,6 +196,9 @@ static bool apply(struct args *a, enum option_id id, char letter, const char *va
     if (id == OPT_OUTPUT) set_output(a, value);
     if (id == OPT_THREADS) return parse_threads(value, &a->threads);
     if (id == OPT_CPU) return parse_cpu(value, &a->cpu);
+    if (id == OPT_TENSOR) a->tensor = value;
+    if (id == OPT_ROWS) return parse_rows(value, &a->rows);
+    if (id == OPT_RANGE) return parse_range(value, &a->range);
     if (id == OPT_DTYPE) return parse_dtype(value, &a->dtype);
     if (id == OPT_BASE) a->base = value;
     if (id == OPT_FORMAT) return a->old_format = strcmp(value, "zipnn") == 0;
@@ -182,6 +235,7 @@ static bool parse_long(struct parser *p, const char *text) {
     else if (o->arg[0])
         value = p->next < p->end ? *p->next++ : NULL;
     if (o->arg[0] && (!value || !*value)) return say_wrong(p->wrong, "option --%s needs a value %s", o->name, o->arg);
+    p->given[o->id] = true;
     return apply(p->args, o->id, '\0', value) ||
            say_wrong(p->wrong, "--%s: \"%s\" makes no sense here", o->name, value);
 }
@@ -197,6 +251,23 @@ static bool parse_letters(struct parser *p, const char *text) {
         if (!apply(p->args, o->id, *text, value))
             return say_wrong(p->wrong, "-%c: \"%s\" makes no sense here", *text, value);
         if (value || asks_only(p->args)) return true;
+    }
+    return true;
+}
+
+static const char *name_of(enum operation operation) {
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        if (commands[i].operation == operation) return commands[i].name;
+    return "";
+}
+
+static bool check_limited(const struct parser *p) {
+    for (size_t i = 0; i < sizeof limited / sizeof limited[0]; i++) {
+        if (!p->given[limited[i].id] || limited[i].operations >> p->args->operation & 1) continue;
+        unsigned first = 0;
+        while (!(limited[i].operations >> first & 1)) first++;
+        return say_wrong(p->wrong, "--%s goes with the command %s", options[limited[i].id].name,
+                         name_of((enum operation)first));
     }
     return true;
 }
@@ -220,11 +291,14 @@ static bool check_output(const struct args *a, const struct command *command, st
 }
 
 /* What cannot be meant. */
-static bool check(const struct args *a, const struct command *command, struct wrong *w) {
+static bool check(const struct parser *p, const struct command *command) {
+    const struct args *a = p->args;
+    struct wrong *w = p->wrong;
     if (command && a->operation != command->operation)
         return say_wrong(w, "%s is an operation of its own", command->name);
     if (command && a->n_files == 0) return say_wrong(w, "%s needs a FILE", command->name);
-    if (!check_output(a, command, w)) return false;
+    if (!check_limited(p) || !check_output(a, command, w)) return false;
+    if (a->operation == OP_EXTRACT && !a->tensor) return say_wrong(w, "extract needs --tensor NAME");
     if (a->old_format && a->operation != OP_COMPRESS) return say_wrong(w, "--format is for compressing");
     if (a->old_format && a->remove) return say_wrong(w, "--rm needs a result with digests, and old records have none");
     if (a->base && a->operation == OP_COMPRESS && !a->old_format)
@@ -233,7 +307,7 @@ static bool check(const struct args *a, const struct command *command, struct wr
 }
 
 bool args_parse(int argc, char **argv, const char *default_cpu, struct args *a, struct wrong *wrong) {
-    struct parser p = {argv + (argc > 0), argv + argc, a, wrong};
+    struct parser p = {argv + (argc > 0), argv + argc, a, wrong, {false}};
     *a = (struct args){.verify = true, .files = p.next};
     if (default_cpu && *default_cpu && !parse_cpu(default_cpu, &a->cpu))
         return say_wrong(wrong, "ZIPNN_CPU: no instruction set is called \"%.40s\"", default_cpu);
@@ -254,5 +328,5 @@ bool args_parse(int argc, char **argv, const char *default_cpu, struct args *a, 
         if (!ok) return false;
     }
     while (p.next < p.end) a->files[a->n_files++] = *p.next++;
-    return asks_only(a) || check(a, command, wrong);
+    return asks_only(a) || check(&p, command);
 }

@@ -21,6 +21,12 @@ enum operation {
     N_OPERATIONS
 };
 
+/* Of bytes or rows. */
+struct span {
+    bool given, open; /* open: to the end, whatever `end` */
+    uint64_t first, end;
+};
+
 struct args {
     enum operation operation;
     const char *output; /* NULL: named after the input */
@@ -28,11 +34,14 @@ struct args {
     int level;
     unsigned threads; /* 0: all processors */
     zipnn_cpu cpu;
-    bool old_format;   /* write what the Python package reads */
-    zipnn_dtype dtype; /* UNKNOWN: not given */
-    const char *base;  /* NULL: none */
-    int verbosity;     /* -1 quiet, 0, 1 verbose */
-    char **files;      /* "-" is standard input; points into argv */
+    bool old_format;    /* write what the Python package reads */
+    zipnn_dtype dtype;  /* UNKNOWN: not given */
+    const char *base;   /* NULL: none */
+    const char *tensor; /* extract: this one ... */
+    struct span rows;   /* ... and of it these */
+    struct span range;  /* cat: these bytes of the original */
+    int verbosity;      /* -1 quiet, 0, 1 verbose */
+    char **files;       /* "-" is standard input; points into argv */
     size_t n_files;
 };
 

@@ -6,6 +6,7 @@
 #include "bench.h"
 #include "convert.h"
 #include "exits.h"
+#include "extract.h"
 #include "list.h"
 #include "text.h"
 #include "usage.h"
@@ -35,7 +36,7 @@ static const struct work {
 } works[N_OPERATIONS] = {
     [OP_COMPRESS] = {NULL, convert_file},  [OP_RESTORE] = {NULL, convert_file}, [OP_TEST] = {NULL, test_file},
     [OP_LIST] = {list_head, list_file},    [OP_HELP] = {print_help, NULL},      [OP_VERSION] = {print_version, NULL},
-    [OP_BENCH] = {bench_head, bench_file},
+    [OP_BENCH] = {bench_head, bench_file}, [OP_EXTRACT] = {NULL, extract_file}, [OP_CAT] = {NULL, cat_file},
 };
 
 static int work(const struct args *args) {

@@ -299,7 +299,7 @@ typedef struct zipnn_archive_info {
     uint8_t sha256[32];
     int has_sha256;
     int level;      /* the level it was written with */
-    int unverified; /* non-zero: an old record, without level, chunks and digests */
+    int unverified; /* non-zero: an old record or a plain file, without level, chunks and digests */
 } zipnn_archive_info;
 
 typedef struct zipnn_tensor_info {
@@ -325,6 +325,11 @@ typedef struct zipnn_chunk_info {
  * context. */
 ZIPNN_API zipnn_status zipnn_archive_open(zipnn_ctx *ctx, const zipnn_source *source, zipnn_archive **archive,
                                           zipnn_error *err);
+
+/* Opens a model file that is not compressed behind the same face, so that its tensors can be listed and read. It has no
+ * chunks and no digests; a file that no reader recognises has no tensors. */
+ZIPNN_API zipnn_status zipnn_model_open(zipnn_ctx *ctx, const zipnn_source *source, zipnn_archive **archive,
+                                        zipnn_error *err);
 ZIPNN_API void zipnn_archive_close(zipnn_archive *archive);
 
 ZIPNN_API void zipnn_archive_get_info(const zipnn_archive *archive, zipnn_archive_info *info);
@@ -337,6 +342,25 @@ ZIPNN_API zipnn_status zipnn_archive_tensor(const zipnn_archive *archive, uint64
 ZIPNN_API zipnn_status zipnn_archive_find(const zipnn_archive *archive, const char *name, uint64_t *index,
                                           zipnn_error *err);
 
+/* How a chunk is coded: its bytes fall apart into planes, each coded on its own (doc/format.md, section 5). */
+typedef struct zipnn_coding {
+    const char *layout; /* "16R", "records" ..., as doc/format.md names it, or "?"; static string */
+    unsigned n_planes;  /* 0 when the layout is unknown */
+    struct {
+        const char *codec; /* "raw", "constant", "R16", "zstd" ..., or "?"; static string */
+        uint64_t original; /* bytes before coding */
+        uint64_t stored;   /* and after */
+    } planes[16];
+} zipnn_coding;
+
+/* Reads the first bytes of a chunk and decodes nothing. Damage is not noticed here. */
+ZIPNN_API zipnn_status zipnn_archive_coding(const zipnn_archive *archive, uint64_t chunk, zipnn_coding *coding,
+                                            zipnn_error *err);
+
+/* Index of the chunk that holds the original's byte `off`. */
+ZIPNN_API zipnn_status zipnn_archive_chunk_at(const zipnn_archive *archive, uint64_t off, uint64_t *chunk,
+                                              zipnn_error *err);
+
 /* Reads original bytes [off, off + len) into dst, decoding only the chunks they touch. */
 ZIPNN_API zipnn_status zipnn_archive_read(zipnn_archive *archive, uint64_t off, uint64_t len, void *dst,
                                           zipnn_error *err);
@@ -344,6 +368,11 @@ ZIPNN_API zipnn_status zipnn_archive_read(zipnn_archive *archive, uint64_t off, 
 /* Reads a whole tensor; cap must be at least its length. */
 ZIPNN_API zipnn_status zipnn_archive_read_tensor(zipnn_archive *archive, uint64_t index, void *dst, size_t cap,
                                                  zipnn_error *err);
+
+/* Reads rows [first, first + n) of a tensor, along its first dimension, into dst; cap must be at least what they take,
+ * their share of the tensor's length. */
+ZIPNN_API zipnn_status zipnn_archive_read_rows(zipnn_archive *archive, uint64_t index, uint64_t first, uint64_t n,
+                                               void *dst, size_t cap, zipnn_error *err);
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 

@@ -1,22 +1,9 @@
 /* Archives opened for listing and random access. */
+#include "api/archive.h"
+
 #include <stdlib.h>
 
-#include "api/context.h"
-#include "api/old_input.h"
 #include "readers/readers.h"
-
-struct zipnn_archive {
-    zipnn_ctx *ctx;
-    struct zn_input in;
-    struct zn_old_input old; /* with `legacy` set: in this format, and of `toc` only the length of the original holds */
-    struct zn_toc toc;
-    struct zn_place *places; /* of the frames that hold chunks */
-    uint64_t n_chunks;
-    struct zn_plan plan;
-    size_t *by_name;     /* indices of tensors, sorted by name */
-    uint8_t *held;       /* the chunk that was last read in part: small tensors that share one are decoded once */
-    uint64_t held_index; /* of that chunk, NOTHING_HELD for none */
-};
 
 #define NOTHING_HELD UINT64_MAX
 
@@ -114,11 +101,18 @@ static zipnn_status open_parts(zipnn_archive *a, zipnn_error *err) {
     return ZIPNN_OK;
 }
 
-zipnn_status zipnn_archive_open(zipnn_ctx *ctx, const zipnn_source *source, zipnn_archive **archive, zipnn_error *err) {
+static zipnn_status open_plain(zipnn_archive *a, zipnn_error *err) {
+    a->plain = true;
+    a->toc.index.original = a->in.length;
+    return plan_original(a, err);
+}
+
+static zipnn_status open_by(zipnn_status (*parts)(zipnn_archive *a, zipnn_error *err), zipnn_ctx *ctx,
+                            const zipnn_source *source, zipnn_archive **archive, zipnn_error *err) {
     struct zn_input in;
     zn_clear_error(err);
     if (!ctx || !source || !archive)
-        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_archive_open: a pointer is NULL");
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "opening an archive: a pointer is NULL");
     if (!source->read_at)
         return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "random access needs a source with read_at");
     ZN_TRY(zn_input_of_source(source, &in, err));
@@ -129,12 +123,20 @@ zipnn_status zipnn_archive_open(zipnn_ctx *ctx, const zipnn_source *source, zipn
     a->in = in;
     a->held_index = NOTHING_HELD;
     zn_plan_init(&a->plan, &ctx->engine.alloc);
-    zipnn_status status = open_parts(a, err);
+    zipnn_status status = parts(a, err);
     if (status == ZIPNN_OK)
         *archive = a;
     else
         zipnn_archive_close(a);
     return status;
+}
+
+zipnn_status zipnn_archive_open(zipnn_ctx *ctx, const zipnn_source *source, zipnn_archive **archive, zipnn_error *err) {
+    return open_by(open_parts, ctx, source, archive, err);
+}
+
+zipnn_status zipnn_model_open(zipnn_ctx *ctx, const zipnn_source *source, zipnn_archive **archive, zipnn_error *err) {
+    return open_by(open_plain, ctx, source, archive, err);
 }
 
 void zipnn_archive_close(zipnn_archive *a) {
@@ -160,7 +162,7 @@ void zipnn_archive_get_info(const zipnn_archive *a, zipnn_archive_info *info) {
                                  .container = a->old.legacy ? "zipnn 0.x" : a->plan.container,
                                  .has_sha256 = a->toc.index.has_sha256,
                                  .level = a->toc.header.level,
-                                 .unverified = a->old.legacy != NULL};
+                                 .unverified = a->old.legacy != NULL || a->plain};
     memcpy(info->xxh3, a->toc.index.xxh3, sizeof info->xxh3);
     if (info->has_sha256) memcpy(info->sha256, a->toc.index.sha256, sizeof info->sha256);
 }
@@ -175,8 +177,7 @@ zipnn_status zipnn_archive_chunk(const zipnn_archive *a, uint64_t index, zipnn_c
     return ZIPNN_OK;
 }
 
-/* Index of the chunk that holds original byte `off`, which lies inside the original. */
-static uint64_t chunk_at(const zipnn_archive *a, uint64_t off) {
+uint64_t zn_archive_chunk_at(const zipnn_archive *a, uint64_t off) {
     uint64_t lo = 0, hi = a->n_chunks;
     while (hi - lo > 1) {
         uint64_t mid = lo + (hi - lo) / 2;
@@ -192,8 +193,9 @@ static uint64_t chunk_at(const zipnn_archive *a, uint64_t off) {
 static uint64_t stored_bytes(const zipnn_archive *a, uint64_t off, uint64_t len) {
     uint64_t stored = 0, end = off + len;
     if (len == 0 || off >= a->toc.index.original) return 0;
+    if (a->plain) return ZN_MIN(len, a->toc.index.original - off);
     if (a->old.legacy) return zn_legacy_stored(a->old.legacy, off, len);
-    for (uint64_t i = chunk_at(a, off); i < a->n_chunks && a->places[i].off < end; i++) {
+    for (uint64_t i = zn_archive_chunk_at(a, off); i < a->n_chunks && a->places[i].off < end; i++) {
         const struct zn_place *p = &a->places[i];
         uint64_t from = ZN_MAX(off, p->off), to = ZN_MIN(end, p->off + p->frame.orig_len);
         stored += zn_frame_size(&p->frame) * (to - from) / p->frame.orig_len;
@@ -201,7 +203,7 @@ static uint64_t stored_bytes(const zipnn_archive *a, uint64_t off, uint64_t len)
     return stored;
 }
 
-static zipnn_status find_tensor(const zipnn_archive *a, uint64_t index, const struct zn_tensor **t, zipnn_error *err) {
+zipnn_status zn_archive_tensor(const zipnn_archive *a, uint64_t index, const struct zn_tensor **t, zipnn_error *err) {
     if (index >= a->plan.n_tensors)
         return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "tensor %llu of %zu", (unsigned long long)index,
                        a->plan.n_tensors);
@@ -212,7 +214,7 @@ static zipnn_status find_tensor(const zipnn_archive *a, uint64_t index, const st
 zipnn_status zipnn_archive_tensor(const zipnn_archive *a, uint64_t index, zipnn_tensor_info *info, zipnn_error *err) {
     const struct zn_tensor *t = NULL;
     zn_clear_error(err);
-    ZN_TRY(find_tensor(a, index, &t, err));
+    ZN_TRY(zn_archive_tensor(a, index, &t, err));
     *info = (zipnn_tensor_info){.name = a->plan.names + t->name,
                                 .dtype = t->dtype,
                                 .rank = t->rank,
@@ -318,6 +320,14 @@ static zipnn_status read_whole(zipnn_archive *a, const struct range *range, uint
     return status;
 }
 
+static zipnn_status read_plain(const zipnn_archive *a, uint64_t off, uint64_t len, uint8_t *dst, zipnn_error *err) {
+    const uint8_t *bytes;
+    if (len > SIZE_MAX) return zn_fail(err, ZIPNN_E_LIMIT, off, "%llu bytes at once", (unsigned long long)len);
+    ZN_TRY(zn_input_at(&a->in, off, (size_t)len, dst, &bytes, err));
+    if (bytes != dst) memcpy(dst, bytes, (size_t)len);
+    return ZIPNN_OK;
+}
+
 zipnn_status zipnn_archive_read(zipnn_archive *a, uint64_t off, uint64_t len, void *dst, zipnn_error *err) {
     uint64_t original = a->toc.index.original;
     zn_clear_error(err);
@@ -326,9 +336,10 @@ zipnn_status zipnn_archive_read(zipnn_archive *a, uint64_t off, uint64_t len, vo
                        (unsigned long long)off, (unsigned long long)(off + len), (unsigned long long)original);
     if (len == 0) return ZIPNN_OK;
     if (a->old.legacy) return zn_old_input_read(a->ctx, &a->old, off, len, dst, err);
+    if (a->plain) return read_plain(a, off, len, dst, err);
     ZN_TRY(zn_engine_prepare(&a->ctx->engine, a->toc.header.max_chunk, ZN_USE_DECODE, err));
     struct range r = {off, off + len, dst};
-    uint64_t first = chunk_at(a, off), end = chunk_at(a, r.end - 1) + 1;
+    uint64_t first = zn_archive_chunk_at(a, off), end = zn_archive_chunk_at(a, r.end - 1) + 1;
     bool cut_front = off > a->places[first].off, cut_back = r.end < chunk_end(a, end - 1);
     bool alone = end - first == 1;
     if (cut_front || (alone && cut_back)) ZN_TRY(read_part(a, &r, first++, err));
@@ -340,9 +351,37 @@ zipnn_status zipnn_archive_read(zipnn_archive *a, uint64_t off, uint64_t len, vo
 zipnn_status zipnn_archive_read_tensor(zipnn_archive *a, uint64_t index, void *dst, size_t cap, zipnn_error *err) {
     const struct zn_tensor *t = NULL;
     zn_clear_error(err);
-    ZN_TRY(find_tensor(a, index, &t, err));
+    ZN_TRY(zn_archive_tensor(a, index, &t, err));
     if (t->len > cap)
         return zn_fail(err, ZIPNN_E_SPACE, ZN_NOWHERE, "tensor of %llu bytes, the buffer has %zu",
                        (unsigned long long)t->len, cap);
     return zipnn_archive_read(a, t->off, t->len, dst, err);
+}
+
+/* Where rows of a tensor lie. */
+static zipnn_status find_rows(const struct zn_plan *plan, const struct zn_tensor *t, uint64_t first, uint64_t n,
+                              struct range *r, zipnn_error *err) {
+    const uint64_t rows = t->rank ? plan->dims[t->shape] : 1;
+    if (first > rows || n > rows - first)
+        return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "rows %llu to %llu of a tensor of %llu",
+                       (unsigned long long)first, (unsigned long long)(first + n), (unsigned long long)rows);
+    if (rows && t->len % rows)
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "the %llu rows of this tensor are no whole bytes",
+                       (unsigned long long)rows);
+    const uint64_t row = rows ? t->len / rows : 0;
+    *r = (struct range){.off = t->off + first * row, .end = t->off + (first + n) * row};
+    return ZIPNN_OK;
+}
+
+zipnn_status zipnn_archive_read_rows(zipnn_archive *a, uint64_t index, uint64_t first, uint64_t n, void *dst,
+                                     size_t cap, zipnn_error *err) {
+    const struct zn_tensor *t = NULL;
+    struct range r = {0, 0, dst};
+    zn_clear_error(err);
+    ZN_TRY(zn_archive_tensor(a, index, &t, err));
+    ZN_TRY(find_rows(&a->plan, t, first, n, &r, err));
+    if (r.end - r.off > cap)
+        return zn_fail(err, ZIPNN_E_SPACE, ZN_NOWHERE, "rows of %llu bytes, the buffer has %zu",
+                       (unsigned long long)(r.end - r.off), cap);
+    return zipnn_archive_read(a, r.off, r.end - r.off, dst, err);
 }

@@ -144,6 +144,89 @@ static void chunks_tile_the_original(void **state) {
     assert_true(at == f->original_len);
 }
 
+static void codings_add_up(void **state) {
+    struct fixture *f = *state;
+    zipnn_archive_info info;
+    zipnn_coding coding;
+    uint64_t index;
+    zipnn_archive_get_info(f->archive, &info);
+    for (uint64_t i = 0; i < info.n_chunks; i++) {
+        zipnn_chunk_info chunk;
+        uint64_t original = 0, stored = 0;
+        assert_int_equal(zipnn_archive_chunk(f->archive, i, &chunk, NULL), ZIPNN_OK);
+        assert_int_equal(zipnn_archive_coding(f->archive, i, &coding, NULL), ZIPNN_OK);
+        assert_true(coding.n_planes >= 1 && coding.layout[0] != '?');
+        for (unsigned p = 0; p < coding.n_planes; p++) {
+            assert_true(coding.planes[p].codec[0] != '?');
+            original += coding.planes[p].original;
+            stored += coding.planes[p].stored;
+        }
+        assert_true(stored <= chunk.stored && chunk.stored - stored < 200);
+        /* The five bits of an exponent of fp16 take a byte. */
+        assert_true(original <= chunk.length + chunk.length / 4 && original + 16 > chunk.length);
+        assert_int_equal(zipnn_archive_chunk_at(f->archive, chunk.offset, &index, NULL), ZIPNN_OK);
+        assert_true(index == i);
+        assert_int_equal(zipnn_archive_chunk_at(f->archive, chunk.offset + chunk.length - 1, &index, NULL), ZIPNN_OK);
+        assert_true(index == i);
+    }
+    assert_int_equal(zipnn_archive_coding(f->archive, 1, &coding, NULL), ZIPNN_OK);
+    assert_string_equal(coding.layout, "16R");
+    assert_int_equal(zipnn_archive_coding(f->archive, info.n_chunks, &coding, NULL), ZIPNN_E_NOT_FOUND);
+    assert_int_equal(zipnn_archive_chunk_at(f->archive, info.original, &index, NULL), ZIPNN_E_NOT_FOUND);
+}
+
+static void rows(void **state) {
+    struct fixture *f = *state;
+    uint64_t random = 4;
+    for (uint64_t i = 0; i < N_TENSORS; i++) {
+        zipnn_tensor_info t;
+        assert_int_equal(zipnn_archive_tensor(f->archive, i, &t, NULL), ZIPNN_OK);
+        const uint64_t n_rows = t.shape[0], row = n_rows ? t.length / n_rows : 0;
+        for (unsigned k = 0; k < 20; k++) {
+            const uint64_t first = zt_random(&random) % (n_rows + 1), n = zt_random(&random) % (n_rows - first + 1);
+            const size_t len = (size_t)(n * row);
+            struct guard g = guard_make(len + 1);
+            uint8_t *dst = guard_high(&g, len);
+            assert_int_equal(zipnn_archive_read_rows(f->archive, i, first, n, dst, len, NULL), ZIPNN_OK);
+            assert_memory_equal(dst, f->original + t.offset + first * row, len);
+            if (len)
+                assert_int_equal(zipnn_archive_read_rows(f->archive, i, first, n, dst, len - 1, NULL), ZIPNN_E_SPACE);
+            guard_free(&g);
+        }
+        uint8_t byte;
+        assert_int_equal(zipnn_archive_read_rows(f->archive, i, n_rows, 1, &byte, 1, NULL), ZIPNN_E_NOT_FOUND);
+        assert_int_equal(zipnn_archive_read_rows(f->archive, i, 1, UINT64_MAX, &byte, 1, NULL), ZIPNN_E_NOT_FOUND);
+    }
+    assert_int_equal(zipnn_archive_read_rows(f->archive, N_TENSORS, 0, 0, NULL, 0, NULL), ZIPNN_E_NOT_FOUND);
+}
+
+/* The original as it is, behind the same face. */
+static void plain_models_are_read_too(void **state) {
+    struct fixture *f = *state;
+    struct zt_input in = {.data = f->original, .len = f->original_len};
+    const zipnn_source source = zt_file(&in);
+    zipnn_archive *plain;
+    zipnn_archive_info info;
+    zipnn_coding coding;
+    assert_int_equal(zipnn_archive_open(f->ctx, &source, &plain, NULL), ZIPNN_E_FORMAT);
+    assert_int_equal(zipnn_model_open(f->ctx, &source, &plain, NULL), ZIPNN_OK);
+    zipnn_archive_get_info(plain, &info);
+    assert_true(info.original == f->original_len && info.n_tensors == N_TENSORS && info.n_chunks == 0);
+    assert_true(info.unverified);
+    for (size_t i = 0; i < N_TENSORS; i++) {
+        uint64_t index;
+        zipnn_tensor_info t;
+        assert_int_equal(zipnn_archive_find(plain, tensors[i].name, &index, NULL), ZIPNN_OK);
+        assert_int_equal(zipnn_archive_tensor(plain, index, &t, NULL), ZIPNN_OK);
+        assert_true(t.stored == t.length && t.length == size_of(&tensors[i]));
+        assert_int_equal(zipnn_archive_read_tensor(plain, index, f->restored, MAX_FILE, NULL), ZIPNN_OK);
+        assert_memory_equal(f->restored, f->original + t.offset, t.length);
+    }
+    assert_int_equal(zipnn_archive_coding(plain, 0, &coding, NULL), ZIPNN_E_NOT_FOUND);
+    assert_int_equal(zipnn_archive_read(plain, f->original_len, 1, f->restored, NULL), ZIPNN_E_NOT_FOUND);
+    zipnn_archive_close(plain);
+}
+
 static void random_ranges(void **state) {
     struct fixture *f = *state;
     struct guard g = guard_make(MAX_FILE);
@@ -223,6 +306,9 @@ int main(void) {
         cmocka_unit_test(every_tensor_is_found_and_read),
         cmocka_unit_test(what_is_not_there),
         cmocka_unit_test(chunks_tile_the_original),
+        cmocka_unit_test(codings_add_up),
+        cmocka_unit_test(rows),
+        cmocka_unit_test(plain_models_are_read_too),
         cmocka_unit_test(random_ranges),
         cmocka_unit_test(only_touched_chunks_are_read),
         cmocka_unit_test(other_originals_have_no_tensors),

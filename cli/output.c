@@ -1,0 +1,50 @@
+#include "output.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { WINDOW = 32 << 20 }; /* read at a time: enough for all threads */
+
+zipnn_status output_open(struct run *run, const char *path, struct output *out, zipnn_error *err) {
+    const struct args *args = run->args;
+    *out = (struct output){.run = run};
+    interrupt_start(&run->interrupt);
+    if (!path && !args->force && isatty(STDOUT_FILENO))
+        return run_fail(err, ZIPNN_E_ARGUMENT, "bytes are not written to a terminal: use -o, a redirection or -f");
+    const unsigned flags = (args->force ? ZIPNN_FILE_REPLACE : 0U) | (args->sync ? ZIPNN_FILE_SYNC : 0U);
+    zipnn_status st = path ? zipnn_file_create(path, NULL, flags, &out->file, err)
+                           : zipnn_file_from_fd(STDOUT_FILENO, "stdout", &out->file, err);
+    if (st != ZIPNN_OK) return st;
+    zipnn_file_sink(out->file, &out->sink);
+    interrupt_watch(&run->interrupt, out->file);
+    return ZIPNN_OK;
+}
+
+zipnn_status output_put(struct output *out, const void *bytes, size_t len, zipnn_error *err) {
+    return len ? out->sink.write(out->sink.user, bytes, len, err) : ZIPNN_OK;
+}
+
+zipnn_status output_end(struct output *out, zipnn_status st, zipnn_error *err) {
+    if (!out->file) return st;
+    if (st == ZIPNN_OK) st = zipnn_file_commit(out->file, err);
+    if (st != ZIPNN_OK) zipnn_file_discard(out->file);
+    interrupt_watch(&out->run->interrupt, NULL);
+    zipnn_file_close(out->file);
+    out->file = NULL;
+    return st;
+}
+
+zipnn_status output_put_range(struct output *out, zipnn_archive *archive, uint64_t off, uint64_t len,
+                              zipnn_error *err) {
+    const size_t window = len < WINDOW ? (size_t)len : WINDOW;
+    unsigned char *bytes = malloc(window + 1);
+    zipnn_status st = bytes ? ZIPNN_OK : run_fail(err, ZIPNN_E_MEMORY, "no memory for %zu bytes", window);
+    for (uint64_t done = 0; done < len && st == ZIPNN_OK;) {
+        const size_t n = len - done < window ? (size_t)(len - done) : window;
+        st = zipnn_archive_read(archive, off + done, n, bytes, err);
+        if (st == ZIPNN_OK) st = output_put(out, bytes, n, err);
+        done += n;
+    }
+    free(bytes);
+    return st;
+}

@@ -1,0 +1,25 @@
+/* What a command writes: a new file that appears when it is complete, or standard output. */
+#ifndef ZIPNN_CLI_OUTPUT_H
+#define ZIPNN_CLI_OUTPUT_H
+
+#include "run.h"
+
+struct output {
+    struct run *run;
+    zipnn_file *file;
+    zipnn_sink sink;
+};
+
+/* Starts writing `path`, or standard output for NULL; a terminal only with -f. */
+zipnn_status output_open(struct run *run, const char *path, struct output *out, zipnn_error *err);
+
+/* Appends. */
+zipnn_status output_put(struct output *out, const void *bytes, size_t len, zipnn_error *err);
+
+/* Gives the file its name if `st` is ZIPNN_OK, removes it otherwise, and closes. Answers the status that remains. */
+zipnn_status output_end(struct output *out, zipnn_status st, zipnn_error *err);
+
+/* Appends original bytes [off, off + len) of an archive, some at a time. */
+zipnn_status output_put_range(struct output *out, zipnn_archive *archive, uint64_t off, uint64_t len, zipnn_error *err);
+
+#endif

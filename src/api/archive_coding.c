@@ -1,0 +1,26 @@
+/* How the chunks of an archive are coded. */
+#include "api/archive.h"
+#include "chunk/describe.h"
+
+zipnn_status zipnn_archive_coding(const zipnn_archive *a, uint64_t index, zipnn_coding *coding, zipnn_error *err) {
+    uint8_t buf[ZN_DESCRIBE_LEN];
+    const uint8_t *head;
+    zn_clear_error(err);
+    if (index >= a->n_chunks)
+        return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "chunk %llu of %llu", (unsigned long long)index,
+                       (unsigned long long)a->n_chunks);
+    const struct zn_place *p = &a->places[index];
+    const size_t len = (size_t)ZN_MIN(p->frame.body_len, (uint32_t)sizeof buf);
+    ZN_TRY(zn_input_at(&a->in, p->at + ZN_FRAME_LEN, len, buf, &head, err));
+    zn_chunk_describe(head, len, p->frame.orig_len, coding);
+    return ZIPNN_OK;
+}
+
+zipnn_status zipnn_archive_chunk_at(const zipnn_archive *a, uint64_t off, uint64_t *index, zipnn_error *err) {
+    zn_clear_error(err);
+    if (a->n_chunks == 0 || off >= a->toc.index.original)
+        return zn_fail(err, ZIPNN_E_NOT_FOUND, off, "no chunk holds byte %llu of an original of %llu",
+                       (unsigned long long)off, (unsigned long long)a->toc.index.original);
+    *index = zn_archive_chunk_at(a, off);
+    return ZIPNN_OK;
+}

@@ -1,0 +1,55 @@
+#include "chunk/describe.h"
+
+#include "chunk/layout.h"
+#include "chunk/records.h"
+#include "codec/codec.h"
+
+static const char *const layout_names[ZN_N_LAYOUTS] = {
+    [ZN_LAYOUT_8] = "8",     [ZN_LAYOUT_16] = "16",   [ZN_LAYOUT_16R] = "16R",
+    [ZN_LAYOUT_32] = "32",   [ZN_LAYOUT_32R] = "32R", [ZN_LAYOUT_64] = "64",
+    [ZN_LAYOUT_64R] = "64R", [ZN_LAYOUT_F16] = "F16", [ZN_LAYOUT_RECORDS] = "records",
+};
+
+static const char *const codec_names[ZN_N_CODECS] = {
+    [ZN_CODEC_RAW] = "raw",   [ZN_CODEC_CONSTANT] = "constant", [ZN_CODEC_R16] = "R16",
+    [ZN_CODEC_ZSTD] = "zstd", [ZN_CODEC_NIBBLES] = "nibbles",
+};
+
+/* The sizes of the planes, from what precedes the edges; answers the width of an element, 0 for an unknown layout. */
+static uint32_t measure_words(zipnn_coding *coding, uint8_t layout, size_t len) {
+    const struct zn_layout_info *info = &zn_layouts[layout];
+    coding->n_planes = info->n_planes;
+    for (unsigned p = 0; p < info->n_planes; p++)
+        coding->planes[p].original = zn_plane_size((enum zn_layout)layout, p, len / info->width);
+    return info->width;
+}
+
+static uint32_t measure_records(zipnn_coding *coding, struct zn_cur *cur, size_t len) {
+    struct zn_record record;
+    if (zn_record_read(cur, 0, &record, NULL) != ZIPNN_OK) return 0;
+    const uint32_t width = zn_record_width(&record);
+    for (unsigned f = 0; f < record.n_fields; f++)
+        for (unsigned i = 0; i < zn_field_planes(&record.field[f]); i++)
+            coding->planes[coding->n_planes++].original = len / width * record.field[f].len;
+    return width;
+}
+
+void zn_chunk_describe(const uint8_t *head, size_t len, uint32_t orig_len, zipnn_coding *coding) {
+    struct zn_cur cur = zn_cur_of(head, len);
+    *coding = (zipnn_coding){.layout = "?"};
+    zn_cur_u8(&cur);
+    const uint8_t layout = zn_cur_u8(&cur), edge = zn_cur_u8(&cur);
+    zn_cur_u8(&cur);
+    if (!zn_cur_ok(&cur) || layout >= ZN_N_LAYOUTS || edge > orig_len) return;
+    coding->layout = layout_names[layout];
+    const size_t inner = orig_len - edge;
+    const uint32_t width =
+        layout == ZN_LAYOUT_RECORDS ? measure_records(coding, &cur, inner) : measure_words(coding, layout, inner);
+    if (width) zn_cur_take(&cur, edge + inner % width);
+    for (unsigned p = 0; p < coding->n_planes; p++) {
+        const uint8_t codec = zn_cur_u8(&cur);
+        coding->planes[p].codec = codec < ZN_N_CODECS ? codec_names[codec] : "?";
+        coding->planes[p].stored = zn_cur_u32(&cur);
+    }
+    if (!zn_cur_ok(&cur)) coding->n_planes = 0;
+}

@@ -1,0 +1,77 @@
+# Parts of an original: tensors, rows, ranges of bytes, from archives and from plain model files.
+. "$(dirname "$0")/cli_lib.sh"
+
+model 20000 m
+zipnn m
+head_len=$(($(stat -c %s m) - 20001 * 128))
+tail -c +$((head_len + 1)) m >data
+head -c $((20000 * 128)) data >a
+
+for file in m m.znn; do
+    expect 0 zipnn extract $file --tensor a.weight -o out -f
+    check cmp out a
+    zipnn extract $file --tensor b >out2
+    tail -c 128 m | cmp - out2 || fail "tensor b of $file"
+    # rows ARGUMENT FIRST COUNT
+    rows() {
+        expect 0 zipnn extract $file --tensor a.weight --rows "$1" -fo out
+        tail -c +$(($2 * 128 + 1)) a | head -c $(($3 * 128)) | cmp - out || fail "rows $1 of $file"
+    }
+    rows 0:20000 0 20000
+    rows 5:9 5 4
+    rows 4099:4100 4099 1
+    rows 19999 19999 1
+    rows 19990: 19990 10
+    rows :3 0 3
+    rows 7:7 7 0
+    expect 1 zipnn extract $file --tensor a.weight --rows 3:20001 -o no
+    says "rows 3 to 20001 of a tensor of 20000"
+    expect 1 zipnn extract $file --tensor a.weight --rows 4:3 -o no
+    expect 1 zipnn extract $file --tensor nothing -o no
+    says 'no tensor is named "nothing"'
+done
+check test ! -e no
+
+for range in 0:1 0:100 7:4096 1M:1K 1000000: "$(stat -c %s m):0"; do
+    expect 0 zipnn cat m.znn --range $range -fo out
+    from=${range%:*} len=${range#*:}
+    from=$(numfmt --from=iec "$from") len=$(numfmt --from=iec "${len:-1G}")
+    tail -c +$((from + 1)) m | head -c "$len" | cmp - out || fail "range $range"
+done
+zipnn cat m.znn | cmp - m || fail "cat of everything"
+zipnn cat m.znn m.znn | cmp - <(cat m m) || fail "cat of two"
+expect 1 zipnn cat m.znn --range 3000000:1
+says "of an original of"
+
+# Arrays.
+if python3 -c 'import numpy' 2>/dev/null; then
+    expect 0 zipnn extract m.znn --tensor a.weight --rows 10:30 -o a.npy
+    says "numpy has no BF16: the array holds the same bits as uint16"
+    check python3 -c '
+import numpy
+a = numpy.load("a.npy")
+assert a.dtype == "uint16" and a.shape == (20, 64), (a.dtype, a.shape)
+assert a.tobytes() == open("a", "rb").read()[10 * 128:30 * 128]
+'
+fi
+
+# Command lines that make no sense.
+for line in "extract m.znn" "extract m.znn --tensor" "extract m.znn --tensor a --rows x" "cat m.znn --rows 1:2" \
+    "extract m.znn --tensor a --rows 1:2:3" "cat m.znn --range 5" "cat m.znn --range 1:99999999999999999999" \
+    "cat m.znn --range 20000000T:1" "-d m.znn --tensor a" "extract --tensor a" "cat"; do
+    expect 2 zipnn $line
+done
+expect 3 zipnn cat m
+expect 1 zipnn extract missing --tensor a -o no
+
+# Damage in one chunk leaves the others readable.
+size=$(stat -c %s m.znn)
+cp m.znn hurt
+printf 'XXXX' | dd of=hurt bs=1 seek=$((size / 3)) conv=notrunc 2>/dev/null
+expect 3 zipnn extract hurt --tensor a.weight -o no
+says "checksum"
+check test ! -e no
+expect 0 zipnn extract hurt --tensor b -fo out
+check cmp out out2
+no_temporaries
+finish
