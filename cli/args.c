@@ -187,7 +187,7 @@ static void set_flag(struct args *a, enum option_id id, char letter) {
     if (id == OPT_SHA256) a->sha256 = true;
     if (id == OPT_NO_VERIFY) a->verify = false;
     if (id == OPT_QUIET) a->verbosity = -1;
-    if (id == OPT_VERBOSE) a->verbosity = 1;
+    if (id == OPT_VERBOSE) a->verbosity = a->verbosity > 0 ? 2 : 1;
     if (id == OPT_JSON) a->json = true;
 }
 

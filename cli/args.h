@@ -40,7 +40,7 @@ struct args {
     const char *tensor; /* extract: this one ... */
     struct span rows;   /* ... and of it these */
     struct span range;  /* cat: these bytes of the original */
-    int verbosity;      /* -1 quiet, 0, 1 verbose */
+    int verbosity;      /* -1 quiet, 0, 1 verbose, 2 more so */
     char **files;       /* "-" is standard input; points into argv */
     size_t n_files;
 };

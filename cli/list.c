@@ -3,7 +3,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "convert.h"
+#include "coding.h"
+#include "opened.h"
 #include "text.h"
 
 void list_head(const struct run *run) {
@@ -16,35 +17,64 @@ static void put_shape(const zipnn_tensor_info *t, const char *between) {
     putchar(']');
 }
 
-static void put_json_tensor(const zipnn_tensor_info *t) {
+static void put_json_tensor(const zipnn_tensor_info *t, const struct coding_text *coding) {
     fputs("{\"name\":", stdout);
     text_put_json(stdout, t->name);
     printf(",\"dtype\":\"%s\",\"shape\":", zipnn_dtype_name(t->dtype));
     put_shape(t, ",");
-    printf(",\"offset\":%" PRIu64 ",\"original\":%" PRIu64 ",\"stored\":%" PRIu64 "}", t->offset, t->length, t->stored);
+    printf(",\"offset\":%" PRIu64 ",\"original\":%" PRIu64 ",\"stored\":%" PRIu64, t->offset, t->length, t->stored);
+    if (coding->n)
+        printf(",\"coding\":\"%s\",\"first_chunk\":%" PRIu64 ",\"n_chunks\":%" PRIu64, coding->text, coding->first,
+               coding->n);
+    putchar('}');
 }
 
-static void put_tensor(const zipnn_tensor_info *t) {
+static void put_tensor(const zipnn_tensor_info *t, const struct coding_text *coding) {
     printf("%10s %10s %6.2f%%  %-10s ", text_size(t->length).text, text_size(t->stored).text,
            text_percent(t->stored, t->length), zipnn_dtype_name(t->dtype));
     text_put(stdout, t->name);
     putchar(' ');
     put_shape(t, ", ");
+    if (coding->n) printf("  %s", coding->text);
     putchar('\n');
 }
 
 static zipnn_status put_tensors(const struct run *run, const zipnn_archive *archive, uint64_t n, zipnn_error *err) {
     for (uint64_t i = 0; i < n; i++) {
         zipnn_tensor_info t;
+        struct coding_text coding;
         zipnn_status st = zipnn_archive_tensor(archive, i, &t, err);
+        if (st == ZIPNN_OK) st = coding_of(archive, t.offset, t.length, &coding, err);
         if (st != ZIPNN_OK) return st;
         if (run->args->json) {
             if (i) putchar(',');
-            put_json_tensor(&t);
+            put_json_tensor(&t, &coding);
         } else {
-            put_tensor(&t);
+            put_tensor(&t, &coding);
         }
     }
+    return ZIPNN_OK;
+}
+
+/* Chunks with their checks: what identifies stored bytes without decoding them. */
+static zipnn_status put_chunks(const struct run *run, const zipnn_archive *archive, uint64_t n, zipnn_error *err) {
+    if (run->args->json) fputs(",\"chunks\":[", stdout);
+    for (uint64_t i = 0; i < n; i++) {
+        zipnn_chunk_info c;
+        struct coding_text coding;
+        zipnn_status st = zipnn_archive_chunk(archive, i, &c, err);
+        if (st == ZIPNN_OK) st = coding_of(archive, c.offset, c.length, &coding, err);
+        if (st != ZIPNN_OK) return st;
+        if (run->args->json)
+            printf("%s{\"offset\":%" PRIu64 ",\"original\":%" PRIu64 ",\"at\":%" PRIu64 ",\"stored\":%" PRIu64
+                   ",\"xxh3\":\"%016" PRIx64 "\",\"coding\":\"%s\"}",
+                   i ? "," : "", c.offset, c.length, c.archive_offset, c.stored, c.check, coding.text);
+        else
+            printf("  chunk %" PRIu64 ": bytes %" PRIu64 " + %" PRIu64 ", stored at %" PRIu64 " + %" PRIu64
+                   ", XXH3-64 %016" PRIx64 ", %s\n",
+                   i, c.offset, c.length, c.archive_offset, c.stored, c.check, coding.text);
+    }
+    if (run->args->json) putchar(']');
     return ZIPNN_OK;
 }
 
@@ -91,28 +121,17 @@ static zipnn_status put_listing(const struct run *run, const char *path, const z
         put_archive(run, path, &info);
     if (json && all) fputs(",\"tensors\":[", stdout);
     if (all) st = put_tensors(run, archive, info.n_tensors, err);
-    if (json) puts(all ? "]}" : "}");
-    return st;
-}
-
-static zipnn_status list_input(struct run *run, const char *path, zipnn_file *in, zipnn_error *err) {
-    zipnn_archive *archive;
-    zipnn_source source;
-    zipnn_file_source(in, &source);
-    if (!source.read_at) return run_fail(err, ZIPNN_E_ARGUMENT, "only a regular file can be listed");
-    zipnn_status st = run_need_context(run, err);
-    if (st == ZIPNN_OK) st = zipnn_archive_open(run->ctx, &source, &archive, err);
-    if (st != ZIPNN_OK) return st;
-    st = put_listing(run, path, archive, err);
-    zipnn_archive_close(archive);
+    if (json && all) putchar(']');
+    if (run->args->verbosity > 1 && st == ZIPNN_OK) st = put_chunks(run, archive, info.n_chunks, err);
+    if (json) puts("}");
     return st;
 }
 
 void list_file(struct run *run, const char *path) {
-    zipnn_file *in = NULL;
+    struct opened o;
     zipnn_error err;
-    zipnn_status st = convert_open_input(path, &in, &err);
-    if (st == ZIPNN_OK) st = list_input(run, path, in, &err);
+    zipnn_status st = opened_open(run, path, OPENED_ARCHIVE, &o, &err);
+    if (st == ZIPNN_OK) st = put_listing(run, path, o.archive, &err);
     if (st != ZIPNN_OK) run_report_failure(run, path, &err);
-    zipnn_file_close(in);
+    opened_close(&o);
 }

@@ -39,7 +39,12 @@ has file original stored n_tensors n_chunks container level xxh3 tensors
 value '[t["name"] for t in x[0]["tensors"]] == ["a.weight", "b"]'
 value 'x[0]["tensors"][0]["shape"] == [300, 64] and x[0]["tensors"][0]["dtype"] == "BF16"'
 value 'sum(t["original"] for t in x[0]["tensors"]) == 301 * 128'
+value 'all(t["coding"] == "16R: raw, R16 x1" and t["n_chunks"] == 1 for t in x[0]["tensors"])'
 value 'all(0 < t["stored"] <= t["original"] for t in x[0]["tensors"])'
+
+expect 0 zipnn -lvv --json m.znn
+value 'len(x[0]["chunks"]) == x[0]["n_chunks"] and len(x[0]["chunks"][0]["xxh3"]) == 16'
+value 'sum(c["original"] for c in x[0]["chunks"]) == x[0]["original"]'
 
 # Failures are objects too.
 expect 3 zipnn -t --json m m.znn missing
