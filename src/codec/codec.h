@@ -1,4 +1,5 @@
-/* One stream of bytes <-> coded bytes: raw, constant, R16, zstd, nibbles (doc/format.md, sections 5 and 6).
+/* One stream of bytes <-> coded bytes: raw, constant, R16 (also given a context), zstd, nibbles (doc/format.md,
+ * sections 5 and 6).
  *
  * A zn_codec holds the scratch of one thread; nothing here allocates after zn_codec_create, except zstd inside its
  * contexts on first use. Streams carry no checksum: the frame around them has one. Decoders still survive any bytes.
@@ -12,7 +13,15 @@
 #include "kernels/kernels.h"
 
 /* Wire values. */
-enum zn_codec_id { ZN_CODEC_RAW, ZN_CODEC_CONSTANT, ZN_CODEC_R16, ZN_CODEC_ZSTD, ZN_CODEC_NIBBLES, ZN_N_CODECS };
+enum zn_codec_id {
+    ZN_CODEC_RAW,
+    ZN_CODEC_CONSTANT,
+    ZN_CODEC_R16,
+    ZN_CODEC_ZSTD,
+    ZN_CODEC_NIBBLES,
+    ZN_CODEC_R16C,
+    ZN_N_CODECS
+};
 
 enum {
     ZN_STREAM_LEN = 5, /* head of a nested stream: u8 codec, u32 len */
@@ -34,17 +43,20 @@ struct zn_effort zn_effort_of(int level);
 /* A stream being decoded piece by piece by the r16_decode kernels. */
 struct zn_r16_reader {
     struct zn_r16_decoder d;
-    struct zn_r16_table *tables; /* ZN_R16_MAX_TABLES */
+    struct zn_r16_table *tables; /* ZN_R16_MAX_TABLES; of planes ZN_R16_MAX_GIVEN */
     uint8_t *ids, *esc;
 };
 
-struct zn_r16_fit; /* the encoder's choice of tables; r16_fit.h */
+struct zn_r16_fit;  /* the encoder's choice of tables; r16_fit.h */
+struct zn_r16c_fit; /* the same given a context; r16c_fit.h */
 
 struct zn_codec {
     const struct zn_kernels *k;
     size_t max_len; /* longest stream it takes */
     struct zn_r16_reader reader[ZN_MAX_DEPTH];
+    struct zn_r16_contexts *contexts; /* decoder: of the plane being read */
     struct zn_r16_fit *fit[ZN_MAX_DEPTH];
+    struct zn_r16c_fit *given;                             /* encoder */
     uint8_t *renorm[ZN_MAX_DEPTH], *escapes[ZN_MAX_DEPTH]; /* encoder: max_len + 2 * ZN_SLACK each */
     void *zstd_enc, *zstd_dec;
     struct zn_ahead ahead; /* encoder: for the next plane that R16 codes */
@@ -100,10 +112,39 @@ size_t zn_survey_halves(const struct zn_survey *survey, size_t n);
 /* Bytes that zstd needs for n >= 1 bytes, judged by a piece from the middle; n when it finds nothing. */
 size_t zn_stream_probe_zstd(struct zn_codec *c, const uint8_t *p, size_t n);
 
+/* ---- given a context: a byte for each symbol, known to both sides
+ * -------------------------------------------------------- */
+
+/* zn_stream_decode of a plane, which codec R16C may code too. */
+zipnn_status zn_stream_decode_given(struct zn_codec *c, const struct zn_coded *in, const uint8_t *context, uint8_t *out,
+                                    size_t n, zipnn_error *err);
+
+/* zn_stream_encode of a plane, by R16C where that is smallest; up to max_contexts tables. */
+enum zn_codec_id zn_stream_encode_given(struct zn_codec *c, const struct zn_effort *effort,
+                                        const struct zn_survey *survey, const uint8_t *context, unsigned max_contexts,
+                                        const uint8_t *plane, size_t n, struct zn_out *out);
+
+/* A plane to be coded by R16C. */
+struct zn_r16c_input {
+    const uint8_t *context, *plane;
+    size_t n;
+    unsigned max_contexts; /* tables of a model, 1 .. 16 */
+    unsigned hist_step;    /* as in zn_effort */
+    unsigned n_models;     /* 1 .. 16, no more than leave each its tables: n_models * max_contexts <= 64 */
+    const uint8_t *ids;    /* the model of each block, when there are several */
+    unsigned block_log2;
+};
+
+/* zn_r16_fit and zn_r16_write given a context. */
+size_t zn_r16c_fit(struct zn_codec *c, const struct zn_r16c_input *in);
+bool zn_r16c_write(struct zn_codec *c, const struct zn_effort *effort, const struct zn_r16c_input *in,
+                   struct zn_out *out);
+
 /* ---- R16 piece by piece
  * -------------------------------------------------------------------------------------------------- */
 
-/* Parses a stream of n symbols up to its first symbol. *reader belongs to the codec and is good until the next use of
+/* Parses a stream of n symbols, by R16 or R16C as in->codec says, up to its first symbol. A stream of R16C goes on with
+ * r16c_decode and c->contexts. *reader belongs to the codec and is good until the next use of
  * this depth. */
 zipnn_status zn_r16_open(struct zn_codec *c, unsigned depth, const struct zn_coded *in, size_t n,
                          struct zn_r16_reader **reader, zipnn_error *err);

@@ -39,15 +39,14 @@ static uint32_t class_threshold(const uint32_t *counts) {
     return lo;
 }
 
-/* The up to 31 most frequent symbols become classes, in ascending order. */
-static void choose_classes(struct zn_r16_fit *fit, const uint32_t *counts) {
+void zn_r16_choose_classes(const uint32_t *counts, uint8_t class_of[256], uint8_t *classes, unsigned *n_classes) {
     uint32_t least = class_threshold(counts);
-    memset(fit->class_of, UNLISTED, sizeof fit->class_of);
-    fit->n_classes = 0;
+    memset(class_of, UNLISTED, 256);
+    *n_classes = 0;
     for (unsigned s = 0; s < 256; s++) {
         if (counts[s] <= least) continue;
-        fit->class_of[s] = (uint8_t)fit->n_classes;
-        fit->classes[fit->n_classes++] = (uint8_t)s;
+        class_of[s] = (uint8_t)*n_classes;
+        classes[(*n_classes)++] = (uint8_t)s;
     }
 }
 
@@ -231,7 +230,7 @@ static unsigned step_of(const struct zn_effort *effort, unsigned block_log2, siz
 size_t zn_r16_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,
                   const uint32_t *counts) {
     struct zn_r16_fit *fit = c->fit[depth];
-    choose_classes(fit, counts);
+    zn_r16_choose_classes(counts, fit->class_of, fit->classes, &fit->n_classes);
     unsigned max_tables = depth == 0 ? effort->max_tables : 1;
     fit->block_log2 = block_log2_of(effort, n);
     fit->n_blocks = ((n - 1) >> fit->block_log2) + 1;

@@ -22,6 +22,9 @@ struct zn_r16_fit {
     uint32_t blocks[ZN_R16_MAX_TABLES];               /* how many blocks use it */
 };
 
+/* The up to 31 most frequent symbols become classes, in ascending order. */
+void zn_r16_choose_classes(const uint32_t *counts, uint8_t class_of[256], uint8_t *classes, unsigned *n_classes);
+
 /* A symbol that a sample missed may still occur, so a sampled table always keeps a slot for the escape. */
 enum zn_counts { ZN_COUNTS_EXACT, ZN_COUNTS_SAMPLED };
 

@@ -10,7 +10,8 @@ enum {
 };
 
 struct head {
-    unsigned n_tables, n_classes;
+    unsigned n_tables, n_classes; /* models, when given a context */
+    unsigned n_contexts;
     uint32_t n_escapes;
     const uint8_t *classes;
 };
@@ -19,14 +20,30 @@ static zipnn_status corrupt(const struct zn_coded *in, zipnn_error *err, const c
     return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "R16 stream: %s %llu", what, value);
 }
 
-static zipnn_status read_head(struct zn_cur *cur, const struct zn_coded *in, size_t n, struct zn_r16_decoder *d,
-                              struct head *h, zipnn_error *err) {
+/* How many tables a model has, and which context takes which. */
+static zipnn_status read_contexts(struct zn_cur *cur, const struct zn_coded *in, unsigned n_models,
+                                  struct zn_r16_contexts *contexts, zipnn_error *err) {
+    contexts->n = zn_cur_u8(cur);
+    if (contexts->n < 1 || contexts->n > ZN_R16_MAX_CONTEXTS || contexts->n * n_models > ZN_R16_MAX_GIVEN)
+        return corrupt(in, err, "number of contexts is", contexts->n);
+    for (unsigned m = 0; m < n_models; m++) {
+        const uint8_t *cuts = zn_cur_take(cur, contexts->n - 1);
+        if (!cuts) return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "R16 stream ends inside its contexts");
+        memcpy(contexts->cuts[m], cuts, contexts->n - 1);
+        for (unsigned i = 1; i + 1 < contexts->n; i++)
+            if (cuts[i] < cuts[i - 1]) return corrupt(in, err, "contexts do not ascend at", i);
+        zn_r16_contexts_build(contexts, m);
+    }
+    return ZIPNN_OK;
+}
+
+static zipnn_status read_head(struct zn_cur *cur, const struct zn_coded *in, size_t n, struct zn_r16_contexts *contexts,
+                              struct zn_r16_decoder *d, struct head *h, zipnn_error *err) {
     d->lanes_log2 = zn_cur_u8(cur);
     d->block_log2 = zn_cur_u8(cur);
     h->n_tables = zn_cur_u8(cur);
     h->n_classes = zn_cur_u8(cur);
     h->n_escapes = zn_cur_u32(cur);
-    h->classes = zn_cur_take(cur, h->n_classes);
     if (!zn_cur_ok(cur)) return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "R16 stream of %zu bytes is too short", in->len);
     if (d->lanes_log2 > MAX_LANES_LOG2) return corrupt(in, err, "log2 of the lane count is", d->lanes_log2);
     if (h->n_tables < 1 || h->n_tables > ZN_R16_MAX_TABLES) return corrupt(in, err, "number of tables is", h->n_tables);
@@ -35,6 +52,13 @@ static zipnn_status read_head(struct zn_cur *cur, const struct zn_coded *in, siz
     if (!blocks_ok) return corrupt(in, err, "log2 of the block size is", d->block_log2);
     if (h->n_classes > MAX_CLASSES) return corrupt(in, err, "number of classes is", h->n_classes);
     if (h->n_escapes > n) return corrupt(in, err, "number of escapes is", h->n_escapes);
+    h->n_contexts = 1;
+    if (contexts) {
+        ZN_TRY(read_contexts(cur, in, h->n_tables, contexts, err));
+        h->n_contexts = contexts->n;
+    }
+    h->classes = zn_cur_take(cur, h->n_classes);
+    if (!h->classes) return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "R16 stream ends inside its classes");
     for (unsigned i = 1; i < h->n_classes; i++)
         if (h->classes[i] <= h->classes[i - 1]) return corrupt(in, err, "classes do not ascend at", i);
     return ZIPNN_OK;
@@ -98,10 +122,10 @@ zipnn_status zn_r16_open(struct zn_codec *c, unsigned depth, const struct zn_cod
     struct zn_r16_reader *r = &c->reader[depth];
     struct zn_r16_decoder *d = &r->d;
     struct zn_cur cur = zn_cur_of(in->data, in->len);
-    struct head h;
-    ZN_TRY(read_head(&cur, in, n, d, &h, err));
+    struct head h = {0};
+    ZN_TRY(read_head(&cur, in, n, in->codec == ZN_CODEC_R16C ? c->contexts : NULL, d, &h, err));
     d->esc_mark = unlisted(&h);
-    for (unsigned t = 0; t < h.n_tables; t++) {
+    for (unsigned t = 0; t < h.n_tables * h.n_contexts; t++) {
         struct zn_r16_model model;
         ZN_TRY(read_model(&cur, in, &h, &model, err));
         zn_r16_table_build(&r->tables[t], &model, d->esc_mark);

@@ -1,3 +1,5 @@
+#include "codec/r16_write.h"
+
 #include "codec/codec.h"
 #include "codec/r16_fit.h"
 
@@ -7,8 +9,7 @@ enum {
     SOME_LANES = 1 << 10  /* ... and from here on 32 */
 };
 
-/* Lanes make a stream fast and cost two bytes each. The vector kernels know 128 and 32. */
-static unsigned lanes_log2_of(size_t n) {
+unsigned zn_r16_lanes_log2_of(size_t n) {
     if (n >= FULL_LANES) return 7;
     if (n >= SOME_LANES) return 5;
     unsigned log2 = 0;
@@ -16,7 +17,7 @@ static unsigned lanes_log2_of(size_t n) {
     return log2;
 }
 
-static void write_model(struct zn_out *out, uint8_t first, const struct zn_r16_model *m) {
+void zn_r16_write_model(struct zn_out *out, uint8_t first, const struct zn_r16_model *m) {
     zn_out_u8(out, first);
     zn_out_u8(out, m->n);
     unsigned bits = 0, n_bits = 0;
@@ -28,7 +29,7 @@ static void write_model(struct zn_out *out, uint8_t first, const struct zn_r16_m
     if (n_bits) zn_out_u8(out, (uint8_t)bits);
 }
 
-static void write_nested(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *p, size_t n,
+void zn_r16_write_nested(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *p, size_t n,
                          struct zn_out *out) {
     uint8_t *head = zn_out_room(out, ZN_STREAM_LEN);
     if (!head || zn_out_left(out) < n) {
@@ -64,7 +65,7 @@ bool zn_r16_write(struct zn_codec *c, unsigned depth, const struct zn_effort *ef
     const struct zn_r16_fit *fit = c->fit[depth];
     struct zn_r16_encoder e;
     struct zn_out o = zn_out_of(out->at, ZN_MIN(zn_out_left(out), n - 1));
-    e.lanes_log2 = lanes_log2_of(n);
+    e.lanes_log2 = zn_r16_lanes_log2_of(n);
     encode(c, depth, plane, n, &e);
     size_t n_renorm = (size_t)(c->renorm[depth] + n + 2 * ZN_SLACK - e.out);
     size_t n_escapes = (size_t)(c->escapes[depth] + n + 2 * ZN_SLACK - e.esc);
@@ -75,9 +76,9 @@ bool zn_r16_write(struct zn_codec *c, unsigned depth, const struct zn_effort *ef
     zn_out_u8(&o, (uint8_t)fit->n_classes);
     zn_out_u32(&o, (uint32_t)n_escapes);
     zn_out_bytes(&o, fit->classes, fit->n_classes);
-    for (unsigned t = 0; t < fit->n_tables; t++) write_model(&o, fit->first[t], &fit->models[t]);
-    if (fit->n_tables > 1) write_nested(c, depth, effort, fit->ids, fit->n_blocks, &o);
-    if (n_escapes) write_nested(c, depth, effort, e.esc, n_escapes, &o);
+    for (unsigned t = 0; t < fit->n_tables; t++) zn_r16_write_model(&o, fit->first[t], &fit->models[t]);
+    if (fit->n_tables > 1) zn_r16_write_nested(c, depth, effort, fit->ids, fit->n_blocks, &o);
+    if (n_escapes) zn_r16_write_nested(c, depth, effort, e.esc, n_escapes, &o);
     for (unsigned i = 0; i < 1u << e.lanes_log2; i++) zn_out_u16(&o, e.state[i]);
     zn_out_bytes(&o, e.out, n_renorm);
     if (o.full) return false;

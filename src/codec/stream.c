@@ -3,6 +3,7 @@
 #include "codec/codec.h"
 #include "codec/cost.h"
 #include "codec/r16_fit.h"
+#include "codec/r16c_fit.h"
 
 struct zn_effort zn_effort_of(int level) {
     if (level < 2)
@@ -13,9 +14,11 @@ struct zn_effort zn_effort_of(int level) {
 void zn_codec_carve(struct zn_codec *c, struct zn_arena *arena, size_t max_len, enum zn_codec_use use) {
     const size_t max_blocks = (max_len >> ZN_R16_MIN_BLOCK) + 1;
     c->max_len = max_len;
+    c->contexts = zn_carve(arena, sizeof *c->contexts);
+    c->given = use == ZN_USE_BOTH ? zn_carve(arena, sizeof *c->given) : NULL;
     for (unsigned depth = 0; depth < ZN_MAX_DEPTH; depth++) {
         struct zn_r16_reader *r = &c->reader[depth];
-        r->tables = zn_carve(arena, ZN_R16_MAX_TABLES * sizeof *r->tables);
+        r->tables = zn_carve(arena, (depth == 0 ? ZN_R16_MAX_GIVEN : ZN_R16_MAX_TABLES) * sizeof *r->tables);
         r->ids = zn_carve(arena, max_blocks);
         r->esc = zn_carve(arena, max_len);
         c->fit[depth] = NULL;
@@ -122,6 +125,8 @@ zipnn_status zn_stream_decode(struct zn_codec *c, unsigned depth, const struct z
         case ZN_CODEC_ZSTD:
             if (depth == 0) return decode_zstd(c, in, out, n, err);
             break;
+        case ZN_CODEC_R16C:
+            return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "codec 5 where there is no context");
         default:
             return zn_fail(err, ZIPNN_E_UNSUPPORTED, in->at, "codec %u is not supported", in->codec);
     }

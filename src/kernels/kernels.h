@@ -74,11 +74,26 @@ struct zn_r16_decoder {
     struct zn_ahead ahead;
 };
 
+enum { ZN_R16_MAX_CONTEXTS = 16, ZN_R16_MAX_GIVEN = 64 /* tables of a stream that is given a context */ };
+
+/* Which table a symbol takes when its stream is given a context, a byte for each symbol. A model (what a block's id
+ * names) then has n tables, n * model being the first; context c takes the one after as many of them as the model has
+ * cuts at or below c. */
+struct zn_r16_contexts {
+    unsigned n;                                               /* tables of a model, 1 .. ZN_R16_MAX_CONTEXTS */
+    uint8_t cuts[ZN_R16_MAX_TABLES][ZN_R16_MAX_CONTEXTS - 1]; /* by model, n - 1 of them, ascending */
+    uint8_t table_of[ZN_R16_MAX_TABLES][256];                 /* by model and context: 0 .. n - 1 */
+};
+
+/* Fills table_of of a model from its cuts. */
+void zn_r16_contexts_build(struct zn_r16_contexts *contexts, unsigned model);
+
 struct zn_r16_codes;
 
 struct zn_r16_encoder {
     uint16_t state[ZN_R16_LANES];
     const struct zn_r16_codes *tables;
+    unsigned n_tables;  /* for r16c_encode: models * contexts */
     const uint8_t *ids; /* as above; covers all n symbols */
     unsigned block_log2, lanes_log2;
     uint8_t class_of[256]; /* symbol -> class; unlisted ones -> 31 */
@@ -154,6 +169,14 @@ struct zn_kernels {
     /* Encodes src[0, n) from the last symbol to the first, symbol i on lane i mod lanes. At least n + ZN_SLACK writable
      * bytes lie below e->out and below e->esc. */
     void (*r16_encode)(struct zn_r16_encoder *e, const uint8_t *src, size_t n);
+
+    /* r16_decode for a stream that is given a context: context[i] is that of the i-th of these symbols. */
+    bool (*r16c_decode)(struct zn_r16_decoder *d, const struct zn_r16_contexts *contexts, const uint8_t *context,
+                        uint8_t *out, size_t n);
+
+    /* r16_encode, likewise. */
+    void (*r16c_encode)(struct zn_r16_encoder *e, const struct zn_r16_contexts *contexts, const uint8_t *context,
+                        const uint8_t *src, size_t n);
 
     /* Splits n elements at src into planes; plane pointers beyond the shape's count are not looked at. */
     void (*split[ZN_N_SHAPES])(const uint8_t *src, size_t n, uint8_t *const *planes);

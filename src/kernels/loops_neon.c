@@ -27,6 +27,8 @@ const struct zn_kernels zn_kernels_neon = {
     .r16_decode = zn_r16_decode_neon,
     .r16_decode_16r = zn_r16_decode_16r_neon,
     .r16_encode = zn_r16_encode_neon,
+    .r16c_decode = zn_r16c_decode_scalar,
+    .r16c_encode = zn_r16c_encode_scalar,
     .split = {plain_split_8, plain_split_16, plain_split_16r, plain_split_32, plain_split_32r, plain_split_64,
               plain_split_64r, plain_split_f16},
     .merge = {merge_8, merge_16, merge_16r, merge_32, merge_32r, merge_64, merge_64r, merge_f16},

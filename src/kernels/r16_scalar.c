@@ -1,25 +1,8 @@
-/* R16 in portable C: the definition of the bitstream. Selections are arithmetic on masks, since whether a symbol takes
- * a byte or is an escape cannot be predicted.
- */
+/* R16 in portable C: the definition of the bitstream. */
 #include "base/bytes.h"
 #include "kernels/r16.h"
 #include "kernels/r16_feed.h"
-
-/* One symbol. At both cursors a byte is readable, whether it is taken or not. */
-static inline uint32_t decode_one(const struct zn_r16_table *t, uint8_t esc_mark, uint16_t *state,
-                                  struct zn_r16_cursors *c) {
-    uint32_t x = *state, slot = x % ZN_R16_SLOTS;
-    x = t->freq[slot] * (x / ZN_R16_SLOTS) + t->bias[slot];
-    uint32_t low = (x - ZN_R16_LOW) >> 31; /* 1 if x < 256 */
-    x += (x * 255 + *c->in) & (0 - low);   /* x << 8 | byte */
-    c->in += low;
-    *state = (uint16_t)x;
-
-    uint32_t sym = t->sym[slot], escaped = ((sym ^ esc_mark) - 1) >> 31;
-    sym ^= (sym ^ *c->esc) & (0 - escaped);
-    c->esc += escaped;
-    return sym;
-}
+#include "kernels/r16_one.h"
 
 /* Puts symbol i: as such, or merged with its raw byte into the word that ZN_SHAPE_16R came from. */
 static inline void put(uint8_t *out, const uint8_t *raw, size_t i, uint32_t sym) {
@@ -43,7 +26,7 @@ static inline bool decode(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t 
         zn_r16_feed_reach(&in);
         zn_r16_feed_reach(&esc);
         struct zn_r16_cursors c = {in.p, esc.p};
-        for (; i < end; i++) put(out, raw, i, decode_one(t, esc_mark, &d->state[pos++ & lane_mask], &c));
+        for (; i < end; i++) put(out, raw, i, zn_r16_decode_one(t, esc_mark, &d->state[pos++ & lane_mask], &c));
         if (!zn_r16_feed_take(&in, c.in) || !zn_r16_feed_take(&esc, c.esc)) return false;
     }
     d->in = d->in_end - in.left;
@@ -63,26 +46,12 @@ bool zn_r16_decode_16r_scalar(struct zn_r16_decoder *d, const uint8_t *raw, uint
 }
 
 void zn_r16_encode_range_scalar(struct zn_r16_encoder *e, const uint8_t *src, size_t from, size_t to) {
-    size_t lane_mask = ((size_t)1 << e->lanes_log2) - 1;
-    uint8_t *out = e->out, *esc = e->esc;
-    for (size_t i = to; i-- > from;) {
-        const struct zn_r16_codes *t = zn_r16_codes_at(e, i);
-        unsigned c = e->class_of[src[i]];
-        uint32_t x = e->state[i & lane_mask];
-
-        /* Both bytes are always written, below what counts so far, and counted if they are wanted. */
-        uint32_t emit = (t->top[c] - x) >> 31;
-        out[-1] = (uint8_t)x;
-        out -= emit;
-        x >>= 8 * emit;
-        esc[-1] = src[i];
-        esc -= t->escaped >> c & 1;
-
-        uint32_t q = (x + (x * t->recip[c] >> 16) + 1) >> 1 >> t->shift[c];
-        e->state[i & lane_mask] = (uint16_t)(x + t->first[c] + q * t->rest[c]);
-    }
-    e->out = out;
-    e->esc = esc;
+    const size_t lane_mask = ((size_t)1 << e->lanes_log2) - 1;
+    struct zn_r16_ends ends = {e->out, e->esc};
+    for (size_t i = to; i-- > from;)
+        zn_r16_encode_one(zn_r16_codes_at(e, i), e->class_of[src[i]], src[i], &e->state[i & lane_mask], &ends);
+    e->out = ends.out;
+    e->esc = ends.esc;
 }
 
 void zn_r16_encode_scalar(struct zn_r16_encoder *e, const uint8_t *src, size_t n) {

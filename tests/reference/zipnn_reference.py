@@ -87,15 +87,29 @@ def read_nested(r, size, depth):
     return decode(codec, r.take(length), size, depth + 1)
 
 
-def decode_r16(data, size, depth):
+def read_cuts(r, n_models):
+    """n_contexts and, for each model, how many tables after its first each context byte is."""
+    n_contexts = r.uint(1)
+    demand(1 <= n_contexts <= 16 and n_contexts * n_models <= 64, f"{n_contexts} contexts of {n_models} models")
+    after = []
+    for _ in range(n_models):
+        cuts = r.take(n_contexts - 1)
+        demand(all(a <= b for a, b in zip(cuts, cuts[1:])), "cuts descend")
+        after.append([sum(cut <= context for cut in cuts) for context in range(256)])
+    return n_contexts, after
+
+
+def decode_r16(data, size, depth, contexts=None):
+    """R16, or R16C when given a context for each symbol."""
     r = Reader(data)
     lanes_log2, block_log2, n_tables, n_classes, n_escapes = (r.uint(n) for n in (1, 1, 1, 1, 4))
     demand(size >= 1 and lanes_log2 <= 7, f"{size} symbols in 2^{lanes_log2} lanes")
     demand(1 <= n_tables <= 16 and n_classes <= 240 and n_escapes <= size, "R16 counts")
     demand(7 <= block_log2 <= 24 if n_tables > 1 else block_log2 == 0, f"blocks of 2^{block_log2}, {n_tables} tables")
+    n_contexts, after = read_cuts(r, n_tables) if contexts is not None else (1, None)
     classes = r.take(n_classes)
     demand(all(a < b for a, b in zip(classes, classes[1:])), "classes do not ascend")
-    tables = [read_table(r, classes) for _ in range(n_tables)]
+    tables = [read_table(r, classes) for _ in range(n_tables * n_contexts)]
     ids = bytes(1)
     if n_tables > 1:
         ids = read_nested(r, -(-size >> block_log2), depth)
@@ -111,7 +125,9 @@ def decode_r16(data, size, depth):
         for i in range(size):
             lane = i % len(states)
             x = states[lane]
-            symbol, f, offset = tables[ids[i >> block_log2]][x % 64]
+            model = ids[i >> block_log2]
+            table = model * n_contexts + after[model][contexts[i]] if after else model
+            symbol, f, offset = tables[table][x % 64]
             x = f * (x >> 6) + offset
             states[lane] = x if x >= 256 else x << 8 | next(renorm)
             out[i] = symbol if symbol is not None else next(escapes)

@@ -1,0 +1,139 @@
+/* Choosing which contexts share a table. Contexts are ordered (they are exponents, or such), so a model's tables belong
+ * to runs of them: beginning with a run for every context seen, the two neighbours that lose least by sharing are
+ * joined until the tables are few enough and none saves less than it takes to write. Integers only. */
+#include "codec/r16c_fit.h"
+
+#include "codec/codec.h"
+#include "codec/cost.h"
+
+enum { TABLE_COST = 12 * 8 * ZN_COST_ONE };
+
+static void choose_classes(struct zn_r16c_fit *fit, const struct zn_codec *c, const struct zn_r16c_input *in) {
+    uint32_t counts[256] = {0};
+    c->k->byte_hist(in->plane, in->n, in->hist_step, counts);
+    zn_r16_choose_classes(counts, fit->class_of, fit->classes, &fit->n_classes);
+}
+
+/* Counts of a model's blocks. A context of rank r is `lowest` + r; all below the lowest have rank 0. */
+static void count_joint(struct zn_r16c_fit *fit, const struct zn_r16c_input *in, unsigned model, unsigned lowest) {
+    const size_t block = in->n_models > 1 ? (size_t)1 << in->block_log2 : in->n, stride = 64 * (size_t)in->hist_step;
+    memset(fit->joint, 0, sizeof fit->joint);
+    for (size_t b = 0, at = 0; at < in->n; b++, at += block) {
+        if (in->n_models > 1 && in->ids[b] != model) continue;
+        const size_t end = ZN_MIN(in->n - at, block) + at;
+        for (size_t i = at; i < end; i += stride)
+            for (size_t k = i; k < ZN_MIN(i + 64, end); k++) {
+                const unsigned ctx = ZN_MIN(in->context[k], lowest + ZN_R16C_RANKS - 1);
+                fit->joint[ctx - ZN_MIN(ctx, lowest)][fit->class_of[in->plane[k]]]++;
+            }
+    }
+}
+
+/* Runs of ranks on their way to become tables. */
+struct runs {
+    unsigned n;
+    uint8_t first[ZN_R16C_RANKS];   /* rank at which a run begins */
+    uint64_t own[ZN_R16C_RANKS];    /* cost of its counts at their entropy */
+    uint64_t joined[ZN_R16C_RANKS]; /* the same of the counts of it and the next run together */
+};
+
+static uint64_t joined_cost(const uint32_t *a, const uint32_t *b) {
+    uint32_t sum[ZN_R16_CLASSES];
+    for (unsigned c = 0; c < ZN_R16_CLASSES; c++) sum[c] = a[c] + b[c];
+    return zn_entropy(sum, ZN_R16_CLASSES);
+}
+
+static void start_runs(const struct zn_r16c_fit *fit, struct runs *r) {
+    r->n = 0;
+    for (unsigned rank = 0; rank < ZN_R16C_RANKS; rank++) {
+        uint32_t any = 0;
+        for (unsigned c = 0; c < ZN_R16_CLASSES; c++) any |= fit->joint[rank][c];
+        if (!any) continue;
+        r->first[r->n] = (uint8_t)rank;
+        r->own[r->n++] = zn_entropy(fit->joint[rank], ZN_R16_CLASSES);
+    }
+    for (unsigned i = 0; i + 1 < r->n; i++)
+        r->joined[i] = joined_cost(fit->joint[r->first[i]], fit->joint[r->first[i + 1]]);
+}
+
+/* Joins run i with the next one. The counts of a run are at its first rank. */
+static void join(struct zn_r16c_fit *fit, struct runs *r, unsigned i) {
+    uint32_t *into = fit->joint[r->first[i]];
+    const uint32_t *from = fit->joint[r->first[i + 1]];
+    for (unsigned c = 0; c < ZN_R16_CLASSES; c++) into[c] += from[c];
+    r->own[i] = r->joined[i];
+    r->n--;
+    for (unsigned j = i + 1; j < r->n; j++) {
+        r->first[j] = r->first[j + 1];
+        r->own[j] = r->own[j + 1];
+    }
+    for (unsigned j = i + 1; j + 1 < r->n; j++) r->joined[j] = r->joined[j + 1];
+    if (i + 1 < r->n) r->joined[i] = joined_cost(into, fit->joint[r->first[i + 1]]);
+    if (i > 0) r->joined[i - 1] = joined_cost(fit->joint[r->first[i - 1]], into);
+}
+
+static void join_runs(struct zn_r16c_fit *fit, struct runs *r, unsigned max_runs, uint64_t table_cost) {
+    while (r->n > 1) {
+        unsigned best = 0;
+        uint64_t least = UINT64_MAX;
+        for (unsigned i = 0; i + 1 < r->n; i++) {
+            const uint64_t apart = r->own[i] + r->own[i + 1], loss = r->joined[i] - ZN_MIN(r->joined[i], apart);
+            if (loss >= least) continue;
+            least = loss;
+            best = i;
+        }
+        if (r->n <= max_runs && least > table_cost) return;
+        join(fit, r, best);
+    }
+}
+
+static void fit_model(struct zn_r16c_fit *fit, const struct zn_r16c_input *in, unsigned model, unsigned lowest) {
+    struct runs r;
+    count_joint(fit, in, model, lowest);
+    start_runs(fit, &r);
+    join_runs(fit, &r, in->max_contexts, TABLE_COST / in->hist_step);
+    memset(fit->parts[model], 0, sizeof fit->parts[model]);
+    for (unsigned i = 0; i < r.n; i++) {
+        memcpy(fit->parts[model][i], fit->joint[r.first[i]], sizeof fit->parts[model][i]);
+        if (i > 0) fit->contexts.cuts[model][i - 1] = (uint8_t)(lowest + r.first[i]);
+    }
+    fit->n_parts[model] = (uint8_t)ZN_MAX(r.n, 1u);
+}
+
+static unsigned highest_context(const struct zn_codec *c, const struct zn_r16c_input *in) {
+    uint32_t counts[256] = {0};
+    unsigned highest = 255;
+    c->k->byte_hist(in->context, in->n, in->hist_step, counts);
+    while (highest > 0 && counts[highest] == 0) highest--;
+    return highest;
+}
+
+/* Every model has as many tables as the one with most: what it does not need is never chosen. */
+static void level(struct zn_r16c_fit *fit, unsigned n_models) {
+    unsigned n = 1;
+    for (unsigned m = 0; m < n_models; m++) n = ZN_MAX(n, fit->n_parts[m]);
+    fit->contexts.n = n;
+    for (unsigned m = 0; m < n_models; m++) {
+        for (unsigned i = fit->n_parts[m]; i < n; i++) fit->contexts.cuts[m][i - 1] = UINT8_MAX;
+        zn_r16_contexts_build(&fit->contexts, m);
+    }
+}
+
+size_t zn_r16c_fit(struct zn_codec *c, const struct zn_r16c_input *in) {
+    struct zn_r16c_fit *fit = c->given;
+    const unsigned highest = highest_context(c, in), lowest = highest - ZN_MIN(highest, ZN_R16C_RANKS - 1u);
+    choose_classes(fit, c, in);
+    for (unsigned m = 0; m < in->n_models; m++) fit_model(fit, in, m, lowest);
+    level(fit, in->n_models);
+
+    uint64_t cost = 0;
+    const enum zn_counts kind = in->hist_step == 1 ? ZN_COUNTS_EXACT : ZN_COUNTS_SAMPLED;
+    const unsigned n = fit->contexts.n;
+    size_t tables_len = 0;
+    for (unsigned t = 0; t < in->n_models * n; t++) {
+        cost += zn_r16_model_fit(fit->parts[t / n][t % n], kind, fit->classes, fit->n_classes, &fit->first[t],
+                                 &fit->models[t]);
+        tables_len += 2 + (6u * fit->models[t].n + 7) / 8;
+    }
+    return (size_t)(cost * in->hist_step / ZN_COST_ONE / 8) + 9 + fit->n_classes + in->n_models * (n - 1) + tables_len;
+}

@@ -1,0 +1,30 @@
+/* Planes given a context: R16C beside the codecs that need none. */
+#include "codec/codec.h"
+
+zipnn_status zn_stream_decode_given(struct zn_codec *c, const struct zn_coded *in, const uint8_t *context, uint8_t *out,
+                                    size_t n, zipnn_error *err) {
+    struct zn_r16_reader *r;
+    if (in->codec != ZN_CODEC_R16C) return zn_stream_decode(c, 0, in, out, n, err);
+    if (n == 0) return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "R16 stream of no symbols");
+    ZN_TRY(zn_r16_open(c, 0, in, n, &r, err));
+    if (!c->k->r16c_decode(&r->d, c->contexts, context, out, n)) return zn_r16_ran_out(r, in->at, err);
+    return zn_r16_finish(r, in->at, err);
+}
+
+enum { MIN_GAIN_SHIFT = 7 }; /* a context must save 1/128 of what the plane takes without */
+
+enum zn_codec_id zn_stream_encode_given(struct zn_codec *c, const struct zn_effort *effort,
+                                        const struct zn_survey *survey, const uint8_t *context, unsigned max_contexts,
+                                        const uint8_t *plane, size_t n, struct zn_out *out) {
+    const struct zn_r16c_input in = {.context = context,
+                                     .plane = plane,
+                                     .n = n,
+                                     .max_contexts = max_contexts,
+                                     .hist_step = n < 1u << 15 ? 1 : effort->hist_step,
+                                     .n_models = 1};
+    if (survey->constant || n < 64) return zn_stream_encode(c, 0, effort, survey, plane, n, out);
+    const size_t given = zn_r16c_fit(c, &in);
+    const size_t alone = survey->random ? n : ZN_MIN(n, zn_r16_fit(c, 0, effort, plane, n, survey->counts));
+    if (given < alone - (alone >> MIN_GAIN_SHIFT) && zn_r16c_write(c, effort, &in, out)) return ZN_CODEC_R16C;
+    return zn_stream_encode(c, 0, effort, survey, plane, n, out);
+}
