@@ -99,13 +99,13 @@ static zipnn_status refuse_same_file(const struct job *job, zipnn_error *err) {
     return ZIPNN_OK;
 }
 
-/* With several threads writing, the blocks are better laid out when the size is told first. The size comes from the
+/* A file whose size is told first is written faster, by several threads most of all. The size comes from the
  * archive's index: when it is improbable, the file may grow as it goes. */
 static zipnn_status reserve_output(struct job *job, const zipnn_source *source, zipnn_error *err) {
     enum { PROBABLE_RATIO = 16 };
     zipnn_archive *archive;
     zipnn_archive_info info;
-    if (job->run->args->operation != OP_RESTORE || !source->read_at || run_threads(job->run->args) < 2) return ZIPNN_OK;
+    if (job->run->args->operation != OP_RESTORE || !source->read_at) return ZIPNN_OK;
     if (zipnn_archive_open(job->run->ctx, source, &archive, NULL) != ZIPNN_OK) return ZIPNN_OK; /* unpack explains */
     zipnn_archive_get_info(archive, &info);
     zipnn_archive_close(archive);
@@ -113,10 +113,25 @@ static zipnn_status reserve_output(struct job *job, const zipnn_source *source, 
     return zipnn_file_reserve(job->out, info.original, err);
 }
 
+/* Archives are decoded straight from the page cache where that is possible: it saves copying them. */
+static void look_through(zipnn_file *archive) {
+    interrupt_survive_cut_files();
+    (void)zipnn_file_map(archive, NULL);
+}
+
+/* A file that changed meanwhile explains success as well as damage. */
+static zipnn_status check_unchanged(const zipnn_file *in, zipnn_status st, zipnn_error *err) {
+    zipnn_error changed;
+    if ((st != ZIPNN_OK && st != ZIPNN_E_CORRUPT) || zipnn_file_unchanged(in, &changed) == ZIPNN_OK) return st;
+    *err = changed;
+    return changed.status;
+}
+
 static zipnn_status move_bytes(struct job *job, zipnn_error *err) {
     struct run *run = job->run;
     zipnn_source source;
     zipnn_sink sink;
+    if (run->args->operation == OP_RESTORE) look_through(job->in);
     zipnn_file_source(job->in, &source);
     zipnn_file_sink(job->out, &sink);
     zipnn_status st = run_need_context(run, err);
@@ -130,7 +145,7 @@ static zipnn_status move_bytes(struct job *job, zipnn_error *err) {
     else
         st = zipnn_pack(run->ctx, &source, &sink, &job->stats, err);
     progress_end(&run->progress);
-    return st == ZIPNN_OK ? zipnn_file_unchanged(job->in, err) : st;
+    return check_unchanged(job->in, st, err);
 }
 
 /* From the open input to a complete output under its name. */

@@ -1,6 +1,8 @@
 #include "interrupt.h"
 
+#include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* Dies of the signal as if it had not been caught, so that the caller sees what happened (a shell: 128 + number). */
@@ -46,6 +48,22 @@ void interrupt_start(struct interrupt *in) {
         pthread_detach(thread);
     else
         pthread_sigmask(SIG_UNBLOCK, &in->signals, NULL); /* better to die with a file left over than not at all */
+}
+
+/* The page that cannot be had is replaced; the read that failed is done again. Anything else that raises SIGBUS finds
+ * no handler the second time. */
+static void replace_page(int signal_number, siginfo_t *info, void *context) {
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    void *at = (void *)((uintptr_t)info->si_addr & ~(page - 1));
+    (void)context;
+    if (info->si_code != BUS_ADRERR || mmap(at, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != at)
+        signal(signal_number, SIG_DFL);
+}
+
+void interrupt_survive_cut_files(void) {
+    struct sigaction action = {.sa_sigaction = replace_page, .sa_flags = SA_SIGINFO};
+    sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGBUS, &action, NULL);
 }
 
 void interrupt_watch(struct interrupt *in, zipnn_file *file) {

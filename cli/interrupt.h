@@ -20,6 +20,10 @@ struct interrupt {
 /* To be called before other threads are made; *in must live until the process ends. Later calls do nothing. */
 void interrupt_start(struct interrupt *in);
 
+/* From now on bytes of a mapped file that another process cut off read as zeros, as if they had been overwritten,
+ * instead of ending the program: checks and zipnn_file_unchanged tell. */
+void interrupt_survive_cut_files(void);
+
 /* From now on `file` is discarded when a signal comes; NULL for none. */
 void interrupt_watch(struct interrupt *in, zipnn_file *file);
 

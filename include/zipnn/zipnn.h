@@ -226,12 +226,15 @@ ZIPNN_API zipnn_status zipnn_decompress(zipnn_ctx *ctx, const void *src, size_t 
  * return ZIPNN_OK or ZIPNN_E_IO (other values are passed on) and may explain themselves in `err`.
  *  - read: puts up to cap bytes at buf, their number in *got; 0 means the end. Short reads are fine. One thread at a
  * time.
- *  - read_at: fills exactly len bytes from offset off; called by several threads at once. Needs `length`. */
+ *  - read_at: fills exactly len bytes from offset off; called by several threads at once. Needs `length`.
+ *  - view: optional beside read_at, NULL otherwise: points at the same bytes in memory instead of copying them. They
+ * stay valid and unchanged as long as the source is in use. */
 typedef struct zipnn_source {
     zipnn_status (*read)(void *user, void *buf, size_t cap, size_t *got, zipnn_error *err);
     zipnn_status (*read_at)(void *user, uint64_t off, void *buf, size_t len, zipnn_error *err);
     uint64_t length; /* total bytes; UINT64_MAX when unknown (then read only) */
     void *user;
+    zipnn_status (*view)(void *user, uint64_t off, size_t len, const void **bytes, zipnn_error *err);
 } zipnn_source;
 
 /* Where bytes go. `write` takes all len bytes in order, one thread at a time. `write_at` is optional: when set and the
@@ -402,6 +405,11 @@ ZIPNN_API zipnn_status zipnn_file_from_fd(int fd, const char *name, zipnn_file *
  * ZIPNN_FILE_REPLACE). */
 ZIPNN_API zipnn_status zipnn_file_create(const char *path, const zipnn_file *like, unsigned flags, zipnn_file **file,
                                          zipnn_error *err);
+
+/* Maps a regular file opened for reading, so that its source has `view` and archives are decoded straight from the page
+ * cache. As with every mapping, another process that cuts the file short meanwhile makes a read raise SIGBUS, and one
+ * that changes it changes the bytes under the reader: for files that nobody writes to. */
+ZIPNN_API zipnn_status zipnn_file_map(zipnn_file *file, zipnn_error *err);
 
 /* The file as a source: a regular file has read_at and length, anything else only read. Valid until it is closed. */
 ZIPNN_API void zipnn_file_source(zipnn_file *file, zipnn_source *source);

@@ -250,12 +250,19 @@ static uint64_t chunk_end(const zipnn_archive *a, uint64_t i) {
     return a->places[i].off + a->places[i].frame.orig_len;
 }
 
+/* How a run of chunks is decoded: by how many workers, and how their output is stored. */
+struct manner {
+    unsigned n_workers;
+    enum zn_store store;
+};
+
 static zipnn_status decode_chunk(const zipnn_archive *a, struct zn_worker *w, uint64_t i, uint8_t *out,
-                                 zipnn_error *err) {
+                                 struct manner manner, zipnn_error *err) {
     const struct zn_place *p = &a->places[i];
     const uint8_t *frame;
     ZN_TRY(zn_input_at(&a->in, p->at, (size_t)zn_frame_size(&p->frame), w->frame, &frame, err));
-    return zn_frame_decode(&a->ctx->engine, w, frame, p, out, ZN_STORE_CACHED, (struct zn_ahead){0}, err);
+    struct zn_ahead ahead = manner.n_workers == 1 ? zn_look_ahead(&a->in, p) : (struct zn_ahead){0};
+    return zn_frame_decode(&a->ctx->engine, w, frame, p, out, manner.store, ahead, err);
 }
 
 static zipnn_status hold_chunk(zipnn_archive *a, uint64_t i, zipnn_error *err) {
@@ -265,7 +272,7 @@ static zipnn_status hold_chunk(zipnn_archive *a, uint64_t i, zipnn_error *err) {
     if (!a->held) a->held = zn_alloc(&e->alloc, a->toc.header.max_chunk);
     if (!a->held)
         return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a chunk of %u bytes", a->toc.header.max_chunk);
-    ZN_TRY(decode_chunk(a, &e->workers[0], i, a->held, err));
+    ZN_TRY(decode_chunk(a, &e->workers[0], i, a->held, (struct manner){0, ZN_STORE_CACHED}, err));
     a->held_index = i;
     return ZIPNN_OK;
 }
@@ -288,6 +295,7 @@ static zipnn_status read_part(zipnn_archive *a, const struct range *r, uint64_t 
 struct reading {
     const zipnn_archive *a;
     const struct range *range;
+    struct manner manner;
     struct zn_turns turns;
     uint64_t next, end; /* chunks; `next` under the claim lock */
 };
@@ -302,7 +310,7 @@ static void read_chunks(void *arg, size_t worker) {
         pthread_mutex_unlock(&r->turns.claim);
         if (i == r->end) return;
         uint8_t *out = r->range->dst + (r->a->places[i].off - r->range->off);
-        if (decode_chunk(r->a, w, i, out, &error) != ZIPNN_OK) zn_turns_fail(&r->turns, i, &error);
+        if (decode_chunk(r->a, w, i, out, r->manner, &error) != ZIPNN_OK) zn_turns_fail(&r->turns, i, &error);
     }
 }
 
@@ -312,8 +320,11 @@ static zipnn_status read_whole(zipnn_archive *a, const struct range *range, uint
     struct zn_engine *e = &a->ctx->engine;
     struct reading r = {.a = a, .range = range, .next = first, .end = end};
     if (first == end) return ZIPNN_OK;
+    const uint64_t len = chunk_end(a, end - 1) - a->places[first].off;
+    r.manner.n_workers = zn_engine_crew(e, len);
+    r.manner.store = zn_store_into(range->dst + (a->places[first].off - range->off), len);
     ZN_TRY(zn_turns_init(&r.turns, err));
-    zn_engine_run(e, zn_engine_crew(e, chunk_end(a, end - 1) - a->places[first].off), read_chunks, &r);
+    zn_engine_run(e, r.manner.n_workers, read_chunks, &r);
     zipnn_status status = r.turns.failed ? r.turns.error.status : ZIPNN_OK;
     if (status != ZIPNN_OK && err) *err = r.turns.error;
     zn_turns_destroy(&r.turns);

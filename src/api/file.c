@@ -14,6 +14,10 @@ zipnn_status zipnn_file_create(const char *path, const zipnn_file *like, unsigne
     return zn_file_create(path, like, flags, file, err);
 }
 
+zipnn_status zipnn_file_map(zipnn_file *file, zipnn_error *err) {
+    return zn_file_map(file, err);
+}
+
 void zipnn_file_source(zipnn_file *file, zipnn_source *source) {
     zn_file_source(file, source);
 }

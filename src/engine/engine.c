@@ -1,5 +1,7 @@
 #include "engine/engine.h"
 
+#include "base/pages.h"
+
 enum {
     DEFAULT_LEVEL = 3,
     MAX_LEVEL = 9,
@@ -103,4 +105,9 @@ void zn_engine_run(struct zn_engine *e, unsigned n, void (*work)(void *arg, size
         work(arg, 0);
     else
         e->executor.run(e->executor.user, n, work, arg);
+}
+
+enum zn_store zn_store_into(const uint8_t *memory, uint64_t len) {
+    enum { MANY = 8 << 20 };
+    return len >= MANY && zn_pages_present(memory, (size_t)len) ? ZN_STORE_STREAM : ZN_STORE_CACHED;
 }

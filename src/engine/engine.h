@@ -47,6 +47,10 @@ void zn_engine_run(struct zn_engine *e, unsigned n, void (*work)(void *arg, size
 /* How many workers pay for `original` bytes (UINT64_MAX: unknown). */
 unsigned zn_engine_crew(const struct zn_engine *e, uint64_t original);
 
+/* How `len` decoded bytes are best stored to memory. Past the caches when they are many and the pages have been in use;
+ * the kernel clears a fresh page by way of the caches, and finds it there on the first write. */
+enum zn_store zn_store_into(const uint8_t *memory, uint64_t len);
+
 /* Packs the input, cut by the plan, into an archive. */
 zipnn_status zn_engine_pack(struct zn_engine *e, const struct zn_plan *plan, struct zn_input *in,
                             const struct zn_output *out, zipnn_stats *stats, zipnn_error *err);
@@ -72,6 +76,10 @@ struct zn_place {
 zipnn_status zn_frame_decode(const struct zn_engine *e, struct zn_worker *w, const uint8_t *frame,
                              const struct zn_place *place, uint8_t *out, enum zn_store store, struct zn_ahead ahead,
                              zipnn_error *err);
+
+/* What a worker alone reads next, so that it can be fetched into the caches meanwhile: about as much as this frame has,
+ * where the input is memory or can be seen; nothing otherwise. */
+struct zn_ahead zn_look_ahead(const struct zn_input *in, const struct zn_place *place);
 
 /* ---- the index of a random-access archive
  * ------------------------------------------------------------------------------------- */

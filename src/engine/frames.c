@@ -30,6 +30,15 @@ zipnn_status zn_frame_decode(const struct zn_engine *e, struct zn_worker *w, con
     return zn_chunk_decode(&w->coder, &body, out, f.orig_len, store, err);
 }
 
+struct zn_ahead zn_look_ahead(const struct zn_input *in, const struct zn_place *place) {
+    const uint64_t size = zn_frame_size(&place->frame), next = place->at + size;
+    const size_t len = (size_t)ZN_MIN(in->length - next, size);
+    const uint8_t *bytes = NULL;
+    if (!zn_input_is_visible(in) || zn_input_at(in, next, len, NULL, &bytes, NULL) != ZIPNN_OK || !bytes)
+        return (struct zn_ahead){0};
+    return (struct zn_ahead){.at = bytes, .len = len};
+}
+
 /* The index frame's place, from the trailer. */
 static zipnn_status find_index(const struct zn_kernels *k, const struct zn_input *in, struct zn_toc *toc,
                                uint64_t *index_len, zipnn_error *err) {
@@ -66,6 +75,8 @@ zipnn_status zn_toc_load(const zipnn_allocator *alloc, const struct zn_kernels *
     }
     const uint8_t *bytes;
     ZN_TRY(zn_input_at(in, toc->index_at, (size_t)len, toc->memory, &bytes, err));
+    /* A view may change in spite of all promises: what is verified here must stay what it is. */
+    if (toc->memory && bytes != toc->memory) bytes = memcpy(toc->memory, bytes, (size_t)len);
     struct zn_frame f;
     ZN_TRY(zn_frame_read(bytes, toc->header.max_chunk, toc->index_at, &f, err));
     if (f.orig_len != 0 || zn_frame_size(&f) != len)

@@ -49,7 +49,11 @@ zipnn_status zn_input_at(const struct zn_input *in, uint64_t off, size_t len, ui
     *bytes = buf;
     if (len == 0) return ZIPNN_OK;
     if (err) err->status = ZIPNN_OK;
-    zipnn_status status = in->source.read_at(in->source.user, off, buf, len, err);
+    const zipnn_source *source = &in->source;
+    const void *seen = NULL;
+    zipnn_status status = source->view ? source->view(source->user, off, len, &seen, err)
+                                       : source->read_at(source->user, off, buf, len, err);
+    if (seen) *bytes = seen;
     return status == ZIPNN_OK ? status : source_failed(status, off, err);
 }
 

@@ -24,6 +24,11 @@ static inline bool zn_input_is_random(const struct zn_input *in) {
     return in->mem || in->source.read_at;
 }
 
+/* Whether zn_input_at copies nothing and needs no buffer. */
+static inline bool zn_input_is_visible(const struct zn_input *in) {
+    return in->mem || (in->source.read_at && in->source.view);
+}
+
 /* Sequential: reads until `want` bytes are there or the input ends; *got says how many. */
 zipnn_status zn_input_next(struct zn_input *in, uint8_t *buf, size_t want, size_t *got, zipnn_error *err);
 

@@ -3,8 +3,6 @@
 #include "engine/digest.h"
 #include "engine/engine.h"
 
-enum { STREAMING_OUTPUT = 8 << 20 /* from here on, decoding into memory bypasses the caches */ };
-
 struct unpack {
     struct zn_engine *e;
     struct zn_turns turns;
@@ -50,16 +48,6 @@ static bool claim_listed(struct unpack *u, struct job *job) {
     return true;
 }
 
-/* In memory the next frame this worker will see is about n_workers further on; its bytes are fetched into the caches
- * meanwhile. */
-static void look_ahead(const struct unpack *u, struct job *job) {
-    if (!u->in->mem || u->n_workers > 1) return;
-    uint64_t next = job->place.at + zn_frame_size(&job->place.frame);
-    uint64_t left = u->in->length - next;
-    job->ahead.at = u->in->mem + next;
-    job->ahead.len = (size_t)ZN_MIN(left, zn_frame_size(&job->place.frame));
-}
-
 static zipnn_status fetch(const struct unpack *u, struct zn_worker *w, struct job *job, zipnn_error *err) {
     size_t len = (size_t)zn_frame_size(&job->place.frame);
     uint8_t *buf = w->frame;
@@ -67,7 +55,7 @@ static zipnn_status fetch(const struct unpack *u, struct zn_worker *w, struct jo
         buf = job->memory = zn_alloc(&u->e->alloc, len);
         if (!buf) return zn_fail(err, ZIPNN_E_MEMORY, job->place.at, "out of memory: a frame takes %zu bytes", len);
     }
-    look_ahead(u, job);
+    if (u->n_workers == 1) job->ahead = zn_look_ahead(u->in, &job->place);
     return zn_input_at(u->in, job->place.at, len, buf, &job->frame, err);
 }
 
@@ -268,7 +256,7 @@ static zipnn_status begin(struct unpack *u, struct zn_toc *toc, zipnn_error *err
         if (u->out->mem && u->index.original > u->out->cap)
             return zn_fail(err, ZIPNN_E_SPACE, ZN_NOWHERE, "the original has %llu bytes, the output buffer %zu",
                            (unsigned long long)u->index.original, u->out->cap);
-        if (u->out->mem && u->index.original >= STREAMING_OUTPUT) u->store = ZN_STORE_STREAM;
+        if (u->out->mem) u->store = zn_store_into(u->out->mem, u->index.original);
     } else {
         uint8_t header[ZN_HEADER_LEN];
         size_t got;

@@ -9,6 +9,7 @@
 #include "base/err.h"
 
 zipnn_status zn_file_open(const char *path, zipnn_file **file, zipnn_error *err);
+zipnn_status zn_file_map(zipnn_file *file, zipnn_error *err);
 zipnn_status zn_file_from_fd(int fd, const char *name, zipnn_file **file, zipnn_error *err);
 zipnn_status zn_file_create(const char *path, const zipnn_file *like, unsigned flags, zipnn_file **file,
                             zipnn_error *err);

@@ -2,6 +2,7 @@
 #ifndef ZN_IO_FILES_PRIV_H
 #define ZN_IO_FILES_PRIV_H
 
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 #include "io/files.h"
@@ -28,12 +29,19 @@ struct zipnn_file {
     uint64_t length;    /* bytes from start to the end when opened for reading; UINT64_MAX when unknown */
     uint64_t at;        /* bytes moved by the sequential calls */
     struct stat opened; /* as it was at the start */
+    uint8_t *map;       /* all of fd in memory, or NULL */
+    size_t map_len;
+    atomic_size_t viewed; /* bytes of the map handed out since its pages were last let go */
     struct zn_target target;
     char path[]; /* for messages, and to reach the file again */
 };
 
 /* A handle that owns nothing yet, its path set. */
 zipnn_status zn_file_new(const char *path, zipnn_file **file, zipnn_error *err);
+
+/* Gives the source of a mapped file its view; the map goes when the file is closed. */
+void zn_file_map_source(const zipnn_file *f, zipnn_source *source);
+void zn_file_unmap(zipnn_file *f);
 
 /* ZIPNN_E_IO with the sentence "PATH: cannot VERB: text of errno", and the place when `off` is not ZN_NOWHERE. Only
  * reading has its place in err->offset, which belongs to the input. */

@@ -119,6 +119,7 @@ void zn_file_source(zipnn_file *f, zipnn_source *source) {
     source->read = NULL;
     source->read_at = read_exactly;
     source->length = f->length;
+    zn_file_map_source(f, source);
 }
 
 zipnn_status zn_file_unchanged(const zipnn_file *f, zipnn_error *err) {

@@ -58,7 +58,7 @@ static zipnn_status by_test(zipnn_ctx *ctx, const uint8_t *archive, size_t len, 
 static zipnn_status by_range(zipnn_ctx *ctx, const uint8_t *archive, size_t len, uint8_t *out, size_t cap, size_t *got,
                              zipnn_error *err) {
     struct zt_input in = {.data = archive, .len = len};
-    zipnn_source source = zt_file(&in);
+    zipnn_source source = zt_map(&in);
     zipnn_archive *a;
     zipnn_status status = zipnn_archive_open(ctx, &source, &a, err);
     if (status != ZIPNN_OK) return status;
@@ -67,7 +67,7 @@ static zipnn_status by_range(zipnn_ctx *ctx, const uint8_t *archive, size_t len,
     *got = (size_t)info.original;
     status = info.original > cap ? ZIPNN_E_SPACE : zipnn_archive_read(a, 0, info.original, out, err);
     zipnn_archive_close(a);
-    return status;
+    return in.overrun ? ZT_BROKEN : status;
 }
 
 const struct zt_way zt_ways[ZT_N_WAYS] = {

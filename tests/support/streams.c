@@ -37,6 +37,20 @@ zipnn_source zt_file(struct zt_input *in) {
     return (zipnn_source){.read_at = read_range, .length = in->len, .user = in};
 }
 
+static zipnn_status view_range(void *user, uint64_t off, size_t len, const void **bytes, zipnn_error *err) {
+    struct zt_input *in = user;
+    if (off > in->len || len > in->len - off) {
+        in->overrun = true;
+        return ZIPNN_E_IO;
+    }
+    *bytes = in->data + off;
+    return call(&in->calls, in->failing_call, err);
+}
+
+zipnn_source zt_map(struct zt_input *in) {
+    return (zipnn_source){.read_at = read_range, .view = view_range, .length = in->len, .user = in};
+}
+
 static zipnn_status write_range(void *user, uint64_t off, const void *buf, size_t len, zipnn_error *err) {
     struct zt_output *out = user;
     if (off > out->cap || len > out->cap - off) {

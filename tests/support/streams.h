@@ -28,6 +28,7 @@ struct zt_output {
 
 zipnn_source zt_pipe(struct zt_input *in); /* read alone */
 zipnn_source zt_file(struct zt_input *in); /* read_at */
+zipnn_source zt_map(struct zt_input *in);  /* read_at and view */
 
 zipnn_sink zt_pipe_sink(struct zt_output *out); /* write alone */
 zipnn_sink zt_file_sink(struct zt_output *out); /* write and write_at */

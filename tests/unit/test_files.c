@@ -85,6 +85,29 @@ static void source_reads_anywhere_and_not_beyond(void **state) {
     zipnn_file_close(f);
 }
 
+static void mapped_file_is_seen(void **state) {
+    (void)state;
+    const void *seen = NULL;
+    zipnn_source source;
+    zipnn_error err;
+    put("f", "0123456789");
+    put("empty", "");
+    zipnn_file *f = opened("f"), *empty = opened("empty");
+    assert_int_equal(zipnn_file_map(f, &err), ZIPNN_OK);
+    assert_int_equal(zipnn_file_map(f, &err), ZIPNN_OK);
+    zipnn_file_source(f, &source);
+    assert_true(source.length == 10 && source.read_at && source.view);
+    assert_int_equal(source.view(source.user, 7, 3, &seen, &err), ZIPNN_OK);
+    assert_memory_equal(seen, "789", 3);
+    assert_int_equal(source.view(source.user, 7, 4, &seen, &err), ZIPNN_E_IO);
+    assert_string_equal(err.message, "f: is shorter than that");
+    assert_int_equal(zipnn_file_map(empty, &err), ZIPNN_OK);
+    zipnn_file_source(empty, &source);
+    assert_true(source.length == 0 && !source.view);
+    zipnn_file_close(empty);
+    zipnn_file_close(f);
+}
+
 static void pipe_is_read_in_order(void **state) {
     (void)state;
     int fd[2];
@@ -243,6 +266,7 @@ static void there_is_a_processor(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(source_reads_anywhere_and_not_beyond),
+        IN_FOLDER(mapped_file_is_seen),
         IN_FOLDER(pipe_is_read_in_order),
         IN_FOLDER(change_of_a_source_is_noticed),
         IN_FOLDER(only_the_opened_file_is_removed),

@@ -1,0 +1,60 @@
+/* Files seen through the page cache, without copying: a mapping, filled just ahead of use and emptied behind it. */
+#define _GNU_SOURCE /* madvise, MADV_POPULATE_READ */
+#define _FILE_OFFSET_BITS 64
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "io/files_priv.h"
+
+/* Mapped pages count as resident memory of the process; they stay in the page cache when they are let go. */
+enum { MAPPED_AT_ONCE = 16 << 20 };
+
+/* A fault maps the pages around it that the page cache has, 64 KiB of them on Linux. Having them before they are needed
+ * lets prefetches through, which never fault. */
+static void enter_pages(const uint8_t *from, size_t len) {
+    enum { AROUND = 64 << 10 };
+    const volatile uint8_t *p = from;
+    for (size_t i = 0; i < len; i += AROUND) (void)p[i];
+    if (len) (void)p[len - 1];
+}
+
+static zipnn_status view(void *user, uint64_t off, size_t len, const void **bytes, zipnn_error *err) {
+    zipnn_file *f = user;
+    if (off > f->length || len > f->length - off) return zn_fail_path(f->path, "is shorter than that", err);
+    const uint8_t *from = f->map + f->start + off;
+    /* Whoever still reads what is let go here gets it back by a fault. */
+    if (atomic_fetch_add_explicit(&f->viewed, len, memory_order_relaxed) + len > MAPPED_AT_ONCE) {
+        atomic_store_explicit(&f->viewed, 0, memory_order_relaxed);
+        (void)madvise(f->map, f->map_len, MADV_DONTNEED);
+    }
+    enter_pages(from, len);
+    *bytes = from;
+    return ZIPNN_OK;
+}
+
+zipnn_status zn_file_map(zipnn_file *f, zipnn_error *err) {
+    uint64_t len;
+    if (f->map) return ZIPNN_OK;
+    if (!f->seekable || f->target.temp[0]) return zn_fail_path(f->path, "is no file that can be mapped", err);
+    if (f->length == 0) return ZIPNN_OK;
+    if (!zn_add(f->start, f->length, &len) || len > SIZE_MAX)
+        return zn_fail_os(f->path, "map", ZN_NOWHERE, EOVERFLOW, err);
+    void *map = mmap(NULL, (size_t)len, PROT_READ, MAP_SHARED, f->fd, 0);
+    if (map == MAP_FAILED) return zn_fail_os(f->path, "map", ZN_NOWHERE, errno, err);
+    f->map = map;
+    f->map_len = (size_t)len;
+    return ZIPNN_OK;
+}
+
+void zn_file_unmap(zipnn_file *f) {
+    if (f->map) (void)munmap(f->map, f->map_len);
+    f->map = NULL;
+}
+
+void zn_file_map_source(const zipnn_file *f, zipnn_source *source) {
+    if (f->map) source->view = view;
+}
