@@ -12,7 +12,8 @@ static const char *const layout_names[ZN_N_LAYOUTS] = {
 
 static const char *const codec_names[ZN_N_CODECS] = {
     [ZN_CODEC_RAW] = "raw",   [ZN_CODEC_CONSTANT] = "constant", [ZN_CODEC_R16] = "R16",
-    [ZN_CODEC_ZSTD] = "zstd", [ZN_CODEC_NIBBLES] = "nibbles",
+    [ZN_CODEC_ZSTD] = "zstd", [ZN_CODEC_NIBBLES] = "nibbles",   [ZN_CODEC_R16C] = "R16C",
+    [ZN_CODEC_BITS] = "bits",
 };
 
 /* The sizes of the planes, from what precedes the edges; answers the width of an element, 0 for an unknown layout. */
@@ -48,7 +49,7 @@ void zn_chunk_describe(const uint8_t *head, size_t len, uint32_t orig_len, zipnn
     if (width) zn_cur_take(&cur, edge + inner % width);
     for (unsigned p = 0; p < coding->n_planes; p++) {
         const uint8_t codec = zn_cur_u8(&cur);
-        coding->planes[p].codec = codec < ZN_N_CODECS ? codec_names[codec] : "?";
+        coding->planes[p].codec = codec < ZN_N_CODECS && codec_names[codec] ? codec_names[codec] : "?";
         coding->planes[p].stored = zn_cur_u32(&cur);
     }
     if (!zn_cur_ok(&cur)) coding->n_planes = 0;

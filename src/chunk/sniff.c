@@ -1,6 +1,7 @@
 #include "chunk/sniff.h"
 
 #include "base/bytes.h"
+#include "codec/bits.h"
 #include "codec/cost.h"
 
 /* Bytes are counted by their position modulo 8, as they are ("plain") and as the rotated shapes would see them
@@ -109,7 +110,8 @@ static struct plane_cost cost_plane(const struct sample *s, const uint32_t *coun
     if (chi <= 255) return (struct plane_cost){raw, raw};
     if (chi < n / 8) return (struct plane_cost){ZN_MIN(raw, raw - (chi - 255) * UNSEEN + s->plane_cost), raw};
     const uint64_t entropy = zn_entropy(counts, 256) + (used - 1) * UNSEEN + s->plane_cost;
-    return (struct plane_cost){ZN_MIN(raw, entropy), ZN_MIN(raw, table_cost(counts, n) + s->plane_cost)};
+    const uint64_t bits = (uint64_t)__builtin_popcount(zn_bits_of_counts(counts).mask) * n * ZN_COST_ONE;
+    return (struct plane_cost){ZN_MIN(bits, entropy), ZN_MIN(bits, table_cost(counts, n) + s->plane_cost)};
 }
 
 static struct costs measure(const struct sample *s, const struct counts *c) {
@@ -175,11 +177,18 @@ static bool beats(uint64_t cost, uint64_t rival, unsigned margin) {
     return cost < rival - rival / margin;
 }
 
+/* Integers leave most of their planes empty, however they are turned; no float does. */
+static bool are_integers(const struct costs *m) {
+    unsigned empty = 0;
+    for (unsigned j = 0; j < m->width; j++) empty += m->turned[j] == 0;
+    return 2 * empty >= m->width;
+}
+
 /* Rotation frees an exponent from its sign, which halves the symbols that tables must list, even where order-0 measure
  * sees little gain. It does harm where it splits bytes that matter whole: in small integers, and in floats that hold
  * narrower ones, whose mantissa fills a byte only together with the exponent's lowest bit. */
 static bool wants_turning(const struct costs *m) {
-    return !beats(m->plain_tables, m->turned_tables, 100);
+    return !are_integers(m) && !beats(m->plain_tables, m->turned_tables, 100);
 }
 
 static enum zn_shape choose(const struct costs *m, uint64_t f16) {

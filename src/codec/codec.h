@@ -1,4 +1,4 @@
-/* One stream of bytes <-> coded bytes: raw, constant, R16 (also given a context), zstd, nibbles (doc/format.md,
+/* One stream of bytes <-> coded bytes: raw, constant, R16 (also given a context), zstd, nibbles, bits (doc/format.md,
  * sections 5 and 6).
  *
  * A zn_codec holds the scratch of one thread; nothing here allocates after zn_codec_create, except zstd inside its
@@ -20,6 +20,7 @@ enum zn_codec_id {
     ZN_CODEC_ZSTD,
     ZN_CODEC_NIBBLES,
     ZN_CODEC_R16C,
+    ZN_CODEC_BITS = 7,
     ZN_N_CODECS
 };
 
@@ -90,6 +91,7 @@ struct zn_survey {
     uint64_t order0;  /* their cost at their own entropy, in ZN_COST_ONE units */
     bool constant;    /* all bytes are equal: no sample, certain */
     bool random;      /* as good as incompressible: to be stored */
+    uint8_t varying;  /* bits that differ among the sampled bytes */
 };
 
 void zn_stream_survey(const struct zn_codec *c, const uint8_t *plane, size_t n, struct zn_survey *survey);

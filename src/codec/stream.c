@@ -1,5 +1,6 @@
 #include <zstd.h>
 
+#include "codec/bits.h"
 #include "codec/codec.h"
 #include "codec/cost.h"
 #include "codec/r16_fit.h"
@@ -119,6 +120,8 @@ zipnn_status zn_stream_decode(struct zn_codec *c, unsigned depth, const struct z
             return decode_constant(in, out, n, err);
         case ZN_CODEC_NIBBLES:
             return decode_nibbles(in, out, n, err);
+        case ZN_CODEC_BITS:
+            return zn_bits_decode(c->k, in, out, n, err);
         case ZN_CODEC_R16:
             if (depth < ZN_MAX_DEPTH) return decode_r16(c, depth, in, out, n, err);
             break;
@@ -144,7 +147,8 @@ enum {
     RAW_ENTROPY = 2020,   /* 7.89 of 8 bits: not worth coding */
     HALF_ENTROPY = 1016,  /* 3.97 of 4 bits */
     PROBE_LEN = 16 << 10, /* what zstd is tried on first */
-    MIN_GAIN_SHIFT = 6    /* a slow codec must save 1/64 */
+    MIN_GAIN_SHIFT = 6,   /* a slow codec must save 1/64 */
+    BITS_LOSS_SHIFT = 8   /* the fastest one may lose 1/256 */
 };
 
 static bool is_constant(const uint8_t *p, size_t n) {
@@ -163,6 +167,7 @@ void zn_stream_survey(const struct zn_codec *c, const uint8_t *plane, size_t n, 
         used += s->counts[i] != 0;
     }
     s->order0 = zn_entropy(s->counts, 256);
+    s->varying = zn_bits_of_counts(s->counts).mask;
     s->random = s->order0 + used * UNSEEN >= s->sampled * RAW_ENTROPY;
 }
 
@@ -205,6 +210,15 @@ static bool zstd_may_pay(struct zn_codec *c, const struct zn_survey *s, const ui
     return zn_stream_probe_zstd(c, p, n) < worthwhile(rival);
 }
 
+/* Whether packing the varying bits, which costs no time, is as good as the rival or nearly; *bits are exact then. */
+static bool bits_pay(const struct zn_survey *s, const uint8_t *plane, size_t n, size_t rival, struct zn_bits *bits) {
+    const size_t limit = rival + (rival >> BITS_LOSS_SHIFT);
+    *bits = (struct zn_bits){s->varying, 0};
+    if (s->varying == 255 || zn_bits_len(*bits, n) > limit) return false;
+    *bits = zn_bits_find(plane, n);
+    return bits->mask != 255 && zn_bits_len(*bits, n) <= limit;
+}
+
 /* The coders that use a model of the plane; false when storing it is as good. */
 static bool encode_modelled(struct zn_codec *c, unsigned depth, const struct zn_effort *effort,
                             const struct zn_survey *s, const uint8_t *plane, size_t n, struct zn_out *out,
@@ -217,10 +231,18 @@ static bool encode_modelled(struct zn_codec *c, unsigned depth, const struct zn_
         *codec = ZN_CODEC_NIBBLES;
         return true;
     }
+    struct zn_bits bits;
+    const bool packs = depth == 0 && bits_pay(s, plane, n, rival, &bits);
+    if (packs) rival = ZN_MIN(rival, zn_bits_len(bits, n));
     *codec = ZN_CODEC_ZSTD;
     if (depth == 0 && zstd_may_pay(c, s, plane, n, rival) &&
         write_zstd(c, effort->zstd_level, plane, n, worthwhile(rival), out))
         return true;
+    if (packs) {
+        zn_bits_write(c->k, bits, plane, n, out);
+        *codec = ZN_CODEC_BITS;
+        return true;
+    }
     *codec = ZN_CODEC_R16;
     return expected < n && zn_r16_write(c, depth, effort, plane, n, out);
 }

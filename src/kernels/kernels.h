@@ -209,6 +209,12 @@ struct zn_kernels {
     void (*hist_sums)(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, const uint8_t *ids,
                       uint32_t (*sums)[ZN_R16_CLASSES]);
 
+    /* Packs the bits of `mask` (0 .. 255, k bits of it set) of 8 * n_groups bytes, in order and from the low bit up, k
+     * bytes a group; and puts them back among the bits of base, which lie outside the mask. Neither touches a byte past
+     * its areas. */
+    void (*pack_bits)(const uint8_t *src, size_t n_groups, uint8_t mask, uint8_t *out);
+    void (*unpack_bits)(const uint8_t *in, size_t n_groups, uint8_t mask, uint8_t base, uint8_t *out);
+
     /* XXH3-64 with seed 0. */
     uint64_t (*xxh3_64)(const void *data, size_t len);
 

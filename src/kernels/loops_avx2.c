@@ -28,6 +28,7 @@ ZN_FN void stream_line(uint8_t *dst, const uint8_t *src) {
     _mm256_stream_si256((void *)(dst + 32), b);
 }
 #include "kernels/loops_x86_tpl.h"
+#include "kernels/pack_bits_tpl.h"
 
 /* ---- split and merge
  * --------------------------------------------------------------------------------------------------- Words are loaded
@@ -335,6 +336,8 @@ const struct zn_kernels zn_kernels_avx2 = {
     .assign = assign,
     .hist_weights = plain_hist_weights,
     .hist_sums = plain_hist_sums,
+    .pack_bits = pack_bits,
+    .unpack_bits = unpack_bits,
     .xxh3_64 = zn_xxh3_64_avx2,
     .xxh3_64_fetching = zn_xxh3_64_fetching_avx2,
     .xxh3_update = zn_xxh3_update_avx2,

@@ -20,6 +20,7 @@ ZN_FN void stream_line(uint8_t *dst, const uint8_t *src) {
     _mm512_stream_si512((void *)dst, _mm512_loadu_si512(src));
 }
 #include "kernels/loops_x86_tpl.h"
+#include "kernels/pack_bits_tpl.h"
 
 /* ---- split and merge
  * --------------------------------------------------------------------------------------------------- A vector of words
@@ -313,6 +314,8 @@ const struct zn_kernels zn_kernels_avx512 = {
     .assign = assign,
     .hist_weights = plain_hist_weights,
     .hist_sums = plain_hist_sums,
+    .pack_bits = pack_bits,
+    .unpack_bits = unpack_bits,
     .xxh3_64 = zn_xxh3_64_avx512,
     .xxh3_64_fetching = zn_xxh3_64_fetching_avx512,
     .xxh3_update = zn_xxh3_update_avx512,

@@ -225,3 +225,45 @@ ZN_FN void plain_hist_sums(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_bloc
         for (unsigned c = 0; c < ZN_R16_CLASSES; c++) to[c] += from[c];
     }
 }
+
+/* ---- packing the bits of a mask
+ * --------------------------------------------------------------------------------------- */
+
+/* Bit j of a k-bit number is bit place[j] of its byte. */
+ZN_FN unsigned plain_bit_places(uint8_t mask, unsigned place[8]) {
+    unsigned k = 0;
+    for (unsigned b = 0; b < 8; b++)
+        if (mask >> b & 1) place[k++] = b;
+    return k;
+}
+
+ZN_FN void plain_pack_bits(const uint8_t *src, size_t n_groups, uint8_t mask, uint8_t *out) {
+    unsigned place[8];
+    const unsigned k = plain_bit_places(mask, place);
+    uint8_t number[256], group[8];
+    for (unsigned v = 0; v < 256; v++) {
+        number[v] = 0;
+        for (unsigned j = 0; j < k; j++) number[v] |= (uint8_t)((v >> place[j] & 1) << j);
+    }
+    for (size_t i = 0; i < n_groups; i++, src += 8, out += k) {
+        uint64_t bits = 0;
+        for (unsigned j = 0; j < 8; j++) bits |= (uint64_t)number[src[j]] << j * k;
+        zn_put_u64(group, bits);
+        memcpy(out, group, k);
+    }
+}
+
+ZN_FN void plain_unpack_bits(const uint8_t *in, size_t n_groups, uint8_t mask, uint8_t base, uint8_t *out) {
+    unsigned place[8];
+    const unsigned k = plain_bit_places(mask, place);
+    uint8_t byte[256], group[8] = {0};
+    for (unsigned v = 0; v < 1u << k; v++) {
+        byte[v] = base;
+        for (unsigned j = 0; j < k; j++) byte[v] |= (uint8_t)((v >> j & 1) << place[j]);
+    }
+    for (size_t i = 0; i < n_groups; i++, in += k, out += 8) {
+        memcpy(group, in, k);
+        const uint64_t bits = zn_get_u64(group);
+        for (unsigned j = 0; j < 8; j++) out[j] = byte[bits >> j * k & ((1u << k) - 1)];
+    }
+}

@@ -9,6 +9,7 @@ from native import xxh3_64, xxh3_128, zstd_compress
 MAGIC = bytes.fromhex("8F5A4E4E0D0A1A0A")
 END_MAGIC = bytes.fromhex("5A4E4E454E440A8F")
 RAW, CONSTANT, R16, ZSTD, NIBBLES = range(5)
+BITS = 7
 F16 = 7
 LAYOUTS = {0: (1, False), 1: (2, False), 2: (2, True), 3: (4, False), 4: (4, True), 5: (8, False), 6: (8, True)}
 LAYOUTS[F16] = (2, True)
@@ -36,6 +37,14 @@ def u64(value):
 def nibbles(data):
     pairs = bytes(data) + bytes(len(data) % 2)
     return bytes(low | high << 4 for low, high in zip(pairs[::2], pairs[1::2]))
+
+
+def bits(data, mask, base):
+    """The bits of `mask` of each byte, packed."""
+    places = [b for b in range(8) if mask >> b & 1]
+    numbers = [sum((byte >> b & 1) << j for j, b in enumerate(places)) for byte in data]
+    packed = sum(number << i * len(places) for i, number in enumerate(numbers))
+    return u8(mask, base) + packed.to_bytes((len(numbers) * len(places) + 7) // 8, "little")
 
 
 def stream(codec, coded):

@@ -20,6 +20,8 @@ CHUNK_GROWTH = 256
 MAX_ANCILLARY = 16777216
 CHUNK, INDEX, FIRST_ANCILLARY = 1, 2, 128
 RAW, CONSTANT, R16, ZSTD, NIBBLES = range(5)
+R16C, BITS = 5, 7
+KNOWN = (RAW, CONSTANT, R16, ZSTD, NIBBLES, R16C, BITS)
 F16, RECORDS = 7, 8
 MAX_RECORD, MAX_PLANES = 1024, 8
 # layout: (bytes of an element, rotated)
@@ -81,7 +83,7 @@ def read_table(r, classes):
 
 def read_nested(r, size, depth):
     codec, length = r.uint(1), r.uint(4)
-    support(codec <= NIBBLES, f"codec {codec}")
+    support(codec in KNOWN, f"codec {codec}")
     demand(codec != ZSTD, "zstd in a nested stream")
     demand(codec != R16 or depth == 0, "R16 nested twice")
     return decode(codec, r.take(length), size, depth + 1)
@@ -141,6 +143,22 @@ def decode_r16(data, size, depth, contexts=None):
 # ---- section 5: chunks -----------------------------------------------------------------------------------------------
 
 
+def decode_bits(data, size):
+    demand(len(data) >= 2 and data[0] & data[1] == 0, "mask and base of packed bits")
+    mask, base = data[:2]
+    places = [b for b in range(8) if mask >> b & 1]
+    demand(len(data) == 2 + (size * len(places) + 7) // 8, f"{len(data)} bytes of packed bits for {size}")
+    packed = int.from_bytes(data[2:], "little")
+    demand(packed >> size * len(places) == 0, "unused bits are not 0")
+    out = bytearray()
+    for byte in range(0, len(data) - 2, max(1, len(places))):  # eight numbers fill k bytes
+        group = int.from_bytes(data[2 + byte : 2 + byte + len(places)], "little")
+        for i in range(8):
+            number = group >> i * len(places)
+            out.append(base | sum((number >> j & 1) << b for j, b in enumerate(places)))
+    return bytes(out[:size]) if places else bytes([base]) * size
+
+
 def decode(codec, data, size, depth=0):
     """The `size` bytes of a plane or nested stream."""
     if codec == RAW:
@@ -151,11 +169,14 @@ def decode(codec, data, size, depth=0):
         return data * size
     if codec == R16:
         return decode_r16(data, size, depth)
+    if codec == BITS:
+        return decode_bits(data, size)
     if codec == ZSTD:
         demand(data[:4] == b"\x28\xb5\x2f\xfd", "no zstd frame")
         content = zstd_decompress(data, size)
         demand(content is not None, f"not one zstd frame of {size} bytes")
         return content
+    demand(codec != R16C, "R16C without a context")
     support(codec == NIBBLES, f"codec {codec}")
     demand(len(data) == (size + 1) // 2, f"{len(data)} bytes of nibbles for {size}")
     halves = bytes(half for byte in data for half in (byte & 15, byte >> 4))
