@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "readers/readers.h"
 
 #define NOTHING_HELD UINT64_MAX
 
@@ -56,25 +55,9 @@ static zipnn_status sort_names(zipnn_archive *a, zipnn_error *err) {
     return ZIPNN_OK;
 }
 
-/* Reads the original's own header into *head, which grows, as when it was packed. */
-static zipnn_status plan_head(zipnn_archive *a, void **head, zipnn_error *err) {
-    const uint64_t original = a->toc.index.original;
-    size_t len = 0, cap = 0, want = ZN_SNIFF_LEN;
-    while (want > len && len < original) {
-        const size_t end = (size_t)ZN_MIN(original, (uint64_t)want);
-        ZN_TRY(zn_grow(&a->ctx->engine.alloc, head, &cap, end, 1, err));
-        ZN_TRY(zipnn_archive_read(a, len, end - len, (uint8_t *)*head + len, err));
-        len = end;
-        want = zn_reader_want(*head, len);
-    }
-    return zn_reader_plan(*head, len, &a->plan, err);
-}
-
 static zipnn_status plan_original(zipnn_archive *a, zipnn_error *err) {
-    void *head = NULL;
-    zipnn_status status = plan_head(a, &head, err);
-    zn_free(&a->ctx->engine.alloc, head);
-    return status == ZIPNN_OK ? sort_names(a, err) : status;
+    ZN_TRY(zn_plan_original(a, a->toc.index.original, &a->plan, err));
+    return sort_names(a, err);
 }
 
 /* Lists the tensors of the original when it is a model file, else the record as one. */

@@ -15,8 +15,11 @@ static inline void zn_clear_error(zipnn_error *err) {
     if (err) *err = (zipnn_error){ZIPNN_OK, ZN_NOWHERE, ""};
 }
 
-/* Plans the input: reads its first bytes and asks the readers. *head is what was read (free with zn_free) and stays in
- * use by a sequential input. On failure nothing is owned. */
+/* Plans the input from its first ZN_WINDOW bytes. Of a sequential one *head holds what had to be read for that (free
+ * with zn_free) and stays in use. On failure nothing is owned. */
 zipnn_status zn_plan_input(zipnn_ctx *ctx, struct zn_input *in, struct zn_plan *plan, uint8_t **head, zipnn_error *err);
+
+/* Plans an archive's original, all of which is in sight. */
+zipnn_status zn_plan_original(zipnn_archive *archive, uint64_t original, struct zn_plan *plan, zipnn_error *err);
 
 #endif

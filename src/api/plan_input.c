@@ -1,5 +1,66 @@
+/* What readers see: the beginning of what is packed, and all of what an archive holds. */
 #include "api/context.h"
 #include "readers/readers.h"
+
+/* ---- inputs */
+
+/* The first ZN_WINDOW bytes of an input. Of a sequential one, what was asked for so far. */
+struct window {
+    const zipnn_ctx *ctx;
+    struct zn_input *in;
+    void *head;
+    size_t len, cap;
+    bool ended;
+};
+
+static zipnn_status read_random(void *user, uint64_t off, uint8_t *buf, size_t len, size_t *got, zipnn_error *err) {
+    const struct window *w = user;
+    const uint64_t end = ZN_MIN(w->in->length, (uint64_t)ZN_WINDOW);
+    const uint8_t *bytes;
+    *got = off < end ? (size_t)ZN_MIN((uint64_t)len, end - off) : 0;
+    if (*got == 0) return ZIPNN_OK;
+    ZN_TRY(zn_input_at(w->in, off, *got, buf, &bytes, err));
+    if (bytes != buf) memcpy(buf, bytes, *got);
+    return ZIPNN_OK;
+}
+
+/* A file of exactly ZN_WINDOW bytes counts as longer: a pipe of as many does not know better. */
+static zipnn_status measure_random(void *user, uint64_t *len, enum zn_view_end *end, zipnn_error *err) {
+    const struct window *w = user;
+    (void)err;
+    *len = ZN_MIN(w->in->length, (uint64_t)ZN_WINDOW);
+    *end = *len < ZN_WINDOW ? ZN_VIEW_WHOLE : ZN_VIEW_CUT;
+    return ZIPNN_OK;
+}
+
+/* Reads ahead until `want` bytes are there or the input ends. */
+static zipnn_status read_ahead(struct window *w, size_t want, zipnn_error *err) {
+    if (want <= w->len || w->ended) return ZIPNN_OK;
+    ZN_TRY(zn_grow(&w->ctx->engine.alloc, &w->head, &w->cap, want, 1, err));
+    size_t got;
+    ZN_TRY(zn_input_next(w->in, (uint8_t *)w->head + w->len, want - w->len, &got, err));
+    w->ended = got < want - w->len;
+    w->len += got;
+    return ZIPNN_OK;
+}
+
+static zipnn_status read_sequential(void *user, uint64_t off, uint8_t *buf, size_t len, size_t *got, zipnn_error *err) {
+    struct window *w = user;
+    *got = 0;
+    if (off >= ZN_WINDOW) return ZIPNN_OK;
+    ZN_TRY(read_ahead(w, (size_t)off + ZN_MIN(len, (size_t)(ZN_WINDOW - off)), err));
+    *got = off < w->len ? ZN_MIN(len, w->len - (size_t)off) : 0;
+    if (*got) memcpy(buf, (const uint8_t *)w->head + off, *got);
+    return ZIPNN_OK;
+}
+
+static zipnn_status measure_sequential(void *user, uint64_t *len, enum zn_view_end *end, zipnn_error *err) {
+    struct window *w = user;
+    ZN_TRY(read_ahead(w, ZN_WINDOW, err));
+    *len = w->len;
+    *end = w->len < ZN_WINDOW ? ZN_VIEW_WHOLE : ZN_VIEW_CUT;
+    return ZIPNN_OK;
+}
 
 /* Bare weights of a type that the caller named: one tensor without end. */
 static zipnn_status plan_bare(const zipnn_ctx *ctx, struct zn_plan *plan, zipnn_error *err) {
@@ -9,54 +70,55 @@ static zipnn_status plan_bare(const zipnn_ctx *ctx, struct zn_plan *plan, zipnn_
     return ZIPNN_OK;
 }
 
-/* The first `want` bytes of the input, or all it has: *len of them at *head, which grows. */
-static zipnn_status read_head(zipnn_ctx *ctx, struct zn_input *in, size_t want, uint8_t **head, size_t *cap,
-                              size_t *len, zipnn_error *err) {
-    void *grown = *head;
-    zipnn_status status = zn_grow(&ctx->engine.alloc, &grown, cap, want, 1, err);
-    *head = grown;
-    ZN_TRY(status);
-    if (zn_input_is_random(in)) {
-        const uint8_t *bytes;
-        *len = (size_t)ZN_MIN(in->length, (uint64_t)want);
-        ZN_TRY(zn_input_at(in, 0, *len, *head, &bytes, err));
-        if (bytes != *head && *len) memcpy(*head, bytes, *len);
-        return ZIPNN_OK;
+zipnn_status zn_plan_input(zipnn_ctx *ctx, struct zn_input *in, struct zn_plan *plan, uint8_t **head,
+                           zipnn_error *err) {
+    struct window window = {.ctx = ctx, .in = in};
+    const bool random = zn_input_is_random(in);
+    const struct zn_view view = {.read = random ? read_random : read_sequential,
+                                 .measure = random ? measure_random : measure_sequential,
+                                 .user = &window,
+                                 .last = UINT64_MAX};
+    *head = NULL;
+    zn_plan_init(plan, &ctx->engine.alloc);
+    zipnn_status status = zn_reader_plan(&view, plan, err);
+    if (status == ZIPNN_OK) status = plan_bare(ctx, plan, err);
+    if (status != ZIPNN_OK) {
+        zn_plan_free(plan);
+        zn_free(&ctx->engine.alloc, window.head);
+        return status;
     }
-    size_t got;
-    ZN_TRY(zn_input_next(in, *head + *len, want - *len, &got, err));
-    *len += got;
-    return ZIPNN_OK;
-}
-
-static zipnn_status plan_head(zipnn_ctx *ctx, struct zn_input *in, struct zn_plan *plan, uint8_t **head,
-                              zipnn_error *err) {
-    size_t cap = 0, len = 0;
-    ZN_TRY(read_head(ctx, in, ZN_SNIFF_LEN, head, &cap, &len, err));
-    size_t want = zn_reader_want(*head, len);
-    while (want > len) {
-        const size_t asked = want;
-        ZN_TRY(read_head(ctx, in, asked, head, &cap, &len, err));
-        want = len < asked ? 0 : zn_reader_want(*head, len);
-    }
-    ZN_TRY(zn_reader_plan(*head, len, plan, err));
-    ZN_TRY(plan_bare(ctx, plan, err));
-    if (!zn_input_is_random(in)) {
+    if (!random) {
+        *head = window.head;
         in->head = *head;
-        in->head_len = len;
+        in->head_len = window.len;
         in->pos = 0;
     }
     return ZIPNN_OK;
 }
 
-zipnn_status zn_plan_input(zipnn_ctx *ctx, struct zn_input *in, struct zn_plan *plan, uint8_t **head,
-                           zipnn_error *err) {
-    *head = NULL;
-    zn_plan_init(plan, &ctx->engine.alloc);
-    zipnn_status status = plan_head(ctx, in, plan, head, err);
-    if (status == ZIPNN_OK) return ZIPNN_OK;
-    zn_plan_free(plan);
-    zn_free(&ctx->engine.alloc, *head);
-    *head = NULL;
-    return status;
+/* ---- archives */
+
+struct original {
+    zipnn_archive *archive;
+    uint64_t len;
+};
+
+static zipnn_status read_original(void *user, uint64_t off, uint8_t *buf, size_t len, size_t *got, zipnn_error *err) {
+    const struct original *o = user;
+    *got = off < o->len ? (size_t)ZN_MIN((uint64_t)len, o->len - off) : 0;
+    return *got ? zipnn_archive_read(o->archive, off, *got, buf, err) : ZIPNN_OK;
+}
+
+static zipnn_status measure_original(void *user, uint64_t *len, enum zn_view_end *end, zipnn_error *err) {
+    const struct original *o = user;
+    (void)err;
+    *len = o->len;
+    *end = ZN_VIEW_WHOLE;
+    return ZIPNN_OK;
+}
+
+zipnn_status zn_plan_original(zipnn_archive *archive, uint64_t original, struct zn_plan *plan, zipnn_error *err) {
+    struct original o = {archive, original};
+    const struct zn_view view = {.read = read_original, .measure = measure_original, .user = &o, .last = UINT64_MAX};
+    return zn_reader_plan(&view, plan, err);
 }

@@ -36,16 +36,31 @@ zipnn_status zn_plan_add(struct zn_plan *plan, uint64_t off, uint64_t len, zipnn
                          size_t name_len, const uint64_t *dims, uint32_t rank, zipnn_error *err) {
     if (rank > ZN_MAX_RANK)
         return zn_fail(err, ZIPNN_E_LIMIT, off, "a tensor has %u dimensions, %d are allowed", rank, ZN_MAX_RANK);
-    ZN_TRY(make_room(plan, name_len, rank, err));
+    const size_t prefix_len = plan->prefix ? strlen(plan->prefix) : 0;
+    uint64_t end;
+    if (!zn_add(off, plan->origin, &off) || !zn_add(off, len, &end)) return ZIPNN_OK;
+    ZN_TRY(make_room(plan, prefix_len + name_len, rank, err));
 
     plan->tensors[plan->n_tensors++] = (struct zn_tensor){
         .off = off, .len = len, .dtype = dtype, .rank = rank, .name = plan->names_len, .shape = plan->n_dims};
-    if (name_len) memcpy(plan->names + plan->names_len, name, name_len);
-    plan->names[plan->names_len + name_len] = '\0';
-    plan->names_len += name_len + 1;
+    char *to = plan->names + plan->names_len;
+    if (prefix_len) memcpy(to, plan->prefix, prefix_len);
+    if (name_len) memcpy(to + prefix_len, name, name_len);
+    to[prefix_len + name_len] = '\0';
+    plan->names_len += prefix_len + name_len + 1;
     if (rank) memcpy(plan->dims + plan->n_dims, dims, rank * sizeof *dims);
     plan->n_dims += rank;
     return ZIPNN_OK;
+}
+
+struct zn_plan_mark zn_plan_mark(const struct zn_plan *plan) {
+    return (struct zn_plan_mark){plan->n_tensors, plan->names_len, plan->n_dims};
+}
+
+void zn_plan_rewind(struct zn_plan *plan, const struct zn_plan_mark *mark) {
+    plan->n_tensors = mark->n_tensors;
+    plan->names_len = mark->names_len;
+    plan->n_dims = mark->n_dims;
 }
 
 /* By offset, then in the order of zn_plan_add, which is the order of the names. */

@@ -20,13 +20,15 @@ struct zn_tensor {
 
 struct zn_plan {
     zipnn_allocator alloc;
-    const char *container;     /* "safetensors", "gguf", "npy", "raw"; static */
+    const char *container;     /* "safetensors", "gguf", "npy", ..., "raw"; static */
     struct zn_tensor *tensors; /* ascending by off, not overlapping; len may be 0 */
     size_t n_tensors, tensors_cap;
     char *names;
     size_t names_len, names_cap;
     uint64_t *dims;
     size_t n_dims, dims_cap;
+    uint64_t origin; /* what zn_plan_add adds to offsets: where the file at hand begins, when it is part of another */
+    const char *prefix; /* ... and puts before names; NULL for nothing */
 };
 
 /* An empty plan ("raw"). zn_plan_free frees what it holds and leaves it as zn_plan_init did. */
@@ -34,9 +36,16 @@ void zn_plan_init(struct zn_plan *plan, const zipnn_allocator *alloc);
 void zn_plan_free(struct zn_plan *plan);
 
 /* Appends a tensor; any order. off + len must not overflow, the name holds no NUL. Fails, leaving the plan as it was,
- * only for lack of memory or rank > ZN_MAX_RANK. */
+ * only for lack of memory or rank > ZN_MAX_RANK. One that the origin moves out of range is left out. */
 zipnn_status zn_plan_add(struct zn_plan *plan, uint64_t off, uint64_t len, zipnn_dtype dtype, const char *name,
                          size_t name_len, const uint64_t *dims, uint32_t rank, zipnn_error *err);
+
+/* What zn_plan_add added after the mark is taken back by zn_plan_rewind. */
+struct zn_plan_mark {
+    size_t n_tensors, names_len, n_dims;
+};
+struct zn_plan_mark zn_plan_mark(const struct zn_plan *plan);
+void zn_plan_rewind(struct zn_plan *plan, const struct zn_plan_mark *mark);
 
 /* Sorts by offset and drops tensors that overlap an earlier one (of two at one offset the one added first stays): call
  * once after the last zn_plan_add. */

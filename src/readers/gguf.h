@@ -4,7 +4,7 @@
 
 #include "plan/plan.h"
 
-/* See zn_reader_want: the head has no length written down, so the answer grows until the last tensor record is there.
+/* See readers.c: the head has no length written down, so the answer grows until the last tensor record is there.
  */
 size_t zn_gguf_want(const uint8_t *head, size_t len);
 

@@ -4,7 +4,7 @@
 
 #include "plan/plan.h"
 
-/* See zn_reader_want. */
+/* See readers.c. */
 size_t zn_npy_want(const uint8_t *head, size_t len);
 
 /* Adds the array, whose name is empty, to the plan, which it leaves unfinished. ZIPNN_E_FORMAT for a header that is

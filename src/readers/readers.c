@@ -1,54 +1,114 @@
 #include "readers/readers.h"
 
-#include "base/bytes.h"
 #include "readers/gguf.h"
 #include "readers/npy.h"
 #include "readers/safetensors.h"
+#include "readers/torch.h"
+#include "readers/zip.h"
 
-struct reader {
+/* Formats that begin with all there is to know say how much that is: `want` answers how many of the file's first bytes
+ * it takes, judging by its first `len`; 0 for another format. When that is more than `len`, it is asked again with as
+ * many: where nothing says how long the head is, the answer grows, and at least doubles. */
+struct head_reader {
     const char *container;
     size_t (*want)(const uint8_t *head, size_t len);
     zipnn_status (*plan)(const uint8_t *head, size_t len, struct zn_plan *plan, zipnn_error *err);
 };
 
-/* The first that wants bytes is the one; the next formats are further rows. */
-static const struct reader readers[] = {
+/* Others are found by looking around in the file. They may say that the container is a more special one. */
+struct view_reader {
+    const char *container;
+    bool (*knows)(const uint8_t *head, size_t len);
+    zipnn_status (*plan)(const struct zn_view *view, struct zn_plan *plan, const char **container, zipnn_error *err);
+};
+
+/* The first that knows the file is the one; further formats are further rows. */
+static const struct head_reader head_readers[] = {
     {"gguf", zn_gguf_want, zn_gguf_plan},
     {"npy", zn_npy_want, zn_npy_plan},
     {"safetensors", zn_safetensors_want, zn_safetensors_plan},
 };
+static const struct view_reader view_readers[] = {
+    {"zip", zn_zip_knows, zn_zip_plan},
+    {"torch", zn_torch_knows_old, zn_torch_plan_old},
+    {"pickle", zn_torch_knows_pickle, zn_torch_plan_pickle},
+};
 
-enum { N_READERS = sizeof readers / sizeof readers[0] };
+#define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
-static const struct reader *find(const uint8_t *head, size_t len, size_t *want) {
-    for (size_t i = 0; i < N_READERS; i++) {
-        *want = readers[i].want(head, len);
-        if (*want > 0 && *want <= ZN_MAX_HEAD) return &readers[i];
+struct head {
+    const struct zn_view *view;
+    void *bytes;
+    size_t len, cap;
+};
+
+/* Gets the first `want` bytes, or all there are. */
+static zipnn_status fetch(struct head *h, size_t want, const struct zn_plan *plan, zipnn_error *err) {
+    size_t got;
+    if (want <= h->len) return ZIPNN_OK;
+    ZN_TRY(zn_grow(&plan->alloc, &h->bytes, &h->cap, want, 1, err));
+    ZN_TRY(zn_view_read(h->view, h->len, (uint8_t *)h->bytes + h->len, want - h->len, &got, err));
+    h->len += got;
+    return ZIPNN_OK;
+}
+
+static size_t ask(const struct head_reader *r, const struct head *h) {
+    const size_t want = r->want(h->bytes, h->len);
+    return want <= ZN_MAX_HEAD ? want : 0;
+}
+
+/* The container's name when the reader knows the file, and then the file is its, understood or not. */
+static zipnn_status try_head(const struct head_reader *r, struct head *h, struct zn_plan *plan, const char **container,
+                             zipnn_error *err) {
+    size_t want = ask(r, h);
+    while (want > h->len) {
+        ZN_TRY(fetch(h, want, plan, err));
+        if (h->len < want) return ZIPNN_E_FORMAT; /* the file is shorter than its header says */
+        want = ask(r, h);
     }
-    *want = 0;
-    return NULL;
+    if (want == 0) return ZIPNN_OK;
+    *container = r->container;
+    return r->plan(h->bytes, want, plan, err);
 }
 
-size_t zn_reader_want(const uint8_t *head, size_t len) {
-    size_t want;
-    find(head, len, &want);
-    return want;
+static zipnn_status try_all(struct head *h, struct zn_plan *plan, const char **container, zipnn_error *err) {
+    ZN_TRY(fetch(h, ZN_SNIFF_LEN, plan, err));
+    for (size_t i = 0; i < COUNT(head_readers) && !*container; i++)
+        ZN_TRY(try_head(&head_readers[i], h, plan, container, err));
+    for (size_t i = 0; i < COUNT(view_readers) && !*container; i++) {
+        if (!view_readers[i].knows(h->bytes, ZN_MIN(h->len, (size_t)ZN_SNIFF_LEN))) continue;
+        *container = view_readers[i].container;
+        return view_readers[i].plan(h->view, plan, container, err);
+    }
+    return ZIPNN_OK;
 }
 
-zipnn_status zn_reader_plan(const uint8_t *head, size_t len, struct zn_plan *plan, zipnn_error *err) {
-    size_t want;
-    const struct reader *reader = find(head, len, &want);
-    if (!reader || len < want) return ZIPNN_OK;
-
-    zipnn_error fault;
-    zipnn_status st = reader->plan(head, want, plan, &fault);
+zipnn_status zn_reader_plan_part(const struct zn_view *part, struct zn_plan *plan, const char **container,
+                                 zipnn_error *err) {
+    struct head h = {.view = part};
+    const struct zn_plan_mark mark = zn_plan_mark(plan);
+    const char *known = NULL;
+    zipnn_error fault = {ZIPNN_OK, ZN_NOWHERE, ""};
+    zipnn_status st = try_all(&h, plan, &known, &fault);
+    zn_free(&plan->alloc, h.bytes);
     if (st == ZIPNN_OK) {
-        plan->container = reader->container;
-        zn_plan_finish(plan);
+        if (container && known) *container = known;
         return ZIPNN_OK;
     }
-    zn_plan_free(plan);
-    if (st != ZIPNN_E_MEMORY) return ZIPNN_OK; /* not understood: the file is raw bytes */
+    zn_plan_rewind(plan, &mark);
+    if (st == ZIPNN_E_FORMAT || st == ZIPNN_E_LIMIT) return ZIPNN_OK; /* not understood: opaque bytes */
     if (err) *err = fault;
     return st;
+}
+
+zipnn_status zn_reader_plan(const struct zn_view *view, struct zn_plan *plan, zipnn_error *err) {
+    const char *container = NULL;
+    zipnn_status st = zn_reader_plan_part(view, plan, &container, err);
+    if (st != ZIPNN_OK) {
+        zn_plan_free(plan);
+        return st;
+    }
+    if (container) plan->container = container;
+    zn_plan_finish(plan);
+    return ZIPNN_OK;
 }

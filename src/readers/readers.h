@@ -1,24 +1,30 @@
-/* Foreign model files -> plans. A reader sees the first bytes of a file and nothing else, so pipes and files give the
- * same plan. It never fails for what it does not understand: then the plan stays empty ("raw"). */
+/* Foreign model files -> plans. A reader never fails for what it does not understand: that part of the file, or all of
+ * it, stays opaque.
+ *
+ * A file that is packed is seen up to ZN_WINDOW bytes only, wherever it comes from, so pipes and files give the same
+ * plan. An archive that is opened shows the whole original. */
 #ifndef ZN_READERS_READERS_H
 #define ZN_READERS_READERS_H
 
 #include "plan/plan.h"
+#include "readers/view.h"
 
-/* A file's first bytes that suffice to ask zn_reader_want. */
+/* A file's first bytes, by which formats are told apart. */
 enum { ZN_SNIFF_LEN = 16 };
 
-/* Longest head any reader asks for; a model file with a longer header is taken as raw bytes. */
+/* Longest header, directory or pickle that is read; a file with a longer one is taken as opaque bytes. */
 enum { ZN_MAX_HEAD = 32 << 20 };
 
-/* How many of the file's first bytes the matching reader needs, judging by its first `len` (ZN_SNIFF_LEN or all to
- * begin with); 0 when no reader knows the file. At most ZN_MAX_HEAD. When that is more than `len`, get as many, or all
- * the file has, and ask again until it is not: where a format does not say how long its head is, the answer grows, and
- * at least doubles. */
-size_t zn_reader_want(const uint8_t *head, size_t len);
+/* Bytes from the start that are seen of a file being packed. */
+enum { ZN_WINDOW = ZN_MAX_HEAD };
 
-/* Fills an initialised plan from the first `len` bytes (at least zn_reader_want of them, unless the file is shorter)
- * and finishes it. Malformed files leave it empty. Fails only for lack of memory. */
-zipnn_status zn_reader_plan(const uint8_t *head, size_t len, struct zn_plan *plan, zipnn_error *err);
+/* Fills an initialised plan and finishes it; files that are not understood leave it empty. Fails for lack of memory or
+ * when the view does. */
+zipnn_status zn_reader_plan(const struct zn_view *view, struct zn_plan *plan, zipnn_error *err);
+
+/* The same for a file inside another: adds to a plan whose origin and prefix are set, which is not finished, and leaves
+ * it as it was when the part is not understood. *container, which may be NULL, is then not set either. */
+zipnn_status zn_reader_plan_part(const struct zn_view *part, struct zn_plan *plan, const char **container,
+                                 zipnn_error *err);
 
 #endif

@@ -37,6 +37,7 @@ struct scan {
     const uint8_t *head; /* of the file, for offsets in messages */
     struct zn_plan *plan;
     uint64_t data_off; /* of the tensors' bytes in the file */
+    size_t first;      /* tensors that the plan had before */
     bool metadata_seen;
     zipnn_error *err;
 };
@@ -198,20 +199,21 @@ static int compare_names(const void *a, const void *b) {
 /* The specification forbids two tensors of one name. */
 static zipnn_status refuse_duplicates(struct scan *s) {
     const struct zn_plan *plan = s->plan;
-    if (plan->n_tensors < 2) return ZIPNN_OK;
-    const char **names = zn_alloc(&plan->alloc, plan->n_tensors * sizeof *names);
-    if (!names) return zn_fail(s->err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory for %zu names", plan->n_tensors);
-    for (size_t i = 0; i < plan->n_tensors; i++) names[i] = plan->names + plan->tensors[i].name;
-    qsort(names, plan->n_tensors, sizeof *names, compare_names);
+    const size_t n = plan->n_tensors - s->first;
+    if (n < 2) return ZIPNN_OK;
+    const char **names = zn_alloc(&plan->alloc, n * sizeof *names);
+    if (!names) return zn_fail(s->err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory for %zu names", n);
+    for (size_t i = 0; i < n; i++) names[i] = plan->names + plan->tensors[s->first + i].name;
+    qsort(names, n, sizeof *names, compare_names);
     zipnn_status st = ZIPNN_OK;
-    for (size_t i = 1; i < plan->n_tensors && st == ZIPNN_OK; i++)
+    for (size_t i = 1; i < n && st == ZIPNN_OK; i++)
         if (strcmp(names[i - 1], names[i]) == 0) st = malformed(s, s->head + LENGTH_BYTES, "two tensors of one name");
     zn_free(&plan->alloc, names);
     return st;
 }
 
 zipnn_status zn_safetensors_plan(const uint8_t *head, size_t len, struct zn_plan *plan, zipnn_error *err) {
-    struct scan s = {.head = head, .plan = plan, .data_off = len, .err = err};
+    struct scan s = {.head = head, .plan = plan, .first = plan->n_tensors, .data_off = len, .err = err};
     s.cur = zn_cur_of(head + LENGTH_BYTES, len - LENGTH_BYTES);
 
     if (!take_char(&s.cur, '{')) return malformed(&s, s.cur.at, "no object");

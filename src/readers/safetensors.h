@@ -4,7 +4,7 @@
 
 #include "plan/plan.h"
 
-/* See zn_reader_want. */
+/* See readers.c. */
 size_t zn_safetensors_want(const uint8_t *head, size_t len);
 
 /* Adds the tensors of the header to the plan, which it leaves unfinished, and unspecified on failure: ZIPNN_E_FORMAT

@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "chunk/cut.h"
 #include "plan/dtype.h"
-#include "readers/readers.h"
+#include "support/plans.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -35,11 +35,7 @@ static void check_cuts(const struct zn_plan *plan) {
 }
 
 static void plan_file(const uint8_t *data, size_t len) {
-    const zipnn_allocator alloc = zn_allocator_or_default(NULL);
-    struct zn_plan plan;
-    zn_plan_init(&plan, &alloc);
-    require(zn_reader_want(data, len) <= ZN_MAX_HEAD);
-    require(zn_reader_plan(data, len, &plan, NULL) == ZIPNN_OK);
+    struct zn_plan plan = zt_plan_of(data, len, ZN_VIEW_WHOLE);
     check_spans(&plan);
     check_cuts(&plan);
     zn_plan_free(&plan);

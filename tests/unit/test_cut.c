@@ -4,7 +4,7 @@
 #include "base/bytes.h"
 #include "chunk/cut.h"
 #include "plan/dtype.h"
-#include "readers/readers.h"
+#include "support/plans.h"
 #include "support/testdata.h"
 #include "support/unit.h"
 
@@ -202,10 +202,7 @@ static void tensors_at_the_end_of_the_world(void **state) {
 
 static void cut_real_file(void *arg, const char *name, const uint8_t *data, size_t len) {
     (void)arg, (void)name;
-    const zipnn_allocator alloc = zn_allocator_or_default(NULL);
-    struct zn_plan plan;
-    zn_plan_init(&plan, &alloc);
-    assert_int_equal(zn_reader_plan(data, ZN_MIN(zn_reader_want(data, len), len), &plan, NULL), ZIPNN_OK);
+    struct zn_plan plan = zt_plan_of(data, len, ZN_VIEW_WHOLE);
     size_t n_chunks;
     check_promises(&plan, len, &n_chunks);
     zn_plan_free(&plan);

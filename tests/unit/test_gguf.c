@@ -4,7 +4,8 @@
 
 #include "base/bytes.h"
 #include "plan/dtype.h"
-#include "readers/readers.h"
+#include "readers/gguf.h"
+#include "support/plans.h"
 #include "support/testdata.h"
 #include "support/unit.h"
 
@@ -72,14 +73,12 @@ static void put_tensor(struct file *f, const char *name, uint32_t type, uint64_t
 
 /* As the library does: asks, fetches, asks again. The reader sees copies of exactly the size it asked for. */
 static struct zn_plan plan_of(const uint8_t *bytes, size_t file_len) {
-    const zipnn_allocator alloc = zn_allocator_or_default(NULL);
-    struct zn_plan plan;
     size_t len = ZN_MIN(file_len, (size_t)ZN_SNIFF_LEN), total = 0;
     for (;;) {
         uint8_t *head = malloc(len ? len : 1);
         assert_non_null(head);
         if (len) memcpy(head, bytes, len);
-        const size_t want = zn_reader_want(head, len);
+        const size_t want = zn_gguf_want(head, len);
         assert_true(want <= ZN_MAX_HEAD);
         total += len;
         if (want > len && len < file_len) {
@@ -88,8 +87,7 @@ static struct zn_plan plan_of(const uint8_t *bytes, size_t file_len) {
             free(head);
             continue;
         }
-        zn_plan_init(&plan, &alloc);
-        assert_int_equal(zn_reader_plan(head, len, &plan, NULL), ZIPNN_OK);
+        struct zn_plan plan = zt_plan_of(head, len, ZN_VIEW_WHOLE);
         assert_true(total <= 3 * len);
         free(head);
         return plan;

@@ -4,20 +4,18 @@
 
 #include "base/bytes.h"
 #include "plan/dtype.h"
-#include "readers/readers.h"
+#include "readers/safetensors.h"
+#include "support/plans.h"
 #include "support/testdata.h"
 #include "support/unit.h"
 
 /* Plans a file that consists of this header and nothing else; the copy has exactly the file's size. */
 static struct zn_plan plan_of(const char *json, size_t json_len) {
-    const zipnn_allocator alloc = zn_allocator_or_default(NULL);
     uint8_t *file = malloc(8 + json_len);
     assert_non_null(file);
     zn_put_u64(file, json_len);
     memcpy(file + 8, json, json_len);
-    struct zn_plan plan;
-    zn_plan_init(&plan, &alloc);
-    assert_int_equal(zn_reader_plan(file, 8 + json_len, &plan, NULL), ZIPNN_OK);
+    struct zn_plan plan = zt_plan_of(file, 8 + json_len, ZN_VIEW_WHOLE);
     free(file);
     return plan;
 }
@@ -131,15 +129,15 @@ static void absurd_entries_are_passed_over(void **state) {
 static void the_sniffer_needs_sixteen_bytes(void **state) {
     (void)state;
     uint8_t head[ZN_SNIFF_LEN] = {100, 0, 0, 0, 0, 0, 0, 0, '{', '"'};
-    assert_int_equal(zn_reader_want(head, sizeof head), 108);
-    assert_int_equal(zn_reader_want(head, 9), 108);
-    assert_int_equal(zn_reader_want(head, 8), 0);
+    assert_int_equal(zn_safetensors_want(head, sizeof head), 108);
+    assert_int_equal(zn_safetensors_want(head, 9), 108);
+    assert_int_equal(zn_safetensors_want(head, 8), 0);
     head[8] = ' ';
-    assert_int_equal(zn_reader_want(head, sizeof head), 0); /* '"' after the space */
+    assert_int_equal(zn_safetensors_want(head, sizeof head), 0); /* '"' after the space */
     memset(head + 8, '\n', 8);
-    assert_int_equal(zn_reader_want(head, sizeof head), 108);
+    assert_int_equal(zn_safetensors_want(head, sizeof head), 108);
     head[3] = 2; /* 32 MiB and more */
-    assert_int_equal(zn_reader_want(head, sizeof head), 0);
+    assert_int_equal(zn_safetensors_want(head, sizeof head), 0);
 }
 
 /* 100 000 tensors: time and memory stay proportional, whatever the machine. */
@@ -209,24 +207,18 @@ static void each_failing_allocation_is_reported(void **state) {
         struct budget budget = {failures};
         const zipnn_allocator alloc = {budget_alloc, budget_release, &budget};
         struct zn_plan plan;
-        zn_plan_init(&plan, &alloc);
-        st = zn_reader_plan(file, 8 + sizeof json - 1, &plan, NULL);
+        st = zt_plan(file, 8 + sizeof json - 1, &alloc, &plan);
         assert_true(st == ZIPNN_OK || (st == ZIPNN_E_MEMORY && plan.n_tensors == 0));
         zn_plan_free(&plan);
     }
-    assert_int_equal(failures, 5); /* tensors, names, dims, the list of names; then none fails */
+    assert_int_equal(failures, 7); /* the head twice, tensors, names, dims, the list of names; then none fails */
 }
 
 /* ---- real files */
 
 static void plan_real_file(void *arg, const char *name, const uint8_t *data, size_t len) {
     size_t *n = arg;
-    const zipnn_allocator alloc = zn_allocator_or_default(NULL);
-    struct zn_plan plan;
-    zn_plan_init(&plan, &alloc);
-    const size_t want = zn_reader_want(data, len);
-    assert_true(want <= ZN_MAX_HEAD);
-    assert_int_equal(zn_reader_plan(data, ZN_MIN(want, len), &plan, NULL), ZIPNN_OK);
+    struct zn_plan plan = zt_plan_of(data, len, ZN_VIEW_WHOLE);
     struct zn_plan_walk walk = {&plan, 0, 0};
     uint64_t at = 0;
     for (size_t i = 0; i <= 2 * plan.n_tensors + 1; i++) {

@@ -5,7 +5,7 @@
 #include "chunk/cut.h"
 #include "chunk/sniff.h"
 #include "plan/dtype.h"
-#include "readers/readers.h"
+#include "support/plans.h"
 #include "support/testdata.h"
 #include "support/unit.h"
 
@@ -184,10 +184,7 @@ static enum zn_shape shape_of(zipnn_dtype dtype) {
 static void score_file(void *arg, const char *name, const uint8_t *data, size_t len) {
     (void)name;
     struct score *score = arg;
-    const zipnn_allocator alloc = zn_allocator_or_default(NULL);
-    struct zn_plan plan;
-    zn_plan_init(&plan, &alloc);
-    assert_int_equal(zn_reader_plan(data, ZN_MIN(zn_reader_want(data, len), len), &plan, NULL), ZIPNN_OK);
+    struct zn_plan plan = zt_plan_of(data, len, ZN_VIEW_WHOLE);
     struct zn_cutter cutter;
     zn_cutter_init(&cutter, &plan);
     for (struct zn_cut cut = zn_cut_next(&cutter); cut.off + cut.len <= len; cut = zn_cut_next(&cutter)) {

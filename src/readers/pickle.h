@@ -1,0 +1,129 @@
+/* Python pickles, read as inert data: no code runs, nothing is imported, no object is built. What calls of PyTorch's
+ * and numpy's own functions would give is noted down as arrays; everything else keeps its structure only as far as
+ * names of tensors need it. */
+#ifndef ZN_READERS_PICKLE_H
+#define ZN_READERS_PICKLE_H
+
+#include "base/mem.h"
+#include "readers/view.h"
+
+enum { ZN_PICKLE_MAX_RANK = 16 };
+
+enum zn_pickle_kind {
+    ZN_PICKLE_OTHER, /* None, floats and all that is of no interest */
+    ZN_PICKLE_INT,
+    ZN_PICKLE_TEXT,
+    ZN_PICKLE_BYTES,
+    ZN_PICKLE_GLOBAL,
+    ZN_PICKLE_DTYPE,
+    ZN_PICKLE_NODE,
+    ZN_PICKLE_STORAGE,
+    ZN_PICKLE_ARRAY
+};
+
+struct zn_pickle_value {
+    uint8_t kind;
+    uint32_t len;  /* TEXT, GLOBAL; DTYPE: bytes of an element */
+    uint64_t what; /* INT: itself; TEXT, GLOBAL: offset in zn_pickle.text; DTYPE: zipnn_dtype; others: an index */
+};
+
+/* A storage that a tensor's persistent id names. */
+struct zn_pickle_storage {
+    size_t key;          /* offset in zn_pickle.text */
+    zipnn_dtype dtype;   /* UNKNOWN for untyped ones, whose arrays know */
+    uint32_t element;    /* bytes; 0 for untyped ones */
+    uint64_t n_elements; /* bytes for untyped ones */
+};
+
+/* A tensor in a storage, or an array whose bytes are in the pickle itself. */
+struct zn_pickle_array {
+    enum { ZN_ARRAY_UNFINISHED, ZN_ARRAY_STORED, ZN_ARRAY_INLINE } where;
+    zipnn_dtype dtype;
+    uint32_t element; /* bytes; 0 when not known */
+    bool contiguous;
+    uint64_t source; /* STORED: index of its storage; INLINE: offset in the file */
+    uint64_t first;  /* STORED: element of the storage; INLINE: bytes */
+    uint32_t rank;
+    uint64_t dims; /* index of the first in zn_pickle.items, which are ints */
+    size_t name;   /* offset in zn_pickle.text, 0 (the empty string) without one */
+};
+
+struct zn_vector {
+    void *at;
+    size_t n, cap;
+};
+
+struct zn_pickle {
+    zipnn_allocator alloc;
+    struct zn_vector stack, marks, memo, items, nodes, runs, storages, arrays, text;
+    uint64_t n_opcodes;
+    struct zn_pickle_value root;
+    zipnn_status status;
+    zipnn_error *err;
+};
+
+void zn_pickle_init(struct zn_pickle *p, const zipnn_allocator *alloc, zipnn_error *err);
+void zn_pickle_free(struct zn_pickle *p);
+
+/* Reads one pickle, which the cursor stands at, up to and with its last opcode. ZIPNN_E_FORMAT when it ends early, uses
+ * an opcode that models do not, or more of anything than a model needs; ZIPNN_E_MEMORY; or what the view fails with.
+ * Takes time and memory in proportion to the bytes read; strings of bytes are passed over, not read. */
+zipnn_status zn_pickle_read(struct zn_pickle *p, struct zn_scan *s);
+
+/* Gives the arrays the path of keys that leads to them from the root, joined by dots. */
+zipnn_status zn_pickle_name_arrays(struct zn_pickle *p);
+
+static inline const char *zn_pickle_text(const struct zn_pickle *p, size_t off) {
+    return (const char *)p->text.at + off;
+}
+static inline const struct zn_pickle_storage *zn_pickle_storages(const struct zn_pickle *p) {
+    return p->storages.at;
+}
+static inline const struct zn_pickle_array *zn_pickle_arrays(const struct zn_pickle *p) {
+    return p->arrays.at;
+}
+static inline uint64_t zn_pickle_dim(const struct zn_pickle *p, const struct zn_pickle_array *a, uint32_t i) {
+    return ((const struct zn_pickle_value *)p->items.at)[a->dims + i].what;
+}
+
+/* The i-th item of the root when that is a list or tuple built in one go; OTHER beyond the last. */
+struct zn_pickle_value zn_pickle_root_item(const struct zn_pickle *p, size_t *run, size_t *i);
+
+/* Inside the pickle machine: pickle.c walks opcodes, pickle_calls.c knows what calls mean, pickle_names.c the paths. */
+
+enum zn_pickle_shape { ZN_NODE_LIST, ZN_NODE_DICT, ZN_NODE_CALL };
+
+/* A container. Its items come in runs, since lists and dictionaries are filled in batches. */
+struct zn_pickle_node {
+    enum zn_pickle_shape shape;
+    bool visited;
+    uint32_t first_run, last_run; /* index + 1; 0 for none */
+};
+struct zn_pickle_run {
+    uint64_t items; /* index of the first in zn_pickle.items; of a dictionary keys and values alternate */
+    uint32_t n, next;
+};
+
+/* Room for one more, `each` bytes, or NULL with p->status set. */
+void *zn_pickle_grow(struct zn_pickle *p, struct zn_vector *v, size_t n, size_t each, size_t limit);
+
+/* Copies text to p->text and returns its offset. */
+size_t zn_pickle_keep(struct zn_pickle *p, const void *text, size_t len);
+
+/* A new node holding n values, as a value. */
+struct zn_pickle_value zn_pickle_node_of(struct zn_pickle *p, enum zn_pickle_shape shape,
+                                         const struct zn_pickle_value *values, size_t n);
+void zn_pickle_append(struct zn_pickle *p, uint64_t node, const struct zn_pickle_value *values, size_t n);
+
+/* The items of a node that came in one run; NULL when there are fewer than `least`. */
+const struct zn_pickle_value *zn_pickle_items(const struct zn_pickle *p, struct zn_pickle_value v, size_t least,
+                                              size_t *n);
+
+/* What calling `callable` with the tuple `args` gives, what a persistent id means, and what setting an object's state
+ * does. */
+struct zn_pickle_value zn_pickle_call(struct zn_pickle *p, struct zn_pickle_value callable,
+                                      struct zn_pickle_value args);
+struct zn_pickle_value zn_pickle_persistent(struct zn_pickle *p, struct zn_pickle_value id);
+void zn_pickle_build(struct zn_pickle *p, struct zn_pickle_value object, struct zn_pickle_value state);
+
+#endif

@@ -1,0 +1,273 @@
+#include "readers/torch.h"
+
+#include <stdlib.h>
+
+#include "plan/dtype.h"
+#include "readers/readers.h"
+
+enum { COUNT_LEN = 8 }; /* before each storage in old files */
+
+#define NOWHERE UINT64_MAX
+
+/* ---- tensors of storages */
+
+/* A run of elements in one storage. */
+struct piece {
+    size_t stored; /* index */
+    uint64_t off, len;
+    zipnn_dtype dtype;
+    const struct zn_pickle_array *array; /* NULL for the storage as a whole, which fills what others leave */
+};
+
+static int compare_keys(const void *a, const void *b) {
+    return strcmp(((const struct zn_stored *)a)->key, ((const struct zn_stored *)b)->key);
+}
+
+void zn_torch_sort(struct zn_stored *stored, size_t n) {
+    if (n) qsort(stored, n, sizeof *stored, compare_keys);
+}
+
+static const struct zn_stored *find(const struct zn_stored *stored, size_t n, const char *key) {
+    const struct zn_stored wanted = {.key = key};
+    return n ? bsearch(&wanted, stored, n, sizeof *stored, compare_keys) : NULL;
+}
+
+/* Storages first at each offset, then the longer pieces: views of the same bytes follow whom they repeat. */
+static int compare_pieces(const void *a, const void *b) {
+    const struct piece *x = a, *y = b;
+    if (x->stored != y->stored) return x->stored < y->stored ? -1 : 1;
+    if (!x->array != !y->array) return x->array ? 1 : -1;
+    if (x->off != y->off) return x->off < y->off ? -1 : 1;
+    if (x->len != y->len) return x->len > y->len ? -1 : 1;
+    if (x->dtype != y->dtype) return x->dtype < y->dtype ? -1 : 1;
+    return x->array < y->array ? -1 : x->array > y->array;
+}
+
+static bool size_of(const struct zn_pickle *p, const struct zn_pickle_array *a, uint64_t *size) {
+    *size = a->element;
+    for (uint32_t i = 0; i < a->rank; i++)
+        if (!zn_mul(*size, zn_pickle_dim(p, a, i), size)) return false;
+    return true;
+}
+
+static zipnn_status add_array(const struct zn_pickle *p, const struct zn_pickle_array *a, uint64_t off, uint64_t len,
+                              struct zn_plan *plan, zipnn_error *err) {
+    uint64_t dims[ZN_PICKLE_MAX_RANK];
+    for (uint32_t i = 0; i < a->rank; i++) dims[i] = zn_pickle_dim(p, a, i);
+    const char *name = zn_pickle_text(p, a->name);
+    return zn_plan_add(plan, off, len, a->dtype, name, strlen(name), dims, a->rank, err);
+}
+
+static zipnn_status add_rest(const struct zn_stored *s, zipnn_dtype dtype, uint64_t off, uint64_t end,
+                             struct zn_plan *plan, zipnn_error *err) {
+    if (off >= end) return ZIPNN_OK;
+    const uint64_t n = (end - off) / ZN_MAX(zn_dtype_bits(dtype) / 8, 1u);
+    return zn_plan_add(plan, s->off + off, end - off, dtype, s->name, strlen(s->name), &n, 1, err);
+}
+
+/* The pieces of one storage, the storage itself first. */
+static zipnn_status add_storage(const struct zn_pickle *p, const struct zn_stored *s, const struct piece *piece,
+                                size_t n, struct zn_plan *plan, zipnn_error *err) {
+    const uint64_t end = piece[0].array ? 0 : piece[0].len;
+    uint64_t at = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!piece[i].array || piece[i].off < at) continue;
+        ZN_TRY(add_rest(s, piece[0].dtype, at, ZN_MIN(piece[i].off, end), plan, err));
+        ZN_TRY(add_array(p, piece[i].array, s->off + piece[i].off, piece[i].len, plan, err));
+        at = piece[i].off + piece[i].len;
+    }
+    return add_rest(s, piece[0].dtype, at, end, plan, err);
+}
+
+/* What a tensor is of its storage; false when that does not hold it, or not row after row. */
+static bool piece_of(const struct zn_pickle *p, const struct zn_pickle_array *a, const struct zn_stored *stored,
+                     size_t n, struct piece *piece) {
+    if (a->where != ZN_ARRAY_STORED || a->element == 0) return false;
+    const struct zn_stored *s = find(stored, n, zn_pickle_text(p, zn_pickle_storages(p)[a->source].key));
+    if (!s) return false;
+    *piece = (struct piece){.stored = (size_t)(s - stored), .dtype = a->dtype, .array = a};
+    if (!a->contiguous || !size_of(p, a, &piece->len) || !zn_mul(a->first, a->element, &piece->off)) return false;
+    return piece->off <= s->len && piece->len <= s->len - piece->off;
+}
+
+/* The storage as a whole. */
+static bool whole_of(const struct zn_pickle *p, const struct zn_pickle_storage *storage, zipnn_dtype dtype,
+                     const struct zn_stored *stored, size_t n, struct piece *piece) {
+    const struct zn_stored *s = find(stored, n, zn_pickle_text(p, storage->key));
+    uint64_t len;
+    if (!s || dtype == ZIPNN_DTYPE_UNKNOWN || !zn_mul(storage->n_elements, ZN_MAX(storage->element, 1u), &len))
+        return false;
+    *piece = (struct piece){(size_t)(s - stored), 0, ZN_MIN(len, s->len), dtype, NULL};
+    return true;
+}
+
+/* Untyped storages are what the tensors say that use them. */
+static size_t collect(const struct zn_pickle *p, const struct zn_stored *stored, size_t n, struct piece *pieces) {
+    size_t n_pieces = 0;
+    for (size_t i = 0; i < p->storages.n; i++) {
+        const struct zn_pickle_storage *s = &zn_pickle_storages(p)[i];
+        if (whole_of(p, s, s->dtype, stored, n, &pieces[n_pieces])) n_pieces++;
+    }
+    for (size_t i = 0; i < p->arrays.n; i++) {
+        const struct zn_pickle_array *a = &zn_pickle_arrays(p)[i];
+        if (a->where != ZN_ARRAY_STORED) continue;
+        if (piece_of(p, a, stored, n, &pieces[n_pieces])) n_pieces++;
+        const struct zn_pickle_storage *s = &zn_pickle_storages(p)[a->source];
+        if (s->element == 0 && whole_of(p, s, a->dtype, stored, n, &pieces[n_pieces])) n_pieces++;
+    }
+    if (n_pieces) qsort(pieces, n_pieces, sizeof *pieces, compare_pieces);
+    return n_pieces;
+}
+
+static zipnn_status add_stored(const struct zn_pickle *p, const struct zn_stored *stored, size_t n,
+                               struct zn_plan *plan, zipnn_error *err) {
+    struct piece *pieces = zn_alloc(&plan->alloc, (2 * p->arrays.n + p->storages.n + 1) * sizeof *pieces);
+    if (!pieces) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory for %zu tensors", p->arrays.n);
+    const size_t n_pieces = collect(p, stored, n, pieces);
+    zipnn_status st = ZIPNN_OK;
+    for (size_t i = 0, end; i < n_pieces && st == ZIPNN_OK; i = end) {
+        for (end = i + 1; end < n_pieces && pieces[end].stored == pieces[i].stored;) end++;
+        st = add_storage(p, &stored[pieces[i].stored], pieces + i, end - i, plan, err);
+    }
+    zn_free(&plan->alloc, pieces);
+    return st;
+}
+
+static zipnn_status add_inline(const struct zn_pickle *p, struct zn_plan *plan, zipnn_error *err) {
+    for (size_t i = 0; i < p->arrays.n; i++) {
+        const struct zn_pickle_array *a = &zn_pickle_arrays(p)[i];
+        uint64_t size;
+        if (a->where != ZN_ARRAY_INLINE || a->element == 0 || !size_of(p, a, &size) || size != a->first) continue;
+        ZN_TRY(add_array(p, a, a->source, size, plan, err));
+    }
+    return ZIPNN_OK;
+}
+
+zipnn_status zn_torch_add(struct zn_pickle *p, const struct zn_stored *stored, size_t n, struct zn_plan *plan,
+                          zipnn_error *err) {
+    if (zn_pickle_name_arrays(p) == ZIPNN_E_MEMORY) return ZIPNN_E_MEMORY; /* without names it is a plan, too */
+    ZN_TRY(add_stored(p, stored, n, plan, err));
+    return add_inline(p, plan, err);
+}
+
+/* ---- files of old */
+
+static const uint8_t old_magic[] = {0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
+
+bool zn_torch_knows_old(const uint8_t *head, size_t len) {
+    return len >= sizeof old_magic && memcmp(head, old_magic, sizeof old_magic) == 0;
+}
+
+static zipnn_status read_pickle(struct zn_pickle *p, struct zn_scan *s, const struct zn_plan *plan, zipnn_error *err) {
+    zn_pickle_free(p);
+    zn_pickle_init(p, &plan->alloc, err);
+    return zn_pickle_read(p, s);
+}
+
+/* Every storage the pickle names, sorted by key, without places. */
+static zipnn_status list_storages(const struct zn_pickle *p, struct zn_stored **stored, size_t *n, zipnn_error *err) {
+    *stored = zn_alloc(&p->alloc, (p->storages.n + 1) * sizeof **stored);
+    if (!*stored) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory for %zu storages", p->storages.n);
+    *n = 0;
+    for (size_t i = 0; i < p->storages.n; i++) {
+        const struct zn_pickle_storage *s = &zn_pickle_storages(p)[i];
+        const char *key = zn_pickle_text(p, s->key);
+        uint64_t len;
+        if (zn_mul(s->n_elements, s->element, &len)) (*stored)[(*n)++] = (struct zn_stored){key, NOWHERE, len, key};
+    }
+    zn_torch_sort(*stored, *n);
+    size_t kept = 0;
+    for (size_t i = 0; i < *n; i++)
+        if (kept == 0 || strcmp((*stored)[kept - 1].key, (*stored)[i].key) != 0) (*stored)[kept++] = (*stored)[i];
+    *n = kept;
+    return ZIPNN_OK;
+}
+
+/* Whether a storage of `len` bytes may begin after offset `at`, where its number of elements is; true, too, where that
+ * is out of sight. */
+static zipnn_status check_count(const struct zn_view *view, uint64_t at, uint64_t len, bool *fits, zipnn_error *err) {
+    uint8_t count[COUNT_LEN];
+    size_t got;
+    ZN_TRY(zn_view_read(view, at, count, sizeof count, &got, err));
+    if (got == sizeof count) {
+        const uint64_t n = zn_get_u64(count);
+        *fits = n == 0 ? len == 0 : len % n == 0 && len / n - 1 < 16;
+        return ZIPNN_OK;
+    }
+    uint64_t seen;
+    enum zn_view_end end;
+    ZN_TRY(zn_view_measure(view, &seen, &end, err));
+    *fits = end == ZN_VIEW_CUT;
+    return ZIPNN_OK;
+}
+
+/* Gives storages their places in the order of their keys, from offset `at` on, up to the first that is not what the
+ * pickle says, and drops the others. */
+static zipnn_status place_storages(const struct zn_pickle *keys, const struct zn_view *view, uint64_t at,
+                                   struct zn_stored *stored, size_t *n, zipnn_error *err) {
+    size_t run = 0, i = 0;
+    bool fits = true;
+    while (fits) {
+        const struct zn_pickle_value key = zn_pickle_root_item(keys, &run, &i);
+        const char *text = key.kind == ZN_PICKLE_TEXT ? zn_pickle_text(keys, (size_t)key.what) : NULL;
+        const struct zn_stored *found = text ? find(stored, *n, text) : NULL;
+        if (!found || found->off != NOWHERE) break;
+        ZN_TRY(check_count(view, at, found->len, &fits, err));
+        uint64_t end;
+        if (!fits || !zn_add(at, COUNT_LEN, &at) || !zn_add(at, found->len, &end)) break;
+        stored[found - stored].off = at;
+        at = end;
+    }
+    size_t kept = 0;
+    for (size_t s = 0; s < *n; s++)
+        if (stored[s].off != NOWHERE) stored[kept++] = stored[s];
+    *n = kept;
+    return ZIPNN_OK;
+}
+
+/* The pickles of magic, version and system, which say nothing of interest, the object and the keys. */
+static zipnn_status read_pickles(struct zn_pickle *object, struct zn_pickle *keys, struct zn_scan *s,
+                                 const struct zn_plan *plan, zipnn_error *err) {
+    for (unsigned i = 0; i < 3; i++) ZN_TRY(read_pickle(object, s, plan, err));
+    ZN_TRY(read_pickle(object, s, plan, err));
+    return read_pickle(keys, s, plan, err);
+}
+
+zipnn_status zn_torch_plan_old(const struct zn_view *view, struct zn_plan *plan, const char **container,
+                               zipnn_error *err) {
+    (void)container;
+    struct zn_pickle object, keys;
+    struct zn_stored *stored = NULL;
+    size_t n = 0;
+    struct zn_scan s;
+    zn_pickle_init(&object, &plan->alloc, err);
+    zn_pickle_init(&keys, &plan->alloc, err);
+    zn_scan_init(&s, view, 0, UINT64_MAX, err);
+    zipnn_status st = read_pickles(&object, &keys, &s, plan, err);
+    if (st == ZIPNN_OK) st = list_storages(&object, &stored, &n, err);
+    if (st == ZIPNN_OK) st = place_storages(&keys, view, s.off, stored, &n, err);
+    if (st == ZIPNN_OK) st = zn_torch_add(&object, stored, n, plan, err);
+    zn_free(&plan->alloc, stored);
+    zn_pickle_free(&object);
+    zn_pickle_free(&keys);
+    return st;
+}
+
+/* ---- other pickles */
+
+bool zn_torch_knows_pickle(const uint8_t *head, size_t len) {
+    return len >= 4 && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5 && memchr("c(}]\x95", head[2], 5);
+}
+
+zipnn_status zn_torch_plan_pickle(const struct zn_view *view, struct zn_plan *plan, const char **container,
+                                  zipnn_error *err) {
+    (void)container;
+    struct zn_pickle p;
+    struct zn_scan s;
+    zn_pickle_init(&p, &plan->alloc, err);
+    zn_scan_init(&s, view, 0, UINT64_MAX, err);
+    zipnn_status st = zn_pickle_read(&p, &s);
+    if (st == ZIPNN_OK) st = zn_torch_add(&p, NULL, 0, plan, err);
+    zn_pickle_free(&p);
+    return st;
+}

@@ -1,0 +1,34 @@
+/* PyTorch's checkpoints: a pickle whose tensors name storages, and the storages' bytes elsewhere. */
+#ifndef ZN_READERS_TORCH_H
+#define ZN_READERS_TORCH_H
+
+#include "plan/plan.h"
+#include "readers/pickle.h"
+
+/* Where the bytes of a storage are. */
+struct zn_stored {
+    const char *key;   /* as the pickle calls it */
+    uint64_t off, len; /* in the file */
+    const char *name;  /* for what no contiguous tensor of it covers */
+};
+
+/* Adds the arrays of a pickle that was read to the plan: tensors in `stored`, which is sorted by key, and arrays inside
+ * the pickle. Of a storage, what no contiguous tensor covers is added under the storage's name. */
+zipnn_status zn_torch_add(struct zn_pickle *p, const struct zn_stored *stored, size_t n, struct zn_plan *plan,
+                          zipnn_error *err);
+
+/* Sorts for zn_torch_add. */
+void zn_torch_sort(struct zn_stored *stored, size_t n);
+
+/* Before torch 1.6: five pickles (magic, version, system, object, keys of storages), then of each storage its number of
+ * elements and their bytes. */
+bool zn_torch_knows_old(const uint8_t *head, size_t len);
+zipnn_status zn_torch_plan_old(const struct zn_view *view, struct zn_plan *plan, const char **container,
+                               zipnn_error *err);
+
+/* Any other pickle: numpy's arrays in it. */
+bool zn_torch_knows_pickle(const uint8_t *head, size_t len);
+zipnn_status zn_torch_plan_pickle(const struct zn_view *view, struct zn_plan *plan, const char **container,
+                                  zipnn_error *err);
+
+#endif

@@ -1,0 +1,28 @@
+/* Zip archives: PyTorch's checkpoints and TorchScript, npz, zips of model files, and several archives in a row as
+ * torch.distributed.checkpoint writes them. Only members that are stored, not compressed, are looked into. */
+#ifndef ZN_READERS_ZIP_H
+#define ZN_READERS_ZIP_H
+
+#include "plan/plan.h"
+#include "readers/view.h"
+
+bool zn_zip_knows(const uint8_t *head, size_t len);
+
+/* Adds what the members hold. Of an archive whose end is out of sight only what its beginning tells. */
+zipnn_status zn_zip_plan(const struct zn_view *view, struct zn_plan *plan, const char **container, zipnn_error *err);
+
+/* ---- inside: zip.c finds members, zip_members.c looks into them */
+
+struct zn_member {
+    const char *name; /* NUL-terminated */
+    uint64_t header;  /* offset of its local header in the view */
+    uint64_t off, len;
+    bool stored; /* and its place makes sense */
+    bool done;   /* planned, or part of what was */
+};
+
+/* `members` are in the order of their offsets. */
+zipnn_status zn_zip_plan_members(const struct zn_view *view, struct zn_member *members, size_t n, struct zn_plan *plan,
+                                 const char **container, zipnn_error *err);
+
+#endif

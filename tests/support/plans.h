@@ -1,0 +1,13 @@
+/* Plans of files in memory. */
+#ifndef ZN_TESTS_SUPPORT_PLANS_H
+#define ZN_TESTS_SUPPORT_PLANS_H
+
+#include "readers/readers.h"
+
+/* Plans the file that these bytes are, into a plan that is not initialised. */
+zipnn_status zt_plan(const uint8_t *bytes, size_t len, const zipnn_allocator *alloc, struct zn_plan *plan);
+
+/* The same with malloc, when only the first `len` bytes of a file can be seen; must succeed. */
+struct zn_plan zt_plan_of(const uint8_t *bytes, size_t len, enum zn_view_end end);
+
+#endif
