@@ -63,7 +63,7 @@ static void read_archive(struct load *l, uint8_t *to) {
     zipnn_archive *archive;
     zipnn_error err;
     must(zipnn_file_open(l->archive, &file, &err), &err);
-    must(zipnn_file_map(file, &err), &err);
+    must(zipnn_file_is_cached(file) ? zipnn_file_map(file, &err) : zipnn_file_read_ahead(file, &err), &err);
     zipnn_file_source(file, &source);
     must(zipnn_archive_open(l->ctx, &source, &archive, &err), &err);
     must(zipnn_archive_read(archive, 0, l->len, to, &err), &err);

@@ -113,10 +113,13 @@ static zipnn_status reserve_output(struct job *job, const zipnn_source *source, 
     return zipnn_file_reserve(job->out, info.original, err);
 }
 
-/* Archives are decoded straight from the page cache where that is possible: it saves copying them. */
+/* Archives are decoded straight from the page cache, or read ahead of the decoder past it. */
 static void look_through(zipnn_file *archive) {
     interrupt_survive_cut_files();
-    (void)zipnn_file_map(archive, NULL);
+    if (zipnn_file_is_cached(archive))
+        (void)zipnn_file_map(archive, NULL);
+    else
+        (void)zipnn_file_read_ahead(archive, NULL);
 }
 
 /* A file that changed meanwhile explains success as well as damage. */

@@ -411,6 +411,15 @@ ZIPNN_API zipnn_status zipnn_file_create(const char *path, const zipnn_file *lik
  * that changes it changes the bytes under the reader: for files that nobody writes to. */
 ZIPNN_API zipnn_status zipnn_file_map(zipnn_file *file, zipnn_error *err);
 
+/* Whether the page cache holds a regular file opened for reading, by a sample of its pages; non-zero where the system
+ * does not tell. */
+ZIPNN_API int zipnn_file_is_cached(const zipnn_file *file);
+
+/* Starts four threads that read a regular file ahead of its source's read_at, past the page cache where the system
+ * allows it, in a window of 12 MiB: for a file that the page cache does not hold and that is read front to back. Ranges
+ * elsewhere are read as usual. The threads end when the file is closed; a child of fork must not use it. */
+ZIPNN_API zipnn_status zipnn_file_read_ahead(zipnn_file *file, zipnn_error *err);
+
 /* The file as a source: a regular file has read_at and length, anything else only read. Valid until it is closed. */
 ZIPNN_API void zipnn_file_source(zipnn_file *file, zipnn_source *source);
 

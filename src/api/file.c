@@ -18,6 +18,14 @@ zipnn_status zipnn_file_map(zipnn_file *file, zipnn_error *err) {
     return zn_file_map(file, err);
 }
 
+zipnn_status zipnn_file_read_ahead(zipnn_file *file, zipnn_error *err) {
+    return zn_file_read_ahead(file, err);
+}
+
+int zipnn_file_is_cached(const zipnn_file *file) {
+    return zn_file_is_cached(file);
+}
+
 void zipnn_file_source(zipnn_file *file, zipnn_source *source) {
     zn_file_source(file, source);
 }

@@ -10,6 +10,8 @@
 
 zipnn_status zn_file_open(const char *path, zipnn_file **file, zipnn_error *err);
 zipnn_status zn_file_map(zipnn_file *file, zipnn_error *err);
+zipnn_status zn_file_read_ahead(zipnn_file *file, zipnn_error *err);
+bool zn_file_is_cached(const zipnn_file *file);
 zipnn_status zn_file_from_fd(int fd, const char *name, zipnn_file **file, zipnn_error *err);
 zipnn_status zn_file_create(const char *path, const zipnn_file *like, unsigned flags, zipnn_file **file,
                             zipnn_error *err);

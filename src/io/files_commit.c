@@ -198,6 +198,7 @@ void zn_file_close(zipnn_file *f) {
     if (!f) return;
     zn_file_discard(f);
     zn_file_unmap(f);
+    zn_ahead_end(f);
     if (f->owns_fd && f->fd >= 0) close(f->fd);
     if (f->target.folder >= 0) close(f->target.folder);
     free(f);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/pages.h"
 #include "io/files_priv.h"
 
 /* Mapped pages count as resident memory of the process; they stay in the page cache when they are let go. */
@@ -57,4 +58,14 @@ void zn_file_unmap(zipnn_file *f) {
 
 void zn_file_map_source(const zipnn_file *f, zipnn_source *source) {
     if (f->map) source->view = view;
+}
+
+bool zn_file_is_cached(const zipnn_file *f) {
+    if (!f->seekable || f->length == 0) return true;
+    const size_t len = (size_t)(f->start + f->length);
+    void *map = mmap(NULL, len, PROT_READ, MAP_SHARED, f->fd, 0);
+    if (map == MAP_FAILED) return true;
+    const bool present = zn_pages_present(map, len);
+    (void)munmap(map, len);
+    return present;
 }

@@ -31,7 +31,8 @@ struct zipnn_file {
     struct stat opened; /* as it was at the start */
     uint8_t *map;       /* all of fd in memory, or NULL */
     size_t map_len;
-    atomic_size_t viewed; /* bytes of the map handed out since its pages were last let go */
+    struct zn_ahead_reader *ahead; /* or NULL */
+    atomic_size_t viewed;          /* bytes of the map handed out since its pages were last let go */
     struct zn_target target;
     char path[]; /* for messages, and to reach the file again */
 };
@@ -42,6 +43,10 @@ zipnn_status zn_file_new(const char *path, zipnn_file **file, zipnn_error *err);
 /* Gives the source of a mapped file its view; the map goes when the file is closed. */
 void zn_file_map_source(const zipnn_file *f, zipnn_source *source);
 void zn_file_unmap(zipnn_file *f);
+
+/* Copies bytes at `off` of the descriptor as far as they were read ahead; how many. */
+size_t zn_ahead_copy(const zipnn_file *f, uint64_t off, void *buf, size_t len);
+void zn_ahead_end(zipnn_file *f);
 
 /* ZIPNN_E_IO with the sentence "PATH: cannot VERB: text of errno", and the place when `off` is not ZN_NOWHERE. Only
  * reading has its place in err->offset, which belongs to the input. */

@@ -100,7 +100,10 @@ static zipnn_status read_some(void *user, void *buf, size_t cap, size_t *got, zi
 
 static zipnn_status read_exactly(void *user, uint64_t off, void *buf, size_t len, zipnn_error *err) {
     const zipnn_file *f = user;
-    uint8_t *to = buf;
+    const size_t ahead = zn_ahead_copy(f, f->start + off, buf, len);
+    uint8_t *to = (uint8_t *)buf + ahead;
+    off += ahead;
+    len -= ahead;
     while (len > 0) {
         ssize_t n = pread(f->fd, to, ZN_MIN(len, (size_t)ZN_CALL_MAX), (off_t)(f->start + off));
         if (n < 0 && errno == EINTR) continue;

@@ -108,6 +108,34 @@ static void mapped_file_is_seen(void **state) {
     zipnn_file_close(f);
 }
 
+/* Front to back in odd steps, with looks elsewhere in between, as an archive is read: index first. */
+static void file_read_ahead_gives_its_bytes(void **state) {
+    (void)state;
+    enum { LEN = (14 << 20) + 777, STEP = 345678 };
+    uint8_t *bytes = malloc(LEN), *got = malloc(STEP);
+    zipnn_source source;
+    zipnn_error err;
+    assert_true(bytes && got);
+    for (size_t i = 0; i < LEN; i++) bytes[i] = (uint8_t)(i * 2654435761U >> 13);
+    FILE *out = fopen("f", "wb");
+    assert_true(out && fwrite(bytes, 1, LEN, out) == LEN && fclose(out) == 0);
+    zipnn_file *f = opened("f");
+    assert_int_equal(zipnn_file_read_ahead(f, &err), ZIPNN_OK);
+    zipnn_file_source(f, &source);
+    for (size_t off = 0, len; off < LEN; off += len) {
+        const size_t elsewhere = (off * 7 + LEN - 100) % (LEN - 100);
+        len = LEN - off < STEP ? LEN - off : STEP;
+        assert_int_equal(source.read_at(source.user, elsewhere, got, 100, &err), ZIPNN_OK);
+        assert_memory_equal(got, bytes + elsewhere, 100);
+        assert_int_equal(source.read_at(source.user, off, got, len, &err), ZIPNN_OK);
+        assert_memory_equal(got, bytes + off, len);
+    }
+    assert_int_equal(source.read_at(source.user, LEN - 1, got, 2, &err), ZIPNN_E_IO);
+    zipnn_file_close(f);
+    free(bytes);
+    free(got);
+}
+
 static void pipe_is_read_in_order(void **state) {
     (void)state;
     int fd[2];
@@ -267,6 +295,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(source_reads_anywhere_and_not_beyond),
         IN_FOLDER(mapped_file_is_seen),
+        IN_FOLDER(file_read_ahead_gives_its_bytes),
         IN_FOLDER(pipe_is_read_in_order),
         IN_FOLDER(change_of_a_source_is_noticed),
         IN_FOLDER(only_the_opened_file_is_removed),
