@@ -66,7 +66,7 @@ struct zn_r16_decoder {
     const struct zn_r16_table *tables;
     const uint8_t *ids;  /* table of each block; every entry proved to be a table's index. NULL: always table 0 */
     unsigned block_log2; /* block = 1 << block_log2 symbols, >= ZN_R16_MIN_BLOCK */
-    unsigned lanes_log2; /* 0 .. 7; kernels other than scalar are fast for 7 and may hand others to scalar */
+    unsigned lanes_log2; /* 0 .. 7; vectors are made for 7 and 5, other numbers may be slower */
     uint8_t esc_mark;    /* a byte that no table lists */
     size_t pos;          /* symbols decoded so far */
     const uint8_t *in, *in_end;   /* renormalisation bytes not yet used */
@@ -162,7 +162,7 @@ struct zn_kernels {
     bool (*r16_decode_16r)(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n, enum zn_store store);
 
     /* The same fused with the merge of ZN_SHAPE_32R: symbols are plane 3, raw[0 .. 2] the planes below, out receives 4n
-     * bytes. NULL where a set has no such loop. */
+     * bytes. */
     bool (*r16_decode_32r)(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
                            enum zn_store store);
 

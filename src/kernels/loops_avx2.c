@@ -325,6 +325,7 @@ const struct zn_kernels zn_kernels_avx2 = {
     .name = "avx2",
     .r16_decode = zn_r16_decode_avx2,
     .r16_decode_16r = zn_r16_decode_16r_avx2,
+    .r16_decode_32r = zn_r16_decode_32r_avx2,
     .r16_encode = zn_r16_encode_avx2,
     .r16c_decode = zn_r16c_decode_scalar,
     .r16c_encode = zn_r16c_encode_scalar,

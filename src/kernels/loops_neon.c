@@ -26,6 +26,7 @@ const struct zn_kernels zn_kernels_neon = {
     .name = "neon",
     .r16_decode = zn_r16_decode_neon,
     .r16_decode_16r = zn_r16_decode_16r_neon,
+    .r16_decode_32r = zn_r16_decode_32r_neon,
     .r16_encode = zn_r16_encode_neon,
     .r16c_decode = zn_r16c_decode_scalar,
     .r16c_encode = zn_r16c_encode_scalar,

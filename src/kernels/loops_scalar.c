@@ -25,6 +25,7 @@ const struct zn_kernels zn_kernels_scalar = {
     .name = "scalar",
     .r16_decode = zn_r16_decode_scalar,
     .r16_decode_16r = zn_r16_decode_16r_scalar,
+    .r16_decode_32r = zn_r16_decode_32r_scalar,
     .r16_encode = zn_r16_encode_scalar,
     .r16c_decode = zn_r16c_decode_scalar,
     .r16c_encode = zn_r16c_encode_scalar,

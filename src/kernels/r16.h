@@ -9,6 +9,8 @@
 bool zn_r16_decode_scalar(struct zn_r16_decoder *d, uint8_t *out, size_t n);
 bool zn_r16_decode_16r_scalar(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n,
                               enum zn_store store);
+bool zn_r16_decode_32r_scalar(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
+                              enum zn_store store);
 void zn_r16_encode_scalar(struct zn_r16_encoder *e, const uint8_t *src, size_t n);
 
 /* Encodes src[from, to) only, last symbol first; lanes and blocks are counted from src[0]. */
@@ -24,6 +26,8 @@ void zn_r16c_encode_range_scalar(struct zn_r16_encoder *e, const struct zn_r16_c
 #if defined(__x86_64__)
 bool zn_r16_decode_avx2(struct zn_r16_decoder *d, uint8_t *out, size_t n);
 bool zn_r16_decode_16r_avx2(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n, enum zn_store store);
+bool zn_r16_decode_32r_avx2(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
+                            enum zn_store store);
 void zn_r16_encode_avx2(struct zn_r16_encoder *e, const uint8_t *src, size_t n);
 
 /* Needs AVX-512 F, BW, VL, DQ, VBMI, VBMI2 and BMI2. */
@@ -42,6 +46,8 @@ void zn_r16c_encode_avx512(struct zn_r16_encoder *e, const struct zn_r16_context
 #if defined(__aarch64__)
 bool zn_r16_decode_neon(struct zn_r16_decoder *d, uint8_t *out, size_t n);
 bool zn_r16_decode_16r_neon(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n, enum zn_store store);
+bool zn_r16_decode_32r_neon(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
+                            enum zn_store store);
 void zn_r16_encode_neon(struct zn_r16_encoder *e, const uint8_t *src, size_t n);
 #endif
 

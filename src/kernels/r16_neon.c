@@ -84,12 +84,12 @@ ZN_FN uint8x16_t decode_step(const struct decode_tables *t, uint8x16_t *lo, uint
     return vqtbl1q_u8(t->sym, rank);
 }
 
-ZN_FN const uint8_t *decode_turns(struct planar_decoder *p, const struct zn_r16_table *table, const uint8_t *in,
-                                  uint8_t *out, size_t turns) {
+ZN_FN const uint8_t *decode_steps(struct planar_decoder *p, const struct zn_r16_table *table, const uint8_t *in,
+                                  uint8_t *out, size_t from, size_t n) {
     const struct decode_tables t = decode_tables(table);
     const uint8x16_t mark = vdupq_n_u8(p->esc_mark);
-    for (size_t i = 0; i < turns * TURN; i += STEP) {
-        uint8_t *const plo = p->x.lo + i % TURN, *const phi = p->x.hi + i % TURN;
+    for (size_t i = from; i < from + n; i += STEP) {
+        uint8_t *const plo = p->x.lo + (i & p->lane_mask), *const phi = p->x.hi + (i & p->lane_mask);
         uint8x16_t lo = vld1q_u8(plo), hi = vld1q_u8(phi);
         const uint8x16_t sym = decode_step(&t, &lo, &hi), small = vceqzq_u8(hi);
         const struct mask_bits m = mask_bits(small, vceqq_u8(sym, mark));
@@ -108,16 +108,33 @@ ZN_FN const uint8_t *decode_turns(struct planar_decoder *p, const struct zn_r16_
 }
 
 /* ror16(word, 1) */
-ZN_FN void store_rotated(uint8_t *out, uint16x8_t word) {
+ZN_FN void store_rotated16(uint8_t *out, uint16x8_t word) {
     vst1q_u8(out, vreinterpretq_u8_u16(vsliq_n_u16(vshrq_n_u16(word, 1), word, 15)));
 }
 
-ZN_FN void merge_16r(const uint8_t *raw, const uint8_t *sym, uint8_t *out, size_t n, enum zn_store mode) {
+/* ror32(high << 16 | low, 1) */
+ZN_FN void store_rotated32(uint8_t *out, uint16x8_t low, uint16x8_t high) {
+    const uint32x4_t a = vreinterpretq_u32_u16(vzip1q_u16(low, high)), b = vreinterpretq_u32_u16(vzip2q_u16(low, high));
+    vst1q_u8(out, vreinterpretq_u8_u32(vsliq_n_u32(vshrq_n_u32(a, 1), a, 31)));
+    vst1q_u8(out + 16, vreinterpretq_u8_u32(vsliq_n_u32(vshrq_n_u32(b, 1), b, 31)));
+}
+
+ZN_FN void merge_16r(const uint8_t *const *raw, const uint8_t *sym, uint8_t *out, size_t n, enum zn_store mode) {
     (void)mode;
     for (size_t i = 0; i < n; i += STEP) {
-        const uint8x16_t r = vld1q_u8(raw + i), s = vld1q_u8(sym + i);
-        store_rotated(out + 2 * i, words_low(r, s));
-        store_rotated(out + 2 * i + STEP, words_high(r, s));
+        const uint8x16_t r = vld1q_u8(raw[0] + i), s = vld1q_u8(sym + i);
+        store_rotated16(out + 2 * i, words_low(r, s));
+        store_rotated16(out + 2 * i + STEP, words_high(r, s));
+    }
+}
+
+ZN_FN void merge_32r(const uint8_t *const *raw, const uint8_t *sym, uint8_t *out, size_t n, enum zn_store mode) {
+    (void)mode;
+    for (size_t i = 0; i < n; i += STEP) {
+        const uint8x16_t p0 = vld1q_u8(raw[0] + i), p1 = vld1q_u8(raw[1] + i), p2 = vld1q_u8(raw[2] + i);
+        const uint8x16_t s = vld1q_u8(sym + i);
+        store_rotated32(out + 4 * i, words_low(p0, p1), words_low(p2, s));
+        store_rotated32(out + 4 * i + 32, words_high(p0, p1), words_high(p2, s));
     }
 }
 
@@ -127,6 +144,11 @@ bool zn_r16_decode_neon(struct zn_r16_decoder *d, uint8_t *out, size_t n) {
 
 bool zn_r16_decode_16r_neon(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n, enum zn_store mode) {
     return planar_decode_16r(d, raw, out, n, mode);
+}
+
+bool zn_r16_decode_32r_neon(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
+                            enum zn_store mode) {
+    return planar_decode_32r(d, raw, out, n, mode);
 }
 
 /* ---- encoding ---- */

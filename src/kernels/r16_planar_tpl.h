@@ -2,24 +2,31 @@
  * then a state's slot, its renormalisation and its symbol are byte operations on whole vectors, and only the product
  * needs 16-bit words.
  *
- * The including file defines ZN_FN, the storage class and target attribute of its functions, and
+ * The including file defines ZN_FN, the storage class and target attribute of its functions, STEP, which divides 32,
+ * and
  *
- *     const uint8_t *decode_turns(struct planar_decoder *p, const struct zn_r16_table *table, const uint8_t *in,
- *                                 uint8_t *out, size_t turns);
- *         Decodes turns * TURN symbols, all of one table. At least as many bytes are readable at `in`; returns what
- *         follows the bytes used. Escapes leave the escape mark in `out` and their bits in p->marks.
+ *     const uint8_t *decode_steps(struct planar_decoder *p, const struct zn_r16_table *table, const uint8_t *in,
+ *                                 uint8_t *out, size_t from, size_t n);
+ *         Decodes symbols [from, from + n) of the burst at `out`, all of one table, both numbers multiples of 32. At
+ *         least 32 bytes are readable at `in` before each 32 symbols, which use no more; returns what follows the bytes
+ *         used. Escapes leave the escape mark in `out` and their bits in p->marks.
  *
- *     void merge_16r(const uint8_t *raw, const uint8_t *sym, uint8_t *out, size_t n, enum zn_store store);
- *         Merges n symbols, a multiple of TURN.
+ *     void merge_16r(const uint8_t *const *raw, const uint8_t *sym, uint8_t *out, size_t n, enum zn_store store);
+ *     void merge_32r(const uint8_t *const *raw, const uint8_t *sym, uint8_t *out, size_t n, enum zn_store store);
+ *         Merge n symbols, a multiple of 32, with the planes below; streaming stores take whole cache lines.
  */
 #include <string.h>
 
 #include "base/bytes.h"
 #include "kernels/r16.h"
+#include "kernels/r16_feed.h"
 
 enum {
-    TURN = ZN_R16_LANES, /* symbols in which every lane has its turn once */
-    BURST = 2048         /* most symbols decoded between two checks; scratch for them stays in the first cache */
+    TURN = ZN_R16_LANES,  /* symbols in which every lane has its turn once */
+    BURST = ZN_R16_REACH, /* most symbols decoded between two checks; scratch for them stays in the first cache */
+    SEGMENT = 256,        /* most symbols decoded between two looks at their table and at what to fetch */
+    LINE = 32,            /* symbols merged at a time: one cache line of 16R, two of 32R */
+    MIN_LANES_LOG2 = 5    /* streams of fewer lanes are left to the scalar functions */
 };
 
 /* States by lane. */
@@ -29,15 +36,16 @@ struct planar_states {
 
 struct planar_decoder {
     struct planar_states x;
+    size_t lane_mask;
     uint8_t esc_mark;
-    uint8_t marks[BURST / 8]; /* bit i: symbol i of the burst is an escape */
-    uint8_t in_pad[BURST];    /* the last bytes of `in`, for bursts that might look beyond them */
-    uint8_t sym[BURST];
+    uint8_t marks[BURST / 8];              /* bit i: symbol i of the burst is an escape */
+    alignas(64) uint8_t sym[LINE + BURST]; /* of a burst that will be merged, after the last ones of the one before */
 };
 
-static const uint8_t *decode_turns(struct planar_decoder *p, const struct zn_r16_table *table, const uint8_t *in,
-                                   uint8_t *out, size_t turns);
-static void merge_16r(const uint8_t *raw, const uint8_t *sym, uint8_t *out, size_t n, enum zn_store store);
+static const uint8_t *decode_steps(struct planar_decoder *p, const struct zn_r16_table *table, const uint8_t *in,
+                                   uint8_t *out, size_t from, size_t n);
+static void merge_16r(const uint8_t *const *raw, const uint8_t *sym, uint8_t *out, size_t n, enum zn_store store);
+static void merge_32r(const uint8_t *const *raw, const uint8_t *sym, uint8_t *out, size_t n, enum zn_store store);
 
 ZN_FN void planar_load(struct planar_states *x, const uint16_t *state) {
     for (size_t i = 0; i < ZN_R16_LANES; i++) {
@@ -50,11 +58,32 @@ ZN_FN void planar_store(const struct planar_states *x, uint16_t *state) {
     for (size_t i = 0; i < ZN_R16_LANES; i++) state[i] = (uint16_t)(x->lo[i] | x->hi[i] << 8);
 }
 
-/* Counts the marks of n symbols; bit w of *words tells whether word w of 64 marks has any. */
-ZN_FN size_t planar_count_marks(const uint8_t *marks, size_t n, uint64_t *words) {
+/* Fetches what `turns` turns call for, to the second-level cache: the first is needed for the tables. */
+ZN_FN void planar_fetch(struct zn_ahead *ahead, size_t turns) {
+    const size_t len = turns * ahead->lines * 64;
+    if (len == 0 || ahead->len < len) return; /* nothing is NULL, which even 0 must not be added to */
+    for (size_t i = 0; i < len; i += 64) __builtin_prefetch(ahead->at + i, 0, 2);
+    ahead->at += len;
+    ahead->len -= len;
+}
+
+/* Asks for lines to be written, so that their old content is not waited for then. */
+ZN_FN void planar_make_room(struct zn_ahead *ahead, size_t turns) {
+    const size_t len = turns * 128;
+    if (len == 0 || ahead->room_len < len) return;
+    for (size_t i = 0; i < len; i += 64) __builtin_prefetch(ahead->room + i, 1, 2);
+    ahead->room += len;
+    ahead->room_len -= len;
+}
+
+/* ---- decoding ---- */
+
+/* Counts the marks of n symbols, a multiple of 32; bit w of *words tells whether word w of 64 marks has any. */
+ZN_FN size_t planar_count_marks(uint8_t *marks, size_t n, uint64_t *words) {
     size_t count = 0;
     *words = 0;
-    for (size_t w = n / 64; w-- > 0;) {
+    if (n % 64) memset(marks + n / 8, 0, 4);
+    for (size_t w = (n + 63) / 64; w-- > 0;) {
         const uint64_t m = zn_get_u64(marks + 8 * w);
         count += (size_t)__builtin_popcountll(m);
         *words = *words << 1 | (m != 0);
@@ -77,67 +106,86 @@ ZN_FN void planar_patch(uint8_t *out, const uint8_t *marks, uint64_t words, cons
     }
 }
 
-/* Decodes one burst, all of one table. false: the bytes left may not suffice; nothing has been used. */
-ZN_FN bool planar_burst(struct planar_decoder *p, struct zn_r16_decoder *d, uint8_t *out, size_t n) {
-    const struct planar_states before = p->x;
-    const size_t in_left = (size_t)(d->in_end - d->in), esc_left = (size_t)(d->esc_end - d->esc);
-    const uint8_t *in = d->in;
-    if (in_left < n) {
-        if (in_left) memcpy(p->in_pad, d->in, in_left);
-        in = p->in_pad;
+/* Decodes the next n symbols, whole turns and at most BURST. */
+ZN_FN bool planar_burst(struct planar_decoder *p, struct zn_r16_decoder *d, struct zn_r16_feed *in, uint8_t *out,
+                        size_t n) {
+    const size_t segment = d->ids ? ZN_MIN((size_t)1 << d->block_log2, (size_t)SEGMENT) : SEGMENT;
+    zn_r16_feed_reach(in);
+    const uint8_t *at = in->p;
+    for (size_t i = 0, len; i < n; i += len) {
+        len = ZN_MIN(n - i, segment - (d->pos & (segment - 1)));
+        at = decode_steps(p, zn_r16_table_at(d, d->pos), at, out, i, len);
+        planar_fetch(&d->ahead, len / TURN);
+        d->pos += len;
     }
-    const size_t used = (size_t)(decode_turns(p, zn_r16_table_at(d, d->pos), in, out, n / TURN) - in);
     uint64_t words;
     const size_t n_esc = planar_count_marks(p->marks, n, &words);
-    if (used > in_left || n_esc > esc_left) {
-        p->x = before;
-        return false;
-    }
+    if (!zn_r16_feed_take(in, at) || n_esc > (size_t)(d->esc_end - d->esc)) return false;
     planar_patch(out, p->marks, words, d->esc);
-    d->in += used;
     d->esc += n_esc;
-    d->pos += n;
     return true;
 }
 
-/* How many symbols the next burst covers: whole turns, within one block. */
-ZN_FN size_t planar_burst_len(const struct zn_r16_decoder *d, size_t n) {
-    size_t len = ZN_MIN(n - n % TURN, (size_t)BURST);
-    if (d->ids) {
-        const size_t block = (size_t)1 << d->block_log2;
-        len = ZN_MIN(len, block - (d->pos & (block - 1)));
-    }
-    return len;
+ZN_FN void planar_merge(const uint8_t *const *raw, size_t at, const uint8_t *sym, uint8_t *out, size_t n, size_t width,
+                        enum zn_store store) {
+    const uint8_t *planes[3] = {raw[0] + at, width == 4 ? raw[1] + at : NULL, width == 4 ? raw[2] + at : NULL};
+    if (width == 2)
+        merge_16r(planes, sym, out + 2 * at, n, store);
+    else
+        merge_32r(planes, sym, out + 4 * at, n, store);
 }
 
-/* Each burst commits as a whole or not at all, so the scalar function can take over after any of them: for the ragged
- * end, and to find where exactly a damaged stream runs out. */
-ZN_FN bool planar_decode(struct zn_r16_decoder *d, uint8_t *out, size_t n) {
-    if (d->lanes_log2 != 7 || n < TURN) return zn_r16_decode_scalar(d, out, n);
+/* Decodes n symbols, whole turns: alone (width 1), or merged to words with the width - 1 planes of `raw`. Streaming
+ * stores begin with the first whole cache line and end with the last; the words around these are stored as usual,
+ * LINE of them, together with neighbours that are stored twice. */
+ZN_FN bool planar_run(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n, size_t width,
+                      enum zn_store store) {
     struct planar_decoder p;
+    struct zn_r16_feed in;
+    if (n == 0) return true;
+    p.lane_mask = ((size_t)1 << d->lanes_log2) - 1;
     p.esc_mark = d->esc_mark;
-    memset(p.in_pad, 0, sizeof p.in_pad);
+    zn_r16_feed_start(&in, d->in, d->in_end);
     planar_load(&p.x, d->state);
-    size_t done = 0, len;
-    while ((len = planar_burst_len(d, n - done)) > 0 && planar_burst(&p, d, out + done, len)) done += len;
+    if (width > 1 && (uintptr_t)out % width) store = ZN_STORE_CACHED;
+    size_t merged = store == ZN_STORE_STREAM && width > 1 ? (-(uintptr_t)out & 63) / width : 0;
+    for (size_t done = 0, len; done < n; done += len) {
+        len = ZN_MIN(n - done, (size_t)BURST);
+        if (!planar_burst(&p, d, &in, width == 1 ? out + done : p.sym + LINE, len)) return false;
+        if (width == 1) continue;
+        const size_t lines = (done + len - merged) / LINE * LINE;
+        if (done == 0 && merged) planar_merge(raw, 0, p.sym + LINE, out, LINE, width, ZN_STORE_CACHED);
+        planar_merge(raw, merged, p.sym + (LINE + merged - done), out, lines, width, store);
+        merged += lines;
+        memcpy(p.sym, p.sym + len, LINE);
+    }
+    if (width > 1 && merged < n) planar_merge(raw, n - LINE, p.sym, out, LINE, width, ZN_STORE_CACHED);
     planar_store(&p.x, d->state);
-    return done == n || zn_r16_decode_scalar(d, out + done, n - done);
+    d->in = d->in_end - in.left;
+    return true;
+}
+
+ZN_FN bool planar_decode(struct zn_r16_decoder *d, uint8_t *out, size_t n) {
+    const size_t whole = d->lanes_log2 < MIN_LANES_LOG2 ? 0 : n >> d->lanes_log2 << d->lanes_log2;
+    return planar_run(d, NULL, out, whole, 1, ZN_STORE_CACHED) && zn_r16_decode_scalar(d, out + whole, n - whole);
 }
 
 ZN_FN bool planar_decode_16r(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n,
                              enum zn_store store) {
-    struct planar_decoder p;
-    p.esc_mark = d->esc_mark;
-    memset(p.in_pad, 0, sizeof p.in_pad);
-    planar_load(&p.x, d->state);
-    size_t done = 0, len;
-    while ((len = planar_burst_len(d, n - done)) > 0 && planar_burst(&p, d, p.sym, len)) {
-        merge_16r(raw + done, p.sym, out + 2 * done, len, store);
-        done += len;
-    }
-    planar_store(&p.x, d->state);
-    return done == n || zn_r16_decode_16r_scalar(d, raw + done, out + 2 * done, n - done, store);
+    const size_t whole = n - n % TURN;
+    return planar_run(d, &raw, out, whole, 2, store) &&
+           zn_r16_decode_16r_scalar(d, raw + whole, out + 2 * whole, n - whole, store);
 }
+
+ZN_FN bool planar_decode_32r(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
+                             enum zn_store store) {
+    const size_t whole = n - n % TURN;
+    const uint8_t *rest[] = {raw[0] + whole, raw[1] + whole, raw[2] + whole};
+    return planar_run(d, raw, out, whole, 4, store) &&
+           zn_r16_decode_32r_scalar(d, rest, out + 4 * whole, n - whole, store);
+}
+
+/* ---- encoding ---- */
 
 /* Where the burst that ends at `end` begins: whole turns, within one block. */
 ZN_FN size_t planar_burst_start(const struct zn_r16_encoder *e, size_t end) {

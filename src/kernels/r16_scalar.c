@@ -45,6 +45,18 @@ bool zn_r16_decode_16r_scalar(struct zn_r16_decoder *d, const uint8_t *raw, uint
     return decode(d, raw, out, n);
 }
 
+bool zn_r16_decode_32r_scalar(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
+                              enum zn_store store) {
+    uint8_t symbols[ZN_R16_REACH];
+    for (size_t done = 0, len; done < n; done += len) {
+        len = ZN_MIN(n - done, sizeof symbols);
+        const uint8_t *planes[4] = {raw[0] + done, raw[1] + done, raw[2] + done, symbols};
+        if (!decode(d, NULL, symbols, len)) return false;
+        zn_kernels_scalar.merge[ZN_SHAPE_32R](planes, len, out + 4 * done, store);
+    }
+    return true;
+}
+
 void zn_r16_encode_range_scalar(struct zn_r16_encoder *e, const uint8_t *src, size_t from, size_t to) {
     const size_t lane_mask = ((size_t)1 << e->lanes_log2) - 1;
     struct zn_r16_ends ends = {e->out, e->esc};

@@ -22,7 +22,7 @@ struct rig {
     struct zn_r16_table tables[N_TABLES];
     struct zn_r16_codes codes[N_TABLES];
     struct zn_r16_encoder encoder;
-    struct zn_r16_decoder decoder, fused;
+    struct zn_r16_decoder decoder, fused, wide;
     uint8_t class_of[256], ids[N_BLOCKS], assigned[N_BLOCKS];
     _Alignas(64) uint16_t hist[N_BLOCKS][ZN_R16_CLASSES];
     _Alignas(64) uint16_t cost[N_TABLES][ZN_R16_CLASSES];
@@ -53,6 +53,8 @@ MEASURE(assign, r->k->assign((const uint16_t (*)[ZN_R16_CLASSES])r->hist, N_BLOC
 MEASURE(r16_encode, r->k->r16_encode(&r->encoder, r->symbols, N))
 MEASURE(r16_decode, r->ok &= r->k->r16_decode(&r->decoder, r->restored, N))
 MEASURE(r16_decode_16r, r->ok &= r->k->r16_decode_16r(&r->fused, r->raw, r->words, N, ZN_STORE_CACHED))
+MEASURE(r16_decode_32r,
+        r->ok &= r->k->r16_decode_32r(&r->wide, (const uint8_t *const *)r->plane_at, r->words, N, ZN_STORE_CACHED))
 
 /* ---- input ------------------------------------------------------------------------------------------------------- */
 
@@ -114,7 +116,7 @@ static void make_decoders(struct rig *r) {
     memcpy(d->state, r->encoder.state, sizeof d->state);
     d->in = r->encoder.out, d->in_end = r->in + N + ZN_SLACK;
     d->esc = r->encoder.esc, d->esc_end = r->esc + N + ZN_SLACK;
-    r->fused = *d;
+    r->fused = r->wide = *d;
 }
 
 int main(int argc, char **argv) {
@@ -138,5 +140,6 @@ int main(int argc, char **argv) {
     make_decoders(r);
     measure_r16_decode(r);
     measure_r16_decode_16r(r);
+    measure_r16_decode_32r(r);
     return r->ok && memcmp(r->restored, r->symbols, N) == 0 ? 0 : 1;
 }

@@ -251,7 +251,7 @@ static void check(struct coding *c, const struct rig *r, size_t n) {
         assert_same_coded(&expected, &coded);
         check_decode(k, c, r, n, &expected);
         if (c->lanes_log2 == 7) check_merge(k, c, r, n, 2, &expected);
-        if (c->lanes_log2 == 7 && k->r16_decode_32r) check_merge(k, c, r, n, 4, &expected);
+        if (c->lanes_log2 == 7) check_merge(k, c, r, n, 4, &expected);
     }
 }
 
@@ -309,7 +309,6 @@ static void test_garbage(void **unused) {
             f = decoder(&c, &r, &junk);
             out = guard_high(&r.out, 2 * n);
             assert_int_equal(k->r16_decode_16r(&f, guard_high(&r.raw, n), out, n, (enum zn_store)(i % 2)), ok);
-            if (!k->r16_decode_32r) continue;
             f = decoder(&c, &r, &junk);
             out = guard_high(&r.out, 4 * n);
             assert_int_equal(decode_words(k, &f, guard_high(&r.raw, 3 * n), n, out, n, 4, (enum zn_store)(i % 2)), ok);
