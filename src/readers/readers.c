@@ -1,8 +1,11 @@
 #include "readers/readers.h"
 
+#include "readers/ggml.h"
 #include "readers/gguf.h"
 #include "readers/npy.h"
+#include "readers/onnx.h"
 #include "readers/safetensors.h"
+#include "readers/tflite.h"
 #include "readers/torch.h"
 #include "readers/zip.h"
 
@@ -32,6 +35,9 @@ static const struct view_reader view_readers[] = {
     {"zip", zn_zip_knows, zn_zip_plan},
     {"torch", zn_torch_knows_old, zn_torch_plan_old},
     {"pickle", zn_torch_knows_pickle, zn_torch_plan_pickle},
+    {"ggml", zn_ggml_knows, zn_ggml_plan},
+    {"tflite", zn_tflite_knows, zn_tflite_plan},
+    {"onnx", zn_onnx_knows, zn_onnx_plan},
 };
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
