@@ -63,6 +63,7 @@ static const struct {
     {OPT_TENSOR, WITH(EXTRACT)},
     {OPT_ROWS, WITH(EXTRACT)},
     {OPT_RANGE, WITH(CAT)},
+    {OPT_AGAINST, WITH(VERIFY)},
 };
 
 __attribute__((format(printf, 2, 3))) static bool say_wrong(struct wrong *wrong, const char *format, ...) {
@@ -198,6 +199,7 @@ static bool apply(struct args *a, enum option_id id, char letter, const char *va
     if (id == OPT_CPU) return parse_cpu(value, &a->cpu);
     if (id == OPT_TENSOR) a->tensor = value;
     if (id == OPT_ROWS) return parse_rows(value, &a->rows);
+    if (id == OPT_AGAINST) a->against = value;
     if (id == OPT_RANGE) return parse_range(value, &a->range);
     if (id == OPT_DTYPE) return parse_dtype(value, &a->dtype);
     if (id == OPT_BASE) a->base = value;
@@ -298,6 +300,7 @@ static bool check(const struct parser *p, const struct command *command) {
         return say_wrong(w, "%s is an operation of its own", command->name);
     if (command && a->n_files == 0) return say_wrong(w, "%s needs a FILE", command->name);
     if (!check_limited(p) || !check_output(a, command, w)) return false;
+    if (a->operation == OP_SALVAGE && !a->output && !a->to_stdout) return say_wrong(w, "salvage needs -o OUT");
     if (a->operation == OP_EXTRACT && !a->tensor) return say_wrong(w, "extract needs --tensor NAME");
     if (a->old_format && a->operation != OP_COMPRESS) return say_wrong(w, "--format is for compressing");
     if (a->old_format && a->remove) return say_wrong(w, "--rm needs a result with digests, and old records have none");

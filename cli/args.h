@@ -34,14 +34,15 @@ struct args {
     int level;
     unsigned threads; /* 0: all processors */
     zipnn_cpu cpu;
-    bool old_format;    /* write what the Python package reads */
-    zipnn_dtype dtype;  /* UNKNOWN: not given */
-    const char *base;   /* NULL: none */
-    const char *tensor; /* extract: this one ... */
-    struct span rows;   /* ... and of it these */
-    struct span range;  /* cat: these bytes of the original */
-    int verbosity;      /* -1 quiet, 0, 1 verbose, 2 more so */
-    char **files;       /* "-" is standard input; points into argv */
+    bool old_format;     /* write what the Python package reads */
+    zipnn_dtype dtype;   /* UNKNOWN: not given */
+    const char *base;    /* NULL: none */
+    const char *tensor;  /* extract: this one ... */
+    struct span rows;    /* ... and of it these */
+    struct span range;   /* cat: these bytes of the original */
+    const char *against; /* verify: compare with this file */
+    int verbosity;       /* -1 quiet, 0, 1 verbose, 2 more so */
+    char **files;        /* "-" is standard input; points into argv */
     size_t n_files;
 };
 

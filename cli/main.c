@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "bench.h"
 #include "convert.h"
 #include "exits.h"
@@ -34,9 +35,10 @@ static const struct work {
     void (*begin)(const struct run *run);
     void (*each)(struct run *run, const char *path);
 } works[N_OPERATIONS] = {
-    [OP_COMPRESS] = {NULL, convert_file},  [OP_RESTORE] = {NULL, convert_file}, [OP_TEST] = {NULL, test_file},
-    [OP_LIST] = {list_head, list_file},    [OP_HELP] = {print_help, NULL},      [OP_VERSION] = {print_version, NULL},
-    [OP_BENCH] = {bench_head, bench_file}, [OP_EXTRACT] = {NULL, extract_file}, [OP_CAT] = {NULL, cat_file},
+    [OP_COMPRESS] = {NULL, convert_file}, [OP_RESTORE] = {NULL, convert_file}, [OP_TEST] = {NULL, test_file},
+    [OP_LIST] = {list_head, list_file},   [OP_HELP] = {print_help, NULL},      [OP_VERSION] = {print_version, NULL},
+    [OP_VERIFY] = {NULL, verify_file},    [OP_SALVAGE] = {NULL, salvage_file}, [OP_BENCH] = {bench_head, bench_file},
+    [OP_EXTRACT] = {NULL, extract_file},  [OP_CAT] = {NULL, cat_file},
 };
 
 static int work(const struct args *args) {

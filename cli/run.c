@@ -108,10 +108,14 @@ static void put_json_failure(const char *path, const zipnn_error *err) {
     puts("}");
 }
 
-void run_report_failure(struct run *run, const char *path, const zipnn_error *err) {
+void run_report_fault(struct run *run, const char *path, const zipnn_error *err) {
     int code = exit_code_of(run->args, err->status);
     if (run->exit_code < code) run->exit_code = code;
     put_failure(path, err);
+}
+
+void run_report_failure(struct run *run, const char *path, const zipnn_error *err) {
+    run_report_fault(run, path, err);
     if (run->args->json) put_json_failure(path, err);
 }
 

@@ -36,6 +36,9 @@ const char *run_shown_name(const char *path);
 /* Says what went wrong with `path`, and remembers the exit code of it. */
 void run_report_failure(struct run *run, const char *path, const zipnn_error *err);
 
+/* The same, without a line of JSON: the caller wrote one. */
+void run_report_fault(struct run *run, const char *path, const zipnn_error *err);
+
 /* Says what was done with `path`. `output` is NULL when nothing was written. */
 void run_report_done(const struct run *run, const char *path, const char *output, const zipnn_stats *stats);
 

@@ -377,6 +377,50 @@ ZIPNN_API zipnn_status zipnn_archive_read_tensor(zipnn_archive *archive, uint64_
 ZIPNN_API zipnn_status zipnn_archive_read_rows(zipnn_archive *archive, uint64_t index, uint64_t first, uint64_t n,
                                                void *dst, size_t cap, zipnn_error *err);
 
+/* ---- archives: damage -------------------------------------------------------------------------------------------- */
+
+/* A stretch of the original that cannot be restored. */
+typedef struct zipnn_damage {
+    uint64_t offset, length; /* in the original; length 0 when a frame is damaged that holds none of it */
+    uint64_t first_tensor;   /* the tensors that have bytes there, numbered as for zipnn_archive_tensor */
+    uint64_t n_tensors;
+    const zipnn_error *error; /* why; its offset is one in the archive. Valid during the call */
+} zipnn_damage;
+
+/* Called in order, never from two threads at once, possibly from a worker thread. A non-zero answer stops the operation
+ * with ZIPNN_E_CANCELLED. */
+typedef int (*zipnn_damage_fn)(void *user, const zipnn_damage *damage);
+
+typedef struct zipnn_verified {
+    uint64_t original;  /* bytes; as far as that is known */
+    uint64_t intact;    /* of them, those that were decoded and whose checks hold */
+    uint64_t n_damaged; /* stretches that were reported */
+    uint64_t unplaced;  /* further bytes that are intact, but nobody knows where they belong */
+    int length_unknown; /* non-zero: the original was longer, nobody knows by how much */
+    int has_digests;    /* non-zero: the original's own digest was there to compare with */
+    uint8_t xxh3[16];   /* XXH3-128 of the intact bytes */
+} zipnn_verified;
+
+/* Decodes everything and verifies every check and digest. Goes on after damage: each damaged stretch is reported, at
+ * most one per chunk. ZIPNN_OK when all is right, ZIPNN_E_CORRUPT or why the archive could not be opened otherwise.
+ * `report` and `result` may be NULL. */
+ZIPNN_API zipnn_status zipnn_archive_verify(zipnn_archive *archive, zipnn_damage_fn report, void *user,
+                                            zipnn_verified *result, zipnn_error *err);
+
+/* Does the same and writes the original in order to sink->write, zeros where it is damaged. A stretch is reported before
+ * its zeros are written. */
+ZIPNN_API zipnn_status zipnn_archive_salvage(zipnn_archive *archive, const zipnn_sink *sink, zipnn_damage_fn report,
+                                             void *user, zipnn_verified *result, zipnn_error *err);
+
+/* Opens an archive even if its header, index or end is damaged or missing: its frames are then walked, and what is found
+ * can be listed, read, verified and salvaged. The work is bounded by a multiple of the source's length. Without an
+ * index, bytes that follow a gap can be placed only if the original's own header tells how long it is. */
+ZIPNN_API zipnn_status zipnn_archive_open_damaged(zipnn_ctx *ctx, const zipnn_source *source, zipnn_archive **archive,
+                                                  zipnn_error *err);
+
+/* Why zipnn_archive_open would have failed on this archive, NULL if it would not; owned by the archive. */
+ZIPNN_API const zipnn_error *zipnn_archive_fault(const zipnn_archive *archive);
+
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
 /* A file, pipe or terminal as a source or a sink. A file that is written appears under its name only when

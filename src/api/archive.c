@@ -55,15 +55,20 @@ static zipnn_status sort_names(zipnn_archive *a, zipnn_error *err) {
     return ZIPNN_OK;
 }
 
-static zipnn_status plan_original(zipnn_archive *a, zipnn_error *err) {
+zipnn_status zn_archive_plan(zipnn_archive *a, zipnn_error *err) {
     ZN_TRY(zn_plan_original(a, a->toc.index.original, &a->plan, err));
     return sort_names(a, err);
+}
+
+void zn_archive_forget_plan(zipnn_archive *a) {
+    zn_plan_free(&a->plan);
+    a->plan.container = "damaged";
 }
 
 /* Lists the tensors of the original when it is a model file, else the record as one. */
 static zipnn_status open_old(zipnn_archive *a, zipnn_error *err) {
     a->toc.index.original = a->old.legacy->original;
-    if (!zn_old_input_lacks_base(a->ctx, &a->old)) ZN_TRY(plan_original(a, err));
+    if (!zn_old_input_lacks_base(a->ctx, &a->old)) ZN_TRY(zn_archive_plan(a, err));
     if (a->plan.n_tensors) return ZIPNN_OK;
     ZN_TRY(zn_old_input_plan(&a->old, &a->plan, err));
     return sort_names(a, err);
@@ -76,18 +81,32 @@ static zipnn_status open_parts(zipnn_archive *a, zipnn_error *err) {
     ZN_TRY(zn_toc_load(&e->alloc, e->k, &a->in, &a->toc, err));
     ZN_TRY(zn_engine_prepare(e, a->toc.header.max_chunk, ZN_USE_DECODE, err));
     ZN_TRY(place_chunks(a, err));
-    zipnn_status status = plan_original(a, err);
+    a->has_digests = true;
+    zipnn_status status = zn_archive_plan(a, err);
     if (status != ZIPNN_E_CORRUPT) return status;
-    /* Without the original's header there are no names, but what else is intact can be read by its place. */
-    zn_plan_free(&a->plan);
-    a->plan.container = "damaged";
+    zn_archive_forget_plan(a);
     return ZIPNN_OK;
 }
 
 static zipnn_status open_plain(zipnn_archive *a, zipnn_error *err) {
     a->plain = true;
     a->toc.index.original = a->in.length;
-    return plan_original(a, err);
+    return zn_archive_plan(a, err);
+}
+
+/* As it is, or else what can be found of it. */
+static zipnn_status open_damaged(zipnn_archive *a, zipnn_error *err) {
+    zipnn_status status = open_parts(a, &a->fault);
+    const bool damaged = status == ZIPNN_E_FORMAT || status == ZIPNN_E_TRUNCATED || status == ZIPNN_E_CORRUPT;
+    if (status == ZIPNN_OK || !damaged || a->old.legacy) {
+        if (err) *err = a->fault;
+        return status;
+    }
+    zn_toc_free(&a->ctx->engine.alloc, &a->toc);
+    zn_free(&a->ctx->engine.alloc, a->places);
+    a->places = NULL;
+    a->n_chunks = 0;
+    return zn_archive_rebuild(a, err);
 }
 
 static zipnn_status open_by(zipnn_status (*parts)(zipnn_archive *a, zipnn_error *err), zipnn_ctx *ctx,
@@ -116,6 +135,15 @@ static zipnn_status open_by(zipnn_status (*parts)(zipnn_archive *a, zipnn_error 
 
 zipnn_status zipnn_archive_open(zipnn_ctx *ctx, const zipnn_source *source, zipnn_archive **archive, zipnn_error *err) {
     return open_by(open_parts, ctx, source, archive, err);
+}
+
+zipnn_status zipnn_archive_open_damaged(zipnn_ctx *ctx, const zipnn_source *source, zipnn_archive **archive,
+                                        zipnn_error *err) {
+    return open_by(open_damaged, ctx, source, archive, err);
+}
+
+const zipnn_error *zipnn_archive_fault(const zipnn_archive *a) {
+    return a->fault.status == ZIPNN_OK ? NULL : &a->fault;
 }
 
 zipnn_status zipnn_model_open(zipnn_ctx *ctx, const zipnn_source *source, zipnn_archive **archive, zipnn_error *err) {
@@ -243,6 +271,10 @@ static zipnn_status decode_chunk(const zipnn_archive *a, struct zn_worker *w, ui
                                  struct manner manner, zipnn_error *err) {
     const struct zn_place *p = &a->places[i];
     const uint8_t *frame;
+    if (p->at == ZN_NOWHERE)
+        return zn_fail(err, ZIPNN_E_CORRUPT, ZN_NOWHERE,
+                       "original bytes %llu to %llu are lost: not found in the archive", (unsigned long long)p->off,
+                       (unsigned long long)(p->off + p->frame.orig_len));
     ZN_TRY(zn_input_at(&a->in, p->at, (size_t)zn_frame_size(&p->frame), w->frame, &frame, err));
     struct zn_ahead ahead = manner.n_workers == 1 ? zn_look_ahead(&a->in, p) : (struct zn_ahead){0};
     return zn_frame_decode(&a->ctx->engine, w, frame, p, out, manner.store, ahead, err);

@@ -13,6 +13,10 @@ struct zipnn_archive {
     struct zn_place *places; /* of the frames that hold chunks */
     uint64_t n_chunks;
     struct zn_plan plan;
+    bool has_digests;    /* `toc.index` holds those of the original */
+    zipnn_error fault;   /* why it could not be opened as it is, if it was rebuilt; chunks at ZN_NOWHERE are lost */
+    uint64_t unplaced;   /* original bytes in sound frames that belong nobody knows where */
+    bool length_unknown; /* of the original */
     bool plain;          /* no archive: a model file as it is */
     size_t *by_name;     /* indices of tensors, sorted by name */
     uint8_t *held;       /* the chunk that was last read in part: small tensors that share one are decoded once */
@@ -24,5 +28,15 @@ uint64_t zn_archive_chunk_at(const zipnn_archive *a, uint64_t off);
 
 /* The tensor of that number, or ZIPNN_E_NOT_FOUND. */
 zipnn_status zn_archive_tensor(const zipnn_archive *a, uint64_t index, const struct zn_tensor **t, zipnn_error *err);
+
+/* Plans the original from its first bytes, read through `places`. */
+zipnn_status zn_archive_plan(zipnn_archive *a, zipnn_error *err);
+
+/* Without the original's header there are no names, but what else is intact can be read by its place. */
+void zn_archive_forget_plan(zipnn_archive *a);
+
+/* Finds the chunks of an archive that `fault` keeps from being opened. Nothing is lost for good: what is missing is
+ * missing from `places`, or lies at ZN_NOWHERE there. */
+zipnn_status zn_archive_rebuild(zipnn_archive *a, zipnn_error *err);
 
 #endif

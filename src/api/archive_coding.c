@@ -10,6 +10,8 @@ zipnn_status zipnn_archive_coding(const zipnn_archive *a, uint64_t index, zipnn_
         return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "chunk %llu of %llu", (unsigned long long)index,
                        (unsigned long long)a->n_chunks);
     const struct zn_place *p = &a->places[index];
+    *coding = (zipnn_coding){.layout = "?"};
+    if (p->at == ZN_NOWHERE) return ZIPNN_OK;
     const size_t len = (size_t)ZN_MIN(p->frame.body_len, (uint32_t)sizeof buf);
     ZN_TRY(zn_input_at(&a->in, p->at + ZN_FRAME_LEN, len, buf, &head, err));
     zn_chunk_describe(head, len, p->frame.orig_len, coding);

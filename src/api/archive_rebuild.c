@@ -1,0 +1,123 @@
+/* An archive that cannot be opened as it is: its chunks are found and put where they belong. */
+#include "api/archive.h"
+#include "engine/recover.h"
+
+enum { LONGEST_HOLE = 1 << 30 }; /* a place holds 32 bits */
+
+/* What was found, before it has its place. */
+struct rebuild {
+    zipnn_archive *a;
+    const struct zn_found *found;
+    size_t n;
+    size_t first, last;   /* the stretches of unknown length: n, 0 when there is none */
+    uint64_t front, back; /* original bytes before the first and after the last of them */
+    size_t cap;
+};
+
+static zipnn_status put(struct rebuild *b, struct zn_place place, uint64_t off, zipnn_error *err) {
+    zipnn_archive *a = b->a;
+    void *places = a->places;
+    zipnn_status status =
+        zn_grow(&a->ctx->engine.alloc, &places, &b->cap, (size_t)a->n_chunks + 1, sizeof *a->places, err);
+    a->places = places;
+    ZN_TRY(status);
+    place.off = off;
+    a->places[a->n_chunks++] = place;
+    return ZIPNN_OK;
+}
+
+static zipnn_status put_hole(struct rebuild *b, uint64_t off, uint64_t end, zipnn_error *err) {
+    while (off < end) {
+        const uint32_t len = (uint32_t)ZN_MIN(end - off, (uint64_t)LONGEST_HOLE);
+        ZN_TRY(put(b, (struct zn_place){{0, 0, len}, ZN_NOWHERE, 0}, off, err));
+        off += len;
+    }
+    return ZIPNN_OK;
+}
+
+static zipnn_status put_found(struct rebuild *b, size_t from, size_t to, uint64_t off, zipnn_error *err) {
+    for (size_t i = from; i < to; i++) {
+        ZN_TRY(put(b, b->found[i].place, off, err));
+        off += b->found[i].place.frame.orig_len;
+    }
+    return ZIPNN_OK;
+}
+
+static void measure(struct rebuild *b) {
+    b->first = b->n;
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->found[i].kind == ZN_LOST_LENGTH) {
+            if (b->first == b->n) b->first = i;
+            b->last = i;
+            b->back = 0;
+        } else if (b->first == b->n) {
+            b->front += b->found[i].place.frame.orig_len;
+        } else {
+            b->back += b->found[i].place.frame.orig_len;
+        }
+    }
+}
+
+/* Where the last tensor ends: what safetensors and npy files have is exactly so long. */
+static uint64_t planned_length(const struct zn_plan *plan) {
+    uint64_t end = 0;
+    for (size_t i = 0; i < plan->n_tensors; i++) end = ZN_MAX(end, plan->tensors[i].off + plan->tensors[i].len);
+    return end;
+}
+
+/* Frames between two stretches of unknown length: nobody knows where they belong. */
+static void set_aside(struct rebuild *b) {
+    for (size_t i = b->first; i < b->last; i++)
+        if (b->found[i].kind == ZN_FOUND) b->a->unplaced += b->found[i].place.frame.orig_len;
+}
+
+/* Without an index: what precedes the first stretch of unknown length has its place; the tensors tell how long the
+ * original is, and thereby where what follows the last one belongs. */
+static zipnn_status place_by_plan(struct rebuild *b, zipnn_error *err) {
+    zipnn_archive *a = b->a;
+    measure(b);
+    ZN_TRY(put_found(b, 0, b->first, 0, err));
+    a->toc.index.original = b->front;
+    zipnn_status status = zn_archive_plan(a, err);
+    if (status != ZIPNN_OK && status != ZIPNN_E_CORRUPT) return status;
+    if (status != ZIPNN_OK) zn_archive_forget_plan(a);
+    const uint64_t planned = planned_length(&a->plan);
+    if (b->first == b->n) { /* fewer bytes than the tensors take: a frame is missing without a trace */
+        a->length_unknown = planned > b->front;
+        return ZIPNN_OK;
+    }
+    set_aside(b);
+    a->length_unknown = planned < b->front + b->back;
+    const uint64_t end = a->length_unknown ? b->front + b->back : planned;
+    ZN_TRY(put_hole(b, b->front, end - b->back, err));
+    ZN_TRY(put_found(b, b->last + 1, b->n, end - b->back, err));
+    a->toc.index.original = end;
+    return ZIPNN_OK;
+}
+
+static zipnn_status place_by_index(struct rebuild *b, const struct zn_index *index, zipnn_error *err) {
+    b->a->toc.index = *index;
+    b->a->has_digests = true;
+    ZN_TRY(put_found(b, 0, b->n, 0, err));
+    zipnn_status status = zn_archive_plan(b->a, err);
+    if (status == ZIPNN_E_CORRUPT) zn_archive_forget_plan(b->a);
+    return status == ZIPNN_E_CORRUPT ? ZIPNN_OK : status;
+}
+
+zipnn_status zn_archive_rebuild(zipnn_archive *a, zipnn_error *err) {
+    struct zn_engine *e = &a->ctx->engine;
+    struct zn_recovery r;
+    ZN_TRY(zn_recover(&e->alloc, e->k, &a->in, &r, err));
+    struct rebuild b = {.a = a, .found = r.found, .n = r.n_found};
+    size_t n_sound = 0;
+    for (size_t i = 0; i < r.n_found; i++) n_sound += r.found[i].kind == ZN_FOUND;
+    a->toc.header = r.header;
+    zipnn_status status = ZIPNN_E_FORMAT;
+    if (n_sound || r.has_header || r.has_index)
+        status = zn_engine_prepare(e, r.header.max_chunk, ZN_USE_DECODE, err);
+    else if (err)
+        *err = a->fault;
+    if (status == ZIPNN_OK) status = r.has_index ? place_by_index(&b, &r.index, err) : place_by_plan(&b, err);
+    zn_recovery_free(&e->alloc, &r);
+    return status;
+}

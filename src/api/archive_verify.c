@@ -1,0 +1,168 @@
+/* Every chunk of an archive looked at, the damaged ones named, the others restored. */
+#include "api/archive.h"
+#include "engine/digest.h"
+#include "engine/scan.h"
+
+struct verify {
+    const zipnn_archive *a;
+    struct zn_output out;
+    zipnn_damage_fn report;
+    void *user;
+    zipnn_verified *result;
+    struct zn_digest digest;
+};
+
+/* The tensors with bytes in [off, end): their numbers are consecutive. */
+static void find_tensors(const struct zn_plan *plan, uint64_t off, uint64_t end, zipnn_damage *damage) {
+    size_t lo = 0, hi = plan->n_tensors;
+    while (lo < hi) {
+        const size_t mid = lo + (hi - lo) / 2;
+        if (plan->tensors[mid].off + plan->tensors[mid].len <= off)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    damage->first_tensor = lo;
+    while (lo < plan->n_tensors && plan->tensors[lo].off < end) lo++;
+    damage->n_tensors = lo - damage->first_tensor;
+}
+
+static zipnn_status report(struct verify *v, uint64_t off, uint64_t len, const zipnn_error *fault, zipnn_error *err) {
+    zipnn_damage damage = {.offset = off, .length = len, .error = fault};
+    if (len) find_tensors(&v->a->plan, off, off + len, &damage);
+    v->result->n_damaged++;
+    if (!v->report || v->report(v->user, &damage) == 0) return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_CANCELLED, ZN_NOWHERE, "cancelled");
+}
+
+static zipnn_status put_zeros(const struct verify *v, uint64_t off, uint64_t len, zipnn_error *err) {
+    static const uint8_t zeros[64 << 10];
+    for (uint64_t done = 0; done < len && v->out.sink;) {
+        const size_t n = (size_t)ZN_MIN(len - done, (uint64_t)sizeof zeros);
+        ZN_TRY(zn_output_put(&v->out, off + done, zeros, n, err));
+        done += n;
+    }
+    return ZIPNN_OK;
+}
+
+static zipnn_status tell_progress(const struct verify *v, uint64_t done, zipnn_error *err) {
+    const struct zn_engine *e = &v->a->ctx->engine;
+    if (!e->progress || e->progress(e->progress_user, done, v->a->toc.index.original) == 0) return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_CANCELLED, ZN_NOWHERE, "cancelled after %llu bytes", (unsigned long long)done);
+}
+
+static zipnn_status visit(void *user, const struct zn_scanned *s, zipnn_error *err) {
+    struct verify *v = user;
+    const uint32_t len = s->place->frame.orig_len;
+    ZN_TRY(tell_progress(v, s->place->off + len, err));
+    if (s->fault) {
+        ZN_TRY(report(v, s->place->off, len, s->fault, err));
+        return put_zeros(v, s->place->off, len, err);
+    }
+    if (!s->orig) return ZIPNN_OK;
+    v->result->intact += len;
+    zn_digest_update(&v->digest, s->orig, len);
+    return zn_output_put(&v->out, s->place->off, s->orig, len, err);
+}
+
+/* Frames that hold no chunk come after those that do. */
+static zipnn_status scan_others(struct verify *v, zipnn_error *err) {
+    const zipnn_archive *a = v->a;
+    struct zn_engine *e = &a->ctx->engine;
+    const struct zn_index *index = &a->toc.index;
+    if (!index->entries || index->n_entries == a->n_chunks) return ZIPNN_OK;
+    const size_t n = (size_t)(index->n_entries - a->n_chunks);
+    struct zn_place *places = n > SIZE_MAX / sizeof *places ? NULL : zn_alloc(&e->alloc, n * sizeof *places);
+    if (!places) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a table of %zu frames", n);
+    uint64_t at = ZN_HEADER_LEN;
+    for (uint64_t i = 0, k = 0; i < index->n_entries; i++) {
+        const struct zn_frame f = zn_entry_read(index->entries + i * ZN_ENTRY_LEN);
+        if (f.orig_len == 0) places[k++] = (struct zn_place){f, at, index->original};
+        at += zn_frame_size(&f);
+    }
+    zipnn_status status = zn_engine_scan(e, &a->in, places, n, visit, v, err);
+    zn_free(&e->alloc, places);
+    return status;
+}
+
+static zipnn_status check_digests(struct verify *v, zipnn_error *err) {
+    const struct zn_index *index = &v->a->toc.index;
+    uint8_t xxh3[16], sha256[ZN_SHA256_LEN];
+    zn_digest_result(&v->digest, xxh3, sha256);
+    memcpy(v->result->xxh3, xxh3, sizeof xxh3);
+    if (v->result->n_damaged || !v->a->has_digests) return ZIPNN_OK;
+    zipnn_error fault;
+    const char *name = memcmp(xxh3, index->xxh3, sizeof xxh3) != 0 ? "XXH3-128" : NULL;
+    if (!name && v->digest.has_sha256 && memcmp(sha256, index->sha256, sizeof sha256) != 0) name = "SHA-256";
+    if (!name) return ZIPNN_OK;
+    zn_fail(&fault, ZIPNN_E_CORRUPT, ZN_NOWHERE, "the chunks are sound, and do not have the %s digest of the original",
+            name);
+    return report(v, 0, index->original, &fault, err);
+}
+
+static zipnn_status scan_all(struct verify *v, zipnn_error *err) {
+    const zipnn_archive *a = v->a;
+    struct zn_engine *e = &a->ctx->engine;
+    ZN_TRY(zn_engine_prepare(e, a->toc.header.max_chunk, ZN_USE_DECODE, err));
+    zipnn_status status = zn_digest_begin(&v->digest, e->k, a->has_digests && a->toc.index.has_sha256, err);
+    if (status == ZIPNN_E_UNSUPPORTED) status = zn_digest_begin(&v->digest, e->k, false, err);
+    if (status == ZIPNN_OK) status = zn_engine_scan(e, &a->in, a->places, a->n_chunks, visit, v, err);
+    if (status == ZIPNN_OK) status = scan_others(v, err);
+    if (status == ZIPNN_OK) status = check_digests(v, err);
+    zn_digest_end(&v->digest);
+    return status;
+}
+
+/* Old records hold no checks: either all of it decodes, or it does not. */
+static zipnn_status verify_old(struct verify *v, zipnn_archive *a, zipnn_error *err) {
+    zipnn_error fault = {ZIPNN_OK, ZN_NOWHERE, ""};
+    zipnn_stats stats;
+    zipnn_status status = zn_old_input_restore(a->ctx, &a->old, &v->out, ZN_DIGEST_VERIFY, &stats, &fault);
+    if (status == ZIPNN_OK) {
+        v->result->intact = stats.original;
+        memcpy(v->result->xxh3, stats.xxh3, sizeof stats.xxh3);
+        return ZIPNN_OK;
+    }
+    if (status == ZIPNN_E_CORRUPT || status == ZIPNN_E_TRUNCATED) return report(v, 0, v->result->original, &fault, err);
+    if (err) *err = fault;
+    return status;
+}
+
+static zipnn_status run(struct verify *v, zipnn_archive *a, zipnn_error *err) {
+    zipnn_verified *result = v->result;
+    *result = (zipnn_verified){.original = a->toc.index.original,
+                               .unplaced = a->unplaced,
+                               .length_unknown = a->length_unknown,
+                               .has_digests = a->has_digests};
+    if (a->plain) return zn_fail(err, ZIPNN_E_FORMAT, 0, "not a zipnn archive");
+    ZN_TRY(a->old.legacy ? verify_old(v, a, err) : scan_all(v, err));
+    if (a->fault.status == ZIPNN_OK && result->n_damaged == 0) return ZIPNN_OK;
+    if (a->fault.status != ZIPNN_OK && result->n_damaged == 0) {
+        if (err) *err = a->fault;
+        return a->fault.status;
+    }
+    return zn_fail(err, ZIPNN_E_CORRUPT, ZN_NOWHERE, "%llu of %llu bytes of the original are damaged",
+                   (unsigned long long)(result->original - result->intact), (unsigned long long)result->original);
+}
+
+zipnn_status zipnn_archive_verify(zipnn_archive *archive, zipnn_damage_fn report_fn, void *user, zipnn_verified *result,
+                                  zipnn_error *err) {
+    zipnn_verified unwanted;
+    zn_clear_error(err);
+    struct verify v = {.a = archive, .report = report_fn, .user = user, .result = result ? result : &unwanted};
+    return run(&v, archive, err);
+}
+
+zipnn_status zipnn_archive_salvage(zipnn_archive *archive, const zipnn_sink *sink, zipnn_damage_fn report_fn,
+                                   void *user, zipnn_verified *result, zipnn_error *err) {
+    zipnn_verified unwanted;
+    zn_clear_error(err);
+    if (!sink || !sink->write) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "a sink needs write");
+    const zipnn_sink in_order = {.write = sink->write, .user = sink->user};
+    struct verify v = {.a = archive,
+                       .out = {.sink = &in_order},
+                       .report = report_fn,
+                       .user = user,
+                       .result = result ? result : &unwanted};
+    return run(&v, archive, err);
+}
