@@ -133,6 +133,10 @@ static bool parse_number(const char **text, uint64_t *number) {
     return true;
 }
 
+static bool parse_size(const char *text, uint64_t *size) {
+    return parse_number(&text, size) && !*text && *size > 0;
+}
+
 /* "5:9" is 5 to 8, "5:" from 5, ":9" up to 8, "5" itself alone. */
 static bool parse_rows(const char *text, struct span *span) {
     *span = (struct span){.given = true};
@@ -199,6 +203,7 @@ static bool apply(struct args *a, enum option_id id, char letter, const char *va
     if (id == OPT_CPU) return parse_cpu(value, &a->cpu);
     if (id == OPT_TENSOR) a->tensor = value;
     if (id == OPT_ROWS) return parse_rows(value, &a->rows);
+    if (id == OPT_MAX_OUTPUT) return parse_size(value, &a->max_output);
     if (id == OPT_AGAINST) a->against = value;
     if (id == OPT_RANGE) return parse_range(value, &a->range);
     if (id == OPT_DTYPE) return parse_dtype(value, &a->dtype);

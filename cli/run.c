@@ -39,6 +39,7 @@ zipnn_status run_need_context(struct run *run, zipnn_error *err) {
                              .verify = args->verify ? ZIPNN_VERIFY_DEFAULT : ZIPNN_VERIFY_OFF,
                              .sha256 = args->sha256,
                              .dtype = args->dtype,
+                             .max_original = args->max_output,
                              .base = args->base ? &base : NULL};
     if (run->progress.wanted) {
         options.progress = progress_tick;
@@ -81,7 +82,7 @@ static int exit_code_of(const struct args *args, zipnn_status status) {
             return EXIT_DAMAGED;
         case ZIPNN_E_UNSUPPORTED:
         case ZIPNN_E_LIMIT:
-            return args->operation == OP_COMPRESS ? EXIT_FAILED : EXIT_DAMAGED;
+            return args->operation == OP_COMPRESS || args->max_output ? EXIT_FAILED : EXIT_DAMAGED;
         default:
             return EXIT_FAILED;
     }

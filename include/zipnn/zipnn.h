@@ -185,6 +185,8 @@ typedef struct zipnn_options {
     /* What a delta was made against, with read_at and length; NULL for none. The struct is copied; what it points to
      * must outlive the context. For now only old records (see zipnn_unpack) are deltas. */
     const struct zipnn_source *base;
+    uint64_t max_original; /* restoring, testing and salvaging more bytes is ZIPNN_E_LIMIT, said before the first where
+                              the archive is no pipe; 0: any number. A few bytes of archive may stand for megabytes */
 } zipnn_options;
 
 typedef struct zipnn_ctx zipnn_ctx;

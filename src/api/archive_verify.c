@@ -135,6 +135,7 @@ static zipnn_status run(struct verify *v, zipnn_archive *a, zipnn_error *err) {
                                .length_unknown = a->length_unknown,
                                .has_digests = a->has_digests};
     if (a->plain) return zn_fail(err, ZIPNN_E_FORMAT, 0, "not a zipnn archive");
+    ZN_TRY(zn_engine_allows(&a->ctx->engine, result->original, err));
     ZN_TRY(a->old.legacy ? verify_old(v, a, err) : scan_all(v, err));
     if (a->fault.status == ZIPNN_OK && result->n_damaged == 0) return ZIPNN_OK;
     if (a->fault.status != ZIPNN_OK && result->n_damaged == 0) {

@@ -18,8 +18,10 @@ static zipnn_status restore(zipnn_ctx *ctx, struct zn_input *in, const struct zn
                             enum zn_digesting digesting, zipnn_stats *stats, zipnn_error *err) {
     struct zn_old_input old;
     ZN_TRY(zn_old_input_open(&ctx->engine.alloc, in, &old, err));
-    zipnn_status status = old.legacy ? zn_old_input_restore(ctx, &old, out, digesting, stats, err)
-                                     : zn_engine_unpack(&ctx->engine, in, out, digesting, stats, err);
+    zipnn_status status = old.legacy ? zn_engine_allows(&ctx->engine, old.legacy->original, err) : ZIPNN_OK;
+    if (status == ZIPNN_OK)
+        status = old.legacy ? zn_old_input_restore(ctx, &old, out, digesting, stats, err)
+                            : zn_engine_unpack(&ctx->engine, in, out, digesting, stats, err);
     zn_old_input_close(&old);
     return status;
 }

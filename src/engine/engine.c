@@ -30,6 +30,7 @@ static zipnn_status set_fields(struct zn_engine *e, const zipnn_options *o, zipn
     e->progress_user = o->progress_user;
     e->verify = o->verify;
     e->sha256 = o->sha256 != 0;
+    e->max_original = o->max_original ? o->max_original : UINT64_MAX;
     e->k = find_kernels(o->cpu);
     if (!e->k) return zn_fail(err, ZIPNN_E_UNSUPPORTED, ZN_NOWHERE, "this machine lacks the instruction set asked for");
     return ZIPNN_OK;
@@ -48,6 +49,12 @@ zipnn_status zn_engine_init(struct zn_engine *e, const zipnn_options *options, z
     else
         e->executor = (zipnn_executor){zn_pool_run, e->pool};
     return status;
+}
+
+zipnn_status zn_engine_allows(const struct zn_engine *e, uint64_t original, zipnn_error *err) {
+    if (original <= e->max_original) return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_LIMIT, ZN_NOWHERE, "the original has %llu bytes or more, the limit given is %llu",
+                   (unsigned long long)original, (unsigned long long)e->max_original);
 }
 
 static void release_worker(struct zn_engine *e, struct zn_worker *w) {

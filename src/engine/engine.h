@@ -29,6 +29,7 @@ struct zn_engine {
     void *progress_user;
     zipnn_verify verify;
     bool sha256;
+    uint64_t max_original; /* the caller's limit of what may be restored */
     struct zn_worker *workers;
     uint32_t max_chunk; /* what the workers are prepared for */
     enum zn_codec_use use;
@@ -37,6 +38,9 @@ struct zn_engine {
 /* Sets up what does not depend on a job. On failure everything is released again. */
 zipnn_status zn_engine_init(struct zn_engine *e, const zipnn_options *options, zipnn_error *err);
 void zn_engine_release(struct zn_engine *e);
+
+/* Holds the length of an original against the caller's limit. */
+zipnn_status zn_engine_allows(const struct zn_engine *e, uint64_t original, zipnn_error *err);
 
 /* Gives every worker scratch for chunks of max_chunk bytes; keeps what suffices. */
 zipnn_status zn_engine_prepare(struct zn_engine *e, uint32_t max_chunk, enum zn_codec_use use, zipnn_error *err);

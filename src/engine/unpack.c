@@ -143,7 +143,7 @@ static zipnn_status claim_next(struct unpack *u, struct zn_worker *w, struct job
         u->off += f.orig_len;
         if (f.orig_len) {
             u->n_jobs++;
-            return ZIPNN_OK;
+            return zn_engine_allows(u->e, u->off, err);
         }
         /* u->tail belongs to the claim lock: an ancillary frame is done with here and takes no turn. */
         ZN_TRY(zn_frame_decode(u->e, w, job->frame, &job->place, NULL, ZN_STORE_CACHED, (struct zn_ahead){0}, err));
@@ -250,6 +250,7 @@ static zipnn_status run(struct unpack *u, zipnn_stats *stats, zipnn_error *err) 
 static zipnn_status begin(struct unpack *u, struct zn_toc *toc, zipnn_error *err) {
     if (zn_input_is_random(u->in)) {
         ZN_TRY(zn_toc_load(&u->e->alloc, u->e->k, u->in, toc, err));
+        ZN_TRY(zn_engine_allows(u->e, toc->index.original, err));
         u->header = toc->header;
         u->index = toc->index;
         u->n_workers = zn_engine_crew(u->e, u->index.original);

@@ -40,6 +40,19 @@ if [ -c /dev/full ]; then
     expect 1 zipnn m -o /dev/full
 fi
 
+# More than one is ready to take.
+expect 1 zipnn -d --max-output 1K m.znn -o out
+says "the limit given is 1024"
+check test ! -e out
+cat m.znn | zipnn -d --max-output 1K >"$home/out" 2>"$home/err"
+[ $? -eq 1 ] || fail "a pipe passes the limit"
+says "the limit given is 1024"
+expect 1 zipnn -t --max-output $(($(stat -c %s m) - 1)) m.znn
+expect 0 zipnn -t --max-output "$(stat -c %s m)" m.znn
+expect 1 zipnn verify --max-output 5 m.znn
+expect 2 zipnn -t --max-output 5x m.znn
+expect 2 zipnn -t --max-output 0 m.znn
+
 # Not archives.
 : >empty.znn
 head -c 1000 /dev/zero >zeros.znn
