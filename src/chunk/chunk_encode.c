@@ -106,6 +106,63 @@ static uint32_t store(const uint8_t *src, uint32_t len, uint8_t *body) {
     return (uint32_t)zn_out_len(&out);
 }
 
+/* ---- floats as they usually are: the top plane by R16, random bytes below. Only a sample is split before the coding
+ * itself, which leaves the planes below where they stay. ---- */
+
+/* Surveys a sample of the planes and chooses tables by it. False when the chunk needs a closer look. */
+static bool are_usual(struct zn_coder *coder, const struct zn_effort *effort, const struct grid *g, const uint8_t *at) {
+    const struct zn_kernels *k = coder->codec.k;
+    const struct zn_layout_info *info = &zn_layouts[g->layout];
+    const unsigned top = info->n_planes - 1u;
+    const size_t step = zn_r16_fit_step(effort, g->n), groups = g->n / 64, last = groups % step == 0 ? g->n % 64 : 0;
+    const size_t n_sampled = (groups + step - 1) / step * 64 + last;
+    struct zn_survey survey;
+    uint8_t *planes[ZN_MAX_PLANES];
+    for (unsigned p = 0; p <= top; p++) planes[p] = coder->planes + p * (n_sampled + ZN_SLACK);
+    if (info->shape == ZN_SHAPE_16R)
+        k->sample_16r(at, g->n, step, planes);
+    else
+        k->sample_32r(at, g->n, step, planes);
+    for (unsigned p = 0; p <= top; p++) {
+        zn_stream_survey(&coder->codec, planes[p], n_sampled, &survey);
+        if (survey.constant || survey.random != (p < top)) return false;
+    }
+    return zn_r16_fit_sample(&coder->codec, effort, planes[top], n_sampled, g->n, survey.counts) < g->n / 2;
+}
+
+/* Answers the length of the body, 0 when the chunk is not of this kind. */
+static uint32_t encode_usual(struct zn_coder *coder, const struct zn_effort *effort, const struct grid *g,
+                             struct zn_ahead ahead, const uint8_t *src, uint32_t len, uint8_t *body) {
+    const struct zn_layout_info *info = &zn_layouts[g->layout];
+    const uint8_t *at = src + g->head;
+    if ((g->layout != ZN_LAYOUT_16R && g->layout != ZN_LAYOUT_32R) || g->n < ZN_R16_FULL) return 0;
+    if (!are_usual(coder, effort, g, at)) return 0;
+
+    struct zn_out out = zn_out_of(body, zn_chunk_bound(len));
+    write_head(&out, g, src, len);
+    uint8_t *planes[ZN_MAX_PLANES];
+    const unsigned top = info->n_planes - 1u;
+    uint8_t *record = zn_out_room(&out, (size_t)info->n_planes * ZN_PLANE_LEN);
+    for (unsigned p = 0; p < top; p++, record += ZN_PLANE_LEN) {
+        planes[p] = zn_out_room(&out, g->n);
+        record[0] = ZN_CODEC_RAW;
+        zn_put_u32(record + 1, (uint32_t)g->n);
+    }
+    const size_t before = zn_out_len(&out);
+    coder->codec.ahead = zn_ahead_paced(ahead, g->n);
+    bool fits;
+    if (zn_r16_takes_words(&coder->codec, info->shape)) {
+        fits = zn_r16_write_words(&coder->codec, effort, &(struct zn_words){info->shape, at, g->n, planes}, &out);
+    } else {
+        planes[top] = coder->planes;
+        coder->codec.k->split[info->shape](at, g->n, planes);
+        fits = zn_r16_write(&coder->codec, 0, effort, planes[top], g->n, &out);
+    }
+    record[0] = ZN_CODEC_R16;
+    zn_put_u32(record + 1, (uint32_t)(zn_out_len(&out) - before));
+    return fits ? (uint32_t)zn_out_len(&out) : 0;
+}
+
 /* ---- records
  * ------------------------------------------------------------------------------------------------------------ */
 
@@ -195,6 +252,8 @@ static uint32_t encode_words(struct zn_coder *coder, const struct zn_effort *eff
                              const uint8_t *src, uint32_t len, uint8_t *body) {
     struct parts parts;
     struct grid labelled = make_grid(zn_layout_of_dtype(hint.dtype), hint.head, len);
+    const uint32_t usual_len = encode_usual(coder, effort, &labelled, hint.ahead, src, len, body);
+    if (usual_len) return usual_len;
     take_apart(coder, &labelled, src, len, body, &parts);
     if (!is_as_labelled(&parts)) {
         struct grid measured = measure_grid(coder->codec.k, src, len);

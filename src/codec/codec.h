@@ -165,4 +165,31 @@ size_t zn_r16_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *ef
 bool zn_r16_write(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,
                   struct zn_out *out);
 
+/* ---- R16 from words: the top plane of words that have not been split
+ * ----------------------------------------------------------------------------------------------- */
+
+/* Every how many groups of 64 symbols are looked at to choose tables for n of them. */
+unsigned zn_r16_fit_step(const struct zn_effort *effort, size_t n);
+
+/* zn_r16_fit for a plane of n symbols of which only these groups are there, packed. */
+size_t zn_r16_fit_sample(struct zn_codec *c, const struct zn_effort *effort, const uint8_t *sample, size_t n_sampled,
+                         size_t n, const uint32_t *counts);
+
+/* Words of ZN_SHAPE_16R or ZN_SHAPE_32R. */
+struct zn_words {
+    enum zn_shape shape;
+    const uint8_t *at;
+    size_t n;            /* at least enough for all lanes: ZN_R16_FULL */
+    uint8_t *const *raw; /* where the planes below the top go */
+};
+
+enum { ZN_R16_FULL = 1 << 14 }; /* symbols; from here on a stream gets 128 lanes */
+
+/* Whether the kernels can. */
+bool zn_r16_takes_words(const struct zn_codec *c, enum zn_shape shape);
+
+/* zn_r16_write of the top plane; the planes below are split off meanwhile. */
+bool zn_r16_write_words(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
+                        struct zn_out *out);
+
 #endif

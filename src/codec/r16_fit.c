@@ -227,15 +227,16 @@ static unsigned step_of(const struct zn_effort *effort, unsigned block_log2, siz
     return step;
 }
 
-size_t zn_r16_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,
-                  const uint32_t *counts) {
-    struct zn_r16_fit *fit = c->fit[depth];
+/* Everything up to the counts of blocks. */
+static void begin(struct zn_r16_fit *fit, const struct zn_effort *effort, size_t n, const uint32_t *counts) {
     zn_r16_choose_classes(counts, fit->class_of, fit->classes, &fit->n_classes);
-    unsigned max_tables = depth == 0 ? effort->max_tables : 1;
     fit->block_log2 = block_log2_of(effort, n);
     fit->n_blocks = ((n - 1) >> fit->block_log2) + 1;
-    unsigned step = step_of(effort, fit->block_log2, n);
-    c->k->class_hist(plane, n, fit->block_log2, fit->class_of, fit->n_classes, step, fit->hist);
+}
+
+/* Everything after; every step-th group of symbols was counted. */
+static size_t choose_tables(const struct zn_codec *c, struct zn_r16_fit *fit, const struct zn_effort *effort,
+                            unsigned max_tables, unsigned step) {
     max_tables = (unsigned)ZN_MIN(max_tables, fit->n_blocks / BLOCKS_PER_TABLE + 1);
     cluster(c->k, fit, max_tables, max_tables > 1 ? effort->rounds : 0, (1u << fit->block_log2) / step);
     if (max_tables > 1) merge_tables(fit, step);
@@ -247,4 +248,26 @@ size_t zn_r16_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *ef
     uint64_t ids = fit->n_tables > 1 ? zn_entropy(fit->blocks, fit->n_tables) : 0;
     uint64_t bits = (cost * step + ids) / ZN_COST_ONE + (uint64_t)fit->n_tables * (TABLE_COST / ZN_COST_ONE);
     return (size_t)(bits / 8) + 8 + fit->n_classes;
+}
+
+size_t zn_r16_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,
+                  const uint32_t *counts) {
+    struct zn_r16_fit *fit = c->fit[depth];
+    begin(fit, effort, n, counts);
+    const unsigned step = step_of(effort, fit->block_log2, n);
+    c->k->class_hist(plane, n, fit->block_log2, fit->class_of, fit->n_classes, step, fit->hist);
+    return choose_tables(c, fit, effort, depth == 0 ? effort->max_tables : 1, step);
+}
+
+unsigned zn_r16_fit_step(const struct zn_effort *effort, size_t n) {
+    return step_of(effort, block_log2_of(effort, n), n);
+}
+
+size_t zn_r16_fit_sample(struct zn_codec *c, const struct zn_effort *effort, const uint8_t *sample, size_t n_sampled,
+                         size_t n, const uint32_t *counts) {
+    struct zn_r16_fit *fit = c->fit[0];
+    begin(fit, effort, n, counts);
+    const unsigned step = step_of(effort, fit->block_log2, n), block_log2 = fit->block_log2 - log2_floor(step);
+    c->k->class_hist(sample, n_sampled, block_log2, fit->class_of, fit->n_classes, 1, fit->hist);
+    return choose_tables(c, fit, effort, effort->max_tables, step);
 }

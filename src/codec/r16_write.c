@@ -5,12 +5,11 @@
 
 enum {
     HEAD_LEN = 8,
-    FULL_LANES = 1 << 14, /* symbols; from here on a stream gets 128 lanes */
-    SOME_LANES = 1 << 10  /* ... and from here on 32 */
+    SOME_LANES = 1 << 10 /* symbols; from here on a stream gets 32 lanes */
 };
 
 unsigned zn_r16_lanes_log2_of(size_t n) {
-    if (n >= FULL_LANES) return 7;
+    if (n >= ZN_R16_FULL) return 7;
     if (n >= SOME_LANES) return 5;
     unsigned log2 = 0;
     while (log2 < 3 && n >> (log2 + 6)) log2++;
@@ -43,7 +42,23 @@ void zn_r16_write_nested(struct zn_codec *c, unsigned depth, const struct zn_eff
     zn_put_u32(head + 1, (uint32_t)(zn_out_len(out) - before));
 }
 
-static void encode(struct zn_codec *c, unsigned depth, const uint8_t *plane, size_t n, struct zn_r16_encoder *e) {
+/* What is encoded: n symbols of a plane, or of words. */
+struct symbols {
+    size_t n;
+    const uint8_t *plane;
+    const struct zn_words *words;
+};
+
+static void run_kernel(const struct zn_kernels *k, struct zn_r16_encoder *e, const struct symbols *s) {
+    if (!s->words)
+        k->r16_encode(e, s->plane, s->n);
+    else if (s->words->shape == ZN_SHAPE_16R)
+        k->r16_encode_16r(e, s->words->at, s->words->raw, s->n);
+    else
+        k->r16_encode_32r(e, s->words->at, s->words->raw, s->n);
+}
+
+static void encode(struct zn_codec *c, unsigned depth, const struct symbols *s, struct zn_r16_encoder *e) {
     struct zn_r16_codes codes[ZN_R16_MAX_TABLES];
     const struct zn_r16_fit *fit = c->fit[depth];
     for (unsigned t = 0; t < fit->n_tables; t++) zn_r16_codes_build(&codes[t], &fit->models[t], fit->class_of);
@@ -52,21 +67,22 @@ static void encode(struct zn_codec *c, unsigned depth, const uint8_t *plane, siz
     e->tables = codes;
     e->ids = fit->n_tables > 1 ? fit->ids : NULL;
     e->block_log2 = fit->block_log2;
-    e->out = c->renorm[depth] + n + 2 * ZN_SLACK;
-    e->esc = c->escapes[depth] + n + 2 * ZN_SLACK;
+    e->out = c->renorm[depth] + s->n + 2 * ZN_SLACK;
+    e->esc = c->escapes[depth] + s->n + 2 * ZN_SLACK;
     e->ahead = c->ahead;
     c->ahead = (struct zn_ahead){0};
-    c->k->r16_encode(e, plane, n);
+    run_kernel(c->k, e, s);
     e->tables = NULL;
 }
 
-bool zn_r16_write(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,
+static bool write(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const struct symbols *s,
                   struct zn_out *out) {
+    const size_t n = s->n;
     const struct zn_r16_fit *fit = c->fit[depth];
     struct zn_r16_encoder e;
     struct zn_out o = zn_out_of(out->at, ZN_MIN(zn_out_left(out), n - 1));
     e.lanes_log2 = zn_r16_lanes_log2_of(n);
-    encode(c, depth, plane, n, &e);
+    encode(c, depth, s, &e);
     size_t n_renorm = (size_t)(c->renorm[depth] + n + 2 * ZN_SLACK - e.out);
     size_t n_escapes = (size_t)(c->escapes[depth] + n + 2 * ZN_SLACK - e.esc);
 
@@ -84,4 +100,18 @@ bool zn_r16_write(struct zn_codec *c, unsigned depth, const struct zn_effort *ef
     if (o.full) return false;
     out->at = o.at;
     return true;
+}
+
+bool zn_r16_write(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,
+                  struct zn_out *out) {
+    return write(c, depth, effort, &(struct symbols){n, plane, NULL}, out);
+}
+
+bool zn_r16_takes_words(const struct zn_codec *c, enum zn_shape shape) {
+    return (shape == ZN_SHAPE_16R && c->k->r16_encode_16r) || (shape == ZN_SHAPE_32R && c->k->r16_encode_32r);
+}
+
+bool zn_r16_write_words(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
+                        struct zn_out *out) {
+    return write(c, 0, effort, &(struct symbols){words->n, NULL, words}, out);
 }

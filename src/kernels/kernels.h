@@ -170,6 +170,13 @@ struct zn_kernels {
      * bytes lie below e->out and below e->esc. */
     void (*r16_encode)(struct zn_r16_encoder *e, const uint8_t *src, size_t n);
 
+    /* The same fused with the split of ZN_SHAPE_16R: n words at src, plane 1 is encoded, raw[0] gets plane 0.
+     * lanes_log2 must be 7. NULL where a set has no such loop. */
+    void (*r16_encode_16r)(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
+
+    /* The same for ZN_SHAPE_32R: plane 3 is encoded, raw[0 .. 2] get the planes below. */
+    void (*r16_encode_32r)(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
+
     /* r16_decode for a stream that is given a context: context[i] is that of the i-th of these symbols. */
     bool (*r16c_decode)(struct zn_r16_decoder *d, const struct zn_r16_contexts *contexts, const uint8_t *context,
                         uint8_t *out, size_t n);
@@ -181,7 +188,12 @@ struct zn_kernels {
     /* Splits n elements at src into planes; plane pointers beyond the shape's count are not looked at. */
     void (*split[ZN_N_SHAPES])(const uint8_t *src, size_t n, uint8_t *const *planes);
 
-    /* The inverse. */
+    /* Splits only every step-th group of 64 elements (step >= 1), the last possibly shorter, and packs what comes of
+     * them. */
+    void (*sample_16r)(const uint8_t *src, size_t n, size_t step, uint8_t *const *planes);
+    void (*sample_32r)(const uint8_t *src, size_t n, size_t step, uint8_t *const *planes);
+
+    /* The inverse of split. */
     void (*merge[ZN_N_SHAPES])(const uint8_t *const *planes, size_t n, uint8_t *out, enum zn_store store);
 
     /* Ends streaming stores: once after many calls, since it waits for memory. */

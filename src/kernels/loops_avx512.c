@@ -221,6 +221,8 @@ ZN_WORDS(32r, ZN_SHAPE_32R, 32, 1)
 ZN_WORDS(64, ZN_SHAPE_64, 64, 0)
 ZN_WORDS(64r, ZN_SHAPE_64R, 64, 1)
 ZN_MERGE(f16, ZN_SHAPE_F16)
+ZN_SAMPLE(16r, split_16r, 2)
+ZN_SAMPLE(32r, split_32r, 4)
 
 /* ---- counting
  * --------------------------------------------------------------------------------------------------------- */
@@ -304,9 +306,13 @@ const struct zn_kernels zn_kernels_avx512 = {
     .r16_decode_16r = zn_r16_decode_16r_avx512,
     .r16_decode_32r = zn_r16_decode_32r_avx512,
     .r16_encode = zn_r16_encode_avx512,
+    .r16_encode_16r = zn_r16_encode_16r_avx512,
+    .r16_encode_32r = zn_r16_encode_32r_avx512,
     .r16c_decode = zn_r16c_decode_avx512,
     .r16c_encode = zn_r16c_encode_avx512,
     .split = {plain_split_8, split_16, split_16r, split_32, split_32r, split_64, split_64r, split_f16},
+    .sample_16r = sample_16r,
+    .sample_32r = sample_32r,
     .merge = {merge_8, merge_16, merge_16r, merge_32, merge_32r, merge_64, merge_64r, merge_f16},
     .settle = settle,
     .class_hist = class_hist,

@@ -22,6 +22,9 @@ MERGE(64)
 MERGE(64r)
 MERGE(f16)
 
+ZN_SAMPLE(16r, plain_split_16r, 2)
+ZN_SAMPLE(32r, plain_split_32r, 4)
+
 const struct zn_kernels zn_kernels_neon = {
     .name = "neon",
     .r16_decode = zn_r16_decode_neon,
@@ -32,6 +35,8 @@ const struct zn_kernels zn_kernels_neon = {
     .r16c_encode = zn_r16c_encode_scalar,
     .split = {plain_split_8, plain_split_16, plain_split_16r, plain_split_32, plain_split_32r, plain_split_64,
               plain_split_64r, plain_split_f16},
+    .sample_16r = sample_16r,
+    .sample_32r = sample_32r,
     .merge = {merge_8, merge_16, merge_16r, merge_32, merge_32r, merge_64, merge_64r, merge_f16},
     .settle = plain_settle,
     .class_hist = plain_class_hist,

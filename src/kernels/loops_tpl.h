@@ -88,6 +88,18 @@ ZN_FN void plain_split_f16(const uint8_t *src, size_t n, uint8_t *const *planes)
         plain_split_f16_group(src + 2 * i, ZN_MIN(n - i, 64), planes[0] + i, planes[1] + i / 64 * 24, planes[2] + i);
 }
 
+/* The sampling entry of a shape whose words have `width` bytes, from its `split`. */
+#define ZN_SAMPLE(suffix, split, width)                                                             \
+    ZN_FN void sample_##suffix(const uint8_t *src, size_t n, size_t step, uint8_t *const *planes) { \
+        uint8_t *to[width];                                                                         \
+        for (unsigned p = 0; p < (width); p++) to[p] = planes[p];                                   \
+        for (size_t i = 0; i < n; i += 64 * step) {                                                 \
+            const size_t k = ZN_MIN(n - i, (size_t)64);                                             \
+            split(src + i * (width), k, to);                                                        \
+            for (unsigned p = 0; p < (width); p++) to[p] += k;                                      \
+        }                                                                                           \
+    }
+
 /* ---- merging byte planes into words
  * ----------------------------------------------------------------------------------- */
 

@@ -13,8 +13,15 @@ bool zn_r16_decode_32r_scalar(struct zn_r16_decoder *d, const uint8_t *const *ra
                               enum zn_store store);
 void zn_r16_encode_scalar(struct zn_r16_encoder *e, const uint8_t *src, size_t n);
 
-/* Encodes src[from, to) only, last symbol first; lanes and blocks are counted from src[0]. */
+void zn_r16_encode_16r_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
+void zn_r16_encode_32r_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
+
+/* Encode symbols [from, to) only, last symbol first; lanes and blocks are counted from src[0]. */
 void zn_r16_encode_range_scalar(struct zn_r16_encoder *e, const uint8_t *src, size_t from, size_t to);
+void zn_r16_encode_range_16r_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t from,
+                                    size_t to);
+void zn_r16_encode_range_32r_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t from,
+                                    size_t to);
 
 bool zn_r16c_decode_scalar(struct zn_r16_decoder *d, const struct zn_r16_contexts *contexts, const uint8_t *context,
                            uint8_t *out, size_t n);
@@ -37,6 +44,8 @@ bool zn_r16_decode_32r_avx512(struct zn_r16_decoder *d, const uint8_t *const *ra
 bool zn_r16_decode_16r_avx512(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n,
                               enum zn_store store);
 void zn_r16_encode_avx512(struct zn_r16_encoder *e, const uint8_t *src, size_t n);
+void zn_r16_encode_16r_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
+void zn_r16_encode_32r_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 bool zn_r16c_decode_avx512(struct zn_r16_decoder *d, const struct zn_r16_contexts *contexts, const uint8_t *context,
                            uint8_t *out, size_t n);
 void zn_r16c_encode_avx512(struct zn_r16_encoder *e, const struct zn_r16_contexts *contexts, const uint8_t *context,

@@ -271,10 +271,10 @@ AVX512_INLINE __m512i encode_words(const struct zn_r16_codes *t, __m512i x, __m5
     return _mm512_add_epi16(x, _mm512_mullo_epi16(q, _mm512_permutexvar_epi16(class, _mm512_load_si512(t->rest))));
 }
 
+/* One step of 64 lanes. */
 AVX512_INLINE void encode_group(const struct zn_r16_codes *t, const struct class_map *m, struct words *w,
-                                const uint8_t *src, struct sinks *s, bool collisions) {
-    __m512i symbols = _mm512_loadu_si512(src), class = classes(m, symbols, collisions);
-    __m512i low_bytes = planes_of(*w).lo;
+                                __m512i symbols, struct sinks *s, bool collisions) {
+    __m512i class = classes(m, symbols, collisions), low_bytes = planes_of(*w).lo;
     __mmask32 even, odd;
     w->even = encode_words(t, w->even, class, &even);
     w->odd = encode_words(t, w->odd, _mm512_srli_epi16(class, 8), &odd);
@@ -284,8 +284,66 @@ AVX512_INLINE void encode_group(const struct zn_r16_codes *t, const struct class
     s->esc = put_below(s->esc, _mm512_movepi8_mask(_mm512_permutexvar_epi8(class, escaped)), symbols);
 }
 
-AVX512_INLINE void encode_turns(struct zn_r16_encoder *e, const struct class_map *m, const uint8_t *src, size_t turns,
-                                bool collisions) {
+/* Words fall apart by rotations that differ from vector to vector, so that the bytes of a plane lie in other places of
+ * a word in each: blends gather them, and a permutation puts them in order. Place v + p (mod the width) of word i in
+ * the gathered plane p came from word i of vector v. */
+#define PLACES4(b, step) (b), (b) + (step), (b) + 2 * (step), (b) + 3 * (step)
+#define PLACES16(b, step) \
+    PLACES4(b, step), PLACES4((b) + 4 * (step), step), PLACES4((b) + 8 * (step), step), PLACES4((b) + 12 * (step), step)
+#define PLACES32(b, step) PLACES16(b, step), PLACES16((b) + 16 * (step), step)
+alignas(64) static const uint8_t order_16r[2][64] = {{PLACES32(0, 2), PLACES32(1, 2)},
+                                                     {PLACES32(1, 2), PLACES32(0, 2)}};
+alignas(64) static const uint8_t order_32r[4][64] = {
+    {PLACES16(0, 4), PLACES16(1, 4), PLACES16(2, 4), PLACES16(3, 4)},
+    {PLACES16(1, 4), PLACES16(2, 4), PLACES16(3, 4), PLACES16(0, 4)},
+    {PLACES16(2, 4), PLACES16(3, 4), PLACES16(0, 4), PLACES16(1, 4)},
+    {PLACES16(3, 4), PLACES16(0, 4), PLACES16(1, 4), PLACES16(2, 4)},
+};
+
+AVX512_INLINE __m512i in_order(const uint8_t *order, __m512i gathered) {
+    return _mm512_permutexvar_epi8(_mm512_load_si512(order), gathered);
+}
+
+/* 64 words of ZN_SHAPE_16R: stores the plane below, answers the one above. */
+AVX512_INLINE __m512i take_16r(const uint8_t *src, uint8_t *raw) {
+    __m512i a = _mm512_loadu_si512(src), b = _mm512_loadu_si512(src + 64);
+    a = _mm512_shldi_epi16(a, a, 1);
+    b = _mm512_shldi_epi16(b, b, 9);
+    _mm512_storeu_si512(raw, in_order(order_16r[0], even_odd(a, b)));
+    return in_order(order_16r[1], even_odd(b, a));
+}
+
+/* The lower half of each 32-bit word of one vector, the upper half of the other. */
+AVX512_INLINE __m512i low_high(__m512i low, __m512i high) {
+    return _mm512_ternarylogic_epi32(_mm512_set1_epi32(0xffff), low, high, 0xca);
+}
+
+/* The same for ZN_SHAPE_32R. */
+AVX512_INLINE __m512i take_32r(const uint8_t *src, uint8_t *const *raw, size_t i) {
+    __m512i a = _mm512_rol_epi32(_mm512_loadu_si512(src), 1), b = _mm512_rol_epi32(_mm512_loadu_si512(src + 64), 9);
+    __m512i c = _mm512_rol_epi32(_mm512_loadu_si512(src + 128), 17);
+    __m512i d = _mm512_rol_epi32(_mm512_loadu_si512(src + 192), 25);
+    __m512i ac = low_high(a, c), ca = low_high(c, a), bd = low_high(b, d), db = low_high(d, b);
+    _mm512_storeu_si512(raw[0] + i, in_order(order_32r[0], even_odd(ac, bd)));
+    _mm512_storeu_si512(raw[1] + i, in_order(order_32r[1], even_odd(db, ac)));
+    _mm512_storeu_si512(raw[2] + i, in_order(order_32r[2], even_odd(ca, db)));
+    return in_order(order_32r[3], even_odd(bd, ca));
+}
+
+/* Where symbols come from: a plane (width 1), or words of `width` bytes that fall apart on the way. */
+struct source {
+    const uint8_t *at;
+    uint8_t *const *raw; /* the planes below the symbols' */
+};
+
+AVX512_INLINE __m512i take(const struct source *from, size_t i, size_t width) {
+    if (width == 1) return _mm512_loadu_si512(from->at + i);
+    if (width == 2) return take_16r(from->at + 2 * i, from->raw[0] + i);
+    return take_32r(from->at + 4 * i, from->raw, i);
+}
+
+AVX512_INLINE void encode_turns(struct zn_r16_encoder *e, const struct class_map *m, const struct source *from,
+                                size_t turns, size_t width, bool collisions) {
     static const uint8_t table_0 = 0;
     const uint8_t *ids = e->ids ? e->ids : &table_0;
     const unsigned id_shift = e->ids ? e->block_log2 : 63;
@@ -296,8 +354,8 @@ AVX512_INLINE void encode_turns(struct zn_r16_encoder *e, const struct class_map
     struct zn_ahead ahead = e->ahead;
     for (size_t i = turns; i-- > 0;) {
         const struct zn_r16_codes *t = tables + ids[i * TURN >> id_shift];
-        encode_group(t, &map, &w1, src + i * TURN + GROUP, &s, collisions);
-        encode_group(t, &map, &w0, src + i * TURN, &s, collisions);
+        encode_group(t, &map, &w1, take(from, i * TURN + GROUP, width), &s, collisions);
+        encode_group(t, &map, &w0, take(from, i * TURN, width), &s, collisions);
         fetch(&ahead);
         make_room(&ahead);
     }
@@ -305,6 +363,15 @@ AVX512_INLINE void encode_turns(struct zn_r16_encoder *e, const struct class_map
     planes_store(e->state + GROUP, planes_of(w1));
     e->out = s.out;
     e->esc = s.esc;
+}
+
+/* All turns, by one of two loops. */
+AVX512_INLINE void encode(struct zn_r16_encoder *e, const struct source *from, size_t turns, size_t width) {
+    const struct class_map m = class_map_load(e->class_of);
+    if (m.collisions)
+        encode_turns(e, &m, from, turns, width, true);
+    else
+        encode_turns(e, &m, from, turns, width, false);
 }
 
 /* The same for 32 lanes. */
@@ -338,13 +405,21 @@ AVX512 void zn_r16_encode_avx512(struct zn_r16_encoder *e, const uint8_t *src, s
         zn_r16_encode_scalar(e, src, n);
         return;
     }
-    size_t turns = n / TURN;
+    const size_t turns = n / TURN;
     zn_r16_encode_range_scalar(e, src, turns * TURN, n);
-    struct class_map m = class_map_load(e->class_of);
-    if (m.collisions)
-        encode_turns(e, &m, src, turns, true);
-    else
-        encode_turns(e, &m, src, turns, false);
+    encode(e, &(struct source){src, NULL}, turns, 1);
+}
+
+AVX512 void zn_r16_encode_16r_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
+    const size_t turns = n / TURN;
+    zn_r16_encode_range_16r_scalar(e, src, raw, turns * TURN, n);
+    encode(e, &(struct source){src, raw}, turns, 2);
+}
+
+AVX512 void zn_r16_encode_32r_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
+    const size_t turns = n / TURN;
+    zn_r16_encode_range_32r_scalar(e, src, raw, turns * TURN, n);
+    encode(e, &(struct source){src, raw}, turns, 4);
 }
 
 #endif

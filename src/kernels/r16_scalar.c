@@ -57,15 +57,54 @@ bool zn_r16_decode_32r_scalar(struct zn_r16_decoder *d, const uint8_t *const *ra
     return true;
 }
 
-void zn_r16_encode_range_scalar(struct zn_r16_encoder *e, const uint8_t *src, size_t from, size_t to) {
+/* Symbol i: of a plane, or the top byte of a word of `width` bytes whose others go to the planes below. */
+static inline uint8_t take(const uint8_t *src, uint8_t *const *raw, size_t width, size_t i) {
+    if (width == 1) return src[i];
+    if (width == 2) {
+        uint32_t w = zn_get_u16(src + 2 * i);
+        raw[0][i] = (uint8_t)(w << 1 | w >> 15);
+        return (uint8_t)(w >> 7);
+    }
+    uint32_t w = zn_get_u32(src + 4 * i);
+    w = w << 1 | w >> 31;
+    for (unsigned p = 0; p < 3; p++) raw[p][i] = (uint8_t)(w >> 8 * p);
+    return (uint8_t)(w >> 24);
+}
+
+static inline void encode_range(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t width,
+                                size_t from, size_t to) {
     const size_t lane_mask = ((size_t)1 << e->lanes_log2) - 1;
     struct zn_r16_ends ends = {e->out, e->esc};
-    for (size_t i = to; i-- > from;)
-        zn_r16_encode_one(zn_r16_codes_at(e, i), e->class_of[src[i]], src[i], &e->state[i & lane_mask], &ends);
+    for (size_t i = to; i-- > from;) {
+        const uint8_t symbol = take(src, raw, width, i);
+        zn_r16_encode_one(zn_r16_codes_at(e, i), e->class_of[symbol], symbol, &e->state[i & lane_mask], &ends);
+    }
     e->out = ends.out;
     e->esc = ends.esc;
 }
 
+void zn_r16_encode_range_scalar(struct zn_r16_encoder *e, const uint8_t *src, size_t from, size_t to) {
+    encode_range(e, src, NULL, 1, from, to);
+}
+
+void zn_r16_encode_range_16r_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t from,
+                                    size_t to) {
+    encode_range(e, src, raw, 2, from, to);
+}
+
+void zn_r16_encode_range_32r_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t from,
+                                    size_t to) {
+    encode_range(e, src, raw, 4, from, to);
+}
+
 void zn_r16_encode_scalar(struct zn_r16_encoder *e, const uint8_t *src, size_t n) {
-    zn_r16_encode_range_scalar(e, src, 0, n);
+    encode_range(e, src, NULL, 1, 0, n);
+}
+
+void zn_r16_encode_16r_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
+    encode_range(e, src, raw, 2, 0, n);
+}
+
+void zn_r16_encode_32r_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
+    encode_range(e, src, raw, 4, 0, n);
 }

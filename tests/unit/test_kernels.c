@@ -108,6 +108,24 @@ static void check_split(struct rig *b, const struct zn_kernels *k, const struct 
     for (unsigned p = 0; p < s->n_planes; p++) check_output(&b->planes[p], planes[p], b->split[p], plane_len(s, p, n));
 }
 
+/* Every step-th group of 64, as a split makes of it. */
+static void check_sample(struct rig *b, const struct zn_kernels *k, const struct shape *s, size_t n, size_t step) {
+    uint8_t *src = place(&b->words, PLACE_HIGH, n * s->width), *planes[MAX_PLANES];
+    size_t len = 0;
+    for (size_t i = 0; i < n; i += 64 * step) len += ZN_MIN(n - i, 64);
+    memcpy(src, b->original, n * s->width);
+    for (unsigned p = 0; p < s->n_planes; p++) planes[p] = place_output(&b->planes[p], PLACE_HIGH, len);
+    (s->width == 2 ? k->sample_16r : k->sample_32r)(src, n, step, planes);
+    for (unsigned p = 0; p < s->n_planes; p++) {
+        uint8_t *expected = malloc(len + 1);
+        assert_non_null(expected);
+        for (size_t i = 0, at = 0; i < n; i += 64 * step, at += 64)
+            memcpy(expected + at, b->split[p] + i, ZN_MIN(n - i, 64));
+        check_output(&b->planes[p], planes[p], expected, len);
+        free(expected);
+    }
+}
+
 static void check_merge(struct rig *b, const struct zn_kernels *k, const struct shape *s, size_t n, unsigned where,
                         enum zn_store store) {
     const uint8_t *planes[MAX_PLANES];
@@ -127,6 +145,7 @@ static void check_shape(struct rig *b, const struct shape *s, size_t n, unsigned
     for (unsigned i = 0; (k = zn_kernels_at(i)) != NULL; i++)
         for (unsigned where = 0; where < N_PLACES; where += place_step) {
             check_split(b, k, s, n, where);
+            if (s->shape == ZN_SHAPE_16R || s->shape == ZN_SHAPE_32R) check_sample(b, k, s, n, 1 + where % 5);
             check_merge(b, k, s, n, where, ZN_STORE_CACHED);
             check_merge(b, k, s, n, where, ZN_STORE_STREAM);
         }

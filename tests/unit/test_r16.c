@@ -125,9 +125,25 @@ struct coded {
     size_t in_len, esc_len;
 };
 
+/* Words of 2 or 4 bytes whose top plane is to be encoded; width 1: the plane itself. */
+struct source {
+    size_t width;
+    const uint8_t *at;
+    uint8_t *raw[3];
+};
+
+static void run_encode(const struct zn_kernels *k, struct zn_r16_encoder *e, const struct source *s, size_t n) {
+    if (s->width == 1)
+        k->r16_encode(e, s->at, n);
+    else if (s->width == 2)
+        k->r16_encode_16r(e, s->at, s->raw, n);
+    else
+        k->r16_encode_32r(e, s->at, s->raw, n);
+}
+
 /* The streams end flush with the upper guard pages and have exactly the promised room below. */
-static void encode(const struct zn_kernels *k, const struct coding *c, const struct rig *r, size_t n,
-                   struct coded *coded) {
+static void encode(const struct zn_kernels *k, const struct coding *c, const struct rig *r, const struct source *src,
+                   size_t n, struct coded *coded) {
     struct zn_r16_encoder e = {.tables = c->codes, .block_log2 = c->block_log2, .lanes_log2 = c->lanes_log2};
     e.ids = c->one_table ? NULL : c->ids;
     memcpy(e.class_of, c->class_of, sizeof e.class_of);
@@ -137,7 +153,7 @@ static void encode(const struct zn_kernels *k, const struct coding *c, const str
     memset(e.out, 0xa5, ZN_SLACK);
     memset(e.esc, 0xa5, ZN_SLACK);
     e.ahead = (struct zn_ahead){guard_low(&r->raw), r->raw.cap, 4, guard_low(&r->out), r->out.cap};
-    k->r16_encode(&e, guard_high(&r->src, n), n);
+    run_encode(k, &e, src, n);
     for (unsigned i = 0; i < ZN_SLACK; i++) assert_true(in_end[i] == 0xa5 && esc_end[i] == 0xa5);
     memcpy(coded->state, e.state, sizeof coded->state);
     coded->in_len = (size_t)(in_end - e.out);
@@ -239,19 +255,38 @@ static void check_merge(const struct zn_kernels *k, struct coding *c, const stru
     }
 }
 
+/* Encoding words gives the stream of their top plane, and the planes below. */
+static void check_encode_words(const struct zn_kernels *k, struct coding *c, const struct rig *r, size_t n,
+                               size_t width, const struct coded *expected) {
+    static struct coded coded;
+    static uint8_t raw[3 * LARGE];
+    expect_words(c, r, n, width, raw);
+    struct source src = {.width = width, .at = guard_high(&r->out, width * n)};
+    if (n) memcpy(guard_high(&r->out, width * n), r->expected, width * n);
+    uint8_t *planes = guard_high(&r->raw, n * (width - 1));
+    memset(planes, 0, n * (width - 1));
+    for (size_t p = 0; p + 1 < width; p++) src.raw[p] = planes + p * n;
+    encode(k, c, r, &src, n, &coded);
+    assert_same_coded(expected, &coded);
+    assert_memory_equal(planes, raw, n * (width - 1));
+}
+
 /* ---- tests ---- */
 
 static void check(struct coding *c, const struct rig *r, size_t n) {
     static struct coded expected, coded;
     fill_symbols(c, guard_high(&r->src, n), n);
-    encode(&zn_kernels_scalar, c, r, n, &expected);
+    const struct source src = {.width = 1, .at = guard_high(&r->src, n)};
+    encode(&zn_kernels_scalar, c, r, &src, n, &expected);
     const struct zn_kernels *k;
     for (unsigned i = 0; (k = zn_kernels_at(i)); i++) {
-        encode(k, c, r, n, &coded);
+        encode(k, c, r, &src, n, &coded);
         assert_same_coded(&expected, &coded);
         check_decode(k, c, r, n, &expected);
         if (c->lanes_log2 == 7) check_merge(k, c, r, n, 2, &expected);
         if (c->lanes_log2 == 7) check_merge(k, c, r, n, 4, &expected);
+        if (c->lanes_log2 == 7 && k->r16_encode_16r) check_encode_words(k, c, r, n, 2, &expected);
+        if (c->lanes_log2 == 7 && k->r16_encode_32r) check_encode_words(k, c, r, n, 4, &expected);
     }
 }
 
