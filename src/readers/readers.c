@@ -2,6 +2,7 @@
 
 #include "readers/ggml.h"
 #include "readers/gguf.h"
+#include "readers/hdf5.h"
 #include "readers/npy.h"
 #include "readers/onnx.h"
 #include "readers/safetensors.h"
@@ -35,6 +36,7 @@ static const struct view_reader view_readers[] = {
     {"zip", zn_zip_knows, zn_zip_plan},
     {"torch", zn_torch_knows_old, zn_torch_plan_old},
     {"pickle", zn_torch_knows_pickle, zn_torch_plan_pickle},
+    {"hdf5", zn_hdf5_knows, zn_hdf5_plan},
     {"ggml", zn_ggml_knows, zn_ggml_plan},
     {"tflite", zn_tflite_knows, zn_tflite_plan},
     {"onnx", zn_onnx_knows, zn_onnx_plan},

@@ -1,0 +1,228 @@
+#include "readers/hdf5.h"
+
+#include "readers/readers.h"
+
+/* Addresses in the file lead anywhere, so the walk keeps a list of what is to be looked at and counts: links that form
+ * a circle end with the count. */
+
+enum {
+    SUPERBLOCK_LEN = 96,
+    MAX_OBJECTS = 100000, /* objects, nodes of trees and chunks looked at */
+    MAX_PATH = 512,
+    MAX_NAME = 255
+};
+
+static const uint8_t magic[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+
+bool zn_hdf5_knows(const uint8_t *head, size_t len) {
+    return len >= sizeof magic && memcmp(head, magic, sizeof magic) == 0;
+}
+
+/* Something to be looked at. */
+struct task {
+    enum { OBJECT, NAMES, CHUNKS } what;
+    uint64_t at;   /* of the object's header or the tree's node */
+    uint64_t heap; /* NAMES: of the bytes of names; CHUNKS: of the data set's header */
+    size_t path;   /* in walk.paths */
+};
+
+struct walk {
+    struct zn_scan s;
+    struct zn_plan *plan;
+    struct task *tasks; /* a stack */
+    size_t n_tasks, tasks_cap, n_looks;
+    char *paths; /* each with a zero at its end; 0 is the root's, empty */
+    size_t paths_len, paths_cap;
+    zipnn_error *err;
+};
+
+static zipnn_status add_task(struct walk *w, struct task task) {
+    if (w->n_tasks + w->n_looks >= MAX_OBJECTS) return ZIPNN_OK;
+    void *tasks = w->tasks;
+    const zipnn_status st = zn_grow(&w->plan->alloc, &tasks, &w->tasks_cap, w->n_tasks + 1, sizeof *w->tasks, w->err);
+    w->tasks = tasks;
+    if (st == ZIPNN_OK) w->tasks[w->n_tasks++] = task;
+    return st;
+}
+
+/* Path of something called `name` in the group of path `in`; the group's own when that is too long. */
+static zipnn_status add_path(struct walk *w, size_t in, const char *name, size_t *path) {
+    const size_t in_len = w->paths ? strlen(w->paths + in) : 0, name_len = strlen(name), slash = in_len > 0;
+    *path = in;
+    if (in_len + slash + name_len > MAX_PATH) return ZIPNN_OK;
+    void *paths = w->paths;
+    const size_t len = in_len + slash + name_len + 1;
+    const zipnn_status st = zn_grow(&w->plan->alloc, &paths, &w->paths_cap, w->paths_len + len, 1, w->err);
+    w->paths = paths;
+    if (st != ZIPNN_OK) return st;
+    char *to = w->paths + w->paths_len;
+    if (in_len) memcpy(to, w->paths + in, in_len);
+    if (slash) to[in_len] = '/';
+    memcpy(to + in_len + slash, name, name_len + 1);
+    *path = w->paths_len;
+    w->paths_len += len;
+    return ZIPNN_OK;
+}
+
+/* Something unreadable is no reason to stop. */
+static void revive(struct walk *w) {
+    if (w->s.status == ZIPNN_OK) w->s.bad = false;
+}
+
+/* ---- groups */
+
+/* A node of a tree: "TREE" or "SNOD"; answers how many entries follow, 0 for no node. */
+static unsigned open_node(struct walk *w, uint64_t at, const char *signature, unsigned kind, unsigned *level) {
+    zn_scan_seek(&w->s, at);
+    const uint8_t *p = zn_scan_take(&w->s, 8);
+    if (!p || memcmp(p, signature, 4) != 0 || p[4] != kind) return 0;
+    *level = p[5];
+    return zn_get_u16(p + 6);
+}
+
+static bool take_name(struct walk *w, uint64_t at, char *name) {
+    zn_scan_seek(&w->s, at);
+    for (size_t i = 0; i <= MAX_NAME; i++) {
+        name[i] = (char)zn_scan_u8(&w->s);
+        if (name[i] == '\0') return zn_scan_ok(&w->s);
+    }
+    return false;
+}
+
+/* The names of a leaf. */
+static zipnn_status list_names(struct walk *w, const struct task *t) {
+    unsigned unused;
+    const unsigned n = open_node(w, t->at, "SNOD", 1, &unused);
+    for (unsigned i = 0; i < n; i++) {
+        char name[MAX_NAME + 1];
+        zn_scan_seek(&w->s, t->at + 8 + 40 * (uint64_t)i);
+        const uint64_t name_off = zn_scan_u64(&w->s), object = zn_scan_u64(&w->s);
+        uint64_t name_at;
+        if (!zn_add(t->heap, name_off, &name_at) || !take_name(w, name_at, name)) return ZIPNN_OK;
+        struct task next = {OBJECT, object, 0, 0};
+        ZN_TRY(add_path(w, t->path, name, &next.path));
+        ZN_TRY(add_task(w, next));
+    }
+    return ZIPNN_OK;
+}
+
+/* A node of the tree of names; leaves are nodes of another kind. */
+static zipnn_status look_at_names(struct walk *w, const struct task *t) {
+    unsigned level;
+    const unsigned n = open_node(w, t->at, "TREE", 0, &level);
+    if (n == 0) {
+        revive(w);
+        return list_names(w, t);
+    }
+    for (unsigned i = n; i-- > 0;) { /* a stack: the last comes first */
+        zn_scan_seek(&w->s, t->at + 24 + 16 * (uint64_t)i + 8);
+        const uint64_t child = zn_scan_u64(&w->s);
+        if (!zn_scan_ok(&w->s)) return ZIPNN_OK;
+        ZN_TRY(add_task(w, (struct task){NAMES, child, t->heap, t->path}));
+    }
+    return ZIPNN_OK;
+}
+
+/* ---- data sets */
+
+static zipnn_status add_set(struct walk *w, const struct task *t, const struct zn_hdf5_object *o) {
+    uint64_t size = o->element, end;
+    const char *path = w->paths + t->path;
+    for (uint32_t i = 0; i < o->rank; i++)
+        if (!zn_mul(size, o->dims[i], &size)) return ZIPNN_OK;
+    if (size != o->len || !zn_add(o->off, o->len, &end)) return ZIPNN_OK;
+    return zn_plan_add(w->plan, o->off, o->len, o->dtype, path, strlen(path), o->dims, o->rank, w->err);
+}
+
+/* The nodes of a tree of chunks, one of which is at `at`. Each chunk is added under the data set's name. */
+static zipnn_status look_at_chunks(struct walk *w, const struct task *t, const struct zn_hdf5_object *o, uint64_t at) {
+    const uint64_t entry = 8 + 8 * (uint64_t)(o->rank + 1) + 8;
+    unsigned level;
+    const unsigned n = open_node(w, at, "TREE", 1, &level);
+    const char *path = w->paths + t->path;
+    for (unsigned i = 0; i < n && w->n_looks < MAX_OBJECTS; i++, w->n_looks++) {
+        zn_scan_seek(&w->s, at + 24 + entry * i);
+        const uint32_t len = zn_scan_u32(&w->s);
+        zn_scan_skip(&w->s, entry - 12);
+        const uint64_t child = zn_scan_u64(&w->s), elements = len / o->element;
+        uint64_t end;
+        if (!zn_scan_ok(&w->s)) return ZIPNN_OK;
+        if (level > 0) {
+            ZN_TRY(add_task(w, (struct task){CHUNKS, child, t->at, t->path}));
+            continue;
+        }
+        if (len != o->chunk_len || !zn_add(child, len, &end)) continue;
+        ZN_TRY(zn_plan_add(w->plan, child, len, o->dtype, path, strlen(path), &elements, 1, w->err));
+    }
+    return ZIPNN_OK;
+}
+
+static zipnn_status look_at_object(struct walk *w, const struct task *t) {
+    struct zn_hdf5_object o;
+    if (!zn_hdf5_read_object(&w->s, t->at, &o)) return ZIPNN_OK;
+    if (o.is_group) {
+        zn_scan_seek(&w->s, o.heap + 24);
+        const uint64_t heap = zn_scan_u64(&w->s);
+        return zn_scan_ok(&w->s) ? add_task(w, (struct task){NAMES, o.tree, heap, t->path}) : ZIPNN_OK;
+    }
+    if (!o.has_type || !o.has_space || o.is_filtered) return ZIPNN_OK;
+    if (o.storage == ZN_HDF5_CHUNKS) return look_at_chunks(w, t, &o, o.chunks);
+    return o.storage == ZN_HDF5_WHOLE ? add_set(w, t, &o) : ZIPNN_OK;
+}
+
+/* An inner node of a tree of chunks. The data set's header is read again. */
+static zipnn_status look_further(struct walk *w, const struct task *t) {
+    struct zn_hdf5_object o;
+    const struct task set = {OBJECT, t->heap, 0, t->path};
+    if (!zn_hdf5_read_object(&w->s, t->heap, &o) || o.storage != ZN_HDF5_CHUNKS || !o.has_type) return ZIPNN_OK;
+    return look_at_chunks(w, &set, &o, t->at);
+}
+
+static zipnn_status look(struct walk *w, const struct task *t) {
+    revive(w);
+    switch (t->what) {
+        case OBJECT:
+            return look_at_object(w, t);
+        case NAMES:
+            return look_at_names(w, t);
+        default:
+            return look_further(w, t);
+    }
+}
+
+/* The superblock of versions 0 and 1, with addresses of 8 bytes: the root's header is in an entry at its end. */
+static zipnn_status find_root(struct walk *w, uint64_t *root) {
+    const uint8_t *p = zn_scan_take(&w->s, SUPERBLOCK_LEN);
+    if (w->s.status != ZIPNN_OK) return w->s.status;
+    if (!p || p[8] > 1 || p[13] != 8 || p[14] != 8)
+        return zn_fail(w->err, ZIPNN_E_FORMAT, 8, "HDF5: a superblock of another generation");
+    const size_t entry = p[8] == 0 ? 56 : 60;
+    *root = zn_get_u64(p + entry + 8);
+    return ZIPNN_OK;
+}
+
+static zipnn_status walk_all(struct walk *w) {
+    struct task t = {OBJECT, 0, 0, 0};
+    ZN_TRY(find_root(w, &t.at));
+    ZN_TRY(add_path(w, 0, "", &t.path));
+    ZN_TRY(add_task(w, t));
+    while (w->n_tasks > 0 && w->s.status == ZIPNN_OK) {
+        t = w->tasks[--w->n_tasks];
+        w->n_looks++;
+        ZN_TRY(look(w, &t));
+    }
+    return w->s.status;
+}
+
+zipnn_status zn_hdf5_plan(const struct zn_view *view, struct zn_plan *plan, const char **container, zipnn_error *err) {
+    struct walk w = {.plan = plan, .err = err};
+    uint64_t len;
+    enum zn_view_end end;
+    (void)container;
+    ZN_TRY(zn_view_measure(view, &len, &end, err));
+    zn_scan_init(&w.s, view, 0, len, err);
+    const zipnn_status st = walk_all(&w);
+    zn_free(&plan->alloc, w.tasks);
+    zn_free(&plan->alloc, w.paths);
+    return st;
+}

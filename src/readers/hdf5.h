@@ -1,0 +1,33 @@
+/* HDF5 as h5py and Keras write it: groups are trees of names, data sets lie in one piece or in chunks. Of the format's
+ * two generations the first is read, which is what libraries write unless asked for the latest. */
+#ifndef ZN_READERS_HDF5_H
+#define ZN_READERS_HDF5_H
+
+#include "plan/plan.h"
+#include "readers/view.h"
+
+bool zn_hdf5_knows(const uint8_t *head, size_t len);
+zipnn_status zn_hdf5_plan(const struct zn_view *view, struct zn_plan *plan, const char **container, zipnn_error *err);
+
+/* ---- inside: hdf5.c walks groups, hdf5_object.c reads the headers of objects */
+
+enum { ZN_HDF5_MAX_RANK = 8 };
+
+/* What the header of an object says: a group's table of names, or a data set's place. */
+struct zn_hdf5_object {
+    bool is_group, has_type, has_space, is_filtered;
+    uint64_t tree, heap; /* group: of the names */
+    zipnn_dtype dtype;
+    uint32_t element; /* bytes */
+    uint64_t dims[ZN_HDF5_MAX_RANK];
+    uint32_t rank;
+    enum { ZN_HDF5_NOWHERE, ZN_HDF5_WHOLE, ZN_HDF5_CHUNKS } storage;
+    uint64_t off, len;  /* whole: bytes */
+    uint64_t chunks;    /* the tree of chunks */
+    uint32_t chunk_len; /* bytes of a chunk */
+};
+
+/* False for a header that is not understood, or when the cursor is stuck. */
+bool zn_hdf5_read_object(struct zn_scan *s, uint64_t at, struct zn_hdf5_object *object);
+
+#endif

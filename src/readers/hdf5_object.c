@@ -1,0 +1,136 @@
+#include "base/cur.h"
+#include "readers/hdf5.h"
+
+/* The header of an object is a run of messages, each with a type and a length; it may go on elsewhere. */
+
+enum { SPACE = 1, TYPE = 3, LAYOUT = 8, FILTERS = 11, CONTINUATION = 16, SYMBOL_TABLE = 17 };
+
+enum { MAX_MESSAGES = 4096, MAX_BLOCKS = 16, MAX_MESSAGE = 512 };
+
+/* Rank, flags, then the dimensions; the second version has no reserved bytes. */
+static bool read_space(struct zn_cur c, struct zn_hdf5_object *o) {
+    const uint8_t version = zn_cur_u8(&c);
+    o->rank = zn_cur_u8(&c);
+    zn_cur_take(&c, version == 1 ? 6 : 2);
+    if (o->rank > ZN_HDF5_MAX_RANK || version < 1 || version > 2) return false;
+    for (uint32_t i = 0; i < o->rank; i++) o->dims[i] = zn_cur_u64(&c);
+    o->has_space = true;
+    return zn_cur_ok(&c);
+}
+
+static zipnn_dtype type_of(unsigned kind, uint32_t size, bool is_signed, unsigned exponent_bits) {
+    enum { FIXED = 0, FLOAT = 1 };
+    static const uint8_t ints[2][9] = {{[1] = ZIPNN_U8, [2] = ZIPNN_U16, [4] = ZIPNN_U32, [8] = ZIPNN_U64},
+                                       {[1] = ZIPNN_I8, [2] = ZIPNN_I16, [4] = ZIPNN_I32, [8] = ZIPNN_I64}};
+    static const uint8_t floats[9] = {[2] = ZIPNN_F16, [4] = ZIPNN_F32, [8] = ZIPNN_F64};
+    if (size > 8) return ZIPNN_DTYPE_UNKNOWN;
+    if (kind == FIXED) return (zipnn_dtype)ints[is_signed][size];
+    if (kind == FLOAT && size == 2 && exponent_bits == 8) return ZIPNN_BF16;
+    return kind == FLOAT ? (zipnn_dtype)floats[size] : ZIPNN_DTYPE_UNKNOWN;
+}
+
+static bool read_type(struct zn_cur c, struct zn_hdf5_object *o) {
+    const uint8_t kind = zn_cur_u8(&c) & 15, flags = zn_cur_u8(&c);
+    zn_cur_take(&c, 2);
+    o->element = zn_cur_u32(&c);
+    zn_cur_take(&c, 5); /* bit offset, precision, place of the exponent */
+    const unsigned exponent_bits = zn_cur_left(&c) ? zn_cur_u8(&c) : 0;
+    o->dtype = type_of(kind, o->element, (flags & 8) != 0, exponent_bits);
+    o->has_type = o->dtype != ZIPNN_DTYPE_UNKNOWN;
+    return o->has_type;
+}
+
+enum { COMPACT = 0, CONTIGUOUS = 1, CHUNKED = 2 };
+
+static void set_chunks(struct zn_hdf5_object *o, uint64_t tree, struct zn_cur *c, unsigned n) {
+    uint64_t len = 1;
+    for (unsigned i = 0; i < n; i++)
+        if (!zn_mul(len, zn_cur_u32(c), &len) || len > UINT32_MAX) return;
+    o->storage = ZN_HDF5_CHUNKS;
+    o->chunks = tree;
+    o->chunk_len = (uint32_t)len; /* the last dimension is the element's bytes */
+}
+
+/* The layout of a data set in a message at offset `at`, of version 3. */
+static bool read_layout(struct zn_cur c, uint64_t at, struct zn_hdf5_object *o) {
+    if (zn_cur_u8(&c) != 3) return false;
+    switch (zn_cur_u8(&c)) {
+        case COMPACT:
+            o->len = zn_cur_u16(&c);
+            o->off = at + 4;
+            o->storage = ZN_HDF5_WHOLE;
+            break;
+        case CONTIGUOUS:
+            o->off = zn_cur_u64(&c);
+            o->len = zn_cur_u64(&c);
+            o->storage = ZN_HDF5_WHOLE;
+            break;
+        case CHUNKED: {
+            const unsigned n = zn_cur_u8(&c);
+            const uint64_t tree = zn_cur_u64(&c);
+            if (n <= ZN_HDF5_MAX_RANK + 1) set_chunks(o, tree, &c, n);
+            break;
+        }
+        default:
+            return false;
+    }
+    return zn_cur_ok(&c);
+}
+
+struct blocks {
+    struct {
+        uint64_t at, len;
+    } block[MAX_BLOCKS];
+    unsigned n;
+};
+
+static bool read_message(unsigned type, struct zn_cur c, uint64_t at, struct blocks *b, struct zn_hdf5_object *o) {
+    switch (type) {
+        case SPACE:
+            return read_space(c, o);
+        case TYPE:
+            return read_type(c, o);
+        case LAYOUT:
+            return read_layout(c, at, o);
+        case FILTERS:
+            o->is_filtered = true;
+            return true;
+        case SYMBOL_TABLE:
+            o->is_group = true;
+            o->tree = zn_cur_u64(&c);
+            o->heap = zn_cur_u64(&c);
+            return zn_cur_ok(&c);
+        case CONTINUATION:
+            if (b->n == MAX_BLOCKS) return false;
+            b->block[b->n].at = zn_cur_u64(&c);
+            b->block[b->n++].len = zn_cur_u64(&c);
+            return zn_cur_ok(&c);
+        default:
+            return true;
+    }
+}
+
+bool zn_hdf5_read_object(struct zn_scan *s, uint64_t at, struct zn_hdf5_object *o) {
+    struct blocks b = {.n = 1};
+    *o = (struct zn_hdf5_object){.rank = 0};
+    zn_scan_seek(s, at);
+    const uint8_t *p = zn_scan_take(s, 16);
+    if (!p || p[0] != 1) return false;
+    unsigned left = ZN_MIN(zn_get_u16(p + 2), (uint16_t)MAX_MESSAGES);
+    b.block[0].at = at + 16;
+    b.block[0].len = zn_get_u32(p + 8);
+    for (unsigned i = 0; i < b.n; i++) {
+        zn_scan_seek(s, b.block[i].at);
+        for (uint64_t used = 0; left > 0 && used + 8 <= b.block[i].len; left--) {
+            const uint16_t type = zn_scan_u16(s), len = zn_scan_u16(s);
+            zn_scan_skip(s, 4);
+            const uint64_t body = s->off;
+            const size_t seen = ZN_MIN(len, (uint16_t)MAX_MESSAGE);
+            const uint8_t *bytes = zn_scan_take(s, seen);
+            if (!bytes || !read_message(type, zn_cur_of(bytes, seen), body, &b, o)) return false;
+            zn_scan_skip(s, len - seen);
+            used += 8 + (uint64_t)len;
+        }
+    }
+    return zn_scan_ok(s);
+}
