@@ -60,10 +60,8 @@ static const struct {
     enum option_id id;
     uint64_t operations;
 } limited[] = {
-    {OPT_TENSOR, WITH(EXTRACT)},
-    {OPT_ROWS, WITH(EXTRACT)},
-    {OPT_RANGE, WITH(CAT)},
-    {OPT_AGAINST, WITH(VERIFY)},
+    {OPT_TENSOR, WITH(EXTRACT)}, {OPT_ROWS, WITH(EXTRACT)},    {OPT_RANGE, WITH(CAT)},
+    {OPT_AGAINST, WITH(VERIFY)}, {OPT_SAMPLE, WITH(ESTIMATE)},
 };
 
 __attribute__((format(printf, 2, 3))) static bool say_wrong(struct wrong *wrong, const char *format, ...) {
@@ -203,6 +201,7 @@ static bool apply(struct args *a, enum option_id id, char letter, const char *va
     if (id == OPT_CPU) return parse_cpu(value, &a->cpu);
     if (id == OPT_TENSOR) a->tensor = value;
     if (id == OPT_ROWS) return parse_rows(value, &a->rows);
+    if (id == OPT_SAMPLE) return parse_size(value, &a->sample);
     if (id == OPT_MAX_OUTPUT) return parse_size(value, &a->max_output);
     if (id == OPT_AGAINST) a->against = value;
     if (id == OPT_RANGE) return parse_range(value, &a->range);

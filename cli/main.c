@@ -6,6 +6,7 @@
 #include "audit.h"
 #include "bench.h"
 #include "convert.h"
+#include "estimate.h"
 #include "exits.h"
 #include "extract.h"
 #include "list.h"
@@ -35,10 +36,12 @@ static const struct work {
     void (*begin)(const struct run *run);
     void (*each)(struct run *run, const char *path);
 } works[N_OPERATIONS] = {
-    [OP_COMPRESS] = {NULL, convert_file}, [OP_RESTORE] = {NULL, convert_file}, [OP_TEST] = {NULL, test_file},
-    [OP_LIST] = {list_head, list_file},   [OP_HELP] = {print_help, NULL},      [OP_VERSION] = {print_version, NULL},
-    [OP_VERIFY] = {NULL, verify_file},    [OP_SALVAGE] = {NULL, salvage_file}, [OP_BENCH] = {bench_head, bench_file},
-    [OP_EXTRACT] = {NULL, extract_file},  [OP_CAT] = {NULL, cat_file},
+    [OP_COMPRESS] = {NULL, convert_file},  [OP_RESTORE] = {NULL, convert_file},
+    [OP_TEST] = {NULL, test_file},         [OP_LIST] = {list_head, list_file},
+    [OP_HELP] = {print_help, NULL},        [OP_VERSION] = {print_version, NULL},
+    [OP_VERIFY] = {NULL, verify_file},     [OP_SALVAGE] = {NULL, salvage_file},
+    [OP_BENCH] = {bench_head, bench_file}, [OP_EXTRACT] = {NULL, extract_file},
+    [OP_CAT] = {NULL, cat_file},           [OP_ESTIMATE] = {estimate_head, estimate_file},
 };
 
 static int work(const struct args *args) {

@@ -18,7 +18,8 @@ static void report_errno(struct run *run, const char *path, const char *verb) {
 }
 
 static bool suits(const struct run *run, const char *path) {
-    bool writes_archives = run->args->operation == OP_COMPRESS || run->args->operation == OP_BENCH;
+    const enum operation op = run->args->operation;
+    bool writes_archives = op == OP_COMPRESS || op == OP_BENCH || op == OP_ESTIMATE;
     bool archive = filename_is_archive(path);
     bool wanted = writes_archives ? filename_is_model(path) && !archive : archive;
     if (!wanted)

@@ -262,6 +262,20 @@ typedef struct zipnn_stats {
 ZIPNN_API zipnn_status zipnn_pack(zipnn_ctx *ctx, const zipnn_source *source, const zipnn_sink *sink,
                                   zipnn_stats *stats, zipnn_error *err);
 
+/* What compressing would give. */
+typedef struct zipnn_estimate_info {
+    uint64_t original; /* bytes */
+    uint64_t archive;  /* bytes it would become, about */
+    uint64_t margin;   /* by which `archive` may be wrong, with 95 % confidence; 0 when all of it was compressed */
+    uint64_t sampled;  /* original bytes that were compressed for that */
+    uint64_t n_chunks; /* of the archive it would be */
+} zipnn_estimate_info;
+
+/* Compresses a sample of the source's chunks, some from each stretch of each element type, about max_sampled bytes (0:
+ * 96 MiB) or all of it, and writes nothing. The same source gives the same answer. Needs read_at. */
+ZIPNN_API zipnn_status zipnn_estimate(zipnn_ctx *ctx, const zipnn_source *source, uint64_t max_sampled,
+                                      zipnn_estimate_info *info, zipnn_error *err);
+
 /* Old records, written by the Python package zipnn 0.3.1 to 0.5.4, are read as well: by zipnn_decompress, zipnn_unpack,
  * zipnn_test, zipnn_original_size and zipnn_archive_*, both as files of their own ("X.znn") and as the tensors of
  * "X.znn.safetensors", which is restored to a plain safetensors file. They hold no checksum: damage is found only where

@@ -71,6 +71,12 @@ if has_sha256; then
     prints "$(sha256sum m | cut -d ' ' -f 1)"
 fi
 
+expect 0 zipnn estimate --json m n.bin
+has file original estimate margin sampled n_chunks seconds
+value "x[0]['estimate'] == $(stat -c %s m.znn) and x[0]['margin'] == 0"
+expect 0 zipnn estimate m
+prints "100.0%"
+
 expect 0 zipnn bench --json -T 1 m n.bin
 has file original compressed compress_gbps decompress_gbps memcpy_gbps threads level kernel
 value 'len(x) == 2 and x[0]["threads"] == 1 and min(x[0]["compress_gbps"], x[0]["decompress_gbps"], x[0]["memcpy_gbps"]) > 0'

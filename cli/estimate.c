@@ -1,0 +1,48 @@
+#include "estimate.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "convert.h"
+#include "text.h"
+
+void estimate_head(const struct run *run) {
+    if (!run->args->json) puts("  original   estimate   ratio  give or take  compressed for that  name");
+}
+
+static void put_estimate(const struct run *run, const char *path, const zipnn_estimate_info *info, double seconds) {
+    if (!run->args->json) {
+        printf("%10s %10s %6.2f%% %12.2f%% %19.1f%%  ", text_size(info->original).text, text_size(info->archive).text,
+               text_percent(info->archive, info->original),
+               info->original ? text_percent(info->margin, info->original) : 0,
+               text_percent(info->sampled, info->original));
+        text_put(stdout, run_shown_name(path));
+        putchar('\n');
+        return;
+    }
+    fputs("{\"file\":", stdout);
+    text_put_json(stdout, run_shown_name(path));
+    printf(",\"original\":%" PRIu64 ",\"estimate\":%" PRIu64 ",\"margin\":%" PRIu64 ",\"sampled\":%" PRIu64
+           ",\"n_chunks\":%" PRIu64 ",\"seconds\":%.3f}\n",
+           info->original, info->archive, info->margin, info->sampled, info->n_chunks, seconds);
+}
+
+void estimate_file(struct run *run, const char *path) {
+    zipnn_file *in = NULL;
+    zipnn_source source;
+    zipnn_estimate_info info;
+    zipnn_error err;
+    const double start = progress_now();
+    zipnn_status st = convert_open_input(path, &in, &err);
+    if (st == ZIPNN_OK) {
+        zipnn_file_source(in, &source);
+        st = source.read_at ? run_need_context(run, &err)
+                            : run_fail(&err, ZIPNN_E_ARGUMENT, "only a regular file can be sampled");
+    }
+    if (st == ZIPNN_OK) st = zipnn_estimate(run->ctx, &source, run->args->sample, &info, &err);
+    if (st == ZIPNN_OK)
+        put_estimate(run, path, &info, progress_now() - start);
+    else
+        run_report_failure(run, path, &err);
+    zipnn_file_close(in);
+}

@@ -1,0 +1,12 @@
+/* What packing would give, from a sample of the chunks. */
+#ifndef ZN_ENGINE_ESTIMATE_H
+#define ZN_ENGINE_ESTIMATE_H
+
+#include "engine/engine.h"
+
+/* Compresses up to max_sampled original bytes of the input, which is random, cut by the plan: all of it when it is no
+ * longer. The sample is the same every time. */
+zipnn_status zn_engine_estimate(struct zn_engine *e, const struct zn_plan *plan, const struct zn_input *in,
+                                uint64_t max_sampled, zipnn_estimate_info *info, zipnn_error *err);
+
+#endif
