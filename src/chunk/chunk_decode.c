@@ -185,26 +185,36 @@ static zipnn_status decode_elements(struct zn_coder *coder, const struct zn_chun
 
 enum { RECORDS_PIECE = 256 }; /* merged at a time: their bytes stay in the first-level cache from field to field */
 
-static bool legal_halves(const uint8_t *plane, size_t n) {
+static bool fits(const uint8_t *plane, size_t n, unsigned bits) {
     uint8_t all = 0;
     for (size_t i = 0; i < n; i++) all |= plane[i];
-    return all < 16;
+    return all >> bits == 0;
 }
 
-/* Decodes the planes of a field to scratch, which moves on; planes that are stored stay where they are. */
+/* Decodes a plane to scratch, which moves on; one that is stored stays where it is. */
+static zipnn_status decode_part(struct zn_coder *coder, const struct zn_coded *coded, const uint8_t *context,
+                                size_t size, uint8_t **scratch, const uint8_t **plane, zipnn_error *err) {
+    *plane = coded->data;
+    if (coded->codec == ZN_CODEC_RAW && coded->len == size) return ZIPNN_OK;
+    uint8_t *out = *scratch;
+    *plane = out;
+    *scratch += (size + ZN_SLACK - 1) / ZN_SLACK * ZN_SLACK;
+    if (!context) return zn_stream_decode(&coder->codec, 0, coded, out, size, err);
+    return zn_stream_decode_given(&coder->codec, coded, context, out, size, err);
+}
+
+/* The high plane is the context of the low one. */
 static zipnn_status decode_field(struct zn_coder *coder, const struct zn_field *field, const struct zn_coded *coded,
                                  size_t n, uint8_t **scratch, const uint8_t **planes, zipnn_error *err) {
     const size_t size = n * field->len;
-    for (unsigned i = 0; i < zn_field_planes(field); i++) {
-        planes[i] = coded[i].data;
-        if (coded[i].codec != ZN_CODEC_RAW || coded[i].len != size) {
-            planes[i] = *scratch;
-            ZN_TRY(zn_stream_decode(&coder->codec, 0, &coded[i], *scratch, size, err));
-            *scratch += (size + ZN_SLACK - 1) / ZN_SLACK * ZN_SLACK;
-        }
-        if (field->kind == ZN_FIELD_HALVES && !legal_halves(planes[i], size))
-            return zn_fail(err, ZIPNN_E_CORRUPT, coded[i].at, "half of a byte is above 15");
-    }
+    if (field->kind == ZN_FIELD_BYTES) return decode_part(coder, coded, NULL, size, scratch, planes, err);
+    const unsigned bits = zn_field_low_bits(field->kind);
+    ZN_TRY(decode_part(coder, &coded[1], NULL, size, scratch, &planes[1], err));
+    ZN_TRY(decode_part(coder, &coded[0], planes[1], size, scratch, &planes[0], err));
+    for (unsigned i = 0; i < 2; i++)
+        if (!fits(planes[i], size, i == 0 ? bits : 8 - bits))
+            return zn_fail(err, ZIPNN_E_CORRUPT, coded[i].at, "part of a byte is above %u",
+                           (1u << (i == 0 ? bits : 8 - bits)) - 1);
     return ZIPNN_OK;
 }
 

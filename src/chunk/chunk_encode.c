@@ -1,6 +1,6 @@
 #include "chunk/chunk.h"
 #include "chunk/layout.h"
-#include "chunk/records.h"
+#include "chunk/records_encode.h"
 #include "chunk/sniff.h"
 
 /* How a chunk is cut into edges and elements. */
@@ -163,90 +163,6 @@ static uint32_t encode_usual(struct zn_coder *coder, const struct zn_effort *eff
     return fits ? (uint32_t)zn_out_len(&out) : 0;
 }
 
-/* ---- records
- * ------------------------------------------------------------------------------------------------------------ */
-
-struct fields {
-    struct zn_record record;
-    size_t width, n; /* of a record; records */
-    uint8_t *planes[ZN_MAX_PLANES];
-    struct zn_survey surveys[ZN_MAX_PLANES];
-    unsigned n_planes;
-};
-
-/* Whether halves of bytes, split and surveyed, take less than the bytes as they are, in which zstd may find matches:
- * they show as more than its Huffman codes of pairs can explain. */
-static bool halves_pay(const struct fields *s, size_t size, size_t matched) {
-    const struct zn_survey *surveys = &s->surveys[s->n_planes];
-    const size_t halves = zn_survey_halves(&surveys[0], size) + zn_survey_halves(&surveys[1], size);
-    return halves < size / 2 * 2 && halves - halves / 16 <= matched;
-}
-
-/* Splits a field into the planes that follow, and into one where halves were wanted and do not pay. */
-static void split_field(struct zn_coder *coder, struct fields *s, struct zn_field *field, const uint8_t *src) {
-    const size_t size = s->n * field->len;
-    const struct zn_field whole = {ZN_FIELD_BYTES, field->len};
-    uint8_t **planes = &s->planes[s->n_planes];
-    struct zn_survey *surveys = &s->surveys[s->n_planes];
-    zn_field_split(&whole, src, s->n, s->width, planes);
-    if (field->kind == ZN_FIELD_HALVES) {
-        const size_t matched = zn_stream_probe_zstd(&coder->codec, planes[0], size);
-        planes[1] = planes[0] + size;
-        zn_field_split(field, src, s->n, s->width, planes);
-        for (unsigned i = 0; i < 2; i++) zn_stream_survey(&coder->codec, planes[i], size, &surveys[i]);
-        if (!halves_pay(s, size, matched)) {
-            *field = whole;
-            zn_field_split(field, src, s->n, s->width, planes);
-        }
-    }
-    if (field->kind == ZN_FIELD_BYTES) zn_stream_survey(&coder->codec, planes[0], size, &surveys[0]);
-    s->n_planes += zn_field_planes(field);
-    if (s->n_planes < ZN_MAX_PLANES) s->planes[s->n_planes] = s->planes[s->n_planes - 1] + size;
-}
-
-static void write_planes(struct zn_coder *coder, const struct zn_effort *effort, const struct fields *s,
-                         struct zn_out *out) {
-    const struct zn_effort fine = {effort->max_tables, ZN_R16_MIN_BLOCK, effort->hist_step, effort->rounds,
-                                   effort->zstd_level};
-    uint8_t *record = zn_out_room(out, (size_t)s->n_planes * ZN_PLANE_LEN);
-    for (unsigned f = 0, p = 0; f < s->record.n_fields; f++) {
-        const struct zn_field *field = &s->record.field[f];
-        const size_t size = s->n * field->len;
-        for (unsigned i = 0; i < zn_field_planes(field); i++, p++, record += ZN_PLANE_LEN) {
-            const size_t before = zn_out_len(out);
-            record[0] =
-                (uint8_t)(field->kind == ZN_FIELD_HALVES
-                              ? zn_stream_encode_halves(&coder->codec, &fine, &s->surveys[p], s->planes[p], size, out)
-                              : zn_stream_encode(&coder->codec, 0, effort, &s->surveys[p], s->planes[p], size, out));
-            zn_put_u32(record + 1, (uint32_t)(zn_out_len(out) - before));
-        }
-    }
-}
-
-/* Answers the length of the body, which may be more than that of the bytes stored; 0 when there is no whole record. */
-static uint32_t encode_records(struct zn_coder *coder, const struct zn_effort *effort, const struct zn_record *record,
-                               unsigned head, const uint8_t *src, uint32_t len, uint8_t *body) {
-    struct fields s = {.record = *record, .width = zn_record_width(record), .planes = {coder->planes}};
-    if (head > UINT8_MAX || len < head + s.width) return 0;
-    s.n = (len - head) / s.width;
-    const uint32_t tail = (uint32_t)((len - head) % s.width);
-    const uint8_t *at = src + head;
-    for (unsigned f = 0; f < s.record.n_fields; f++) {
-        split_field(coder, &s, &s.record.field[f], at);
-        at += s.record.field[f].len;
-    }
-    struct zn_out out = zn_out_of(body, zn_chunk_bound(len));
-    zn_out_u8(&out, ZN_KIND_CHUNK);
-    zn_out_u8(&out, ZN_LAYOUT_RECORDS);
-    zn_out_u8(&out, (uint8_t)head);
-    zn_out_u8(&out, 0);
-    zn_record_write(&s.record, &out);
-    zn_out_bytes(&out, src, head);
-    zn_out_bytes(&out, src + len - tail, tail);
-    write_planes(coder, effort, &s, &out);
-    return (uint32_t)zn_out_len(&out);
-}
-
 /* By the measured or labelled layout of words. */
 static uint32_t encode_words(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
                              const uint8_t *src, uint32_t len, uint8_t *body) {
@@ -260,6 +176,11 @@ static uint32_t encode_words(struct zn_coder *coder, const struct zn_effort *eff
         if (measured.layout != labelled.layout || measured.head != labelled.head)
             take_apart(coder, &measured, src, len, body, &parts);
     }
+    if (parts.n_planes == 1) {
+        const uint32_t body_len = zn_bytes_encode(coder, effort, hint.dtype, &parts.surveys[0], src, len, body);
+        if (body_len) return body_len;
+        take_apart(coder, &parts.grid, src, len, body, &parts);
+    }
     return put_together(coder, effort, &parts, hint.ahead);
 }
 
@@ -267,7 +188,7 @@ uint32_t zn_chunk_encode(struct zn_coder *coder, const struct zn_effort *effort,
                          const uint8_t *src, uint32_t len, uint8_t *body) {
     const struct zn_record record = zn_record_of_dtype(hint.dtype);
     coder->codec.ahead = (struct zn_ahead){0};
-    uint32_t body_len = record.n_fields ? encode_records(coder, effort, &record, hint.head, src, len, body) : 0;
+    uint32_t body_len = record.n_fields ? zn_records_encode(coder, effort, &record, hint.head, src, len, body) : 0;
     if (body_len == 0) body_len = encode_words(coder, effort, hint, src, len, body);
     uint32_t stored_len = ZN_CHUNK_LEN + ZN_PLANE_LEN + len;
     return body_len < stored_len ? body_len : store(src, len, body);

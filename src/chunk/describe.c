@@ -29,9 +29,13 @@ static uint32_t measure_records(zipnn_coding *coding, struct zn_cur *cur, size_t
     struct zn_record record;
     if (zn_record_read(cur, 0, &record, NULL) != ZIPNN_OK) return 0;
     const uint32_t width = zn_record_width(&record);
-    for (unsigned f = 0; f < record.n_fields; f++)
-        for (unsigned i = 0; i < zn_field_planes(&record.field[f]); i++)
-            coding->planes[coding->n_planes++].original = len / width * record.field[f].len;
+    for (unsigned f = 0; f < record.n_fields; f++) {
+        const struct zn_field *field = &record.field[f];
+        const uint64_t size = len / width * field->len;
+        const uint64_t low = field->kind == ZN_FIELD_BYTES ? size : size * zn_field_low_bits(field->kind) / 8;
+        coding->planes[coding->n_planes++].original = low;
+        if (field->kind != ZN_FIELD_BYTES) coding->planes[coding->n_planes++].original = size - low;
+    }
     return width;
 }
 

@@ -111,33 +111,73 @@ static void move_bytes(uint8_t *to, size_t to_step, const uint8_t *from, size_t 
     }
 }
 
-static inline void split(const uint8_t *src, size_t width, uint8_t *low, uint8_t *high, size_t n, size_t len) {
+/* How the bytes of a field are turned before they fall apart; known to the compiler in each loop, as the length is. */
+struct turn {
+    unsigned rotation, flip, low_bits;
+};
+
+static inline void split(const uint8_t *src, size_t width, uint8_t *low, uint8_t *high, size_t n, size_t len,
+                         const struct turn t) {
     for (size_t i = 0; i < n; i++, src += width, low += len, high += len)
         for (size_t j = 0; j < len; j++) {
-            low[j] = src[j] & 15;
-            high[j] = src[j] >> 4;
+            const unsigned b = src[j], turned = ((b << t.rotation | b >> (8 - t.rotation)) & 255) ^ t.flip;
+            low[j] = (uint8_t)(turned & ((1u << t.low_bits) - 1));
+            high[j] = (uint8_t)(turned >> t.low_bits);
         }
 }
 
-static inline void join(const uint8_t *low, const uint8_t *high, size_t n, size_t len, size_t width, uint8_t *out) {
+static inline void join(const uint8_t *low, const uint8_t *high, size_t n, size_t len, size_t width, uint8_t *out,
+                        const struct turn t) {
     for (size_t i = 0; i < n; i++, out += width, low += len, high += len)
-        for (size_t j = 0; j < len; j++) out[j] = (uint8_t)((low[j] & 15) | high[j] << 4);
+        for (size_t j = 0; j < len; j++) {
+            const unsigned turned = (low[j] | (unsigned)high[j] << t.low_bits) ^ t.flip;
+            out[j] = (uint8_t)(turned >> t.rotation | turned << (8 - t.rotation));
+        }
 }
 
-void zn_field_split(const struct zn_field *f, const uint8_t *src, size_t n, size_t width, uint8_t *const *planes) {
-    if (f->kind == ZN_FIELD_BYTES)
-        move_bytes(planes[0], f->len, src, width, n, f->len);
-    else if (f->len == 16)
-        split(src, width, planes[0], planes[1], n, 16);
+static void split_any(const struct zn_field *f, const uint8_t *src, size_t n, size_t len, size_t width,
+                      uint8_t *const *planes) {
+    if (f->kind == ZN_FIELD_E4)
+        split(src, width, planes[0], planes[1], n, len, (struct turn){1, 0, 4});
+    else if (f->kind == ZN_FIELD_E5)
+        split(src, width, planes[0], planes[1], n, len, (struct turn){1, 0, 3});
+    else if (f->kind == ZN_FIELD_SIGNED)
+        split(src, width, planes[0], planes[1], n, len, (struct turn){0, 128, 4});
+    else if (len == 16)
+        split(src, width, planes[0], planes[1], n, 16, (struct turn){0, 0, 4});
     else
-        split(src, width, planes[0], planes[1], n, f->len);
+        split(src, width, planes[0], planes[1], n, len, (struct turn){0, 0, 4});
+}
+
+static void join_any(const struct zn_field *f, const uint8_t *const *planes, size_t n, size_t len, size_t width,
+                     uint8_t *out) {
+    if (f->kind == ZN_FIELD_E4)
+        join(planes[0], planes[1], n, len, width, out, (struct turn){1, 0, 4});
+    else if (f->kind == ZN_FIELD_E5)
+        join(planes[0], planes[1], n, len, width, out, (struct turn){1, 0, 3});
+    else if (f->kind == ZN_FIELD_SIGNED)
+        join(planes[0], planes[1], n, len, width, out, (struct turn){0, 128, 4});
+    else if (len == 16)
+        join(planes[0], planes[1], n, 16, width, out, (struct turn){0, 0, 4});
+    else
+        join(planes[0], planes[1], n, len, width, out, (struct turn){0, 0, 4});
+}
+
+/* A field that is the whole record makes one long run. */
+void zn_field_split(const struct zn_field *f, const uint8_t *src, size_t n, size_t width, uint8_t *const *planes) {
+    const bool whole = f->len == width;
+    const size_t len = whole ? n * width : f->len, count = whole ? 1 : n;
+    if (f->kind == ZN_FIELD_BYTES)
+        move_bytes(planes[0], len, src, width, count, len);
+    else
+        split_any(f, src, count, len, width, planes);
 }
 
 void zn_field_merge(const struct zn_field *f, const uint8_t *const *planes, size_t n, size_t width, uint8_t *out) {
+    const bool whole = f->len == width;
+    const size_t len = whole ? n * width : f->len, count = whole ? 1 : n;
     if (f->kind == ZN_FIELD_BYTES)
-        move_bytes(out, width, planes[0], f->len, n, f->len);
-    else if (f->len == 16)
-        join(planes[0], planes[1], n, 16, width, out);
+        move_bytes(out, width, planes[0], len, count, len);
     else
-        join(planes[0], planes[1], n, f->len, width, out);
+        join_any(f, planes, count, len, width, out);
 }

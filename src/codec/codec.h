@@ -111,6 +111,10 @@ enum zn_codec_id zn_stream_encode_halves(struct zn_codec *c, const struct zn_eff
 /* Bytes that symbols 0 .. 15 of this survey take at their own entropy, n / 2 when that is as good as all. */
 size_t zn_survey_halves(const struct zn_survey *survey, size_t n);
 
+/* Appends one zstd frame of fewer than `limit` bytes; false when it takes more (then out is as before). */
+bool zn_stream_encode_zstd(struct zn_codec *c, const struct zn_effort *effort, const uint8_t *plane, size_t n,
+                           size_t limit, struct zn_out *out);
+
 /* Bytes that zstd needs for n >= 1 bytes, judged by a piece from the middle; n when it finds nothing. */
 size_t zn_stream_probe_zstd(struct zn_codec *c, const uint8_t *p, size_t n);
 

@@ -190,6 +190,11 @@ static bool write_zstd(struct zn_codec *c, int level, const uint8_t *p, size_t n
     return true;
 }
 
+bool zn_stream_encode_zstd(struct zn_codec *c, const struct zn_effort *effort, const uint8_t *plane, size_t n,
+                           size_t limit, struct zn_out *out) {
+    return write_zstd(c, effort->zstd_level, plane, n, limit, out);
+}
+
 static size_t worthwhile(size_t rival) {
     return rival - (rival >> MIN_GAIN_SHIFT);
 }

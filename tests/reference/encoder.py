@@ -9,7 +9,7 @@ from native import xxh3_64, xxh3_128, zstd_compress
 MAGIC = bytes.fromhex("8F5A4E4E0D0A1A0A")
 END_MAGIC = bytes.fromhex("5A4E4E454E440A8F")
 RAW, CONSTANT, R16, ZSTD, NIBBLES = range(5)
-BITS = 7
+R16C, BITS = 5, 7
 F16 = 7
 LAYOUTS = {0: (1, False), 1: (2, False), 2: (2, True), 3: (4, False), 4: (4, True), 5: (8, False), 6: (8, True)}
 LAYOUTS[F16] = (2, True)
@@ -73,15 +73,21 @@ class Table:
 
 
 class R16Stream:
-    """R16 in parts that a test may change before coded() joins them."""
+    """R16 in parts that a test may change before coded() joins them. With `contexts`, one for each symbol, and the
+    cuts of each model it is R16C."""
 
-    def __init__(self, data, classes, tables, lanes_log2=5, block_log2=0, ids=None, ids_codec=RAW, escapes_codec=RAW):
-        self.lanes_log2, self.block_log2, self.n_tables = lanes_log2, block_log2, len(tables)
+    def __init__(self, data, classes, tables, lanes_log2=5, block_log2=0, ids=None, ids_codec=RAW, escapes_codec=RAW,
+                 contexts=None, cuts=None):  # fmt: skip
+        n_contexts = len(cuts[0]) + 1 if cuts else 1
+        self.lanes_log2, self.block_log2, self.n_tables = lanes_log2, block_log2, len(tables) // n_contexts
+        self.given = u8(n_contexts) + b"".join(map(bytes, cuts)) if cuts else b""
         self.classes, self.n_classes = bytes(classes), len(classes)
         self.tables = b"".join(table.coded() for table in tables)
         states, renorm, escapes = [256] * (1 << lanes_log2), [], []
         for i in range(len(data) - 1, -1, -1):
-            table = tables[ids[i >> block_log2] if ids else 0]
+            model = ids[i >> block_log2] if ids else 0
+            context = sum(cut <= contexts[i] for cut in cuts[model]) if cuts else 0
+            table = tables[n_contexts * model + context]
             f, b, escape = table.entry(data[i], self.classes)
             x = states[i % len(states)]
             if x >= f * 1024:
@@ -98,7 +104,7 @@ class R16Stream:
     def coded(self):
         head = u8(self.lanes_log2, self.block_log2, self.n_tables, self.n_classes) + u32(self.n_escapes)
         states = b"".join(u16(x) for x in self.states)
-        return head + self.classes + self.tables + self.nested_ids + self.nested_escapes + states + self.renorm
+        return head + self.given + self.classes + self.tables + self.nested_ids + self.nested_escapes + states + self.renorm
 
 
 def simple(codec, data):
@@ -158,13 +164,23 @@ def coded_chunk(data, layout, codecs, n_head=0):
     return chunk_body(layout, coded, data[:n_head], data[n_head + n :])
 
 
+def halves(kind, column):
+    """The one or two planes of a field's bytes."""
+    if kind == 0:
+        return [column]
+    low_bits = 3 if kind == 3 else 4
+    flip, rotation = 128 if kind == 4 else 0, 1 if kind in (2, 3) else 0
+    turned = [((byte << rotation | byte >> (8 - rotation)) & 255) ^ flip for byte in column]
+    return [bytes(byte & (1 << low_bits) - 1 for byte in turned), bytes(byte >> low_bits for byte in turned)]
+
+
 def split_records(fields, data):
     """The planes of whole records; a field is a pair of kind and length."""
     width = sum(length for _, length in fields)
     planes, at = [], 0
     for kind, length in fields:
         column = b"".join(data[i + at : i + at + length] for i in range(0, len(data), width))
-        planes += [column] if kind != 1 else [bytes(b & 15 for b in column), bytes(b >> 4 for b in column)]
+        planes += halves(kind, column)
         at += length
     return planes
 

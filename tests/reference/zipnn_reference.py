@@ -27,6 +27,8 @@ MAX_RECORD, MAX_PLANES = 1024, 8
 # layout: (bytes of an element, rotated)
 LAYOUTS = {0: (1, False), 1: (2, False), 2: (2, True), 3: (4, False), 4: (4, True), 5: (8, False), 6: (8, True)}
 LAYOUTS[F16] = (2, True)
+# field kind of two planes: (rotation to the left, flipped bits, bits of the low plane)
+HALVED = {1: (0, 0, 4), 2: (1, 0, 4), 3: (1, 0, 3), 4: (0, 128, 4)}
 WORD = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
@@ -184,6 +186,11 @@ def decode(codec, data, size, depth=0):
     return halves[:size]
 
 
+def decode_given(codec, data, size, context):
+    """The bytes of a plane that has a context byte for each of its own."""
+    return decode_r16(data, size, 0, context) if codec == R16C else decode(codec, data, size)
+
+
 def merge_f16(low, packed, exponent):
     """Rotated words of layout F16."""
     n = len(low)
@@ -211,6 +218,10 @@ def merge(layout, planes, n):
     return struct.pack(f"<{n}{WORD[width]}", *words)
 
 
+def planes_of(kind):
+    return 2 if kind in HALVED else 1
+
+
 def read_fields(r):
     """(kind, length) of each field of a record."""
     n_fields = r.uint(1)
@@ -218,12 +229,24 @@ def read_fields(r):
     fields = []
     for _ in range(n_fields):
         kind, length = r.uint(1), r.uint(2)
-        support(kind <= 1, f"field kind {kind}")
+        support(kind in HALVED or kind == 0, f"field kind {kind}")
         demand(length >= 1, "field without bytes")
         fields.append((kind, length))
     demand(sum(length for _, length in fields) <= MAX_RECORD, "record too long")
-    demand(sum(kind + 1 for kind, _ in fields) <= MAX_PLANES, "too many planes")
+    demand(sum(planes_of(kind) for kind, _ in fields) <= MAX_PLANES, "too many planes")
     return fields
+
+
+def decode_fields(fields, coded):
+    planes, coded = [], iter(coded)
+    for kind, _ in fields:
+        low = next(coded)
+        if kind in HALVED:
+            high = decode(*next(coded))
+            planes += [decode_given(*low, high), high]
+        else:
+            planes.append(decode(*low))
+    return planes
 
 
 def merge_records(fields, planes, n):
@@ -231,10 +254,13 @@ def merge_records(fields, planes, n):
     columns = []
     for kind, length in fields:
         data = next(planes)
-        if kind == 1:
+        if kind in HALVED:
+            rotation, flip, low_bits = HALVED[kind]
             high = next(planes)
-            demand(all(half <= 15 for half in data + high), "half of a byte above 15")
-            data = bytes(a | b << 4 for a, b in zip(data, high))
+            demand(all(low >> low_bits == 0 for low in data), "low bits of a byte are too many")
+            demand(all(bits >> (8 - low_bits) == 0 for bits in high), "high bits of a byte are too many")
+            turned = ((a | b << low_bits) ^ flip for a, b in zip(data, high))
+            data = bytes((byte >> rotation | byte << (8 - rotation)) & 255 for byte in turned)
         columns.append([data[i * length : (i + 1) * length] for i in range(n)])
     return b"".join(b"".join(record) for record in zip(*columns))
 
@@ -250,12 +276,13 @@ def decode_chunk(body, orig_len):
     n, n_tail = divmod(orig_len - n_head, width)
     head, tail = r.take(n_head), r.take(n_tail)
     if fields:
-        sizes = [n * length for kind, length in fields for _ in range(kind + 1)]
+        sizes = [n * length for kind, length in fields for _ in range(planes_of(kind))]
     else:
         sizes = [n, 24 * -(-n // 64), n] if layout == F16 else [n] * width
     records = [(r.uint(1), r.uint(4)) for _ in sizes]
     demand(sum(length for _, length in records) == r.left(), "the planes do not fill the body")
-    planes = [decode(codec, r.take(length), size) for (codec, length), size in zip(records, sizes)]
+    coded = [(codec, r.take(length), size) for (codec, length), size in zip(records, sizes)]
+    planes = decode_fields(fields, coded) if fields else [decode(*plane) for plane in coded]
     return head + (merge_records(fields, planes, n) if fields else merge(layout, planes, n)) + tail
 
 
