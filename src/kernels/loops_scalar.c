@@ -26,9 +26,9 @@ ZN_SAMPLE(32r, plain_split_32r, 4)
 
 const struct zn_kernels zn_kernels_scalar = {
     .name = "scalar",
-    .r16_decode = zn_r16_decode_scalar,
-    .r16_decode_16r = zn_r16_decode_16r_scalar,
-    .r16_decode_32r = zn_r16_decode_32r_scalar,
+    .r16_decode = zn_r16_decode_portable,
+    .r16_decode_16r = zn_r16_decode_16r_portable,
+    .r16_decode_32r = zn_r16_decode_32r_portable,
     .r16_encode = zn_r16_encode_scalar,
     .r16_encode_16r = zn_r16_encode_16r_scalar,
     .r16_encode_32r = zn_r16_encode_32r_scalar,

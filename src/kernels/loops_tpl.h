@@ -17,7 +17,7 @@
 ZN_FN void plain_split16(const uint8_t *src, size_t n, uint8_t *const *planes, unsigned rot) {
     uint8_t *restrict p0 = planes[0], *restrict p1 = planes[1];
     for (size_t i = 0; i < n; i++) {
-        const unsigned w = zn_get_u16(src + 2 * i), r = ZN_ROTL(w | w << 16, rot, 32) >> 16;
+        const uint16_t w = zn_get_u16(src + 2 * i), r = rot ? (uint16_t)(w << 1 | w >> 15) : w;
         p0[i] = (uint8_t)r;
         p1[i] = (uint8_t)(r >> 8);
     }
@@ -106,8 +106,8 @@ ZN_FN void plain_split_f16(const uint8_t *src, size_t n, uint8_t *const *planes)
 ZN_FN void plain_merge16(const uint8_t *const *planes, size_t n, uint8_t *restrict out, unsigned rot) {
     const uint8_t *p0 = planes[0], *p1 = planes[1];
     for (size_t i = 0; i < n; i++) {
-        const unsigned r = p0[i] | (unsigned)p1[i] << 8;
-        zn_put_u16(out + 2 * i, (uint16_t)ZN_ROTR(r | r << 16, rot, 32));
+        const uint16_t r = (uint16_t)(p0[i] | p1[i] << 8); /* of 16 bits at every step, as vectors want it */
+        zn_put_u16(out + 2 * i, rot ? (uint16_t)(r >> 1 | r << 15) : r);
     }
 }
 

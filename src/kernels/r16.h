@@ -30,6 +30,13 @@ void zn_r16c_encode_scalar(struct zn_r16_encoder *e, const struct zn_r16_context
 void zn_r16c_encode_range_scalar(struct zn_r16_encoder *e, const struct zn_r16_contexts *contexts,
                                  const uint8_t *context, const uint8_t *src, size_t from, size_t to);
 
+/* Decoders of the same bytes, faster: the scalar set's. */
+bool zn_r16_decode_portable(struct zn_r16_decoder *d, uint8_t *out, size_t n);
+bool zn_r16_decode_16r_portable(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n,
+                                enum zn_store store);
+bool zn_r16_decode_32r_portable(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
+                                enum zn_store store);
+
 #if defined(__x86_64__)
 bool zn_r16_decode_avx2(struct zn_r16_decoder *d, uint8_t *out, size_t n);
 bool zn_r16_decode_16r_avx2(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n, enum zn_store store);
@@ -63,6 +70,15 @@ void zn_r16_encode_neon(struct zn_r16_encoder *e, const uint8_t *src, size_t n);
 /* The table of the block that holds symbol `pos`. */
 static inline const struct zn_r16_table *zn_r16_table_at(const struct zn_r16_decoder *d, size_t pos) {
     return d->tables + (d->ids ? d->ids[pos >> d->block_log2] : 0);
+}
+
+/* Fetches what `turns` turns of the lanes call for, to the second-level cache: the first is needed for the tables. */
+static inline void zn_r16_fetch(struct zn_ahead *ahead, size_t turns) {
+    const size_t len = turns * ahead->lines * 64;
+    if (len == 0 || ahead->len < len) return; /* nothing is NULL, which even 0 must not be added to */
+    for (size_t i = 0; i < len; i += 64) __builtin_prefetch(ahead->at + i, 0, 2);
+    ahead->at += len;
+    ahead->len -= len;
 }
 
 static inline const struct zn_r16_codes *zn_r16_codes_at(const struct zn_r16_encoder *e, size_t pos) {

@@ -58,15 +58,6 @@ ZN_FN void planar_store(const struct planar_states *x, uint16_t *state) {
     for (size_t i = 0; i < ZN_R16_LANES; i++) state[i] = (uint16_t)(x->lo[i] | x->hi[i] << 8);
 }
 
-/* Fetches what `turns` turns call for, to the second-level cache: the first is needed for the tables. */
-ZN_FN void planar_fetch(struct zn_ahead *ahead, size_t turns) {
-    const size_t len = turns * ahead->lines * 64;
-    if (len == 0 || ahead->len < len) return; /* nothing is NULL, which even 0 must not be added to */
-    for (size_t i = 0; i < len; i += 64) __builtin_prefetch(ahead->at + i, 0, 2);
-    ahead->at += len;
-    ahead->len -= len;
-}
-
 /* Asks for lines to be written, so that their old content is not waited for then. */
 ZN_FN void planar_make_room(struct zn_ahead *ahead, size_t turns) {
     const size_t len = turns * 128;
@@ -115,7 +106,7 @@ ZN_FN bool planar_burst(struct planar_decoder *p, struct zn_r16_decoder *d, stru
     for (size_t i = 0, len; i < n; i += len) {
         len = ZN_MIN(n - i, segment - (d->pos & (segment - 1)));
         at = decode_steps(p, zn_r16_table_at(d, d->pos), at, out, i, len);
-        planar_fetch(&d->ahead, len / TURN);
+        zn_r16_fetch(&d->ahead, len / TURN);
         d->pos += len;
     }
     uint64_t words;
