@@ -112,6 +112,7 @@ static void put_json_failure(const char *path, const zipnn_error *err) {
 void run_report_fault(struct run *run, const char *path, const zipnn_error *err) {
     int code = exit_code_of(run->args, err->status);
     if (run->exit_code < code) run->exit_code = code;
+    run->n_failed++;
     put_failure(path, err);
 }
 
@@ -146,7 +147,10 @@ static void put_json_done(const char *path, const char *output, const zipnn_stat
     puts("}");
 }
 
-void run_report_done(const struct run *run, const char *path, const char *output, const zipnn_stats *stats) {
+void run_report_done(struct run *run, const char *path, const char *output, const zipnn_stats *stats) {
+    run->n_done++;
+    run->original += stats->original;
+    run->stored += stats->archive;
     if (run->args->json) put_json_done(path, output, stats);
     if (!run->talks) return;
     text_put(stderr, run_shown_name(path));
@@ -158,8 +162,29 @@ void run_report_done(const struct run *run, const char *path, const char *output
     putc('\n', stderr);
 }
 
-void run_report_skip(const struct run *run, const char *path, const char *why) {
+static void put_json_skip(const char *path, const char *why) {
+    fputs("{\"file\":", stdout);
+    text_put_json(stdout, run_shown_name(path));
+    fputs(",\"skipped\":", stdout);
+    text_put_json(stdout, why);
+    puts("}");
+}
+
+void run_report_skip(struct run *run, const char *path, const char *why) {
+    run->n_skipped++;
+    if (run->args->json) put_json_skip(path, why);
     if (run->args->verbosity <= 0) return;
     text_put(stderr, path);
     fprintf(stderr, ": skipped, %s\n", why);
+}
+
+void run_report_sum(const struct run *run) {
+    if (!run->talks && (run->n_failed == 0 || run->args->verbosity < 0)) return;
+    fprintf(stderr, "zipnn: %" PRIu64 " files done, %" PRIu64 " skipped, %" PRIu64 " failed", run->n_done,
+            run->n_skipped, run->n_failed);
+    if (run->n_done) {
+        fprintf(stderr, "; %s is %.2f %% of", text_size(run->stored).text, text_percent(run->stored, run->original));
+        fprintf(stderr, " %s", text_size(run->original).text);
+    }
+    putc('\n', stderr);
 }

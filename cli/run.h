@@ -14,6 +14,7 @@ struct run {
     struct interrupt interrupt;
     bool talks; /* a line about each file goes to standard error */
     int exit_code;
+    uint64_t n_done, n_skipped, n_failed, original, stored; /* files, and bytes of those done */
 };
 
 void run_init(struct run *run, const struct args *args);
@@ -40,10 +41,13 @@ void run_report_failure(struct run *run, const char *path, const zipnn_error *er
 void run_report_fault(struct run *run, const char *path, const zipnn_error *err);
 
 /* Says what was done with `path`. `output` is NULL when nothing was written. */
-void run_report_done(const struct run *run, const char *path, const char *output, const zipnn_stats *stats);
+void run_report_done(struct run *run, const char *path, const char *output, const zipnn_stats *stats);
 
-/* Says why `path` was left out; under -v only. */
-void run_report_skip(const struct run *run, const char *path, const char *why);
+/* Says why `path` was left out; under -v, and as JSON. */
+void run_report_skip(struct run *run, const char *path, const char *why);
+
+/* Says what became of a whole folder. */
+void run_report_sum(const struct run *run);
 
 /* The members ,"xxh3":"...","sha256":"..." of a JSON object on standard output. */
 void run_put_digests(const uint8_t xxh3[16], const uint8_t sha256[32], int has_sha256);

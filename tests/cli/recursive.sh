@@ -18,11 +18,20 @@ for name in a.safetensors deep/b.PT deep/er/c.gguf linked.bin; do check test -e 
 [ "$(find . -name '*.znn' | wc -l)" -eq 4 ] || fail "too much was compressed: $(find . -name '*.znn')"
 
 # Again: everything is there; with -v what was left out is told.
-expect 1 zipnn -rv models
+expect 0 zipnn -rv models
 says "models/README.md: skipped"
 says "models/a.safetensors.znn: skipped"
-says "already exists"
+says "models/a.safetensors: skipped, it is compressed already"
+says "zipnn: 0 files done, "
 expect 0 zipnn -rf models/
+
+# An archive of something else is in the way.
+touch -d 2001-01-01 models/a.safetensors
+expect 1 zipnn -r models
+says "already exists"
+says "zipnn: 0 files done, 9 skipped, 1 failed"
+touch -r models/a.safetensors.znn models/a.safetensors
+expect 0 zipnn -r models
 
 expect 0 zipnn -tr models
 expect 0 zipnn -lr models
@@ -37,6 +46,66 @@ for name in a.safetensors deep/b.PT deep/er/c.gguf linked.bin; do check cmp "mod
 expect 1 zipnn -r missing models
 says "missing: cannot open"
 check test -e models/a.safetensors.znn
+
+
+# What gains nothing is left as it is.
+mkdir noise
+head -c 100000 /dev/urandom >noise/n.bin
+expect 0 zipnn -rv noise
+says "noise/n.bin: skipped, compressing gains less than 1 %"
+check test ! -e noise/n.bin.znn
+expect 0 zipnn -rf noise
+check test -e noise/n.bin.znn
+
+# A cache of models: the file is named by its hash, and has its own name in links. The hash's file is never touched.
+mkdir -p hub/blobs hub/snapshots/one hub/snapshots/two
+model 3000 hub/blobs/0123abcd
+model 40 hub/blobs/4567cdef
+echo '{}' >hub/blobs/config
+for rev in one two; do
+    ln -s ../../blobs/0123abcd hub/snapshots/$rev/model-00001-of-00001.safetensors
+    ln -s ../../blobs/config hub/snapshots/$rev/config.json
+    echo '{"weight_map":{}}' >hub/snapshots/$rev/model.safetensors.index.json
+done
+cp -r hub before
+expect 0 zipnn -r --json hub
+cp "$home/out" json
+[ "$(find hub -name '*.znn' | wc -l)" -eq 2 ] || fail "archives in the cache: $(find hub -name '*.znn')"
+check test -e hub/snapshots/one/model-00001-of-00001.safetensors.znn
+check test -e hub/blobs/4567cdef.znn
+for file in blobs/0123abcd blobs/4567cdef blobs/config snapshots/one/model.safetensors.index.json; do
+    check cmp hub/$file before/$file
+done
+check test -L hub/snapshots/one/model-00001-of-00001.safetensors
+if command -v python3 >/dev/null; then
+    check python3 -c '
+import json
+x = [json.loads(line) for line in open("json")]
+assert len(x) == 9 and sum("output" in o for o in x) == 2 and sum("skipped" in o for o in x) == 7, x
+assert len({o["file"] for o in x}) == 9
+'
+fi
+
+# --rm takes the link away, not what it leads to.
+expect 0 zipnn -rf --rm hub/snapshots
+check test ! -e hub/snapshots/one/model-00001-of-00001.safetensors
+check cmp hub/blobs/0123abcd before/blobs/0123abcd
+expect 0 zipnn -dr hub/snapshots
+check cmp hub/snapshots/one/model-00001-of-00001.safetensors before/blobs/0123abcd
+
+# A bad file does not stop the rest.
+mkdir mixed
+model 100 mixed/a.safetensors
+model 200 mixed/c.safetensors
+mkfifo mixed/pipe.bin
+ln -s nowhere mixed/b.safetensors
+expect 1 zipnn -r mixed
+says "mixed/b.safetensors: cannot open"
+says "zipnn: 2 files done, 0 skipped, 1 failed"
+printf 'XXXX' | dd of=mixed/a.safetensors.znn bs=1 seek=200 conv=notrunc 2>/dev/null
+expect 3 zipnn -tr mixed
+says "mixed/a.safetensors.znn: "
+says "zipnn: 1 files done, 2 skipped, 2 failed"
 
 no_temporaries
 finish
