@@ -57,6 +57,7 @@ struct zn_pickle {
     zipnn_allocator alloc;
     struct zn_vector stack, marks, memo, items, nodes, runs, storages, arrays, text;
     uint64_t n_opcodes;
+    bool named; /* the arrays */
     struct zn_pickle_value root;
     zipnn_status status;
     zipnn_error *err;
@@ -70,7 +71,7 @@ void zn_pickle_free(struct zn_pickle *p);
  * Takes time and memory in proportion to the bytes read; strings of bytes are passed over, not read. */
 zipnn_status zn_pickle_read(struct zn_pickle *p, struct zn_scan *s);
 
-/* Gives the arrays the path of keys that leads to them from the root, joined by dots. */
+/* Gives the arrays the path of keys that leads to them from the root, joined by dots; does nothing the second time. */
 zipnn_status zn_pickle_name_arrays(struct zn_pickle *p);
 
 static inline const char *zn_pickle_text(const struct zn_pickle *p, size_t off) {

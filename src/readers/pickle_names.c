@@ -83,6 +83,8 @@ static void advance(struct walk *w) {
 
 zipnn_status zn_pickle_name_arrays(struct zn_pickle *p) {
     struct walk w = {.p = p};
+    if (p->named) return p->status;
+    p->named = true;
     enter(&w, &p->root, 0);
     while (w.depth > 0 && p->status == ZIPNN_OK) advance(&w);
     return p->status;

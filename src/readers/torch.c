@@ -7,8 +7,6 @@
 
 enum { COUNT_LEN = 8 }; /* before each storage in old files */
 
-#define NOWHERE UINT64_MAX
-
 /* ---- tensors of storages */
 
 /* A run of elements in one storage. */
@@ -27,9 +25,16 @@ void zn_torch_sort(struct zn_stored *stored, size_t n) {
     if (n) qsort(stored, n, sizeof *stored, compare_keys);
 }
 
-static const struct zn_stored *find(const struct zn_stored *stored, size_t n, const char *key) {
+struct zn_stored *zn_torch_find(const struct zn_stored *stored, size_t n, const char *key) {
     const struct zn_stored wanted = {.key = key};
     return n ? bsearch(&wanted, stored, n, sizeof *stored, compare_keys) : NULL;
+}
+
+size_t zn_torch_drop_unplaced(struct zn_stored *stored, size_t n) {
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (stored[i].off != ZN_UNPLACED) stored[kept++] = stored[i];
+    return kept;
 }
 
 /* Storages first at each offset, then the longer pieces: views of the same bytes follow whom they repeat. */
@@ -83,7 +88,7 @@ static zipnn_status add_storage(const struct zn_pickle *p, const struct zn_store
 static bool piece_of(const struct zn_pickle *p, const struct zn_pickle_array *a, const struct zn_stored *stored,
                      size_t n, struct piece *piece) {
     if (a->where != ZN_ARRAY_STORED || a->element == 0) return false;
-    const struct zn_stored *s = find(stored, n, zn_pickle_text(p, zn_pickle_storages(p)[a->source].key));
+    const struct zn_stored *s = zn_torch_find(stored, n, zn_pickle_text(p, zn_pickle_storages(p)[a->source].key));
     if (!s) return false;
     *piece = (struct piece){.stored = (size_t)(s - stored), .dtype = a->dtype, .array = a};
     if (!a->contiguous || !size_of(p, a, &piece->len) || !zn_mul(a->first, a->element, &piece->off)) return false;
@@ -93,7 +98,7 @@ static bool piece_of(const struct zn_pickle *p, const struct zn_pickle_array *a,
 /* The storage as a whole. */
 static bool whole_of(const struct zn_pickle *p, const struct zn_pickle_storage *storage, zipnn_dtype dtype,
                      const struct zn_stored *stored, size_t n, struct piece *piece) {
-    const struct zn_stored *s = find(stored, n, zn_pickle_text(p, storage->key));
+    const struct zn_stored *s = zn_torch_find(stored, n, zn_pickle_text(p, storage->key));
     uint64_t len;
     if (!s || dtype == ZIPNN_DTYPE_UNKNOWN || !zn_mul(storage->n_elements, ZN_MAX(storage->element, 1u), &len))
         return false;
@@ -164,8 +169,8 @@ static zipnn_status read_pickle(struct zn_pickle *p, struct zn_scan *s, const st
     return zn_pickle_read(p, s);
 }
 
-/* Every storage the pickle names, sorted by key, without places. */
-static zipnn_status list_storages(const struct zn_pickle *p, struct zn_stored **stored, size_t *n, zipnn_error *err) {
+zipnn_status zn_torch_list(struct zn_pickle *p, struct zn_stored **stored, size_t *n, zipnn_error *err) {
+    if (zn_pickle_name_arrays(p) == ZIPNN_E_MEMORY) return ZIPNN_E_MEMORY; /* now, since that moves the texts */
     *stored = zn_alloc(&p->alloc, (p->storages.n + 1) * sizeof **stored);
     if (!*stored) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory for %zu storages", p->storages.n);
     *n = 0;
@@ -173,7 +178,8 @@ static zipnn_status list_storages(const struct zn_pickle *p, struct zn_stored **
         const struct zn_pickle_storage *s = &zn_pickle_storages(p)[i];
         const char *key = zn_pickle_text(p, s->key);
         uint64_t len;
-        if (zn_mul(s->n_elements, s->element, &len)) (*stored)[(*n)++] = (struct zn_stored){key, NOWHERE, len, key};
+        if (zn_mul(s->n_elements, ZN_MAX(s->element, 1u), &len))
+            (*stored)[(*n)++] = (struct zn_stored){key, ZN_UNPLACED, len, key};
     }
     zn_torch_sort(*stored, *n);
     size_t kept = 0;
@@ -210,18 +216,15 @@ static zipnn_status place_storages(const struct zn_pickle *keys, const struct zn
     while (fits) {
         const struct zn_pickle_value key = zn_pickle_root_item(keys, &run, &i);
         const char *text = key.kind == ZN_PICKLE_TEXT ? zn_pickle_text(keys, (size_t)key.what) : NULL;
-        const struct zn_stored *found = text ? find(stored, *n, text) : NULL;
-        if (!found || found->off != NOWHERE) break;
+        struct zn_stored *found = text ? zn_torch_find(stored, *n, text) : NULL;
+        if (!found || found->off != ZN_UNPLACED) break;
         ZN_TRY(check_count(view, at, found->len, &fits, err));
         uint64_t end;
         if (!fits || !zn_add(at, COUNT_LEN, &at) || !zn_add(at, found->len, &end)) break;
-        stored[found - stored].off = at;
+        found->off = at;
         at = end;
     }
-    size_t kept = 0;
-    for (size_t s = 0; s < *n; s++)
-        if (stored[s].off != NOWHERE) stored[kept++] = stored[s];
-    *n = kept;
+    *n = zn_torch_drop_unplaced(stored, *n);
     return ZIPNN_OK;
 }
 
@@ -244,7 +247,7 @@ zipnn_status zn_torch_plan_old(const struct zn_view *view, struct zn_plan *plan,
     zn_pickle_init(&keys, &plan->alloc, err);
     zn_scan_init(&s, view, 0, UINT64_MAX, err);
     zipnn_status st = read_pickles(&object, &keys, &s, plan, err);
-    if (st == ZIPNN_OK) st = list_storages(&object, &stored, &n, err);
+    if (st == ZIPNN_OK) st = zn_torch_list(&object, &stored, &n, err);
     if (st == ZIPNN_OK) st = place_storages(&keys, view, s.off, stored, &n, err);
     if (st == ZIPNN_OK) st = zn_torch_add(&object, stored, n, plan, err);
     zn_free(&plan->alloc, stored);

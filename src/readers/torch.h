@@ -20,6 +20,16 @@ zipnn_status zn_torch_add(struct zn_pickle *p, const struct zn_stored *stored, s
 /* Sorts for zn_torch_add. */
 void zn_torch_sort(struct zn_stored *stored, size_t n);
 
+/* Every storage that the pickle names, once, sorted, without a place; free with zn_free. */
+#define ZN_UNPLACED UINT64_MAX
+zipnn_status zn_torch_list(struct zn_pickle *p, struct zn_stored **stored, size_t *n, zipnn_error *err);
+
+/* The storage of a key, or NULL. */
+struct zn_stored *zn_torch_find(const struct zn_stored *stored, size_t n, const char *key);
+
+/* Answers how many remain. */
+size_t zn_torch_drop_unplaced(struct zn_stored *stored, size_t n);
+
 /* Before torch 1.6: five pickles (magic, version, system, object, keys of storages), then of each storage its number of
  * elements and their bytes. */
 bool zn_torch_knows_old(const uint8_t *head, size_t len);

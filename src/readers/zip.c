@@ -201,7 +201,7 @@ zipnn_status zn_zip_plan(const struct zn_view *view, struct zn_plan *plan, const
     uint64_t len;
     enum zn_view_end end;
     ZN_TRY(zn_view_measure(view, &len, &end, err));
-    if (end == ZN_VIEW_CUT) return ZIPNN_OK;
+    if (end == ZN_VIEW_CUT) return zn_zip_plan_front(view, plan, container, err);
     uint8_t *buf = zn_alloc(&plan->alloc, END_LEN + MAX_COMMENT);
     if (!buf) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory reading a zip archive");
     zipnn_status st = plan_archives(view, len, buf, plan, container, err);

@@ -11,7 +11,7 @@ bool zn_zip_knows(const uint8_t *head, size_t len);
 /* Adds what the members hold. Of an archive whose end is out of sight only what its beginning tells. */
 zipnn_status zn_zip_plan(const struct zn_view *view, struct zn_plan *plan, const char **container, zipnn_error *err);
 
-/* ---- inside: zip.c finds members, zip_members.c looks into them */
+/* ---- inside: zip.c finds members, zip_members.c looks into them; zip_front.c does with the beginning alone */
 
 struct zn_member {
     const char *name; /* NUL-terminated */
@@ -24,5 +24,13 @@ struct zn_member {
 /* `members` are in the order of their offsets. */
 zipnn_status zn_zip_plan_members(const struct zn_view *view, struct zn_member *members, size_t n, struct zn_plan *plan,
                                  const char **container, zipnn_error *err);
+
+/* One that is not part of a checkpoint. */
+zipnn_status zn_zip_plan_member(const struct zn_view *view, const struct zn_member *m, struct zn_plan *plan,
+                                zipnn_error *err);
+
+/* Of an archive whose end is out of sight. */
+zipnn_status zn_zip_plan_front(const struct zn_view *view, struct zn_plan *plan, const char **container,
+                               zipnn_error *err);
 
 #endif

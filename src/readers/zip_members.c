@@ -108,8 +108,9 @@ static void make_prefix(char *prefix, const char *outer, const char *name) {
     memcpy(prefix + outer_len + name_len, array ? "" : "/", array ? 1 : 2);
 }
 
-static zipnn_status plan_member(const struct zn_view *view, const struct zn_member *m, struct zn_plan *plan,
+zipnn_status zn_zip_plan_member(const struct zn_view *view, const struct zn_member *m, struct zn_plan *plan,
                                 zipnn_error *err) {
+    if (view->depth >= MAX_DEPTH) return ZIPNN_OK;
     char prefix[MAX_PREFIX];
     const char *outer = plan->prefix;
     const uint64_t origin = plan->origin;
@@ -126,8 +127,7 @@ static zipnn_status plan_member(const struct zn_view *view, const struct zn_memb
 zipnn_status zn_zip_plan_members(const struct zn_view *view, struct zn_member *members, size_t n, struct zn_plan *plan,
                                  const char **container, zipnn_error *err) {
     ZN_TRY(plan_checkpoints(view, members, n, plan, container, err));
-    if (view->depth >= MAX_DEPTH) return ZIPNN_OK;
     for (size_t i = 0; i < n; i++)
-        if (members[i].stored && !members[i].done) ZN_TRY(plan_member(view, &members[i], plan, err));
+        if (members[i].stored && !members[i].done) ZN_TRY(zn_zip_plan_member(view, &members[i], plan, err));
     return ZIPNN_OK;
 }
