@@ -60,8 +60,12 @@ static const struct {
     enum option_id id;
     uint64_t operations;
 } limited[] = {
-    {OPT_TENSOR, WITH(EXTRACT)}, {OPT_ROWS, WITH(EXTRACT)},    {OPT_RANGE, WITH(CAT)},
-    {OPT_AGAINST, WITH(VERIFY)}, {OPT_SAMPLE, WITH(ESTIMATE)},
+    {OPT_TENSOR, WITH(EXTRACT)},
+    {OPT_ROWS, WITH(EXTRACT)},
+    {OPT_RANGE, WITH(CAT)},
+    {OPT_AGAINST, WITH(VERIFY)},
+    {OPT_SAMPLE, WITH(ESTIMATE) | WITH(INSPECT)},
+    {OPT_HTML, WITH(INSPECT)},
 };
 
 __attribute__((format(printf, 2, 3))) static bool say_wrong(struct wrong *wrong, const char *format, ...) {
@@ -201,6 +205,7 @@ static bool apply(struct args *a, enum option_id id, char letter, const char *va
     if (id == OPT_CPU) return parse_cpu(value, &a->cpu);
     if (id == OPT_TENSOR) a->tensor = value;
     if (id == OPT_ROWS) return parse_rows(value, &a->rows);
+    if (id == OPT_HTML) a->html = value;
     if (id == OPT_SAMPLE) return parse_size(value, &a->sample);
     if (id == OPT_MAX_OUTPUT) return parse_size(value, &a->max_output);
     if (id == OPT_AGAINST) a->against = value;
@@ -305,6 +310,7 @@ static bool check(const struct parser *p, const struct command *command) {
     if (command && a->n_files == 0) return say_wrong(w, "%s needs a FILE", command->name);
     if (!check_limited(p) || !check_output(a, command, w)) return false;
     if (a->operation == OP_SALVAGE && !a->output && !a->to_stdout) return say_wrong(w, "salvage needs -o OUT");
+    if (a->html && (a->n_files > 1 || a->recursive)) return say_wrong(w, "--html OUT takes one FILE");
     if (a->operation == OP_EXTRACT && !a->tensor) return say_wrong(w, "extract needs --tensor NAME");
     if (a->old_format && a->operation != OP_COMPRESS) return say_wrong(w, "--format is for compressing");
     if (a->old_format && a->remove) return say_wrong(w, "--rm needs a result with digests, and old records have none");

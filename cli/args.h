@@ -36,6 +36,7 @@ struct args {
     zipnn_cpu cpu;
     bool old_format;     /* write what the Python package reads */
     zipnn_dtype dtype;   /* UNKNOWN: not given */
+    const char *html;    /* inspect: write a page there; NULL: none */
     uint64_t sample;     /* estimate: bytes to compress, 0 for the default */
     uint64_t max_output; /* 0: any */
     const char *base;    /* NULL: none */

@@ -34,7 +34,7 @@ static void report_errno(struct run *run, const char *path, const char *verb) {
 
 static bool takes_originals(const struct run *run) {
     const enum operation op = run->args->operation;
-    return op == OP_COMPRESS || op == OP_BENCH || op == OP_ESTIMATE;
+    return op == OP_COMPRESS || op == OP_BENCH || op == OP_ESTIMATE || op == OP_INSPECT;
 }
 
 /* Why the operation leaves the file out, NULL when it takes it. */

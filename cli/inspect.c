@@ -1,0 +1,200 @@
+#include "inspect.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "coding.h"
+#include "opened.h"
+#include "text.h"
+
+/* ---- text -------------------------------------------------------------------------------------------------------- */
+
+static void put_bar(double share, unsigned width) {
+    const unsigned full = (unsigned)(share * width + 0.5);
+    putchar('[');
+    for (unsigned i = 0; i < width; i++) putchar(i < full ? '#' : '.');
+    putchar(']');
+}
+
+static void put_field(double entropy, unsigned bits) {
+    if (bits == 0) {
+        printf("%19s", "");
+        return;
+    }
+    put_bar(entropy / bits, 8);
+    printf(" %5.2f/%-2u", entropy, bits);
+}
+
+static void put_profile(const struct inspection *x, const struct profile *p) {
+    const zipnn_tensor_info *t = &p->tensor;
+    put_field(p->exponent, p->exponent_bits);
+    put_field(p->mantissa, p->mantissa_bits);
+    printf(" %6.2f%% ", 100 * profile_share(p));
+    if (x->plain)
+        printf("%8s", "");
+    else
+        printf("%7.2f%%", text_percent(t->stored, t->length));
+    printf(" %10s  %-10s ", text_size(t->length).text, zipnn_dtype_name(t->dtype));
+    text_put(stdout, t->name);
+    fputs("  ", stdout);
+    for (unsigned b = 0; b < p->n_planes; b++) printf("%s%.1f", b ? " " : "", p->plane[b]);
+    putchar('\n');
+}
+
+/* All tensors of one type, each as heavy as it is long. */
+static struct profile sum_of(const struct inspection *x, zipnn_dtype dtype) {
+    struct profile sum = {.tensor = {.name = "(all)", .dtype = dtype}};
+    double bytes = 0;
+    for (size_t i = 0; i < x->n; i++) {
+        const struct profile *p = &x->profiles[i];
+        const double weight = (double)p->tensor.length;
+        if (p->tensor.dtype != dtype || p->n_elements == 0) continue;
+        sum.bits = p->bits;
+        sum.exponent_bits = p->exponent_bits;
+        sum.mantissa_bits = p->mantissa_bits;
+        sum.n_planes = p->n_planes;
+        sum.sign += weight * p->sign;
+        sum.exponent += weight * p->exponent;
+        sum.mantissa += weight * p->mantissa;
+        sum.needed += weight * p->needed;
+        for (unsigned b = 0; b < p->n_planes; b++) sum.plane[b] += weight * p->plane[b];
+        for (unsigned b = 0; b < PROFILE_BINS; b++) sum.bins[b] += p->bins[b];
+        sum.tensor.length += p->tensor.length;
+        sum.tensor.stored += p->tensor.stored;
+        sum.n_elements += p->n_elements;
+        bytes += weight;
+    }
+    if (bytes <= 0) return sum;
+    sum.sign /= bytes;
+    sum.exponent /= bytes;
+    sum.mantissa /= bytes;
+    sum.needed /= bytes;
+    for (unsigned b = 0; b < PROFILE_PLANES; b++) sum.plane[b] /= bytes;
+    return sum;
+}
+
+/* Where the exponents are, most of them in a few rows. */
+static void put_exponents(const struct profile *sum) {
+    uint64_t most = 0, least_shown;
+    for (unsigned b = 0; b < PROFILE_BINS; b++) most = sum->bins[b] > most ? sum->bins[b] : most;
+    if (!sum->exponent_bits || !most) return;
+    least_shown = sum->n_elements / 500;
+    printf("\nexponents of %s\n", zipnn_dtype_name(sum->tensor.dtype));
+    for (unsigned b = 0; b < PROFILE_BINS; b++) {
+        if (sum->bins[b] <= least_shown) continue;
+        printf("  %4u %6.2f%% ", b, text_percent(sum->bins[b], sum->n_elements));
+        put_bar((double)sum->bins[b] / (double)most, 40);
+        putchar('\n');
+    }
+}
+
+static void put_text(const struct inspection *x) {
+    text_put(stdout, run_shown_name(x->path));
+    printf(": %s, %" PRIu64 " tensors, %s; ", text_size(x->info.original).text, x->info.n_tensors, x->info.container);
+    if (x->plain)
+        printf("compressing would give %s, %.2f %%\n", text_size(x->estimate.archive).text,
+               text_percent(x->estimate.archive, x->info.original));
+    else
+        printf("stored as %s, %.2f %%\n", text_size(x->info.archive).text,
+               text_percent(x->info.archive, x->info.original));
+    puts(
+        "information of exponent  of mantissa           order 0  stored       size  dtype      name, bits of each "
+        "byte");
+    for (int d = 0; d <= ZIPNN_Q2_0; d++) {
+        const struct profile sum = sum_of(x, (zipnn_dtype)d);
+        if (sum.tensor.length) put_profile(x, &sum);
+    }
+    putchar('\n');
+    for (size_t i = 0; i < x->n; i++) put_profile(x, &x->profiles[i]);
+    for (int d = 0; d <= ZIPNN_Q2_0; d++) {
+        const struct profile sum = sum_of(x, (zipnn_dtype)d);
+        put_exponents(&sum);
+    }
+}
+
+/* ---- JSON -------------------------------------------------------------------------------------------------------- */
+
+static void put_json_tensor(const struct inspection *x, const struct profile *p) {
+    const zipnn_tensor_info *t = &p->tensor;
+    fputs("{\"file\":", stdout);
+    text_put_json(stdout, run_shown_name(x->path));
+    fputs(",\"tensor\":", stdout);
+    text_put_json(stdout, t->name);
+    printf(",\"dtype\":\"%s\",\"shape\":[", zipnn_dtype_name(t->dtype));
+    for (uint32_t i = 0; i < t->rank; i++) printf("%s%" PRIu64, i ? "," : "", t->shape[i]);
+    printf("],\"original\":%" PRIu64, t->length);
+    if (!x->plain) printf(",\"stored\":%" PRIu64, t->stored);
+    printf(",\"elements\":%" PRIu64 ",\"bits\":%u,\"needed\":%.4f", p->n_elements, p->bits, p->needed);
+    if (p->exponent_bits)
+        printf(
+            ",\"exponent_bits\":%u,\"exponent_entropy\":%.4f,\"mantissa_bits\":%u,\"mantissa_entropy\":%.4f,"
+            "\"sign_entropy\":%.4f",
+            p->exponent_bits, p->exponent, p->mantissa_bits, p->mantissa, p->sign);
+    fputs(",\"plane_entropy\":[", stdout);
+    for (unsigned b = 0; b < p->n_planes; b++) printf("%s%.4f", b ? "," : "", p->plane[b]);
+    puts("]}");
+}
+
+static void put_json(const struct inspection *x) {
+    for (size_t i = 0; i < x->n; i++) put_json_tensor(x, &x->profiles[i]);
+    fputs("{\"file\":", stdout);
+    text_put_json(stdout, run_shown_name(x->path));
+    printf(",\"original\":%" PRIu64 ",\"container\":\"%s\",\"n_tensors\":%" PRIu64, x->info.original, x->info.container,
+           x->info.n_tensors);
+    printf(x->plain ? ",\"estimate\":%" PRIu64 "}\n" : ",\"stored\":%" PRIu64 "}\n",
+           x->plain ? x->estimate.archive : x->info.archive);
+}
+
+/* ---- the file ---------------------------------------------------------------------------------------------------- */
+
+static zipnn_status make_profiles(struct inspection *x, zipnn_archive *archive, zipnn_error *err) {
+    if (x->info.n_tensors > SIZE_MAX / sizeof *x->profiles - 1)
+        return run_fail(err, ZIPNN_E_MEMORY, "no memory for %" PRIu64 " tensors", x->info.n_tensors);
+    x->profiles = malloc(((size_t)x->info.n_tensors + 1) * sizeof *x->profiles);
+    if (!x->profiles) return run_fail(err, ZIPNN_E_MEMORY, "no memory for %" PRIu64 " tensors", x->info.n_tensors);
+    for (uint64_t i = 0; i < x->info.n_tensors; i++) {
+        zipnn_tensor_info t = {.length = 0};
+        zipnn_status st = zipnn_archive_tensor(archive, i, &t, err);
+        const uint64_t there = t.offset < x->info.original ? x->info.original - t.offset : 0;
+        if (st == ZIPNN_OK && t.length > there) t.length = there; /* a file cut short */
+        if (st == ZIPNN_OK) st = profile_make(archive, &t, &x->profiles[x->n], err);
+        if (st != ZIPNN_OK) return st;
+        x->n++;
+    }
+    return ZIPNN_OK;
+}
+
+/* What no reader knows is one tensor of bytes. */
+static zipnn_status make_whole(struct inspection *x, zipnn_archive *archive, zipnn_error *err) {
+    const zipnn_tensor_info t = {.name = "(all bytes)", .length = x->info.original, .stored = x->info.archive};
+    x->profiles = malloc(sizeof *x->profiles);
+    if (!x->profiles) return run_fail(err, ZIPNN_E_MEMORY, "no memory");
+    x->n = 1;
+    return profile_make(archive, &t, &x->profiles[0], err);
+}
+
+static zipnn_status inspect(struct run *run, struct inspection *x, struct opened *o, zipnn_error *err) {
+    zipnn_archive_get_info(o->archive, &x->info);
+    x->plain = o->plain;
+    zipnn_status st = o->plain ? zipnn_estimate(run->ctx, &o->source, run->args->sample, &x->estimate, err) : ZIPNN_OK;
+    if (st == ZIPNN_OK) st = x->info.n_tensors ? make_profiles(x, o->archive, err) : make_whole(x, o->archive, err);
+    if (st == ZIPNN_OK && run->args->html) st = inspect_write_page(run, x, run->args->html, err);
+    if (st != ZIPNN_OK) return st;
+    if (run->args->json)
+        put_json(x);
+    else if (!run->args->html)
+        put_text(x);
+    return ZIPNN_OK;
+}
+
+void inspect_file(struct run *run, const char *path) {
+    struct opened o;
+    struct inspection x = {.path = path};
+    zipnn_error err;
+    zipnn_status st = opened_open(run, path, OPENED_PLAIN, &o, &err);
+    if (st == ZIPNN_OK) st = inspect(run, &x, &o, &err);
+    if (st != ZIPNN_OK) run_report_failure(run, path, &err);
+    free(x.profiles);
+    opened_close(&o);
+}

@@ -1,0 +1,24 @@
+/* zipnn inspect: why a model compresses as it does. */
+#ifndef ZIPNN_CLI_INSPECT_H
+#define ZIPNN_CLI_INSPECT_H
+
+#include "profile.h"
+#include "run.h"
+
+/* All that is shown of a file. */
+struct inspection {
+    const char *path;
+    zipnn_archive_info info;
+    bool plain; /* no archive: `estimate` says what it would be */
+    zipnn_estimate_info estimate;
+    struct profile *profiles;
+    size_t n;
+};
+
+/* Inspects the archive or model file `path`, and reports. */
+void inspect_file(struct run *run, const char *path);
+
+/* The page of --html: one file, no scripts, nothing fetched. */
+zipnn_status inspect_write_page(struct run *run, const struct inspection *x, const char *out, zipnn_error *err);
+
+#endif

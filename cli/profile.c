@@ -1,0 +1,120 @@
+#include "profile.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run.h"
+
+enum { WINDOW = 1 << 20, MAX_WINDOWS = 8, MAX_GROUPS = 7, MAX_EXPONENTS = 2048 };
+
+/* Where the fields of a float are: mantissa lowest, then exponent, then sign. */
+static const struct layout {
+    zipnn_dtype dtype;
+    unsigned exponent_bits, mantissa_bits;
+} floats[] = {
+    {ZIPNN_BF16, 8, 7},        {ZIPNN_F16, 5, 10},    {ZIPNN_F32, 8, 23},
+    {ZIPNN_C64, 8, 23},        {ZIPNN_F64, 11, 52},   {ZIPNN_F8_E4M3, 4, 3},
+    {ZIPNN_F8_E4M3FNUZ, 4, 3}, {ZIPNN_F8_E5M2, 5, 2}, {ZIPNN_F8_E5M2FNUZ, 5, 2},
+};
+
+struct tally {
+    uint64_t n, sign[2], exponent[MAX_EXPONENTS], group[MAX_GROUPS][256], plane[PROFILE_PLANES][256];
+};
+
+static const struct layout *layout_of(zipnn_dtype dtype) {
+    for (size_t i = 0; i < sizeof floats / sizeof floats[0]; i++)
+        if (floats[i].dtype == dtype) return &floats[i];
+    return NULL;
+}
+
+/* Bytes of the word that elements are made of. */
+static unsigned width_of(zipnn_dtype dtype, const struct layout *layout) {
+    if (layout) return (1 + layout->exponent_bits + layout->mantissa_bits) / 8;
+    const unsigned bits = zipnn_dtype_bits(dtype);
+    return bits == 16 || bits == 32 || bits == 64 ? bits / 8 : 1;
+}
+
+static void count_word(struct tally *t, const struct layout *l, uint64_t word) {
+    const unsigned m = l->mantissa_bits, e = l->exponent_bits;
+    t->sign[word >> (e + m) & 1]++;
+    t->exponent[word >> m & ((1U << e) - 1)]++;
+    unsigned left = m;
+    for (unsigned g = 0; left > 0; g++) { /* from the top, eight bits at a time */
+        const unsigned bits = left < 8 ? left : 8;
+        left -= bits;
+        t->group[g][word >> left & ((1U << bits) - 1)]++;
+    }
+}
+
+static void count_bytes(struct tally *t, const struct layout *l, unsigned width, const unsigned char *bytes, size_t n) {
+    for (size_t i = 0; i < n; i++, bytes += width) {
+        uint64_t word = 0;
+        for (unsigned b = 0; b < width; b++) {
+            word |= (uint64_t)bytes[b] << 8 * b;
+            t->plane[b][bytes[b]]++;
+        }
+        if (l) count_word(t, l, word);
+    }
+    t->n += n;
+}
+
+static double entropy(const uint64_t *counts, size_t n, uint64_t total) {
+    double bits = 0;
+    for (size_t i = 0; i < n; i++)
+        if (counts[i]) bits -= (double)counts[i] * log2((double)counts[i] / (double)total);
+    return total && bits > 0 ? bits / (double)total : 0;
+}
+
+/* Windows over the tensor, from its first element to its last, or all of it. */
+static zipnn_status read_windows(zipnn_archive *archive, const zipnn_tensor_info *t, struct tally *tally,
+                                 const struct layout *l, unsigned width, unsigned char *window, zipnn_error *err) {
+    const bool all = t->length <= (uint64_t)WINDOW * MAX_WINDOWS;
+    const uint64_t n = all ? (t->length + WINDOW - 1) / WINDOW : MAX_WINDOWS;
+    for (uint64_t i = 0; i < n; i++) {
+        const uint64_t at = all ? i * WINDOW : (t->length - WINDOW) / (MAX_WINDOWS - 1) * i / 8 * 8;
+        const size_t len = t->length - at < WINDOW ? (size_t)(t->length - at) : WINDOW;
+        zipnn_status st = zipnn_archive_read(archive, t->offset + at, len, window, err);
+        if (st != ZIPNN_OK) return st;
+        count_bytes(tally, l, width, window, len / width);
+    }
+    return ZIPNN_OK;
+}
+
+static void sum_up(const struct tally *t, const struct layout *l, unsigned width, struct profile *p) {
+    p->n_elements = t->n;
+    p->bits = 8 * width;
+    p->n_planes = width;
+    for (unsigned b = 0; b < width; b++) p->needed += p->plane[b] = entropy(t->plane[b], 256, t->n);
+    memcpy(p->bins, t->plane[0], sizeof p->bins);
+    if (!l) return;
+    p->exponent_bits = l->exponent_bits;
+    p->mantissa_bits = l->mantissa_bits;
+    p->sign = entropy(t->sign, 2, t->n);
+    p->exponent = entropy(t->exponent, MAX_EXPONENTS, t->n);
+    for (unsigned g = 0; g < MAX_GROUPS; g++) p->mantissa += entropy(t->group[g], 256, t->n);
+    const double fields = p->sign + p->exponent + p->mantissa;
+    if (fields < p->needed) p->needed = fields;
+    memset(p->bins, 0, sizeof p->bins);
+    const unsigned shift = l->exponent_bits > 8 ? l->exponent_bits - 8 : 0;
+    for (unsigned i = 0; i < MAX_EXPONENTS; i++) p->bins[i >> shift & (PROFILE_BINS - 1)] += t->exponent[i];
+}
+
+zipnn_status profile_make(zipnn_archive *archive, const zipnn_tensor_info *t, struct profile *profile,
+                          zipnn_error *err) {
+    const struct layout *l = layout_of(t->dtype);
+    const unsigned width = width_of(t->dtype, l);
+    struct tally *tally = calloc(1, sizeof *tally);
+    unsigned char *window = malloc(WINDOW);
+    *profile = (struct profile){.tensor = *t};
+    zipnn_status st = tally && window ? read_windows(archive, t, tally, l, width, window, err)
+                                      : run_fail(err, ZIPNN_E_MEMORY, "no memory for a window of %d bytes", WINDOW);
+    if (st == ZIPNN_OK) sum_up(tally, l, width, profile);
+    free(tally);
+    free(window);
+    return st;
+}
+
+double profile_share(const struct profile *p) {
+    return p->bits ? p->needed / p->bits : 1;
+}
