@@ -1,6 +1,6 @@
 #!/bin/bash
-# The Python package as its users get it: built by pip into an environment of its own, then tested. With torch when
-# ZIPNN_TEST_TORCH=1 asks for it to be installed. One line says why when pip cannot reach its index.
+# The Python package as its users get it: built by pip into an environment of its own, then tested. With torch (CPU) and
+# transformers unless ZIPNN_TEST_TORCH=0. One line says why when pip cannot reach its index.
 #
 #   tools/test_python.sh [PYTHON]
 set -eu
@@ -10,7 +10,7 @@ python=${1:-python3}
 folder=build/python
 venv=$folder/venv
 needs="pytest numpy ml_dtypes safetensors fsspec scikit-build-core>=0.10 cmake ninja"
-[ "${ZIPNN_TEST_TORCH:-0}" != 1 ] || needs="$needs torch==2.13.0"
+[ "${ZIPNN_TEST_TORCH:-1}" = 0 ] || needs="$needs torch==2.13.0 transformers"
 
 if ! "$python" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
     echo "skipped: the Python tests need Python 3.11 with venv"

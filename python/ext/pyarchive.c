@@ -56,7 +56,7 @@ static void shut(struct archive_object *self) {
     pyz_end_close(&self->end);
 }
 
-static bool open_archive(struct archive_object *self, PyObject *from, int threads) {
+static bool open_archive(struct archive_object *self, PyObject *from, int threads, enum pyz_access access) {
     const struct pyz_state *state = state_of(self);
     struct pyz_options options = {.threads = threads, .verify = 1, .progress = Py_None};
     zipnn_status status;
@@ -64,6 +64,7 @@ static bool open_archive(struct archive_object *self, PyObject *from, int thread
     self->lock = PyThread_allocate_lock();
     if (!self->lock) return PyErr_NoMemory() != NULL;
     if (!pyz_source_open(&self->end, from, state, &self->call)) return false;
+    pyz_source_speed_up(&self->end, access);
     if (!pyz_call_begin(&self->call, state, &options, UINT64_MAX, PYZ_SIGNALS_LATER)) return false;
     Py_BEGIN_ALLOW_THREADS;
     status = zipnn_archive_open(self->call.ctx, &self->end.source, &self->archive, &self->call.err);
@@ -74,12 +75,14 @@ static bool open_archive(struct archive_object *self, PyObject *from, int thread
 
 static PyObject *archive_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     PyObject *from;
-    int threads = 0;
+    int threads = 0, access = PYZ_ACCESS_READ;
     (void)kwargs;
-    if (!PyArg_ParseTuple(args, "O|i:Archive", &from, &threads)) return NULL;
+    if (!PyArg_ParseTuple(args, "O|ii:Archive", &from, &threads, &access)) return NULL;
+    if (access < PYZ_ACCESS_READ || access > PYZ_ACCESS_WHOLE)
+        return PyErr_Format(PyExc_ValueError, "access %d is none of 0, 1, 2", access);
     allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     struct archive_object *self = (struct archive_object *)alloc(type, 0);
-    if (self && !open_archive(self, from, threads)) {
+    if (self && !open_archive(self, from, threads, (enum pyz_access)access)) {
         Py_DECREF(self);
         return NULL;
     }

@@ -103,9 +103,17 @@ static zipnn_status memory_read_at(void *user, uint64_t off, void *buf, size_t l
     return ZIPNN_OK;
 }
 
+static zipnn_status memory_view(void *user, uint64_t off, size_t len, const void **bytes, zipnn_error *err) {
+    const struct pyz_end *end = user;
+    (void)len, (void)err;
+    *bytes = (const char *)end->view.buf + off;
+    return ZIPNN_OK;
+}
+
 static bool open_memory(struct pyz_end *end, PyObject *from) {
     if (PyObject_GetBuffer(from, &end->view, PyBUF_SIMPLE) != 0) return false;
-    end->source = (zipnn_source){.read_at = memory_read_at, .length = (uint64_t)end->view.len, .user = end};
+    end->source = (zipnn_source){
+        .read_at = memory_read_at, .view = memory_view, .length = (uint64_t)end->view.len, .user = end};
     return true;
 }
 
@@ -172,6 +180,18 @@ bool pyz_source_open(struct pyz_end *end, PyObject *from, const struct pyz_state
                                           : open_memory(end, from);
     if (opened && end->file) zipnn_file_source(end->file, &end->source);
     return opened;
+}
+
+/* Speed only: what cannot be had is done without. */
+void pyz_source_speed_up(struct pyz_end *end, enum pyz_access access) {
+    if (!end->file || access == PYZ_ACCESS_READ) return;
+    Py_BEGIN_ALLOW_THREADS;
+    if (zipnn_file_is_cached(end->file))
+        (void)zipnn_file_map(end->file, NULL);
+    else if (access == PYZ_ACCESS_WHOLE)
+        (void)zipnn_file_read_ahead(end->file, NULL);
+    Py_END_ALLOW_THREADS;
+    zipnn_file_source(end->file, &end->source);
 }
 
 bool pyz_sink_open(struct pyz_end *end, PyObject *to, unsigned flags, const struct pyz_end *like,

@@ -78,6 +78,11 @@ struct pyz_end {
 };
 
 /* On failure an exception is set and nothing needs closing. `call` may be set later, before the library reads. */
+/* How an archive's file is read: by reads alone; mapped if the page cache has it; or also ahead of a reader of the whole,
+ * if it has not. */
+enum pyz_access { PYZ_ACCESS_READ, PYZ_ACCESS_MAP, PYZ_ACCESS_WHOLE };
+void pyz_source_speed_up(struct pyz_end *end, enum pyz_access access);
+
 bool pyz_source_open(struct pyz_end *end, PyObject *from, const struct pyz_state *state, struct pyz_call *call);
 
 /* `like`: an open source whose permissions and times a new file gets. */

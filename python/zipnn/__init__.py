@@ -28,6 +28,7 @@ from .errors import (
     ZipnnError,
 )
 from .fileobj import open
+from .patches import zipnn_hf, zipnn_safetensors
 from .streams import (
     Stats,
     compress,

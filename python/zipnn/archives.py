@@ -6,10 +6,11 @@ import ctypes
 import io
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from . import _zipnn, dtypes
+from .prefetch import Prefetcher
 
 
 class Info(NamedTuple):
@@ -45,6 +46,9 @@ class _FileObject:
                 view = view[len(data) :]
 
 
+_ACCESS = {"read": 0, "map": 1, "whole": 2}
+
+
 def _source_of(source: Any) -> Any:
     if isinstance(source, (str, os.PathLike)):
         return os.fsdecode(source)
@@ -59,13 +63,18 @@ class Archive(Mapping):
 
     The source is a path, a seekable binary file object, or an object with the buffer protocol. Any thread may use an
     archive, one at a time decodes. A process forked from this one may go on using it, except over a file object.
+
+    access  how a path is read. "map": through the page cache where the file is in it, as the package safetensors does;
+            another process that cuts the file short meanwhile then ends this one (SIGBUS). "whole": likewise, and ahead
+            of whoever reads it front to back where it is not; not to be used after a fork. "read": by reads alone.
     """
 
-    def __init__(self, source: Any, threads: int | None = None) -> None:
-        self._archive = _zipnn.Archive(_source_of(source), threads or 0)
+    def __init__(self, source: Any, threads: int | None = None, access: str = "map") -> None:
+        self._archive = _zipnn.Archive(_source_of(source), threads or 0, _ACCESS[access])
         self.info = Info(*self._archive.info())
         self._tensors = {t[0]: Tensor(self, *t) for t in self._archive.tensors()}
         self._window: tuple[int, bytes | bytearray] = (0, b"")  # a decoded chunk and where it begins
+        self._prefetcher = Prefetcher(self._archive.read_into)
 
     # Mapping
 
@@ -133,10 +142,20 @@ class Archive(Mapping):
                 high = middle
         return self._archive.chunk(low)[:2]
 
+    def prefetch(self, names: Iterable[str] | None = None, limit: int = 256 << 20) -> None:
+        """Starts to decode whole tensors in the background, in this order (None: all, as they lie in the file), and
+        keeps at most `limit` bytes that were not asked for yet. numpy(), torch() and bytes() take them from there."""
+        tensors = self._tensors.values() if names is None else [self._tensors[name] for name in names]
+        self._prefetcher.order([(t.offset, t.nbytes) for t in tensors], limit)
+
+    def _bytes_of(self, offset: int, nbytes: int) -> bytearray | None:
+        return self._prefetcher.take(offset, nbytes)
+
     # Life
 
     def close(self) -> None:
         """Frees everything but what was read; later reads raise ValueError."""
+        self._prefetcher.stop()
         self._archive.close()
         self._window = (0, b"")
 
@@ -199,7 +218,8 @@ class Tensor:
 
     def bytes(self) -> bytearray:
         """The bytes as they are in the original."""
-        return self.archive.read_range(self.offset, self.nbytes)
+        ready = self.archive._bytes_of(self.offset, self.nbytes)
+        return self.archive.read_range(self.offset, self.nbytes) if ready is None else ready
 
     def numpy(self) -> Any:
         """A new numpy array. bf16 and fp8 have the dtypes of ml_dtypes where that is installed, else they are uint16
@@ -207,8 +227,10 @@ class Tensor:
         dimension."""
         import numpy
 
-        memory = numpy.empty(self.nbytes, numpy.uint8)
-        self.archive.read_into(self.offset, memory.data)
+        ready = self.archive._bytes_of(self.offset, self.nbytes)
+        memory = numpy.empty(self.nbytes, numpy.uint8) if ready is None else numpy.frombuffer(ready, numpy.uint8)
+        if ready is None:
+            self.archive.read_into(self.offset, memory.data)
         return shape_numpy(memory, self.dtype, self.shape)
 
     def torch(self, device: Any = None) -> Any:
@@ -216,8 +238,12 @@ class Tensor:
         dimension."""
         import torch
 
-        memory = torch.empty(self.nbytes, dtype=torch.uint8)
-        self.archive.read_into(self.offset, memory_of_torch(memory))
+        ready = self.archive._bytes_of(self.offset, self.nbytes)
+        if ready is None:
+            memory = torch.empty(self.nbytes, dtype=torch.uint8)
+            self.archive.read_into(self.offset, memory_of_torch(memory))
+        else:
+            memory = torch.frombuffer(ready, dtype=torch.uint8)
         tensor = shape_torch(memory, self.dtype, self.shape)
         return tensor if device is None else tensor.to(device)
 

@@ -19,21 +19,34 @@ from . import layout
 __all__ = ["safe_open", "is_archive"]
 
 _MAGIC = b"\x8fZNN\r\n\x1a\n"
+_MAGICS = (_MAGIC, b"ZN")
 _FRAMEWORKS = {"pt": "pt", "torch": "pt", "pytorch": "pt", "np": "np", "numpy": "np"}
 
 
 def is_archive(data_or_path: Any) -> bool:
-    """Whether a file, or bytes, begin as an archive does."""
+    """Whether a file, or bytes, begin as an archive does, or as a record of zipnn 0.x. A file named .znn.safetensors is
+    one of these in the form of safetensors."""
     if not isinstance(data_or_path, (str, os.PathLike)):
-        return bytes(memoryview(data_or_path).cast("B")[: len(_MAGIC)]) == _MAGIC
+        return bytes(memoryview(data_or_path).cast("B")[: len(_MAGIC)]).startswith(_MAGICS)
+    if os.fsdecode(data_or_path).endswith(".znn.safetensors"):
+        return True
     with open(data_or_path, "rb") as f:
-        return f.read(len(_MAGIC)) == _MAGIC
+        return f.read(len(_MAGIC)).startswith(_MAGICS)
 
 
-def open_model(source: Any, threads: int | None = None) -> tuple[Archive, dict[str, str] | None, int]:
+def find_archive(filename: Any) -> str | None:
+    """The archive that a name leads to: the file itself, or, where there is none of that name, the one with .znn behind
+    it; None for plain files and for what is not there."""
+    path = os.fsdecode(filename)
+    if os.path.exists(path):
+        return path if os.path.isfile(path) and is_archive(path) else None
+    return path + ".znn" if os.path.isfile(path + ".znn") else None
+
+
+def open_model(source: Any, threads: int | None = None, access: str = "map") -> tuple[Archive, dict[str, str] | None, int]:
     """An archive of a safetensors file, its metadata and where its tensors begin."""
-    archive = Archive(source, threads)
-    if archive.info.container != "safetensors":
+    archive = Archive(source, threads, access)
+    if archive.info.container != "safetensors" and not (archive.info.container == "zipnn 0.x" and len(archive) > 1):
         archive.close()
         raise FormatError(None, "the archive does not hold a safetensors file", _name(source))
     return archive, *layout.read_header(archive.read_range)
@@ -48,7 +61,7 @@ def load_all(
 ) -> tuple[dict[str, Any], dict[str, str] | None]:
     """Every tensor of an archive, and the metadata. The tensors are views of one block of memory, which lives as long
     as any of them."""
-    archive, metadata, start = open_model(source, threads)
+    archive, metadata, start = open_model(source, threads, "whole")
     with archive:
         block, shape = _numpy_block(archive, start) if framework == "np" else _torch_block(archive, start, device)
         tensors = {}
@@ -154,6 +167,11 @@ def safe_open(filename: Any, framework: str, device: Any = "cpu", threads: int |
         import safetensors
 
         return safetensors.safe_open(filename, framework, device)
+    return open_archive(filename, framework, device, threads)
+
+
+def open_archive(filename: Any, framework: str, device: Any = "cpu", threads: int | None = None) -> _ArchiveFile:
+    """safe_open of what is known to be an archive."""
     if framework not in _FRAMEWORKS:
         raise ValueError(f"framework {framework!r}: archives are opened for pt and np")
     name = _FRAMEWORKS[framework]

@@ -1,0 +1,241 @@
+"""Programs that load plain safetensors files, made to load archives without being changed.
+
+    import zipnn
+
+    zipnn.zipnn_hf()
+    model = AutoModelForCausalLM.from_pretrained("folder with model.safetensors.znn")
+
+Nothing here is needed by programs that call zipnn themselves. Ordinary files load as before. Each call returns a Patch:
+undo() takes it back, and so does leaving its `with` block.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any, Callable
+
+__all__ = ["Patch", "zipnn_hf", "zipnn_safetensors"]
+
+# Which patches a new process begins with: names with commas between. Looked at by zipnn_patches.pth, which the wheel
+# puts beside the package.
+_ENVIRONMENT = "ZIPNN_PATCHES"
+
+_SUFFIX = ".znn"
+
+
+class Patch:
+    """Functions that were replaced. Patches of the same kind count: the last undo() puts the originals back."""
+
+    def __init__(self, kind: _Kind) -> None:
+        self._kind: _Kind | None = kind
+
+    def undo(self) -> None:
+        """Takes the patch back; a second time does nothing."""
+        kind, self._kind = self._kind, None
+        if kind is not None:
+            kind.release()
+
+    def __enter__(self) -> Patch:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self.undo()
+
+
+class _Kind:
+    """One kind of patch: how often it is wanted, and what it replaced."""
+
+    def __init__(self, name: str, replacements: Callable[[], dict[Any, Any]]) -> None:
+        self.name = name
+        self.replacements = replacements
+        self.wanted = 0
+        self.replaced: dict[Any, Any] = {}
+
+    def acquire(self) -> Patch:
+        if self.wanted == 0:
+            self.replaced = self.replacements()
+            for original, ours in self.replaced.items():
+                _exchange(original, ours)
+            _note_for_children(self.name, present=True)
+        self.wanted += 1
+        return Patch(self)
+
+    def release(self) -> None:
+        self.wanted -= 1
+        if self.wanted == 0:
+            for original, ours in self.replaced.items():
+                _exchange(ours, original)
+            self.replaced = {}
+            _note_for_children(self.name, present=False)
+
+
+def _exchange(old: Any, new: Any) -> None:
+    """In every module that has imported it by name, for `from safetensors import safe_open` is what people write."""
+    for module in list(sys.modules.values()):
+        names = vars(module) if hasattr(module, "__dict__") else {}
+        for name in [name for name, value in names.items() if value is old]:
+            if not names.get("__name__", "").startswith("zipnn."):
+                setattr(module, name, new)
+
+
+def _note_for_children(name: str, present: bool) -> None:
+    """A child that is forked is patched already; one that begins anew reads its environment."""
+    names = [n for n in os.environ.get(_ENVIRONMENT, "").split(",") if n and n != name]
+    if present:
+        names.append(name)
+    if names:
+        os.environ[_ENVIRONMENT] = ",".join(names)
+    else:
+        os.environ.pop(_ENVIRONMENT, None)
+
+
+# ---- safetensors ----------------------------------------------------------------------------------------------------
+
+
+def _replacements_of_safetensors() -> dict[Any, Any]:
+    import safetensors
+
+    original = safetensors.safe_open
+
+    @functools.wraps(original, updated=())
+    def safe_open(filename: Any, framework: Any = "np", device: Any = "cpu", **others: Any) -> Any:
+        from .safetensors import find_archive, open_archive
+
+        path = find_archive(filename)
+        return original(filename, framework, device, **others) if path is None else open_archive(path, framework, device)
+
+    return {original: safe_open}
+
+
+# ---- transformers ---------------------------------------------------------------------------------------------------
+
+
+def _replacements_of_transformers() -> dict[Any, Any]:
+    from transformers import modeling_utils
+
+    original = modeling_utils._get_resolved_checkpoint_files
+
+    @functools.wraps(original)
+    def resolve(pretrained_model_name_or_path: Any, *others: Any, **named: Any) -> Any:
+        try:
+            return original(pretrained_model_name_or_path, *others, **named)
+        except OSError:
+            found = _find_checkpoint(pretrained_model_name_or_path, named)
+            if found is None:
+                raise
+            return found
+
+    return {original: resolve}
+
+
+def _find_checkpoint(model: Any, named: dict[str, Any]) -> tuple[list[str], dict[str, Any] | None] | None:
+    """The files of a model that is there as archives: the names that they were made from, since that is what
+    transformers decides by; and what it wants to know of the index of several. None when there are none."""
+    if model is None or named.get("gguf_file"):
+        return None
+    variant = named.get("variant")
+    name = f"model.{variant}.safetensors" if variant else "model.safetensors"
+    fetch = _fetcher(str(model), named.get("download_kwargs") or {})
+    single = fetch(name + _SUFFIX)
+    if single is not None:
+        return [single.removesuffix(_SUFFIX)], None
+    index_name = f"model.safetensors.index.{variant}.json" if variant else "model.safetensors.index.json"
+    index_path = fetch(index_name)
+    return None if index_path is None else _shards(index_path, fetch)
+
+
+def _shards(index_path: str, fetch: Callable[[str], str | None]) -> tuple[list[str], dict[str, Any]] | None:
+    with open(index_path, encoding="utf-8") as f:
+        index = json.load(f)
+    files = [fetch(name + _SUFFIX) for name in sorted(set(index["weight_map"].values()))]
+    if not all(files):
+        return None
+    metadata = dict(index.get("metadata") or {})
+    metadata["all_checkpoint_keys"] = list(index["weight_map"])
+    metadata["weight_map"] = dict(index["weight_map"])
+    return [file.removesuffix(_SUFFIX) for file in files if file], metadata
+
+
+def _fetcher(model: str, options: dict[str, Any]) -> Callable[[str], str | None]:
+    """A function that gives the path of a file of the model, or None: of a folder, or of a repository on the Hub."""
+
+    def local(name: str) -> str | None:
+        path = os.path.join(model, options.get("subfolder", ""), name)
+        return path if os.path.isfile(path) else None
+
+    def remote(name: str) -> str | None:
+        from transformers.utils.hub import cached_file
+
+        quiet = {"_raise_exceptions_for_gated_repo": False, "_raise_exceptions_for_missing_entries": False}
+        wanted = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
+        given = {key: options[key] for key in wanted if options.get(key) is not None}
+        return cached_file(model, name, **given, **quiet)
+
+    return local if os.path.isdir(model) else remote
+
+
+# ---- what is called -------------------------------------------------------------------------------------------------
+
+_safetensors = _Kind("safetensors", _replacements_of_safetensors)
+_transformers = _Kind("transformers", _replacements_of_transformers)
+
+
+class _Both(Patch):
+    def __init__(self, patches: Iterator[Patch]) -> None:
+        self._patches = list(patches)
+
+    def undo(self) -> None:
+        for patch in self._patches:
+            patch.undo()
+
+
+def zipnn_safetensors() -> Patch:
+    """Makes safetensors.safe_open, and with it safetensors.torch.load_file and all who use them, open archives: files
+    that are archives, whatever their name, and "X" where there is only "X.znn". Processes that this one starts do
+    so, too."""
+    return _safetensors.acquire()
+
+
+def zipnn_hf() -> Patch:
+    """Makes transformers' from_pretrained load models whose weights are archives: model.safetensors.znn, or the parts
+    that model.safetensors.index.json names with .znn behind each. Does what zipnn_safetensors() does besides."""
+    return _Both(iter([_safetensors.acquire(), _transformers.acquire()]))
+
+
+def begin_from_environment() -> None:
+    """In a process whose parent was patched. The modules concerned are patched when they are imported."""
+    names = os.environ.get(_ENVIRONMENT, "").split(",")
+    wanted = {"safetensors": _safetensors, "transformers": _transformers}
+    targets = {"safetensors": "safetensors", "transformers": "transformers.modeling_utils"}
+    hooks = {targets[name]: wanted[name] for name in names if name in wanted}
+    if hooks:
+        sys.meta_path.insert(0, _AfterImport(hooks))
+
+
+class _AfterImport:
+    """Finds nothing, but sees which modules are imported, and patches once they have been."""
+
+    def __init__(self, hooks: dict[str, _Kind]) -> None:
+        self._hooks = hooks
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        kind = self._hooks.pop(name, None)
+        if kind is None:
+            return None
+        from importlib.util import find_spec
+
+        spec = find_spec(name)
+        if spec is None or spec.loader is None:
+            return None
+        run = spec.loader.exec_module
+
+        def exec_module(module: Any) -> None:
+            run(module)
+            kind.acquire()
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec

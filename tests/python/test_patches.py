@@ -1,0 +1,152 @@
+"""Unchanged programs over archives: safetensors and transformers, patched and put back."""
+
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import zipnn
+
+torch = pytest.importorskip("torch")
+safetensors = pytest.importorskip("safetensors")
+
+import safetensors.torch  # noqa: E402
+import zipnn.patches  # noqa: E402
+import zipnn.safetensors.torch as ours  # noqa: E402
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "python"
+
+
+@pytest.fixture
+def weights():
+    g = torch.Generator().manual_seed(5)
+    return {"w": torch.randn(300, 200, generator=g).to(torch.bfloat16), "b": torch.zeros(200)}
+
+
+def compress_away(path):
+    """The archive beside a file that is then gone."""
+    zipnn.compress_file(path)
+    os.unlink(path)
+
+
+def test_safetensors(tmp_path, weights):
+    original = safetensors.safe_open
+    plain, gone = tmp_path / "plain.safetensors", tmp_path / "gone.safetensors"
+    safetensors.torch.save_file(weights, plain)
+    safetensors.torch.save_file(weights, gone)
+    compress_away(gone)
+    with zipnn.zipnn_safetensors():
+        for path in (plain, gone, str(gone) + ".znn"):
+            loaded = safetensors.torch.load_file(path)
+            assert all(torch.equal(loaded[name], weights[name]) for name in weights)
+            with safetensors.safe_open(path, framework="pt", device="cpu") as f:
+                assert torch.equal(f.get_slice("w")[3:5], weights["w"][3:5])
+        with pytest.raises(FileNotFoundError):
+            safetensors.torch.load_file(tmp_path / "nothing.safetensors")
+    assert safetensors.safe_open is original and safetensors.torch.safe_open is original
+    with pytest.raises(FileNotFoundError):
+        safetensors.torch.load_file(gone)
+
+
+def test_patches_count(tmp_path):
+    original = safetensors.safe_open
+    first, second = zipnn.zipnn_safetensors(), zipnn.zipnn_safetensors()
+    first.undo()
+    first.undo()
+    assert safetensors.safe_open is not original
+    second.undo()
+    assert safetensors.safe_open is original
+    assert "ZIPNN_PATCHES" not in os.environ
+
+
+def _load_in_child(path, queue):
+    import safetensors.torch
+
+    queue.put(float(safetensors.torch.load_file(path)["b"].sum()))
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_child_processes(tmp_path, weights, method):
+    path = tmp_path / "m.safetensors"
+    safetensors.torch.save_file(weights, path)
+    compress_away(path)
+    with zipnn.zipnn_safetensors():
+        context = multiprocessing.get_context(method)
+        queue = context.Queue()
+        child = context.Process(target=_load_in_child, args=(str(path), queue))
+        child.start()
+        assert queue.get(timeout=120) == 0.0
+        child.join()
+        program = "import safetensors.torch, sys; print(len(safetensors.torch.load_file(sys.argv[1])))"
+        done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "2"
+
+
+# ---- transformers ----
+
+
+def models():
+    transformers = pytest.importorskip("transformers")
+    small = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 500}
+    yield transformers.AutoModelForCausalLM, transformers.LlamaConfig(
+        **small, intermediate_size=128, num_key_value_heads=2, max_position_embeddings=64, tie_word_embeddings=False
+    )
+    yield transformers.AutoModelForCausalLM, transformers.GPT2Config(n_embd=64, n_layer=2, n_head=4, vocab_size=500)
+    yield transformers.AutoModel, transformers.BertConfig(**small, intermediate_size=128, max_position_embeddings=64)
+    yield transformers.AutoModelForSeq2SeqLM, transformers.T5Config(
+        d_model=64, d_ff=128, num_layers=2, num_heads=4, d_kv=16, vocab_size=500
+    )
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_transformers(tmp_path):
+    for number, (auto, config) in enumerate(models()):
+        torch.manual_seed(number)
+        model = auto.from_config(config).to(torch.bfloat16)
+        for shards, size in (("one", "5GB"), ("many", "100KB")):
+            folder = tmp_path / f"{number}-{shards}"
+            model.save_pretrained(folder, max_shard_size=size)
+            files = list(folder.glob("*.safetensors"))
+            assert (len(files) > 1) == (shards == "many")
+            for file in files:
+                compress_away(file)
+            with pytest.raises(OSError):
+                auto.from_pretrained(folder)
+            with zipnn.zipnn_hf():
+                again = auto.from_pretrained(folder, dtype=torch.bfloat16)
+            wanted, got = model.state_dict(), again.state_dict()
+            assert set(wanted) == set(got)
+            for name in wanted:
+                assert wanted[name].dtype == got[name].dtype and torch.equal(wanted[name], got[name]), name
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_example(tmp_path):
+    auto, config = next(models())
+    auto.from_config(config).save_pretrained(tmp_path)
+    compress_away(tmp_path / "model.safetensors")
+    done = subprocess.run([sys.executable, EXAMPLES / "transformers_model.py", tmp_path], capture_output=True, text=True)
+    assert done.returncode == 0 and "LlamaModel" in done.stdout, done.stderr
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_transformers_leaves_plain_models_alone(tmp_path):
+    auto, config = next(models())
+    model = auto.from_config(config)
+    model.save_pretrained(tmp_path / "plain")
+    with zipnn.zipnn_hf():
+        again = auto.from_pretrained(tmp_path / "plain")
+        with pytest.raises(OSError):
+            auto.from_pretrained(tmp_path / "nothing-here")
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters()))
+
+
+def test_index_that_names_missing_parts(tmp_path):
+    pytest.importorskip("transformers")
+    index = {"metadata": {}, "weight_map": {"w": "model-00001-of-00001.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert zipnn.patches._find_checkpoint(tmp_path, {}) is None
