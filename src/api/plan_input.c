@@ -98,15 +98,25 @@ zipnn_status zn_plan_input(zipnn_ctx *ctx, struct zn_input *in, struct zn_plan *
 
 /* ---- archives */
 
+/* Every read elsewhere may decode a chunk. A file that sends readers to and fro is not worth more than this. */
+enum { NEAR = 64 << 10, MAX_JUMPS = 4096 };
+
 struct original {
     zipnn_archive *archive;
     uint64_t len;
+    uint64_t at;      /* where the last read was */
+    uint64_t n_jumps; /* backwards */
 };
 
 static zipnn_status read_original(void *user, uint64_t off, uint8_t *buf, size_t len, size_t *got, zipnn_error *err) {
-    const struct original *o = user;
+    struct original *o = user;
     *got = off < o->len ? (size_t)ZN_MIN((uint64_t)len, o->len - off) : 0;
-    return *got ? zipnn_archive_read(o->archive, off, *got, buf, err) : ZIPNN_OK;
+    if (*got == 0) return ZIPNN_OK;
+    if (off + NEAR < o->at && ++o->n_jumps > MAX_JUMPS + o->len / NEAR)
+        return zn_fail(err, ZIPNN_E_LIMIT, off, "the original's directory is scattered over more than %llu places",
+                       (unsigned long long)o->n_jumps);
+    o->at = off;
+    return zipnn_archive_read(o->archive, off, *got, buf, err);
 }
 
 static zipnn_status measure_original(void *user, uint64_t *len, enum zn_view_end *end, zipnn_error *err) {
@@ -118,7 +128,7 @@ static zipnn_status measure_original(void *user, uint64_t *len, enum zn_view_end
 }
 
 zipnn_status zn_plan_original(zipnn_archive *archive, uint64_t original, struct zn_plan *plan, zipnn_error *err) {
-    struct original o = {archive, original};
+    struct original o = {.archive = archive, .len = original};
     const struct zn_view view = {.read = read_original, .measure = measure_original, .user = &o, .last = UINT64_MAX};
     return zn_reader_plan(&view, plan, err);
 }

@@ -141,7 +141,12 @@ static zipnn_status place_member(const struct zn_view *view, struct zn_member *m
     uint8_t local[LOCAL_LEN];
     size_t got;
     if (!m->stored) return ZIPNN_OK;
-    ZN_TRY(zn_view_read(view, m->header, local, sizeof local, &got, err));
+    const zipnn_status st = zn_view_read(view, m->header, local, sizeof local, &got, err);
+    if (st == ZIPNN_E_CORRUPT) { /* a damaged archive: the other members may be whole */
+        m->stored = false;
+        return ZIPNN_OK;
+    }
+    ZN_TRY(st);
     m->off = m->header + LOCAL_LEN;
     m->stored = got == sizeof local && zn_get_u32(local) == LOCAL_MAGIC;
     if (!m->stored) return ZIPNN_OK;

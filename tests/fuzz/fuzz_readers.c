@@ -1,5 +1,5 @@
-/* Any bytes as the head of a file, as the header of a safetensors file and as what follows the counts of a GGUF file:
- * the readers plan it, the plan tiles the file, and so do the cuts. */
+/* Any bytes as a file, and as the part of a file that its reader has to believe: the readers plan it, whether its end
+ * is in sight or not, the plan tiles the file, and so do the cuts. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,23 +34,72 @@ static void check_cuts(const struct zn_plan *plan) {
     }
 }
 
-static void plan_file(const uint8_t *data, size_t len) {
-    struct zn_plan plan = zt_plan_of(data, len, ZN_VIEW_WHOLE);
+static void plan_view(const uint8_t *data, size_t len, enum zn_view_end end) {
+    struct zn_plan plan = zt_plan_of(data, len, end);
     check_spans(&plan);
     check_cuts(&plan);
     zn_plan_free(&plan);
 }
 
+static void plan_file(const uint8_t *data, size_t len) {
+    plan_view(data, len, ZN_VIEW_WHOLE);
+    plan_view(data, len / 2, ZN_VIEW_CUT);
+}
+
+/* A file of `begin`, the data and `end`; `fix` may set lengths in it. */
+static void plan_wrapped(const void *begin, size_t begin_len, const uint8_t *data, size_t len, const void *end,
+                         size_t end_len, void (*fix)(uint8_t *file, size_t data_len, size_t file_len)) {
+    const size_t file_len = begin_len + len + end_len;
+    uint8_t *file = malloc(file_len);
+    require(file != NULL);
+    memcpy(file, begin, begin_len);
+    if (len) memcpy(file + begin_len, data, len);
+    if (end_len) memcpy(file + begin_len + len, end, end_len);
+    if (fix) fix(file, len, file_len);
+    plan_file(file, file_len);
+    free(file);
+}
+
+static void fix_safetensors(uint8_t *file, size_t data_len, size_t file_len) {
+    (void)file_len;
+    zn_put_u64(file, data_len);
+}
+
+/* One member "a/data.pkl" and one storage "a/data/0"; then the directory. */
+static const char zip_begin[] = "PK\3\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\12\0\0\0a/data.pkl";
+static const char zip_end[] =
+    "PK\3\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0\10\0\0\0\10\0\0\0\10\0\0\0a/data/0weights."
+    "PK\1\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\12\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0a/data.pkl"
+    "PK\1\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\10\0\0\0\10\0\0\0\10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0a/data/0"
+    "PK\5\6\0\0\0\0\2\0\2\0\156\0\0\0\0\0\0\0\0";
+
+enum { ZIP_BEGIN = sizeof zip_begin - 1, ZIP_END = sizeof zip_end, STORAGE = 46, PICKLE_ENTRY = 56, END = 22 };
+
+static void fix_zip(uint8_t *file, size_t data_len, size_t file_len) {
+    const size_t storage = ZIP_BEGIN + data_len, directory = storage + STORAGE;
+    zn_put_u32(file + 18, (uint32_t)data_len);
+    zn_put_u32(file + 22, (uint32_t)data_len);
+    zn_put_u32(file + directory + 20, (uint32_t)data_len);
+    zn_put_u32(file + directory + 24, (uint32_t)data_len);
+    zn_put_u32(file + directory + PICKLE_ENTRY + 42, (uint32_t)storage);
+    zn_put_u32(file + file_len - END + 16, (uint32_t)directory);
+}
+
+/* The pickles before the object, and a list of keys and a storage after it. */
+static const char old_begin[] = "\x80\2\x8a\12\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\2M\xe9\3.\x80\2}.";
+static const char old_end[] = "\x80\2]X\1\0\0\0000a.\2\0\0\0\0\0\0\0weights";
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
     plan_file(data, len);
-    uint8_t *file = malloc(24 + len);
-    require(file != NULL);
-    zn_put_u64(file, len);
-    if (len) memcpy(file + 8, data, len);
-    plan_file(file, 8 + len);
-    memcpy(file, "GGUF\3\0\0\0\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0", 24); /* two tensors, three pairs */
-    if (len) memcpy(file + 24, data, len);
-    plan_file(file, 24 + len);
-    free(file);
+    plan_wrapped("\0\0\0\0\0\0\0", 8, data, len, NULL, 0, fix_safetensors);
+    plan_wrapped("GGUF\3\0\0\0\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0", 24, data, len, NULL, 0, NULL);
+    plan_wrapped(zip_begin, ZIP_BEGIN, data, len, zip_end, ZIP_END, fix_zip);
+    plan_wrapped(zip_begin, 4, data, len, zip_end + STORAGE, ZIP_END - STORAGE, NULL);
+    plan_wrapped(old_begin, sizeof old_begin - 1, data, len, old_end, sizeof old_end, NULL);
+    plan_wrapped("\x80\4}", 3, data, len, ".", 1, NULL);
+    plan_wrapped("\10\10\22\0", 4, data, len, NULL, 0, NULL);
+    plan_wrapped("\20\0\0\0TFL3", 8, data, len, NULL, 0, NULL);
+    plan_wrapped("\x89HDF\r\n\x1a\n\0\0\0\0\0\10\10\0", 16, data, len, NULL, 0, NULL);
+    plan_wrapped("fmgg\145\0\0\0", 8, data, len, NULL, 0, NULL);
     return 0;
 }

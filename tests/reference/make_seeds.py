@@ -2,14 +2,15 @@
 """Writes seeds for the fuzz targets: make_seeds.py FOLDER, which is tests/fuzz/corpus.
 
 They come from the archives of make_vectors.py that must be restored: whole for fuzz_container, chunk bodies and planes
-for fuzz_decode. Those of fuzz_roundtrip are data of the common types. The corpus keeps the ones that add coverage (a
-target's -merge=1)."""
+for fuzz_decode. Those of fuzz_roundtrip are data of the common types, those of fuzz_readers the files of
+model_files.py. The corpus keeps the ones that add coverage (a target's -merge=1)."""
 
 import pathlib
 import struct
 import sys
 
 from make_vectors import every_vector, halves, weights
+from model_files import FILES
 
 LONGEST = 1200
 
@@ -43,6 +44,8 @@ def seeds():
                               (13, "text", b"the quick brown fox " * 9)):  # fmt: skip
         for level, times in ((1, 3), (3, 7), (3, 220)):
             yield "fuzz_roundtrip", f"{name}_{level}_{times}", bytes([dtype, level, 16 * times & 255]) + data
+    for name, make in FILES.items():
+        yield "fuzz_readers", name, make()
 
 
 def main():

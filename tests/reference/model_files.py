@@ -1,0 +1,206 @@
+"""The smallest model files of each kind, made by hand: seeds of the fuzz target of readers, and fixtures of a test.
+
+Every file holds tensors "w", 2 x 3 of fp32, and "b", 4 of another type, or what of that the format can say."""
+
+import io
+import struct
+import zipfile
+
+W = struct.pack("<6f", 0.5, -0.25, 1.5, 2.5, -3.5, 0.125)
+B = struct.pack("<4H", 0x3F80, 0xBF80, 0x4000, 0x3F00)
+
+
+def text(s):
+    return b"X" + struct.pack("<I", len(s)) + s.encode()
+
+
+def storage(name, key, n):
+    return b"(" + text("storage") + b"ctorch\n" + name + b"\n" + text(key) + text("cpu") + b"K" + bytes([n]) + b"tQ"
+
+
+def torch_pickle():
+    def tensor(name, class_name, key, n, shape, stride):
+        sizes = b"(" + b"".join(b"K" + bytes([d]) for d in shape) + b"t"
+        strides = b"(" + b"".join(b"K" + bytes([d]) for d in stride) + b"t"
+        rest = b"\x89ccollections\nOrderedDict\n)RtR"
+        return (text(name) + b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage(class_name, key, n) + b"K\x00" + sizes
+                + strides + rest)  # fmt: skip
+
+    return (b"\x80\x02ccollections\nOrderedDict\n)R(" + tensor("w", b"FloatStorage", "0", 6, (2, 3), (3, 1))
+            + tensor("b", b"BFloat16Storage", "1", 4, (4,), (1,)) + b"u.")  # fmt: skip
+
+
+def stored_zip(members):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as z:
+        for name, data in members:
+            z.writestr(zipfile.ZipInfo(name), data)
+    return out.getvalue()
+
+
+def torch_zip():
+    return stored_zip([("archive/data.pkl", torch_pickle()), ("archive/data/0", W), ("archive/data/1", B)])
+
+
+def torch_old():
+    magic = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e80024de9032e80027d2e")
+    keys = b"\x80\x02](" + text("0") + text("1") + b"e."
+    return magic + torch_pickle() + keys + struct.pack("<Q", 6) + W + struct.pack("<Q", 4) + B
+
+
+def npy(descr, shape, data):
+    header = "{'descr': '%s', 'fortran_order': False, 'shape': %s, }\n" % (descr, shape)
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + data
+
+
+def npz():
+    return stored_zip([("w.npy", npy("<f4", (2, 3), W)), ("b.npy", npy("<i2", (4,), B))])
+
+
+def numpy_pickle():
+    def array(name, kind, shape, data):
+        dtype = b"cnumpy\ndtype\n" + text(kind) + b"K\x00K\x01\x87R"
+        new = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R"
+        sizes = b"(" + b"".join(b"K" + bytes([d]) for d in shape) + b"t"
+        return text(name) + new + b"(K\x01" + sizes + dtype + b"\x89C" + bytes([len(data)]) + data + b"tb"
+
+    return b"\x80\x03}(" + array("w", "f4", (2, 3), W) + array("b", "i2", (4,), B) + b"u."
+
+
+def onnx():
+    def varint(n):
+        return bytes([n & 127 | 128]) + varint(n >> 7) if n > 127 else bytes([n])
+
+    def field(number, value):
+        if isinstance(value, int):
+            return varint(number << 3) + varint(value)
+        return varint(number << 3 | 2) + varint(len(value)) + value
+
+    def tensor(name, kind, dims, data):
+        return b"".join(field(1, d) for d in dims) + field(2, kind) + field(8, name) + field(9, data)
+
+    constant = field(5, tensor(b"", 16, (4,), B))
+    node = field(2, b"b") + field(4, b"Constant") + field(5, field(1, b"value") + constant)
+    graph = field(1, node) + field(2, b"graph") + field(5, tensor(b"w", 1, (2, 3), W))
+    return field(1, 8) + field(2, b"test") + field(7, graph)
+
+
+def ggml():
+    def tensor(name, kind, dims, data):
+        head = struct.pack("<3I", len(dims), len(name), kind)
+        return head + b"".join(struct.pack("<I", d) for d in reversed(dims)) + name + data
+
+    head = struct.pack("<6I", 0x67676D66, 101, 7, 3, 1, 0)
+    return head + tensor(b"w", 0, (2, 3), W) + tensor(b"b", 1, (4,), B)
+
+
+class Image:
+    """Bytes with places to be filled in later."""
+
+    def __init__(self):
+        self.data = bytearray()
+
+    def put(self, fmt, *values):
+        at = len(self.data)
+        self.data += struct.pack("<" + fmt, *values)
+        return at
+
+    def put_bytes(self, data, align=4):
+        while len(self.data) % align:
+            self.data.append(0)
+        at = len(self.data)
+        self.data += data
+        return at
+
+
+def tflite():
+    f = Image()
+
+    def vector(items, fmt):
+        at = f.put_bytes(struct.pack("<I", len(items)))
+        f.put(f"{len(items)}{fmt}", *items)
+        return at
+
+    def table(fields):
+        """Fields by number: a place to refer to, or ("I", value)."""
+        vtable = f.put_bytes(struct.pack("<HH", 4 + 2 * len(fields), 4 + 4 * len(fields)))
+        f.put(f"{len(fields)}H", *(0 if v is None else 4 + 4 * i for i, v in enumerate(fields)))
+        at = f.put_bytes(b"")
+        f.put("i", at - vtable)
+        later = []
+        for v in fields:
+            place = f.put("I", v[1] if isinstance(v, tuple) else 0)
+            if v is not None and not isinstance(v, tuple):
+                later.append((place, v))
+        return at, later
+
+    def refer(place, target):
+        struct.pack_into("<I", f.data, place, target - place)
+
+    f.put("I4s", 0, b"TFL3")
+    root, (subgraphs_ref, buffers_ref) = table([None, None, 1, None, 1])
+    struct.pack_into("<I", f.data, 0, root)
+    subgraphs = vector([0], "I")
+    refer(subgraphs_ref[0], subgraphs)
+    subgraph, ((subgraph_tensors, _),) = table([1])
+    refer(subgraphs + 4, subgraph)
+    places = vector([0, 0], "I")
+    refer(subgraph_tensors, places)
+    for i, (name, kind, shape) in enumerate(((b"w", 0, (2, 3)), (b"b", 7, (4,)))):
+        at, later = table([1, ("I", kind), ("I", i + 1), 1])
+        refer(places + 4 + 4 * i, at)
+        refer(later[0][0], vector(shape, "I"))
+        refer(later[1][0], f.put_bytes(struct.pack("<I", len(name)) + name + b"\0"))
+    buffers = vector([0, 0, 0], "I")
+    refer(buffers_ref[0], buffers)
+    for i, data in enumerate((None, W, B)):
+        at, later = table([None if data is None else 1])
+        refer(buffers + 4 + 4 * i, at)
+        if data is not None:
+            refer(later[0][0], f.put_bytes(struct.pack("<I", len(data)) + data))
+    return bytes(f.data)
+
+
+def hdf5():
+    f = Image()
+
+    def header(messages):
+        body = b"".join(struct.pack("<HHI", kind, len(data), 0) + data for kind, data in messages)
+        return f.put_bytes(struct.pack("<BxHIIxxxx", 1, len(messages), 1, len(body)) + body, 8)
+
+    def data_set(kind, element, dims, data):
+        at = f.put_bytes(data, 8)
+        space = struct.pack("<BBBxI", 1, len(dims), 0, 0) + b"".join(struct.pack("<Q", d) for d in dims)
+        float_type = struct.pack("<BBBBIHHBBBBI", 0x11, 0x20, 31, 0, 4, 0, 32, 23, 8, 0, 23, 127)
+        int_type = struct.pack("<BBBBIHH", 0x10, 8, 0, 0, element, 0, 8 * element)
+        layout = struct.pack("<BBQQ", 3, 1, at, len(data)) + bytes(6)
+        return header([(1, space), (3, float_type if kind == "f" else int_type), (8, layout)])
+
+    f.put_bytes(b"\x89HDF\r\n\x1a\n" + struct.pack("<8B2HI", 0, 0, 0, 0, 0, 8, 8, 0, 4, 16, 0))
+    end_of_file = f.put("4Q", 0, 2**64 - 1, 0, 2**64 - 1) + 16
+    root_entry = f.put("2Q2I16x", 0, 0, 0, 0)
+    names = b"\0" * 8 + b"b".ljust(8, b"\0") + b"w".ljust(8, b"\0")
+    names_at = f.put_bytes(names, 8)
+    heap = f.put_bytes(b"HEAP" + struct.pack("<4x3Q", len(names), 1, names_at), 8)
+    objects = [(8, data_set("i", 2, (4,), B)), (16, data_set("f", 4, (2, 3), W))]
+    leaf = f.put_bytes(b"SNOD" + struct.pack("<BxH", 1, 2), 8)
+    for name, at in objects:
+        f.put("2Q2I16x", name, at, 0, 0)
+    tree = f.put_bytes(b"TREE" + struct.pack("<BBH2Q3Q", 0, 0, 1, 2**64 - 1, 2**64 - 1, 0, leaf, 16), 8)
+    root = header([(17, struct.pack("<QQ", tree, heap))])
+    struct.pack_into("<Q", f.data, root_entry + 8, root)
+    struct.pack_into("<Q", f.data, end_of_file, len(f.data))
+    return bytes(f.data)
+
+
+FILES = {
+    "torch.pt": torch_zip,
+    "old.pt": torch_old,
+    "state.pkl": torch_pickle,
+    "arrays.pkl": numpy_pickle,
+    "arrays.npz": npz,
+    "model.onnx": onnx,
+    "model.tflite": tflite,
+    "model.h5": hdf5,
+    "ggml.bin": ggml,
+}

@@ -1,0 +1,186 @@
+/* The readers of every format, on the smallest files there are of each (tests/reference/model_files.py): what they say,
+ * and that damage does no harm. */
+#include <stdio.h>
+
+#include "plan/dtype.h"
+#include "support/plans.h"
+#include "support/unit.h"
+
+enum { MAX_FILE = 2048 };
+
+static const struct {
+    const char *file, *container;
+    zipnn_dtype b; /* type of the second tensor */
+} cases[] = {
+    {"torch.pt", "torch", ZIPNN_BF16}, {"old.pt", "torch", ZIPNN_BF16},    {"arrays.pkl", "pickle", ZIPNN_I16},
+    {"arrays.npz", "zip", ZIPNN_I16},  {"model.onnx", "onnx", ZIPNN_BF16}, {"model.tflite", "tflite", ZIPNN_I16},
+    {"model.h5", "hdf5", ZIPNN_I16},   {"ggml.bin", "ggml", ZIPNN_F16},
+};
+enum { N_CASES = sizeof cases / sizeof cases[0] };
+
+static size_t load(size_t i, uint8_t *data) {
+    char path[1024];
+    snprintf(path, sizeof path, "%s/tests/fuzz/corpus/fuzz_readers/%s", ZT_SOURCE_DIR, cases[i].file);
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    const size_t len = fread(data, 1, MAX_FILE, f);
+    fclose(f);
+    assert_true(len > 0 && len < MAX_FILE);
+    return len;
+}
+
+static const struct zn_tensor *tensor_of(const struct zn_plan *plan, const char *name) {
+    for (size_t i = 0; i < plan->n_tensors; i++)
+        if (strcmp(plan->names + plan->tensors[i].name, name) == 0) return &plan->tensors[i];
+    fail_msg("no tensor %s", name);
+    return NULL;
+}
+
+static void files_are_understood(void **state) {
+    (void)state;
+    static const uint8_t w[] = {0, 0, 0, 0x3f, 0, 0, 0x80, 0xbe}, b[] = {0x80, 0x3f, 0x80, 0xbf};
+    for (size_t i = 0; i < N_CASES; i++) {
+        uint8_t data[MAX_FILE];
+        const size_t len = load(i, data);
+        struct zn_plan plan = zt_plan_of(data, len, ZN_VIEW_WHOLE);
+        assert_string_equal(plan.container, cases[i].container);
+        assert_int_equal(plan.n_tensors, 2);
+        const struct zn_tensor *tw = tensor_of(&plan, "w"), *tb = tensor_of(&plan, "b");
+        assert_true(tw->len == 24 && tb->len == 8 && tw->dtype == ZIPNN_F32 && tb->dtype == cases[i].b);
+        assert_memory_equal(data + tw->off, w, sizeof w);
+        assert_memory_equal(data + tb->off, b, sizeof b);
+        assert_true(tw->rank == 2 && plan.dims[tw->shape] == 2 && plan.dims[tw->shape + 1] == 3);
+        assert_true(tb->rank == 1 && plan.dims[tb->shape] == 4);
+        zn_plan_free(&plan);
+    }
+}
+
+/* A copy of exactly the length, so that a sanitizer sees reads beyond. */
+static void plan_copy(const uint8_t *data, size_t len, enum zn_view_end end) {
+    uint8_t *copy = malloc(len ? len : 1);
+    assert_non_null(copy);
+    memcpy(copy, data, len);
+    struct zn_plan plan = zt_plan_of(copy, len, end);
+    zn_plan_free(&plan);
+    free(copy);
+}
+
+static void every_truncation_and_change_is_survived(void **state) {
+    (void)state;
+    static const uint8_t values[] = {0, 1, 0x7f, 0x80, 0xff};
+    for (size_t i = 0; i < N_CASES; i++) {
+        uint8_t data[MAX_FILE];
+        const size_t len = load(i, data);
+        for (size_t at = 0; at < len; at++) {
+            const uint8_t kept = data[at];
+            plan_copy(data, at, ZN_VIEW_WHOLE);
+            plan_copy(data, at, ZN_VIEW_CUT);
+            for (size_t v = 0; v < sizeof values; v++) {
+                data[at] = values[v];
+                plan_copy(data, len, ZN_VIEW_WHOLE);
+            }
+            data[at] = kept;
+            if (at + 4 > len) continue;
+            uint8_t number[4];
+            memcpy(number, data + at, 4);
+            memset(data + at, 0xff, 4);
+            plan_copy(data, len, ZN_VIEW_WHOLE);
+            plan_copy(data, len, ZN_VIEW_CUT);
+            memcpy(data + at, number, 4);
+        }
+    }
+}
+
+/* Where every count and place is as large as can be. */
+static void files_of_ones_are_survived(void **state) {
+    (void)state;
+    for (size_t i = 0; i < N_CASES; i++) {
+        uint8_t data[MAX_FILE];
+        const size_t len = load(i, data);
+        for (size_t from = 8; from < len; from += 7) {
+            memset(data + from, 0xff, len - from);
+            plan_copy(data, len, ZN_VIEW_WHOLE);
+            load(i, data);
+        }
+    }
+}
+
+/* ---- views that fail */
+
+struct failing {
+    struct zn_memory_view memory;
+    int reads; /* that succeed */
+};
+
+static zipnn_status failing_read(void *user, uint64_t off, uint8_t *buf, size_t len, size_t *got, zipnn_error *err) {
+    struct failing *f = user;
+    if (f->reads-- <= 0) return ZIPNN_E_IO;
+    const struct zn_view view = zn_view_of_memory(&f->memory);
+    return zn_view_read(&view, off, buf, len, got, err);
+}
+
+static zipnn_status failing_measure(void *user, uint64_t *len, enum zn_view_end *end, zipnn_error *err) {
+    struct failing *f = user;
+    if (f->reads-- <= 0) return ZIPNN_E_IO;
+    const struct zn_view view = zn_view_of_memory(&f->memory);
+    return zn_view_measure(&view, len, end, err);
+}
+
+static void each_failing_read_is_reported(void **state) {
+    (void)state;
+    const zipnn_allocator alloc = zn_allocator_or_default(NULL);
+    for (size_t i = 0; i < N_CASES; i++) {
+        uint8_t data[MAX_FILE];
+        const size_t len = load(i, data);
+        zipnn_status st = ZIPNN_E_IO;
+        for (int reads = 0; st != ZIPNN_OK; reads++) {
+            struct failing f = {{data, len, ZN_VIEW_WHOLE}, reads};
+            const struct zn_view view = {failing_read, failing_measure, &f, 0, UINT64_MAX, 0};
+            struct zn_plan plan;
+            zn_plan_init(&plan, &alloc);
+            st = zn_reader_plan(&view, &plan, NULL);
+            if (st != ZIPNN_OK && st != ZIPNN_E_IO) fail_msg("%s: status %d", cases[i].file, (int)st);
+            assert_int_equal(plan.n_tensors, st == ZIPNN_OK ? 2 : 0);
+            zn_plan_free(&plan);
+        }
+    }
+}
+
+static void *budget_alloc(void *user, size_t size) {
+    int *left = user;
+    return (*left)-- > 0 ? malloc(size) : NULL;
+}
+
+static void budget_release(void *user, void *ptr) {
+    (void)user;
+    free(ptr);
+}
+
+static void each_failing_allocation_is_reported(void **state) {
+    (void)state;
+    for (size_t i = 0; i < N_CASES; i++) {
+        uint8_t data[MAX_FILE];
+        const size_t len = load(i, data);
+        zipnn_status st = ZIPNN_E_MEMORY;
+        for (int failures = 0; st != ZIPNN_OK; failures++) {
+            int left = failures;
+            const zipnn_allocator alloc = {budget_alloc, budget_release, &left};
+            struct zn_plan plan;
+            st = zt_plan(data, len, &alloc, &plan);
+            assert_true(st == ZIPNN_OK || st == ZIPNN_E_MEMORY);
+            assert_int_equal(plan.n_tensors, st == ZIPNN_OK ? 2 : 0);
+            zn_plan_free(&plan);
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(files_are_understood),
+        cmocka_unit_test(every_truncation_and_change_is_survived),
+        cmocka_unit_test(files_of_ones_are_survived),
+        cmocka_unit_test(each_failing_read_is_reported),
+        cmocka_unit_test(each_failing_allocation_is_reported),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
