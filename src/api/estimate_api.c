@@ -1,6 +1,6 @@
 /* What compressing would give. */
 #include "api/context.h"
-#include "engine/estimate.h"
+#include "engine/sampling.h"
 
 enum { DEFAULT_SAMPLE = 96 << 20 };
 

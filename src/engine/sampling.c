@@ -1,7 +1,7 @@
 /* Chunks differ: layers, embeddings and padding do not compress alike. So every chunk is tasted, a few KiB of it, and
  * some are compressed whole. What tastes promise of all chunks, corrected by how promises and sizes compare where both
  * are known, is the estimate: the ratio estimator of survey sampling, for each element type by itself. */
-#include "engine/estimate.h"
+#include "engine/sampling.h"
 
 #include "chunk/cut.h"
 #include "plan/dtype.h"

@@ -1,6 +1,6 @@
 /* What packing would give, from a sample of the chunks. */
-#ifndef ZN_ENGINE_ESTIMATE_H
-#define ZN_ENGINE_ESTIMATE_H
+#ifndef ZN_ENGINE_SAMPLING_H
+#define ZN_ENGINE_SAMPLING_H
 
 #include "engine/engine.h"
 
