@@ -195,7 +195,14 @@ static void set_flag(struct args *a, enum option_id id, char letter) {
     if (id == OPT_NO_VERIFY) a->verify = false;
     if (id == OPT_QUIET) a->verbosity = -1;
     if (id == OPT_VERBOSE) a->verbosity = a->verbosity > 0 ? 2 : 1;
+    if (id == OPT_NO_DEDUP) a->dedup = false;
     if (id == OPT_JSON) a->json = true;
+}
+
+static bool add_base(struct args *a, const char *value) {
+    if (a->n_bases == sizeof a->bases / sizeof a->bases[0]) return false;
+    a->bases[a->n_bases++] = value;
+    return true;
 }
 
 /* Carries out one option. False when its value makes no sense. */
@@ -211,7 +218,8 @@ static bool apply(struct args *a, enum option_id id, char letter, const char *va
     if (id == OPT_AGAINST) a->against = value;
     if (id == OPT_RANGE) return parse_range(value, &a->range);
     if (id == OPT_DTYPE) return parse_dtype(value, &a->dtype);
-    if (id == OPT_BASE) a->base = value;
+    if (id == OPT_BASE) return add_base(a, value);
+    if (id == OPT_BASE_DIR) a->base_dir = value;
     if (id == OPT_FORMAT) return a->old_format = strcmp(value, "zipnn") == 0;
     if (!choose_operation(a, id)) set_flag(a, id, letter);
     return true;
@@ -314,14 +322,14 @@ static bool check(const struct parser *p, const struct command *command) {
     if (a->operation == OP_EXTRACT && !a->tensor) return say_wrong(w, "extract needs --tensor NAME");
     if (a->old_format && a->operation != OP_COMPRESS) return say_wrong(w, "--format is for compressing");
     if (a->old_format && a->remove) return say_wrong(w, "--rm needs a result with digests, and old records have none");
-    if (a->base && a->operation == OP_COMPRESS && !a->old_format)
-        return say_wrong(w, "--base is for old records: --format zipnn writes them");
+    if (a->old_format && (a->n_bases > 1 || a->base_dir))
+        return say_wrong(w, "an old record is made against one --base");
     return true;
 }
 
 bool args_parse(int argc, char **argv, const char *default_cpu, struct args *a, struct wrong *wrong) {
     struct parser p = {argv + (argc > 0), argv + argc, a, wrong, {false}};
-    *a = (struct args){.verify = true, .files = p.next};
+    *a = (struct args){.verify = true, .dedup = true, .files = p.next};
     if (default_cpu && *default_cpu && !parse_cpu(default_cpu, &a->cpu))
         return say_wrong(wrong, "ZIPNN_CPU: no instruction set is called \"%.40s\"", default_cpu);
     const struct command *command = p.next < p.end ? find_command(*p.next) : NULL;

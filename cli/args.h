@@ -34,18 +34,21 @@ struct args {
     int level;
     unsigned threads; /* 0: all processors */
     zipnn_cpu cpu;
-    bool old_format;     /* write what the Python package reads */
-    zipnn_dtype dtype;   /* UNKNOWN: not given */
-    const char *html;    /* inspect: write a page there; NULL: none */
-    uint64_t sample;     /* estimate: bytes to compress, 0 for the default */
-    uint64_t max_output; /* 0: any */
-    const char *base;    /* NULL: none */
-    const char *tensor;  /* extract: this one ... */
-    struct span rows;    /* ... and of it these */
-    struct span range;   /* cat: these bytes of the original */
-    const char *against; /* verify: compare with this file */
-    int verbosity;       /* -1 quiet, 0, 1 verbose, 2 more so */
-    char **files;        /* "-" is standard input; points into argv */
+    bool old_format;       /* write what the Python package reads */
+    zipnn_dtype dtype;     /* UNKNOWN: not given */
+    const char *html;      /* inspect: write a page there; NULL: none */
+    uint64_t sample;       /* estimate: bytes to compress, 0 for the default */
+    uint64_t max_output;   /* 0: any */
+    const char *bases[64]; /* what archives are made against: files ... */
+    size_t n_bases;
+    const char *base_dir; /* ... and all of a folder; NULL: none */
+    bool dedup;           /* store repeated tensors once */
+    const char *tensor;   /* extract: this one ... */
+    struct span rows;     /* ... and of it these */
+    struct span range;    /* cat: these bytes of the original */
+    const char *against;  /* verify: compare with this file */
+    int verbosity;        /* -1 quiet, 0, 1 verbose, 2 more so */
+    char **files;         /* "-" is standard input; points into argv */
     size_t n_files;
 };
 

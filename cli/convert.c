@@ -30,7 +30,7 @@ zipnn_status convert_open_input(const char *path, zipnn_file **in, zipnn_error *
 
 /* Name of an archive of the old format; its form follows from it. */
 static char *name_old(const struct args *args, const char *path, zipnn_old_form *form) {
-    char *name = args->dtype == ZIPNN_DTYPE_UNKNOWN && !args->base ? filename_of_old_tensors(path) : NULL;
+    char *name = args->dtype == ZIPNN_DTYPE_UNKNOWN && args->n_bases == 0 ? filename_of_old_tensors(path) : NULL;
     *form = name ? ZIPNN_OLD_SAFETENSORS : ZIPNN_OLD_RECORD;
     return name ? name : text_join(path, ARCHIVE_SUFFIX, "");
 }
@@ -137,7 +137,7 @@ static zipnn_status move_bytes(struct job *job, zipnn_error *err) {
     if (run->args->operation == OP_RESTORE) look_through(job->in);
     zipnn_file_source(job->in, &source);
     zipnn_file_sink(job->out, &sink);
-    zipnn_status st = run_need_context(run, err);
+    zipnn_status st = run_context_for(run, job->path, err);
     if (st == ZIPNN_OK && sink.write_at) st = reserve_output(job, &source, err);
     if (st != ZIPNN_OK) return st;
     progress_start(&run->progress);

@@ -19,19 +19,24 @@ unsigned run_threads(const struct args *args) {
     return args->threads ? args->threads : zipnn_available_cpus();
 }
 
-static zipnn_status open_base(struct run *run, zipnn_source *source, zipnn_error *err) {
-    zipnn_status st = run->base ? ZIPNN_OK : zipnn_file_open(run->args->base, &run->base, err);
-    if (st != ZIPNN_OK) return st;
-    zipnn_file_source(run->base, source);
-    return source->read_at ? st : run_fail(err, ZIPNN_E_ARGUMENT, "only a regular file can be a base");
+static void drop_context(struct run *run) {
+    zipnn_destroy(run->ctx);
+    run->ctx = NULL;
+    bases_close(&run->bases);
 }
 
 zipnn_status run_need_context(struct run *run, zipnn_error *err) {
+    return run_context_for(run, NULL, err);
+}
+
+zipnn_status run_context_for(struct run *run, const char *input, zipnn_error *err) {
     const struct args *args = run->args;
-    zipnn_source base;
+    const bool against = args->operation == OP_COMPRESS && (args->n_bases || args->base_dir);
+    if (run->ctx && against) drop_context(run);
     if (run->ctx) return ZIPNN_OK;
-    zipnn_status st = args->base ? open_base(run, &base, err) : ZIPNN_OK;
+    zipnn_status st = bases_open(args, against ? input : NULL, &run->bases, err);
     if (st != ZIPNN_OK) return st;
+    const struct bases *bases = &run->bases;
     zipnn_options options = {.size = sizeof options,
                              .level = args->level,
                              .threads = run_threads(args),
@@ -40,7 +45,11 @@ zipnn_status run_need_context(struct run *run, zipnn_error *err) {
                              .sha256 = args->sha256,
                              .dtype = args->dtype,
                              .max_original = args->max_output,
-                             .base = args->base ? &base : NULL};
+                             .base = args->n_bases == 1 ? bases->sources : NULL,
+                             .repeats = args->dedup ? ZIPNN_REPEATS_DEFAULT : ZIPNN_REPEATS_OFF,
+                             .bases = bases->sources,
+                             .n_bases = bases->n,
+                             .base_names = (const char *const *)bases->names};
     if (run->progress.wanted) {
         options.progress = progress_tick;
         options.progress_user = &run->progress;
@@ -49,8 +58,7 @@ zipnn_status run_need_context(struct run *run, zipnn_error *err) {
 }
 
 void run_end(struct run *run) {
-    zipnn_destroy(run->ctx);
-    zipnn_file_close(run->base);
+    drop_context(run);
     if (fflush(stdout) == 0 && !ferror(stdout)) return;
     fputs("zipnn: cannot write to standard output\n", stderr);
     if (run->exit_code < EXIT_FAILED) run->exit_code = EXIT_FAILED;

@@ -3,13 +3,14 @@
 #define ZIPNN_CLI_RUN_H
 
 #include "args.h"
+#include "base_files.h"
 #include "interrupt.h"
 #include "progress.h"
 
 struct run {
     const struct args *args;
-    zipnn_ctx *ctx;   /* made when the first file needs it */
-    zipnn_file *base; /* of a delta, opened then too */
+    zipnn_ctx *ctx;     /* made when the first file needs it */
+    struct bases bases; /* opened then too */
     struct progress progress;
     struct interrupt interrupt;
     bool talks; /* a line about each file goes to standard error */
@@ -24,6 +25,9 @@ unsigned run_threads(const struct args *args);
 
 /* Makes run->ctx unless it is there. */
 zipnn_status run_need_context(struct run *run, zipnn_error *err);
+
+/* The same for converting `input`: a file that is compressed is none of its own bases. */
+zipnn_status run_context_for(struct run *run, const char *input, zipnn_error *err);
 
 void run_end(struct run *run);
 

@@ -50,7 +50,8 @@ typedef enum zipnn_status {
     ZIPNN_E_LIMIT = 8,       /* a size passes a limit of the format or of the options */
     ZIPNN_E_SPACE = 9,       /* the output buffer is too small */
     ZIPNN_E_NOT_FOUND = 10,  /* no tensor of that name or index, or a range outside the original */
-    ZIPNN_E_CANCELLED = 11   /* the progress callback asked to stop */
+    ZIPNN_E_CANCELLED = 11,  /* the progress callback asked to stop */
+    ZIPNN_E_BASE = 12        /* the archive is a delta, and its base was not given, or another */
 } zipnn_status;
 
 /* Short lower-case name of a status ("corrupt"), "unknown" for other values; a static string. */
@@ -156,6 +157,13 @@ typedef struct zipnn_allocator {
     void *user;
 } zipnn_allocator;
 
+/* Tensors that repeat an earlier one byte for byte, such as tied embeddings. */
+typedef enum zipnn_repeats {
+    ZIPNN_REPEATS_DEFAULT = 0, /* stored once when the source has read_at. An archive with repeats can be restored from
+                                  a source with read_at only, not from a pipe */
+    ZIPNN_REPEATS_OFF = 1      /* stored each time: every archive can be restored from a pipe */
+} zipnn_repeats;
+
 /* Parallel-for hook. run must call task(arg, i) exactly once for each i in [0, n), on any threads, in any order, also
  * one after the other on the calling thread, and return when all calls have returned. */
 typedef struct zipnn_executor {
@@ -182,11 +190,22 @@ typedef struct zipnn_options {
     zipnn_executor executor;    /* run NULL: the context's own threads, started on first need */
     zipnn_progress_fn progress; /* may be NULL */
     void *progress_user;
-    /* What a delta was made against, with read_at and length; NULL for none. The struct is copied; what it points to
-     * must outlive the context. For now only old records (see zipnn_unpack) are deltas. */
+    /* What an old record (see zipnn_unpack) was made against, with read_at and length; NULL for none. The struct is
+     * copied; what it points to must outlive the context. */
     const struct zipnn_source *base;
     uint64_t max_original; /* restoring, testing and salvaging more bytes is ZIPNN_E_LIMIT, said before the first where
                               the archive is no pipe; 0: any number. A few bytes of archive may stand for megabytes */
+    zipnn_repeats repeats;
+    /* What archives are, or were, made against: n_bases sources with read_at and length, each a file as it is or an
+     * archive. Compressing stores tensors that resemble one of a base as their difference from it. Restoring finds the
+     * bases it needs among them by digest, also those that they are themselves made against; more may be given than
+     * are needed. The structs are copied; what they point to must outlive the context, and its bytes must not change.
+     * base_names, n_bases strings or NULL, are stored to tell people where a base came from. */
+    const struct zipnn_source *bases;
+    size_t n_bases;
+    const char *const *base_names;
+    size_t n_direct; /* compressing refers to the first so many bases only, 0 for all: the others are there because
+                        these were made against them */
 } zipnn_options;
 
 typedef struct zipnn_ctx zipnn_ctx;
@@ -255,10 +274,12 @@ typedef struct zipnn_stats {
     uint8_t sha256[32]; /* zero when not asked for */
     int has_sha256;
     int unverified; /* non-zero: an old record was restored, which holds no digest; xxh3 is of what came out */
+    uint64_t n_unchecked; /* zipnn_test: chunks whose base was not given. Their checksums are right; they, and the
+                             digests of the whole, could not be verified further */
 } zipnn_stats;
 
 /* Compresses everything the source gives into an archive written in order to sink->write. Memory is bounded, whatever
- * the size; the bytes are the same for a pipe and a file. `stats` may be NULL. */
+ * the size; the bytes are the same for a pipe and a file unless tensors repeat (zipnn_repeats). `stats` may be NULL. */
 ZIPNN_API zipnn_status zipnn_pack(zipnn_ctx *ctx, const zipnn_source *source, const zipnn_sink *sink,
                                   zipnn_stats *stats, zipnn_error *err);
 
@@ -288,7 +309,8 @@ ZIPNN_API zipnn_status zipnn_estimate(zipnn_ctx *ctx, const zipnn_source *source
 ZIPNN_API zipnn_status zipnn_unpack(zipnn_ctx *ctx, const zipnn_source *source, const zipnn_sink *sink,
                                     zipnn_stats *stats, zipnn_error *err);
 
-/* Does all that zipnn_unpack does except writing. */
+/* Does all that zipnn_unpack does except writing. Without the bases of an archive it verifies what it can, and says in
+ * stats->n_unchecked what it could not. */
 ZIPNN_API zipnn_status zipnn_test(zipnn_ctx *ctx, const zipnn_source *source, zipnn_stats *stats, zipnn_error *err);
 
 /* The two forms of the Python package's files. */

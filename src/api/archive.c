@@ -3,26 +3,10 @@
 
 #include <stdlib.h>
 
-
 #define NOTHING_HELD UINT64_MAX
 
 /* ---- opening
  * ------------------------------------------------------------------------------------------------------------- */
-
-static zipnn_status place_chunks(zipnn_archive *a, zipnn_error *err) {
-    const struct zn_index *index = &a->toc.index;
-    size_t n = (size_t)ZN_MAX(index->n_entries, 1u);
-    a->places = n > SIZE_MAX / sizeof *a->places ? NULL : zn_alloc(&a->ctx->engine.alloc, n * sizeof *a->places);
-    if (!a->places) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a table of %zu chunks", n);
-    uint64_t at = ZN_HEADER_LEN, off = 0;
-    for (uint64_t i = 0; i < index->n_entries; i++) {
-        struct zn_frame f = zn_entry_read(index->entries + i * ZN_ENTRY_LEN);
-        if (f.orig_len) a->places[a->n_chunks++] = (struct zn_place){f, at, off};
-        at += zn_frame_size(&f);
-        off += f.orig_len;
-    }
-    return ZIPNN_OK;
-}
 
 static const char *name_of(const zipnn_archive *a, size_t tensor) {
     return a->plan.names + a->plan.tensors[tensor].name;
@@ -79,11 +63,12 @@ static zipnn_status open_parts(zipnn_archive *a, zipnn_error *err) {
     ZN_TRY(zn_old_input_open(&e->alloc, &a->in, &a->old, err));
     if (a->old.legacy) return open_old(a, err);
     ZN_TRY(zn_toc_load(&e->alloc, e->k, &a->in, &a->toc, err));
-    ZN_TRY(zn_engine_prepare(e, a->toc.header.max_chunk, ZN_USE_DECODE, err));
-    ZN_TRY(place_chunks(a, err));
+    ZN_TRY(zn_toc_places(&e->alloc, &a->toc, &a->places, &a->n_chunks, err));
+    a->self = zn_origin_archive(&a->in, &a->toc, a->places, a->n_chunks);
+    ZN_TRY(zn_origin_resolve_from(e, &a->self, ZN_MISSING_STAYS_NULL, &a->records, err));
     a->has_digests = true;
     zipnn_status status = zn_archive_plan(a, err);
-    if (status != ZIPNN_E_CORRUPT) return status;
+    if (status != ZIPNN_E_CORRUPT && status != ZIPNN_E_BASE) return status;
     zn_archive_forget_plan(a);
     return ZIPNN_OK;
 }
@@ -157,6 +142,7 @@ void zipnn_archive_close(zipnn_archive *a) {
     zn_toc_free(&alloc, &a->toc);
     zn_plan_free(&a->plan);
     zn_free(&alloc, a->places);
+    zn_free(&alloc, a->records);
     zn_free(&alloc, a->by_name);
     zn_free(&alloc, a->held);
     zn_free(&alloc, a);
@@ -277,7 +263,7 @@ static zipnn_status decode_chunk(const zipnn_archive *a, struct zn_worker *w, ui
                        (unsigned long long)(p->off + p->frame.orig_len));
     ZN_TRY(zn_input_at(&a->in, p->at, (size_t)zn_frame_size(&p->frame), w->frame, &frame, err));
     struct zn_ahead ahead = manner.n_workers == 1 ? zn_look_ahead(&a->in, p) : (struct zn_ahead){0};
-    return zn_frame_decode(&a->ctx->engine, w, frame, p, out, manner.store, ahead, err);
+    return zn_frame_decode(&a->ctx->engine, w, &a->self, frame, p, out, manner.store, ahead, err);
 }
 
 static zipnn_status hold_chunk(zipnn_archive *a, uint64_t i, zipnn_error *err) {
@@ -354,6 +340,14 @@ static zipnn_status read_plain(const zipnn_archive *a, uint64_t off, uint64_t le
     return ZIPNN_OK;
 }
 
+zipnn_status zn_archive_prepare(zipnn_archive *a, zipnn_error *err) {
+    a->self.places = a->places;
+    a->self.n_places = a->n_chunks;
+    a->self.length = a->toc.index.original;
+    ZN_TRY(zn_engine_prepare(&a->ctx->engine, a->self.max_chunk, ZN_USE_DECODE, err));
+    return zn_engine_prepare_levels(&a->ctx->engine, a->self.levels, err);
+}
+
 zipnn_status zipnn_archive_read(zipnn_archive *a, uint64_t off, uint64_t len, void *dst, zipnn_error *err) {
     uint64_t original = a->toc.index.original;
     zn_clear_error(err);
@@ -363,7 +357,7 @@ zipnn_status zipnn_archive_read(zipnn_archive *a, uint64_t off, uint64_t len, vo
     if (len == 0) return ZIPNN_OK;
     if (a->old.legacy) return zn_old_input_read(a->ctx, &a->old, off, len, dst, err);
     if (a->plain) return read_plain(a, off, len, dst, err);
-    ZN_TRY(zn_engine_prepare(&a->ctx->engine, a->toc.header.max_chunk, ZN_USE_DECODE, err));
+    ZN_TRY(zn_archive_prepare(a, err));
     struct range r = {off, off + len, dst};
     uint64_t first = zn_archive_chunk_at(a, off), end = zn_archive_chunk_at(a, r.end - 1) + 1;
     bool cut_front = off > a->places[first].off, cut_back = r.end < chunk_end(a, end - 1);

@@ -4,6 +4,7 @@
 
 #include "api/context.h"
 #include "api/old_input.h"
+#include "engine/bases.h"
 
 struct zipnn_archive {
     zipnn_ctx *ctx;
@@ -12,6 +13,8 @@ struct zipnn_archive {
     struct zn_toc toc;
     struct zn_place *places; /* of the frames that hold chunks */
     uint64_t n_chunks;
+    struct zn_origin self; /* the same, for chunks that refer to others */
+    struct zn_base_record *records;
     struct zn_plan plan;
     bool has_digests;    /* `toc.index` holds those of the original */
     zipnn_error fault;   /* why it could not be opened as it is, if it was rebuilt; chunks at ZN_NOWHERE are lost */
@@ -28,6 +31,9 @@ uint64_t zn_archive_chunk_at(const zipnn_archive *a, uint64_t off);
 
 /* The tensor of that number, or ZIPNN_E_NOT_FOUND. */
 zipnn_status zn_archive_tensor(const zipnn_archive *a, uint64_t index, const struct zn_tensor **t, zipnn_error *err);
+
+/* Readies the workers for the archive's chunks, and `self` for those that refer to others. */
+zipnn_status zn_archive_prepare(zipnn_archive *a, zipnn_error *err);
 
 /* Plans the original from its first bytes, read through `places`. */
 zipnn_status zn_archive_plan(zipnn_archive *a, zipnn_error *err);

@@ -104,6 +104,18 @@ static zipnn_status place_by_index(struct rebuild *b, const struct zn_index *ind
     return status == ZIPNN_E_CORRUPT ? ZIPNN_OK : status;
 }
 
+/* Where its chunks refer to, as far as that can be found out. */
+static zipnn_status find_self(zipnn_archive *a, const struct zn_recovery *r, zipnn_error *err) {
+    struct zn_engine *e = &a->ctx->engine;
+    a->self = zn_origin_archive(&a->in, &a->toc, NULL, 0);
+    if (!r->has_header) a->self.flags = ZN_FLAG_SELF | ZN_FLAG_BASES;
+    zipnn_status status = zn_origin_resolve_from(e, &a->self, ZN_MISSING_STAYS_NULL, &a->records, err);
+    if (status != ZIPNN_OK && status != ZIPNN_E_CORRUPT && status != ZIPNN_E_TRUNCATED) return status;
+    if (status != ZIPNN_OK) a->self.n_bases = 0;
+    zn_origin_measure(&a->self);
+    return zn_archive_prepare(a, err);
+}
+
 zipnn_status zn_archive_rebuild(zipnn_archive *a, zipnn_error *err) {
     struct zn_engine *e = &a->ctx->engine;
     struct zn_recovery r;
@@ -114,7 +126,7 @@ zipnn_status zn_archive_rebuild(zipnn_archive *a, zipnn_error *err) {
     a->toc.header = r.header;
     zipnn_status status = ZIPNN_E_FORMAT;
     if (n_sound || r.has_header || r.has_index)
-        status = zn_engine_prepare(e, r.header.max_chunk, ZN_USE_DECODE, err);
+        status = find_self(a, &r, err);
     else if (err)
         *err = a->fault;
     if (status == ZIPNN_OK) status = r.has_index ? place_by_index(&b, &r.index, err) : place_by_plan(&b, err);

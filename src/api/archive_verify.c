@@ -4,7 +4,7 @@
 #include "engine/scan.h"
 
 struct verify {
-    const zipnn_archive *a;
+    zipnn_archive *a;
     struct zn_output out;
     zipnn_damage_fn report;
     void *user;
@@ -80,7 +80,7 @@ static zipnn_status scan_others(struct verify *v, zipnn_error *err) {
         if (f.orig_len == 0) places[k++] = (struct zn_place){f, at, index->original};
         at += zn_frame_size(&f);
     }
-    zipnn_status status = zn_engine_scan(e, &a->in, places, n, visit, v, err);
+    zipnn_status status = zn_engine_scan(e, &a->self, places, n, visit, v, err);
     zn_free(&e->alloc, places);
     return status;
 }
@@ -103,10 +103,10 @@ static zipnn_status check_digests(struct verify *v, zipnn_error *err) {
 static zipnn_status scan_all(struct verify *v, zipnn_error *err) {
     const zipnn_archive *a = v->a;
     struct zn_engine *e = &a->ctx->engine;
-    ZN_TRY(zn_engine_prepare(e, a->toc.header.max_chunk, ZN_USE_DECODE, err));
+    ZN_TRY(zn_archive_prepare(v->a, err));
     zipnn_status status = zn_digest_begin(&v->digest, e->k, a->has_digests && a->toc.index.has_sha256, err);
     if (status == ZIPNN_E_UNSUPPORTED) status = zn_digest_begin(&v->digest, e->k, false, err);
-    if (status == ZIPNN_OK) status = zn_engine_scan(e, &a->in, a->places, a->n_chunks, visit, v, err);
+    if (status == ZIPNN_OK) status = zn_engine_scan(e, &a->self, a->places, a->n_chunks, visit, v, err);
     if (status == ZIPNN_OK) status = scan_others(v, err);
     if (status == ZIPNN_OK) status = check_digests(v, err);
     zn_digest_end(&v->digest);

@@ -10,8 +10,9 @@ const char *zipnn_version(void) {
 }
 
 const char *zipnn_status_name(zipnn_status status) {
-    static const char *const names[] = {"ok",      "argument",    "memory", "io",    "format",    "truncated",
-                                        "corrupt", "unsupported", "limit",  "space", "not found", "cancelled"};
+    static const char *const names[] = {"ok",        "argument",  "memory",      "io",    "format",
+                                        "truncated", "corrupt",   "unsupported", "limit", "space",
+                                        "not found", "cancelled", "base"};
     return (unsigned)status < sizeof names / sizeof *names ? names[status] : "unknown";
 }
 
@@ -31,6 +32,8 @@ static zipnn_status copy_options(const zipnn_options *given, zipnn_options *o, z
     if ((unsigned)o->dtype >= ZN_N_DTYPES || (unsigned)o->verify > ZIPNN_VERIFY_OFF)
         return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "dtype %d or verify %d does not exist", (int)o->dtype,
                        (int)o->verify);
+    if ((unsigned)o->repeats > ZIPNN_REPEATS_OFF)
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "repeats %d does not exist", (int)o->repeats);
     if (o->base && (!o->base->read_at || o->base->length == UINT64_MAX))
         return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "a base needs read_at and its length");
     return ZIPNN_OK;
@@ -49,6 +52,8 @@ zipnn_status zipnn_create(const zipnn_options *options, zipnn_ctx **out, zipnn_e
         return status;
     }
     ctx->dtype = o.dtype;
+    ctx->repeats = o.repeats;
+    ctx->n_direct = o.n_direct && o.n_direct < o.n_bases ? o.n_direct : o.n_bases;
     ctx->base = o.base ? *o.base : (zipnn_source){.length = 0};
     *out = ctx;
     return ZIPNN_OK;

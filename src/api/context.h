@@ -8,6 +8,8 @@ struct zipnn_ctx {
     struct zn_engine engine;
     zipnn_dtype dtype;
     zipnn_source base; /* read_at NULL: none */
+    zipnn_repeats repeats;
+    size_t n_direct; /* bases that compressing may refer to */
 };
 
 /* Clears *err, so that a status left from an earlier call is not taken for this one's. */

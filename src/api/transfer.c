@@ -1,13 +1,17 @@
 /* Whole originals and archives: from and to memory, from sources and to sinks. */
 #include "api/context.h"
 #include "api/old_input.h"
+#include "api/relate.h"
 
 static zipnn_status pack(zipnn_ctx *ctx, struct zn_input *in, const struct zn_output *out, zipnn_stats *stats,
                          zipnn_error *err) {
     struct zn_plan plan;
     uint8_t *head;
     ZN_TRY(zn_plan_input(ctx, in, &plan, &head, err));
-    zipnn_status status = zn_engine_pack(&ctx->engine, &plan, in, out, stats, err);
+    struct zn_relations relations;
+    zipnn_status status = zn_relate(ctx, &plan, in, &relations, err);
+    if (status == ZIPNN_OK) status = zn_engine_pack(&ctx->engine, &plan, &relations, in, out, stats, err);
+    zn_relations_free(ctx, &relations);
     zn_plan_free(&plan);
     zn_free(&ctx->engine.alloc, head);
     return status;

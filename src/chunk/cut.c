@@ -42,15 +42,31 @@ static void count(struct tally *t, const struct zn_span *span, uint32_t len) {
     if (t->kind[i].bytes > t->kind[t->most].bytes) t->most = i;
 }
 
+/* The link that the bytes at `off`, which only grows, lie in. */
+static const struct zn_link *link_at(struct zn_cutter *c, uint64_t off) {
+    if (!c->links) return NULL;
+    const struct zn_links *links = c->links;
+    const struct zn_link *link = links->link + c->next_link, *end = links->link + links->n;
+    while (link < end && off >= link->off + link->len) link++;
+    c->next_link = (size_t)(link - links->link);
+    return link < end && link->off <= off ? link : NULL;
+}
+
+static void look_ahead(struct zn_cutter *c) {
+    c->ahead = zn_plan_next(&c->walk);
+    c->ahead_link = link_at(c, c->ahead.off);
+}
+
 /* The next span becomes the piece, together with its like-typed followers while all of them are tiny. */
 static void next_piece(struct zn_cutter *c) {
     c->piece = c->ahead;
-    c->ahead = zn_plan_next(&c->walk);
+    c->piece_link = c->ahead_link;
+    look_ahead(c);
     c->start = c->piece.off;
     while (c->piece.len < TINY && c->ahead.len > 0 && c->ahead.len < TINY && c->ahead.dtype == c->piece.dtype &&
-           phase_of(&c->ahead) == phase_of(&c->piece)) {
+           phase_of(&c->ahead) == phase_of(&c->piece) && c->ahead_link == c->piece_link) {
         c->piece.len += c->ahead.len;
-        c->ahead = zn_plan_next(&c->walk);
+        look_ahead(c);
     }
 }
 
@@ -59,8 +75,12 @@ static bool is_open_end(const struct zn_span *span) {
 }
 
 void zn_cutter_init(struct zn_cutter *cutter, const struct zn_plan *plan) {
-    *cutter = (struct zn_cutter){.walk = {plan, 0, 0}};
-    cutter->ahead = zn_plan_next(&cutter->walk);
+    zn_cutter_init_linked(cutter, plan, NULL);
+}
+
+void zn_cutter_init_linked(struct zn_cutter *cutter, const struct zn_plan *plan, const struct zn_links *links) {
+    *cutter = (struct zn_cutter){.walk = {plan, 0, 0}, .links = links};
+    look_ahead(cutter);
     next_piece(cutter);
     const struct zn_span *first = &cutter->piece;
     if (first->dtype == ZIPNN_DTYPE_UNKNOWN && first->len >= MIN_HEADER && !is_open_end(first))
@@ -89,9 +109,10 @@ static uint32_t share(const struct zn_cutter *c, uint32_t have) {
 }
 
 struct zn_cut zn_cut_next(struct zn_cutter *cutter) {
-    struct zn_cut cut = {.off = cutter->piece.off};
+    struct zn_cut cut = {.off = cutter->piece.off, .link = cutter->piece_link};
     struct tally tally = {.n = 0};
-    while (cutter->piece.len > 0 && (cut.len == 0 || joins(cutter, &tally, cut.len))) {
+    while (cutter->piece.len > 0 &&
+           (cut.len == 0 || (cutter->piece_link == cut.link && joins(cutter, &tally, cut.len)))) {
         const uint32_t len = share(cutter, cut.len);
         count(&tally, &cutter->piece, len);
         cut.len += len;

@@ -1,6 +1,5 @@
-#include "engine/engine.h"
-
 #include "base/pages.h"
+#include "engine/bases.h"
 
 enum {
     DEFAULT_LEVEL = 3,
@@ -42,12 +41,13 @@ zipnn_status zn_engine_init(struct zn_engine *e, const zipnn_options *options, z
     e->workers = zn_alloc(&e->alloc, e->n_workers * sizeof *e->workers);
     if (!e->workers) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory creating %u workers", e->n_workers);
     memset(e->workers, 0, e->n_workers * sizeof *e->workers);
-    if (e->executor.run || e->n_workers == 1) return ZIPNN_OK;
-    zipnn_status status = zn_pool_create(&e->alloc, e->n_workers - 1, &e->pool, err);
-    if (status != ZIPNN_OK)
-        zn_engine_release(e);
-    else
-        e->executor = (zipnn_executor){zn_pool_run, e->pool};
+    zipnn_status status =
+        zn_bases_create(&e->alloc, options->bases, options->base_names, options->n_bases, &e->bases, err);
+    if (status == ZIPNN_OK && !e->executor.run && e->n_workers > 1) {
+        status = zn_pool_create(&e->alloc, e->n_workers - 1, &e->pool, err);
+        if (status == ZIPNN_OK) e->executor = (zipnn_executor){zn_pool_run, e->pool};
+    }
+    if (status != ZIPNN_OK) zn_engine_release(e);
     return status;
 }
 
@@ -60,6 +60,7 @@ zipnn_status zn_engine_allows(const struct zn_engine *e, uint64_t original, zipn
 static void release_worker(struct zn_engine *e, struct zn_worker *w) {
     zn_codec_close(&w->coder.codec);
     zn_free(&e->alloc, w->memory);
+    zn_free(&e->alloc, w->level_memory);
     memset(w, 0, sizeof *w);
 }
 
@@ -67,6 +68,7 @@ void zn_engine_release(struct zn_engine *e) {
     zn_pool_destroy(e->pool);
     for (unsigned i = 0; e->workers && i < e->n_workers; i++) release_worker(e, &e->workers[i]);
     zn_free(&e->alloc, e->workers);
+    zn_bases_destroy(&e->alloc, &e->bases);
     memset(e, 0, sizeof *e);
 }
 
@@ -100,6 +102,37 @@ zipnn_status zn_engine_prepare(struct zn_engine *e, uint32_t max_chunk, enum zn_
     }
     e->max_chunk = max_chunk;
     e->use = use;
+    return ZIPNN_OK;
+}
+
+static void carve_levels(struct zn_worker *w, struct zn_arena *arena, unsigned n, uint32_t max_chunk) {
+    w->levels = zn_carve(arena, n * sizeof *w->levels);
+    for (unsigned i = 0; i < n; i++) {
+        struct zn_level level = {.frame = zn_carve(arena, ZN_FRAME_LEN + (size_t)max_chunk + ZN_CHUNK_GROWTH),
+                                 .bytes = zn_carve(arena, max_chunk),
+                                 .held = zn_carve(arena, max_chunk)};
+        if (w->levels) w->levels[i] = level;
+    }
+}
+
+static zipnn_status prepare_levels(struct zn_engine *e, struct zn_worker *w, unsigned n, zipnn_error *err) {
+    struct zn_arena arena = {NULL, 0};
+    for (unsigned i = 0; i < w->n_levels; i++) w->levels[i].held_of = NULL;
+    if (n <= w->n_levels) return ZIPNN_OK;
+    w->n_levels = 0;
+    zn_free(&e->alloc, w->level_memory);
+    carve_levels(w, &arena, n, e->max_chunk);
+    w->level_memory = zn_alloc(&e->alloc, arena.used);
+    if (!w->level_memory)
+        return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: references take %zu bytes", arena.used);
+    arena = (struct zn_arena){w->level_memory, 0};
+    carve_levels(w, &arena, n, e->max_chunk);
+    w->n_levels = n;
+    return ZIPNN_OK;
+}
+
+zipnn_status zn_engine_prepare_levels(struct zn_engine *e, unsigned n, zipnn_error *err) {
+    for (unsigned i = 0; i < e->n_workers; i++) ZN_TRY(prepare_levels(e, &e->workers[i], n, err));
     return ZIPNN_OK;
 }
 

@@ -8,13 +8,30 @@
 #include "engine/stream_io.h"
 #include "plan/plan.h"
 
+struct zn_base;
+struct zn_origin;
+struct zn_relations;
+struct zn_scope;
+
+/* What decoding takes for the archives behind one reference. */
+struct zn_level {
+    uint8_t *frame;                  /* a whole frame */
+    uint8_t *bytes;                  /* max_chunk: those referred to */
+    uint8_t *held;                   /* max_chunk: the chunk last decoded for a part of it ... */
+    const struct zn_origin *held_of; /* ... its archive, NULL for none ... */
+    uint64_t held_index;             /* ... and number */
+};
+
 /* What one thread works with. */
 struct zn_worker {
     struct zn_coder coder;
+    struct zn_level *levels;
+    unsigned n_levels;
+    uint64_t spent; /* bytes decoded for the references of one chunk */
     uint8_t *orig;  /* max_chunk */
     uint8_t *frame; /* a whole frame */
     uint8_t *check; /* encoder: max_chunk, what the encoded chunk decodes to */
-    void *memory;
+    void *memory, *level_memory;
 };
 
 struct zn_engine {
@@ -33,6 +50,10 @@ struct zn_engine {
     struct zn_worker *workers;
     uint32_t max_chunk; /* what the workers are prepared for */
     enum zn_codec_use use;
+    struct zn_bases {
+        struct zn_base *base;
+        size_t n;
+    } bases; /* that the caller gave: bases.h */
 };
 
 /* Sets up what does not depend on a job. On failure everything is released again. */
@@ -45,6 +66,10 @@ zipnn_status zn_engine_allows(const struct zn_engine *e, uint64_t original, zipn
 /* Gives every worker scratch for chunks of max_chunk bytes; keeps what suffices. */
 zipnn_status zn_engine_prepare(struct zn_engine *e, uint32_t max_chunk, enum zn_codec_use use, zipnn_error *err);
 
+/* Makes every worker's n levels, for chunks of the size prepared for, and empties them: call it after zn_engine_prepare
+ * whenever an operation may meet references. */
+zipnn_status zn_engine_prepare_levels(struct zn_engine *e, unsigned n, zipnn_error *err);
+
 /* Runs `n` workers, fewer when there are fewer jobs or too little work for a second thread. */
 void zn_engine_run(struct zn_engine *e, unsigned n, void (*work)(void *arg, size_t worker), void *arg);
 
@@ -55,9 +80,10 @@ unsigned zn_engine_crew(const struct zn_engine *e, uint64_t original);
  * the kernel clears a fresh page by way of the caches, and finds it there on the first write. */
 enum zn_store zn_store_into(const uint8_t *memory, uint64_t len);
 
-/* Packs the input, cut by the plan, into an archive. */
-zipnn_status zn_engine_pack(struct zn_engine *e, const struct zn_plan *plan, struct zn_input *in,
-                            const struct zn_output *out, zipnn_stats *stats, zipnn_error *err);
+/* Packs the input, cut by the plan, into an archive. `relations` may be NULL; with links to itself, the input is
+ * random-access. */
+zipnn_status zn_engine_pack(struct zn_engine *e, const struct zn_plan *plan, const struct zn_relations *relations,
+                            struct zn_input *in, const struct zn_output *out, zipnn_stats *stats, zipnn_error *err);
 
 enum zn_digesting { ZN_DIGEST_IGNORE, ZN_DIGEST_VERIFY };
 
@@ -75,11 +101,17 @@ struct zn_place {
     uint64_t off;          /* of its chunk in the original */
 };
 
-/* Verifies a whole frame in memory against what the index says of it and decodes its chunk into out[0, orig_len). An
- * ancillary frame is verified and leaves out alone. */
-zipnn_status zn_frame_decode(const struct zn_engine *e, struct zn_worker *w, const uint8_t *frame,
-                             const struct zn_place *place, uint8_t *out, enum zn_store store, struct zn_ahead ahead,
-                             zipnn_error *err);
+/* Verifies a whole frame in memory against what the index says of it and decodes its chunk into out[0, orig_len),
+ * together with whatever it refers to. Frames that hold no chunk are verified and leave out alone. `of` is the archive
+ * that the frame belongs to: NULL, and chunks with references cannot be decoded. */
+zipnn_status zn_frame_decode(const struct zn_engine *e, struct zn_worker *w, const struct zn_origin *of,
+                             const uint8_t *frame, const struct zn_place *place, uint8_t *out, enum zn_store store,
+                             struct zn_ahead ahead, zipnn_error *err);
+
+/* The same inside a reference. */
+zipnn_status zn_frame_decode_in(const struct zn_engine *e, struct zn_worker *w, const struct zn_scope *scope,
+                                const uint8_t *frame, const struct zn_place *place, uint8_t *out, enum zn_store store,
+                                struct zn_ahead ahead, zipnn_error *err);
 
 /* What a worker alone reads next, so that it can be fetched into the caches meanwhile: about as much as this frame has,
  * where the input is memory or can be seen; nothing otherwise. */
@@ -99,5 +131,9 @@ struct zn_toc {
 zipnn_status zn_toc_load(const zipnn_allocator *alloc, const struct zn_kernels *k, const struct zn_input *in,
                          struct zn_toc *toc, zipnn_error *err);
 void zn_toc_free(const zipnn_allocator *alloc, struct zn_toc *toc);
+
+/* Where every chunk of the index lies, to be freed with zn_free; frames without a chunk are left out. */
+zipnn_status zn_toc_places(const zipnn_allocator *alloc, const struct zn_toc *toc, struct zn_place **places,
+                           uint64_t *n_places, zipnn_error *err);
 
 #endif

@@ -1,21 +1,32 @@
 /* Frames of a random-access archive: its table of contents, and one frame at a time. */
-#include "engine/engine.h"
+#include "engine/origin.h"
 
 enum { FETCHED_LINES = 18 }; /* per step of the hash: hash_avx512.c */
 
-static zipnn_status check_kind(const uint8_t *frame, const struct zn_place *place, zipnn_error *err) {
-    uint8_t kind = frame[ZN_FRAME_LEN];
-    bool chunk = place->frame.orig_len != 0;
-    if (chunk ? kind == ZN_KIND_CHUNK : kind >= ZN_KIND_ANCILLARY) return ZIPNN_OK;
-    if (kind > ZN_KIND_INDEX && kind < ZN_KIND_ANCILLARY)
+static zipnn_status check_kind(const struct zn_origin *of, const uint8_t *frame, const struct zn_place *place,
+                               zipnn_error *err) {
+    const uint8_t kind = frame[ZN_FRAME_LEN];
+    const bool chunk = place->frame.orig_len != 0;
+    if (chunk ? kind == ZN_KIND_CHUNK || kind == ZN_KIND_REFERENCE : kind >= ZN_KIND_ANCILLARY) return ZIPNN_OK;
+    if (kind == ZN_KIND_BASES && !chunk) {
+        if (place->at == ZN_HEADER_LEN && of && of->flags & ZN_FLAG_BASES) return ZIPNN_OK;
+        return zn_fail(err, ZIPNN_E_CORRUPT, place->at, "a table of bases where none may be");
+    }
+    if (kind > ZN_KIND_BASES && kind < ZN_KIND_ANCILLARY)
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, place->at, "frame kind %u is not supported", kind);
     return zn_fail(err, ZIPNN_E_CORRUPT, place->at, "frame of kind %u stands for %u original bytes", kind,
                    place->frame.orig_len);
 }
 
-zipnn_status zn_frame_decode(const struct zn_engine *e, struct zn_worker *w, const uint8_t *frame,
-                             const struct zn_place *place, uint8_t *out, enum zn_store store, struct zn_ahead ahead,
-                             zipnn_error *err) {
+zipnn_status zn_frame_decode(const struct zn_engine *e, struct zn_worker *w, const struct zn_origin *of,
+                             const uint8_t *frame, const struct zn_place *place, uint8_t *out, enum zn_store store,
+                             struct zn_ahead ahead, zipnn_error *err) {
+    return zn_frame_decode_in(e, w, &(struct zn_scope){of, 0, false}, frame, place, out, store, ahead, err);
+}
+
+zipnn_status zn_frame_decode_in(const struct zn_engine *e, struct zn_worker *w, const struct zn_scope *scope,
+                                const uint8_t *frame, const struct zn_place *place, uint8_t *out, enum zn_store store,
+                                struct zn_ahead ahead, zipnn_error *err) {
     struct zn_frame f;
     ZN_TRY(zn_frame_read(frame, w->coder.max_chunk, place->at, &f, err));
     if (f.check != place->frame.check || f.body_len != place->frame.body_len || f.orig_len != place->frame.orig_len)
@@ -24,9 +35,10 @@ zipnn_status zn_frame_decode(const struct zn_engine *e, struct zn_worker *w, con
     size_t checked = (size_t)zn_frame_size(&f) - ZN_FRAME_CHECKED;
     if (e->k->xxh3_64_fetching(frame + ZN_FRAME_CHECKED, checked, &ahead) != f.check)
         return zn_frame_mismatch(&f, place->at, err);
-    ZN_TRY(check_kind(frame, place, err));
+    ZN_TRY(check_kind(scope->of, frame, place, err));
     if (f.orig_len == 0) return ZIPNN_OK;
     struct zn_chunk_body body = {frame + ZN_FRAME_LEN, f.body_len, place->at + ZN_FRAME_LEN, ahead};
+    if (body.data[0] == ZN_KIND_REFERENCE) return zn_reference_decode(e, w, scope, &body, out, f.orig_len, err);
     return zn_chunk_decode(&w->coder, &body, out, f.orig_len, store, err);
 }
 
@@ -88,4 +100,21 @@ zipnn_status zn_toc_load(const zipnn_allocator *alloc, const struct zn_kernels *
 void zn_toc_free(const zipnn_allocator *alloc, struct zn_toc *toc) {
     zn_free(alloc, toc->memory);
     toc->memory = NULL;
+}
+
+zipnn_status zn_toc_places(const zipnn_allocator *alloc, const struct zn_toc *toc, struct zn_place **places,
+                           uint64_t *n_places, zipnn_error *err) {
+    const struct zn_index *index = &toc->index;
+    const size_t n = (size_t)ZN_MAX(index->n_entries, 1u);
+    *n_places = 0;
+    *places = n > SIZE_MAX / sizeof **places ? NULL : zn_alloc(alloc, n * sizeof **places);
+    if (!*places) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a table of %zu chunks", n);
+    uint64_t at = ZN_HEADER_LEN, off = 0;
+    for (uint64_t i = 0; i < index->n_entries; i++) {
+        const struct zn_frame f = zn_entry_read(index->entries + i * ZN_ENTRY_LEN);
+        if (f.orig_len) (*places)[(*n_places)++] = (struct zn_place){f, at, off};
+        at += zn_frame_size(&f);
+        off += f.orig_len;
+    }
+    return ZIPNN_OK;
 }

@@ -1,13 +1,14 @@
 /* Original in, archive out: workers claim cuts, encode and verify them, and write them in turn. */
 #include "chunk/cut.h"
 #include "engine/digest.h"
-#include "engine/engine.h"
+#include "engine/refer.h"
 
 struct pack {
     struct zn_engine *e;
     struct zn_turns turns;
     struct zn_input *in;
     const struct zn_output *out;
+    const struct zn_relations *relations; /* NULL: none */
     unsigned n_workers;
     /* under the claim lock */
     struct zn_cutter cutter;
@@ -75,17 +76,23 @@ static zipnn_status report_progress(const struct zn_engine *e, uint64_t done, ui
     return zn_fail(err, ZIPNN_E_CANCELLED, ZN_NOWHERE, "cancelled after %llu bytes", (unsigned long long)done);
 }
 
-/* With the turn: accounts for the chunk and says where its frame goes. */
-static zipnn_status account(struct pack *p, const struct job *job, const struct zn_frame *f, uint64_t *at,
-                            zipnn_error *err) {
+/* With the turn: lists a frame in the index. */
+static zipnn_status list_frame(struct pack *p, const struct zn_frame *f, zipnn_error *err) {
     void *entries = p->entries;
     zipnn_status status = zn_grow(&p->e->alloc, &entries, &p->entries_cap, p->n_entries + 1, ZN_ENTRY_LEN, err);
     p->entries = entries;
     ZN_TRY(status);
     zn_entry_write(p->entries + p->n_entries++ * ZN_ENTRY_LEN, f);
-    if (p->n_workers > 1) zn_digest_update(&p->digest, job->bytes, job->len);
-    *at = p->archive;
     p->archive += p->last_frame = zn_frame_size(f);
+    return ZIPNN_OK;
+}
+
+/* With the turn: accounts for the chunk and says where its frame goes. */
+static zipnn_status account(struct pack *p, const struct job *job, const struct zn_frame *f, uint64_t *at,
+                            zipnn_error *err) {
+    *at = p->archive;
+    ZN_TRY(list_frame(p, f, err));
+    if (p->n_workers > 1) zn_digest_update(&p->digest, job->bytes, job->len);
     p->original += job->len;
     return report_progress(p->e, p->original, p->in->length, err);
 }
@@ -111,14 +118,32 @@ static struct zn_ahead look_ahead(const struct pack *p, const struct job *job) {
     return ahead;
 }
 
+static zipnn_status encode(struct pack *p, struct zn_worker *w, const struct job *job, uint8_t *frame,
+                           struct zn_frame *f, zipnn_error *err) {
+    const struct zn_kernels *k = p->e->k;
+    uint8_t *body = frame + ZN_FRAME_LEN;
+    uint32_t referring = 0;
+    if (job->cut.link) {
+        const struct zn_likely likely = {job->cut.link, job->cut.off, job->cut.dtype,
+                                         job->cut.head, job->bytes,   job->len};
+        ZN_TRY(zn_refer(p->e, w, p->relations, p->in, &likely, body, &referring, err));
+    }
+    if (referring) {
+        *f = zn_frame_seal(frame, referring, job->len, k->xxh3_64);
+        return ZIPNN_OK;
+    }
+    const struct zn_chunk_hint hint = {job->cut.dtype, job->cut.head, look_ahead(p, job)};
+    const uint32_t len = zn_chunk_encode(&w->coder, &p->e->effort, hint, job->bytes, job->len, body);
+    *f = zn_frame_seal(frame, len, job->len, k->xxh3_64);
+    return p->e->verify == ZIPNN_VERIFY_DEFAULT ? verify(w, job, frame, f, err) : ZIPNN_OK;
+}
+
 static zipnn_status do_job(struct pack *p, struct zn_worker *w, const struct job *job, zipnn_error *err) {
     uint8_t *frame = frame_room(p, w, job->len);
     /* A worker alone always has the turn: it takes the digest while the bytes are fresh in the caches. */
     if (p->n_workers == 1) zn_digest_update(&p->digest, job->bytes, job->len);
-    struct zn_chunk_hint hint = {job->cut.dtype, job->cut.head, look_ahead(p, job)};
-    uint32_t body_len = zn_chunk_encode(&w->coder, &p->e->effort, hint, job->bytes, job->len, frame + ZN_FRAME_LEN);
-    struct zn_frame f = zn_frame_seal(frame, body_len, job->len, p->e->k->xxh3_64);
-    if (p->e->verify == ZIPNN_VERIFY_DEFAULT) ZN_TRY(verify(w, job, frame, &f, err));
+    struct zn_frame f;
+    ZN_TRY(encode(p, w, job, frame, &f, err));
 
     uint64_t at;
     if (!zn_turns_wait(&p->turns, job->number)) return ZIPNN_OK;
@@ -167,11 +192,38 @@ static zipnn_status write_index(struct pack *p, zipnn_stats *stats, zipnn_error 
     return ZIPNN_OK;
 }
 
+static uint8_t flags_of(const struct zn_relations *relations) {
+    uint8_t flags = 0;
+    for (size_t i = 0; relations && i < relations->links.n; i++)
+        flags |= relations->links.link[i].source == ZN_SOURCE_SELF ? ZN_FLAG_SELF : ZN_FLAG_BASES;
+    return flags;
+}
+
+/* The table of bases, the first frame. */
+static zipnn_status write_bases(struct pack *p, zipnn_error *err) {
+    const struct zn_relations *r = p->relations;
+    const size_t len = zn_bases_len(r->records, r->n_bases);
+    uint8_t *frame = zn_alloc(&p->e->alloc, ZN_FRAME_LEN + len);
+    if (!frame) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a table of %u bases", r->n_bases);
+    zn_bases_write(frame + ZN_FRAME_LEN, r->records, r->n_bases);
+    const struct zn_frame f = zn_frame_seal(frame, (uint32_t)len, 0, p->e->k->xxh3_64);
+    zipnn_status status = zn_output_put(p->out, p->archive, frame, ZN_FRAME_LEN + len, err);
+    zn_free(&p->e->alloc, frame);
+    if (status == ZIPNN_OK) status = list_frame(p, &f, err);
+    return status;
+}
+
+static zipnn_status begin(struct pack *p, zipnn_error *err) {
+    const struct zn_header header = {(uint8_t)p->e->level, ZN_CUT_MAX, flags_of(p->relations)};
+    uint8_t bytes[ZN_HEADER_LEN];
+    zn_header_write(bytes, &header, p->e->k->xxh3_64);
+    p->archive = sizeof bytes;
+    ZN_TRY(zn_output_put(p->out, 0, bytes, sizeof bytes, err));
+    return p->relations && p->relations->n_bases ? write_bases(p, err) : ZIPNN_OK;
+}
+
 static zipnn_status run(struct pack *p, zipnn_stats *stats, zipnn_error *err) {
-    uint8_t header[ZN_HEADER_LEN];
-    zn_header_write(header, &(struct zn_header){(uint8_t)p->e->level, ZN_CUT_MAX}, p->e->k->xxh3_64);
-    ZN_TRY(zn_output_put(p->out, 0, header, sizeof header, err));
-    p->archive = sizeof header;
+    ZN_TRY(begin(p, err));
     zn_engine_run(p->e, p->n_workers, work, p);
     if (p->turns.failed) {
         if (err) *err = p->turns.error;
@@ -180,12 +232,24 @@ static zipnn_status run(struct pack *p, zipnn_stats *stats, zipnn_error *err) {
     return write_index(p, stats, err);
 }
 
-zipnn_status zn_engine_pack(struct zn_engine *e, const struct zn_plan *plan, struct zn_input *in,
-                            const struct zn_output *out, zipnn_stats *stats, zipnn_error *err) {
-    struct pack p = {.e = e, .in = in, .out = out, .n_workers = zn_engine_crew(e, in->length)};
-    ZN_TRY(zn_engine_prepare(e, ZN_CUT_MAX, ZN_USE_BOTH, err));
+static zipnn_status prepare(struct zn_engine *e, const struct zn_relations *relations, zipnn_error *err) {
+    uint32_t max_chunk = ZN_CUT_MAX;
+    unsigned levels = relations ? 1 : 0;
+    for (unsigned i = 0; relations && i < relations->n_bases; i++) {
+        max_chunk = ZN_MAX(max_chunk, relations->bases[i]->max_chunk);
+        levels = ZN_MAX(levels, relations->bases[i]->levels + 1);
+    }
+    ZN_TRY(zn_engine_prepare(e, max_chunk, ZN_USE_BOTH, err));
+    return zn_engine_prepare_levels(e, levels, err);
+}
+
+zipnn_status zn_engine_pack(struct zn_engine *e, const struct zn_plan *plan, const struct zn_relations *relations,
+                            struct zn_input *in, const struct zn_output *out, zipnn_stats *stats, zipnn_error *err) {
+    if (relations && relations->links.n == 0) relations = NULL;
+    struct pack p = {.e = e, .in = in, .out = out, .relations = relations, .n_workers = zn_engine_crew(e, in->length)};
+    ZN_TRY(prepare(e, relations, err));
     ZN_TRY(zn_turns_init(&p.turns, err));
-    zn_cutter_init(&p.cutter, plan);
+    zn_cutter_init_linked(&p.cutter, plan, relations ? &relations->links : NULL);
     zipnn_status status = zn_digest_begin(&p.digest, e->k, e->sha256, err);
     if (status == ZIPNN_OK) status = run(&p, stats, err);
     zn_digest_end(&p.digest);

@@ -2,7 +2,7 @@
 
 struct scan {
     struct zn_engine *e;
-    const struct zn_input *in;
+    const struct zn_origin *of;
     const struct zn_place *places;
     uint64_t n, next; /* `next` under the claim lock */
     zn_scan_fn *visit;
@@ -14,8 +14,8 @@ static zipnn_status decode(const struct scan *s, struct zn_worker *w, const stru
                            zipnn_error *err) {
     const uint8_t *frame;
     if (place->at == ZN_NOWHERE) return zn_fail(err, ZIPNN_E_CORRUPT, ZN_NOWHERE, "not found in the archive");
-    ZN_TRY(zn_input_at(s->in, place->at, (size_t)zn_frame_size(&place->frame), room, &frame, err));
-    return zn_frame_decode(s->e, w, frame, place, w->orig, ZN_STORE_CACHED, (struct zn_ahead){0}, err);
+    ZN_TRY(zn_input_at(&s->of->in, place->at, (size_t)zn_frame_size(&place->frame), room, &frame, err));
+    return zn_frame_decode(s->e, w, s->of, frame, place, w->orig, ZN_STORE_CACHED, (struct zn_ahead){0}, err);
 }
 
 /* Frames that hold no chunk may be larger than a worker's room. */
@@ -59,9 +59,9 @@ static void work(void *arg, size_t worker) {
     }
 }
 
-zipnn_status zn_engine_scan(struct zn_engine *e, const struct zn_input *in, const struct zn_place *places, uint64_t n,
+zipnn_status zn_engine_scan(struct zn_engine *e, const struct zn_origin *of, const struct zn_place *places, uint64_t n,
                             zn_scan_fn *visit, void *user, zipnn_error *err) {
-    struct scan s = {.e = e, .in = in, .places = places, .n = n, .visit = visit, .user = user};
+    struct scan s = {.e = e, .of = of, .places = places, .n = n, .visit = visit, .user = user};
     if (n == 0) return ZIPNN_OK;
     ZN_TRY(zn_turns_init(&s.turns, err));
     const struct zn_place *last = &places[n - 1];

@@ -2,7 +2,7 @@
 #ifndef ZN_ENGINE_SCAN_H
 #define ZN_ENGINE_SCAN_H
 
-#include "engine/engine.h"
+#include "engine/origin.h"
 
 /* A frame as it was found. */
 struct zn_scanned {
@@ -14,9 +14,10 @@ struct zn_scanned {
 /* Called for every place in order, by one thread at a time; another status than ZIPNN_OK ends the scan. */
 typedef zipnn_status zn_scan_fn(void *user, const struct zn_scanned *scanned, zipnn_error *err);
 
-/* Reads, verifies and decodes the frames at `places`, which were held against the limits. The engine must be prepared
- * for their chunks. A place at ZN_NOWHERE is lost. Fails for lack of memory and when `visit` does. */
-zipnn_status zn_engine_scan(struct zn_engine *e, const struct zn_input *in, const struct zn_place *places, uint64_t n,
+/* Reads, verifies and decodes the frames of an archive at `places`, which were held against the limits. The engine must
+ * be prepared for their chunks and for what they refer to. A place at ZN_NOWHERE is lost. Fails for lack of memory and
+ * when `visit` does. */
+zipnn_status zn_engine_scan(struct zn_engine *e, const struct zn_origin *of, const struct zn_place *places, uint64_t n,
                             zn_scan_fn *visit, void *user, zipnn_error *err);
 
 #endif

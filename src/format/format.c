@@ -9,7 +9,7 @@ void zn_header_write(uint8_t *out, const struct zn_header *header, zn_hash_fn *h
     struct zn_out o = zn_out_of(out, ZN_HEADER_LEN);
     zn_out_bytes(&o, magic, sizeof magic);
     zn_out_u16(&o, ZN_FORMAT_VERSION);
-    zn_out_u8(&o, 0);
+    zn_out_u8(&o, header->flags);
     zn_out_u8(&o, header->level);
     zn_out_u32(&o, header->max_chunk);
     zn_out_u64(&o, hash(out, HEADER_CHECKED));
@@ -25,7 +25,7 @@ zipnn_status zn_header_read(const uint8_t *in, size_t len, struct zn_header *hea
 
     struct zn_cur c = zn_cur_of(in + sizeof magic, ZN_HEADER_LEN - sizeof magic);
     uint16_t version = zn_cur_u16(&c);
-    uint8_t flags = zn_cur_u8(&c);
+    header->flags = zn_cur_u8(&c);
     header->level = zn_cur_u8(&c);
     header->max_chunk = zn_cur_u32(&c);
     bool intact = zn_cur_u64(&c) == hash(in, HEADER_CHECKED);
@@ -34,8 +34,8 @@ zipnn_status zn_header_read(const uint8_t *in, size_t len, struct zn_header *hea
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, 8, "archive format version %u; this library reads version %d", version,
                        ZN_FORMAT_VERSION);
     if (!intact) return zn_fail(err, ZIPNN_E_CORRUPT, 16, "archive header is damaged: its checksum does not match");
-    if (flags != 0)
-        return zn_fail(err, ZIPNN_E_UNSUPPORTED, 10, "archive header flags 0x%02x are not supported", flags);
+    if (header->flags & ~(ZN_FLAG_SELF | ZN_FLAG_BASES))
+        return zn_fail(err, ZIPNN_E_UNSUPPORTED, 10, "archive header flags 0x%02x are not supported", header->flags);
     if (header->max_chunk == 0 || header->max_chunk > ZN_MAX_CHUNK)
         return zn_fail(err, ZIPNN_E_LIMIT, 12, "archive allows chunks of %u bytes, 1 to %d are legal",
                        header->max_chunk, ZN_MAX_CHUNK);

@@ -24,7 +24,19 @@ enum {
     ZN_MAX_RECORD = 1024
 };
 
-enum zn_kind { ZN_KIND_CHUNK = 1, ZN_KIND_INDEX = 2, ZN_KIND_ANCILLARY = 128 };
+enum zn_kind {
+    ZN_KIND_CHUNK = 1,
+    ZN_KIND_INDEX = 2,
+    ZN_KIND_REFERENCE = 3, /* a chunk that repeats or resembles other bytes: reference.h */
+    ZN_KIND_BASES = 4,     /* table of the other originals that chunks refer to */
+    ZN_KIND_ANCILLARY = 128
+};
+
+/* Of the header. */
+enum {
+    ZN_FLAG_SELF = 2, /* chunks may refer to this archive's own original: restoring takes random access */
+    ZN_FLAG_BASES = 4 /* chunks may refer to bases: the first frame is their table */
+};
 
 enum zn_layout {
     ZN_LAYOUT_8,
@@ -48,6 +60,7 @@ typedef uint64_t zn_hash_fn(const void *data, size_t len);
 struct zn_header {
     uint8_t level;
     uint32_t max_chunk;
+    uint8_t flags; /* ZN_FLAG_* */
 };
 
 /* Writes ZN_HEADER_LEN bytes. */

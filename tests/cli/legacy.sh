@@ -77,7 +77,6 @@ says "too early"
 expect 2 zipnn --format zip raw
 expect 2 zipnn -d --format zipnn raw.znn
 expect 2 zipnn --rm --format zipnn raw
-expect 2 zipnn --base base raw
 expect 2 zipnn --dtype fp7 raw
 expect 0 zipnn --dtype bfloat16 raw -o typed
 expect 0 zipnn -t --json raw.znn

@@ -5,23 +5,28 @@ import pathlib
 import sys
 
 from native import xxh3_128
-from zipnn_reference import Corrupt, Unsupported, restore
+from zipnn_reference import Corrupt, NoBase, Unsupported, restore
 
 
-def answer(archive):
+def answer(archive, bases):
     try:
-        original = restore(archive)
+        original = restore(archive, bases)
     except Corrupt as error:
         return "corrupt", str(error)
     except Unsupported as error:
         return "unsupported", str(error)
+    except NoBase as error:
+        return "base", str(error)
     return f"ok {len(original)} {xxh3_128(original).hex()}", ""
 
 
 def failures(folder):
     for line in (folder / "list.txt").read_text().splitlines():
-        name, expected = line.split(maxsplit=1)
-        found, why = answer((folder / name).read_bytes())
+        name, expected, *known = line.split()
+        bases = [(folder / base).read_bytes() for base in known[2:]]
+        if expected == "ok":
+            expected = " ".join([expected, *known[:2]])
+        found, why = answer((folder / name).read_bytes(), bases)
         if found != expected and not (why and expected in ("unread", "digest", "sha256")):
             yield f"{name}: expected {expected}, found {found} {why}"
 

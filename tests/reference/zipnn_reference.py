@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """A second decoder of zipnn archives, written from doc/format.md alone.
 
-    zipnn_reference.py ARCHIVE ORIGINAL
+    zipnn_reference.py ARCHIVE ORIGINAL [BASE...]
 
 It demands everything that the specification demands, and prefers being read to being fast. Exit status: 0 restored,
-1 corrupt, 2 unsupported, 77 XXH3 or zstd is not installed.
+1 corrupt, 2 unsupported, 3 a base is missing, 77 XXH3 or zstd is not installed.
 """
 
 import hashlib
+import pathlib
 import struct
 import sys
 
@@ -18,7 +19,9 @@ END_MAGIC = bytes.fromhex("5A4E4E454E440A8F")
 MAX_CHUNK = 4194304
 CHUNK_GROWTH = 256
 MAX_ANCILLARY = 16777216
-CHUNK, INDEX, FIRST_ANCILLARY = 1, 2, 128
+CHUNK, INDEX, REFERENCE, BASES, FIRST_ANCILLARY = 1, 2, 3, 4, 128
+SELF_FLAG, BASES_FLAG = 2, 4
+MAX_BASES, MAX_TOUCHED = 64, 16
 RAW, CONSTANT, R16, ZSTD, NIBBLES = range(5)
 R16C, BITS = 5, 7
 KNOWN = (RAW, CONSTANT, R16, ZSTD, NIBBLES, R16C, BITS)
@@ -37,6 +40,10 @@ class Corrupt(Exception):
 
 
 class Unsupported(Exception):
+    pass
+
+
+class NoBase(Exception):
     pass
 
 
@@ -295,9 +302,9 @@ def read_header(r):
     version, flags, _level, max_chunk = (header.uint(n) for n in (2, 1, 1, 4))
     support(version == 1, f"version {version}")
     demand(header.uint(8) == xxh3_64(header.data[:16]), "header check")
-    support(flags == 0, f"flags {flags}")
+    support(flags & ~(SELF_FLAG | BASES_FLAG) == 0, f"flags {flags}")
     demand(1 <= max_chunk <= MAX_CHUNK, f"max_chunk {max_chunk}")
-    return max_chunk
+    return max_chunk, flags
 
 
 def read_frame(r, max_chunk):
@@ -307,8 +314,8 @@ def read_frame(r, max_chunk):
     body = r.take(body_len)
     demand(check == xxh3_64(struct.pack("<II", body_len, orig_len) + body), "frame check")
     kind = body[0]
-    support(kind in (CHUNK, INDEX) or kind >= FIRST_ANCILLARY, f"frame kind {kind}")
-    if kind == CHUNK:
+    support(kind in (CHUNK, INDEX, REFERENCE, BASES) or kind >= FIRST_ANCILLARY, f"frame kind {kind}")
+    if kind in (CHUNK, REFERENCE):
         demand(1 <= orig_len <= max_chunk and body_len <= orig_len + CHUNK_GROWTH, "size of a chunk")
     else:
         demand(orig_len == 0, f"{orig_len} original bytes in a frame of kind {kind}")
@@ -330,39 +337,106 @@ def check_index(body, entries, original):
         demand((r.uint(4), r.uint(4), r.uint(8)) == entry, "an entry differs from its frame")
 
 
-def restore(archive):
+# ---- section 9: references -------------------------------------------------------------------------------------------
+
+
+def read_bases(body, known):
+    """The bases of the table, each from `known`, the originals at hand, or None."""
+    r = Reader(body)
+    _, n, reserved = r.uint(1), r.uint(1), r.uint(2)
+    support(reserved == 0, "flags of a table of bases")
+    demand(1 <= n <= MAX_BASES, f"{n} bases")
+    bases = []
+    for _ in range(n):
+        xxh3, length, reserved = r.take(16), r.uint(8), r.uint(1)
+        r.take(r.uint(1))
+        support(reserved == 0, "kind of a base")
+        bases.append(next((base for base in known if len(base) == length and xxh3_128(base) == xxh3), None))
+    demand(r.left() == 0, "bytes follow the table of bases")
+    return bases
+
+
+class Chunks:
+    """The chunks of an archive, decoded when they are asked for."""
+
+    def __init__(self, flags):
+        self.flags, self.frames, self.bases = flags, [], []  # frames: offset in the original, kind, body, orig_len
+
+    def add(self, kind, body, orig_len):
+        off = sum(self.frames[-1][i] for i in (0, 3)) if self.frames else 0
+        self.frames.append((off, kind, body, orig_len))
+
+    def decode(self, frame, referred=False):
+        _, kind, body, orig_len = frame
+        return decode_chunk(body, orig_len) if kind == CHUNK else self.follow(body, orig_len, referred)
+
+    def follow(self, body, orig_len, referred):
+        r = Reader(body)
+        _, method, source, reserved, length, off, ref_check, orig_check = (r.uint(n) for n in (1, 1, 1, 1, 4, 8, 8, 8))
+        support(method == 0 and reserved == 0, f"method {method} of reference")
+        support(length == orig_len, f"{length} bytes referred to by {orig_len}")
+        demand(r.left() == 0 and ref_check == orig_check, "copy that is none")
+        if source == 0:
+            demand(self.flags & SELF_FLAG, "reference to itself")
+            demand(not referred, "reference to a chunk with a reference")
+            found = self.own(off, off + length)
+        else:
+            demand(self.flags & BASES_FLAG and source <= len(self.bases), f"base {source}")
+            base = self.bases[source - 1]
+            if base is None:
+                raise NoBase(f"base {source}")
+            found = base[off : off + length]
+        demand(len(found) == length, "reference to bytes that are not there")
+        demand(xxh3_64(found) == ref_check, "check of the bytes referred to")
+        return found
+
+    def own(self, start, end):
+        touched = [frame for frame in self.frames if frame[0] < end and frame[0] + frame[3] > start]
+        demand(1 <= len(touched) <= MAX_TOUCHED, f"reference to {len(touched)} chunks")
+        first = touched[0][0]
+        return b"".join(self.decode(frame, True) for frame in touched)[start - first : end - first]
+
+
+def restore(archive, known=()):
+    """The original; `known` are originals that may be bases."""
     r = Reader(archive)
-    max_chunk = read_header(r)
-    entries, original = [], []
+    max_chunk, flags = read_header(r)
+    entries, chunks = [], Chunks(flags)
     while True:
         start = r.at
         kind, body, entry = read_frame(r, max_chunk)
         if kind == INDEX:
             break
+        demand((kind == BASES) == (not entries and flags & BASES_FLAG != 0), "place of the table of bases")
         entries.append(entry)
-        if kind == CHUNK:
-            original.append(decode_chunk(body, entry[1]))
+        if kind in (CHUNK, REFERENCE):
+            chunks.add(kind, body, entry[1])
+        if kind == BASES:
+            chunks.bases = read_bases(body, known)
     index_len = r.at - start
     demand(r.uint(8) == index_len, "trailer names another index length")
     demand(r.take(8) == END_MAGIC and r.left() == 0, "end of the archive")
-    original = b"".join(original)
+    demand(entries or not flags & BASES_FLAG, "no table of bases")
+    original = b"".join(chunks.decode(frame) for frame in chunks.frames)
     check_index(body, entries, original)
     return original
 
 
 def main():
-    if len(sys.argv) != 3:
+    if len(sys.argv) < 3:
         sys.exit(__doc__)
-    with open(sys.argv[1], "rb") as file:
-        archive = file.read()
+    archive, *bases = (pathlib.Path(path).read_bytes() for path in (sys.argv[1], *sys.argv[3:]))
     try:
-        original = restore(archive)
+        original = restore(archive, bases)
     except Corrupt as error:
         print(f"corrupt: {error}", file=sys.stderr)
         return 1
     except Unsupported as error:
         print(f"unsupported: {error}", file=sys.stderr)
         return 2
+    except NoBase as error:
+        print(f"not given: {error}", file=sys.stderr)
+        return 3
     with open(sys.argv[2], "wb") as file:
         file.write(original)
     return 0

@@ -71,10 +71,10 @@ static zipnn_status by_range(zipnn_ctx *ctx, const uint8_t *archive, size_t len,
 }
 
 const struct zt_way zt_ways[ZT_N_WAYS] = {
-    {"decompress", by_memory, true, false, false},
-    {"unpack, pipe", by_pipe, true, true, false},
-    {"unpack, file to pipe", by_file_to_pipe, true, true, true},
-    {"unpack, file", by_file, true, true, true},
-    {"test", by_test, true, true, false},
-    {"archive_read", by_range, false, false, false},
+    {"decompress", by_memory, true, false, false, false},
+    {"unpack, pipe", by_pipe, true, true, false, true},
+    {"unpack, file to pipe", by_file_to_pipe, true, true, true, false},
+    {"unpack, file", by_file, true, true, true, false},
+    {"test", by_test, true, true, false, true},
+    {"archive_read", by_range, false, false, false, false},
 };

@@ -17,6 +17,7 @@ struct zt_way {
     bool all_frames; /* reads every frame, also those without original bytes */
     bool xxh3;       /* compares the XXH3-128 of the whole original */
     bool sha256;     /* and the SHA-256 */
+    bool pipe;       /* reads the archive from a pipe */
 };
 
 enum { ZT_N_WAYS = 6 };

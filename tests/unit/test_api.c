@@ -40,7 +40,8 @@ static void names_and_numbers(void **state) {
     assert_string_equal(zipnn_version(), version);
     assert_string_equal(zipnn_status_name(ZIPNN_E_CORRUPT), "corrupt");
     assert_string_equal(zipnn_status_name(ZIPNN_E_CANCELLED), "cancelled");
-    assert_string_equal(zipnn_status_name((zipnn_status)12), "unknown");
+    assert_string_equal(zipnn_status_name(ZIPNN_E_BASE), "base");
+    assert_string_equal(zipnn_status_name((zipnn_status)13), "unknown");
     assert_string_equal(zipnn_status_name((zipnn_status)-1), "unknown");
     assert_string_equal(zipnn_dtype_name(ZIPNN_BF16), "BF16");
     assert_string_equal(zipnn_dtype_name((zipnn_dtype)1000), "?");

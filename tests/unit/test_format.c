@@ -15,14 +15,14 @@ static uint64_t sum(const void *data, size_t len) {
 
 static void header_is_24_known_bytes(void **state) {
     (void)state;
-    static const uint8_t expected[16] = {0x8F, 'Z', 'N', 'N', '\r', '\n', 0x1A, '\n', 1, 0, 0, 7, 0x56, 0x34, 0x12, 0};
+    static const uint8_t expected[16] = {0x8F, 'Z', 'N', 'N', '\r', '\n', 0x1A, '\n', 1, 0, 6, 7, 0x56, 0x34, 0x12, 0};
     uint8_t bytes[ZN_HEADER_LEN];
     struct zn_header header;
-    zn_header_write(bytes, &(struct zn_header){7, 0x123456}, sum);
+    zn_header_write(bytes, &(struct zn_header){7, 0x123456, 6}, sum);
     assert_memory_equal(bytes, expected, sizeof expected);
     assert_true(zn_get_u64(bytes + 16) == sum(bytes, 16));
     assert_int_equal(zn_header_read(bytes, sizeof bytes, &header, sum, NULL), ZIPNN_OK);
-    assert_true(header.level == 7 && header.max_chunk == 0x123456);
+    assert_true(header.level == 7 && header.max_chunk == 0x123456 && header.flags == 6);
 }
 
 static void header_faults_have_their_status_and_place(void **state) {
@@ -47,7 +47,7 @@ static void header_faults_have_their_status_and_place(void **state) {
         uint8_t bytes[ZN_HEADER_LEN], value[4];
         struct zn_header header;
         zipnn_error err = {ZIPNN_OK, 0, ""};
-        zn_header_write(bytes, &(struct zn_header){3, 1 << 20}, sum);
+        zn_header_write(bytes, &(struct zn_header){3, 1 << 20, 0}, sum);
         zn_put_u32(value, table[i].value);
         memcpy(bytes + table[i].at, value, table[i].width);
         if (table[i].sealed) zn_put_u64(bytes + 16, sum(bytes, 16));
@@ -60,7 +60,7 @@ static void short_headers_are_truncated_or_foreign(void **state) {
     (void)state;
     uint8_t bytes[ZN_HEADER_LEN];
     struct zn_header header;
-    zn_header_write(bytes, &(struct zn_header){3, 1 << 20}, sum);
+    zn_header_write(bytes, &(struct zn_header){3, 1 << 20, 0}, sum);
     for (size_t len = 0; len < sizeof bytes; len++) {
         uint8_t *copy = malloc(len ? len : 1);
         assert_non_null(copy);

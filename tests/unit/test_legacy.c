@@ -323,7 +323,7 @@ static void flipped_bits_do_no_harm(void **state) {
             size_t got = 0;
             r.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
             const zipnn_status status = restore(ctx, r.bytes, r.len, out, &got, NULL);
-            assert_true(status <= ZIPNN_E_CANCELLED && got <= CAP);
+            assert_true(status <= ZIPNN_E_BASE && got <= CAP);
             r.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
         }
     }

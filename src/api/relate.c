@@ -1,0 +1,101 @@
+#include "api/relate.h"
+
+#include "api/archive.h"
+
+/* ---- models that can be read */
+
+static zipnn_status read_input(void *user, uint64_t off, size_t len, uint8_t *dst, zipnn_error *err) {
+    const uint8_t *bytes;
+    ZN_TRY(zn_input_at(user, off, len, dst, &bytes, err));
+    if (bytes != dst) memcpy(dst, bytes, len);
+    return ZIPNN_OK;
+}
+
+static zipnn_status read_archive(void *user, uint64_t off, size_t len, uint8_t *dst, zipnn_error *err) {
+    return zipnn_archive_read(user, off, len, dst, err);
+}
+
+static struct zn_model model_of_input(const struct zn_plan *plan, struct zn_input *in) {
+    return (struct zn_model){plan, in->length, read_input, in};
+}
+
+static struct zn_model model_of_archive(zipnn_archive *a) {
+    return (struct zn_model){&a->plan, a->toc.index.original, read_archive, a};
+}
+
+/* ---- bases */
+
+/* Holds the input's tensors against those of base i. */
+static zipnn_status match_base(zipnn_ctx *ctx, size_t i, struct zn_matches *matches, zipnn_error *err) {
+    struct zn_base *base = &ctx->engine.bases.base[i];
+    const uint8_t source = (uint8_t)(i + 1);
+    struct zn_plan plan;
+    uint8_t *head;
+    ZN_TRY(zn_base_open(&ctx->engine, i, err));
+    if (base->places) {
+        zipnn_archive *a;
+        ZN_TRY(zipnn_archive_open(ctx, &base->in.source, &a, err));
+        const struct zn_model model = model_of_archive(a);
+        const zipnn_status status = zn_matches_add(matches, &model, source, err);
+        zipnn_archive_close(a);
+        return status;
+    }
+    ZN_TRY(zn_plan_input(ctx, &base->in, &plan, &head, err));
+    const struct zn_model model = model_of_input(&plan, &base->in);
+    const zipnn_status status = zn_matches_add(matches, &model, source, err);
+    zn_plan_free(&plan);
+    return status;
+}
+
+static zipnn_status match_bases(zipnn_ctx *ctx, const struct zn_model *model, struct zn_links *links,
+                                zipnn_error *err) {
+    struct zn_matches matches;
+    if (ctx->n_direct > ZN_MAX_BASES)
+        return zn_fail(err, ZIPNN_E_LIMIT, ZN_NOWHERE, "%zu bases, %d are allowed for compressing", ctx->n_direct,
+                       ZN_MAX_BASES);
+    ZN_TRY(zn_matches_begin(&ctx->engine.alloc, model, &matches, err));
+    zipnn_status status = ZIPNN_OK;
+    for (size_t i = 0; status == ZIPNN_OK && i < ctx->n_direct; i++) status = match_base(ctx, i, &matches, err);
+    if (status == ZIPNN_OK) status = zn_matches_link(&matches, links, err);
+    zn_matches_end(&matches);
+    return status;
+}
+
+/* Numbers the bases that links lead to, in the order they were given, and identifies them. */
+static zipnn_status number_bases(zipnn_ctx *ctx, struct zn_relations *r, zipnn_error *err) {
+    uint8_t number[ZN_MAX_BASES + 1] = {0};
+    for (size_t i = 0; i < r->links.n; i++) number[r->links.link[i].source] = 1;
+    for (size_t i = 0; i < ctx->n_direct; i++) {
+        if (!number[i + 1]) continue;
+        if (!r->records) r->records = zn_alloc(&ctx->engine.alloc, ZN_MAX_BASES * sizeof *r->records);
+        if (!r->records) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a table of bases");
+        ZN_TRY(zn_base_identify(&ctx->engine, i, &r->records[r->n_bases], err));
+        r->bases[r->n_bases++] = &ctx->engine.bases.base[i].origin;
+        number[i + 1] = (uint8_t)r->n_bases;
+    }
+    number[ZN_SOURCE_SELF] = ZN_SOURCE_SELF;
+    for (size_t i = 0; i < r->links.n; i++) r->links.link[i].source = number[r->links.link[i].source];
+    return ZIPNN_OK;
+}
+
+zipnn_status zn_relate(zipnn_ctx *ctx, const struct zn_plan *plan, const struct zn_input *in,
+                       struct zn_relations *relations, zipnn_error *err) {
+    *relations = (struct zn_relations){.n_bases = 0};
+    zn_links_init(&relations->links, &ctx->engine.alloc);
+    if (!zn_input_is_random(in)) {
+        if (ctx->engine.bases.n == 0) return ZIPNN_OK;
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "what is held against a base must be a file, not a pipe");
+    }
+    struct zn_input same = *in;
+    const struct zn_model model = model_of_input(plan, &same);
+    if (ctx->repeats == ZIPNN_REPEATS_DEFAULT)
+        ZN_TRY(zn_relate_repeats(&ctx->engine, plan, in, &relations->links, err));
+    if (ctx->engine.bases.n) ZN_TRY(match_bases(ctx, &model, &relations->links, err));
+    zn_links_finish(&relations->links);
+    return number_bases(ctx, relations, err);
+}
+
+void zn_relations_free(zipnn_ctx *ctx, struct zn_relations *relations) {
+    zn_links_free(&relations->links);
+    zn_free(&ctx->engine.alloc, relations->records);
+}

@@ -1,0 +1,57 @@
+#include "engine/refer.h"
+
+#include "chunk/delta.h"
+
+/* The bytes that the chunk is like, or NULL where there are none. */
+static zipnn_status fetch(const struct zn_engine *e, struct zn_worker *w, const struct zn_relations *relations,
+                          const struct zn_input *in, const struct zn_likely *chunk, const struct zn_reference *ref,
+                          const uint8_t **bytes, zipnn_error *err) {
+    const struct zn_link *link = chunk->link;
+    const bool self = link->source == ZN_SOURCE_SELF;
+    const struct zn_origin *base = self ? NULL : relations->bases[link->source - 1];
+    const uint64_t length = self ? in->length : base->length;
+    *bytes = NULL;
+    const uint64_t into = chunk->off - link->off;
+    if (into > link->len || chunk->len > link->len - into) return ZIPNN_OK;
+    if (ref->off > length || ref->len > length - ref->off) return ZIPNN_OK;
+    uint8_t *dst = w->levels[0].bytes;
+    if (self) return zn_input_at(in, ref->off, ref->len, dst, bytes, err);
+    w->spent = 0;
+    return zn_origin_read(e, w, &(struct zn_scope){base, 0, false}, ref->off, ref->len, dst, bytes, err);
+}
+
+/* The payload, held against the bytes unless the caller wants none of that: its length, 0 when it is no gain. */
+static uint32_t encode_delta(const struct zn_engine *e, struct zn_worker *w, const struct zn_likely *chunk,
+                             const uint8_t *ref, uint8_t *payload) {
+    const struct zn_chunk_hint hint = {chunk->dtype, chunk->head, {0}};
+    if (chunk->link->likeness == ZN_LINK_EQUAL) return 0;
+    const uint32_t len = zn_delta_encode(&w->coder, &e->effort, hint, chunk->bytes, ref, chunk->len, payload);
+    if (len == 0 || e->verify != ZIPNN_VERIFY_DEFAULT) return len;
+    const struct zn_chunk_body body = {payload, len, chunk->off, {0}};
+    const zipnn_status status = zn_delta_decode(&w->coder, &body, ref, w->check, chunk->len, ZN_STORE_CACHED, NULL);
+    return status == ZIPNN_OK && memcmp(w->check, chunk->bytes, chunk->len) == 0 ? len : 0;
+}
+
+zipnn_status zn_refer(const struct zn_engine *e, struct zn_worker *w, const struct zn_relations *relations,
+                      const struct zn_input *in, const struct zn_likely *chunk, uint8_t *body, uint32_t *body_len,
+                      zipnn_error *err) {
+    const struct zn_link *link = chunk->link;
+    struct zn_reference ref = {.method = ZN_METHOD_COPY,
+                               .source = link->source,
+                               .len = chunk->len,
+                               .off = link->ref_off + (chunk->off - link->off)};
+    const uint8_t *bytes;
+    *body_len = 0;
+    ZN_TRY(fetch(e, w, relations, in, chunk, &ref, &bytes, err));
+    if (!bytes) return ZIPNN_OK;
+    ref.ref_check = ref.orig_check = e->k->xxh3_64(bytes, ref.len);
+    *body_len = ZN_REFERENCE_LEN;
+    if (memcmp(bytes, chunk->bytes, chunk->len) != 0) {
+        const uint32_t len = encode_delta(e, w, chunk, bytes, body + ZN_REFERENCE_LEN);
+        ref.method = ZN_METHOD_DELTA;
+        ref.orig_check = e->k->xxh3_64(chunk->bytes, chunk->len);
+        *body_len = len ? ZN_REFERENCE_LEN + len : 0;
+    }
+    if (*body_len) zn_reference_write(body, &ref);
+    return ZIPNN_OK;
+}

@@ -1,0 +1,357 @@
+/* Chunks that refer to others: repeated tensors are stored once, differences from bases restore with the bases they
+ * were made against and with no other. */
+#include <stdio.h>
+
+#include "base/bytes.h"
+#include "support/restore.h"
+#include "support/samples.h"
+#include "support/streams.h"
+#include "support/unit.h"
+
+enum { MAX_TENSORS = 16, MAX_FILE = 6 << 20 };
+
+/* A safetensors file in the making. */
+struct model {
+    uint8_t *data;
+    size_t len;
+    struct part {
+        const char *name, *dtype;
+        enum zt_sample kind;
+        uint64_t seed;
+        size_t len;
+        unsigned changed; /* of 1000 words this many are moved by a few units in the last place */
+    } part[MAX_TENSORS];
+    unsigned n;
+};
+
+static void nudge(uint8_t *words, size_t len, unsigned changed) {
+    uint64_t random = 77;
+    for (size_t i = 0; changed && i + 2 <= len; i += 2) {
+        const uint64_t r = zt_random(&random);
+        if (r % 1000 < changed) zn_put_u16(words + i, (uint16_t)(zn_get_u16(words + i) + (r >> 32) % 3 - 1));
+    }
+}
+
+static void build(struct model *m) {
+    char *json = (char *)m->data + 8;
+    size_t n = 0, at = 0;
+    for (unsigned i = 0; i < m->n; i++) {
+        const struct part *p = &m->part[i];
+        n += (size_t)sprintf(json + n, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[%zu],\"data_offsets\":[%zu,%zu]}",
+                             i ? "," : "{", p->name, p->dtype, p->len / 2, at, at + p->len);
+        at += p->len;
+    }
+    json[n++] = '}';
+    zn_put_u64(m->data, n);
+    at = 8 + n;
+    for (unsigned i = 0; i < m->n; i++) {
+        zt_sample(m->part[i].kind, m->part[i].seed, m->data + at, m->part[i].len);
+        nudge(m->data + at, m->part[i].len, m->part[i].changed);
+        at += m->part[i].len;
+    }
+    assert_true(at <= MAX_FILE);
+    m->len = at;
+}
+
+static void add(struct model *m, const char *name, uint64_t seed, size_t len, unsigned changed) {
+    m->part[m->n++] = (struct part){name, "BF16", ZT_BF16, seed, len, changed};
+}
+
+static struct model new_model(void) {
+    struct model m = {.data = malloc(MAX_FILE)};
+    assert_non_null(m.data);
+    return m;
+}
+
+/* What is packed, and what a context needs to know for it. */
+struct packing {
+    uint8_t *archive, *restored;
+    size_t len;
+};
+
+static struct packing new_packing(void) {
+    struct packing p = {malloc(MAX_FILE), malloc(MAX_FILE), 0};
+    assert_true(p.archive && p.restored);
+    return p;
+}
+
+static void free_packing(struct packing *p) {
+    free(p->archive);
+    free(p->restored);
+}
+
+static void pack(struct packing *p, zipnn_options options, const uint8_t *data, size_t len) {
+    zipnn_ctx *ctx;
+    zipnn_error err;
+    options.size = sizeof options;
+    assert_int_equal(zipnn_create(&options, &ctx, NULL), ZIPNN_OK);
+    if (zipnn_compress(ctx, data, len, p->archive, MAX_FILE, &p->len, &err) != ZIPNN_OK) fail_msg("%s", err.message);
+    zipnn_destroy(ctx);
+}
+
+/* By every way and with one and three threads. */
+static void expect(struct packing *p, zipnn_options options, const uint8_t *data, size_t len, zipnn_status expected) {
+    enum { FLAGS_AT = 10, REFERS_TO_ITSELF = 2 };
+    options.size = sizeof options;
+    for (options.threads = 1; options.threads <= 3; options.threads += 2) {
+        zipnn_ctx *ctx;
+        assert_int_equal(zipnn_create(&options, &ctx, NULL), ZIPNN_OK);
+        for (const struct zt_way *way = zt_ways; way < zt_ways + ZT_N_WAYS; way++) {
+            size_t got = 0;
+            zipnn_error err = {ZIPNN_OK, 0, ""};
+            memset(p->restored, 0xEE, len);
+            const zipnn_status status = way->restore(ctx, p->archive, p->len, p->restored, MAX_FILE, &got, &err);
+            const bool refused = way->pipe && p->archive[FLAGS_AT] & REFERS_TO_ITSELF;
+            if (status != (refused ? ZIPNN_E_UNSUPPORTED : expected))
+                fail_msg("%s: flags %u, %s, %s", way->name, p->archive[FLAGS_AT], zipnn_status_name(status),
+                         err.message);
+            if (status == ZIPNN_OK) assert_true(got == len && memcmp(p->restored, data, len) == 0);
+        }
+        zipnn_destroy(ctx);
+    }
+}
+
+static void repeated_tensors_are_stored_once(void **state) {
+    (void)state;
+    struct model m = new_model();
+    add(&m, "a", 1, 700000, 0);
+    add(&m, "b", 2, 200002, 0);
+    add(&m, "a.again", 1, 700000, 0);
+    add(&m, "c", 3, 16384, 0);
+    add(&m, "c.again", 3, 16384, 0);
+    add(&m, "b.nearly", 2, 200002, 1);
+    add(&m, "b.again", 2, 200002, 0);
+    add(&m, "a.once.more", 1, 700000, 0);
+    m.part[m.n++] = (struct part){"zeros", "BF16", ZT_ZERO, 0, 100000, 0};
+    m.part[m.n++] = (struct part){"zeros.again", "BF16", ZT_ZERO, 0, 100000, 0};
+    build(&m);
+    struct packing once = new_packing(), each = new_packing();
+    pack(&once, (zipnn_options){0}, m.data, m.len);
+    pack(&each, (zipnn_options){.repeats = ZIPNN_REPEATS_OFF}, m.data, m.len);
+    expect(&once, (zipnn_options){0}, m.data, m.len, ZIPNN_OK);
+    expect(&each, (zipnn_options){0}, m.data, m.len, ZIPNN_OK);
+    assert_true(once.archive[10] == 2 && each.archive[10] == 0);
+    const size_t tensors = 2 * 700000 + 200002 + 16384;
+    assert_true(once.len + tensors / 100 * 60 < each.len);
+    struct packing threads = new_packing();
+    pack(&threads, (zipnn_options){.threads = 4}, m.data, m.len);
+    assert_true(threads.len == once.len && memcmp(threads.archive, once.archive, once.len) == 0);
+    free_packing(&threads);
+    free_packing(&once);
+    free_packing(&each);
+    free(m.data);
+}
+
+static void no_repeats_change_nothing(void **state) {
+    (void)state;
+    struct model m = new_model();
+    for (unsigned i = 0; i < 8; i++) add(&m, "abcdefgh" + i, i, 100000, 0);
+    build(&m);
+    struct packing on = new_packing(), off = new_packing();
+    pack(&on, (zipnn_options){0}, m.data, m.len);
+    pack(&off, (zipnn_options){.repeats = ZIPNN_REPEATS_OFF}, m.data, m.len);
+    assert_true(on.len == off.len && memcmp(on.archive, off.archive, on.len) == 0);
+    free_packing(&on);
+    free_packing(&off);
+    free(m.data);
+}
+
+/* ---- bases */
+
+struct lineage {
+    struct model base, other, next;
+    struct packing base_archive, delta;
+    struct zt_input in[3];
+    zipnn_source source[3]; /* base, base as an archive, another model of the same shapes */
+};
+
+/* Renamed, reordered, added, dropped, unchanged and changed tensors. */
+static struct lineage new_lineage(void) {
+    struct lineage l = {new_model(), new_model(), new_model(), new_packing(), new_packing(), {{0}}, {{0}}};
+    add(&l.base, "w1", 1, 600000, 0);
+    add(&l.base, "n1", 2, 600, 0);
+    add(&l.base, "w2", 3, 300000, 0);
+    add(&l.base, "w3", 4, 300000, 0);
+    add(&l.base, "dropped", 5, 50000, 0);
+    add(&l.base, "w4", 6, 70000, 0);
+    l.other = (struct model){.data = l.other.data, .n = l.base.n};
+    memcpy(l.other.part, l.base.part, sizeof l.base.part);
+    for (unsigned i = 0; i < l.other.n; i++) l.other.part[i].seed += 100;
+    add(&l.next, "added", 9, 90000, 0);
+    add(&l.next, "w1", 1, 600000, 30);
+    add(&l.next, "n1", 2, 600, 100);
+    add(&l.next, "renamed", 4, 300000, 200);
+    add(&l.next, "w2", 3, 300000, 0);
+    add(&l.next, "w4", 60, 70000, 0);
+    build(&l.base);
+    build(&l.other);
+    build(&l.next);
+    pack(&l.base_archive, (zipnn_options){0}, l.base.data, l.base.len);
+    return l;
+}
+
+static void open_sources(struct lineage *l) {
+    l->in[0] = (struct zt_input){.data = l->base.data, .len = l->base.len};
+    l->in[1] = (struct zt_input){.data = l->base_archive.archive, .len = l->base_archive.len};
+    l->in[2] = (struct zt_input){.data = l->other.data, .len = l->other.len};
+    for (unsigned i = 0; i < 3; i++) l->source[i] = zt_file(&l->in[i]);
+}
+
+static void free_lineage(struct lineage *l) {
+    free(l->base.data);
+    free(l->other.data);
+    free(l->next.data);
+    free_packing(&l->base_archive);
+    free_packing(&l->delta);
+}
+
+static void differences_restore_with_their_base(void **state) {
+    (void)state;
+    struct lineage l = new_lineage();
+    struct packing alone = new_packing(), same = new_packing();
+    open_sources(&l);
+    const char *const names[] = {"/some/where/base.safetensors"};
+    pack(&alone, (zipnn_options){0}, l.next.data, l.next.len);
+    pack(&l.delta, (zipnn_options){.bases = l.source, .n_bases = 1, .base_names = names}, l.next.data, l.next.len);
+    pack(&same, (zipnn_options){.bases = l.source + 1, .n_bases = 1, .base_names = names, .threads = 3}, l.next.data,
+         l.next.len);
+    assert_true(same.len == l.delta.len && memcmp(same.archive, l.delta.archive, same.len) == 0);
+    assert_true(l.delta.len + 150000 < alone.len); /* w2 alone takes more */
+    for (unsigned first = 0; first < 2; first++)
+        for (unsigned n = 1; n <= 3 - first; n++)
+            expect(&l.delta, (zipnn_options){.bases = l.source + first, .n_bases = n}, l.next.data, l.next.len,
+                   ZIPNN_OK);
+    expect(&l.delta, (zipnn_options){0}, l.next.data, l.next.len, ZIPNN_E_BASE);
+    expect(&l.delta, (zipnn_options){.bases = l.source + 2, .n_bases = 1}, l.next.data, l.next.len, ZIPNN_E_BASE);
+    free_packing(&alone);
+    free_packing(&same);
+    free_lineage(&l);
+}
+
+static void a_test_without_the_base_checks_what_it_can(void **state) {
+    (void)state;
+    struct lineage l = new_lineage();
+    zipnn_stats stats;
+    zipnn_ctx *ctx;
+    open_sources(&l);
+    pack(&l.delta, (zipnn_options){.bases = l.source, .n_bases = 1}, l.next.data, l.next.len);
+    const zipnn_options options = {.size = sizeof options, .threads = 2};
+    assert_int_equal(zipnn_create(&options, &ctx, NULL), ZIPNN_OK);
+    for (unsigned damaged = 0; damaged < 2; damaged++) {
+        struct zt_input in = {.data = l.delta.archive, .len = l.delta.len};
+        const zipnn_source sources[] = {zt_file(&in), zt_pipe(&in)};
+        l.delta.archive[l.delta.len / 2] ^= (uint8_t)damaged;
+        for (unsigned i = 0; i < 2; i++) {
+            in.pos = 0;
+            assert_int_equal(zipnn_test(ctx, &sources[i], &stats, NULL), damaged ? ZIPNN_E_CORRUPT : ZIPNN_OK);
+            if (!damaged) assert_true(stats.n_unchecked > 0);
+        }
+    }
+    zipnn_destroy(ctx);
+    free_lineage(&l);
+}
+
+static void unrelated_bases_are_not_used(void **state) {
+    (void)state;
+    struct lineage l = new_lineage();
+    struct packing alone = new_packing();
+    open_sources(&l);
+    pack(&alone, (zipnn_options){0}, l.next.data, l.next.len);
+    pack(&l.delta, (zipnn_options){.bases = l.source + 2, .n_bases = 1}, l.next.data, l.next.len);
+    assert_true(alone.len == l.delta.len && memcmp(alone.archive, l.delta.archive, alone.len) == 0);
+    free_packing(&alone);
+    free_lineage(&l);
+}
+
+/* A base that changed in one byte is another base; one that is cut short is no base of that length. */
+static void damaged_bases_are_refused(void **state) {
+    (void)state;
+    struct lineage l = new_lineage();
+    open_sources(&l);
+    pack(&l.delta, (zipnn_options){.bases = l.source, .n_bases = 1}, l.next.data, l.next.len);
+    l.base.data[l.base.len - 1] ^= 1;
+    expect(&l.delta, (zipnn_options){.bases = l.source, .n_bases = 1}, l.next.data, l.next.len, ZIPNN_E_BASE);
+    l.base.data[l.base.len - 1] ^= 1;
+    l.source[0].length--;
+    expect(&l.delta, (zipnn_options){.bases = l.source, .n_bases = 1}, l.next.data, l.next.len, ZIPNN_E_BASE);
+    l.base_archive.archive[l.base_archive.len / 2] ^= 1; /* the archive of the base: its chunk's check fails */
+    expect(&l.delta, (zipnn_options){.bases = l.source + 1, .n_bases = 1}, l.next.data, l.next.len, ZIPNN_E_CORRUPT);
+    free_lineage(&l);
+}
+
+/* Step k against step k - 1, down to the first. */
+static void chains_restore_through_all_their_steps(void **state) {
+    (void)state;
+    enum { STEPS = 6 };
+    struct model m[STEPS];
+    struct packing p[STEPS];
+    struct zt_input in[STEPS];
+    zipnn_source source[STEPS];
+    for (unsigned i = 0; i < STEPS; i++) {
+        m[i] = new_model();
+        p[i] = new_packing();
+        add(&m[i], "w", 1, 600000, i);
+        add(&m[i], "u", 3, 100000, i / 2);
+        add(&m[i], "v", 2, 100000 + 2 * i, 0);
+        add(&m[i], "t", 4, 50000, 0);
+        build(&m[i]);
+        struct zt_input *const slot = &in[STEPS - 1 - i];
+        zipnn_source *const newest = source + STEPS - i;
+        pack(&p[i], (zipnn_options){.bases = newest, .n_bases = i, .n_direct = 1}, m[i].data, m[i].len);
+        *slot = (struct zt_input){.data = p[i].archive, .len = p[i].len};
+        newest[-1] = zt_file(slot);
+    }
+    for (unsigned i = 1; i < STEPS; i++) {
+        zipnn_options options = {.bases = source, .n_bases = STEPS};
+        expect(&p[i], options, m[i].data, m[i].len, ZIPNN_OK);
+        options.n_bases--; /* the first step, which all need */
+        expect(&p[i], options, m[i].data, m[i].len, ZIPNN_E_BASE);
+    }
+    for (unsigned i = 0; i < STEPS; i++) {
+        free(m[i].data);
+        free_packing(&p[i]);
+    }
+}
+
+/* Random edits of random bytes, as model files and as nothing known. */
+static void random_differences_restore(void **state) {
+    (void)state;
+    uint64_t random = 3;
+    struct model a = new_model(), b = new_model();
+    struct packing p = new_packing();
+    for (unsigned round = 0; round < 12; round++) {
+        a.n = b.n = 0;
+        for (unsigned i = 0; i < 5; i++) {
+            const enum zt_sample kind = (enum zt_sample)(zt_random(&random) % ZT_N_SAMPLES);
+            const size_t len = (size_t)(zt_random(&random) % 150000 & ~(uint64_t)7);
+            static const char *const dtypes[] = {"BF16", "F32", "U8", "F16", "I64"};
+            const struct part part = {"abcde" + i, dtypes[zt_random(&random) % 5], kind, i, len, 0};
+            a.part[a.n++] = b.part[b.n++] = part;
+        }
+        build(&a);
+        build(&b);
+        for (unsigned i = 0; i < 1u << round; i++)
+            b.data[600 + zt_random(&random) % (b.len - 600)] ^= (uint8_t)(1u << i % 8);
+        struct zt_input in = {.data = a.data, .len = a.len};
+        const zipnn_source source = zt_file(&in);
+        pack(&p, (zipnn_options){.bases = &source, .n_bases = 1}, b.data, b.len);
+        expect(&p, (zipnn_options){.bases = &source, .n_bases = 1}, b.data, b.len, ZIPNN_OK);
+    }
+    free(a.data);
+    free(b.data);
+    free_packing(&p);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(repeated_tensors_are_stored_once),
+        cmocka_unit_test(no_repeats_change_nothing),
+        cmocka_unit_test(differences_restore_with_their_base),
+        cmocka_unit_test(a_test_without_the_base_checks_what_it_can),
+        cmocka_unit_test(unrelated_bases_are_not_used),
+        cmocka_unit_test(damaged_bases_are_refused),
+        cmocka_unit_test(chains_restore_through_all_their_steps),
+        cmocka_unit_test(random_differences_restore),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
