@@ -23,7 +23,7 @@ static zipnn_status fetch(const struct zn_engine *e, struct zn_worker *w, const 
 /* The payload, held against the bytes unless the caller wants none of that: its length, 0 when it is no gain. */
 static uint32_t encode_delta(const struct zn_engine *e, struct zn_worker *w, const struct zn_likely *chunk,
                              const uint8_t *ref, uint8_t *payload) {
-    const struct zn_chunk_hint hint = {chunk->dtype, chunk->head, {0}};
+    const struct zn_chunk_hint hint = {.dtype = chunk->dtype, .head = chunk->head};
     if (chunk->link->likeness == ZN_LINK_EQUAL) return 0;
     const uint32_t len = zn_delta_encode(&w->coder, &e->effort, hint, chunk->bytes, ref, chunk->len, payload);
     if (len == 0 || e->verify != ZIPNN_VERIFY_DEFAULT) return len;
