@@ -4,6 +4,7 @@
 
 #include "codec/codec.h"
 #include "format/format.h"
+#include "plan/plan.h"
 
 /* Scratch of one thread for chunks of up to max_chunk bytes. */
 struct zn_coder {
@@ -22,6 +23,8 @@ struct zn_chunk_hint {
     zipnn_dtype dtype;     /* UNKNOWN: measure */
     unsigned head;         /* bytes before its first whole element, when the dtype is known */
     struct zn_ahead ahead; /* what will be encoded next; `lines` is set here */
+    const struct zn_plan *plan; /* of the file, or NULL */
+    uint64_t off;               /* of the chunk in it */
 };
 
 /* Room that encoding `len` original bytes needs. What comes out is never longer than the bytes stored raw, 9 more than

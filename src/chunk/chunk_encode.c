@@ -1,5 +1,6 @@
 #include "chunk/chunk.h"
 #include "chunk/layout.h"
+#include "chunk/mixed.h"
 #include "chunk/records_encode.h"
 #include "chunk/sniff.h"
 
@@ -190,6 +191,7 @@ uint32_t zn_chunk_encode(struct zn_coder *coder, const struct zn_effort *effort,
     coder->codec.ahead = (struct zn_ahead){0};
     uint32_t body_len = record.n_fields ? zn_records_encode(coder, effort, &record, hint.head, src, len, body) : 0;
     if (body_len == 0) body_len = encode_words(coder, effort, hint, src, len, body);
+    if (effort->mixing) body_len = zn_mixed_encode(coder, &hint, src, len, body, body_len);
     uint32_t stored_len = ZN_CHUNK_LEN + ZN_PLANE_LEN + len;
     return body_len < stored_len ? body_len : store(src, len, body);
 }

@@ -20,7 +20,8 @@ enum zn_codec_id {
     ZN_CODEC_ZSTD,
     ZN_CODEC_NIBBLES,
     ZN_CODEC_R16C,
-    ZN_CODEC_BITS = 7,
+    ZN_CODEC_MIXING,
+    ZN_CODEC_BITS,
     ZN_N_CODECS
 };
 
@@ -36,6 +37,7 @@ struct zn_effort {
     unsigned hist_step;  /* every how many groups of 64 symbols are counted: 1, 2, 4 */
     unsigned rounds;     /* of clustering */
     int zstd_level;
+    bool mixing; /* floats by mixed predictions where that is smaller */
 };
 
 /* The effort of a level 1 .. 9. */
@@ -50,6 +52,7 @@ struct zn_r16_reader {
 
 struct zn_r16_fit;  /* the encoder's choice of tables; r16_fit.h */
 struct zn_r16c_fit; /* the same given a context; r16c_fit.h */
+struct zn_mixing;   /* mixing_model.h */
 
 struct zn_codec {
     const struct zn_kernels *k;
@@ -59,6 +62,7 @@ struct zn_codec {
     struct zn_r16_fit *fit[ZN_MAX_DEPTH];
     struct zn_r16c_fit *given;                             /* encoder */
     uint8_t *renorm[ZN_MAX_DEPTH], *escapes[ZN_MAX_DEPTH]; /* encoder: max_len + 2 * ZN_SLACK each */
+    struct zn_mixing *mixing;
     void *zstd_enc, *zstd_dec;
     struct zn_ahead ahead; /* encoder: for the next plane that R16 codes */
 };

@@ -3,19 +3,23 @@
 #include "codec/bits.h"
 #include "codec/codec.h"
 #include "codec/cost.h"
+#include "codec/mixing.h"
 #include "codec/r16_fit.h"
 #include "codec/r16c_fit.h"
 
 struct zn_effort zn_effort_of(int level) {
     if (level < 2)
         return (struct zn_effort){.max_tables = 8, .block_log2 = 9, .hist_step = 4, .rounds = 1, .zstd_level = 1};
-    return (struct zn_effort){.max_tables = 16, .block_log2 = 8, .hist_step = 2, .rounds = 2, .zstd_level = 6};
+    struct zn_effort effort = {.max_tables = 16, .block_log2 = 8, .hist_step = 2, .rounds = 2, .zstd_level = 6};
+    effort.mixing = level == ZIPNN_LEVEL_BEST;
+    return effort;
 }
 
 void zn_codec_carve(struct zn_codec *c, struct zn_arena *arena, size_t max_len, enum zn_codec_use use) {
     const size_t max_blocks = (max_len >> ZN_R16_MIN_BLOCK) + 1;
     c->max_len = max_len;
     c->contexts = zn_carve(arena, sizeof *c->contexts);
+    c->mixing = zn_carve(arena, zn_mixing_size());
     c->given = use == ZN_USE_BOTH ? zn_carve(arena, sizeof *c->given) : NULL;
     for (unsigned depth = 0; depth < ZN_MAX_DEPTH; depth++) {
         struct zn_r16_reader *r = &c->reader[depth];
@@ -44,6 +48,7 @@ void zn_codec_carve(struct zn_codec *c, struct zn_arena *arena, size_t max_len, 
 
 zipnn_status zn_codec_open(struct zn_codec *c, const struct zn_kernels *k, enum zn_codec_use use, zipnn_error *err) {
     c->k = k;
+    zn_mixing_open(c->mixing);
     c->zstd_dec = ZSTD_createDCtx();
     c->zstd_enc = use == ZN_USE_DECODE ? NULL : ZSTD_createCCtx();
     if (!c->zstd_dec || (use == ZN_USE_BOTH && !c->zstd_enc))
@@ -127,6 +132,9 @@ zipnn_status zn_stream_decode(struct zn_codec *c, unsigned depth, const struct z
             break;
         case ZN_CODEC_ZSTD:
             if (depth == 0) return decode_zstd(c, in, out, n, err);
+            break;
+        case ZN_CODEC_MIXING:
+            if (depth == 0) return zn_mixing_decode(c, in, out, n, err);
             break;
         case ZN_CODEC_R16C:
             return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "codec 5 where there is no context");

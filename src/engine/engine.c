@@ -15,13 +15,19 @@ static const struct zn_kernels *find_kernels(zipnn_cpu cpu) {
     return NULL;
 }
 
+/* The level that does for one asked for. */
+static int existing_level(int level) {
+    if (level == 0) return DEFAULT_LEVEL;
+    return level < 2 ? ZIPNN_LEVEL_FAST : level < ZIPNN_LEVEL_BEST ? DEFAULT_LEVEL : ZIPNN_LEVEL_BEST;
+}
+
 static zipnn_status set_fields(struct zn_engine *e, const zipnn_options *o, zipnn_error *err) {
     if (o->level < 0 || o->level > MAX_LEVEL)
         return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "level %d, 1 to %d exist", o->level, MAX_LEVEL);
     if ((unsigned)o->cpu > ZIPNN_CPU_NEON)
         return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "instruction set number %d does not exist", (int)o->cpu);
     e->alloc = zn_allocator_or_default(&o->allocator);
-    e->level = o->level == 0 ? DEFAULT_LEVEL : o->level < 2 ? ZIPNN_LEVEL_FAST : DEFAULT_LEVEL;
+    e->level = existing_level(o->level);
     e->effort = zn_effort_of(e->level);
     e->n_workers = ZN_MIN(ZN_MAX(o->threads, 1u), (unsigned)MAX_WORKERS);
     e->executor = o->executor;

@@ -132,7 +132,8 @@ static zipnn_status encode(struct pack *p, struct zn_worker *w, const struct job
         *f = zn_frame_seal(frame, referring, job->len, k->xxh3_64);
         return ZIPNN_OK;
     }
-    const struct zn_chunk_hint hint = {job->cut.dtype, job->cut.head, look_ahead(p, job)};
+    const struct zn_chunk_hint hint = {job->cut.dtype, job->cut.head, look_ahead(p, job), p->cutter.walk.plan,
+                                       job->cut.off};
     const uint32_t len = zn_chunk_encode(&w->coder, &p->e->effort, hint, job->bytes, job->len, body);
     *f = zn_frame_seal(frame, len, job->len, k->xxh3_64);
     return p->e->verify == ZIPNN_VERIFY_DEFAULT ? verify(w, job, frame, f, err) : ZIPNN_OK;

@@ -95,7 +95,7 @@ static void pick_chunks(struct estimate *x, uint64_t max_sampled) {
 
 static uint32_t compress(struct estimate *x, struct zn_worker *w, const struct zn_cut *cut, const uint8_t *bytes,
                          uint32_t len, uint32_t head) {
-    const struct zn_chunk_hint hint = {cut->dtype, head, {0}};
+    const struct zn_chunk_hint hint = {.dtype = cut->dtype, .head = head};
     return zn_chunk_encode(&w->coder, &x->e->effort, hint, bytes, len, w->frame + ZN_FRAME_LEN);
 }
 

@@ -65,6 +65,35 @@ def model():
     )
 
 
+def rows(n_rows, n_columns, seed):
+    """bf16 values of a matrix whose rows and columns have scales of their own, some of them zero."""
+    rng = random.Random(seed)
+    columns = [2 ** rng.gauss(-6, 1) for _ in range(n_columns)]
+    values = []
+    for _ in range(n_rows):
+        row = 2 ** rng.gauss(0, 1)
+        values += [rng.gauss(0, row * column) if rng.random() > 0.05 else 0 for column in columns]
+    return values
+
+
+def mixed_model():
+    """What mixed predictions tell apart: axes, signs that are one, zeros, mantissas cut short, scales that jump."""
+    matrix = rows(60, 70, 31)
+    positive = [abs(value) for value in rows(40, 50, 32)]
+    bf16 = b"".join(struct.pack("<f", value)[2:] for value in matrix)
+    return safetensors(
+        [
+            ("h.0.weight", "BF16", [60, 70], bf16),
+            ("h.0.norm", "BF16", [70], bf16[:140]),
+            ("h.0.conv", "BF16", [10, 14, 5, 6], bf16[::-1]),
+            ("h.0.variance", "F32", [40, 50], struct.pack("<2000f", *positive)),
+            ("h.0.short", "F32", [60, 70], b"".join(b"\0\0" + bf16[i : i + 2] for i in range(0, 8400, 2))),
+            ("h.0.half", "F16", [70, 60], struct.pack("<4200e", *matrix)),
+            ("h.0.eighth", "F8_E4M3", [60, 70], bf16[1::2]),
+        ]
+    )
+
+
 def gguf(tensors):
     """A GGUF file of (name, type, row, rows, bytes)."""
     records, data = b"", b""
@@ -118,6 +147,15 @@ def originals():
     for level in ("-1", "-3"):
         yield "bf16" + level, (level,), weights(12000, seed=1)
         yield "safetensors" + level, (level,), model()
+    yield from best_originals()
+
+
+def best_originals():
+    yield "bf16-9", ("-9",), weights(5000, seed=1)
+    yield "fp16-9", ("-9", "--dtype", "fp16"), struct.pack("<4200e", *rows(60, 70, 33))
+    yield "fp32-9", ("-9",), weights(3001, 4, seed=3) + b"end"
+    yield "fp8-9", ("-9", "--dtype", "fp8_e5m2"), halves(4000, seed=5)[1::2]
+    yield "mixed_model-9", ("-9",), mixed_model()
 
 
 def main():

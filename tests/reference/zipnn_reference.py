@@ -12,6 +12,7 @@ import pathlib
 import struct
 import sys
 
+from mixing import decode_mixing
 from native import xxh3_64, xxh3_128, zstd_decompress
 
 MAGIC = bytes.fromhex("8F5A4E4E0D0A1A0A")
@@ -23,8 +24,8 @@ CHUNK, INDEX, REFERENCE, BASES, FIRST_ANCILLARY = 1, 2, 3, 4, 128
 SELF_FLAG, BASES_FLAG = 2, 4
 MAX_BASES, MAX_TOUCHED = 64, 16
 RAW, CONSTANT, R16, ZSTD, NIBBLES = range(5)
-R16C, BITS = 5, 7
-KNOWN = (RAW, CONSTANT, R16, ZSTD, NIBBLES, R16C, BITS)
+R16C, MIXING, BITS = 5, 6, 7
+KNOWN = (RAW, CONSTANT, R16, ZSTD, NIBBLES, R16C, MIXING, BITS)
 F16, RECORDS = 7, 8
 MAX_RECORD, MAX_PLANES = 1024, 8
 # layout: (bytes of an element, rotated)
@@ -93,7 +94,7 @@ def read_table(r, classes):
 def read_nested(r, size, depth):
     codec, length = r.uint(1), r.uint(4)
     support(codec in KNOWN, f"codec {codec}")
-    demand(codec != ZSTD, "zstd in a nested stream")
+    demand(codec not in (ZSTD, MIXING), "zstd or mixing in a nested stream")
     demand(codec != R16 or depth == 0, "R16 nested twice")
     return decode(codec, r.take(length), size, depth + 1)
 
@@ -180,6 +181,8 @@ def decode(codec, data, size, depth=0):
         return decode_r16(data, size, depth)
     if codec == BITS:
         return decode_bits(data, size)
+    if codec == MIXING:
+        return decode_mixing(Reader(data), size, demand)
     if codec == ZSTD:
         demand(data[:4] == b"\x28\xb5\x2f\xfd", "no zstd frame")
         content = zstd_decompress(data, size)
