@@ -225,8 +225,8 @@ ZIPNN_API const char *zipnn_kernel_name(const zipnn_ctx *ctx);
 /* Largest archive that `len` original bytes can become, UINT64_MAX when that does not fit. */
 ZIPNN_API uint64_t zipnn_compress_bound(uint64_t len);
 
-/* Compresses src[0, len) into dst[0, cap). The input may be a whole model file (safetensors, GGUF and .npy are
- * recognised) or bare weights (options.dtype says of which type). Never fails for lack of space when cap >=
+/* Compresses src[0, len) into dst[0, cap). The input may be a whole model file (those of zipnn_archive_info.container
+ * are recognised) or bare weights (options.dtype says of which type). Never fails for lack of space when cap >=
  * zipnn_compress_bound(len). */
 ZIPNN_API zipnn_status zipnn_compress(zipnn_ctx *ctx, const void *src, size_t len, void *dst, size_t cap,
                                       size_t *out_len, zipnn_error *err);
@@ -334,8 +334,9 @@ typedef struct zipnn_archive_info {
     uint64_t archive;  /* bytes */
     uint64_t n_chunks;
     uint64_t n_tensors;    /* 0 when the original is not a model file this library reads */
-    const char *container; /* "safetensors", "gguf", "npy" or "raw", "zipnn 0.x" for old records, "damaged" when the
-                              chunks that hold the original's header are; static string */
+    const char *container; /* "safetensors", "gguf", "npy", "torch", "pickle", "zip", "onnx", "tflite", "hdf5", "ggml" or
+                              "raw", "zipnn 0.x" for old records, "damaged" when the chunks that hold the original's
+                              header are; static string */
     uint8_t xxh3[16];
     uint8_t sha256[32];
     int has_sha256;
