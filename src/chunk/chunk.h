@@ -11,6 +11,7 @@ struct zn_coder {
     struct zn_codec codec;
     uint8_t *planes; /* all planes of a chunk, each aligned to 64 */
     uint8_t *spare;  /* encoder: a plane on its way out of the output */
+    uint8_t *rival;  /* encoder: another way to code a chunk */
     uint8_t *piece;  /* decoder: one plane's part that fits the first-level cache */
     uint8_t *fill;   /* decoder: pieces of constant planes */
     uint32_t max_chunk;

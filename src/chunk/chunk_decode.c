@@ -10,8 +10,10 @@ void zn_coder_carve(struct zn_coder *coder, struct zn_arena *arena, uint32_t max
     coder->max_chunk = max_chunk;
     zn_codec_carve(&coder->codec, arena, max_chunk, use);
     /* Halves of bytes take a byte each. */
-    coder->planes = zn_carve(arena, 2 * (size_t)max_chunk + ZN_MAX_PLANES * ZN_SLACK);
+    /* As do fp16's exponents of five bits, and those of a reference beside them. */
+    coder->planes = zn_carve(arena, 2 * (size_t)max_chunk + max_chunk / 2 + 2 * ZN_MAX_PLANES * (size_t)ZN_SLACK);
     coder->spare = use == ZN_USE_BOTH ? zn_carve(arena, max_chunk) : NULL;
+    coder->rival = use == ZN_USE_BOTH ? zn_carve(arena, zn_chunk_bound(max_chunk)) : NULL;
     coder->piece = zn_carve(arena, PIECE);
     coder->fill = zn_carve(arena, (size_t)ZN_MAX_PLANES * PIECE);
 }

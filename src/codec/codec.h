@@ -48,6 +48,7 @@ struct zn_r16_reader {
     struct zn_r16_decoder d;
     struct zn_r16_table *tables; /* ZN_R16_MAX_TABLES; of planes ZN_R16_MAX_GIVEN */
     uint8_t *ids, *esc;
+    unsigned n_models; /* that ids name */
 };
 
 struct zn_r16_fit;  /* the encoder's choice of tables; r16_fit.h */

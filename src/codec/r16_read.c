@@ -130,6 +130,7 @@ zipnn_status zn_r16_open(struct zn_codec *c, unsigned depth, const struct zn_cod
         ZN_TRY(read_model(&cur, in, &h, &model, err));
         zn_r16_table_build(&r->tables[t], &model, d->esc_mark);
     }
+    r->n_models = h.n_tables;
     d->tables = r->tables;
     d->ids = NULL;
     if (h.n_tables == 1) {

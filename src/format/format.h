@@ -52,6 +52,9 @@ enum zn_layout {
     ZN_N_LAYOUTS
 };
 
+/* Layouts of chunks that have a reference. */
+enum { ZN_LAYOUT_DELTA = 9, ZN_LAYOUT_SPARSE = 10, ZN_LAYOUT_GIVEN = 11 };
+
 enum { ZN_DIGEST_XXH3 = 1, ZN_DIGEST_SHA256 = 2 };
 
 /* How a check is computed; the format room does no hashing of its own. */

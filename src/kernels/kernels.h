@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/delta_loops.h"
+
 /* ---- R16: interleaved rANS with 16-bit states and 64 slots (doc/format.md, "R16")
  * --------------------------------------- */
 
@@ -226,6 +228,8 @@ struct zn_kernels {
      * its areas. */
     void (*pack_bits)(const uint8_t *src, size_t n_groups, uint8_t mask, uint8_t *out);
     void (*unpack_bits)(const uint8_t *in, size_t n_groups, uint8_t mask, uint8_t base, uint8_t *out);
+    /* Elements against a reference. */
+    const struct zn_delta_kernels *delta;
 
     /* XXH3-64 with seed 0. */
     uint64_t (*xxh3_64)(const void *data, size_t len);

@@ -46,6 +46,7 @@ const struct zn_kernels zn_kernels_neon = {
     .hist_sums = plain_hist_sums,
     .pack_bits = plain_pack_bits,
     .unpack_bits = plain_unpack_bits,
+    .delta = &zn_delta_kernels_scalar,
     .xxh3_64 = zn_xxh3_64_scalar,
     .xxh3_64_fetching = zn_xxh3_64_fetching_scalar,
     .xxh3_update = zn_xxh3_update_scalar,

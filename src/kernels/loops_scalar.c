@@ -47,6 +47,7 @@ const struct zn_kernels zn_kernels_scalar = {
     .hist_sums = plain_hist_sums,
     .pack_bits = plain_pack_bits,
     .unpack_bits = plain_unpack_bits,
+    .delta = &zn_delta_kernels_scalar,
     .xxh3_64 = zn_xxh3_64_scalar,
     .xxh3_64_fetching = zn_xxh3_64_fetching_scalar,
     .xxh3_update = zn_xxh3_update_scalar,

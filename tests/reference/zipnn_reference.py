@@ -112,7 +112,7 @@ def read_cuts(r, n_models):
 
 
 def decode_r16(data, size, depth, contexts=None):
-    """R16, or R16C when given a context for each symbol."""
+    """R16, or R16C when given a context for each symbol; the table or model of each block as well."""
     r = Reader(data)
     lanes_log2, block_log2, n_tables, n_classes, n_escapes = (r.uint(n) for n in (1, 1, 1, 1, 4))
     demand(size >= 1 and lanes_log2 <= 7, f"{size} symbols in 2^{lanes_log2} lanes")
@@ -147,7 +147,7 @@ def decode_r16(data, size, depth, contexts=None):
         raise Corrupt(f"an R16 stream runs out at symbol {i}") from None
     demand(all(x == 256 for x in states), "a lane does not end in state 256")
     demand(next(renorm, None) is None and next(escapes, None) is None, "an R16 stream is not used up")
-    return bytes(out)
+    return bytes(out), ids
 
 
 # ---- section 5: chunks -----------------------------------------------------------------------------------------------
@@ -169,8 +169,8 @@ def decode_bits(data, size):
     return bytes(out[:size]) if places else bytes([base]) * size
 
 
-def decode(codec, data, size, depth=0):
-    """The `size` bytes of a plane or nested stream."""
+def decode(codec, data, size, depth=0, contexts=None):
+    """The `size` bytes of a plane or nested stream, of a plane given contexts perhaps."""
     if codec == RAW:
         demand(len(data) == size, f"{len(data)} raw bytes for {size}")
         return data
@@ -178,7 +178,7 @@ def decode(codec, data, size, depth=0):
         demand(len(data) == 1 and size >= 1, f"{len(data)} bytes, repeated to {size}")
         return data * size
     if codec == R16:
-        return decode_r16(data, size, depth)
+        return decode_r16(data, size, depth)[0]
     if codec == BITS:
         return decode_bits(data, size)
     if codec == MIXING:
@@ -188,7 +188,9 @@ def decode(codec, data, size, depth=0):
         content = zstd_decompress(data, size)
         demand(content is not None, f"not one zstd frame of {size} bytes")
         return content
-    demand(codec != R16C, "R16C without a context")
+    if codec == R16C:
+        demand(contexts is not None, "R16C without a context")
+        return decode_r16(data, size, depth, contexts)[0]
     support(codec == NIBBLES, f"codec {codec}")
     demand(len(data) == (size + 1) // 2, f"{len(data)} bytes of nibbles for {size}")
     halves = bytes(half for byte in data for half in (byte & 15, byte >> 4))
@@ -212,6 +214,10 @@ def merge_f16(low, packed, exponent):
         bit10, bit9, bit8 = (mask >> i % 64 & 1 for mask in masks[i // 64 * 3 : i // 64 * 3 + 3])
         words.append(exponent[i] << 11 | bit10 << 10 | bit9 << 9 | bit8 << 8 | low[i])
     return words
+
+
+def plane_sizes(layout, n):
+    return [n, 24 * -(-n // 64), n] if layout == F16 else [n] * LAYOUTS[layout][0]
 
 
 def merge(layout, planes, n):
@@ -288,7 +294,7 @@ def decode_chunk(body, orig_len):
     if fields:
         sizes = [n * length for kind, length in fields for _ in range(planes_of(kind))]
     else:
-        sizes = [n, 24 * -(-n // 64), n] if layout == F16 else [n] * width
+        sizes = plane_sizes(layout, n)
     records = [(r.uint(1), r.uint(4)) for _ in sizes]
     demand(sum(length for _, length in records) == r.left(), "the planes do not fill the body")
     coded = [(codec, r.take(length), size) for (codec, length), size in zip(records, sizes)]

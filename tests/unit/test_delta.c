@@ -1,0 +1,267 @@
+/* Chunks against a reference: every way of coding gives the chunk back, from any kernel set and with the same bytes;
+ * what a delta is worth; damage is an error or other bytes, never a fault. */
+#include "chunk/delta.h"
+#include "support/guard.h"
+#include "support/unit.h"
+
+enum { MAX = 1 << 17, N_DAMAGED = 1500 };
+
+static uint32_t next_random(uint64_t *seed) {
+    *seed = *seed * 6364136223846793005U + 1442695040888963407U;
+    return (uint32_t)(*seed >> 33);
+}
+
+static unsigned below(uint64_t *seed, unsigned n) {
+    return next_random(seed) % n;
+}
+
+struct rig {
+    struct zn_coder coder[4]; /* by kernel set */
+    void *arena[4];
+    unsigned n_sets;
+    struct guard src, ref, out, coded;
+    uint8_t *payload, *other;
+};
+
+static struct rig *rig_make(void) {
+    struct rig *r = calloc(1, sizeof *r);
+    assert_non_null(r);
+    for (unsigned i = 0; zn_kernels_at(i); i++, r->n_sets++) {
+        struct zn_arena arena = {NULL, 0};
+        zn_coder_carve(&r->coder[i], &arena, MAX, ZN_USE_BOTH);
+        r->arena[i] = aligned_alloc(64, (arena.used + 63) / 64 * 64);
+        assert_non_null(r->arena[i]);
+        arena = (struct zn_arena){r->arena[i], 0};
+        zn_coder_carve(&r->coder[i], &arena, MAX, ZN_USE_BOTH);
+        assert_int_equal(zn_codec_open(&r->coder[i].codec, zn_kernels_at(i), ZN_USE_BOTH, NULL), ZIPNN_OK);
+    }
+    r->src = guard_make(MAX), r->ref = guard_make(MAX), r->out = guard_make(MAX), r->coded = guard_make(2 * MAX);
+    r->payload = malloc(2 * MAX), r->other = malloc(2 * MAX);
+    assert_true(r->payload && r->other);
+    return r;
+}
+
+static void rig_free(struct rig *r) {
+    for (unsigned i = 0; i < r->n_sets; i++) {
+        zn_codec_close(&r->coder[i].codec);
+        free(r->arena[i]);
+    }
+    guard_free(&r->src), guard_free(&r->ref), guard_free(&r->out), guard_free(&r->coded);
+    free(r->payload), free(r->other);
+    free(r);
+}
+
+/* ---- pairs ---- */
+
+enum change {
+    NOTHING,
+    FEW,    /* one in 100 by one step */
+    SMALL,  /* half by a step or so */
+    MANY,   /* all by many steps, more where values are small */
+    SCALED, /* half the exponent, the rest is new */
+    WILD    /* now and then anything at all, in a stream of small steps */
+};
+
+static uint32_t get(const uint8_t *p, unsigned width) {
+    return width == 1 ? *p : width == 2 ? zn_get_u16(p) : zn_get_u32(p);
+}
+
+static void put(uint8_t *p, unsigned width, uint32_t w) {
+    for (unsigned i = 0; i < width; i++) p[i] = (uint8_t)(w >> 8 * i);
+}
+
+struct pair_case {
+    zipnn_dtype dtype;
+    unsigned width, mantissa; /* bits below the exponent; 0 for integers */
+    uint32_t middle;          /* usual exponent */
+};
+
+/* A reference of floats around 2^middle, or of small integers. */
+static uint32_t make_value(const struct pair_case *c, uint64_t *seed) {
+    const uint32_t noise = next_random(seed) ^ next_random(seed) << 16, sign = noise >> 31 << (8 * c->width - 1);
+    uint32_t down = 0;
+    if (!c->mantissa) return (uint32_t)below(seed, 100) + below(seed, 100) - 99;
+    while (down < c->middle && below(seed, 2)) down++;
+    return sign | (c->middle - down) << c->mantissa | (noise & ((UINT32_C(1) << c->mantissa) - 1));
+}
+
+static uint32_t changed(const struct pair_case *c, uint32_t w, enum change change, uint64_t *seed) {
+    const uint32_t exponent = c->mantissa ? w >> c->mantissa & 31 : 0, noise = next_random(seed);
+    const unsigned room = (c->middle & 31) > exponent ? (c->middle & 31) - exponent : 0;
+    switch (change) {
+        case NOTHING:
+            return w;
+        case FEW:
+            return noise % 100 ? w : w + (noise >> 20 & 1 ? 1 : UINT32_MAX);
+        case SMALL:
+            return w + (noise & 3) - 1;
+        case MANY:
+            return w + ((noise & 31) << (room < 8 ? room : 8)) - (16U << (room < 8 ? room : 8));
+        case SCALED:
+            if (!c->mantissa) return noise;
+            return ((w >> c->mantissa & (c->width == 2 && c->mantissa == 10 ? 31 : 255)) / 2 + (noise & 1))
+                       << c->mantissa |
+                   (next_random(seed) & ((UINT32_C(1) << c->mantissa) - 1)) | (noise >> 1 & 1) << (8 * c->width - 1);
+        default:
+            return noise % 50 ? w + (noise & 1) : noise;
+    }
+}
+
+static void make_pair(const struct rig *r, const struct pair_case *c, unsigned head, uint32_t len, enum change change,
+                      uint64_t seed) {
+    uint8_t *src = guard_high(&r->src, len), *ref = guard_high(&r->ref, len);
+    for (uint32_t i = 0; i < len; i++) src[i] = ref[i] = (uint8_t)next_random(&seed);
+    for (uint32_t i = head; i + c->width <= len; i += c->width) {
+        put(ref + i, c->width, make_value(c, &seed));
+        put(src + i, c->width, changed(c, get(ref + i, c->width), change, &seed));
+    }
+}
+
+static const struct pair_case cases[] = {
+    {ZIPNN_BF16, 2, 7, 120}, {ZIPNN_F16, 2, 10, 12},           {ZIPNN_F32, 4, 23, 120},   {ZIPNN_I8, 1, 0, 0},
+    {ZIPNN_U8, 1, 0, 0},     {ZIPNN_F8_E4M3, 1, 3, 10},        {ZIPNN_F8_E5M2, 1, 2, 20}, {ZIPNN_I16, 2, 0, 0},
+    {ZIPNN_I32, 4, 0, 0},    {ZIPNN_DTYPE_UNKNOWN, 2, 7, 120},
+};
+enum { N_CASES = sizeof cases / sizeof *cases };
+
+/* Encodes with every set, decodes with every set; answers the payload's length. */
+static uint32_t round_trip(struct rig *r, struct zn_chunk_hint hint, uint32_t len) {
+    const struct zn_effort effort = zn_effort_of(3);
+    const uint8_t *src = guard_high(&r->src, len), *ref = guard_high(&r->ref, len);
+    const uint32_t got = zn_delta_encode(&r->coder[0], &effort, hint, src, ref, len, r->payload);
+    for (unsigned i = 1; i < r->n_sets; i++) {
+        assert_int_equal(zn_delta_encode(&r->coder[i], &effort, hint, src, ref, len, r->other), got);
+        assert_memory_equal(r->other, r->payload, got);
+    }
+    for (unsigned i = 0; i < r->n_sets && got; i++) {
+        struct zn_chunk_body body = {.data = guard_high(&r->coded, got), .len = got};
+        memcpy(guard_high(&r->coded, got), r->payload, got);
+        uint8_t *out = guard_high(&r->out, len);
+        zipnn_error err = {0};
+        memset(out, 0, len);
+        if (zn_delta_decode(&r->coder[i], &body, ref, out, len, (enum zn_store)(i % 2), &err) != ZIPNN_OK)
+            fail_msg("%s: %s", zn_kernels_at(i)->name, err.message);
+        assert_memory_equal(out, src, len);
+    }
+    return got;
+}
+
+/* ---- tests ---- */
+
+static void test_round_trip(void **unused) {
+    (void)unused;
+    struct rig *r = rig_make();
+    static const uint32_t lengths[] = {1, 3, 64, 255, 256, 1000, 8192, 20001, MAX};
+    uint64_t seed = 1;
+    for (unsigned i = 0; i < N_CASES; i++)
+        for (unsigned l = 0; l < sizeof lengths / sizeof *lengths; l++)
+            for (int change = NOTHING; change <= WILD; change++) {
+                if (lengths[l] == MAX && (i + (unsigned)change) % 3) continue;
+                const unsigned head = below(&seed, cases[i].width);
+                make_pair(r, &cases[i], head, lengths[l], (enum change)change, seed);
+                round_trip(r, (struct zn_chunk_hint){.dtype = cases[i].dtype, .head = head}, lengths[l]);
+            }
+    rig_free(r);
+}
+
+/* All values of a type against all others near and far: ordered integers wrap, specials are exact. */
+static void test_extremes(void **unused) {
+    (void)unused;
+    struct rig *r = rig_make();
+    static const uint32_t specials[] = {0,      0x8000, 0x7f80,     0xff80,     0x7fff,     0xffff,     1,
+                                        0x8001, 0x7f7f, 0x80000000, 0x7f800000, 0xff800001, 0x7fffffff, UINT32_MAX};
+    uint64_t seed = 3;
+    for (unsigned i = 0; i < N_CASES; i++) {
+        const unsigned width = cases[i].width;
+        make_pair(r, &cases[i], 0, MAX, FEW, i);
+        for (unsigned k = 0; k < 2000; k++) {
+            uint8_t *side = guard_high(k % 2 ? &r->src : &r->ref, MAX);
+            put(side + below(&seed, MAX / 4) * width, width,
+                specials[below(&seed, 14)] >> (width == 1 && below(&seed, 2) ? 8 : 0));
+        }
+        assert_true(round_trip(r, (struct zn_chunk_hint){.dtype = cases[i].dtype}, MAX) > 0);
+    }
+    rig_free(r);
+}
+
+static void test_worth(void **unused) {
+    (void)unused;
+    struct rig *r = rig_make();
+    static const struct {
+        unsigned of; /* index of cases */
+        enum change change;
+        uint8_t layout;
+        uint32_t most; /* bytes of MAX */
+    } table[] = {
+        {0, FEW, ZN_LAYOUT_SPARSE, 1000},   {0, SMALL, ZN_LAYOUT_DELTA, 20500},   {0, MANY, ZN_LAYOUT_DELTA, 60000},
+        {1, FEW, ZN_LAYOUT_SPARSE, 1000},   {1, SMALL, ZN_LAYOUT_DELTA, 20500},   {2, FEW, ZN_LAYOUT_DELTA, 1500},
+        {2, SMALL, ZN_LAYOUT_DELTA, 10500}, {2, SCALED, ZN_LAYOUT_GIVEN, 103000}, {3, FEW, ZN_LAYOUT_SPARSE, 2500},
+        {5, SMALL, ZN_LAYOUT_DELTA, 40000}, {7, SMALL, ZN_LAYOUT_DELTA, 20500},   {8, SMALL, ZN_LAYOUT_DELTA, 10500},
+    };
+    for (unsigned i = 0; i < sizeof table / sizeof *table; i++) {
+        make_pair(r, &cases[table[i].of], 0, MAX, table[i].change, i);
+        const uint32_t got = round_trip(r, (struct zn_chunk_hint){.dtype = cases[table[i].of].dtype}, MAX);
+        if (got == 0 || got > table[i].most || r->payload[0] != table[i].layout)
+            fail_msg("row %u: %u bytes in layout %u", i, got, r->payload[0]);
+    }
+    rig_free(r);
+}
+
+/* Nothing is gained: a reference of other numbers altogether. */
+static void test_unrelated(void **unused) {
+    (void)unused;
+    struct rig *r = rig_make();
+    make_pair(r, &cases[0], 0, MAX, NOTHING, 1);
+    memcpy(guard_high(&r->src, MAX), guard_high(&r->ref, MAX), MAX);
+    make_pair(r, &cases[0], 0, MAX, NOTHING, 2);
+    uint8_t *src = guard_high(&r->src, MAX);
+    for (uint32_t i = 0; i < MAX; i += 2) put(src + i, 2, get(src + (i * 7919 % MAX) / 2 * 2, 2));
+    const struct zn_effort effort = zn_effort_of(3);
+    const struct zn_chunk_hint hint = {.dtype = ZIPNN_BF16};
+    const uint32_t alone = zn_chunk_encode(&r->coder[0], &effort, hint, src, MAX, r->other);
+    assert_true(round_trip(r, hint, MAX) <= alone);
+    rig_free(r);
+}
+
+static void damage(struct rig *r, const struct pair_case *c, enum change change, uint64_t *seed) {
+    const uint32_t len = 20000;
+    make_pair(r, c, 0, len, change, 5);
+    const uint32_t got = round_trip(r, (struct zn_chunk_hint){.dtype = c->dtype}, len);
+    if (got == 0) return;
+    for (unsigned i = 0; i < N_DAMAGED; i++) {
+        uint32_t cut = i % 8 ? got : below(seed, got);
+        uint8_t *coded = guard_high(&r->coded, cut), *out = guard_high(&r->out, len);
+        memcpy(coded, r->payload, cut);
+        if (cut) coded[i % 2 ? below(seed, cut) : below(seed, cut < 80 ? cut : 80)] ^= (uint8_t)(1U << below(seed, 8));
+        const struct zn_chunk_body body = {.data = coded, .len = cut};
+        zipnn_status first =
+            zn_delta_decode(&r->coder[0], &body, guard_high(&r->ref, len), out, len, ZN_STORE_CACHED, NULL);
+        if (first == ZIPNN_OK) memcpy(r->other, out, len);
+        for (unsigned s = 1; s < r->n_sets; s++) {
+            assert_int_equal(
+                zn_delta_decode(&r->coder[s], &body, guard_high(&r->ref, len), out, len, ZN_STORE_CACHED, NULL), first);
+            if (first == ZIPNN_OK) assert_memory_equal(out, r->other, len);
+        }
+    }
+}
+
+static void test_damage(void **unused) {
+    (void)unused;
+    struct rig *r = rig_make();
+    uint64_t seed = 7;
+    for (unsigned i = 0; i < N_CASES; i += 2) {
+        damage(r, &cases[i], i % 4 ? WILD : MANY, &seed);
+        damage(r, &cases[i], FEW, &seed);
+    }
+    damage(r, &cases[2], SCALED, &seed);
+    damage(r, &cases[1], SCALED, &seed);
+    rig_free(r);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_extremes), cmocka_unit_test(test_worth),
+        cmocka_unit_test(test_unrelated),  cmocka_unit_test(test_damage),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
