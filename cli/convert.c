@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "filenames.h"
+#include "spool.h"
 #include "text.h"
 #include "verify.h"
 
@@ -130,6 +131,16 @@ static zipnn_status check_unchanged(const zipnn_file *in, zipnn_status st, zipnn
     return changed.status;
 }
 
+/* `sink` is NULL for a test. */
+static zipnn_status restore(zipnn_ctx *ctx, zipnn_source *source, const zipnn_sink *sink, zipnn_stats *stats,
+                            zipnn_error *err) {
+    struct spool spool;
+    zipnn_status st = spool_open(&spool, source, err);
+    if (st == ZIPNN_OK) st = sink ? zipnn_unpack(ctx, source, sink, stats, err) : zipnn_test(ctx, source, stats, err);
+    spool_close(&spool);
+    return st;
+}
+
 static zipnn_status move_bytes(struct job *job, zipnn_error *err) {
     struct run *run = job->run;
     zipnn_source source;
@@ -142,7 +153,7 @@ static zipnn_status move_bytes(struct job *job, zipnn_error *err) {
     if (st != ZIPNN_OK) return st;
     progress_start(&run->progress);
     if (run->args->operation == OP_RESTORE)
-        st = zipnn_unpack(run->ctx, &source, &sink, &job->stats, err);
+        st = restore(run->ctx, &source, &sink, &job->stats, err);
     else if (run->args->old_format)
         st = zipnn_pack_old(run->ctx, job->form, &source, &sink, &job->stats, err);
     else
@@ -200,7 +211,7 @@ static zipnn_status test_input(struct run *run, zipnn_file *in, zipnn_stats *sta
     zipnn_status st = run_need_context(run, err);
     if (st != ZIPNN_OK) return st;
     progress_start(&run->progress);
-    st = zipnn_test(run->ctx, &source, stats, err);
+    st = restore(run->ctx, &source, NULL, stats, err);
     progress_end(&run->progress);
     return st;
 }

@@ -109,6 +109,39 @@ static void put_json_archive(const char *path, const zipnn_archive_info *info) {
         run_put_digests(info->xxh3, info->sha256, info->has_sha256);
 }
 
+static void put_base(const zipnn_base_info *base) {
+    fputs("  made against ", stdout);
+    text_put(stdout, base->name[0] ? base->name : "a file");
+    printf(" of %" PRIu64 " bytes, XXH3-128 ", base->original);
+    text_put_hex(stdout, base->xxh3, sizeof base->xxh3);
+    puts(base->at_hand ? ", which is at hand" : "");
+}
+
+static void put_json_base(const zipnn_base_info *base) {
+    fputs("{\"name\":", stdout);
+    text_put_json(stdout, base->name);
+    printf(",\"original\":%" PRIu64 ",\"at_hand\":%s", base->original, base->at_hand ? "true" : "false");
+    run_put_digests(base->xxh3, NULL, 0);
+    putchar('}');
+}
+
+/* What the archive was made against. */
+static void put_bases(const struct run *run, const zipnn_archive *archive, unsigned n) {
+    const bool json = run->args->json;
+    if (n == 0 || (!json && run->args->verbosity <= 0)) return;
+    if (json) fputs(",\"bases\":[", stdout);
+    for (unsigned i = 0; i < n; i++) {
+        zipnn_base_info base;
+        if (zipnn_archive_base(archive, i, &base, NULL) != ZIPNN_OK) continue;
+        if (json && i) putchar(',');
+        if (json)
+            put_json_base(&base);
+        else
+            put_base(&base);
+    }
+    if (json) putchar(']');
+}
+
 static zipnn_status put_listing(const struct run *run, const char *path, const zipnn_archive *archive,
                                 zipnn_error *err) {
     bool all = run->args->verbosity > 0, json = run->args->json;
@@ -119,6 +152,7 @@ static zipnn_status put_listing(const struct run *run, const char *path, const z
         put_json_archive(path, &info);
     else
         put_archive(run, path, &info);
+    put_bases(run, archive, info.n_bases);
     if (json && all) fputs(",\"tensors\":[", stdout);
     if (all) st = put_tensors(run, archive, info.n_tensors, err);
     if (json && all) putchar(']');

@@ -91,7 +91,7 @@ static int exit_code_of(const struct args *args, zipnn_status status) {
         case ZIPNN_E_UNSUPPORTED:
         case ZIPNN_E_LIMIT:
             return args->operation == OP_COMPRESS || args->max_output ? EXIT_FAILED : EXIT_DAMAGED;
-        default:
+        default: /* ZIPNN_E_BASE among them: the archive may be sound */
             return EXIT_FAILED;
     }
 }
@@ -148,6 +148,7 @@ static void put_json_done(const char *path, const char *output, const zipnn_stat
     }
     printf(",\"original\":%" PRIu64 ",\"stored\":%" PRIu64 ",\"n_chunks\":%" PRIu64, stats->original, stats->archive,
            stats->n_chunks);
+    if (stats->n_unchecked) printf(",\"n_unchecked\":%" PRIu64, stats->n_unchecked);
     if (stats->unverified)
         fputs(",\"unverified\":true", stdout);
     else
@@ -165,7 +166,10 @@ void run_report_done(struct run *run, const char *path, const char *output, cons
     fprintf(stderr, ": %s is %.2f %% of %s", text_size(stats->archive).text,
             text_percent(stats->archive, stats->original), text_size(stats->original).text);
     const char *tested = stats->unverified ? ", well-formed; old records hold no digest" : ", all digests are right";
-    fputs(output ? ", wrote " : tested, stderr);
+    if (stats->n_unchecked)
+        fprintf(stderr, ", all checksums are right; %" PRIu64 " chunks need a base to be decoded", stats->n_unchecked);
+    else
+        fputs(output ? ", wrote " : tested, stderr);
     if (output) text_put(stderr, output);
     putc('\n', stderr);
 }

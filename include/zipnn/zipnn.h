@@ -273,7 +273,7 @@ typedef struct zipnn_stats {
     uint8_t xxh3[16];   /* XXH3-128 of the original, canonical (big-endian) order as xxhsum prints it */
     uint8_t sha256[32]; /* zero when not asked for */
     int has_sha256;
-    int unverified; /* non-zero: an old record was restored, which holds no digest; xxh3 is of what came out */
+    int unverified;       /* non-zero: an old record was restored, which holds no digest; xxh3 is of what came out */
     uint64_t n_unchecked; /* zipnn_test: chunks whose base was not given. Their checksums are right; they, and the
                              digests of the whole, could not be verified further */
 } zipnn_stats;
@@ -309,6 +309,10 @@ ZIPNN_API zipnn_status zipnn_estimate(zipnn_ctx *ctx, const zipnn_source *source
 ZIPNN_API zipnn_status zipnn_unpack(zipnn_ctx *ctx, const zipnn_source *source, const zipnn_sink *sink,
                                     zipnn_stats *stats, zipnn_error *err);
 
+/* Non-zero when an archive of which these are the first bytes (24 tell it) takes a source with read_at to be restored,
+ * because chunks of it refer to others. */
+ZIPNN_API int zipnn_needs_read_at(const void *head, size_t len);
+
 /* Does all that zipnn_unpack does except writing. Without the bases of an archive it verifies what it can, and says in
  * stats->n_unchecked what it could not. */
 ZIPNN_API zipnn_status zipnn_test(zipnn_ctx *ctx, const zipnn_source *source, zipnn_stats *stats, zipnn_error *err);
@@ -340,8 +344,10 @@ typedef struct zipnn_archive_info {
     uint8_t xxh3[16];
     uint8_t sha256[32];
     int has_sha256;
-    int level;      /* the level it was written with */
-    int unverified; /* non-zero: an old record or a plain file, without level, chunks and digests */
+    int level;        /* the level it was written with */
+    int unverified;   /* non-zero: an old record or a plain file, without level, chunks and digests */
+    unsigned n_bases; /* other originals that chunks refer to: without them those chunks cannot be read */
+    int has_repeats;  /* non-zero: chunks refer to others of this archive: see zipnn_needs_read_at */
 } zipnn_archive_info;
 
 typedef struct zipnn_tensor_info {
@@ -380,14 +386,26 @@ ZIPNN_API zipnn_status zipnn_archive_chunk(const zipnn_archive *archive, uint64_
 ZIPNN_API zipnn_status zipnn_archive_tensor(const zipnn_archive *archive, uint64_t index, zipnn_tensor_info *info,
                                             zipnn_error *err);
 
+typedef struct zipnn_base_info {
+    const char *name;  /* of the file that was given when the archive was made, for people; owned by the archive */
+    uint64_t original; /* its bytes */
+    uint8_t xxh3[16];  /* and their digest, by which it is found */
+    int at_hand;       /* non-zero: it is among the context's bases, with all that it is itself made against */
+} zipnn_base_info;
+
+/* The index-th of the info.n_bases bases that an archive was made against. */
+ZIPNN_API zipnn_status zipnn_archive_base(const zipnn_archive *archive, unsigned index, zipnn_base_info *info,
+                                          zipnn_error *err);
+
 /* Index of the tensor with exactly this name; ZIPNN_E_NOT_FOUND otherwise. */
 ZIPNN_API zipnn_status zipnn_archive_find(const zipnn_archive *archive, const char *name, uint64_t *index,
                                           zipnn_error *err);
 
 /* How a chunk is coded: its bytes fall apart into planes, each coded on its own (doc/format.md, section 5). */
 typedef struct zipnn_coding {
-    const char *layout; /* "16R", "records" ..., as doc/format.md names it, or "?"; static string */
-    unsigned n_planes;  /* 0 when the layout is unknown */
+    const char *layout; /* "16R", "records" ..., as doc/format.md names it, "copy" or "delta" for a chunk that refers to
+                           other bytes, or "?"; static string */
+    unsigned n_planes;  /* 0 when the layout is unknown, and for references */
     struct {
         const char *codec; /* "raw", "constant", "R16", "zstd" ..., or "?"; static string */
         uint64_t original; /* bytes before coding */
@@ -438,6 +456,7 @@ typedef struct zipnn_verified {
     int length_unknown; /* non-zero: the original was longer, nobody knows by how much */
     int has_digests;    /* non-zero: the original's own digest was there to compare with */
     uint8_t xxh3[16];   /* XXH3-128 of the intact bytes */
+    uint64_t unchecked; /* verifying: bytes of chunks whose base was not given; their checksums are right */
 } zipnn_verified;
 
 /* Decodes everything and verifies every check and digest. Goes on after damage: each damaged stretch is reported, at
@@ -446,14 +465,14 @@ typedef struct zipnn_verified {
 ZIPNN_API zipnn_status zipnn_archive_verify(zipnn_archive *archive, zipnn_damage_fn report, void *user,
                                             zipnn_verified *result, zipnn_error *err);
 
-/* Does the same and writes the original in order to sink->write, zeros where it is damaged. A stretch is reported before
- * its zeros are written. */
+/* Does the same and writes the original in order to sink->write, zeros where it is damaged. A stretch is reported
+ * before its zeros are written. */
 ZIPNN_API zipnn_status zipnn_archive_salvage(zipnn_archive *archive, const zipnn_sink *sink, zipnn_damage_fn report,
                                              void *user, zipnn_verified *result, zipnn_error *err);
 
-/* Opens an archive even if its header, index or end is damaged or missing: its frames are then walked, and what is found
- * can be listed, read, verified and salvaged. The work is bounded by a multiple of the source's length. Without an
- * index, bytes that follow a gap can be placed only if the original's own header tells how long it is. */
+/* Opens an archive even if its header, index or end is damaged or missing: its frames are then walked, and what is
+ * found can be listed, read, verified and salvaged. The work is bounded by a multiple of the source's length. Without
+ * an index, bytes that follow a gap can be placed only if the original's own header tells how long it is. */
 ZIPNN_API zipnn_status zipnn_archive_open_damaged(zipnn_ctx *ctx, const zipnn_source *source, zipnn_archive **archive,
                                                   zipnn_error *err);
 

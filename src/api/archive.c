@@ -159,6 +159,8 @@ void zipnn_archive_get_info(const zipnn_archive *a, zipnn_archive_info *info) {
                                  .container = a->old.legacy ? "zipnn 0.x" : a->plan.container,
                                  .has_sha256 = a->toc.index.has_sha256,
                                  .level = a->toc.header.level,
+                                 .n_bases = a->self.n_bases,
+                                 .has_repeats = (a->self.flags & ZN_FLAG_SELF) != 0,
                                  .unverified = a->old.legacy != NULL || a->plain};
     memcpy(info->xxh3, a->toc.index.xxh3, sizeof info->xxh3);
     if (info->has_sha256) memcpy(info->sha256, a->toc.index.sha256, sizeof info->sha256);

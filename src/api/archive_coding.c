@@ -26,3 +26,14 @@ zipnn_status zipnn_archive_chunk_at(const zipnn_archive *a, uint64_t off, uint64
     *index = zn_archive_chunk_at(a, off);
     return ZIPNN_OK;
 }
+
+zipnn_status zipnn_archive_base(const zipnn_archive *a, unsigned index, zipnn_base_info *info, zipnn_error *err) {
+    zn_clear_error(err);
+    if (index >= a->self.n_bases)
+        return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "base %u of %u", index, a->self.n_bases);
+    const struct zn_base_record *record = &a->records[index];
+    *info =
+        (zipnn_base_info){.name = record->name, .original = record->length, .at_hand = a->self.bases[index] != NULL};
+    memcpy(info->xxh3, record->xxh3, sizeof info->xxh3);
+    return ZIPNN_OK;
+}

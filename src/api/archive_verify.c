@@ -55,6 +55,10 @@ static zipnn_status visit(void *user, const struct zn_scanned *s, zipnn_error *e
     struct verify *v = user;
     const uint32_t len = s->place->frame.orig_len;
     ZN_TRY(tell_progress(v, s->place->off + len, err));
+    if (s->fault && s->fault->status == ZIPNN_E_BASE && !v->out.sink) {
+        v->result->unchecked += len;
+        return ZIPNN_OK;
+    }
     if (s->fault) {
         ZN_TRY(report(v, s->place->off, len, s->fault, err));
         return put_zeros(v, s->place->off, len, err);
@@ -90,7 +94,7 @@ static zipnn_status check_digests(struct verify *v, zipnn_error *err) {
     uint8_t xxh3[16], sha256[ZN_SHA256_LEN];
     zn_digest_result(&v->digest, xxh3, sha256);
     memcpy(v->result->xxh3, xxh3, sizeof xxh3);
-    if (v->result->n_damaged || !v->a->has_digests) return ZIPNN_OK;
+    if (v->result->n_damaged || v->result->unchecked || !v->a->has_digests) return ZIPNN_OK;
     zipnn_error fault;
     const char *name = memcmp(xxh3, index->xxh3, sizeof xxh3) != 0 ? "XXH3-128" : NULL;
     if (!name && v->digest.has_sha256 && memcmp(sha256, index->sha256, sizeof sha256) != 0) name = "SHA-256";
@@ -137,6 +141,10 @@ static zipnn_status run(struct verify *v, zipnn_archive *a, zipnn_error *err) {
     if (a->plain) return zn_fail(err, ZIPNN_E_FORMAT, 0, "not a zipnn archive");
     ZN_TRY(zn_engine_allows(&a->ctx->engine, result->original, err));
     ZN_TRY(a->old.legacy ? verify_old(v, a, err) : scan_all(v, err));
+    if (a->fault.status == ZIPNN_OK && result->n_damaged == 0 && result->unchecked)
+        return zn_fail(err, ZIPNN_E_BASE, ZN_NOWHERE,
+                       "%llu of %llu bytes cannot be verified beyond their checksums without a base that was not given",
+                       (unsigned long long)result->unchecked, (unsigned long long)result->original);
     if (a->fault.status == ZIPNN_OK && result->n_damaged == 0) return ZIPNN_OK;
     if (a->fault.status != ZIPNN_OK && result->n_damaged == 0) {
         if (err) *err = a->fault;

@@ -114,6 +114,12 @@ zipnn_status zipnn_unpack(zipnn_ctx *ctx, const zipnn_source *source, const zipn
     return restore(ctx, &in, &out, ZN_DIGEST_VERIFY, stats, err);
 }
 
+int zipnn_needs_read_at(const void *head, size_t len) {
+    struct zn_header header;
+    return zn_header_read(head, len, &header, zn_kernels_scalar.xxh3_64, NULL) == ZIPNN_OK &&
+           (header.flags & ZN_FLAG_SELF) != 0;
+}
+
 zipnn_status zipnn_test(zipnn_ctx *ctx, const zipnn_source *source, zipnn_stats *stats, zipnn_error *err) {
     zn_clear_error(err);
     struct zn_input in;

@@ -3,6 +3,7 @@
 #include "chunk/layout.h"
 #include "chunk/records.h"
 #include "codec/codec.h"
+#include "format/reference.h"
 
 static const char *const layout_names[ZN_N_LAYOUTS] = {
     [ZN_LAYOUT_8] = "8",     [ZN_LAYOUT_16] = "16",   [ZN_LAYOUT_16R] = "16R",
@@ -42,7 +43,10 @@ static uint32_t measure_records(zipnn_coding *coding, struct zn_cur *cur, size_t
 void zn_chunk_describe(const uint8_t *head, size_t len, uint32_t orig_len, zipnn_coding *coding) {
     struct zn_cur cur = zn_cur_of(head, len);
     *coding = (zipnn_coding){.layout = "?"};
-    zn_cur_u8(&cur);
+    if (zn_cur_u8(&cur) == ZN_KIND_REFERENCE) {
+        coding->layout = zn_cur_u8(&cur) == ZN_METHOD_COPY ? "copy" : "delta";
+        return;
+    }
     const uint8_t layout = zn_cur_u8(&cur), edge = zn_cur_u8(&cur);
     zn_cur_u8(&cur);
     if (!zn_cur_ok(&cur) || layout >= ZN_N_LAYOUTS || edge > orig_len) return;

@@ -1,0 +1,72 @@
+# Repeated tensors, and models stored as their difference from others.
+. "$(dirname "$0")/cli_lib.sh"
+
+# twin FILE: a model whose second tensor repeats the first.
+twin() {
+    local header
+    header='{"x":{"dtype":"BF16","shape":[20000],"data_offsets":[0,40000]},'
+    header+='"y":{"dtype":"BF16","shape":[20000],"data_offsets":[40000,80000]}}'
+    numbers 40000 "$home/numbers"
+    {
+        printf "\\x$(printf %x ${#header})\\0\\0\\0\\0\\0\\0\\0%s" "$header"
+        cat "$home/numbers" "$home/numbers"
+    } >"$1"
+}
+
+# Stored once from a file; restored from a pipe all the same, by way of a file without a name.
+twin t.safetensors
+expect 0 zipnn t.safetensors
+check test "$(stat -c %s t.safetensors.znn)" -lt 34000
+check cmp t.safetensors <(zipnn -dc t.safetensors.znn)
+check cmp t.safetensors <(cat t.safetensors.znn | zipnn -dc)
+check sh -c 'zipnn -t <t.safetensors.znn'
+expect 0 zipnn --no-dedup t.safetensors -o each.znn
+check test "$(stat -c %s each.znn)" -gt 45000
+check cmp each.znn <(cat t.safetensors | zipnn -c)
+
+# A model against its base, as a file or as an archive, named or found in a folder.
+mkdir in run
+model 400 in/base.safetensors
+cp in/base.safetensors next.safetensors
+printf xyz | dd of=next.safetensors bs=1 seek=3000 conv=notrunc 2>"$home/err"
+
+model 400 same.safetensors
+expect 0 zipnn --base in/base.safetensors same.safetensors -o same.znn
+check test "$(stat -c %s same.znn)" -lt 1000
+expect 0 zipnn in/base.safetensors -o run/archived.znn
+for base in "--base in/base.safetensors" "--base run/archived.znn" "--base-dir in" "--base-dir run"; do
+    expect 0 zipnn -d $base same.znn -o back
+    check cmp back same.safetensors
+    rm -f back
+    expect 0 zipnn -tv $base same.znn
+    says "all digests are right"
+    expect 0 zipnn $base next.safetensors -o next.znn
+    expect 0 zipnn -d $base next.znn -o back
+    check cmp back next.safetensors
+    rm -f back next.znn
+done
+
+# Without it, or with another: nothing is written.
+expect 1 zipnn -d same.znn -o back
+says "base.safetensors"
+expect 1 zipnn -d --base t.safetensors same.znn -o back
+says "was not given"
+check test ! -e back
+expect 0 zipnn -tv same.znn
+says "need a base"
+expect 1 zipnn verify same.znn
+says "cannot be verified beyond their checksums"
+expect 0 zipnn verify --base in/base.safetensors same.znn
+expect 0 zipnn -lv same.znn
+prints "made against base.safetensors"
+expect 0 zipnn -l --json --base-dir in same.znn
+prints '"at_hand":true'
+
+# No file is its own base, and a pipe has none.
+expect 1 zipnn --base next.safetensors next.safetensors
+says "own base"
+expect 0 zipnn --base-dir . next.safetensors -o apart.znn
+expect 1 zipnn --base missing next.safetensors
+check sh -c '! cat next.safetensors | zipnn -c --base in/base.safetensors'
+no_temporaries
+finish
