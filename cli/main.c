@@ -11,6 +11,7 @@
 #include "extract.h"
 #include "inspect.h"
 #include "list.h"
+#include "recompress.h"
 #include "text.h"
 #include "usage.h"
 #include "walk.h"
@@ -43,7 +44,7 @@ static const struct work {
     [OP_VERIFY] = {NULL, verify_file},     [OP_SALVAGE] = {NULL, salvage_file},
     [OP_BENCH] = {bench_head, bench_file}, [OP_EXTRACT] = {NULL, extract_file},
     [OP_CAT] = {NULL, cat_file},           [OP_ESTIMATE] = {estimate_head, estimate_file},
-    [OP_INSPECT] = {NULL, inspect_file},
+    [OP_INSPECT] = {NULL, inspect_file},   [OP_RECOMPRESS] = {NULL, recompress_file},
 };
 
 static int work(const struct args *args) {

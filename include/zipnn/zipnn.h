@@ -317,6 +317,13 @@ ZIPNN_API int zipnn_needs_read_at(const void *head, size_t len);
  * stats->n_unchecked what it could not. */
 ZIPNN_API zipnn_status zipnn_test(zipnn_ctx *ctx, const zipnn_source *source, zipnn_stats *stats, zipnn_error *err);
 
+/* Writes another archive of the same original, of the context's level: chunks are decoded and encoded again, the original
+ * is never whole in memory. A SHA-256 of the old archive is in the new one too. The source needs read_at. Verified at the
+ * end: the sink's bytes are good only when ZIPNN_OK is returned. Old records are taken as well; deltas against a base are
+ * not (ZIPNN_E_BASE). Uses a second context's memory and threads meanwhile. `stats` may be NULL. */
+ZIPNN_API zipnn_status zipnn_recompress(zipnn_ctx *ctx, const zipnn_source *source, const zipnn_sink *sink,
+                                        zipnn_stats *stats, zipnn_error *err);
+
 /* The two forms of the Python package's files. */
 typedef enum zipnn_old_form {
     ZIPNN_OLD_RECORD = 0,     /* "X.znn": the source as one record of elements of options.dtype, BF16 when unknown */

@@ -185,8 +185,7 @@ static void runs_follow_the_plan(void **state) {
         {1721, ZIPNN_BF16, 1000000},
     };
     static const struct zn_mixing_run expected[] = {
-        {30, {1, 1}, 0}, {200, {1, 20}, 0}, {5, {1, 1}, 0},   {5, {1, 1}, 0},
-        {24, {1, 6}, 0}, {1, {1, 1}, 0},
+        {30, {1, 1}, 0}, {200, {1, 20}, 0}, {5, {1, 1}, 0}, {5, {1, 1}, 0}, {24, {1, 6}, 0}, {1, {1, 1}, 0},
     };
     struct zn_plan plan = plan_of(tensors, sizeof tensors / sizeof *tensors);
     struct zn_mixing_run runs[20];

@@ -1,0 +1,61 @@
+/* An archive in, another of the same original out. */
+#include "api/context.h"
+#include "engine/windows.h"
+
+enum { WINDOW = 8 << 20 };
+
+/* A context of its own to decode with, since the caller's is busy encoding. An executor of the caller's may not be
+ * entered from its own tasks: then the one thread that asks decodes. */
+static zipnn_status create_decoder(const zipnn_ctx *ctx, zipnn_ctx **decoder, zipnn_error *err) {
+    const bool own_threads = ctx->engine.pool != NULL;
+    const zipnn_options options = {
+        .size = sizeof options, .threads = own_threads ? ctx->engine.n_workers : 1, .allocator = ctx->engine.alloc};
+    ZN_TRY(zipnn_create(&options, decoder, err));
+    (*decoder)->engine.k = ctx->engine.k;
+    return ZIPNN_OK;
+}
+
+static zipnn_status fetch(void *archive, uint64_t off, uint64_t len, void *dst, zipnn_error *err) {
+    return zipnn_archive_read(archive, off, len, dst, err);
+}
+
+/* The digests of the old archive, which were taken when the original was seen, against those of what was decoded. */
+static zipnn_status compare_digests(const zipnn_archive_info *old, const zipnn_stats *now, zipnn_error *err) {
+    if (old->unverified) return ZIPNN_OK;
+    const bool same = memcmp(old->xxh3, now->xxh3, sizeof old->xxh3) == 0 &&
+                      (!old->has_sha256 || memcmp(old->sha256, now->sha256, sizeof old->sha256) == 0);
+    if (same && old->original == now->original) return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_CORRUPT, ZN_NOWHERE, "the archive's chunks are sound, but its digest is another's");
+}
+
+static zipnn_status recompress(zipnn_ctx *ctx, zipnn_archive *archive, const zipnn_sink *sink, zipnn_stats *stats,
+                               zipnn_error *err) {
+    zipnn_archive_info info;
+    struct zn_windows windows;
+    const bool sha256 = ctx->engine.sha256;
+    zipnn_archive_get_info(archive, &info);
+    ZN_TRY(zn_windows_open(&windows, &ctx->engine.alloc, fetch, archive, info.original, WINDOW, err));
+    const zipnn_source original = {.read_at = zn_windows_read_at, .length = info.original, .user = &windows};
+    ctx->engine.sha256 |= info.has_sha256 != 0;
+    zipnn_status status = zipnn_pack(ctx, &original, sink, stats, err);
+    ctx->engine.sha256 = sha256;
+    zn_windows_close(&windows);
+    if (status != ZIPNN_OK) return status;
+    stats->unverified = info.unverified;
+    return compare_digests(&info, stats, err);
+}
+
+zipnn_status zipnn_recompress(zipnn_ctx *ctx, const zipnn_source *source, const zipnn_sink *sink, zipnn_stats *stats,
+                              zipnn_error *err) {
+    zipnn_ctx *decoder = NULL;
+    zipnn_archive *archive = NULL;
+    zipnn_stats unwanted;
+    zn_clear_error(err);
+    if (!ctx) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_recompress: ctx is NULL");
+    ZN_TRY(create_decoder(ctx, &decoder, err));
+    zipnn_status status = zipnn_archive_open(decoder, source, &archive, err);
+    if (status == ZIPNN_OK) status = recompress(ctx, archive, sink, stats ? stats : &unwanted, err);
+    zipnn_archive_close(archive);
+    zipnn_destroy(decoder);
+    return status;
+}
