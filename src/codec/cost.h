@@ -8,13 +8,20 @@ enum { ZN_COST_ONE = 256 }; /* one bit, in the unit of all costs here */
 
 /* log2(x) for x >= 1 in 1/256 bit, within 1/256. log2(1 + y) is approximated by y + y (1 - y) (0.3455 - 0.0635 (2 y -
  * 1)). */
-static inline uint32_t zn_log2(uint32_t x) {
+static inline uint32_t zn_log2_computed(uint32_t x) {
     uint32_t exponent = 31u - (uint32_t)__builtin_clz(x);
     uint32_t y = (uint32_t)(((uint64_t)x << 32 >> exponent) >> 16) - 65536u; /* fraction in 1/65536 */
     uint32_t bow = (uint32_t)((uint64_t)y * (65536u - y) >> 16);
     uint32_t factor = 22643u + 4162u - (uint32_t)((uint64_t)y * 8324u >> 16);
     uint32_t fraction = y + (uint32_t)((uint64_t)bow * factor >> 16);
     return exponent * ZN_COST_ONE + (fraction >> 8);
+}
+
+/* The same, looked up for x < 256: most counts and all frequencies. */
+extern const uint16_t zn_log2_small[256];
+
+static inline uint32_t zn_log2(uint32_t x) {
+    return x < 256 ? zn_log2_small[x] : zn_log2_computed(x);
 }
 
 /* Cost of coding `n` symbols with these counts at their empirical entropy: sum of c log2(n / c). */

@@ -14,6 +14,7 @@ enum {
     BLOCKS_LOG2 = 7,      /* a stream has at least 128 blocks if they can be that small */
     BLOCKS_PER_TABLE = 4, /* at least, or the table costs more than it saves */
     MANY_BLOCKS = 512,
+    FEW_BLOCKS = 32,
     N_RANKS = 1 << 10 /* steps by which blocks are sorted */
 };
 
@@ -57,18 +58,33 @@ struct crowd {
     uint8_t *ids;
 };
 
-/* First guess: blocks in order of their weight, cut into equal parts. Weights are brought to N_RANKS steps by a shift,
- * so that a counting sort does; `counted` symbols of a block bound its weight. */
+/* By how many lower ones each of few blocks would be preceded in order of weight, each among `part` of an id. */
+static void rank_few(const struct crowd *crowd, const uint32_t *weights, uint64_t part) {
+    for (size_t b = 0; b < crowd->n; b++) {
+        uint64_t before = 0;
+        for (size_t i = 0; i < crowd->n; i++) before += weights[i] < weights[b] || (weights[i] == weights[b] && i < b);
+        crowd->ids[b] = (uint8_t)(before * part >> 32);
+    }
+}
+
+/* The same by a counting sort, for weights below N_RANKS. */
+static void rank_many(const struct crowd *crowd, const uint32_t *weights, uint64_t part) {
+    uint32_t below[N_RANKS + 1] = {0};
+    for (size_t b = 0; b < crowd->n; b++) below[weights[b] + 1]++;
+    for (unsigned m = 1; m <= N_RANKS; m++) below[m] += below[m - 1];
+    for (size_t b = 0; b < crowd->n; b++) crowd->ids[b] = (uint8_t)(below[weights[b]]++ * part >> 32);
+}
+
+/* First guess: blocks in order of their weight, cut into equal parts. Weights are brought to N_RANKS steps by a shift;
+ * `counted` symbols of a block bound them. */
 static void guess_ids(const struct zn_kernels *k, const struct crowd *crowd, unsigned n_tables, uint32_t counted,
                       uint32_t *weights) {
-    uint32_t below[N_RANKS + 1] = {0};
     unsigned shift = 0;
     while ((counted * (ZN_R16_CLASSES - 1)) >> shift >= N_RANKS) shift++;
     k->hist_weights(crowd->hist, crowd->n, weights);
-    for (size_t b = 0; b < crowd->n; b++) below[(weights[b] >> shift) + 1]++;
-    for (unsigned m = 1; m <= N_RANKS; m++) below[m] += below[m - 1];
-    uint64_t part = ((uint64_t)n_tables << 32) / crowd->n;
-    for (size_t b = 0; b < crowd->n; b++) crowd->ids[b] = (uint8_t)(below[weights[b] >> shift]++ * part >> 32);
+    for (size_t b = 0; b < crowd->n; b++) weights[b] >>= shift;
+    const uint64_t part = ((uint64_t)n_tables << 32) / crowd->n;
+    (crowd->n < FEW_BLOCKS ? rank_few : rank_many)(crowd, weights, part);
 }
 
 static void add_up(const struct zn_kernels *k, const struct crowd *crowd, struct zn_r16_fit *fit) {

@@ -1,7 +1,7 @@
-/* AVX-512 F, BW, VL, DQ, VBMI, VBMI2: 64 elements at a time. The plain loops vectorised by gcc 12 / clang 14 for the
- * same instructions, against what stands here, hot, GB/s of words: split 16R 17 / 6 against 40, split 32R 34 / 3
- * against 40, merge 16R 15 / 11 against 41, merge 32R 12 / 9 against 41 (memcpy: 42); class_hist 1.4 against 6; assign
- * 8 times as fast.
+/* AVX-512 F, BW, VL, DQ, VBMI, VBMI2, VPOPCNTDQ: 64 elements at a time. The plain loops vectorised by gcc 12 /
+ * clang 14 for the same instructions, against what stands here, hot, GB/s of words: split 16R 17 / 6 against 40, split
+ * 32R 34 / 3 against 40, merge 16R 15 / 11 against 41, merge 32R 12 / 9 against 41 (memcpy: 42); class_hist 1.4 against
+ * 10; assign 8 times as fast.
  */
 #include "kernels/hash.h"
 #include "kernels/r16.h"
@@ -10,8 +10,10 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#define ZN_TARGET \
-    __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2")))
+#define ZN_TARGET                                                                                      \
+    __attribute__((                                                                                    \
+        target("avx2,bmi,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2," \
+               "avx512vpopcntdq")))
 #define ZN_FN ZN_TARGET static inline
 #define ZN_INLINE __attribute__((always_inline)) ZN_FN
 #include "kernels/loops_tpl.h"
@@ -227,55 +229,51 @@ ZN_SAMPLE(32r, split_32r, 4)
 /* ---- counting
  * --------------------------------------------------------------------------------------------------------- */
 
-/* One compare and one population count for each listed symbol and 64 bytes. */
-ZN_FN void class_hist_block(const uint8_t *p, size_t n, const struct listed *listed, unsigned step, uint16_t *hist) {
-    uint32_t count[ZN_R16_CLASSES] = {0}, rest = n_counted(n, step);
-    const size_t whole = n / 64 * 64, stride = 64 * (size_t)step;
-    const __mmask64 mask = whole % stride == 0 ? _bzhi_u64(~0ull, (unsigned)(n - whole)) : 0;
-    const __m512i ragged = _mm512_maskz_loadu_epi8(mask, p + whole);
-    for (unsigned s = 0; s < listed->n; s++) {
-        const __m512i symbol = _mm512_set1_epi8((char)listed->sym[s]);
-        uint64_t sum = (uint64_t)_mm_popcnt_u64(_mm512_mask_cmpeq_epi8_mask(mask, ragged, symbol));
-        for (size_t i = 0; i < whole; i += stride)
-            sum += (uint64_t)_mm_popcnt_u64(_mm512_cmpeq_epi8_mask(_mm512_loadu_si512(p + i), symbol));
-        count[listed->class_of[s]] += (uint32_t)sum;
-        rest -= (uint32_t)sum;
+/* Adds the counts of 64 symbols by class: lane l of sums[j] has that of class 8 j + l. A mask for each bit of the class
+ * says which symbols have it; ands of these masks, or of their complements, say which symbols are of a class. */
+ZN_INLINE void count_group(const uint8_t *p, const __m512i class_of[4], __m512i sums[4]) {
+    const __m512i symbols = _mm512_loadu_si512(p);
+    const __m512i lower = _mm512_permutex2var_epi8(class_of[0], symbols, class_of[1]);
+    const __m512i upper = _mm512_permutex2var_epi8(class_of[2], symbols, class_of[3]);
+    const __m512i classes = _mm512_mask_blend_epi8(_mm512_movepi8_mask(symbols), lower, upper);
+    __m512i bit[5];
+    for (unsigned b = 0; b < 5; b++) {
+        uint64_t mask = _mm512_test_epi8_mask(classes, _mm512_set1_epi8((char)(1 << b)));
+        __asm__("" : "+m"(mask)); /* a load can broadcast; from a register that takes the port which is busiest here */
+        bit[b] = _mm512_set1_epi64((long long)mask);
     }
-    count[ZN_R16_CLASSES - 1] += rest;
-    for (unsigned c = 0; c < ZN_R16_CLASSES; c++) hist[c] = (uint16_t)count[c];
+    const __m512i lane0 = _mm512_setr_epi64(0, -1, 0, -1, 0, -1, 0, -1);
+    const __m512i lane1 = _mm512_setr_epi64(0, 0, -1, -1, 0, 0, -1, -1);
+    const __m512i lane2 = _mm512_setr_epi64(0, 0, 0, 0, -1, -1, -1, -1);
+    __m512i low = _mm512_ternarylogic_epi64(bit[0], lane0, lane0, 0xc3); /* a == b */
+    low = _mm512_ternarylogic_epi64(bit[1], lane1, low, 0x82);           /* a == b & c */
+    low = _mm512_ternarylogic_epi64(bit[2], lane2, low, 0x82);
+    const __m512i of[4] = {
+        _mm512_ternarylogic_epi64(low, bit[3], bit[4], 0x10), _mm512_ternarylogic_epi64(low, bit[3], bit[4], 0x40),
+        _mm512_ternarylogic_epi64(low, bit[3], bit[4], 0x20), _mm512_ternarylogic_epi64(low, bit[3], bit[4], 0x80)};
+    for (unsigned j = 0; j < 4; j++) sums[j] = _mm512_add_epi64(sums[j], _mm512_popcnt_epi64(of[j]));
 }
 
-/* The same for a whole block of which two groups are counted, the usual case: 2.5 times as fast. */
-ZN_FN void class_hist_two(const uint8_t *p, size_t stride, const struct listed *listed, const uint8_t (*wide)[64],
-                          uint16_t *hist) {
-    const __m512i a = _mm512_loadu_si512(p), b = _mm512_loadu_si512(p + stride);
-    unsigned rest = 128;
-    _mm512_storeu_si512(hist, _mm512_setzero_si512());
-    for (unsigned s = 0; s < listed->n; s++) {
-        const __m512i symbol = _mm512_loadu_si512(wide[s]);
-        unsigned sum = (unsigned)(_mm_popcnt_u64(_mm512_cmpeq_epi8_mask(a, symbol)) +
-                                  _mm_popcnt_u64(_mm512_cmpeq_epi8_mask(b, symbol)));
-        hist[listed->class_of[s]] = (uint16_t)(hist[listed->class_of[s]] + sum);
-        rest -= sum;
-    }
-    hist[ZN_R16_CLASSES - 1] = (uint16_t)(hist[ZN_R16_CLASSES - 1] + rest);
-}
+/* From four words in each lane to words in order of their classes. */
+static const uint16_t by_class[32] = {0, 4, 8,  12, 16, 20, 24, 28, 1, 5, 9,  13, 17, 21, 25, 29,
+                                      2, 6, 10, 14, 18, 22, 26, 30, 3, 7, 11, 15, 19, 23, 27, 31};
 
 ZN_FN void class_hist(const uint8_t *plane, size_t n, unsigned block_log2, const uint8_t *class_of, unsigned n_classes,
                       unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]) {
-    struct listed listed;
-    uint8_t wide[32][64];
-    if (!list_symbols(&listed, class_of)) {
-        plain_class_hist(plane, n, block_log2, class_of, n_classes, step, hist);
-        return;
-    }
-    for (unsigned s = 0; s < listed.n; s++) memset(wide[s], listed.sym[s], sizeof wide[s]);
     const size_t block = (size_t)1 << block_log2, stride = 64 * (size_t)step;
+    __m512i map[4];
     size_t i = 0;
-    if (block == 2 * stride)
-        for (; n - i >= block; i += block)
-            class_hist_two(plane + i, stride, &listed, (const uint8_t(*)[64])wide, hist[i >> block_log2]);
-    for (; i < n; i += block) class_hist_block(plane + i, ZN_MIN(block, n - i), &listed, step, hist[i >> block_log2]);
+    for (unsigned j = 0; j < 4; j++) map[j] = _mm512_loadu_si512(class_of + 64 * j);
+    for (; n - i >= block; i += block, hist++) {
+        __m512i sums[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(),
+                           _mm512_setzero_si512()};
+        for (size_t g = 0; g < block; g += stride) count_group(plane + i + g, map, sums);
+        const __m512i low = _mm512_or_si512(sums[0], _mm512_slli_epi64(sums[1], 16));
+        const __m512i high = _mm512_or_si512(_mm512_slli_epi64(sums[2], 32), _mm512_slli_epi64(sums[3], 48));
+        const __m512i counts = _mm512_or_si512(low, high);
+        _mm512_storeu_si512(hist, _mm512_permutexvar_epi16(_mm512_loadu_si512(by_class), counts));
+    }
+    plain_class_hist(plane + i, n - i, block_log2, class_of, n_classes, step, hist);
 }
 
 /* A lane holds the sum of one table. Counts and costs are multiplied in pairs as signed 16-bit numbers; a block with a

@@ -1,4 +1,5 @@
 /* R16's tables, every frequency and every state: the encoder's arithmetic is division, and undoes the decoder's. */
+#include "codec/cost.h"
 #include "kernels/kernels.h"
 #include "support/unit.h"
 
@@ -90,11 +91,17 @@ static void test_tables(void **unused) {
     }
 }
 
+static void logarithms_are_those_computed(void **unused) {
+    (void)unused;
+    for (uint32_t x = 1; x < 256; x++) assert_int_equal(zn_log2_small[x], zn_log2_computed(x));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_quotient),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_tables),
+        cmocka_unit_test(logarithms_are_those_computed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
