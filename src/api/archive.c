@@ -88,6 +88,7 @@ static zipnn_status open_damaged(zipnn_archive *a, zipnn_error *err) {
         return status;
     }
     zn_toc_free(&a->ctx->engine.alloc, &a->toc);
+    a->toc = (struct zn_toc){.memory = NULL};
     zn_free(&a->ctx->engine.alloc, a->places);
     a->places = NULL;
     a->n_chunks = 0;

@@ -7,7 +7,7 @@
 #include "support/unit.h"
 #include "zipnn/zipnn.h"
 
-enum { N_TENSORS = 5, TENSOR = 700 << 10, MAX_LEN = 5 << 20, MAX_RANGES = 64 };
+enum { N_TENSORS = 3, TENSOR = 700 << 10, MAX_LEN = 3 << 20, MAX_RANGES = 64 };
 
 struct fixture {
     zipnn_ctx *ctx;
@@ -103,7 +103,7 @@ static void damage_stays_local(void **state) {
     struct fixture *f = *state;
     for (uint64_t i = 0; i < f->n_chunks; i++) {
         const zipnn_chunk_info *c = &f->chunk[i];
-        const uint64_t places[] = {0, 8, 12, 16, 17, 20, c->stored / 2, c->stored - 1};
+        const uint64_t places[] = {0, 8, 12, 16, c->stored - 1};
         for (size_t k = 0; k < sizeof places / sizeof *places; k++) {
             fresh(f);
             f->hurt[c->archive_offset + places[k]] ^= 0x11;
@@ -207,7 +207,7 @@ static void lost_frames_with_an_index(void **state) {
 static void random_damage(void **state) {
     struct fixture *f = *state;
     uint64_t random = 77;
-    for (unsigned trial = 0; trial < 120; trial++) {
+    for (unsigned trial = 0; trial < 60; trial++) {
         size_t len = f->len;
         fresh(f);
         for (uint64_t n = 1 + zt_random(&random) % 4; n > 0; n--) {
