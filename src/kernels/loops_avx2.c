@@ -277,15 +277,55 @@ ZN_FN void class_hist_block(const uint8_t *p, size_t n, const struct listed *lis
     for (unsigned c = 0; c < ZN_R16_CLASSES; c++) hist[c] = (uint16_t)count[c];
 }
 
+/* How many of the 128 bytes of v equal `symbol`, in parts: the low 16 bits of each quarter. */
+ZN_INLINE __m256i count_128(const __m256i v[4], uint8_t symbol) {
+    const __m256i s = _mm256_set1_epi8((char)symbol);
+    const __m256i a = _mm256_add_epi8(_mm256_cmpeq_epi8(v[0], s), _mm256_cmpeq_epi8(v[1], s));
+    const __m256i b = _mm256_add_epi8(_mm256_cmpeq_epi8(v[2], s), _mm256_cmpeq_epi8(v[3], s));
+    const __m256i zero = _mm256_setzero_si256();
+    return _mm256_sad_epu8(_mm256_sub_epi8(zero, _mm256_add_epi8(a, b)), zero);
+}
+
+/* A whole block of which two groups are counted, the usual case. Four symbols' parts lie side by side until they are
+ * added up. Entries of `listed` past its last are zeros. */
+ZN_FN void class_hist_two(const uint8_t *p, size_t stride, const struct listed *listed, uint16_t *hist) {
+    const __m256i v[4] = {load(p), load(p + 32), load(p + stride), load(p + stride + 32)};
+    uint16_t count[ZN_R16_CLASSES] = {0};
+    __m128i all = _mm_setzero_si128();
+    for (unsigned s = 0; s < listed->n; s += 4) {
+        __m256i parts = count_128(v, listed->sym[s]);
+        for (int k = 1; k < 4; k++)
+            parts = _mm256_or_si256(parts, _mm256_slli_epi64(count_128(v, listed->sym[s + (unsigned)k]), 16 * k));
+        __m128i sum = _mm_add_epi16(_mm256_castsi256_si128(parts), _mm256_extracti128_si256(parts, 1));
+        sum = _mm_add_epi16(sum, _mm_unpackhi_epi64(sum, sum));
+        if (listed->n - s < 4) sum = _mm_and_si128(sum, _mm_cvtsi64_si128((1LL << 16 * (listed->n - s)) - 1));
+        all = _mm_add_epi16(all, sum);
+        _mm_storel_epi64((void *)&count[s], sum);
+    }
+    all = _mm_madd_epi16(all, _mm_set1_epi16(1));
+    const unsigned sum = (unsigned)(_mm_cvtsi128_si32(all) + _mm_extract_epi32(all, 1)), rest = 128 - sum;
+    if (listed->in_order) {
+        memcpy(hist, count, sizeof count);
+    } else {
+        memset(hist, 0, sizeof count);
+        for (unsigned s = 0; s < listed->n; s++)
+            hist[listed->class_of[s]] = (uint16_t)(hist[listed->class_of[s]] + count[s]);
+    }
+    hist[ZN_R16_CLASSES - 1] = (uint16_t)(hist[ZN_R16_CLASSES - 1] + rest);
+}
+
 ZN_FN void class_hist(const uint8_t *plane, size_t n, unsigned block_log2, const uint8_t *class_of, unsigned n_classes,
                       unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]) {
-    struct listed listed;
+    struct listed listed = {.n = 0};
     if (!list_symbols(&listed, class_of)) {
         plain_class_hist(plane, n, block_log2, class_of, n_classes, step, hist);
         return;
     }
-    const size_t block = (size_t)1 << block_log2;
-    for (size_t i = 0; i < n; i += block)
+    const size_t block = (size_t)1 << block_log2, stride = 64 * (size_t)step;
+    size_t i = 0;
+    if (block == 2 * stride)
+        for (; n - i >= block; i += block) class_hist_two(plane + i, stride, &listed, hist[i >> block_log2]);
+    for (; i < n; i += block)
         class_hist_block(plane + i, ZN_MIN(block, n - i), &listed, class_of, step, hist[i >> block_log2]);
 }
 
@@ -329,6 +369,8 @@ const struct zn_kernels zn_kernels_avx2 = {
     .r16_decode_16r = zn_r16_decode_16r_avx2,
     .r16_decode_32r = zn_r16_decode_32r_avx2,
     .r16_encode = zn_r16_encode_avx2,
+    .r16_encode_16r = zn_r16_encode_16r_avx2,
+    .r16_encode_32r = zn_r16_encode_32r_avx2,
     .r16c_decode = zn_r16c_decode_scalar,
     .r16c_encode = zn_r16c_encode_scalar,
     .split = {plain_split_8, split_16, split_16r, split_32, split_32r, split_64, split_64r, split_f16},

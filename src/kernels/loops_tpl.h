@@ -114,8 +114,9 @@ ZN_FN void plain_merge16(const uint8_t *const *planes, size_t n, uint8_t *restri
 ZN_FN void plain_merge32(const uint8_t *const *planes, size_t n, uint8_t *restrict out, unsigned rot) {
     const uint8_t *p0 = planes[0], *p1 = planes[1], *p2 = planes[2], *p3 = planes[3];
     for (size_t i = 0; i < n; i++) {
-        const uint32_t r = p0[i] | (uint32_t)p1[i] << 8 | (uint32_t)p2[i] << 16 | (uint32_t)p3[i] << 24;
-        zn_put_u32(out + 4 * i, ZN_ROTR(r, rot, 32));
+        const uint16_t low = (uint16_t)(p0[i] | p1[i] << 8), high = (uint16_t)(p2[i] | p3[i] << 8);
+        zn_put_u16(out + 4 * i, rot ? (uint16_t)(low >> 1 | high << 15) : low);
+        zn_put_u16(out + 4 * i + 2, rot ? (uint16_t)(high >> 1 | low << 15) : high);
     }
 }
 

@@ -79,15 +79,18 @@ ZN_FN void merge_8(const uint8_t *const *planes, size_t n, uint8_t *out, enum zn
  * look-up for every byte. */
 struct listed {
     unsigned n;
+    bool in_order; /* class_of[i] == i */
     uint8_t sym[32], class_of[32];
 };
 
 /* False when there are too many. */
 ZN_FN bool list_symbols(struct listed *listed, const uint8_t *class_of) {
     listed->n = 0;
+    listed->in_order = true;
     for (unsigned s = 0; s < 256; s++) {
         if (class_of[s] == ZN_R16_CLASSES - 1) continue;
         if (listed->n == sizeof listed->sym) return false;
+        listed->in_order &= class_of[s] == listed->n;
         listed->sym[listed->n] = (uint8_t)s;
         listed->class_of[listed->n++] = class_of[s];
     }

@@ -3,6 +3,7 @@
  * that it adds are gathered by one shuffle that is put together from four, 8 symbols each.
  */
 #include "kernels/r16.h"
+#include "kernels/sets.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -357,20 +358,45 @@ ZN_FN uint8_t *encode_turns(struct avx2_encoder *a, const struct encode_ranks *r
     return out;
 }
 
-void zn_r16_encode_avx2(struct zn_r16_encoder *e, const uint8_t *src, size_t n) {
-    const size_t whole = e->lanes_log2 == 7 ? n - n % TURN : 0;
-    zn_r16_encode_range_scalar(e, src, whole, n);
-    if (whole == 0) return;
+/* Encodes n symbols, whole turns: at src, or split from the words of `width` bytes there. */
+ZN_FN void encode(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n, size_t width) {
     struct avx2_encoder a;
+    if (n == 0) return;
     a.ready = 0;
     find_rows(&a, e->class_of);
     planar_load(&a.x, e->state);
-    for (size_t end = whole, start; end > 0; end = start) {
+    for (size_t end = n, start; end > 0; end = start) {
+        uint8_t split[BURST];
         start = planar_burst_start(e, end);
-        e->out = encode_turns(&a, ranks_at(&a, e, start), src + start, end - start, e->out);
-        e->esc = planar_put_escapes(a.marks, src + start, end - start, e->esc);
+        if (width > 1) {
+            planar_split(&zn_kernels_avx2, src, start, end - start, width, raw, split);
+            planar_split_soon(src, start, end - start, width, raw);
+        }
+        const uint8_t *sym = width > 1 ? split : src + start;
+        e->out = encode_turns(&a, ranks_at(&a, e, start), sym, end - start, e->out);
+        e->esc = planar_put_escapes(a.marks, sym, end - start, e->esc);
+        zn_r16_fetch(&e->ahead, (end - start) / TURN);
+        planar_make_room(&e->ahead, (end - start) / TURN);
     }
     planar_store(&a.x, e->state);
+}
+
+void zn_r16_encode_avx2(struct zn_r16_encoder *e, const uint8_t *src, size_t n) {
+    const size_t whole = e->lanes_log2 == 7 ? n - n % TURN : 0;
+    zn_r16_encode_range_scalar(e, src, whole, n);
+    encode(e, src, NULL, whole, 1);
+}
+
+void zn_r16_encode_16r_avx2(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
+    const size_t whole = n - n % TURN;
+    zn_r16_encode_range_16r_scalar(e, src, raw, whole, n);
+    encode(e, src, raw, whole, 2);
+}
+
+void zn_r16_encode_32r_avx2(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
+    const size_t whole = n - n % TURN;
+    zn_r16_encode_range_32r_scalar(e, src, raw, whole, n);
+    encode(e, src, raw, whole, 4);
 }
 
 #endif

@@ -2,6 +2,7 @@
  * to the stream are spread and gathered by one shuffle per 8 symbols.
  */
 #include "kernels/r16.h"
+#include "kernels/sets.h"
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
@@ -241,20 +242,44 @@ ZN_FN uint8_t *encode_turns(struct planar_states *x, const struct zn_r16_encoder
     return out;
 }
 
+/* Encodes n symbols, whole turns: at src, or split from the words of `width` bytes there. */
+ZN_FN void encode(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n, size_t width) {
+    struct planar_states x;
+    if (n == 0) return;
+    planar_load(&x, e->state);
+    for (size_t end = n, start; end > 0; end = start) {
+        uint8_t marks[BURST / 8], split[BURST];
+        start = planar_burst_start(e, end);
+        if (width > 1) {
+            planar_split(&zn_kernels_neon, src, start, end - start, width, raw, split);
+            planar_split_soon(src, start, end - start, width, raw);
+        }
+        const uint8_t *sym = width > 1 ? split : src + start;
+        const struct encode_tables t = encode_tables(zn_r16_codes_at(e, start));
+        e->out = encode_turns(&x, e, &t, sym, end - start, marks);
+        e->esc = planar_put_escapes(marks, sym, end - start, e->esc);
+        zn_r16_fetch(&e->ahead, (end - start) / TURN);
+        planar_make_room(&e->ahead, (end - start) / TURN);
+    }
+    planar_store(&x, e->state);
+}
+
 void zn_r16_encode_neon(struct zn_r16_encoder *e, const uint8_t *src, size_t n) {
     const size_t whole = e->lanes_log2 == 7 ? n - n % TURN : 0;
     zn_r16_encode_range_scalar(e, src, whole, n);
-    if (whole == 0) return;
-    struct planar_states x;
-    uint8_t marks[BURST / 8];
-    planar_load(&x, e->state);
-    for (size_t end = whole, start; end > 0; end = start) {
-        start = planar_burst_start(e, end);
-        const struct encode_tables t = encode_tables(zn_r16_codes_at(e, start));
-        e->out = encode_turns(&x, e, &t, src + start, end - start, marks);
-        e->esc = planar_put_escapes(marks, src + start, end - start, e->esc);
-    }
-    planar_store(&x, e->state);
+    encode(e, src, NULL, whole, 1);
+}
+
+void zn_r16_encode_16r_neon(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
+    const size_t whole = n - n % TURN;
+    zn_r16_encode_range_16r_scalar(e, src, raw, whole, n);
+    encode(e, src, raw, whole, 2);
+}
+
+void zn_r16_encode_32r_neon(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
+    const size_t whole = n - n % TURN;
+    zn_r16_encode_range_32r_scalar(e, src, raw, whole, n);
+    encode(e, src, raw, whole, 4);
 }
 
 #endif

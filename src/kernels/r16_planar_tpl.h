@@ -184,6 +184,24 @@ ZN_FN size_t planar_burst_start(const struct zn_r16_encoder *e, size_t end) {
     return e->ids ? ZN_MAX(start, (end - 1) >> e->block_log2 << e->block_log2) : start;
 }
 
+/* Asks for what the next call of planar_split needs, up to n words before `at`, to the first-level cache: 7 % of all
+ * encoding of bf16 with AVX2. */
+ZN_FN void planar_split_soon(const uint8_t *src, size_t at, size_t n, size_t width, uint8_t *const *raw) {
+    n = ZN_MIN(n, at);
+    for (size_t i = 0; i < n * width; i += 64) __builtin_prefetch(src + (at - n) * width + i, 0, 3);
+    for (size_t p = 0; p + 1 < width; p++)
+        for (size_t i = 0; i < n; i += 64) __builtin_prefetch(raw[p] + at - n + i, 1, 3);
+}
+
+/* Splits words [at, at + n) of `width` bytes: their symbols go to `sym`, the planes below to raw. */
+ZN_FN void planar_split(const struct zn_kernels *k, const uint8_t *src, size_t at, size_t n, size_t width,
+                        uint8_t *const *raw, uint8_t *sym) {
+    uint8_t *planes[4];
+    for (size_t p = 0; p + 1 < width; p++) planes[p] = raw[p] + at;
+    planes[width - 1] = sym;
+    k->split[width == 2 ? ZN_SHAPE_16R : ZN_SHAPE_32R](src + at * width, n, planes);
+}
+
 /* Writes the symbols of src[0, n) whose bit is set in `marks` below `esc`, the last one first. As above, the first
  * three of a word take no branch; what they write too much lies in the slack or is overwritten. */
 ZN_FN uint8_t *planar_put_escapes(const uint8_t *marks, const uint8_t *src, size_t n, uint8_t *esc) {
