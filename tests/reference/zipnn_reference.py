@@ -382,9 +382,9 @@ class Chunks:
     def follow(self, body, orig_len, referred):
         r = Reader(body)
         _, method, source, reserved, length, off, ref_check, orig_check = (r.uint(n) for n in (1, 1, 1, 1, 4, 8, 8, 8))
-        support(method == 0 and reserved == 0, f"method {method} of reference")
+        support(method <= 1 and reserved == 0, f"method {method} of reference")
         support(length == orig_len, f"{length} bytes referred to by {orig_len}")
-        demand(r.left() == 0 and ref_check == orig_check, "copy that is none")
+        demand(method == 1 or (r.left() == 0 and ref_check == orig_check), "copy that is none")
         if source == 0:
             demand(self.flags & SELF_FLAG, "reference to itself")
             demand(not referred, "reference to a chunk with a reference")
@@ -397,6 +397,11 @@ class Chunks:
             found = base[off : off + length]
         demand(len(found) == length, "reference to bytes that are not there")
         demand(xxh3_64(found) == ref_check, "check of the bytes referred to")
+        if method == 1:
+            from delta_reference import decode_delta  # which imports this module
+
+            found = decode_delta(r.take(r.left()), found)
+        demand(xxh3_64(found) == orig_check, "check of the chunk")
         return found
 
     def own(self, start, end):
