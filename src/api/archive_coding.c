@@ -14,7 +14,7 @@ zipnn_status zipnn_archive_coding(const zipnn_archive *a, uint64_t index, zipnn_
     if (p->at == ZN_NOWHERE) return ZIPNN_OK;
     const size_t len = (size_t)ZN_MIN(p->frame.body_len, (uint32_t)sizeof buf);
     ZN_TRY(zn_input_at(&a->in, p->at + ZN_FRAME_LEN, len, buf, &head, err));
-    zn_chunk_describe(head, len, p->frame.orig_len, coding);
+    zn_chunk_describe(head, len, p->frame.body_len, p->frame.orig_len, coding);
     return ZIPNN_OK;
 }
 

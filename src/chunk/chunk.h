@@ -12,6 +12,11 @@ struct zn_coder {
     uint8_t *planes; /* all planes of a chunk, each aligned to 64 */
     uint8_t *spare;  /* encoder: a plane on its way out of the output */
     uint8_t *rival;  /* encoder: another way to code a chunk */
+    uint8_t *map;    /* which elements of a chunk are frequent ones */
+    uint8_t *kept;   /* encoder: a chunk without what repeats */
+    uint8_t *rest;   /* encoder: a chunk without its frequent elements, or its differences */
+    uint8_t *other;  /* encoder: a body to compare with; ZN_OTHER_CAP */
+    uint8_t *whole;  /* encoder: another, with room for zn_chunk_bound(max_chunk) */
     uint8_t *piece;  /* decoder: one plane's part that fits the first-level cache */
     uint8_t *fill;   /* decoder: pieces of constant planes */
     uint32_t max_chunk;
@@ -45,6 +50,13 @@ static inline struct zn_ahead zn_ahead_paced(struct zn_ahead ahead, size_t n) {
  * length. */
 uint32_t zn_chunk_encode(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
                          const uint8_t *src, uint32_t len, uint8_t *body);
+
+/* Room for the bodies of a map and of a rest. */
+#define ZN_OTHER_CAP(max_chunk) (3 * (size_t)(max_chunk) + 4 * ZN_CHUNK_GROWTH + 4096)
+
+/* The same with layouts that take elements apart, none that is made of chunks. */
+uint32_t zn_chunk_encode_plain(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
+                               const uint8_t *src, uint32_t len, uint8_t *body);
 
 /* A body to decode. Its frame's check has been verified, which makes it likely, not certain, to be what an encoder
  * wrote. */

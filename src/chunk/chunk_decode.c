@@ -1,6 +1,7 @@
 #include "chunk/chunk.h"
 #include "chunk/layout.h"
 #include "chunk/records.h"
+#include "chunk/wrapped.h"
 
 /* Elements decoded at a time: a piece of every plane stays in the first-level cache between the coder and the merge. A
  * multiple of the lane count and of the packed groups. */
@@ -9,11 +10,15 @@ enum { PIECE = 4096 };
 void zn_coder_carve(struct zn_coder *coder, struct zn_arena *arena, uint32_t max_chunk, enum zn_codec_use use) {
     coder->max_chunk = max_chunk;
     zn_codec_carve(&coder->codec, arena, max_chunk, use);
-    /* Halves of bytes take a byte each. */
-    /* As do fp16's exponents of five bits, and those of a reference beside them. */
+    /* Halves of bytes take a byte each, as do fp16's exponents of five bits, and those of a reference beside them. */
     coder->planes = zn_carve(arena, 2 * (size_t)max_chunk + max_chunk / 2 + 2 * ZN_MAX_PLANES * (size_t)ZN_SLACK);
     coder->spare = use == ZN_USE_BOTH ? zn_carve(arena, max_chunk) : NULL;
     coder->rival = use == ZN_USE_BOTH ? zn_carve(arena, zn_chunk_bound(max_chunk)) : NULL;
+    coder->map = zn_carve(arena, max_chunk);
+    coder->kept = use == ZN_USE_BOTH ? zn_carve(arena, max_chunk) : NULL;
+    coder->rest = use == ZN_USE_BOTH ? zn_carve(arena, (size_t)max_chunk + ZN_SLACK) : NULL;
+    coder->other = use == ZN_USE_BOTH ? zn_carve(arena, ZN_OTHER_CAP(max_chunk)) : NULL;
+    coder->whole = use == ZN_USE_BOTH ? zn_carve(arena, zn_chunk_bound(max_chunk)) : NULL;
     coder->piece = zn_carve(arena, PIECE);
     coder->fill = zn_carve(arena, (size_t)ZN_MAX_PLANES * PIECE);
 }
@@ -249,6 +254,8 @@ static zipnn_status decode_records(struct zn_coder *coder, const struct chunk *c
 zipnn_status zn_chunk_decode(struct zn_coder *coder, const struct zn_chunk_body *body, uint8_t *out, uint32_t orig_len,
                              enum zn_store store, zipnn_error *err) {
     struct chunk c;
+    if (body->len >= ZN_CHUNK_LEN && zn_is_wrapped(body->data[1]))
+        return zn_wrapped_decode(coder, body, out, orig_len, err);
     ZN_TRY(read_chunk(body, orig_len, &c, err));
     if (c.layout == ZN_LAYOUT_RECORDS)
         ZN_TRY(decode_records(coder, &c, out + c.head, err));

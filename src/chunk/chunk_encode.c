@@ -3,6 +3,7 @@
 #include "chunk/mixed.h"
 #include "chunk/records_encode.h"
 #include "chunk/sniff.h"
+#include "chunk/wrapped.h"
 
 /* How a chunk is cut into edges and elements. */
 struct grid {
@@ -128,6 +129,7 @@ static bool are_usual(struct zn_coder *coder, const struct zn_effort *effort, co
         zn_stream_survey(&coder->codec, planes[p], n_sampled, &survey);
         if (survey.constant || survey.random != (p < top)) return false;
     }
+    if (survey.counts[0] > survey.sampled / 32) return false; /* zeros */
     return zn_r16_fit_sample(&coder->codec, effort, planes[top], n_sampled, g->n, survey.counts) < g->n / 2;
 }
 
@@ -185,13 +187,32 @@ static uint32_t encode_words(struct zn_coder *coder, const struct zn_effort *eff
     return put_together(coder, effort, &parts, hint.ahead);
 }
 
-uint32_t zn_chunk_encode(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
-                         const uint8_t *src, uint32_t len, uint8_t *body) {
+uint32_t zn_chunk_encode_plain(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
+                               const uint8_t *src, uint32_t len, uint8_t *body) {
     const struct zn_record record = zn_record_of_dtype(hint.dtype);
     coder->codec.ahead = (struct zn_ahead){0};
     uint32_t body_len = record.n_fields ? zn_records_encode(coder, effort, &record, hint.head, src, len, body) : 0;
     if (body_len == 0) body_len = encode_words(coder, effort, hint, src, len, body);
-    if (effort->mixing) body_len = zn_mixed_encode(coder, &hint, src, len, body, body_len);
     uint32_t stored_len = ZN_CHUNK_LEN + ZN_PLANE_LEN + len;
     return body_len < stored_len ? body_len : store(src, len, body);
+}
+
+/* Floats coded in full by one plane of exponents: nothing of them is taken out. */
+static bool is_usual(const uint8_t *body, uint32_t len) {
+    const unsigned layout = body[1];
+    if (len < 2 * ZN_R16_FULL || (layout != ZN_LAYOUT_16R && layout != ZN_LAYOUT_32R)) return false;
+    const uint32_t edges = body[2] + (len - body[2]) % zn_layouts[layout].width;
+    for (unsigned p = 0; p + 1 < zn_layouts[layout].n_planes; p++)
+        if (body[ZN_CHUNK_LEN + edges + p * ZN_PLANE_LEN] != ZN_CODEC_RAW) return false;
+    return true;
+}
+
+uint32_t zn_chunk_encode(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
+                         const uint8_t *src, uint32_t len, uint8_t *body) {
+    uint32_t body_len = zn_chunk_encode_plain(coder, effort, hint, src, len, body);
+    if (!is_usual(body, len)) {
+        body_len = zn_wrapped_encode(coder, effort, hint, src, len, body, body_len);
+        if (effort->finds_repeats) body_len = zn_repeats_encode(coder, effort, hint, src, len, body, body_len);
+    }
+    return effort->mixing ? zn_mixed_encode(coder, &hint, src, len, body, body_len) : body_len;
 }

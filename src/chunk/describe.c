@@ -2,6 +2,7 @@
 
 #include "chunk/layout.h"
 #include "chunk/records.h"
+#include "chunk/wrapped.h"
 #include "codec/codec.h"
 #include "format/reference.h"
 
@@ -40,7 +41,7 @@ static uint32_t measure_records(zipnn_coding *coding, struct zn_cur *cur, size_t
     return width;
 }
 
-void zn_chunk_describe(const uint8_t *head, size_t len, uint32_t orig_len, zipnn_coding *coding) {
+void zn_chunk_describe(const uint8_t *head, size_t len, uint32_t body_len, uint32_t orig_len, zipnn_coding *coding) {
     struct zn_cur cur = zn_cur_of(head, len);
     *coding = (zipnn_coding){.layout = "?"};
     if (zn_cur_u8(&cur) == ZN_KIND_REFERENCE) {
@@ -49,6 +50,14 @@ void zn_chunk_describe(const uint8_t *head, size_t len, uint32_t orig_len, zipnn
     }
     const uint8_t layout = zn_cur_u8(&cur), edge = zn_cur_u8(&cur);
     zn_cur_u8(&cur);
+    if (zn_cur_ok(&cur) && zn_is_wrapped(layout)) {
+        static const char *const names[] = {"differences", "repeats", "frequent"};
+        *coding = (zipnn_coding){.layout = names[layout - ZN_LAYOUT_DIFFERENCES], .n_planes = 1};
+        coding->planes[0].codec = "chunks";
+        coding->planes[0].original = orig_len;
+        coding->planes[0].stored = body_len - ZN_CHUNK_LEN;
+        return;
+    }
     if (!zn_cur_ok(&cur) || layout >= ZN_N_LAYOUTS || edge > orig_len) return;
     coding->layout = layout_names[layout];
     const size_t inner = orig_len - edge;

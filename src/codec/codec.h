@@ -37,7 +37,8 @@ struct zn_effort {
     unsigned hist_step;  /* every how many groups of 64 symbols are counted: 1, 2, 4 */
     unsigned rounds;     /* of clustering */
     int zstd_level;
-    bool mixing; /* floats by mixed predictions where that is smaller */
+    bool mixing;        /* floats by mixed predictions where that is smaller */
+    bool finds_repeats; /* within a chunk */
 };
 
 /* The effort of a level 1 .. 9. */

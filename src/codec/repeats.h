@@ -9,4 +9,14 @@
  * About a byte in 50 is looked at. */
 size_t zn_repeats_estimate(const uint8_t *p, size_t n);
 
+/* A stretch that occurs earlier: p[from, from + len), from + len <= at. */
+struct zn_repeat {
+    uint32_t at, len, from;
+};
+
+/* Finds such stretches of at least `shortest` bytes, in order, without overlap, at most `max`. They begin at `head`
+ * plus a multiple of `grain` and are multiples of it long. Answers their number. */
+size_t zn_repeats_find(const uint8_t *p, size_t n, size_t head, size_t grain, size_t shortest,
+                       struct zn_repeat *repeats, size_t max);
+
 #endif

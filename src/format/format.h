@@ -49,7 +49,10 @@ enum zn_layout {
     ZN_LAYOUT_F16,
     ZN_N_WORD_LAYOUTS,
     ZN_LAYOUT_RECORDS = ZN_N_WORD_LAYOUTS,
-    ZN_N_LAYOUTS
+    ZN_N_LAYOUTS,
+    ZN_LAYOUT_DIFFERENCES = 14, /* from here on chunks made of chunks */
+    ZN_LAYOUT_REPEATS,
+    ZN_LAYOUT_FREQUENT
 };
 
 /* Layouts of chunks that have a reference. */

@@ -6,8 +6,8 @@ import pathlib
 import sys
 
 from encoder import (
-    BITS, R16, R16C, RAW, Archive, R16Stream, Table, bits, chunk_body, coded_records, plain_table, records_body, simple,
-    split_records, stream, u8,
+    BITS, R16, R16C, RAW, Archive, R16Stream, Table, bits, chunk_body, coded_chunk, coded_records, plain_table,
+    records_body, simple, split_records, stream, u8, u16, u32,
 )  # fmt: skip
 from make_vectors import bytes_plane, noise, peaked, r16_of, weights
 from native import xxh3_128
@@ -101,12 +101,124 @@ def bad_halves():
     yield "halves_kind_99", "unsupported", Archive().add(records_body([(99, 1)], [(RAW, low[:99])] * 2), data[:99])
 
 
+def element(value, width):
+    return (value % (1 << 8 * width)).to_bytes(width, "little")
+
+
+def differences(values, width, mode, layout, head=b"", tail=b"", **changed):
+    """(body, original) of layout 14."""
+    coded, before = b"", 0
+    for v in values:
+        d = v - before if mode & 1 else v
+        half = 1 << 8 * width - 1
+        d = (d + half) % (2 * half) - half
+        coded += element(d << 1 ^ (-1 if d < 0 else 0) if mode & 2 else d, width)
+        before = v
+    inner = coded_chunk(head + coded + tail, layout, [RAW] * 8, len(head))
+    return u8(1, 14, len(head), 0, changed.get("width_log2", width.bit_length() - 1), changed.get("wire_mode", mode)) + inner, (
+        head + b"".join(element(v, width) for v in values) + tail)  # fmt: skip
+
+
+def repeats(original, runs, inner=None, kept=None, n_runs=None):
+    """A body of layout 15; a run is (at, length, from)."""
+    rest, at, table = b"", 0, b""
+    for start, length, source in runs:
+        rest += original[at:start]
+        table += u32(start - at) + u32(length) + u32(source)
+        at = start + length
+    rest += original[at:]
+    inner = coded_chunk(rest, 0, [RAW]) if inner is None else inner
+    return u8(1, 15, 0, 0) + u16(len(runs) if n_runs is None else n_runs) + u32(len(rest) if kept is None else kept) + (
+        table + inner)  # fmt: skip
+
+
+def frequent(original, width, values, head=0, inner_map=None, width_log2=None, rest_layout=0):
+    """A body of layout 16; `values` are numbers."""
+    n = (len(original) - head) // width
+    elements = [original[head + i * width : head + (i + 1) * width] for i in range(n)]
+    table = [element(v, width) for v in values]
+    places = bytes(table.index(e) + 1 if e in table else 0 for e in elements)
+    rest = original[:head] + b"".join(e for e in elements if e not in table) + original[head + n * width :]
+    inner = coded_chunk(places, 0, [RAW]) if inner_map is None else inner_map
+    start = u8(1, 16, head, 0, width.bit_length() - 1 if width_log2 is None else width_log2, len(values))
+    inner_rest = coded_chunk(rest, rest_layout, [RAW] * 8, head if rest_layout else 0) if rest else b""
+    return start + b"".join(table) + u32(len(inner)) + inner + inner_rest
+
+
+def good_wrapped():
+    ids = [3 * i * i - 40 * i for i in range(60)]
+    for width, layout in ((1, 0), (2, 1), (4, 3), (8, 5)):
+        for mode in (1, 2, 3):
+            body, original = differences(ids, width, mode, layout, noise(width - 1), noise(width - 1, 2))
+            yield f"differences_{width}_{mode}", Archive().add(body, original)
+    body, original = differences([], 8, 3, 0, b"", b"four")
+    yield "differences_of_none", Archive().add(body, original)
+    first = noise(300)
+    for name, original, runs in (("once", first + first, [(300, 300, 0)]), ("none", first, []), ("end", first + b"x" + first[:9] + b"tail", [(301, 9, 0)]),
+                                 ("again", first + first + first[5:50], [(300, 300, 0), (600, 45, 305)]), ("bytes", b"a" * 9, [(i, 1, i - 1) for i in range(1, 9)])):  # fmt: skip
+        yield f"repeats_{name}", Archive().add(repeats(original, runs), original)
+    for width in (1, 2, 4, 8):
+        zeros = b"".join(bytes(width) if i % 3 else noise(width, i) for i in range(99))
+        original = noise(width - 1) + zeros + noise(width - 1, 3)
+        yield f"frequent_{width}", Archive().add(frequent(original, width, [0], width - 1), original)
+    few = b"".join(element(7 * (i % 5), 4) for i in range(200))
+    yield "frequent_only", Archive().add(frequent(few, 4, [0, 7, 14, 21, 28]), few)
+    many = b"".join(element(1000 - i % 255, 2) for i in range(400))
+    yield "frequent_255", Archive().add(frequent(many, 2, range(746, 1001)), many)
+    yield "frequent_no_values", Archive().add(frequent(few, 4, []), few)
+    floats = b"".join(bytes(4) if i % 2 else weights(1, 4, i) for i in range(80))
+    yield "frequent_fp32", Archive().add(frequent(floats, 4, [0], rest_layout=4), floats)
+    inner = frequent(floats, 4, [0])
+    yield "repeats_of_frequent", Archive().add(repeats(floats + floats, [(320, 320, 0)], inner, 320), floats + floats)
+    body, original = differences(ids, 4, 3, 3)
+    yield "repeats_of_differences", Archive().add(repeats(original * 2, [(240, 240, 0)], body, 240), original * 2)
+
+
+def bad_wrapped():
+    ids = list(range(60))
+    body, original = differences(ids, 4, 3, 3)
+    for mode in (0, 4, 255):
+        yield f"differences_mode_{mode}", "unsupported", Archive().add(*differences(ids, 4, 3, 3, wire_mode=mode))
+    for width_log2 in (4, 255):
+        yield f"differences_width_{width_log2}", "unsupported", Archive().add(*differences(ids, 4, 3, 3, width_log2=width_log2))
+    yield "differences_cut", "corrupt", Archive().add(body[:5], original)
+    yield "differences_without_chunk", "corrupt", Archive().add(body[:6], original)
+    yield "differences_chunk_cut", "corrupt", Archive().add(body[:-1], original)
+    yield "differences_head", "corrupt", Archive().add(body[:2] + u8(4) + body[3:], original)
+    yield "differences_flags", "unsupported", Archive().add(body[:3] + u8(8) + body[4:], original)
+    yield "differences_twice", "corrupt", Archive().add(body[:6] + body, original)
+    first = noise(100)
+    for name, runs in (("ahead", [(100, 50, 51)]), ("far", [(100, 50, 2**32 - 1)]), ("of_none", [(100, 0, 0), (100, 50, 0)]), ("long", [(100, 51, 0)]),
+                       ("huge", [(100, 2**32 - 1, 0)])):  # fmt: skip
+        yield f"repeats_{name}", "corrupt", Archive().add(repeats(first, runs), first + first[:50])
+    good = first + first[:50]
+    runs = [(100, 50, 0)]
+    for kept in (0, 99, 101, 2**32 - 1):
+        yield f"repeats_kept_{kept}", "corrupt", Archive().add(repeats(good, runs, kept=kept), good)
+    yield "repeats_runs_cut", "corrupt", Archive().add(repeats(good, runs, n_runs=65535), good)
+    yield "repeats_head", "corrupt", Archive().add(u8(1, 15, 1, 0) + repeats(good, runs)[4:], good)
+    yield "repeats_gap", "corrupt", Archive().add(repeats(first, [(101, 49, 0)], coded_chunk(first, 0, [RAW]), 100), good)
+    yield "repeats_twice", "corrupt", Archive().add(repeats(good, runs, repeats(first, [])), good)
+    few = b"".join(element(7 * (i % 5), 4) for i in range(60))
+    yield "frequent_value_6", "corrupt", Archive().add(frequent(few, 4, [0, 7, 14, 21, 28], inner_map=coded_chunk(u8(6) * 60, 0, [RAW])), few)
+    yield "frequent_width_4", "unsupported", Archive().add(frequent(few, 4, [0], width_log2=4), few)
+    yield "frequent_head", "corrupt", Archive().add(u8(1, 16, 4) + frequent(few, 4, [0])[3:], few)
+    whole = frequent(few, 4, [0, 7, 14, 21, 28])
+    yield "frequent_rest_of_none", "corrupt", Archive().add(whole + u8(0), few)
+    for n in (5, 6, 12, 28, 34, len(whole) - 1):
+        yield f"frequent_cut_{n}", "corrupt", Archive().add(whole[:n], few)
+    yield "frequent_without_rest", "corrupt", Archive().add(frequent(few, 4, [0, 7, 14, 21, 28])[:-60] + bytes(60), few)
+    yield "frequent_map_of_frequent", "corrupt", Archive().add(frequent(few, 4, [0], inner_map=frequent(bytes(60), 1, [0])), few)
+    yield "frequent_map_of_repeats", "corrupt", Archive().add(frequent(few, 4, [0], inner_map=repeats(bytes(60), [])), few)
+    yield "frequent_no_element", "corrupt", Archive().add(frequent(b"abc", 4, [], 0, inner_map=coded_chunk(b"\0", 0, [RAW])), b"abc")
+
+
 def every_vector():
     """(name, expected answer, Archive)"""
-    for good in (good_bits, good_halves):
+    for good in (good_bits, good_halves, good_wrapped):
         for name, archive in good():
             yield name, "ok", archive
-    for bad in (bad_bits, bad_halves):
+    for bad in (bad_bits, bad_halves, bad_wrapped):
         for name, expected, archive in bad():
             yield "bad_" + name, expected, archive
 

@@ -281,8 +281,13 @@ def merge_records(fields, planes, n):
     return b"".join(b"".join(record) for record in zip(*columns))
 
 
-def decode_chunk(body, orig_len):
+def decode_chunk(body, orig_len, outer=None):
     r = Reader(body)
+    if len(body) >= 4 and body[1] in WRAPPED:
+        demand(outer in (None, REPEATS) and (outer is None or body[1] != REPEATS), f"layout {body[1]} inside {outer}")
+        support(body[0] == CHUNK and body[3] == 0, "kind or flags of a chunk")
+        return WRAPPED[body[1]](Reader(body[4:]), body[2], orig_len)
+    support(len(body) == 0 or body[0] == CHUNK, "kind of an inner chunk")
     _, layout, n_head, flags = (r.uint(1) for _ in range(4))
     support(flags == 0, f"chunk flags {flags}")
     support(layout in LAYOUTS or layout == RECORDS, f"layout {layout}")
@@ -300,6 +305,68 @@ def decode_chunk(body, orig_len):
     coded = [(codec, r.take(length), size) for (codec, length), size in zip(records, sizes)]
     planes = decode_fields(fields, coded) if fields else [decode(*plane) for plane in coded]
     return head + (merge_records(fields, planes, n) if fields else merge(layout, planes, n)) + tail
+
+
+# ---- section 5.1: chunks made of chunks --------------------------------------------------------------------------
+
+
+def read_width(r, n_head, orig_len):
+    width_log2 = r.uint(1)
+    support(width_log2 <= 3, f"elements of 2^{width_log2} bytes")
+    demand(n_head < 1 << width_log2 and n_head <= orig_len, f"{n_head} head bytes")
+    return 1 << width_log2
+
+
+def decode_differences(r, n_head, orig_len):
+    width = read_width(r, n_head, orig_len)
+    mode = r.uint(1)
+    support(1 <= mode <= 3, f"mode {mode}")
+    inner = bytearray(decode_chunk(r.take(r.left()), orig_len, DIFFERENCES))
+    before = 0
+    for at in range(n_head, orig_len - width + 1, width):
+        value = int.from_bytes(inner[at : at + width], "little")
+        if mode & 2:
+            value = value >> 1 ^ -(value & 1)
+        before = (value + (before if mode & 1 else 0)) % (1 << 8 * width)
+        inner[at : at + width] = before.to_bytes(width, "little")
+    return bytes(inner)
+
+
+def decode_repeats(r, n_head, orig_len):
+    demand(n_head == 0, "head of repeats")
+    n_runs, kept = r.uint(2), r.uint(4)
+    runs = [(r.uint(4), r.uint(4), r.uint(4)) for _ in range(n_runs)]
+    demand(1 <= kept <= orig_len, f"{kept} bytes kept")
+    inner = Reader(decode_chunk(r.take(r.left()), kept, REPEATS))
+    out = bytearray()
+    for gap, length, start in runs:
+        out += inner.take(gap)
+        demand(length >= 1 and start + length <= len(out), "a run of what is not there")
+        demand(len(out) + length <= orig_len, "runs are too long")
+        out += out[start : start + length]
+    out += inner.take(inner.left())
+    demand(len(out) == orig_len, f"{len(out)} bytes of {orig_len}")
+    return bytes(out)
+
+
+def decode_frequent(r, n_head, orig_len):
+    width = read_width(r, n_head, orig_len)
+    n_values = r.uint(1)
+    values = [b""] + [r.take(width) for _ in range(n_values)]
+    n = (orig_len - n_head) // width
+    coded = r.take(r.uint(4))
+    demand(n >= 1, "no elements")
+    places = decode_chunk(coded, n, FREQUENT)
+    demand(max(places) <= n_values, "no such value")
+    rest_len = orig_len - n * width + places.count(0) * width
+    demand(rest_len > 0 or r.left() == 0, "a rest of nothing")
+    rest = Reader(decode_chunk(r.take(r.left()), rest_len, FREQUENT) if rest_len else b"")
+    out = [rest.take(n_head)] + [values[v] if v else rest.take(width) for v in places]
+    return b"".join(out) + rest.take(rest.left())
+
+
+DIFFERENCES, REPEATS, FREQUENT = 14, 15, 16
+WRAPPED = {DIFFERENCES: decode_differences, REPEATS: decode_repeats, FREQUENT: decode_frequent}
 
 
 # ---- sections 2 to 4: header, frames, index, trailer -----------------------------------------------------------------

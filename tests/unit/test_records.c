@@ -3,40 +3,16 @@
 #include <stdio.h>
 
 #include "base/bytes.h"
-#include "chunk/chunk.h"
 #include "chunk/records.h"
 #include "plan/dtype.h"
+#include "support/coder.h"
 #include "support/samples.h"
 #include "support/unit.h"
 
 enum { MAX_LEN = 70000 };
 
-static struct zn_coder make_coder(const struct zn_kernels *k, void **memory) {
-    struct zn_coder coder = {0};
-    struct zn_arena arena = {NULL, 0};
-    zn_coder_carve(&coder, &arena, MAX_LEN, ZN_USE_BOTH);
-    *memory = aligned_alloc(64, (arena.used + 63) / 64 * 64);
-    assert_non_null(*memory);
-    arena = (struct zn_arena){*memory, 0};
-    zn_coder_carve(&coder, &arena, MAX_LEN, ZN_USE_BOTH);
-    assert_int_equal(zn_codec_open(&coder.codec, k, ZN_USE_BOTH, NULL), ZIPNN_OK);
-    return coder;
-}
-
-/* Encodes and decodes; answers the length of the body. */
 static uint32_t round_trip(struct zn_coder *coder, zipnn_dtype dtype, unsigned head, const uint8_t *src, uint32_t len) {
-    const struct zn_effort effort = zn_effort_of(3);
-    const struct zn_chunk_hint hint = {.dtype = dtype, .head = head};
-    uint8_t *body = malloc(zn_chunk_bound(len)), *out = malloc(len);
-    assert_true(body && out);
-    const uint32_t body_len = zn_chunk_encode(coder, &effort, hint, src, len, body);
-    assert_true(body_len <= len + ZN_CHUNK_LEN + ZN_PLANE_LEN);
-    const struct zn_chunk_body coded = {.data = body, .len = body_len};
-    assert_int_equal(zn_chunk_decode(coder, &coded, out, len, ZN_STORE_CACHED, NULL), ZIPNN_OK);
-    assert_memory_equal(out, src, len);
-    free(body);
-    free(out);
-    return body_len;
+    return zt_coder_round_trip(coder, 3, (struct zn_chunk_hint){.dtype = dtype, .head = head}, src, len);
 }
 
 static void every_type_has_a_record_of_its_size(void **state) {
@@ -56,7 +32,7 @@ static void any_bytes_come_back(void **state) {
     assert_non_null(data);
     for (unsigned k = 0; zn_kernels_at(k); k++) {
         void *memory;
-        struct zn_coder coder = make_coder(zn_kernels_at(k), &memory);
+        struct zn_coder coder = zt_coder_make(zn_kernels_at(k), MAX_LEN, &memory);
         for (unsigned sample = 0; sample < ZT_N_SAMPLES; sample++) {
             zt_sample((enum zt_sample)sample, 1, data, MAX_LEN);
             for (unsigned d = ZIPNN_F8_E4M3; d < ZN_N_DTYPES; d++)
@@ -65,8 +41,7 @@ static void any_bytes_come_back(void **state) {
                     round_trip(&coder, (zipnn_dtype)d, head, data, lengths[l]);
                 }
         }
-        zn_codec_close(&coder.codec);
-        free(memory);
+        zt_coder_free(&coder, memory);
     }
     free(data);
 }
@@ -83,7 +58,7 @@ static void what_is_not_random_shrinks(void **state) {
     uint8_t *data = malloc(BLOCKS * BLOCK);
     uint64_t seed = 5;
     void *memory;
-    struct zn_coder coder = make_coder(zn_kernels_at(0), &memory);
+    struct zn_coder coder = zt_coder_make(zn_kernels_at(0), MAX_LEN, &memory);
     assert_non_null(data);
     for (size_t i = 0; i < BLOCKS; i++) {
         data[i * BLOCK] = (uint8_t)zt_random(&seed);
@@ -93,8 +68,7 @@ static void what_is_not_random_shrinks(void **state) {
     const uint32_t len = round_trip(&coder, ZIPNN_Q4_0, 0, data, BLOCKS * BLOCK);
     assert_true(len < BLOCKS * BLOCK * 85 / 100);
     assert_true(len < round_trip(&coder, ZIPNN_U8, 0, data, BLOCKS * BLOCK));
-    zn_codec_close(&coder.codec);
-    free(memory);
+    zt_coder_free(&coder, memory);
     free(data);
 }
 
@@ -113,7 +87,7 @@ static void bytes_of_every_type_shrink(void **state) {
     assert_non_null(data);
     for (unsigned set = 0; zn_kernels_at(set); set++) {
         void *memory;
-        struct zn_coder coder = make_coder(zn_kernels_at(set), &memory);
+        struct zn_coder coder = zt_coder_make(zn_kernels_at(set), MAX_LEN, &memory);
         for (unsigned c = 0; c < sizeof cases / sizeof cases[0]; c++) {
             /* The size of the numbers changes from one row to the next. */
             for (size_t i = 0; i < MAX_LEN; i++) {
@@ -123,8 +97,7 @@ static void bytes_of_every_type_shrink(void **state) {
             for (uint32_t len = MAX_LEN - 3; len > 2000; len = len * 3 / 4)
                 assert_true(round_trip(&coder, cases[c].dtype, 0, data, len) <= len / 100 * cases[c].percent);
         }
-        zn_codec_close(&coder.codec);
-        free(memory);
+        zt_coder_free(&coder, memory);
     }
     free(data);
 }

@@ -1,0 +1,59 @@
+/* Chunks that are made of other chunks: what repeats, or follows from what came before, is taken out, and the rest is a
+ * chunk of its own (doc/format.md, section 5.1). */
+#ifndef ZN_CHUNK_WRAPPED_H
+#define ZN_CHUNK_WRAPPED_H
+
+#include "chunk/chunk.h"
+
+static inline bool zn_is_wrapped(unsigned layout) {
+    return layout >= ZN_LAYOUT_DIFFERENCES && layout <= ZN_LAYOUT_FREQUENT;
+}
+
+/* Decodes a body of these layouts; the contract is zn_chunk_decode's. */
+zipnn_status zn_wrapped_decode(struct zn_coder *coder, const struct zn_chunk_body *body, uint8_t *out,
+                               uint32_t orig_len, zipnn_error *err);
+
+/* Replaces the plain body of a chunk, body_len bytes, by one of differences or of frequent values where that pays;
+ * answers the length of the body. The contract is zn_chunk_encode's. */
+uint32_t zn_wrapped_encode(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
+                           const uint8_t *src, uint32_t len, uint8_t *body, uint32_t body_len);
+
+/* Likewise by one of repeats, whose rest is coded in all other ways. */
+uint32_t zn_repeats_encode(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
+                           const uint8_t *src, uint32_t len, uint8_t *body, uint32_t body_len);
+
+enum { ZN_MAX_FREQUENT = 255, ZN_RUN_LEN = 12 };
+
+enum zn_difference { ZN_DIFFERENCE_DELTA = 1, ZN_DIFFERENCE_ZIGZAG = 2 }; /* bits */
+
+/* Elements of 1 << width_log2 bytes. */
+static inline uint64_t zn_element_get(const uint8_t *p, unsigned width_log2) {
+    switch (width_log2) {
+        case 0:
+            return *p;
+        case 1:
+            return zn_get_u16(p);
+        case 2:
+            return zn_get_u32(p);
+        default:
+            return zn_get_u64(p);
+    }
+}
+
+static inline void zn_element_put(uint8_t *p, unsigned width_log2, uint64_t value) {
+    switch (width_log2) {
+        case 0:
+            *p = (uint8_t)value;
+            break;
+        case 1:
+            zn_put_u16(p, (uint16_t)value);
+            break;
+        case 2:
+            zn_put_u32(p, (uint32_t)value);
+            break;
+        default:
+            zn_put_u64(p, value);
+    }
+}
+
+#endif
