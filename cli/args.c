@@ -64,6 +64,7 @@ static const struct {
     {OPT_ROWS, WITH(EXTRACT)},
     {OPT_RANGE, WITH(CAT)},
     {OPT_AGAINST, WITH(VERIFY)},
+    {OPT_EVERY, WITH(CHAIN)},
     {OPT_SAMPLE, WITH(ESTIMATE) | WITH(INSPECT)},
     {OPT_HTML, WITH(INSPECT)},
 };
@@ -216,6 +217,7 @@ static bool apply(struct args *a, enum option_id id, char letter, const char *va
     if (id == OPT_SAMPLE) return parse_size(value, &a->sample);
     if (id == OPT_MAX_OUTPUT) return parse_size(value, &a->max_output);
     if (id == OPT_AGAINST) a->against = value;
+    if (id == OPT_EVERY) return parse_threads(value, &a->every);
     if (id == OPT_RANGE) return parse_range(value, &a->range);
     if (id == OPT_DTYPE) return parse_dtype(value, &a->dtype);
     if (id == OPT_BASE) return add_base(a, value);
@@ -300,7 +302,7 @@ static const struct command *find_command(const char *name) {
 static bool check_output(const struct args *a, const struct command *command, struct wrong *w) {
     bool writes = command ? command->output == WRITES : a->operation == OP_COMPRESS || a->operation == OP_RESTORE;
     if (!writes && (a->output || a->to_stdout)) return say_wrong(w, "-o and -c need an operation that writes");
-    if (a->output && a->n_files > 1) return say_wrong(w, "-o OUT takes one FILE, %zu were given", a->n_files);
+    if (a->output && a->n_files > 1 && a->operation != OP_CHAIN) return say_wrong(w, "-o OUT takes one FILE, %zu were given", a->n_files);
     if (a->output && a->recursive) return say_wrong(w, "-o OUT and -r exclude each other");
     if (a->to_stdout && a->operation == OP_COMPRESS && (a->n_files > 1 || a->recursive))
         return say_wrong(w, "standard output takes one archive, and an archive one FILE");

@@ -42,6 +42,7 @@ struct args {
     const char *bases[64]; /* what archives are made against: files ... */
     size_t n_bases;
     const char *base_dir; /* ... and all of a folder; NULL: none */
+    unsigned every;       /* chain: steps from one that stands alone to the next, 0 for the default */
     bool dedup;           /* store repeated tensors once */
     const char *tensor;   /* extract: this one ... */
     struct span rows;     /* ... and of it these */

@@ -5,6 +5,7 @@
 
 #include "audit.h"
 #include "bench.h"
+#include "chain.h"
 #include "convert.h"
 #include "estimate.h"
 #include "exits.h"
@@ -37,14 +38,16 @@ static void print_help(const struct run *run) {
 static const struct work {
     void (*begin)(const struct run *run);
     void (*each)(struct run *run, const char *path);
+    void (*all)(struct run *run); /* instead of each: operands are not all files */
 } works[N_OPERATIONS] = {
-    [OP_COMPRESS] = {NULL, convert_file},  [OP_RESTORE] = {NULL, convert_file},
-    [OP_TEST] = {NULL, test_file},         [OP_LIST] = {list_head, list_file},
-    [OP_HELP] = {print_help, NULL},        [OP_VERSION] = {print_version, NULL},
-    [OP_VERIFY] = {NULL, verify_file},     [OP_SALVAGE] = {NULL, salvage_file},
-    [OP_BENCH] = {bench_head, bench_file}, [OP_EXTRACT] = {NULL, extract_file},
-    [OP_CAT] = {NULL, cat_file},           [OP_ESTIMATE] = {estimate_head, estimate_file},
-    [OP_INSPECT] = {NULL, inspect_file},   [OP_RECOMPRESS] = {NULL, recompress_file},
+    [OP_COMPRESS] = {NULL, convert_file, NULL},  [OP_RESTORE] = {NULL, convert_file, NULL},
+    [OP_TEST] = {NULL, test_file, NULL},         [OP_LIST] = {list_head, list_file, NULL},
+    [OP_HELP] = {print_help, NULL, NULL},        [OP_VERSION] = {print_version, NULL, NULL},
+    [OP_VERIFY] = {NULL, verify_file, NULL},     [OP_SALVAGE] = {NULL, salvage_file, NULL},
+    [OP_BENCH] = {bench_head, bench_file, NULL}, [OP_EXTRACT] = {NULL, extract_file, NULL},
+    [OP_CAT] = {NULL, cat_file, NULL},           [OP_ESTIMATE] = {estimate_head, estimate_file, NULL},
+    [OP_INSPECT] = {NULL, inspect_file, NULL},   [OP_RECOMPRESS] = {NULL, recompress_file, NULL},
+    [OP_CHAIN] = {NULL, NULL, chain_run},
 };
 
 static int work(const struct args *args) {
@@ -53,6 +56,7 @@ static int work(const struct args *args) {
     run_init(&run, args);
     if (todo->begin) todo->begin(&run);
     if (todo->each) walk_files(&run, todo->each);
+    if (todo->all) todo->all(&run);
     run_end(&run);
     exit(run.exit_code); /* while `run` is alive: the thread that waits for signals looks at it */
 }

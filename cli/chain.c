@@ -1,0 +1,292 @@
+#include "chain.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chain_steps.h"
+#include "filenames.h"
+#include "output.h"
+#include "text.h"
+
+enum { DEFAULT_EVERY = 10 };
+
+/* ---- contexts that know a lineage */
+
+static zipnn_status make_context(const struct run *run, const struct lineage *l, zipnn_ctx **ctx, zipnn_error *err) {
+    const struct args *args = run->args;
+    const zipnn_options options = {.size = sizeof options,
+                                   .level = args->level,
+                                   .threads = run_threads(args),
+                                   .cpu = args->cpu,
+                                   .verify = args->verify ? ZIPNN_VERIFY_DEFAULT : ZIPNN_VERIFY_OFF,
+                                   .sha256 = args->sha256,
+                                   .dtype = args->dtype,
+                                   .repeats = args->dedup ? ZIPNN_REPEATS_DEFAULT : ZIPNN_REPEATS_OFF,
+                                   .bases = l->sources,
+                                   .base_names = l->names,
+                                   .n_bases = l->n,
+                                   .n_direct = 1};
+    return zipnn_create(&options, ctx, err);
+}
+
+/* A step as a source: its archive, opened, read by one thread at a time. */
+struct original {
+    struct lineage lineage;
+    zipnn_ctx *ctx;
+    zipnn_archive *archive;
+    pthread_mutex_t lock;
+};
+
+static zipnn_status read_original(void *user, uint64_t off, void *buf, size_t len, zipnn_error *err) {
+    struct original *o = user;
+    pthread_mutex_lock(&o->lock);
+    zipnn_status st = zipnn_archive_read(o->archive, off, len, buf, err);
+    pthread_mutex_unlock(&o->lock);
+    return st;
+}
+
+static zipnn_status open_original(const struct run *run, const struct steps *steps, size_t index, struct original *o,
+                                  zipnn_error *err) {
+    *o = (struct original){.ctx = NULL};
+    pthread_mutex_init(&o->lock, NULL);
+    zipnn_status st = lineage_open(steps, index, &o->lineage, err);
+    if (st == ZIPNN_OK) st = make_context(run, &o->lineage, &o->ctx, err);
+    return st == ZIPNN_OK ? zipnn_archive_open(o->ctx, &o->lineage.sources[0], &o->archive, err) : st;
+}
+
+static void close_original(struct original *o) {
+    zipnn_archive_close(o->archive);
+    zipnn_destroy(o->ctx);
+    lineage_close(&o->lineage);
+    pthread_mutex_destroy(&o->lock);
+}
+
+/* ---- writing steps: a new file is complete and on the device before it gets its name */
+
+/* Packs `source` to `path` against the step `base`, NO_STEP for one that stands alone. With `expected`, only if its
+ * digest is that one. */
+static zipnn_status write_step(struct run *run, const struct steps *steps, size_t base, const zipnn_source *source,
+                               const char *path, unsigned flags, const uint8_t *expected, zipnn_stats *stats,
+                               zipnn_error *err) {
+    struct lineage l = {.n = 0};
+    zipnn_ctx *ctx = NULL;
+    zipnn_file *out = NULL;
+    zipnn_sink sink;
+    zipnn_status st = base == NO_STEP ? ZIPNN_OK : lineage_open(steps, base, &l, err);
+    if (st == ZIPNN_OK) st = make_context(run, &l, &ctx, err);
+    if (st == ZIPNN_OK) {
+        interrupt_start(&run->interrupt);
+        st = zipnn_file_create(path, NULL, flags | ZIPNN_FILE_SYNC, &out, err);
+    }
+    if (st == ZIPNN_OK) {
+        interrupt_watch(&run->interrupt, out);
+        zipnn_file_sink(out, &sink);
+        st = zipnn_pack(ctx, source, &sink, stats, err);
+        if (st == ZIPNN_OK && expected && memcmp(stats->xxh3, expected, sizeof stats->xxh3) != 0)
+            st = run_fail(err, ZIPNN_E_CORRUPT, "the step read back has another digest than it had");
+        if (st == ZIPNN_OK) st = zipnn_file_commit(out, err);
+        if (st != ZIPNN_OK) zipnn_file_discard(out);
+        interrupt_watch(&run->interrupt, NULL);
+    }
+    zipnn_file_close(out);
+    zipnn_destroy(ctx);
+    lineage_close(&l);
+    return st;
+}
+
+/* Stores a step anew, against another one, in place of its file. */
+static zipnn_status rewrite_step(struct run *run, const struct steps *steps, size_t index, size_t base,
+                                 zipnn_error *err) {
+    const struct step *s = &steps->step[index];
+    struct original o;
+    zipnn_stats stats;
+    zipnn_status st = open_original(run, steps, index, &o, err);
+    const zipnn_source source = {.read_at = read_original, .length = s->original, .user = &o};
+    if (st == ZIPNN_OK) st = write_step(run, steps, base, &source, s->path, ZIPNN_FILE_REPLACE, s->xxh3, &stats, err);
+    if (st == ZIPNN_OK) run_report_done(run, s->name, s->path, &stats);
+    close_original(&o);
+    return st;
+}
+
+/* ---- verbs */
+
+/* The step that a new one is stored against: the last, until `every` lie between it and one that stands alone. */
+static size_t choose_base(const struct run *run, const struct steps *steps) {
+    const size_t every = run->args->every ? run->args->every : DEFAULT_EVERY;
+    if (steps->n == 0 || steps->step[steps->n - 1].damaged) return NO_STEP;
+    const struct step *last = &steps->step[steps->n - 1];
+    const bool whole = !last->has_base || last->parent != NO_STEP;
+    return whole && steps_depth(steps, steps->n - 1) + 1 < every ? steps->n - 1 : NO_STEP;
+}
+
+static zipnn_status add(struct run *run, struct steps *steps, const char *folder, const char *path, zipnn_error *err) {
+    zipnn_file *in = NULL;
+    zipnn_source source;
+    zipnn_stats stats;
+    char number[32];
+    const char *slash = strrchr(path, '/');
+    zipnn_status st = zipnn_file_open(path, &in, err);
+    if (st != ZIPNN_OK) return st;
+    snprintf(number, sizeof number, "/%08" PRIu64 ".", steps->n ? steps->step[steps->n - 1].number + 1 : 1);
+    char *stem = text_join(folder, number, slash ? slash + 1 : path);
+    char *to = text_join(stem, ARCHIVE_SUFFIX, "");
+    zipnn_file_source(in, &source);
+    st = source.read_at ? write_step(run, steps, choose_base(run, steps), &source, to, 0, NULL, &stats, err)
+                        : run_fail(err, ZIPNN_E_ARGUMENT, "only a regular file can be a step");
+    if (st == ZIPNN_OK) run_report_done(run, path, to, &stats);
+    free(to);
+    free(stem);
+    zipnn_file_close(in);
+    return st;
+}
+
+static zipnn_status restore(struct run *run, const struct steps *steps, size_t index, zipnn_error *err) {
+    const struct args *args = run->args;
+    const struct step *s = &steps->step[index];
+    struct lineage l;
+    zipnn_ctx *ctx = NULL;
+    zipnn_stats stats;
+    char *name = filename_restored(s->name);
+    const char *path = args->to_stdout ? NULL : args->output ? args->output : name;
+    struct output out = {.file = NULL};
+    zipnn_status st = lineage_open(steps, index, &l, err);
+    if (st == ZIPNN_OK) st = make_context(run, &l, &ctx, err);
+    if (st == ZIPNN_OK) st = output_open(run, path, &out, err);
+    if (st == ZIPNN_OK) {
+        st = zipnn_unpack(ctx, &l.sources[0], &out.sink, &stats, err);
+        st = output_end(&out, st, err);
+    }
+    if (st == ZIPNN_OK) run_report_done(run, s->name, path ? path : "stdout", &stats);
+    free(name);
+    zipnn_destroy(ctx);
+    lineage_close(&l);
+    return st;
+}
+
+/* Those made from it are stored against what it was made from first: whatever happens meanwhile, each can be restored.
+ */
+static zipnn_status drop(struct run *run, struct steps *steps, size_t index, zipnn_error *err) {
+    const struct step *s = &steps->step[index];
+    zipnn_file *file = NULL;
+    zipnn_status st = ZIPNN_OK;
+    for (size_t i = index + 1; i < steps->n && st == ZIPNN_OK; i++)
+        if (steps->step[i].parent == index) st = rewrite_step(run, steps, i, s->parent, err);
+    if (st == ZIPNN_OK) st = zipnn_file_open(s->path, &file, err);
+    if (st == ZIPNN_OK) st = zipnn_file_remove(file, err);
+    zipnn_file_close(file);
+    return st;
+}
+
+static zipnn_status rebase(struct run *run, struct steps *steps, size_t index, const char *onto, zipnn_error *err) {
+    size_t base = NO_STEP;
+    zipnn_status st = onto ? steps_find(steps, onto, &base, err) : ZIPNN_OK;
+    if (st == ZIPNN_OK && onto && base >= index)
+        st = run_fail(err, ZIPNN_E_ARGUMENT, "a step can be made against an earlier one only");
+    return st == ZIPNN_OK ? rewrite_step(run, steps, index, base, err) : st;
+}
+
+static void put_json_step(const struct steps *steps, const struct step *s) {
+    printf("{\"step\":%" PRIu64 ",\"file\":", s->number);
+    text_put_json(stdout, s->path);
+    if (s->damaged) {
+        puts(",\"damaged\":true}");
+        return;
+    }
+    printf(",\"original\":%" PRIu64 ",\"stored\":%" PRIu64, s->original, s->stored);
+    run_put_digests(s->xxh3, NULL, 0);
+    if (s->parent != NO_STEP) printf(",\"base\":%" PRIu64, steps->step[s->parent].number);
+    if (s->has_base && s->parent == NO_STEP) {
+        fputs(",\"missing\":", stdout);
+        text_put_json(stdout, s->base_name);
+    }
+    puts("}");
+}
+
+static void put_step(const struct steps *steps, const struct step *s) {
+    printf("%8" PRIu64 " %10s %10s %6.2f%%  ", s->number, text_size(s->original).text, text_size(s->stored).text,
+           text_percent(s->stored, s->original));
+    if (s->damaged)
+        printf("%-12s", "damaged");
+    else if (s->parent != NO_STEP)
+        printf("from %-7" PRIu64, steps->step[s->parent].number);
+    else
+        printf("%-12s", s->has_base ? "base missing" : "alone");
+    fputs("  ", stdout);
+    text_put(stdout, s->name);
+    putchar('\n');
+}
+
+static void list(const struct run *run, const struct steps *steps) {
+    if (!run->args->json) puts("    step   original     stored   ratio  stored       name");
+    for (size_t i = 0; i < steps->n; i++)
+        if (run->args->json)
+            put_json_step(steps, &steps->step[i]);
+        else
+            put_step(steps, &steps->step[i]);
+}
+
+enum verb { ADD, LIST, RESTORE, DROP, REBASE, N_VERBS };
+
+static const struct {
+    const char *name;
+    size_t least, most; /* operands */
+    enum steps_use use;
+} verbs[N_VERBS] = {
+    [ADD] = {"add", 1, SIZE_MAX, STEPS_CHANGE}, [LIST] = {"list", 0, 0, STEPS_LOOK},
+    [RESTORE] = {"restore", 1, 1, STEPS_LOOK},  [DROP] = {"drop", 1, SIZE_MAX, STEPS_CHANGE},
+    [REBASE] = {"rebase", 1, 2, STEPS_CHANGE},
+};
+
+/* With the folder read. */
+static zipnn_status act(struct run *run, enum verb verb, struct steps *steps, char **operands, size_t n,
+                        zipnn_error *err) {
+    size_t index = 0;
+    zipnn_status st = verb == ADD || verb == LIST ? ZIPNN_OK : steps_find(steps, operands[0], &index, err);
+    if (st != ZIPNN_OK) return st;
+    switch (verb) {
+        case ADD:
+            return add(run, steps, run->args->files[0], operands[0], err);
+        case RESTORE:
+            return restore(run, steps, index, err);
+        case DROP:
+            return drop(run, steps, index, err);
+        case REBASE:
+            return rebase(run, steps, index, n > 1 ? operands[1] : NULL, err);
+        default:
+            list(run, steps);
+            return ZIPNN_OK;
+    }
+}
+
+/* Each operand of add and drop finds the chain as the one before has left it. */
+static void act_on_each(struct run *run, enum verb verb, char **operands, size_t n) {
+    const bool one_by_one = verb == ADD || verb == DROP;
+    for (size_t i = 0; i == 0 || (one_by_one && i < n); i++) {
+        struct steps steps;
+        zipnn_error err;
+        zipnn_status st = steps_open(run, run->args->files[0], verbs[verb].use, &steps, &err);
+        if (st == ZIPNN_OK) st = act(run, verb, &steps, operands + i, n - i, &err);
+        if (st != ZIPNN_OK) run_report_failure(run, n ? operands[i] : run->args->files[0], &err);
+        steps_close(&steps);
+        if (st != ZIPNN_OK) return;
+    }
+}
+
+void chain_run(struct run *run) {
+    const struct args *args = run->args;
+    const size_t n = args->n_files < 2 ? 0 : args->n_files - 2;
+    zipnn_error err;
+    for (unsigned v = 0; v < N_VERBS && args->n_files > 1; v++) {
+        if (strcmp(args->files[1], verbs[v].name) != 0) continue;
+        if (n >= verbs[v].least && n <= verbs[v].most) {
+            act_on_each(run, (enum verb)v, args->files + 2, n);
+            return;
+        }
+    }
+    run_fail(&err, ZIPNN_E_ARGUMENT,
+             "DIR is followed by list, add FILE..., restore STEP, drop STEP... or rebase STEP [BASE]");
+    run_report_failure(run, args->files[0], &err);
+}

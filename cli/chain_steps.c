@@ -1,0 +1,168 @@
+#include "chain_steps.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "filenames.h"
+#include "text.h"
+
+/* "00000012.model.safetensors.znn" */
+static bool parse_name(const char *file, uint64_t *number, size_t *name_at) {
+    char *end;
+    if (*file < '0' || *file > '9' || !filename_is_archive(file)) return false;
+    errno = 0;
+    *number = strtoull(file, &end, 10);
+    *name_at = (size_t)(end - file) + 1;
+    return errno == 0 && *end == '.' && end[1] != '\0';
+}
+
+static void read_step(zipnn_archive *archive, struct step *s) {
+    zipnn_archive_info info;
+    zipnn_base_info base;
+    zipnn_archive_get_info(archive, &info);
+    s->original = info.original;
+    s->stored = info.archive;
+    memcpy(s->xxh3, info.xxh3, sizeof s->xxh3);
+    s->has_base = info.n_bases > 0 && zipnn_archive_base(archive, 0, &base, NULL) == ZIPNN_OK;
+    if (!s->has_base) return;
+    s->base_len = base.original;
+    memcpy(s->base_xxh3, base.xxh3, sizeof s->base_xxh3);
+    s->base_name = text_join(base.name, "", "");
+}
+
+/* A step that cannot be opened is listed all the same. */
+static void open_step(zipnn_ctx *ctx, struct step *s) {
+    zipnn_file *file = NULL;
+    zipnn_archive *archive = NULL;
+    zipnn_source source;
+    zipnn_status st = zipnn_file_open(s->path, &file, NULL);
+    if (st == ZIPNN_OK) zipnn_file_source(file, &source);
+    if (st == ZIPNN_OK) st = zipnn_archive_open(ctx, &source, &archive, NULL);
+    s->damaged = st != ZIPNN_OK;
+    if (!s->damaged) read_step(archive, s);
+    zipnn_archive_close(archive);
+    zipnn_file_close(file);
+}
+
+static int by_number(const void *a, const void *b) {
+    const struct step *x = a, *y = b;
+    if (x->number != y->number) return x->number < y->number ? -1 : 1;
+    return strcmp(x->path, y->path);
+}
+
+/* A step comes from an earlier one: there are no cycles that way. */
+static void find_parents(struct steps *steps) {
+    for (size_t i = 0; i < steps->n; i++) {
+        struct step *s = &steps->step[i];
+        s->parent = NO_STEP;
+        for (size_t k = i; s->has_base && s->parent == NO_STEP && k-- > 0;) {
+            const struct step *p = &steps->step[k];
+            if (!p->damaged && p->original == s->base_len && memcmp(p->xxh3, s->base_xxh3, sizeof p->xxh3) == 0)
+                s->parent = k;
+        }
+    }
+}
+
+static void add_step(struct steps *steps, struct step step) {
+    if (steps->n == steps->cap) {
+        steps->cap = steps->cap ? 2 * steps->cap : 16;
+        steps->step = text_realloc(steps->step, steps->cap * sizeof steps->step[0]);
+    }
+    steps->step[steps->n++] = step;
+}
+
+static zipnn_status read_folder(struct run *run, const char *folder, struct steps *steps, zipnn_error *err) {
+    DIR *dir = opendir(folder);
+    if (!dir) return run_fail(err, ZIPNN_E_IO, "%.150s: cannot open the folder: %s", folder, strerror(errno));
+    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        struct step s = {.parent = NO_STEP};
+        size_t name_at;
+        if (!parse_name(entry->d_name, &s.number, &name_at)) continue;
+        s.path = text_join(folder, "/", entry->d_name);
+        s.name = s.path + strlen(folder) + 1 + name_at;
+        open_step(run->ctx, &s);
+        add_step(steps, s);
+    }
+    closedir(dir);
+    if (steps->n) qsort(steps->step, steps->n, sizeof steps->step[0], by_number);
+    for (size_t i = 1; i < steps->n; i++)
+        if (steps->step[i].number == steps->step[i - 1].number)
+            return run_fail(err, ZIPNN_E_ARGUMENT, "two files have the number %" PRIu64, steps->step[i].number);
+    find_parents(steps);
+    return ZIPNN_OK;
+}
+
+zipnn_status steps_open(struct run *run, const char *folder, enum steps_use use, struct steps *steps,
+                        zipnn_error *err) {
+    *steps = (struct steps){.lock = -1};
+    zipnn_status st = run_need_context(run, err);
+    if (st != ZIPNN_OK) return st;
+    if (use == STEPS_CHANGE) {
+        steps->lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (steps->lock < 0 || flock(steps->lock, LOCK_EX | LOCK_NB) != 0)
+            return run_fail(err, ZIPNN_E_IO, "%.150s: cannot lock the folder: %s", folder, strerror(errno));
+    }
+    return read_folder(run, folder, steps, err);
+}
+
+void steps_close(struct steps *steps) {
+    for (size_t i = 0; i < steps->n; i++) {
+        free(steps->step[i].path);
+        free(steps->step[i].base_name);
+    }
+    free(steps->step);
+    if (steps->lock > 0) close(steps->lock);
+    *steps = (struct steps){.lock = -1};
+}
+
+zipnn_status steps_find(const struct steps *steps, const char *text, size_t *index, zipnn_error *err) {
+    char *end;
+    errno = 0;
+    const uint64_t number = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || errno)
+        return run_fail(err, ZIPNN_E_ARGUMENT, "\"%.80s\" is no number of a step", text);
+    for (size_t i = 0; i < steps->n; i++) {
+        if (steps->step[i].number != number) continue;
+        *index = i;
+        return ZIPNN_OK;
+    }
+    return run_fail(err, ZIPNN_E_NOT_FOUND, "there is no step %" PRIu64, number);
+}
+
+size_t steps_depth(const struct steps *steps, size_t index) {
+    size_t depth = 0;
+    for (; steps->step[index].parent != NO_STEP; index = steps->step[index].parent) depth++;
+    return depth;
+}
+
+zipnn_status lineage_open(const struct steps *steps, size_t index, struct lineage *l, zipnn_error *err) {
+    const size_t n = steps_depth(steps, index) + 1;
+    *l = (struct lineage){.files = text_realloc(NULL, n * sizeof *l->files),
+                          .sources = text_realloc(NULL, n * sizeof *l->sources),
+                          .names = text_realloc(NULL, n * sizeof *l->names)};
+    for (size_t i = index; i != NO_STEP; i = steps->step[i].parent) {
+        const struct step *s = &steps->step[i];
+        if (s->has_base && s->parent == NO_STEP)
+            return run_fail(err, ZIPNN_E_BASE, "step %" PRIu64 " was made against \"%.80s\", which is not in the chain",
+                            s->number, s->base_name);
+        zipnn_status st = zipnn_file_open(s->path, &l->files[l->n], err);
+        if (st != ZIPNN_OK) return st;
+        zipnn_file_source(l->files[l->n], &l->sources[l->n]);
+        l->names[l->n++] = s->path;
+    }
+    return ZIPNN_OK;
+}
+
+void lineage_close(struct lineage *l) {
+    for (size_t i = 0; i < l->n; i++) zipnn_file_close(l->files[i]);
+    free(l->files);
+    free(l->sources);
+    free(l->names);
+    *l = (struct lineage){.n = 0};
+}

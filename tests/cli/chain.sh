@@ -1,0 +1,78 @@
+# The checkpoints of a run as a chain of differences: every step comes back, whatever is dropped, moved or killed.
+. "$(dirname "$0")/cli_lib.sh"
+
+mkdir chain steps
+model 300 steps/0
+for i in 1 2 3 4 5 6; do
+    cp steps/$((i - 1)) steps/$i
+    printf "$i$i" | dd of=steps/$i bs=1 seek=$((2000 * i)) conv=notrunc 2>"$home/err"
+done
+
+# whole STEP...: exactly these are there, and each restores to its file.
+whole() {
+    local found
+    found=$(zipnn chain chain list --json | sed 's/^{"step":\([0-9]*\).*/\1/' | tr '\n' ' ')
+    [ "$found" = "$* " ] || fail "steps $found instead of $*"
+    for n in "$@"; do
+        check cmp steps/$((n - 1)) <(zipnn chain chain restore $n -c)
+    done
+}
+
+expect 0 zipnn chain chain add steps/0 steps/1 steps/2 steps/3 steps/4 steps/5 --every 4
+expect 0 zipnn chain chain add steps/6
+whole 1 2 3 4 5 6 7
+expect 0 zipnn chain chain list
+prints "from 1"
+prints "alone"
+check test "$(zipnn chain chain list | grep -c alone)" -eq 2
+check test "$(stat -c %s chain/00000003.2.znn)" -lt 1500
+
+# A step that goes leaves those made from it whole: the first, one in the middle, the last.
+expect 0 zipnn chain chain drop 1
+whole 2 3 4 5 6 7
+expect 0 zipnn chain chain drop 3 7
+whole 2 4 5 6
+expect 0 zipnn chain chain rebase 4
+expect 0 zipnn chain chain rebase 6 2
+whole 2 4 5 6
+check sh -c 'zipnn chain chain list --json | grep -q "\"step\":6,.*\"base\":2}"'
+
+# There are no cycles, no strangers, no overwriting.
+expect 1 zipnn chain chain rebase 2 4
+says "earlier"
+expect 1 zipnn chain chain rebase 2 2
+expect 1 zipnn chain chain restore 3 -o back
+says "no step 3"
+expect 1 zipnn chain chain restore x -o back
+expect 1 zipnn chain nowhere list
+expect 0 zipnn chain chain restore 2
+check cmp 1 steps/1
+expect 1 zipnn chain chain restore 2
+expect 0 sh -c 'cd steps && zipnn chain ../chain restore 2 -fo again && cmp again 1'
+
+# A missing or damaged file is named, and harms those made from it alone.
+mv chain/00000002.1.znn aside
+expect 0 zipnn chain chain list
+prints "base missing"
+expect 1 zipnn chain chain restore 6 -o back
+says "00000002.1.znn"
+check cmp steps/3 <(zipnn chain chain restore 4 -c)
+mv aside chain/00000002.1.znn
+cp chain/00000002.1.znn aside
+printf '\377\377\377' | dd of=chain/00000002.1.znn bs=1 seek=5000 conv=notrunc 2>"$home/err"
+expect 3 zipnn chain chain restore 6 -o back
+check test ! -e back
+mv aside chain/00000002.1.znn
+whole 2 4 5 6
+
+# Killed at any moment, it leaves every step restorable.
+for i in 1 2 3 4 5 6 7 8 9 10; do
+    rm -rf kept && cp -r chain kept
+    zipnn chain chain drop 4 >"$home/out" 2>"$home/err" &
+    sleep 0.00$i
+    kill -9 $! 2>"$home/err"
+    wait $! 2>"$home/err"
+    if [ -e chain/00000004.3.znn ]; then whole 2 4 5 6; else whole 2 5 6; fi
+    rm -rf chain && mv kept chain
+done
+finish
