@@ -7,10 +7,16 @@ static void put_step(struct zn_range_bytes *b, uint32_t v) {
         if (b->at < b->len) b->data[b->at] = (uint8_t)(v >> (24 - 8 * i));
 }
 
+/* The next four bytes, the first one highest. */
 static uint32_t get_step(struct zn_range_bytes *b) {
-    uint32_t v = 0;
-    for (unsigned i = 0; i < STEP; i++, b->at++) v = v << 8 | (b->at < b->len ? b->data[b->at] : 0u);
-    return v;
+    uint8_t last[STEP] = {0};
+    const uint8_t *p = last;
+    if (b->at < b->len && b->len - b->at >= STEP)
+        p = b->data + b->at;
+    else if (b->at < b->len)
+        memcpy(last, b->data + b->at, b->len - b->at);
+    b->at += STEP;
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
 void zn_range_begin(struct zn_range *r, enum zn_direction direction, struct zn_range_bytes code,
@@ -32,7 +38,8 @@ void zn_range_flush(struct zn_range *r) {
 }
 
 bool zn_range_is_spent(const struct zn_range *r) {
-    return r->code.at == r->code.len + STEP && r->plain.at == r->plain.len && r->bits == 0;
+    const size_t ahead = r->n_bits / 8; /* whole bytes taken in that no bit was taken of */
+    return r->code.at == r->code.len + STEP && r->plain.at - ahead == r->plain.len && r->bits == 0;
 }
 
 /* Adds one to the bytes written, which are a number below 1: it cannot run off their front. */
@@ -51,4 +58,11 @@ void zn_range_shift_out(struct zn_range *r) {
 void zn_range_shift_in(struct zn_range *r) {
     r->low = r->low << 32 | get_step(&r->code);
     r->range <<= 32;
+}
+
+void zn_range_refill(struct zn_range *r) {
+    const uint32_t v = get_step(&r->plain);
+    const uint32_t low_first = v >> 24 | (v >> 8 & 0xFF00) | (v & 0xFF00) << 8 | v << 24;
+    r->bits |= (uint64_t)low_first << r->n_bits;
+    r->n_bits += 32;
 }

@@ -40,10 +40,13 @@ static inline bool zn_range_is_full(const struct zn_range *r) {
 /* Whether decoding, come to its end, has used up both streams exactly: all bits that were written, none beyond. */
 bool zn_range_is_spent(const struct zn_range *r);
 
-/* Moves four bytes; the rare parts of zn_range_bit. */
+/* The rare parts of zn_range_bit and zn_range_plain. */
 void zn_range_carry(struct zn_range *r);
 void zn_range_shift_out(struct zn_range *r);
 void zn_range_shift_in(struct zn_range *r);
+
+/* Gets 32 plain bits more; fewer are there. */
+void zn_range_refill(struct zn_range *r);
 
 /* A decision whose chance to be 1 is p / 65536, 0 < p < 65536. */
 static inline unsigned zn_range_bit(struct zn_range *r, unsigned bit, uint32_t p) {
@@ -68,8 +71,7 @@ static inline unsigned zn_range_bit(struct zn_range *r, unsigned bit, uint32_t p
 static inline uint32_t zn_range_plain(struct zn_range *r, uint32_t value, unsigned n) {
     struct zn_range_bytes *b = &r->plain;
     if (r->direction == ZN_DECODE) {
-        for (; r->n_bits < n; r->n_bits += 8, b->at++)
-            r->bits |= (uint64_t)(b->at < b->len ? b->data[b->at] : 0) << r->n_bits;
+        if (r->n_bits < n) zn_range_refill(r);
         value = (uint32_t)(r->bits & ((1ull << n) - 1));
         r->bits >>= n;
         r->n_bits -= n;
