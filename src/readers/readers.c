@@ -70,9 +70,10 @@ static zipnn_status try_head(const struct head_reader *r, struct head *h, struct
                              zipnn_error *err) {
     size_t want = ask(r, h);
     while (want > h->len) {
-        ZN_TRY(fetch(h, want, plan, err));
-        if (h->len < want) return ZIPNN_E_FORMAT; /* the file is shorter than its header says */
+        const size_t asked = want;
+        ZN_TRY(fetch(h, asked, plan, err));
         want = ask(r, h);
+        if (h->len < asked && want > h->len) return ZIPNN_E_FORMAT; /* the file is shorter than its header says */
     }
     if (want == 0) return ZIPNN_OK;
     *container = r->container;

@@ -98,7 +98,8 @@ static void read_extra(struct zn_cur extra, uint64_t *usize, uint64_t *csize, ui
     while (zn_cur_left(&extra) >= 4) {
         const uint16_t id = zn_cur_u16(&extra), len = zn_cur_u16(&extra);
         const uint8_t *field = zn_cur_take(&extra, len);
-        if (!field || id != EXTRA_64) continue;
+        if (!field) return;
+        if (id != EXTRA_64) continue;
         struct zn_cur c = zn_cur_of(field, len);
         uint64_t *const wide[] = {usize, csize, off};
         for (size_t i = 0; i < 3; i++)

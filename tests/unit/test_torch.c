@@ -514,6 +514,27 @@ static void lying_directories_are_survived(void **state) {
     }
 }
 
+/* Extra fields that are cut short, or of which the last is; and members before and after. */
+static void odd_extra_fields_are_passed_over(void **state) {
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t len;
+    } extras[] = {{"", 0}, {"\1", 1}, {"\1\0\10", 3}, {"\7\0\377\377z", 5}, {"\1\0\1\0z", 5}, {"\7\0\0\0\1\0\0\0", 8}};
+    for (size_t i = 0; i < sizeof extras / sizeof extras[0]; i++) {
+        struct zip z = {.n = 0};
+        put_member(&z, "x.npy", npy, sizeof npy - 1, 0);
+        zn_put_u16(z.directory.at + 30, (uint16_t)extras[i].len);
+        put(&z.directory, extras[i].bytes, extras[i].len);
+        put_member(&z, "y.npy", npy, sizeof npy - 1, 0);
+        put_end(&z, "");
+        struct zn_plan plan = plan_of(&z.out, z.out.len, ZN_VIEW_WHOLE);
+        assert_int_equal(plan.n_tensors, 2);
+        zn_plan_free(&plan);
+        free(z.out.at);
+    }
+}
+
 /* Members that share their bytes are left out, all but the last. */
 static void overlapping_members_are_left_out(void **state) {
     (void)state;
@@ -624,6 +645,7 @@ int main(void) {
         cmocka_unit_test(every_truncation_and_many_flips_are_survived),
         cmocka_unit_test(hostile_pickles_give_no_hints),
         cmocka_unit_test(lying_directories_are_survived),
+        cmocka_unit_test(odd_extra_fields_are_passed_over),
         cmocka_unit_test(overlapping_members_are_left_out),
         cmocka_unit_test(many_tensors_are_no_trouble),
         cmocka_unit_test(each_failing_allocation_is_reported),
