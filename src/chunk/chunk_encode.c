@@ -166,6 +166,14 @@ static uint32_t encode_usual(struct zn_coder *coder, const struct zn_effort *eff
     return fits ? (uint32_t)zn_out_len(&out) : 0;
 }
 
+/* Directories, graphs and the like lie between tensors. They are full of repeated bytes, which words tear apart. */
+static bool may_be_text(struct zn_coder *coder, const struct zn_chunk_hint *hint, const uint8_t *src, uint32_t len,
+                        uint32_t rival) {
+    enum { LONGEST = 64 << 10 };
+    return hint->dtype == ZIPNN_DTYPE_UNKNOWN && len <= LONGEST &&
+           zn_stream_probe_zstd(&coder->codec, src, len) < rival;
+}
+
 /* By the measured or labelled layout of words. */
 static uint32_t encode_words(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
                              const uint8_t *src, uint32_t len, uint8_t *body) {
@@ -184,6 +192,9 @@ static uint32_t encode_words(struct zn_coder *coder, const struct zn_effort *eff
         if (body_len) return body_len;
         take_apart(coder, &parts.grid, src, len, body, &parts);
     }
+    const uint32_t body_len = put_together(coder, effort, &parts, hint.ahead);
+    if (parts.n_planes == 1 || !may_be_text(coder, &hint, src, len, body_len)) return body_len;
+    take_apart(coder, &labelled, src, len, body, &parts);
     return put_together(coder, effort, &parts, hint.ahead);
 }
 
