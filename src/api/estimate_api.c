@@ -1,5 +1,6 @@
 /* What compressing would give. */
 #include "api/context.h"
+#include "api/relate.h"
 #include "engine/sampling.h"
 
 enum { DEFAULT_SAMPLE = 96 << 20 };
@@ -15,8 +16,12 @@ zipnn_status zipnn_estimate(zipnn_ctx *ctx, const zipnn_source *source, uint64_t
     if (!zn_input_is_random(&in))
         return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "an estimate needs a source with read_at");
     ZN_TRY(zn_plan_input(ctx, &in, &plan, &head, err));
-    zipnn_status status =
-        zn_engine_estimate(&ctx->engine, &plan, &in, max_sampled ? max_sampled : DEFAULT_SAMPLE, info, err);
+    struct zn_relations relations;
+    zipnn_status status = zn_relate(ctx, &plan, &in, &relations, err);
+    if (status == ZIPNN_OK)
+        status = zn_engine_estimate(&ctx->engine, &plan, &relations, &in, max_sampled ? max_sampled : DEFAULT_SAMPLE,
+                                    info, err);
+    zn_relations_free(ctx, &relations);
     zn_plan_free(&plan);
     zn_free(&ctx->engine.alloc, head);
     return status;

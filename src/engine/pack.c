@@ -233,7 +233,7 @@ static zipnn_status run(struct pack *p, zipnn_stats *stats, zipnn_error *err) {
     return write_index(p, stats, err);
 }
 
-static zipnn_status prepare(struct zn_engine *e, const struct zn_relations *relations, zipnn_error *err) {
+zipnn_status zn_relations_prepare(struct zn_engine *e, const struct zn_relations *relations, zipnn_error *err) {
     uint32_t max_chunk = ZN_CUT_MAX;
     unsigned levels = relations ? 1 : 0;
     for (unsigned i = 0; relations && i < relations->n_bases; i++) {
@@ -248,7 +248,7 @@ zipnn_status zn_engine_pack(struct zn_engine *e, const struct zn_plan *plan, con
                             struct zn_input *in, const struct zn_output *out, zipnn_stats *stats, zipnn_error *err) {
     if (relations && relations->links.n == 0) relations = NULL;
     struct pack p = {.e = e, .in = in, .out = out, .relations = relations, .n_workers = zn_engine_crew(e, in->length)};
-    ZN_TRY(prepare(e, relations, err));
+    ZN_TRY(zn_relations_prepare(e, relations, err));
     ZN_TRY(zn_turns_init(&p.turns, err));
     zn_cutter_init_linked(&p.cutter, plan, relations ? &relations->links : NULL);
     zipnn_status status = zn_digest_begin(&p.digest, e->k, e->sha256, err);

@@ -18,6 +18,9 @@ struct zn_relations {
 zipnn_status zn_relate_repeats(const struct zn_engine *e, const struct zn_plan *plan, const struct zn_input *in,
                                struct zn_links *links, zipnn_error *err);
 
+/* Readies the workers for encoding by these relations; NULL for none. */
+zipnn_status zn_relations_prepare(struct zn_engine *e, const struct zn_relations *relations, zipnn_error *err);
+
 /* A model whose bytes can be read one range after the other. */
 struct zn_model {
     const struct zn_plan *plan;

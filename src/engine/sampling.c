@@ -4,6 +4,7 @@
 #include "engine/sampling.h"
 
 #include "chunk/cut.h"
+#include "engine/refer.h"
 #include "plan/dtype.h"
 
 enum {
@@ -20,6 +21,9 @@ struct chunk {
     bool picked;
 };
 
+/* Chunks by element type, and those with links, which cost what they cost whatever their type. */
+enum { LINKED = ZN_N_DTYPES, N_STRATA };
+
 /* The chunks of one element type. */
 struct stratum {
     uint64_t n, bytes; /* in all */
@@ -34,8 +38,10 @@ struct stratum {
 
 struct estimate {
     struct zn_engine *e;
+    const struct zn_plan *plan;
+    const struct zn_relations *relations; /* NULL: none */
     const struct zn_input *in;
-    struct stratum strata[ZN_N_DTYPES];
+    struct stratum strata[N_STRATA];
     struct chunk *chunks;
     size_t n_chunks, cap;
     bool whole; /* everything is compressed: no tastes */
@@ -52,9 +58,13 @@ static uint64_t scramble(uint64_t x) { /* SplitMix64 */
     return x ^ x >> 31;
 }
 
-static zipnn_status list_chunks(struct estimate *x, const struct zn_plan *plan, zipnn_error *err) {
+static unsigned stratum_of(const struct zn_cut *cut) {
+    return cut->link ? (unsigned)LINKED : (unsigned)cut->dtype;
+}
+
+static zipnn_status list_chunks(struct estimate *x, zipnn_error *err) {
     struct zn_cutter cutter;
-    zn_cutter_init(&cutter, plan);
+    zn_cutter_init_linked(&cutter, x->plan, x->relations ? &x->relations->links : NULL);
     for (;;) {
         struct zn_cut cut = zn_cut_next(&cutter);
         if (cut.len == 0 || cut.off >= x->in->length) return ZIPNN_OK;
@@ -64,8 +74,8 @@ static zipnn_status list_chunks(struct estimate *x, const struct zn_plan *plan, 
         x->chunks = chunks;
         ZN_TRY(status);
         x->chunks[x->n_chunks++] = (struct chunk){.cut = cut};
-        x->strata[cut.dtype].n++;
-        x->strata[cut.dtype].bytes += cut.len;
+        x->strata[stratum_of(&cut)].n++;
+        x->strata[stratum_of(&cut)].bytes += cut.len;
     }
 }
 
@@ -77,14 +87,14 @@ static void choose_pick(struct stratum *s, unsigned seed) {
 
 static void pick_chunks(struct estimate *x, uint64_t max_sampled) {
     const double part = x->whole ? 1 : (double)max_sampled / (double)x->in->length;
-    for (unsigned d = 0; d < ZN_N_DTYPES; d++) {
+    for (unsigned d = 0; d < N_STRATA; d++) {
         struct stratum *s = &x->strata[d];
         if (s->n == 0) continue;
         s->quota = ZN_MIN(s->n, ZN_MAX((uint64_t)((double)s->n * part + 0.5), (uint64_t)LEAST_SAMPLES));
         choose_pick(s, d);
     }
     for (size_t i = 0; i < x->n_chunks; i++) {
-        const zipnn_dtype d = x->chunks[i].cut.dtype;
+        const unsigned d = stratum_of(&x->chunks[i].cut);
         struct stratum *s = &x->strata[d];
         x->chunks[i].picked = s->seen++ == s->pick;
         if (x->chunks[i].picked && s->group < s->quota) choose_pick(s, d);
@@ -93,10 +103,18 @@ static void pick_chunks(struct estimate *x, uint64_t max_sampled) {
 
 /* ---- compressing */
 
-static uint32_t compress(struct estimate *x, struct zn_worker *w, const struct zn_cut *cut, const uint8_t *bytes,
-                         uint32_t len, uint32_t head) {
-    const struct zn_chunk_hint hint = {.dtype = cut->dtype, .head = head};
-    return zn_chunk_encode(&w->coder, &x->e->effort, hint, bytes, len, w->frame + ZN_FRAME_LEN);
+/* The chunk as packing encodes it. */
+static zipnn_status encode(const struct estimate *x, struct zn_worker *w, const struct zn_cut *cut,
+                           const uint8_t *bytes, uint32_t *body_len, zipnn_error *err) {
+    uint8_t *body = w->frame + ZN_FRAME_LEN;
+    *body_len = 0;
+    if (cut->link) {
+        const struct zn_likely likely = {cut->link, cut->off, cut->dtype, cut->head, bytes, cut->len};
+        ZN_TRY(zn_refer(x->e, w, x->relations, x->in, &likely, body, body_len, err));
+    }
+    const struct zn_chunk_hint hint = {cut->dtype, cut->head, {0}, x->plan, cut->off};
+    if (*body_len == 0) *body_len = zn_chunk_encode(&w->coder, &x->e->effort, hint, bytes, cut->len, body);
+    return ZIPNN_OK;
 }
 
 /* Slices of the chunk, one after the other in w->orig; whole elements of known types. */
@@ -119,17 +137,21 @@ static zipnn_status taste(struct estimate *x, struct zn_worker *w, struct chunk 
         }
         bytes = w->orig;
     }
-    c->promised = ZN_FRAME_LEN + ZN_ENTRY_LEN + compress(x, w, cut, bytes, c->tasted, head);
+    const struct zn_chunk_hint hint = {.dtype = cut->dtype, .head = head};
+    c->promised = ZN_FRAME_LEN + ZN_ENTRY_LEN;
+    c->promised += zn_chunk_encode(&w->coder, &x->e->effort, hint, bytes, c->tasted, w->frame + ZN_FRAME_LEN);
     return ZIPNN_OK;
 }
 
 static zipnn_status sample(struct estimate *x, struct zn_worker *w, struct chunk *c, zipnn_error *err) {
     const struct zn_cut *cut = &c->cut;
     const uint8_t *bytes;
-    if (!x->whole) ZN_TRY(taste(x, w, c, err));
+    uint32_t body_len;
+    if (!x->whole && !cut->link) ZN_TRY(taste(x, w, c, err));
     if (!c->picked) return ZIPNN_OK;
     ZN_TRY(zn_input_at(x->in, cut->off, cut->len, w->orig, &bytes, err));
-    c->stored = ZN_FRAME_LEN + ZN_ENTRY_LEN + compress(x, w, cut, bytes, cut->len, cut->head);
+    ZN_TRY(encode(x, w, cut, bytes, &body_len, err));
+    c->stored = ZN_FRAME_LEN + ZN_ENTRY_LEN + body_len;
     return ZIPNN_OK;
 }
 
@@ -156,7 +178,7 @@ static double square_root(double x) { /* Newton's: the library needs no libm */
 /* In the order of the file, so that the sums do not depend on who was first. */
 static void add_chunk(struct stratum *s, const struct chunk *c) {
     const double len = c->cut.len, stored = c->stored;
-    const double promise = c->tasted ? (double)c->promised / c->tasted * len : stored;
+    const double promise = c->tasted ? (double)c->promised / c->tasted * len : c->cut.link ? len : stored;
     s->promised += promise;
     if (!c->picked) return;
     s->n_sampled++;
@@ -184,10 +206,10 @@ static double variance_of(const struct stratum *s) {
 
 static void sum_up(struct estimate *x, zipnn_estimate_info *info) {
     double variance = 0;
-    for (size_t i = 0; i < x->n_chunks; i++) add_chunk(&x->strata[x->chunks[i].cut.dtype], &x->chunks[i]);
+    for (size_t i = 0; i < x->n_chunks; i++) add_chunk(&x->strata[stratum_of(&x->chunks[i].cut)], &x->chunks[i]);
     *info = (zipnn_estimate_info){.original = x->in->length, .n_chunks = x->n_chunks};
     info->archive = ZN_HEADER_LEN + ZN_FRAME_LEN + zn_index_head_len(x->e->sha256) + ZN_TRAILER_LEN;
-    for (unsigned d = 0; d < ZN_N_DTYPES; d++) {
+    for (unsigned d = 0; d < N_STRATA; d++) {
         const struct stratum *s = &x->strata[d];
         info->sampled += s->sampled;
         info->archive += s->stored;
@@ -207,11 +229,13 @@ static zipnn_status run(struct estimate *x, zipnn_estimate_info *info, zipnn_err
     return status;
 }
 
-zipnn_status zn_engine_estimate(struct zn_engine *e, const struct zn_plan *plan, const struct zn_input *in,
-                                uint64_t max_sampled, zipnn_estimate_info *info, zipnn_error *err) {
-    struct estimate x = {.e = e, .in = in, .whole = in->length <= max_sampled};
-    ZN_TRY(zn_engine_prepare(e, ZN_CUT_MAX, ZN_USE_BOTH, err));
-    zipnn_status status = list_chunks(&x, plan, err);
+zipnn_status zn_engine_estimate(struct zn_engine *e, const struct zn_plan *plan, const struct zn_relations *relations,
+                                const struct zn_input *in, uint64_t max_sampled, zipnn_estimate_info *info,
+                                zipnn_error *err) {
+    if (relations && relations->links.n == 0) relations = NULL;
+    struct estimate x = {.e = e, .plan = plan, .relations = relations, .in = in, .whole = in->length <= max_sampled};
+    ZN_TRY(zn_relations_prepare(e, relations, err));
+    zipnn_status status = list_chunks(&x, err);
     if (status == ZIPNN_OK) pick_chunks(&x, max_sampled);
     if (status == ZIPNN_OK) status = run(&x, info, err);
     zn_free(&e->alloc, x.chunks);
