@@ -49,7 +49,7 @@ static zipnn_status try_frame(struct walk *w, uint64_t at, const struct zn_frame
     if (size > w->budget || size > SIZE_MAX) return ZIPNN_OK;
     w->budget -= size;
     void *frame = w->frame;
-    zipnn_status status = zn_grow(w->alloc, &frame, &w->frame_cap, (size_t)size, 1, err);
+    zipnn_status status = zn_grow(w->alloc, &frame, &w->frame_cap, ZN_MAX((size_t)size, (size_t)BLOCK), 1, err);
     w->frame = frame;
     ZN_TRY(status);
     ZN_TRY(zn_input_at(w->in, at, (size_t)size, w->frame, bytes, err));
