@@ -313,14 +313,24 @@ ZIPNN_API zipnn_status zipnn_unpack(zipnn_ctx *ctx, const zipnn_source *source, 
  * because chunks of it refer to others. */
 ZIPNN_API int zipnn_needs_read_at(const void *head, size_t len);
 
+/* Brings memory[0, len), which holds the one base that an archive was made against, to the archive's original where it
+ * is: the weights of a running model, say. The source needs read_at; base and original are of one length and have their
+ * bytes at the same places (ZIPNN_E_UNSUPPORTED otherwise), as successive states of a model do. Before anything is
+ * changed, every chunk of the memory that was made against the base is found to be the base's or already the result's;
+ * ZIPNN_E_BASE otherwise: updates out of order are refused. A chunk is verified before it takes its place. After any
+ * other failure some chunks are the base's and some the result's, never anything between: the same call may be
+ * repeated, and does nothing where it was done. Other threads see chunks change one by one. */
+ZIPNN_API zipnn_status zipnn_apply(zipnn_ctx *ctx, const zipnn_source *source, void *memory, size_t len,
+                                   zipnn_stats *stats, zipnn_error *err);
+
 /* Does all that zipnn_unpack does except writing. Without the bases of an archive it verifies what it can, and says in
  * stats->n_unchecked what it could not. */
 ZIPNN_API zipnn_status zipnn_test(zipnn_ctx *ctx, const zipnn_source *source, zipnn_stats *stats, zipnn_error *err);
 
-/* Writes another archive of the same original, of the context's level: chunks are decoded and encoded again, the original
- * is never whole in memory. A SHA-256 of the old archive is in the new one too. The source needs read_at. Verified at the
- * end: the sink's bytes are good only when ZIPNN_OK is returned. Old records are taken as well; deltas against a base are
- * not (ZIPNN_E_BASE). Uses a second context's memory and threads meanwhile. `stats` may be NULL. */
+/* Writes another archive of the same original, of the context's level: chunks are decoded and encoded again, the
+ * original is never whole in memory. A SHA-256 of the old archive is in the new one too. The source needs read_at.
+ * Verified at the end: the sink's bytes are good only when ZIPNN_OK is returned. Old records are taken as well; deltas
+ * against a base are not (ZIPNN_E_BASE). Uses a second context's memory and threads meanwhile. `stats` may be NULL. */
 ZIPNN_API zipnn_status zipnn_recompress(zipnn_ctx *ctx, const zipnn_source *source, const zipnn_sink *sink,
                                         zipnn_stats *stats, zipnn_error *err);
 
@@ -345,8 +355,8 @@ typedef struct zipnn_archive_info {
     uint64_t archive;  /* bytes */
     uint64_t n_chunks;
     uint64_t n_tensors;    /* 0 when the original is not a model file this library reads */
-    const char *container; /* "safetensors", "gguf", "npy", "torch", "pickle", "zip", "onnx", "tflite", "hdf5", "ggml" or
-                              "raw", "zipnn 0.x" for old records, "damaged" when the chunks that hold the original's
+    const char *container; /* "safetensors", "gguf", "npy", "torch", "pickle", "zip", "onnx", "tflite", "hdf5", "ggml"
+                              or "raw", "zipnn 0.x" for old records, "damaged" when the chunks that hold the original's
                               header are; static string */
     uint8_t xxh3[16];
     uint8_t sha256[32];

@@ -2,6 +2,7 @@
 #include "api/context.h"
 #include "api/old_input.h"
 #include "api/relate.h"
+#include "engine/apply.h"
 
 static zipnn_status pack(zipnn_ctx *ctx, struct zn_input *in, const struct zn_output *out, zipnn_stats *stats,
                          zipnn_error *err) {
@@ -127,4 +128,15 @@ zipnn_status zipnn_test(zipnn_ctx *ctx, const zipnn_source *source, zipnn_stats 
     ZN_TRY(zn_input_of_source(source, &in, err));
     struct zn_output out = {.sink = NULL};
     return restore(ctx, &in, &out, ZN_DIGEST_VERIFY, stats, err);
+}
+
+zipnn_status zipnn_apply(zipnn_ctx *ctx, const zipnn_source *source, void *memory, size_t len, zipnn_stats *stats,
+                         zipnn_error *err) {
+    zn_clear_error(err);
+    struct zn_input in;
+    if (!ctx || (!memory && len)) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_apply: a pointer is NULL");
+    ZN_TRY(zn_input_of_source(source, &in, err));
+    if (!zn_input_is_random(&in)) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_apply needs read_at");
+    uint8_t nothing;
+    return zn_engine_apply(&ctx->engine, &in, memory ? memory : &nothing, len, stats, err);
 }

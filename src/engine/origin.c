@@ -115,7 +115,7 @@ static zipnn_status find_source(const struct zn_scope *scope, const struct zn_re
         return zn_fail(err, ZIPNN_E_CORRUPT, at, "the archive's header knows of no references such as this chunk's");
     if (self && scope->referred)
         return zn_fail(err, ZIPNN_E_CORRUPT, at, "a chunk refers to one that refers to this archive itself");
-    if (self && !of->places)
+    if (self && !of->places && !of->restored)
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, at, "a chunk repeats others: restoring takes random access");
     if (!self && ref->source > of->n_bases)
         return zn_fail(err, ZIPNN_E_CORRUPT, at, "chunk of base %u, the table lists %u", ref->source, of->n_bases);

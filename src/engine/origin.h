@@ -11,6 +11,7 @@ struct zn_origin {
     const struct zn_place *places; /* of the chunks of an archive; NULL: `in` is the original itself */
     uint64_t n_places;
     uint8_t flags;      /* of the archive's header */
+    bool restored;      /* an archive whose original is at hand: `in` is that */
     uint32_t max_chunk; /* of it and of every archive behind it; 0 when there is none */
     unsigned levels;    /* that a worker needs to decode its chunks */
     /* Of the archive's table; a base that is not at hand is NULL. */

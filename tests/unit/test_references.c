@@ -313,6 +313,94 @@ static void chains_restore_through_all_their_steps(void **state) {
     }
 }
 
+/* ---- in place */
+
+/* Steps of one shape: weights that change a little, one tensor that stays, one that repeats another. */
+static void build_step(struct model *m, unsigned step) {
+    *m = (struct model){.data = m->data};
+    add(m, "w", 1, 600000, 10 * step);
+    add(m, "same", 2, 300000, 0);
+    add(m, "v", 3, 400000, 500 + step);
+    add(m, "v.again", 3, 400000, 500 + step);
+    add(m, "u", step ? 4 + step : 4, 50000, 0);
+    build(m);
+}
+
+static void memory_follows_a_run_step_by_step(void **state) {
+    (void)state;
+    enum { STEPS = 4 };
+    struct model m[STEPS];
+    struct packing p[STEPS];
+    struct zt_input in[STEPS], base;
+    zipnn_source source[STEPS];
+    zipnn_ctx *ctx;
+    zipnn_stats stats;
+    const zipnn_options options = {.size = sizeof options, .threads = 3};
+    assert_int_equal(zipnn_create(&options, &ctx, NULL), ZIPNN_OK);
+    for (unsigned i = 0; i < STEPS; i++) {
+        m[i] = new_model();
+        p[i] = new_packing();
+        build_step(&m[i], i);
+        base = (struct zt_input){.data = m[i ? i - 1 : 0].data, .len = m[0].len};
+        const zipnn_source plain = zt_file(&base);
+        pack(&p[i], (zipnn_options){.bases = &plain, .n_bases = i > 0}, m[i].data, m[i].len);
+        in[i] = (struct zt_input){.data = p[i].archive, .len = p[i].len};
+        source[i] = zt_file(&in[i]);
+    }
+    uint8_t *memory = malloc(m[0].len);
+    assert_non_null(memory);
+    memcpy(memory, m[0].data, m[0].len);
+    for (unsigned i = 1; i < STEPS; i++) {
+        assert_int_equal(zipnn_apply(ctx, &source[i], memory, m[0].len - 1, &stats, NULL), ZIPNN_E_UNSUPPORTED);
+        for (unsigned k = i + 1; k < STEPS; k++) /* out of order: refused, and nothing touched */
+            assert_int_equal(zipnn_apply(ctx, &source[k], memory, m[0].len, &stats, NULL), ZIPNN_E_BASE);
+        assert_memory_equal(memory, m[i - 1].data, m[0].len);
+        for (unsigned twice = 0; twice < 2; twice++) {
+            assert_int_equal(zipnn_apply(ctx, &source[i], memory, m[0].len, &stats, NULL), ZIPNN_OK);
+            assert_memory_equal(memory, m[i].data, m[0].len);
+        }
+    }
+    zipnn_destroy(ctx);
+    free(memory);
+    for (unsigned i = 0; i < STEPS; i++) {
+        free(m[i].data);
+        free_packing(&p[i]);
+    }
+}
+
+/* A chunk that is damaged leaves the others done or not done, and the sound archive finishes the work. */
+static void an_interrupted_apply_is_taken_up(void **state) {
+    (void)state;
+    struct model a = new_model(), b = new_model();
+    struct packing p = new_packing();
+    zipnn_ctx *ctx;
+    const zipnn_options options = {.size = sizeof options};
+    assert_int_equal(zipnn_create(&options, &ctx, NULL), ZIPNN_OK);
+    build_step(&a, 1);
+    build_step(&b, 2);
+    struct zt_input base = {.data = a.data, .len = a.len};
+    const zipnn_source plain = zt_file(&base);
+    pack(&p, (zipnn_options){.bases = &plain, .n_bases = 1}, b.data, b.len);
+    struct zt_input in = {.data = p.archive, .len = p.len};
+    const zipnn_source source = zt_file(&in);
+    uint8_t *memory = malloc(a.len);
+    assert_non_null(memory);
+    for (size_t part = 1; part < 8; part++) {
+        const size_t at = p.len * part / 8;
+        memcpy(memory, a.data, a.len);
+        p.archive[at] ^= 1;
+        assert_int_not_equal(zipnn_apply(ctx, &source, memory, a.len, NULL, NULL), ZIPNN_OK);
+        p.archive[at] ^= 1;
+        assert_int_equal(zipnn_apply(ctx, &source, memory, a.len, NULL, NULL), ZIPNN_OK);
+        assert_memory_equal(memory, b.data, b.len);
+    }
+    zipnn_destroy(ctx);
+    free(memory);
+    free(a.data);
+    free(b.data);
+    free_packing(&p);
+}
+
 /* Random edits of random bytes, as model files and as nothing known. */
 static void random_differences_restore(void **state) {
     (void)state;
@@ -351,6 +439,8 @@ int main(void) {
         cmocka_unit_test(unrelated_bases_are_not_used),
         cmocka_unit_test(damaged_bases_are_refused),
         cmocka_unit_test(chains_restore_through_all_their_steps),
+        cmocka_unit_test(memory_follows_a_run_step_by_step),
+        cmocka_unit_test(an_interrupted_apply_is_taken_up),
         cmocka_unit_test(random_differences_restore),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
