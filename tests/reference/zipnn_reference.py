@@ -198,11 +198,6 @@ def decode(codec, data, size, depth=0, contexts=None):
     return halves[:size]
 
 
-def decode_given(codec, data, size, context):
-    """The bytes of a plane that has a context byte for each of its own."""
-    return decode_r16(data, size, 0, context) if codec == R16C else decode(codec, data, size)
-
-
 def merge_f16(low, packed, exponent):
     """Rotated words of layout F16."""
     n = len(low)
@@ -259,7 +254,7 @@ def decode_fields(fields, coded):
         low = next(coded)
         if kind in HALVED:
             high = decode(*next(coded))
-            planes += [decode_given(*low, high), high]
+            planes += [decode(*low, contexts=high), high]
         else:
             planes.append(decode(*low))
     return planes
