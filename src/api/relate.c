@@ -88,8 +88,10 @@ zipnn_status zn_relate(zipnn_ctx *ctx, const struct zn_plan *plan, const struct 
     }
     struct zn_input same = *in;
     const struct zn_model model = model_of_input(plan, &same);
-    if (ctx->repeats == ZIPNN_REPEATS_DEFAULT)
+    if (ctx->repeats == ZIPNN_REPEATS_DEFAULT) {
         ZN_TRY(zn_relate_repeats(&ctx->engine, plan, in, &relations->links, err));
+        ZN_TRY(zn_relate_moments(&ctx->engine, plan, in->length, &relations->links, err));
+    }
     if (ctx->engine.bases.n) ZN_TRY(match_bases(ctx, &model, &relations->links, err));
     zn_links_finish(&relations->links);
     return number_bases(ctx, relations, err);

@@ -21,6 +21,11 @@ zipnn_status zn_relate_repeats(const struct zn_engine *e, const struct zn_plan *
 /* Readies the workers for encoding by these relations; NULL for none. */
 zipnn_status zn_relations_prepare(struct zn_engine *e, const struct zn_relations *relations, zipnn_error *err);
 
+/* Links the first moments of an optimiser's state, known by their names, to the second ones. After zn_relate_repeats,
+ * with whose links it does not interfere. */
+zipnn_status zn_relate_moments(const struct zn_engine *e, const struct zn_plan *plan, uint64_t file_len,
+                               struct zn_links *links, zipnn_error *err);
+
 /* A model whose bytes can be read one range after the other. */
 struct zn_model {
     const struct zn_plan *plan;

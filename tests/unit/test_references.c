@@ -142,6 +142,25 @@ static void repeated_tensors_are_stored_once(void **state) {
     free(m.data);
 }
 
+/* First moments are coded given the second ones; what repeats is a copy, and what is copied no difference. */
+static void moments_refer_to_each_other(void **state) {
+    (void)state;
+    struct model m = new_model();
+    static const char *const names[] = {"0.exp_avg", "0.exp_avg_sq", "1.exp_avg",  "1.exp_avg_sq", "exp_avg.x",
+                                        "y.m",       "y.v",          "exp_avg_sq", "z.mu",         "z.nu"};
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        m.part[m.n++] = (struct part){names[i], "F32", ZT_F32, i / 2 % 4, 200000, i % 2 ? 0 : 1000};
+    build(&m);
+    struct packing on = new_packing(), off = new_packing();
+    pack(&on, (zipnn_options){.threads = 2}, m.data, m.len);
+    pack(&off, (zipnn_options){.repeats = ZIPNN_REPEATS_OFF}, m.data, m.len);
+    assert_true(on.archive[10] == 2 && on.len < off.len);
+    expect(&on, (zipnn_options){0}, m.data, m.len, ZIPNN_OK);
+    free_packing(&on);
+    free_packing(&off);
+    free(m.data);
+}
+
 static void no_repeats_change_nothing(void **state) {
     (void)state;
     struct model m = new_model();
@@ -433,6 +452,7 @@ static void random_differences_restore(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(repeated_tensors_are_stored_once),
+        cmocka_unit_test(moments_refer_to_each_other),
         cmocka_unit_test(no_repeats_change_nothing),
         cmocka_unit_test(differences_restore_with_their_base),
         cmocka_unit_test(a_test_without_the_base_checks_what_it_can),
