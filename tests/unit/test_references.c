@@ -32,13 +32,18 @@ static void nudge(uint8_t *words, size_t len, unsigned changed) {
     }
 }
 
+static size_t width_of(const char *dtype) {
+    const unsigned digit = (unsigned char)dtype[strlen(dtype) - 1];
+    return digit == '8' ? 1 : digit == '6' ? 2 : digit == '2' ? 4 : 8;
+}
+
 static void build(struct model *m) {
     char *json = (char *)m->data + 8;
     size_t n = 0, at = 0;
     for (unsigned i = 0; i < m->n; i++) {
         const struct part *p = &m->part[i];
         n += (size_t)sprintf(json + n, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[%zu],\"data_offsets\":[%zu,%zu]}",
-                             i ? "," : "{", p->name, p->dtype, p->len / 2, at, at + p->len);
+                             i ? "," : "{", p->name, p->dtype, p->len / width_of(p->dtype), at, at + p->len);
         at += p->len;
     }
     json[n++] = '}';
