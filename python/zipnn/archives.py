@@ -14,8 +14,8 @@ from .prefetch import Prefetcher
 
 
 class Info(NamedTuple):
-    """What an archive says about itself. `container` is "safetensors", "gguf", "npy" or "raw", "zipnn 0.x" for
-    old records; the digests are of the original."""
+    """What an archive says about itself. `container` is "safetensors", "gguf", "torch", "onnx" and so on (zipnn.h), "raw"
+    for other files, "zipnn 0.x" for old records; the digests are of the original."""
 
     original: int
     archive: int

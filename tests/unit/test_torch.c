@@ -428,6 +428,89 @@ static void arrays_in_pickles_are_found(void **state) {
     free(b.at);
 }
 
+/* ---- pipes and files */
+
+struct pipe {
+    const struct bytes *from;
+    size_t at;
+};
+
+static zipnn_status read_pipe(void *user, void *buf, size_t cap, size_t *got, zipnn_error *err) {
+    struct pipe *p = user;
+    (void)err;
+    *got = ZN_MIN(ZN_MIN(cap, p->from->len - p->at), (size_t)100000);
+    if (*got) memcpy(buf, p->from->at + p->at, *got);
+    p->at += *got;
+    return ZIPNN_OK;
+}
+
+static zipnn_status write_bytes(void *user, const void *buf, size_t len, zipnn_error *err) {
+    (void)err;
+    put(user, buf, len);
+    return ZIPNN_OK;
+}
+
+static zipnn_status read_bytes(void *user, uint64_t off, void *buf, size_t len, zipnn_error *err) {
+    const struct bytes *b = user;
+    (void)err;
+    memcpy(buf, b->at + off, len);
+    return ZIPNN_OK;
+}
+
+static struct bytes pack(zipnn_ctx *ctx, const zipnn_source *source) {
+    struct bytes out = {NULL, 0, 0};
+    const zipnn_sink sink = {.write = write_bytes, .user = &out};
+    assert_int_equal(zipnn_pack(ctx, source, &sink, NULL, NULL), ZIPNN_OK);
+    return out;
+}
+
+static uint64_t count_tensors(zipnn_ctx *ctx, struct bytes *archive) {
+    const zipnn_source source = {.read_at = read_bytes, .length = archive->len, .user = archive};
+    zipnn_archive *a;
+    zipnn_archive_info info;
+    assert_int_equal(zipnn_archive_open(ctx, &source, &a, NULL), ZIPNN_OK);
+    zipnn_archive_get_info(a, &info);
+    zipnn_archive_close(a);
+    assert_string_equal(info.container, "torch");
+    return info.n_tensors;
+}
+
+/* A checkpoint of which the end is in sight, and one that is longer. */
+static void pipes_and_files_give_one_archive(void **state) {
+    (void)state;
+    enum { SIDE = 3000 };
+    static const struct tensor t[] = {
+        {"large", "FloatStorage", "0", (uint64_t)SIDE * SIDE, 0, SIDE, SIDE, SIDE, 1, NULL},
+        {"small", "HalfStorage", "1", 6, 0, 2, 3, 3, 1, NULL},
+    };
+    const char *const keys[] = {"0", "1"};
+    const size_t lens[] = {4 * SIDE * SIDE, 12};
+    struct bytes pickle = pickle_of(t, 2);
+    struct zip z = {.n = 0};
+    put_member(&z, "archive/data.pkl", pickle.at, pickle.len, ALIGNED | DESCRIBED);
+    put_storages(&z, keys, lens, 2);
+    put_end(&z, "");
+    struct bytes files[] = {checkpoint(NEW), z.out};
+    const uint64_t n_tensors[] = {9, 2};
+    zipnn_ctx *ctx;
+    assert_int_equal(zipnn_create(NULL, &ctx, NULL), ZIPNN_OK);
+    assert_true(z.out.len > ZN_WINDOW);
+    for (size_t i = 0; i < 2; i++) {
+        struct pipe p = {&files[i], 0};
+        const zipnn_source pipe = {.read = read_pipe, .length = UINT64_MAX, .user = &p};
+        const zipnn_source file = {.read_at = read_bytes, .length = files[i].len, .user = &files[i]};
+        struct bytes a = pack(ctx, &pipe), b = pack(ctx, &file);
+        assert_int_equal(a.len, b.len);
+        assert_memory_equal(a.at, b.at, a.len);
+        assert_int_equal(count_tensors(ctx, &a), n_tensors[i]);
+        free(a.at);
+        free(b.at);
+        free(files[i].at);
+    }
+    zipnn_destroy(ctx);
+    free(pickle.at);
+}
+
 /* ---- hostile files */
 
 static void every_truncation_and_many_flips_are_survived(void **state) {
@@ -642,6 +725,7 @@ int main(void) {
         cmocka_unit_test(files_in_zips_are_looked_into),
         cmocka_unit_test(files_of_old_are_understood),
         cmocka_unit_test(arrays_in_pickles_are_found),
+        cmocka_unit_test(pipes_and_files_give_one_archive),
         cmocka_unit_test(every_truncation_and_many_flips_are_survived),
         cmocka_unit_test(hostile_pickles_give_no_hints),
         cmocka_unit_test(lying_directories_are_survived),
