@@ -2,7 +2,7 @@
 #include "chunk/delta_parts.h"
 #include "codec/cost.h"
 
-enum { MAX_CONTEXTS = 4, MAX_MODELS = 16, PIECE = 4096 };
+enum { MAX_CONTEXTS = 4, MAX_MODELS = 16, PIECE = 4096, HIST_STEP = 4 };
 
 /* The highest context that more than one element in 256 has. */
 static unsigned highest_context(const struct zn_kernels *k, const struct zn_pair *pair) {
@@ -28,7 +28,7 @@ static enum zn_codec_id write_symbols(struct zn_coder *coder, const struct zn_ef
                                      .plane = symbols,
                                      .n = pair->n,
                                      .max_contexts = MAX_CONTEXTS,
-                                     .hist_step = pair->n < 1u << 15 ? 1 : effort->hist_step,
+                                     .hist_step = pair->n < 1u << 15 ? 1 : HIST_STEP,
                                      .n_models = models->n,
                                      .ids = models->ids,
                                      .block_log2 = models->block_log2};

@@ -163,21 +163,6 @@ static zipnn_status read_positions(const struct zn_kernels *k, const struct zn_p
     return zn_fail(err, ZIPNN_E_CORRUPT, body->at, "the gaps of a sparse delta are not used up");
 }
 
-/* Puts the changes in place; false when the literals run out or are not used up. */
-static bool apply(const struct zn_kernels *k, const struct zn_pair *pair, const uint32_t *positions,
-                  const uint8_t *symbols, size_t n, const uint8_t *literals, const uint8_t *literals_end,
-                  uint8_t *out) {
-    const uint8_t scale = 0, context = 0;
-    struct zn_delta_reader r = {
-        .grid = {.number = pair->number, .scales = &scale}, .literals = literals, .literals_end = literals_end};
-    for (size_t i = 0; i < n; i++) {
-        const size_t at = (size_t)positions[i] * pair->width;
-        r.pos = 0;
-        if (!k->delta->merge(&r, pair->ref + pair->head + at, &context, symbols + i, 1, out + at)) return false;
-    }
-    return r.literals == r.literals_end;
-}
-
 zipnn_status zn_delta_sparse_decode(struct zn_coder *coder, const struct zn_pair *pair, struct zn_delta_body *body,
                                     struct zn_room room, uint8_t *out, zipnn_error *err) {
     const struct zn_kernels *k = coder->codec.k;
@@ -203,6 +188,9 @@ zipnn_status zn_delta_sparse_decode(struct zn_coder *coder, const struct zn_pair
     uint8_t *symbols = zn_room_take(&room, n);
     ZN_TRY(zn_stream_decode(&coder->codec, 0, &values, symbols, n, err));
     memcpy(out, pair->ref + pair->head, pair->n * pair->width);
-    if (apply(k, pair, positions, symbols, n, body->cur.at, body->cur.end, out)) return ZIPNN_OK;
+    const uint8_t *literals = body->cur.at;
+    if (k->delta->patch(pair->number, pair->ref + pair->head, positions, symbols, n, &literals, body->cur.end, out) &&
+        literals == body->cur.end)
+        return ZIPNN_OK;
     return zn_fail(err, ZIPNN_E_CORRUPT, values.at, "the values of a sparse delta are too many or too few");
 }

@@ -15,5 +15,6 @@ const struct zn_delta_kernels zn_delta_kernels_avx2 = {
     .changed_masks = plain_changed_masks,
     .gaps_write = plain_gaps_write,
     .gaps_read = plain_gaps_read,
+    .patch = plain_patch,
 };
 #endif

@@ -112,6 +112,11 @@ struct zn_delta_kernels {
      * members do. */
     bool (*gaps_read)(struct zn_bit_feed *bits, unsigned rice, const uint64_t *members, size_t n_masks,
                       uint32_t **positions, const uint32_t *end);
+
+    /* Puts n elements of 1 or 2 bytes at their positions in out, from their symbols and, behind symbols of 2-byte
+     * elements that are ZN_DELTA_LITERAL, from the literals, which move on. False when these run out. */
+    bool (*patch)(enum zn_number number, const uint8_t *ref, const uint32_t *positions, const uint8_t *symbols,
+                  size_t n, const uint8_t **literals, const uint8_t *literals_end, uint8_t *out);
 };
 
 extern const struct zn_delta_kernels zn_delta_kernels_scalar;

@@ -140,8 +140,8 @@ ZN_EACH void merge_bytes(struct number f, const uint8_t *ref, const uint8_t *sym
 }
 
 ZN_EACH void split_halves(struct number f, struct zn_delta_writer *w, const uint8_t *src, const uint8_t *ref,
-                          const uint8_t *context, size_t n, uint8_t *symbols) {
-    for (size_t i = 0; i < n; i++) {
+                          const uint8_t *context, size_t from, size_t n, uint8_t *symbols) {
+    for (size_t i = from; i < n; i++) {
         const unsigned k = low_bits(scale_at(&w->grid, i), context[i], 7);
         const int32_t moved = difference(f, src, ref, i) + (1 << k >> 1), upper = moved >> k;
         const bool fits = upper > -ZN_DELTA_ZERO && upper < ZN_DELTA_ZERO;
@@ -235,7 +235,7 @@ ZN_EACH void split_of(struct number f, struct zn_delta_writer *w, const uint8_t 
     if (f.width == 1)
         split_bytes(f, src, ref, n, symbols);
     else if (f.width == 2)
-        split_halves(f, w, src, ref, context, n, symbols);
+        split_halves(f, w, src, ref, context, 0, n, symbols);
     else
         split_words(f, w, src, ref, context, n, symbols);
 }
@@ -331,6 +331,15 @@ ZN_FN bool plain_gaps_read(struct zn_bit_feed *bits, unsigned rice, const uint64
     for (;;) {
         if (!take_gap(bits, rice, &gap)) return false;
         uint32_t n = (uint32_t)__builtin_popcountll(m);
+        for (uint32_t four; gap >= n && next + 4 <= n_masks; next += 4) { /* long gaps pass four masks at a time */
+            four = n + (uint32_t)(__builtin_popcountll(members[next]) + __builtin_popcountll(members[next + 1]) +
+                                  __builtin_popcountll(members[next + 2]));
+            const uint32_t last = (uint32_t)__builtin_popcountll(members[next + 3]);
+            if (gap < four + last) break;
+            gap -= four;
+            m = members[next + 3];
+            n = last;
+        }
         while (gap >= n && next < n_masks) {
             gap -= n;
             m = members[next++];
@@ -344,4 +353,28 @@ ZN_FN bool plain_gaps_read(struct zn_bit_feed *bits, unsigned rice, const uint64
     }
     *positions = to;
     return gap == (uint32_t)__builtin_popcountll(m);
+}
+
+ZN_EACH bool patch_of(struct number f, const uint8_t *ref, const uint32_t *positions, const uint8_t *symbols, size_t n,
+                      const uint8_t **literals, const uint8_t *end, uint8_t *out) {
+    const uint8_t *next = *literals;
+    for (size_t i = 0; i < n; i++) {
+        const size_t at = positions[i];
+        const int32_t from = ordered(f, word_at(ref, at, f.width));
+        put_word(out, at, f.width,
+                 (uint32_t)ordered(f, extended(f.width, (uint32_t)(from + symbols[i] - ZN_DELTA_ZERO))));
+        if (f.width < 2 || symbols[i] != ZN_DELTA_LITERAL) continue;
+        if (end - next < 2) return false;
+        memcpy(out + 2 * at, next, 2);
+        next += 2;
+    }
+    *literals = next;
+    return true;
+}
+
+ZN_FN bool plain_patch(enum zn_number number, const uint8_t *ref, const uint32_t *positions, const uint8_t *symbols,
+                       size_t n, const uint8_t **literals, const uint8_t *literals_end, uint8_t *out) {
+    bool ok = false;
+    ZN_WITH_NUMBER(number, ok = patch_of(f, ref, positions, symbols, n, literals, literals_end, out));
+    return ok;
 }

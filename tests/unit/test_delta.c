@@ -1,5 +1,7 @@
 /* Chunks against a reference: every way of coding gives the chunk back, from any kernel set and with the same bytes;
  * what a delta is worth; damage is an error or other bytes, never a fault. */
+#include <stdio.h>
+
 #include "chunk/delta.h"
 #include "support/guard.h"
 #include "support/unit.h"
@@ -258,10 +260,40 @@ static void test_damage(void **unused) {
     rig_free(r);
 }
 
+/* Deltas that stay: tests/deltas/NAME.delta and .ref give .orig. */
+static size_t load(const char *name, const char *kind, uint8_t *to) {
+    char path[1000];
+    snprintf(path, sizeof path, "%s/tests/deltas/%s.%s", ZT_SOURCE_DIR, name, kind);
+    FILE *f = fopen(path, "rb");
+    if (!f) fail_msg("%s cannot be opened", path);
+    const size_t len = fread(to, 1, MAX, f);
+    fclose(f);
+    return len;
+}
+
+static void test_kept(void **unused) {
+    (void)unused;
+    struct rig *r = rig_make();
+    static const char *const names[] = {"bf16_dense", "bf16_sparse", "fp16_dense",  "fp32_dense",
+                                        "fp32_given", "fp8_dense",   "int8_sparse", "int8_as_int16"};
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+        uint8_t *ref = guard_low(&r->ref), *out = guard_low(&r->out);
+        const struct zn_chunk_body body = {.data = r->payload, .len = load(names[i], "delta", r->payload)};
+        const size_t len = load(names[i], "ref", ref);
+        assert_int_equal(load(names[i], "orig", r->other), len);
+        for (unsigned s = 0; s < r->n_sets; s++) {
+            assert_int_equal(zn_delta_decode(&r->coder[s], &body, ref, out, (uint32_t)len, ZN_STORE_CACHED, NULL),
+                             ZIPNN_OK);
+            assert_memory_equal(out, r->other, len);
+        }
+    }
+    rig_free(r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_extremes), cmocka_unit_test(test_worth),
-        cmocka_unit_test(test_unrelated),  cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_extremes),  cmocka_unit_test(test_worth),
+        cmocka_unit_test(test_kept),       cmocka_unit_test(test_unrelated), cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

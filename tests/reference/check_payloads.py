@@ -1,0 +1,18 @@
+#!/usr/bin/env python3
+"""Holds the reference decoder against the NAME.delta files of a folder, made with NAME.ref: NAME.orig comes back."""
+
+import pathlib
+import sys
+
+from delta_reference import decode_delta
+
+
+def main():
+    deltas = sorted(pathlib.Path(sys.argv[1]).glob("*.delta"))
+    wrong = [d.name for d in deltas if decode_delta(d.read_bytes(), d.with_suffix(".ref").read_bytes()) != d.with_suffix(".orig").read_bytes()]
+    print("\n".join(f"{name} came back changed" for name in wrong) or f"{len(deltas)} deltas as they should be")
+    return 1 if wrong or not deltas else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
