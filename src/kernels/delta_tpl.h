@@ -323,36 +323,56 @@ ZN_FN void plain_gaps_write(struct zn_bit_sink *bits, unsigned rice, const uint6
     *positions = to;
 }
 
+/* Masks being walked, of which the members up to `m` are behind. */
+struct walk {
+    const uint64_t *masks;
+    size_t n, next; /* the mask after m */
+    uint64_t m;
+};
+
+/* Goes on by `gap` members, to the mask that has the next one; what is left of the gap is a rank in it. Long gaps pass
+ * four masks at a time, and which of the four is found without a branch. */
+ZN_EACH uint32_t walk_on(struct walk *w, uint32_t gap) {
+    uint32_t n = (uint32_t)__builtin_popcountll(w->m);
+    if (gap < n) return gap;
+    while (w->next + 4 <= w->n) {
+        const uint64_t *four = w->masks + w->next;
+        uint32_t past[5] = {n};
+        for (unsigned i = 0; i < 4; i++) past[i + 1] = past[i] + (uint32_t)__builtin_popcountll(four[i]);
+        if (gap < past[4]) {
+            const unsigned i = (unsigned)(gap >= past[1]) + (gap >= past[2]) + (gap >= past[3]);
+            w->m = four[i];
+            w->next += i + 1;
+            return gap - past[i];
+        }
+        gap -= past[4];
+        n = 0;
+        w->next += 4;
+        w->m = 0;
+    }
+    for (; gap >= n && w->next < w->n; w->next++) {
+        gap -= n;
+        w->m = w->masks[w->next];
+        n = (uint32_t)__builtin_popcountll(w->m);
+    }
+    return gap;
+}
+
 ZN_FN bool plain_gaps_read(struct zn_bit_feed *bits, unsigned rice, const uint64_t *members, size_t n_masks,
                            uint32_t **positions, const uint32_t *end) {
+    struct walk w = {members, n_masks, 0, 0};
     uint32_t gap, *to = *positions;
-    uint64_t m = 0;
-    size_t next = 0; /* the mask after m */
     for (;;) {
         if (!take_gap(bits, rice, &gap)) return false;
-        uint32_t n = (uint32_t)__builtin_popcountll(m);
-        for (uint32_t four; gap >= n && next + 4 <= n_masks; next += 4) { /* long gaps pass four masks at a time */
-            four = n + (uint32_t)(__builtin_popcountll(members[next]) + __builtin_popcountll(members[next + 1]) +
-                                  __builtin_popcountll(members[next + 2]));
-            const uint32_t last = (uint32_t)__builtin_popcountll(members[next + 3]);
-            if (gap < four + last) break;
-            gap -= four;
-            m = members[next + 3];
-            n = last;
-        }
-        while (gap >= n && next < n_masks) {
-            gap -= n;
-            m = members[next++];
-            n = (uint32_t)__builtin_popcountll(m);
-        }
-        if (gap >= n) break;
+        gap = walk_on(&w, gap);
+        if (gap >= (uint32_t)__builtin_popcountll(w.m)) break;
         if (to == end) return false;
-        const unsigned bit = ZN_NTH(m, gap);
-        *to++ = (uint32_t)((next - 1) * 64 + bit);
-        m &= ~UINT64_C(0) << bit << 1;
+        const unsigned bit = ZN_NTH(w.m, gap);
+        *to++ = (uint32_t)((w.next - 1) * 64 + bit);
+        w.m &= ~UINT64_C(0) << bit << 1;
     }
     *positions = to;
-    return gap == (uint32_t)__builtin_popcountll(m);
+    return w.next == n_masks && gap == (uint32_t)__builtin_popcountll(w.m);
 }
 
 ZN_EACH bool patch_of(struct number f, const uint8_t *ref, const uint32_t *positions, const uint8_t *symbols, size_t n,
