@@ -137,7 +137,8 @@ struct record {
 };
 
 static struct record take_record(struct walk *w) {
-    struct record r = {.name = take_string(w), .rank = take_u32(w)};
+    struct record r = {.name = take_string(w)};
+    r.rank = take_u32(w); /* not beside the name: initializers have no order */
     if (r.rank > MAX_DIMS) {
         w->malformed = true;
         return r;

@@ -1,18 +1,20 @@
 #!/bin/sh
-# aarch64_sysroot.sh DIR: unpacks the arm64 packages of the libraries that zipnn links into DIR. apt-get works on
-# folders of its own there, so the system's package lists and architectures stay as they are, and root is not needed.
+# cross_sysroot.sh ARCHITECTURE DIR: unpacks the libraries that zipnn links, for one of Debian's architectures (arm64,
+# armhf, s390x), into DIR. apt-get works on folders of its own there, so the system's package lists and architectures
+# stay as they are, and root is not needed.
 set -eu
 
 packages="libzstd-dev libzstd1 libjansson-dev libjansson4 libxxhash-dev libssl-dev libssl3 libcmocka-dev libcmocka0"
-mkdir -p "$1"
-dir=$(cd "$1" && pwd)
+architecture=$1
+mkdir -p "$2"
+dir=$(cd "$2" && pwd)
 [ -e "$dir/complete" ] && exit 0
 
 mkdir -p "$dir/apt/lists/partial" "$dir/apt/archives/partial" "$dir/deb"
 : >"$dir/apt/status"
 cat >"$dir/apt/conf" <<END
-APT::Architecture "arm64";
-APT::Architectures { "arm64"; };
+APT::Architecture "$architecture";
+APT::Architectures { "$architecture"; };
 APT::Sandbox::User "root";
 Dir::State "$dir/apt";
 Dir::State::status "$dir/apt/status";
