@@ -1,4 +1,6 @@
 /* The delta loops for AVX2 and BMI, vectorised by the compiler. */
+#include "base/bytes.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 
