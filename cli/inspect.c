@@ -148,7 +148,8 @@ static void put_json(const struct inspection *x) {
 
 /* ---- the file ---------------------------------------------------------------------------------------------------- */
 
-static zipnn_status make_profiles(struct inspection *x, zipnn_archive *archive, zipnn_error *err) {
+/* A damaged tensor is reported, and shown without what its bits hold. */
+static zipnn_status make_profiles(struct run *run, struct inspection *x, zipnn_archive *archive, zipnn_error *err) {
     if (x->info.n_tensors > SIZE_MAX / sizeof *x->profiles - 1)
         return run_fail(err, ZIPNN_E_MEMORY, "no memory for %" PRIu64 " tensors", x->info.n_tensors);
     x->profiles = malloc(((size_t)x->info.n_tensors + 1) * sizeof *x->profiles);
@@ -159,7 +160,10 @@ static zipnn_status make_profiles(struct inspection *x, zipnn_archive *archive, 
         const uint64_t there = t.offset < x->info.original ? x->info.original - t.offset : 0;
         if (st == ZIPNN_OK && t.length > there) t.length = there; /* a file cut short */
         if (st == ZIPNN_OK) st = profile_make(archive, &t, &x->profiles[x->n], err);
-        if (st != ZIPNN_OK) return st;
+        if (st == ZIPNN_E_CORRUPT)
+            run_report_fault(run, x->path, err);
+        else if (st != ZIPNN_OK)
+            return st;
         x->n++;
     }
     return ZIPNN_OK;
@@ -178,7 +182,8 @@ static zipnn_status inspect(struct run *run, struct inspection *x, struct opened
     zipnn_archive_get_info(o->archive, &x->info);
     x->plain = o->plain;
     zipnn_status st = o->plain ? zipnn_estimate(run->ctx, &o->source, run->args->sample, &x->estimate, err) : ZIPNN_OK;
-    if (st == ZIPNN_OK) st = x->info.n_tensors ? make_profiles(x, o->archive, err) : make_whole(x, o->archive, err);
+    if (st == ZIPNN_OK)
+        st = x->info.n_tensors ? make_profiles(run, x, o->archive, err) : make_whole(x, o->archive, err);
     if (st == ZIPNN_OK && run->args->html) st = inspect_write_page(run, x, run->args->html, err);
     if (st != ZIPNN_OK) return st;
     if (run->args->json)

@@ -17,6 +17,12 @@ prints "(all bytes)"
 : >empty
 expect 3 zipnn inspect empty
 expect 1 zipnn inspect missing
+model 12000 big
+zipnn big -o hurt
+printf 'XXXX' | dd of=hurt bs=1 seek=$(($(stat -c %s hurt) / 2)) conv=notrunc 2>/dev/null
+expect 3 zipnn inspect hurt
+says "checksum"
+prints "a.weight"
 mkdir folder
 cp m folder/m.safetensors
 expect 0 zipnn inspect -r folder
