@@ -1,7 +1,8 @@
 #!/bin/bash
-# bench.sh bench|bench-ratio|bench-kernels [OPTION]...: builds the benchmarks and runs them; options go to the program.
+# bench.sh bench|bench-ratio|bench-delta|bench-kernels [OPTION]...: builds the benchmarks and runs them; options go to the program.
 #   bench          library, command and peers: build/bench/results.jsonl, doc/benchmarks.md
 #   bench-ratio    sizes of trained weights: build/bench/ratio.jsonl, doc/benchmarks.md
+#   bench-delta    sizes, and with --speed speeds, of differences: build/bench/delta.jsonl, doc/benchmarks.md
 #   bench-kernels  the loops of every instruction set
 set -eu
 cd "$(dirname "$0")/.."
@@ -12,7 +13,7 @@ cmake --preset bench >/dev/null
 cmake --build build/bench -j "${JOBS:-2}" --target all make_model
 
 case $what in
-bench | bench-ratio) tools/install_bench.sh ;;
+bench | bench-ratio | bench-delta) tools/install_bench.sh ;;
 esac
 case $what in
 bench) exec python3 -B bench/run_bench.py "$@" ;;
@@ -20,9 +21,13 @@ bench-ratio)
     [ -x build/bench-venv/bin/python ] || { echo "bench-ratio needs numpy: skipped" && exit 0; }
     exec build/bench-venv/bin/python -B bench/bench_ratio.py "$@"
     ;;
+bench-delta)
+    [ -x build/bench-venv/bin/python ] || { echo "bench-delta needs numpy: skipped" && exit 0; }
+    exec build/bench-venv/bin/python -B bench/bench_delta.py "$@"
+    ;;
 bench-kernels)
     build/bench/bench/bench_kernels "$@"
     build/bench/bench/bench_r16 "$@"
     ;;
-*) echo "usage: tools/bench.sh bench|bench-ratio|bench-kernels [OPTION]..." >&2 && exit 2 ;;
+*) echo "usage: tools/bench.sh bench|bench-ratio|bench-delta|bench-kernels [OPTION]..." >&2 && exit 2 ;;
 esac
