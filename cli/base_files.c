@@ -85,6 +85,18 @@ zipnn_status bases_open(const struct args *args, const char *except, struct base
     return args->base_dir ? add_folder(b, args->base_dir, except, err) : ZIPNN_OK;
 }
 
+void bases_swap(struct bases *b, size_t i, size_t k) {
+    zipnn_file *file = b->files[i];
+    const zipnn_source source = b->sources[i];
+    char *name = b->names[i];
+    b->files[i] = b->files[k];
+    b->sources[i] = b->sources[k];
+    b->names[i] = b->names[k];
+    b->files[k] = file;
+    b->sources[k] = source;
+    b->names[k] = name;
+}
+
 void bases_close(struct bases *b) {
     for (size_t i = 0; i < b->n; i++) {
         zipnn_file_close(b->files[i]);

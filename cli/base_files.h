@@ -15,6 +15,9 @@ struct bases {
  * the library can tell which are meant. `except` (NULL for none) is the file being compressed: it is no base of its
  * own. bases_close accepts a zeroed struct, and is needed after a failure too. */
 zipnn_status bases_open(const struct args *args, const char *except, struct bases *bases, zipnn_error *err);
+/* Exchanges two of them. */
+void bases_swap(struct bases *bases, size_t i, size_t k);
+
 void bases_close(struct bases *bases);
 
 #endif

@@ -25,6 +25,31 @@ static void drop_context(struct run *run) {
     bases_close(&run->bases);
 }
 
+/* Of the bases found in a folder, all after the first `named`, compressing takes the nearest alone: what is restored
+ * later needs few files. The others stay for what that one is made against. */
+static zipnn_status choose_direct(zipnn_options *options, const char *input, size_t named, struct bases *bases,
+                                  zipnn_error *err) {
+    zipnn_file *file = NULL;
+    zipnn_ctx *ctx = NULL;
+    zipnn_source source;
+    size_t nearest;
+    zipnn_status st = zipnn_file_open(input, &file, err);
+    if (st == ZIPNN_OK) zipnn_file_source(file, &source);
+    if (st == ZIPNN_OK) st = zipnn_create(options, &ctx, err);
+    if (st == ZIPNN_OK) st = zipnn_nearest_base(ctx, &source, &nearest, err);
+    if (st == ZIPNN_OK && nearest >= named) {
+        bases_swap(bases, named, nearest);
+        options->n_direct = named + 1;
+    } else if (st == ZIPNN_OK || st == ZIPNN_E_NOT_FOUND) {
+        options->n_direct = named;
+        if (named == 0) options->n_bases = 0;
+        st = ZIPNN_OK;
+    }
+    zipnn_destroy(ctx);
+    zipnn_file_close(file);
+    return st;
+}
+
 zipnn_status run_need_context(struct run *run, zipnn_error *err) {
     return run_context_for(run, NULL, err);
 }
@@ -54,7 +79,8 @@ zipnn_status run_context_for(struct run *run, const char *input, zipnn_error *er
         options.progress = progress_tick;
         options.progress_user = &run->progress;
     }
-    return zipnn_create(&options, &run->ctx, err);
+    if (against && args->base_dir) st = choose_direct(&options, input, args->n_bases, &run->bases, err);
+    return st == ZIPNN_OK ? zipnn_create(&options, &run->ctx, err) : st;
 }
 
 void run_end(struct run *run) {

@@ -222,6 +222,11 @@ ZIPNN_API const char *zipnn_kernel_name(const zipnn_ctx *ctx);
 
 /* ---- buffers ----------------------------------------------------------------------------------------------------- */
 
+/* The number of the context's base that a source with read_at comes nearest to, by a sample of each tensor, and
+ * ZIPNN_E_NOT_FOUND when it comes near none: the one to compress it against, of many. */
+ZIPNN_API zipnn_status zipnn_nearest_base(zipnn_ctx *ctx, const struct zipnn_source *source, size_t *index,
+                                          zipnn_error *err);
+
 /* Largest archive that `len` original bytes can become, UINT64_MAX when that does not fit. */
 ZIPNN_API uint64_t zipnn_compress_bound(uint64_t len);
 

@@ -26,9 +26,8 @@ static struct zn_model model_of_archive(zipnn_archive *a) {
 /* ---- bases */
 
 /* Holds the input's tensors against those of base i. */
-static zipnn_status match_base(zipnn_ctx *ctx, size_t i, struct zn_matches *matches, zipnn_error *err) {
+static zipnn_status match_base(zipnn_ctx *ctx, size_t i, uint8_t source, struct zn_matches *matches, zipnn_error *err) {
     struct zn_base *base = &ctx->engine.bases.base[i];
-    const uint8_t source = (uint8_t)(i + 1);
     struct zn_plan plan;
     uint8_t *head;
     ZN_TRY(zn_base_open(&ctx->engine, i, err));
@@ -55,9 +54,48 @@ static zipnn_status match_bases(zipnn_ctx *ctx, const struct zn_model *model, st
                        ZN_MAX_BASES);
     ZN_TRY(zn_matches_begin(&ctx->engine.alloc, model, &matches, err));
     zipnn_status status = ZIPNN_OK;
-    for (size_t i = 0; status == ZIPNN_OK && i < ctx->n_direct; i++) status = match_base(ctx, i, &matches, err);
+    for (size_t i = 0; status == ZIPNN_OK && i < ctx->n_direct; i++)
+        status = match_base(ctx, i, (uint8_t)(i + 1), &matches, err);
     if (status == ZIPNN_OK) status = zn_matches_link(&matches, links, err);
     zn_matches_end(&matches);
+    return status;
+}
+
+/* The base that comes nearest to the model, SIZE_MAX when none is near. One that cannot be read is none. */
+static zipnn_status find_nearest(zipnn_ctx *ctx, const struct zn_model *model, size_t *nearest, zipnn_error *err) {
+    struct zn_matches matches;
+    uint64_t most = 0;
+    *nearest = SIZE_MAX;
+    ZN_TRY(zn_matches_begin(&ctx->engine.alloc, model, &matches, err));
+    zipnn_status status = ZIPNN_OK;
+    for (size_t i = 0; i < ctx->engine.bases.n; i++) {
+        zn_matches_reset(&matches);
+        status = match_base(ctx, i, 1, &matches, err);
+        if (status == ZIPNN_E_MEMORY || status == ZIPNN_E_IO) break;
+        const uint64_t gain = status == ZIPNN_OK ? zn_matches_gain(&matches) : 0;
+        if (gain > most) *nearest = i;
+        most = ZN_MAX(most, gain);
+        status = ZIPNN_OK;
+    }
+    zn_matches_end(&matches);
+    return status;
+}
+
+zipnn_status zipnn_nearest_base(zipnn_ctx *ctx, const zipnn_source *source, size_t *index, zipnn_error *err) {
+    struct zn_input in;
+    struct zn_plan plan;
+    uint8_t *head;
+    zn_clear_error(err);
+    if (!ctx || !index) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_nearest_base: a pointer is NULL");
+    ZN_TRY(zn_input_of_source(source, &in, err));
+    if (!zn_input_is_random(&in))
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "what is held against a base must be a file, not a pipe");
+    ZN_TRY(zn_plan_input(ctx, &in, &plan, &head, err));
+    const struct zn_model model = model_of_input(&plan, &in);
+    zipnn_status status = find_nearest(ctx, &model, index, err);
+    zn_plan_free(&plan);
+    if (status == ZIPNN_OK && *index == SIZE_MAX)
+        status = zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "no base of %zu comes near", ctx->engine.bases.n);
     return status;
 }
 

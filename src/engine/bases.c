@@ -80,6 +80,11 @@ static zipnn_status digest(struct zn_engine *e, struct zn_base *b, zipnn_error *
 
 static zipnn_status open_behind(struct zn_engine *e, struct zn_base *b, unsigned behind, zipnn_error *err);
 
+/* What makes a base as good as none, rather than the operation fail. */
+static bool is_unusable(zipnn_status status) {
+    return status != ZIPNN_E_MEMORY && status != ZIPNN_E_IO && status != ZIPNN_E_CANCELLED;
+}
+
 /* The base that the record means: one that is open or can be opened, *origin NULL when there is none. Among several of
  * one content, one that is being opened would depend on itself. */
 static zipnn_status find(struct zn_engine *e, const struct zn_base_record *record, unsigned behind,
@@ -90,12 +95,15 @@ static zipnn_status find(struct zn_engine *e, const struct zn_base_record *recor
         return zn_fail(err, ZIPNN_E_LIMIT, ZN_NOWHERE, "more than %d archives one behind the other", ZN_MAX_CHAIN);
     for (size_t i = 0; i < e->bases.n; i++) {
         struct zn_base *b = &e->bases.base[i];
-        ZN_TRY(sight(e, b, err));
+        const zipnn_status seen = sight(e, b, err);
+        if (seen != ZIPNN_OK && !is_unusable(seen)) return seen;
+        if (seen != ZIPNN_OK) last = seen;
+        if (seen != ZIPNN_OK) continue;
         if (b->origin.length != record->length || b->state == ZN_BASE_OPENING) continue;
         ZN_TRY(digest(e, b, err));
         if (memcmp(b->xxh3, record->xxh3, sizeof b->xxh3) != 0) continue;
         last = open_behind(e, b, behind, err);
-        if (last != ZIPNN_OK && last != ZIPNN_E_BASE) return last;
+        if (last != ZIPNN_OK && !is_unusable(last)) return last;
         if (last == ZIPNN_OK) *origin = &b->origin;
         if (last == ZIPNN_OK) return ZIPNN_OK;
     }
@@ -120,7 +128,7 @@ static zipnn_status resolve(struct zn_engine *e, struct zn_origin *o, const uint
     o->records = *records;
     for (unsigned i = 0; i < o->n_bases; i++) {
         const zipnn_status status = find(e, &o->records[i], behind, &o->bases[i], err);
-        if (status != ZIPNN_OK && (status != ZIPNN_E_BASE || missing == ZN_MISSING_FAILS)) return status;
+        if (status != ZIPNN_OK && (!is_unusable(status) || missing == ZN_MISSING_FAILS)) return status;
         if (!o->bases[i] && missing == ZN_MISSING_FAILS) return no_base(&o->records[i], err);
     }
     return ZIPNN_OK;

@@ -234,6 +234,23 @@ zipnn_status zn_matches_add(struct zn_matches *m, const struct zn_model *base, u
     return status;
 }
 
+void zn_matches_reset(struct zn_matches *m) {
+    for (size_t i = 0; i < m->model->plan->n_tensors; i++) {
+        m->match[i].distance = NOT_MATCHED;
+        m->match[i].source = 0;
+    }
+}
+
+uint64_t zn_matches_gain(const struct zn_matches *m) {
+    uint64_t gain = 0;
+    for (size_t i = 0; i < m->model->plan->n_tensors; i++) {
+        const struct zn_match *match = &m->match[i];
+        const uint32_t far = far_apart(m->model->plan->tensors[i].dtype);
+        if (match->source && match->distance < far) gain += match->len / far * (far - match->distance);
+    }
+    return gain;
+}
+
 zipnn_status zn_matches_link(const struct zn_matches *m, struct zn_links *links, zipnn_error *err) {
     for (size_t i = 0; i < m->model->plan->n_tensors; i++) {
         const struct zn_tensor *t = &m->model->plan->tensors[i];

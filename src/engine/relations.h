@@ -57,6 +57,12 @@ void zn_matches_end(struct zn_matches *m);
  * ones before takes it over. */
 zipnn_status zn_matches_add(struct zn_matches *m, const struct zn_model *base, uint8_t source, zipnn_error *err);
 
+/* Forgets the bases looked at. */
+void zn_matches_reset(struct zn_matches *m);
+
+/* How much the tensors have from the bases looked at: their bytes, the more the nearer; 0 when nothing is near. */
+uint64_t zn_matches_gain(const struct zn_matches *m);
+
 /* Links each tensor to what it was found to be like, if it is likely to gain. */
 zipnn_status zn_matches_link(const struct zn_matches *m, struct zn_links *links, zipnn_error *err);
 

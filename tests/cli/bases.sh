@@ -62,6 +62,20 @@ prints "made against base.safetensors"
 expect 0 zipnn -l --json --base-dir in same.znn
 prints '"at_hand":true'
 
+# Of many the nearest, and damaged neighbours do not matter.
+cp in/base.safetensors run/near.safetensors
+cp t.safetensors run/far.safetensors
+head -c 5000 same.znn >run/cut.znn
+expect 0 zipnn --base-dir run next.safetensors -o nearest.znn
+expect 0 zipnn -lv nearest.znn
+check test "$(zipnn -lv nearest.znn | grep -c 'made against')" -eq 1
+expect 0 zipnn -d --base-dir run nearest.znn -o back
+check cmp back next.safetensors
+rm back
+mkdir empty
+expect 0 zipnn --base-dir empty next.safetensors -o alone.znn
+check cmp alone.znn <(zipnn -c next.safetensors)
+
 # No file is its own base, and a pipe has none.
 expect 1 zipnn --base next.safetensors next.safetensors
 says "own base"
