@@ -7,6 +7,7 @@
 
 enum {
     CLASS_COST = 40 * ZN_COST_ONE, /* two bytes, and the gap after the last change */
+    SAMPLED = 1 << 15, /* elements from which on their contexts are sampled: only the choice depends on them */
     MAX_RICE = 21
 };
 
@@ -31,12 +32,15 @@ static uint64_t cost_of(uint32_t members, uint32_t changed) {
 static void count_classes(const struct zn_kernels *k, const struct zn_pair *pair, const uint64_t *changed,
                           struct classes *c) {
     uint32_t members[256] = {0}, changes[256] = {0};
-    k->byte_hist(pair->context, pair->n, 1, members);
+    const unsigned step = pair->n < SAMPLED ? 1 : 8;
+    k->byte_hist(pair->context, pair->n, step, members);
     for (size_t g = 0; g * 64 < pair->n; g++)
         for (uint64_t m = changed[g]; m; m &= m - 1) changes[pair->context[g * 64 + (size_t)__builtin_ctzll(m)]]++;
     c->n = 0;
-    for (unsigned x = 0; x < 256; x++)
-        if (members[x]) c->class[c->n++] = (struct class){x, members[x], changes[x], cost_of(members[x], changes[x])};
+    for (unsigned x = 0; x < 256; x++) {
+        const uint32_t all = ZN_MAX(members[x] * step, changes[x]);
+        if (all) c->class[c->n++] = (struct class){x, all, changes[x], cost_of(all, changes[x])};
+    }
 }
 
 /* What one class for both costs more than two. */

@@ -6,11 +6,18 @@
 #include "codec/codec.h"
 #include "codec/cost.h"
 
-enum { TABLE_COST = 12 * 8 * ZN_COST_ONE };
+enum {
+    SAMPLED = 1 << 16, /* bytes that suffice to see which symbols and contexts there are */
+    TABLE_COST = 12 * 8 * ZN_COST_ONE
+};
+
+static size_t sample_step(const struct zn_r16c_input *in) {
+    return ZN_MAX(in->n / SAMPLED, (size_t)in->hist_step);
+}
 
 static void choose_classes(struct zn_r16c_fit *fit, const struct zn_codec *c, const struct zn_r16c_input *in) {
     uint32_t counts[256] = {0};
-    c->k->byte_hist(in->plane, in->n, in->hist_step, counts);
+    c->k->byte_hist(in->plane, in->n, sample_step(in), counts);
     zn_r16_choose_classes(counts, fit->class_of, fit->classes, &fit->n_classes);
 }
 
@@ -103,7 +110,7 @@ static void fit_model(struct zn_r16c_fit *fit, const struct zn_r16c_input *in, u
 static unsigned highest_context(const struct zn_codec *c, const struct zn_r16c_input *in) {
     uint32_t counts[256] = {0};
     unsigned highest = 255;
-    c->k->byte_hist(in->context, in->n, in->hist_step, counts);
+    c->k->byte_hist(in->context, in->n, sample_step(in), counts);
     while (highest > 0 && counts[highest] == 0) highest--;
     return highest;
 }
