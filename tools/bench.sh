@@ -3,6 +3,7 @@
 #   bench          library, command and peers: build/bench/results.jsonl, doc/benchmarks.md
 #   bench-ratio    sizes of trained weights: build/bench/ratio.jsonl, doc/benchmarks.md
 #   bench-delta    sizes, and with --speed speeds, of differences: build/bench/delta.jsonl, doc/benchmarks.md
+#   bench-load     a model into torch tensors, beside the package safetensors
 #   bench-kernels  the loops of every instruction set
 set -eu
 cd "$(dirname "$0")/.."
@@ -25,9 +26,14 @@ bench-delta)
     [ -x build/bench-venv/bin/python ] || { echo "bench-delta needs numpy: skipped" && exit 0; }
     exec build/bench-venv/bin/python -B bench/bench_delta.py "$@"
     ;;
+bench-load)
+    ZIPNN_TEST_RUN=0 tools/test_python.sh >build/bench-python.log 2>&1 || { tail -n 20 build/bench-python.log >&2 && exit 1; }
+    [ -x build/python/venv/bin/python ] || { cat build/bench-python.log && exit 0; }
+    exec build/python/venv/bin/python -B bench/python_load.py "$@"
+    ;;
 bench-kernels)
     build/bench/bench/bench_kernels "$@"
     build/bench/bench/bench_r16 "$@"
     ;;
-*) echo "usage: tools/bench.sh bench|bench-ratio|bench-delta|bench-kernels [OPTION]..." >&2 && exit 2 ;;
+*) echo "usage: tools/bench.sh bench|bench-load|bench-ratio|bench-delta|bench-kernels [OPTION]..." >&2 && exit 2 ;;
 esac

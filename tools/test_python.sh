@@ -1,6 +1,6 @@
 #!/bin/bash
 # The Python package as its users get it: built by pip into an environment of its own, then tested. With torch (CPU) and
-# transformers unless ZIPNN_TEST_TORCH=0. One line says why when pip cannot reach its index.
+# transformers unless ZIPNN_TEST_TORCH=0; ZIPNN_TEST_RUN=0 only builds. One line says why when pip cannot reach its index.
 #
 #   tools/test_python.sh [PYTHON]
 set -eu
@@ -27,4 +27,4 @@ fi
 # Without isolation the build folder is used again, so that a second run compiles what changed.
 PATH=$PWD/$venv/bin:$PATH "$venv/bin/pip" install -q --disable-pip-version-check --no-build-isolation --no-deps \
     --force-reinstall -C build-dir="$folder/cmake" .
-"$venv/bin/python" -W error -m pytest -q -p no:cacheprovider tests/python
+[ "${ZIPNN_TEST_RUN:-1}" = 0 ] || "$venv/bin/python" -W error -m pytest -q -p no:cacheprovider tests/python

@@ -1,4 +1,6 @@
 /* Archive: listing and random access. Methods may be called from several threads; they take turns. */
+#include <stdint.h>
+#include <sys/mman.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -209,11 +211,24 @@ static bool read_view(struct archive_object *self, uint64_t off, const Py_buffer
     return done;
 }
 
+/* Large memory that will be written whole: where it is fresh, huge pages halve the time. A hint. */
+static void advise_huge(const Py_buffer *buffer) {
+#if defined(MADV_HUGEPAGE)
+    enum { HUGE_PAGE = 2 << 20, WORTH_IT = 4 * HUGE_PAGE };
+    uintptr_t start = ((uintptr_t)buffer->buf + HUGE_PAGE - 1) & ~((uintptr_t)HUGE_PAGE - 1);
+    uintptr_t end = ((uintptr_t)buffer->buf + (size_t)buffer->len) & ~((uintptr_t)HUGE_PAGE - 1);
+    if (buffer->len >= WORTH_IT) (void)madvise((void *)start, end - start, MADV_HUGEPAGE);
+#else
+    (void)buffer;
+#endif
+}
+
 static PyObject *archive_read_into(struct archive_object *self, PyObject *args) {
     PyObject *offset;
     Py_buffer buffer;
     if (!PyArg_ParseTuple(args, "O!w*:read_into", &PyLong_Type, &offset, &buffer)) return NULL;
     uint64_t off = PyLong_AsUnsignedLongLong(offset);
+    advise_huge(&buffer);
     bool done = !PyErr_Occurred() && read_view(self, off, &buffer);
     PyBuffer_Release(&buffer);
     if (!done) return NULL;
