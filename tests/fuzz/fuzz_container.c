@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mutate_archive.h"
 #include "support/restore.h"
 #include "support/seal.h"
 #include "support/streams.h"
@@ -74,4 +75,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
     restore_all_ways(ctx, archive, len);
     free(archive);
     return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t len, size_t cap, unsigned seed) {
+    return zt_mutate_archive(data, len, cap, seed);
 }

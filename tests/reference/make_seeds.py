@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
 """Writes seeds for the fuzz targets: make_seeds.py FOLDER, which is tests/fuzz/corpus.
 
-They come from the archives of make_vectors.py that must be restored: whole for fuzz_container, chunk bodies and planes
-for fuzz_decode. Those of fuzz_roundtrip are data of the common types, those of fuzz_readers the files of
-model_files.py. The corpus keeps the ones that add coverage (a target's -merge=1)."""
+They come from the archives of make_vectors.py and its like that must be restored: whole for fuzz_container, chunk
+bodies and planes for fuzz_decode, with their base for fuzz_bases. Those of fuzz_delta are deltas and pairs of
+tests/deltas, those of codec 6 the chunks of tests/golden/mixing, those of fuzz_roundtrip data of the common types,
+those of fuzz_readers the files of model_files.py. The corpus keeps the ones that add coverage (a target's -merge=1)."""
 
 import pathlib
 import struct
 import sys
 
-from make_vectors import every_vector, halves, weights
+import make_plane_vectors
+import make_references
+import make_vectors
+from make_vectors import halves, weights
 from model_files import FILES
 
 LONGEST = 1200
+TESTS = pathlib.Path(__file__).parent.parent
 
 
 def chunk_bodies(archive):
@@ -22,6 +27,16 @@ def chunk_bodies(archive):
             yield orig_len, frame[16:]
 
 
+def of_file(path):
+    """An archive in parts, as far as chunk_bodies() cares."""
+    data, at, frames = path.read_bytes(), 24, []
+    while data[at + 16] != 2:
+        size = 16 + struct.unpack_from("<I", data, at + 8)[0]
+        frames.append(data[at : at + size])
+        at += size
+    return type("Parts", (), {"frames": frames})
+
+
 def planes(orig_len, body):
     """(codec, size, coded bytes) of a chunk in layout 8."""
     if body[1] == 0:
@@ -29,16 +44,48 @@ def planes(orig_len, body):
         yield codec, orig_len, body[9 : 9 + length]
 
 
+def decoder_seeds(name, archive):
+    for i, (orig_len, body) in enumerate(chunk_bodies(archive)):
+        if i == 0 and orig_len <= 65536:
+            yield "fuzz_decode", name, struct.pack("<HB", orig_len - 1, 0) + body
+            for codec, size, coded in planes(orig_len, body):
+                yield "fuzz_decode", name + "_plane", struct.pack("<HB", size - 1, codec + 1) + coded
+
+
+def archive_seeds():
+    for name, expected, archive in (*make_vectors.every_vector(), *make_plane_vectors.every_vector()):
+        if expected == "ok":
+            yield "fuzz_container", name, archive.coded()
+            yield from decoder_seeds(name, archive)
+    for path in sorted((TESTS / "golden/mixing").glob("*.znn")):
+        yield from decoder_seeds(path.stem, of_file(path))
+    for name, expected, archive in make_references.repeats():
+        if expected == "ok":
+            yield "fuzz_container", name, archive.coded()
+            yield "fuzz_bases", name, struct.pack("<H", 0) + archive.coded()
+
+
+def delta_seeds():
+    base = make_references.BASE
+    for name, expected, archive in make_references.deltas():
+        if expected == "ok":
+            yield "fuzz_bases", name, struct.pack("<H", len(base)) + base + archive.coded()
+    for path in sorted((TESTS / "deltas").glob("*.delta")):
+        delta, ref, orig = (path.with_suffix(kind).read_bytes() for kind in (".delta", ".ref", ".orig"))
+        yield "fuzz_delta", path.stem, struct.pack("<HBB", len(ref), 0, 0) + ref + delta
+        # A chunk with a reference in an archive: its checks are for the target to put right.
+        body = make_references.copy(orig, 0, source=1, method=1, payload=delta)
+        archive = make_references.against(body, orig, make_references.table(ref))
+        yield "fuzz_bases", path.stem, struct.pack("<H", len(ref)) + ref + archive.coded()
+    for dtype, name, data in ((1, "bf16", weights(300)), (2, "fp16", halves(300)), (3, "fp32", weights(150, 4)),
+                              (9, "bytes", bytes(range(256)))):  # fmt: skip
+        moved = bytes(b + (i % 7 == 0) & 255 for i, b in enumerate(data))
+        yield "fuzz_delta", f"pair_{name}", struct.pack("<HBB", len(data), 1, dtype) + data + moved
+
+
 def seeds():
-    for name, expected, archive in every_vector():
-        if expected != "ok":
-            continue
-        yield "fuzz_container", name, archive.coded()
-        for i, (orig_len, body) in enumerate(chunk_bodies(archive)):
-            if i == 0 and orig_len <= 65536:
-                yield "fuzz_decode", name, struct.pack("<HB", orig_len - 1, 0) + body
-                for codec, size, coded in planes(orig_len, body):
-                    yield "fuzz_decode", name + "_plane", struct.pack("<HB", size - 1, codec + 1) + coded
+    yield from archive_seeds()
+    yield from delta_seeds()
     for dtype, name, data in ((1, "bf16", weights(300)), (2, "fp16", halves(300)), (3, "fp32", weights(150, 4)),
                               (0, "unknown", weights(150, 4)), (14, "bytes", bytes(300)),
                               (13, "text", b"the quick brown fox " * 9)):  # fmt: skip
@@ -54,7 +101,7 @@ def main():
     for target, name, seed in seeds():
         folder = pathlib.Path(sys.argv[1]) / target
         folder.mkdir(parents=True, exist_ok=True)
-        if len(seed) <= LONGEST:
+        if len(seed) <= LONGEST * (8 if target in ("fuzz_bases", "fuzz_delta") or name.endswith("-9") else 1):
             (folder / name).write_bytes(seed)
 
 
