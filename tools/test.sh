@@ -94,6 +94,7 @@ stage_checks() {
 stage_release() {
     check release-build configure_and_build install || return
     check symbols tools/check_globals.py build/install/libzipnn.a build/install/libzipnn.so
+    check hardening tools/check_hardening.py build/install/zipnn build/install/libzipnn.so
     check install tools/test_install.sh
 }
 
