@@ -46,8 +46,8 @@ static struct zn_pair pair_of(enum zn_number number, uint32_t head, uint32_t len
 /* ---- encoding ---- */
 
 enum {
-    DOUBT = 16,      /* a delta that saves less than 1/16 of what the sample says is compared with the real thing */
-    FEW = 64,        /* elements below which nothing is gained */
+    DOUBT = 16, /* a delta that saves less than 1/16 of what the sample says of the chunk alone is compared with that */
+    FEW = 64,   /* elements below which nothing is gained */
     SPARSE_SURE = 25 /* with fewer changes than one in 25, dense coding need not be tried */
 };
 
@@ -104,7 +104,8 @@ uint32_t zn_delta_encode(struct zn_coder *coder, const struct zn_effort *effort,
         got = zn_delta_given(coder, effort, e.layout, e.head, src, ref, len, payload, cap);
     if (got == 0 || got > len) return 0;
     const uint64_t alone = verdict.alone * pair.n / (8 * ZN_COST_ONE);
-    if (got > alone - alone / DOUBT && zn_chunk_encode(coder, effort, hint, src, len, coder->rival) <= got) return 0;
+    const bool sure = verdict.certain && got < alone - alone / DOUBT;
+    if (!sure && zn_chunk_encode(coder, effort, hint, src, len, coder->rival) <= got) return 0;
     return (uint32_t)got;
 }
 

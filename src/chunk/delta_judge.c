@@ -2,7 +2,7 @@
 #include "chunk/delta_parts.h"
 #include "codec/cost.h"
 
-enum { RUNS = 64, RUN = 16, BINS = 6, UNSEEN = 185 /* of Miller and Madow; see stream.c */ };
+enum { RUNS = 64, RUN = 16, BINS = 6, UNSEEN = 185 /* of Miller and Madow; see stream.c */, NOISE = 7 * ZN_COST_ONE };
 
 /* Counts of tokens for each of some contexts. */
 struct table {
@@ -23,13 +23,16 @@ static unsigned bit_length(uint32_t x) {
     return x ? 32u - (unsigned)__builtin_clz(x) : 0;
 }
 
+static bool is_float(enum zn_number number) {
+    return number == ZN_NUMBER_F16 || number == ZN_NUMBER_BF16 || number == ZN_NUMBER_F32;
+}
+
 /* The element and its reference as ordered integers, by the definition. */
 static int64_t value_at(const struct zn_pair *pair, const uint8_t *p, size_t i) {
     const uint8_t *at = p + pair->head + i * pair->width;
     const uint32_t w = pair->width == 1 ? *at : pair->width == 2 ? zn_get_u16(at) : zn_get_u32(at);
     const uint32_t sign = UINT32_C(1) << (8 * pair->width - 1);
-    const bool magnitude = pair->number == ZN_NUMBER_F8 || pair->number == ZN_NUMBER_F16 ||
-                           pair->number == ZN_NUMBER_BF16 || pair->number == ZN_NUMBER_F32;
+    const bool magnitude = pair->number == ZN_NUMBER_F8 || is_float(pair->number);
     const int64_t v = (int64_t)(w & (sign - 1)) - (w & sign ? (int64_t)sign : 0);
     return magnitude && v < 0 ? -(int64_t)(w & (sign - 1)) - 1 : v;
 }
@@ -56,7 +59,7 @@ static unsigned stored_bits(enum zn_number number) {
 
 struct zn_delta_verdict zn_delta_judge(const struct zn_pair *pair) {
     static const struct table none;
-    struct table alone = none, delta = none, given = none;
+    struct table alone = none, delta = none, given = none, lowest = none;
     const size_t runs = ZN_MIN((pair->n + RUN - 1) / RUN, (size_t)RUNS), stride = pair->n / runs;
     uint64_t n = 0, stored = 0;
     unsigned highest = 0;
@@ -67,6 +70,7 @@ struct zn_delta_verdict zn_delta_judge(const struct zn_pair *pair) {
             const unsigned length = bit_length((uint32_t)(d < 0 ? -d : d));
             const unsigned bin = ZN_MIN(highest - ZN_MIN(highest, pair->context[i]), BINS - 1U);
             const uint8_t own = alone_symbol(pair, pair->src, i);
+            lowest.counts[0][pair->src[pair->head + i * pair->width]]++;
             alone.counts[0][own]++;
             given.counts[bin][own]++;
             delta.counts[bin][2 * length + (d < 0)]++;
@@ -75,5 +79,6 @@ struct zn_delta_verdict zn_delta_judge(const struct zn_pair *pair) {
     const uint64_t rest = stored_bits(pair->number) * (uint64_t)ZN_COST_ONE;
     return (struct zn_delta_verdict){.alone = entropy(&alone) / n + rest,
                                      .delta = (entropy(&delta) + stored * ZN_COST_ONE) / n,
-                                     .given = entropy(&given) / n + rest};
+                                     .given = entropy(&given) / n + rest,
+                                     .certain = entropy(&lowest) / n > NOISE && is_float(pair->number)};
 }

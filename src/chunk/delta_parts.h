@@ -56,6 +56,7 @@ void zn_delta_models_choose(const struct zn_kernels *k, const struct zn_pair *pa
 /* What a sample says of a chunk and its reference, in bits * ZN_COST_ONE for each element. */
 struct zn_delta_verdict {
     uint64_t alone, delta, given; /* costs */
+    bool certain;                 /* floats with low bytes like noise: `alone` is what a chunk on its own takes */
 };
 
 struct zn_delta_verdict zn_delta_judge(const struct zn_pair *pair);

@@ -225,6 +225,27 @@ static void test_unrelated(void **unused) {
     rig_free(r);
 }
 
+/* What takes next to nothing on its own gets no delta that takes more, though a sample of exponents would have it so.
+ */
+static void test_plain_targets(void **unused) {
+    (void)unused;
+    struct rig *r = rig_make();
+    const struct zn_effort effort = zn_effort_of(3);
+    for (unsigned i = 0; i < N_CASES; i++)
+        for (unsigned kind = 0; kind < 3; kind++) {
+            const unsigned width = cases[i].width;
+            make_pair(r, &cases[i], 0, MAX, NOTHING, i);
+            uint8_t *src = guard_high(&r->src, MAX);
+            for (uint32_t k = 0; k < MAX; k += width)
+                if (kind != 1 || k / 4096 % 2) put(src + k, width, kind == 2 ? k / width % 7 : 0);
+            const struct zn_chunk_hint hint = {.dtype = cases[i].dtype};
+            const uint32_t alone = zn_chunk_encode(&r->coder[0], &effort, hint, src, MAX, r->other);
+            const uint32_t got = round_trip(r, hint, MAX);
+            if (got > alone + alone / 1000) fail_msg("case %u, kind %u: %u bytes, %u alone", i, kind, got, alone);
+        }
+    rig_free(r);
+}
+
 static void damage(struct rig *r, const struct pair_case *c, enum change change, uint64_t *seed) {
     const uint32_t len = 20000;
     make_pair(r, c, 0, len, change, 5);
@@ -293,7 +314,8 @@ static void test_kept(void **unused) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_extremes),  cmocka_unit_test(test_worth),
-        cmocka_unit_test(test_kept),       cmocka_unit_test(test_unrelated), cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_kept),       cmocka_unit_test(test_unrelated), cmocka_unit_test(test_plain_targets),
+        cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
