@@ -125,8 +125,9 @@ size_t zn_delta_sparse(struct zn_coder *coder, const struct zn_effort *effort, c
     for (unsigned i = 0; i < c.n; i++) zn_out_u8(&out, (uint8_t)rice_of(&c.class[i]));
     uint8_t *records = zn_out_room(&out, 4 + ZN_PLANE_LEN);
 
-    /* A gap takes 55 bits at most, one more than those before changes ends each class. */
-    struct zn_bit_sink bits = {.p = zn_room_take(&room, (most + ZN_SPARSE_MAX_CLASSES) * 8)};
+    /* A gap takes 55 bits at most, and there is one for each change and one for each class: no more than a byte for
+     * each element and some. */
+    struct zn_bit_sink bits = {.p = coder->rival};
     const uint8_t *gaps = bits.p;
     for (unsigned i = 0; i < c.n; i++) {
         k->delta->range_masks(pair->context, pair->n, (uint8_t)c.class[i].first, last_of(&c, i), members);
