@@ -15,6 +15,10 @@ static zipnn_status add(struct bases *b, char *path, zipnn_error *err) {
     zipnn_file *file = NULL;
     zipnn_source source;
     zipnn_status st = zipnn_file_open(path, &file, err);
+    if (st == ZIPNN_OK && zipnn_file_is_cached(file)) {
+        interrupt_survive_cut_files();
+        (void)zipnn_file_map(file, NULL); /* read in place where that can be */
+    }
     if (st == ZIPNN_OK) zipnn_file_source(file, &source);
     if (st == ZIPNN_OK && !source.read_at)
         st = run_fail(err, ZIPNN_E_ARGUMENT, "%.150s: only a regular file can be a base", path);

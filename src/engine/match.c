@@ -10,10 +10,12 @@ enum {
     N_RUNS = 4,
     RUN = 64, /* words */
     N_WORDS = N_RUNS * RUN,
-    SCALE = 16,               /* distances are mean bit lengths in 16ths */
-    NOT_MATCHED = UINT32_MAX, /* and NOT_MATCHED - 1 for what was looked at in vain */
-    MAX_COMPARED = 256        /* tensors of one type and length that are compared by content */
+    SCALE = 16,        /* distances are mean bit lengths in 16ths */
+    MAX_COMPARED = 256 /* tensors of one type and length that are compared by content */
 };
+
+/* And one less for what was looked at in vain. */
+#define NOT_MATCHED UINT32_MAX
 
 /* ---- samples
  * ------------------------------------------------------------------------------------------------------------ */
