@@ -169,7 +169,7 @@ static void moments_refer_to_each_other(void **state) {
 static void no_repeats_change_nothing(void **state) {
     (void)state;
     struct model m = new_model();
-    for (unsigned i = 0; i < 8; i++) add(&m, "abcdefgh" + i, i, 100000, 0);
+    for (unsigned i = 0; i < 8; i++) add(&m, &"abcdefgh"[i], i, 100000, 0);
     build(&m);
     struct packing on = new_packing(), off = new_packing();
     pack(&on, (zipnn_options){0}, m.data, m.len);
@@ -437,7 +437,7 @@ static void random_differences_restore(void **state) {
             const enum zt_sample kind = (enum zt_sample)(zt_random(&random) % ZT_N_SAMPLES);
             const size_t len = (size_t)(zt_random(&random) % 150000 & ~(uint64_t)7);
             static const char *const dtypes[] = {"BF16", "F32", "U8", "F16", "I64"};
-            const struct part part = {"abcde" + i, dtypes[zt_random(&random) % 5], kind, i, len, 0};
+            const struct part part = {&"abcde"[i], dtypes[zt_random(&random) % 5], kind, i, len, 0};
             a.part[a.n++] = b.part[b.n++] = part;
         }
         build(&a);
