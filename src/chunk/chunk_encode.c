@@ -71,9 +71,9 @@ static void take_apart(struct zn_coder *coder, const struct grid *g, const uint8
 
 /* Weights have random mantissas. Where others show, or no mantissa at all, the type may not be what the label says:
  * floats that hold integers or shorter floats, quantised or packed bytes with a period. Then the bytes themselves are
- * asked. */
-static bool is_as_labelled(const struct parts *parts) {
-    if (parts->n_planes == 1) return false;
+ * asked. What says fp8 is nothing else. */
+static bool is_as_labelled(const struct parts *parts, zipnn_dtype dtype) {
+    if (parts->n_planes == 1) return dtype >= ZIPNN_F8_E4M3 && dtype <= ZIPNN_F8_E5M2FNUZ;
     for (unsigned p = 0; p + 1 < parts->n_planes; p++)
         if (!parts->surveys[p].random) return false;
     return true;
@@ -182,7 +182,7 @@ static uint32_t encode_words(struct zn_coder *coder, const struct zn_effort *eff
     const uint32_t usual_len = encode_usual(coder, effort, &labelled, hint.ahead, src, len, body);
     if (usual_len) return usual_len;
     take_apart(coder, &labelled, src, len, body, &parts);
-    if (!is_as_labelled(&parts)) {
+    if (!is_as_labelled(&parts, hint.dtype)) {
         struct grid measured = measure_grid(coder->codec.k, src, len);
         if (measured.layout != labelled.layout || measured.head != labelled.head)
             take_apart(coder, &measured, src, len, body, &parts);

@@ -116,8 +116,8 @@ struct turn {
     unsigned rotation, flip, low_bits;
 };
 
-static inline void split(const uint8_t *src, size_t width, uint8_t *low, uint8_t *high, size_t n, size_t len,
-                         const struct turn t) {
+static inline void split(const uint8_t *restrict src, size_t width, uint8_t *restrict low, uint8_t *restrict high,
+                         size_t n, size_t len, const struct turn t) {
     for (size_t i = 0; i < n; i++, src += width, low += len, high += len)
         for (size_t j = 0; j < len; j++) {
             const unsigned b = src[j], turned = ((b << t.rotation | b >> (8 - t.rotation)) & 255) ^ t.flip;
@@ -126,8 +126,8 @@ static inline void split(const uint8_t *src, size_t width, uint8_t *low, uint8_t
         }
 }
 
-static inline void join(const uint8_t *low, const uint8_t *high, size_t n, size_t len, size_t width, uint8_t *out,
-                        const struct turn t) {
+static inline void join(const uint8_t *restrict low, const uint8_t *restrict high, size_t n, size_t len, size_t width,
+                        uint8_t *restrict out, const struct turn t) {
     for (size_t i = 0; i < n; i++, out += width, low += len, high += len)
         for (size_t j = 0; j < len; j++) {
             const unsigned turned = (low[j] | (unsigned)high[j] << t.low_bits) ^ t.flip;
