@@ -60,12 +60,8 @@ static const struct {
     enum option_id id;
     uint64_t operations;
 } limited[] = {
-    {OPT_TENSOR, WITH(EXTRACT)},
-    {OPT_ROWS, WITH(EXTRACT)},
-    {OPT_RANGE, WITH(CAT)},
-    {OPT_AGAINST, WITH(VERIFY)},
-    {OPT_EVERY, WITH(CHAIN)},
-    {OPT_SAMPLE, WITH(ESTIMATE) | WITH(INSPECT)},
+    {OPT_TENSOR, WITH(EXTRACT)}, {OPT_ROWS, WITH(EXTRACT)}, {OPT_RANGE, WITH(CAT)},
+    {OPT_AGAINST, WITH(VERIFY)}, {OPT_EVERY, WITH(CHAIN)},  {OPT_SAMPLE, WITH(ESTIMATE) | WITH(INSPECT)},
     {OPT_HTML, WITH(INSPECT)},
 };
 
@@ -302,7 +298,8 @@ static const struct command *find_command(const char *name) {
 static bool check_output(const struct args *a, const struct command *command, struct wrong *w) {
     bool writes = command ? command->output == WRITES : a->operation == OP_COMPRESS || a->operation == OP_RESTORE;
     if (!writes && (a->output || a->to_stdout)) return say_wrong(w, "-o and -c need an operation that writes");
-    if (a->output && a->n_files > 1 && a->operation != OP_CHAIN) return say_wrong(w, "-o OUT takes one FILE, %zu were given", a->n_files);
+    if (a->output && a->n_files > 1 && a->operation != OP_CHAIN)
+        return say_wrong(w, "-o OUT takes one FILE, %zu were given", a->n_files);
     if (a->output && a->recursive) return say_wrong(w, "-o OUT and -r exclude each other");
     if (a->to_stdout && a->operation == OP_COMPRESS && (a->n_files > 1 || a->recursive))
         return say_wrong(w, "standard output takes one archive, and an archive one FILE");
