@@ -12,7 +12,7 @@ endif
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all deps demo test bench bench-load bench-ratio bench-delta bench-kernels fuzz install clean
+.PHONY: all deps demo test bench bench-load bench-ratio bench-delta bench-kernels fuzz trust install clean
 
 # build/zipnn, build/libzipnn.a, build/libzipnn.so
 all: deps
@@ -40,6 +40,11 @@ bench bench-load bench-ratio bench-delta bench-kernels: all
 fuzz:
 	@tools/install_deps.sh test
 	@tools/fuzz.sh $(FUZZ_SECONDS)
+
+# What doc/trust.md claims, in the long form: STAGES='faults kills' for some.
+trust:
+	@tools/install_deps.sh test
+	@JOBS=$(JOBS) tools/trust.sh $(STAGES)
 
 install: all
 	DESTDIR='$(DESTDIR)' cmake --install build

@@ -199,7 +199,7 @@ static bool is_damage(zipnn_status st) {
 static zipnn_status salvage_opened(struct audit *a, zipnn_error *err) {
     struct run *run = a->run;
     struct output out;
-    zipnn_status st = output_open(run, run->args->output, &out, err);
+    zipnn_status st = output_open(run, run->args->output, a->opened.file, &out, err);
     if (st == ZIPNN_OK) {
         progress_start(&run->progress);
         begin_json(a);

@@ -66,11 +66,16 @@ static void close_original(struct original *o) {
 
 /* ---- writing steps: a new file is complete and on the device before it gets its name */
 
-/* Packs `source` to `path` against the step `base`, NO_STEP for one that stands alone. With `expected`, only if its
- * digest is that one. */
-static zipnn_status write_step(struct run *run, const struct steps *steps, size_t base, const zipnn_source *source,
-                               const char *path, unsigned flags, const uint8_t *expected, zipnn_stats *stats,
-                               zipnn_error *err) {
+/* What becomes a step: `source`, from `file`, whose permissions and times the step gets. */
+struct intake {
+    const zipnn_file *file;
+    zipnn_source source;
+    const uint8_t *expected; /* digest that it must have; NULL for any */
+};
+
+/* Packs `in` to `path` against the step `base`, NO_STEP for one that stands alone. */
+static zipnn_status write_step(struct run *run, const struct steps *steps, size_t base, const struct intake *in,
+                               const char *path, unsigned flags, zipnn_stats *stats, zipnn_error *err) {
     struct lineage l = {.n = 0};
     zipnn_ctx *ctx = NULL;
     zipnn_file *out = NULL;
@@ -79,13 +84,14 @@ static zipnn_status write_step(struct run *run, const struct steps *steps, size_
     if (st == ZIPNN_OK) st = make_context(run, &l, &ctx, err);
     if (st == ZIPNN_OK) {
         interrupt_start(&run->interrupt);
-        st = zipnn_file_create(path, NULL, flags | ZIPNN_FILE_SYNC, &out, err);
+        st = zipnn_file_create(path, in->file, flags | ZIPNN_FILE_SYNC, &out, err);
     }
     if (st == ZIPNN_OK) {
         interrupt_watch(&run->interrupt, out);
         zipnn_file_sink(out, &sink);
-        st = zipnn_pack(ctx, source, &sink, stats, err);
-        if (st == ZIPNN_OK && expected && memcmp(stats->xxh3, expected, sizeof stats->xxh3) != 0)
+        st = zipnn_pack(ctx, &in->source, &sink, stats, err);
+        if (st == ZIPNN_OK) st = zipnn_file_unchanged(in->file, err);
+        if (st == ZIPNN_OK && in->expected && memcmp(stats->xxh3, in->expected, sizeof stats->xxh3) != 0)
             st = run_fail(err, ZIPNN_E_CORRUPT, "the step read back has another digest than it had");
         if (st == ZIPNN_OK) st = zipnn_file_commit(out, err);
         if (st != ZIPNN_OK) zipnn_file_discard(out);
@@ -104,8 +110,11 @@ static zipnn_status rewrite_step(struct run *run, const struct steps *steps, siz
     struct original o;
     zipnn_stats stats;
     zipnn_status st = open_original(run, steps, index, &o, err);
-    const zipnn_source source = {.read_at = read_original, .length = s->original, .user = &o};
-    if (st == ZIPNN_OK) st = write_step(run, steps, base, &source, s->path, ZIPNN_FILE_REPLACE, s->xxh3, &stats, err);
+    if (st == ZIPNN_OK) {
+        const struct intake in = {
+            o.lineage.files[0], {.read_at = read_original, .length = s->original, .user = &o}, s->xxh3};
+        st = write_step(run, steps, base, &in, s->path, ZIPNN_FILE_REPLACE, &stats, err);
+    }
     if (st == ZIPNN_OK) run_report_done(run, s->name, s->path, &stats);
     close_original(&o);
     return st;
@@ -123,23 +132,23 @@ static size_t choose_base(const struct run *run, const struct steps *steps) {
 }
 
 static zipnn_status add(struct run *run, struct steps *steps, const char *folder, const char *path, zipnn_error *err) {
-    zipnn_file *in = NULL;
-    zipnn_source source;
+    zipnn_file *file = NULL;
     zipnn_stats stats;
     char number[32];
     const char *slash = strrchr(path, '/');
-    zipnn_status st = zipnn_file_open(path, &in, err);
+    zipnn_status st = zipnn_file_open(path, &file, err);
     if (st != ZIPNN_OK) return st;
     snprintf(number, sizeof number, "/%08" PRIu64 ".", steps->n ? steps->step[steps->n - 1].number + 1 : 1);
     char *stem = text_join(folder, number, slash ? slash + 1 : path);
     char *to = text_join(stem, ARCHIVE_SUFFIX, "");
-    zipnn_file_source(in, &source);
-    st = source.read_at ? write_step(run, steps, choose_base(run, steps), &source, to, 0, NULL, &stats, err)
-                        : run_fail(err, ZIPNN_E_ARGUMENT, "only a regular file can be a step");
+    struct intake in = {.file = file};
+    zipnn_file_source(file, &in.source);
+    st = in.source.read_at ? write_step(run, steps, choose_base(run, steps), &in, to, 0, &stats, err)
+                           : run_fail(err, ZIPNN_E_ARGUMENT, "only a regular file can be a step");
     if (st == ZIPNN_OK) run_report_done(run, path, to, &stats);
     free(to);
     free(stem);
-    zipnn_file_close(in);
+    zipnn_file_close(file);
     return st;
 }
 
@@ -154,7 +163,7 @@ static zipnn_status restore(struct run *run, const struct steps *steps, size_t i
     struct output out = {.file = NULL};
     zipnn_status st = lineage_open(steps, index, &l, err);
     if (st == ZIPNN_OK) st = make_context(run, &l, &ctx, err);
-    if (st == ZIPNN_OK) st = output_open(run, path, &out, err);
+    if (st == ZIPNN_OK) st = output_open(run, path, l.files[0], &out, err);
     if (st == ZIPNN_OK) {
         st = zipnn_unpack(ctx, &l.sources[0], &out.sink, &stats, err);
         st = output_end(&out, st, err);
@@ -166,12 +175,25 @@ static zipnn_status restore(struct run *run, const struct steps *steps, size_t i
     return st;
 }
 
+/* Nobody knows what a step that cannot be read is made from, or what is made from it: perhaps the trouble will pass,
+ * and the step that goes was needed. */
+static zipnn_status refuse_blind_drop(const struct steps *steps, size_t index, zipnn_error *err) {
+    for (size_t i = index + 1; i < steps->n; i++) {
+        const struct step *s = &steps->step[i];
+        const bool orphan = s->has_base && s->parent == NO_STEP;
+        if (s->damaged || (orphan && steps->step[index].damaged))
+            return run_fail(err, ZIPNN_E_BASE, "not dropped: step %" PRIu64 " %s, and may be made from it", s->number,
+                            s->damaged ? "cannot be read" : "lacks its base");
+    }
+    return ZIPNN_OK;
+}
+
 /* Those made from it are stored against what it was made from first: whatever happens meanwhile, each can be restored.
  */
 static zipnn_status drop(struct run *run, struct steps *steps, size_t index, zipnn_error *err) {
     const struct step *s = &steps->step[index];
     zipnn_file *file = NULL;
-    zipnn_status st = ZIPNN_OK;
+    zipnn_status st = refuse_blind_drop(steps, index, err);
     for (size_t i = index + 1; i < steps->n && st == ZIPNN_OK; i++)
         if (steps->step[i].parent == index) st = rewrite_step(run, steps, i, s->parent, err);
     if (st == ZIPNN_OK) st = zipnn_file_open(s->path, &file, err);

@@ -53,15 +53,15 @@ static void explain_bits(const struct run *run, const struct part *part) {
             zipnn_dtype_name(part->tensor.dtype), part->shape.type_name);
 }
 
-static zipnn_status write_part(struct run *run, zipnn_archive *archive, const struct part *part, zipnn_error *err) {
+static zipnn_status write_part(struct run *run, const struct opened *o, const struct part *part, zipnn_error *err) {
     struct output out;
-    zipnn_status st = output_open(run, run->args->output, &out, err);
+    zipnn_status st = output_open(run, run->args->output, o->file, &out, err);
     if (st == ZIPNN_OK && is_npy(run->args->output)) {
         char header[NPY_MAX_HEADER];
         st = output_put(&out, header, npy_header(&part->shape, header), err);
         explain_bits(run, part);
     }
-    if (st == ZIPNN_OK) st = output_put_range(&out, archive, part->offset, part->length, err);
+    if (st == ZIPNN_OK) st = output_put_range(&out, o->archive, part->offset, part->length, err);
     return output_end(&out, st, err);
 }
 
@@ -82,7 +82,7 @@ void extract_file(struct run *run, const char *path) {
     zipnn_error err;
     zipnn_status st = opened_open(run, path, OPENED_PLAIN, &o, &err);
     if (st == ZIPNN_OK) st = find_part(run, o.archive, &part, &err);
-    if (st == ZIPNN_OK) st = write_part(run, o.archive, &part, &err);
+    if (st == ZIPNN_OK) st = write_part(run, &o, &part, &err);
     if (st != ZIPNN_OK)
         run_report_failure(run, path, &err);
     else if (run->args->json && run->args->output)
@@ -90,18 +90,18 @@ void extract_file(struct run *run, const char *path) {
     opened_close(&o);
 }
 
-static zipnn_status cat_range(struct run *run, zipnn_archive *archive, zipnn_error *err) {
+static zipnn_status cat_range(struct run *run, const struct opened *o, zipnn_error *err) {
     const struct span *range = &run->args->range;
     zipnn_archive_info info;
-    zipnn_archive_get_info(archive, &info);
+    zipnn_archive_get_info(o->archive, &info);
     const uint64_t first = range->given ? range->first : 0;
     const uint64_t end = !range->given || range->open ? info.original : range->end;
     if (first > end || end > info.original)
         return run_fail(err, ZIPNN_E_NOT_FOUND, "bytes %" PRIu64 " to %" PRIu64 " of an original of %" PRIu64, first,
                         end, info.original);
     struct output out;
-    zipnn_status st = output_open(run, run->args->output, &out, err);
-    if (st == ZIPNN_OK) st = output_put_range(&out, archive, first, end - first, err);
+    zipnn_status st = output_open(run, run->args->output, o->file, &out, err);
+    if (st == ZIPNN_OK) st = output_put_range(&out, o->archive, first, end - first, err);
     return output_end(&out, st, err);
 }
 
@@ -109,7 +109,7 @@ void cat_file(struct run *run, const char *path) {
     struct opened o;
     zipnn_error err;
     zipnn_status st = opened_open(run, path, OPENED_ARCHIVE, &o, &err);
-    if (st == ZIPNN_OK) st = cat_range(run, o.archive, &err);
+    if (st == ZIPNN_OK) st = cat_range(run, &o, &err);
     if (st != ZIPNN_OK) run_report_failure(run, path, &err);
     opened_close(&o);
 }

@@ -5,14 +5,15 @@
 
 enum { WINDOW = 32 << 20 }; /* read at a time: enough for all threads */
 
-zipnn_status output_open(struct run *run, const char *path, struct output *out, zipnn_error *err) {
+zipnn_status output_open(struct run *run, const char *path, const zipnn_file *like, struct output *out,
+                         zipnn_error *err) {
     const struct args *args = run->args;
     *out = (struct output){.run = run};
     interrupt_start(&run->interrupt);
     if (!path && !args->force && isatty(STDOUT_FILENO))
         return run_fail(err, ZIPNN_E_ARGUMENT, "bytes are not written to a terminal: use -o, a redirection or -f");
     const unsigned flags = (args->force ? ZIPNN_FILE_REPLACE : 0U) | (args->sync ? ZIPNN_FILE_SYNC : 0U);
-    zipnn_status st = path ? zipnn_file_create(path, NULL, flags, &out->file, err)
+    zipnn_status st = path ? zipnn_file_create(path, like, flags, &out->file, err)
                            : zipnn_file_from_fd(STDOUT_FILENO, "stdout", &out->file, err);
     if (st != ZIPNN_OK) return st;
     zipnn_file_sink(out->file, &out->sink);

@@ -10,8 +10,10 @@ struct output {
     zipnn_sink sink;
 };
 
-/* Starts writing `path`, or standard output for NULL; a terminal only with -f. */
-zipnn_status output_open(struct run *run, const char *path, struct output *out, zipnn_error *err);
+/* Starts writing `path`, or standard output for NULL; a terminal only with -f. The new file gets the permissions and
+ * times of `like`, which it is made from; NULL for none. */
+zipnn_status output_open(struct run *run, const char *path, const zipnn_file *like, struct output *out,
+                         zipnn_error *err);
 
 /* Appends. */
 zipnn_status output_put(struct output *out, const void *bytes, size_t len, zipnn_error *err);

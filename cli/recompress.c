@@ -26,7 +26,7 @@ static zipnn_status move_to_level(struct run *run, const char *path, zipnn_file 
     if (!source.read_at) return run_fail(err, ZIPNN_E_ARGUMENT, "recompressing needs a file, not a pipe");
     zipnn_status st = run_need_context(run, err);
     if (st != ZIPNN_OK) return st;
-    st = in_place ? open_in_place(run, path, in, &out, err) : output_open(run, args->output, &out, err);
+    st = in_place ? open_in_place(run, path, in, &out, err) : output_open(run, args->output, in, &out, err);
     if (st == ZIPNN_OK) {
         progress_start(&run->progress);
         st = zipnn_recompress(run->ctx, &source, &out.sink, stats, err);

@@ -65,6 +65,29 @@ check test ! -e back
 mv aside chain/00000002.1.znn
 whole 2 4 5 6
 
+# A step that cannot be read may need any earlier one: none of those goes, for the trouble may pass.
+cp chain/00000004.3.znn aside
+: >chain/00000004.3.znn
+expect 1 zipnn chain chain drop 2
+says "not dropped: step 4 cannot be read"
+check test -e chain/00000002.1.znn
+mv chain/00000002.1.znn hidden && : >chain/00000002.1.znn
+mv aside chain/00000004.3.znn
+expect 1 zipnn chain chain drop 2
+says "not dropped: step 6 lacks its base"
+mv hidden chain/00000002.1.znn
+whole 2 4 5 6
+
+# Steps, and what is restored from them, are as private as what they were made from.
+cp -r chain private
+cp steps/6 secret
+chmod 600 secret
+expect 0 zipnn chain private add secret
+expect 0 zipnn chain private rebase 7
+expect 0 zipnn chain private restore 7 -o back
+[ "$(stat -c %a private/00000007.secret.znn back | sort -u)" = 600 ] || fail "permissions of a step"
+rm back
+
 # Killed at any moment, it leaves every step restorable.
 for i in 1 2 3 4 5 6 7 8 9 10; do
     rm -rf kept && cp -r chain kept

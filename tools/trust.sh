@@ -1,0 +1,66 @@
+#!/bin/bash
+# What doc/trust.md claims, measured: the long form of checks that tools/test.sh makes in short. A stage that fails does
+# not stop the next; its log stays in build/trust. The last line says whether all held.
+#
+#   tools/trust.sh           all stages, about an hour
+#   tools/trust.sh STAGE...  some of: faults kills paths threads memory scale
+set -u
+cd "$(dirname "$0")/.."
+
+stages=${*:-faults kills paths threads memory scale}
+jobs=${JOBS:-$(nproc)}
+log=$PWD/build/trust
+failures=()
+mkdir -p "$log"
+if ninja --version >/dev/null 2>&1; then export CMAKE_GENERATOR=${CMAKE_GENERATOR:-Ninja}; fi
+
+# figure NAME COMMAND...: runs it and shows its last line, which is the figure.
+figure() {
+    local name=$1 code=0
+    shift
+    "$@" >"$log/$name" 2>&1 || code=$?
+    if [ "$code" -ne 0 ]; then
+        failures+=("$name")
+        tail -n 40 "$log/$name"
+        echo "  FAILED  $name"
+        return
+    fi
+    echo "  $(tail -n 1 "$log/$name")"
+}
+
+# built PRESET TARGET...: the build is there; it is made once.
+built() {
+    local preset=$1
+    shift
+    cmake --preset "$preset" >"$log/build-$preset" 2>&1 &&
+        cmake --build "build/$preset" -j "$jobs" ${*:+--target "$@"} >>"$log/build-$preset" 2>&1 && return
+    tail -n 40 "$log/build-$preset"
+    failures+=("build-$preset")
+    return 1
+}
+
+# The command, optimised, with its assertions.
+command_built() {
+    built clang zipnn_cli zipnn_inject || return
+    export ZIPNN=$PWD/build/clang/zipnn ZIPNN_INJECT_LIBRARY=$PWD/build/clang/tests/trust/libzipnn_inject.so
+}
+
+stage_faults() { command_built && figure faults python3 tests/trust/faults.py; }
+stage_kills() { command_built && figure kills python3 tests/trust/kills.py 600; }
+stage_paths() { command_built && figure paths python3 tests/trust/paths.py; }
+stage_memory() { command_built && figure memory python3 tests/trust/memory.py 64 512 2048; }
+stage_scale() { command_built && figure scale python3 tests/trust/scale.py; }
+
+stage_threads() {
+    built tsan test_threads || return
+    figure threads build/tsan/tests/unit/test_threads
+}
+
+start=$SECONDS
+for stage in $stages; do
+    echo "$stage ($((SECONDS - start)) s)"
+    "stage_$stage"
+done
+[ ${#failures[@]} -eq 0 ] || echo "failed: ${failures[*]} (logs in $log)"
+echo "$((SECONDS - start)) s"
+[ ${#failures[@]} -eq 0 ] && echo "all claims hold"
