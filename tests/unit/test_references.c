@@ -337,6 +337,77 @@ static void chains_restore_through_all_their_steps(void **state) {
     }
 }
 
+/* ---- without memory */
+
+struct memory {
+    size_t calls, failing_call, live;
+};
+
+static void *allocate(void *user, size_t size) {
+    struct memory *m = user;
+    if (++m->calls == m->failing_call) return NULL;
+    m->live++;
+    return malloc(size);
+}
+
+static void release(void *user, void *block) {
+    struct memory *m = user;
+    m->live--;
+    free(block);
+}
+
+/* Packs against the base, restores, applies in place: the first that fails. */
+static zipnn_status there_and_back(struct memory *m, const zipnn_source *base, const struct model *next,
+                                   struct packing *p, uint8_t *memory) {
+    const zipnn_options options = {
+        .size = sizeof options, .allocator = {allocate, release, m}, .bases = base, .n_bases = 1};
+    zipnn_ctx *ctx;
+    size_t got;
+    zipnn_status status = zipnn_create(&options, &ctx, NULL);
+    if (status != ZIPNN_OK) return status;
+    status = zipnn_compress(ctx, next->data, next->len, p->archive, MAX_FILE, &p->len, NULL);
+    if (status == ZIPNN_OK) status = zipnn_decompress(ctx, p->archive, p->len, p->restored, MAX_FILE, &got, NULL);
+    struct zt_input in = {.data = p->archive, .len = p->len};
+    const zipnn_source source = zt_file(&in);
+    if (status == ZIPNN_OK) status = zipnn_apply(ctx, &source, memory, next->len, NULL, NULL);
+    zipnn_destroy(ctx);
+    return status;
+}
+
+static void want_of_memory_is_reported_and_nothing_leaks(void **state) {
+    (void)state;
+    struct model a = new_model(), b = new_model();
+    struct packing p = new_packing();
+    for (unsigned i = 0; i < 2; i++) {
+        add(i ? &b : &a, "w", 1, 60000, 20 * i);
+        add(i ? &b : &a, "v", 2, 20000, 0);
+        add(i ? &b : &a, "v.again", 2, 20000, 0);
+    }
+    build(&a);
+    build(&b);
+    struct packing archived = new_packing();
+    pack(&archived, (zipnn_options){0}, a.data, a.len);
+    struct zt_input in = {.data = archived.archive, .len = archived.len};
+    const zipnn_source base = zt_file(&in);
+    uint8_t *memory = malloc(a.len);
+    assert_non_null(memory);
+    zipnn_status status = ZIPNN_E_MEMORY;
+    for (size_t n = 1; status != ZIPNN_OK; n++) {
+        struct memory m = {.failing_call = n};
+        memcpy(memory, a.data, a.len);
+        status = there_and_back(&m, &base, &b, &p, memory);
+        if (status != ZIPNN_OK && status != ZIPNN_E_MEMORY) fail_msg("call %zu: %s", n, zipnn_status_name(status));
+        assert_int_equal(m.live, 0);
+        assert_true(n < 1000);
+    }
+    assert_memory_equal(memory, b.data, b.len);
+    free(memory);
+    free(a.data);
+    free(b.data);
+    free_packing(&p);
+    free_packing(&archived);
+}
+
 /* ---- in place */
 
 /* Steps of one shape: weights that change a little, one tensor that stays, one that repeats another. */
@@ -464,6 +535,7 @@ int main(void) {
         cmocka_unit_test(unrelated_bases_are_not_used),
         cmocka_unit_test(damaged_bases_are_refused),
         cmocka_unit_test(chains_restore_through_all_their_steps),
+        cmocka_unit_test(want_of_memory_is_reported_and_nothing_leaks),
         cmocka_unit_test(memory_follows_a_run_step_by_step),
         cmocka_unit_test(an_interrupted_apply_is_taken_up),
         cmocka_unit_test(random_differences_restore),
