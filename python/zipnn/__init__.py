@@ -15,6 +15,7 @@ from .archives import Archive, Info, Tensor
 from .classic import ZipNN
 from .errors import (
     ArgumentError,
+    BaseError,
     CancelledError,
     CorruptError,
     FileError,
@@ -45,6 +46,7 @@ __version__ = _zipnn.version
 __all__ = [
     "Archive",
     "ArgumentError",
+    "BaseError",
     "CancelledError",
     "CorruptError",
     "FileError",

@@ -16,6 +16,7 @@ __all__ = [
     "SpaceError",
     "NotFoundError",
     "CancelledError",
+    "BaseError",
 ]
 
 
@@ -111,6 +112,12 @@ class CancelledError(ZipnnError):
     status = "cancelled"
 
 
+class BaseError(ZipnnError):
+    """The archive is a difference, and what it was made against was not given."""
+
+    status = "base"
+
+
 _BY_STATUS = {
     1: ArgumentError,
     2: OutOfMemoryError,
@@ -123,6 +130,7 @@ _BY_STATUS = {
     9: SpaceError,
     10: NotFoundError,
     11: CancelledError,
+    12: BaseError,
 }
 
 
