@@ -20,10 +20,10 @@ static void put_record(struct zn_out *out, uint8_t *record, enum zn_codec_id cod
     zn_put_u32(record + 1, (uint32_t)(out->at - from));
 }
 
-/* Symbols by R16C with the models' tables, or by what needs no context when there is one model and little to code. */
-static enum zn_codec_id write_symbols(struct zn_coder *coder, const struct zn_effort *effort,
-                                      const struct zn_pair *pair, const struct zn_delta_models *models,
-                                      const uint8_t *symbols, struct zn_out *out) {
+/* Symbols by R16C with the models' tables. False when they do not get shorter: then a delta is not worth it, and
+ * without R16C there would be one model for all. */
+static bool write_symbols(struct zn_coder *coder, const struct zn_effort *effort, const struct zn_pair *pair,
+                          const struct zn_delta_models *models, const uint8_t *symbols, struct zn_out *out) {
     const struct zn_r16c_input in = {.context = pair->context,
                                      .plane = symbols,
                                      .n = pair->n,
@@ -33,9 +33,7 @@ static enum zn_codec_id write_symbols(struct zn_coder *coder, const struct zn_ef
                                      .ids = models->ids,
                                      .block_log2 = models->block_log2};
     zn_r16c_fit(&coder->codec, &in);
-    if (pair->n > 1 && zn_r16c_write(&coder->codec, effort, &in, out)) return ZN_CODEC_R16C;
-    zn_out_bytes(out, symbols, pair->n);
-    return ZN_CODEC_RAW;
+    return zn_r16c_write(&coder->codec, effort, &in, out);
 }
 
 /* Splits the elements; low planes stay in the room, literals where they were put. */
@@ -78,8 +76,8 @@ size_t zn_delta_dense(struct zn_coder *coder, const struct zn_effort *effort, co
     zn_out_u32(&out, (uint32_t)s.literals_len);
     if (models.n_low) zn_out_u32(&out, (uint32_t)s.low_len);
     uint8_t *records = zn_out_room(&out, (1 + models.n_low) * (size_t)ZN_PLANE_LEN), *from = out.at;
-    if (out.full) return 0;
-    put_record(&out, records, write_symbols(coder, effort, pair, &models, s.symbols, &out), from);
+    if (out.full || !write_symbols(coder, effort, pair, &models, s.symbols, &out)) return 0;
+    put_record(&out, records, ZN_CODEC_R16C, from);
     for (unsigned j = 0; j < models.n_low && !out.full; j++) {
         struct zn_survey survey;
         if (zn_out_left(&out) < s.low_len) return 0;

@@ -115,13 +115,18 @@ static unsigned highest_context(const struct zn_codec *c, const struct zn_r16c_i
     return highest;
 }
 
-/* Every model has as many tables as the one with most: what it does not need is never chosen. */
+/* Every model has as many tables as the one with most. What it does not need come first, behind cuts at 0, which every
+ * context passes: no symbol is coded by them. */
 static void level(struct zn_r16c_fit *fit, unsigned n_models) {
     unsigned n = 1;
     for (unsigned m = 0; m < n_models; m++) n = ZN_MAX(n, fit->n_parts[m]);
     fit->contexts.n = n;
     for (unsigned m = 0; m < n_models; m++) {
-        for (unsigned i = fit->n_parts[m]; i < n; i++) fit->contexts.cuts[m][i - 1] = UINT8_MAX;
+        const unsigned used = fit->n_parts[m], spare = n - used;
+        memmove(fit->contexts.cuts[m] + spare, fit->contexts.cuts[m], used - 1);
+        memset(fit->contexts.cuts[m], 0, spare);
+        memmove(fit->parts[m][spare], fit->parts[m][0], used * sizeof fit->parts[m][0]);
+        memset(fit->parts[m][0], 0, spare * sizeof fit->parts[m][0]);
         zn_r16_contexts_build(&fit->contexts, m);
     }
 }
