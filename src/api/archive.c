@@ -265,7 +265,7 @@ static zipnn_status decode_chunk(const zipnn_archive *a, struct zn_worker *w, ui
                        "original bytes %llu to %llu are lost: not found in the archive", (unsigned long long)p->off,
                        (unsigned long long)(p->off + p->frame.orig_len));
     ZN_TRY(zn_input_at(&a->in, p->at, (size_t)zn_frame_size(&p->frame), w->frame, &frame, err));
-    struct zn_ahead ahead = manner.n_workers == 1 ? zn_look_ahead(&a->in, p) : (struct zn_ahead){0};
+    struct zn_ahead ahead = manner.n_workers == 1 ? zn_look_ahead(&a->in, p, 1) : (struct zn_ahead){0};
     return zn_frame_decode(&a->ctx->engine, w, &a->self, frame, p, out, manner.store, ahead, err);
 }
 

@@ -125,17 +125,17 @@ void zn_turns_destroy(struct zn_turns *t) {
     pthread_mutex_destroy(&t->claim);
 }
 
-bool zn_turns_wait(struct zn_turns *t, uint64_t i) {
+bool zn_turns_wait(struct zn_turns *t, enum zn_stage stage, uint64_t i) {
     pthread_mutex_lock(&t->lock);
-    while (t->now != i && !t->failed) pthread_cond_wait(&t->moved, &t->lock);
+    while (t->now[stage] != i && !t->failed) pthread_cond_wait(&t->moved, &t->lock);
     bool mine = !t->failed;
     pthread_mutex_unlock(&t->lock);
     return mine;
 }
 
-void zn_turns_pass(struct zn_turns *t) {
+void zn_turns_pass(struct zn_turns *t, enum zn_stage stage) {
     pthread_mutex_lock(&t->lock);
-    t->now++;
+    t->now[stage]++;
     pthread_cond_broadcast(&t->moved);
     pthread_mutex_unlock(&t->lock);
 }

@@ -113,9 +113,9 @@ zipnn_status zn_frame_decode_in(const struct zn_engine *e, struct zn_worker *w, 
                                 const uint8_t *frame, const struct zn_place *place, uint8_t *out, enum zn_store store,
                                 struct zn_ahead ahead, zipnn_error *err);
 
-/* What a worker alone reads next, so that it can be fetched into the caches meanwhile: about as much as this frame has,
- * where the input is memory or can be seen; nothing otherwise. */
-struct zn_ahead zn_look_ahead(const struct zn_input *in, const struct zn_place *place);
+/* What a worker reads next, n_frames further on, so that it can be fetched into the caches meanwhile: about as much as
+ * this frame has, where the input is memory or can be seen; nothing otherwise. */
+struct zn_ahead zn_look_ahead(const struct zn_input *in, const struct zn_place *place, unsigned n_frames);
 
 /* ---- the index of a random-access archive
  * ------------------------------------------------------------------------------------- */

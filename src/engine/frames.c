@@ -42,8 +42,9 @@ zipnn_status zn_frame_decode_in(const struct zn_engine *e, struct zn_worker *w, 
     return zn_chunk_decode(&w->coder, &body, out, f.orig_len, store, err);
 }
 
-struct zn_ahead zn_look_ahead(const struct zn_input *in, const struct zn_place *place) {
-    const uint64_t size = zn_frame_size(&place->frame), next = place->at + size;
+struct zn_ahead zn_look_ahead(const struct zn_input *in, const struct zn_place *place, unsigned n_frames) {
+    const uint64_t size = zn_frame_size(&place->frame), next = place->at + size * n_frames;
+    if (next >= in->length) return (struct zn_ahead){0};
     const size_t len = (size_t)ZN_MIN(in->length - next, size);
     const uint8_t *bytes = NULL;
     if (!zn_input_is_visible(in) || zn_input_at(in, next, len, NULL, &bytes, NULL) != ZIPNN_OK || !bytes)

@@ -10,6 +10,7 @@ struct pack {
     const struct zn_output *out;
     const struct zn_relations *relations; /* NULL: none */
     unsigned n_workers;
+    enum zn_store store; /* of frames that several workers copy into memory */
     /* under the claim lock */
     struct zn_cutter cutter;
     uint64_t n_claimed;
@@ -92,9 +93,16 @@ static zipnn_status account(struct pack *p, const struct job *job, const struct 
                             zipnn_error *err) {
     *at = p->archive;
     ZN_TRY(list_frame(p, f, err));
-    if (p->n_workers > 1) zn_digest_update(&p->digest, job->bytes, job->len);
     p->original += job->len;
     return report_progress(p->e, p->original, p->in->length, err);
+}
+
+/* Before encoding, which needs no turn: the others encode meanwhile, and the bytes are fresh in the caches. */
+static bool take_digest(struct pack *p, const struct job *job) {
+    if (!zn_turns_wait(&p->turns, ZN_STAGE_BYTES, job->number)) return false;
+    zn_digest_update(&p->digest, job->bytes, job->len);
+    zn_turns_pass(&p->turns, ZN_STAGE_BYTES);
+    return true;
 }
 
 /* Memory that is written by one worker alone gets frames at their final place at once. */
@@ -104,13 +112,15 @@ static uint8_t *frame_room(const struct pack *p, const struct zn_worker *w, uint
     return direct ? p->out->mem + p->archive : w->frame;
 }
 
-/* A worker alone in memory comes to the bytes after this chunk next, and writes behind this frame, about as long as the
- * last one. */
+/* In memory, workers come to chunks in rotation. One alone also knows where it writes next: behind this frame, about as
+ * long as the last one. */
 static struct zn_ahead look_ahead(const struct pack *p, const struct job *job) {
-    if (!p->in->mem || p->n_workers > 1) return (struct zn_ahead){0};
-    uint64_t next = job->cut.off + job->len, end = p->archive + p->last_frame;
+    const uint64_t next = job->cut.off + (uint64_t)job->len * p->n_workers;
+    if (!p->in->mem || next >= p->in->length) return (struct zn_ahead){0};
     struct zn_ahead ahead = {.at = p->in->mem + next};
     ahead.len = (size_t)ZN_MIN(p->in->length - next, (uint64_t)ZN_CUT_TARGET);
+    if (p->n_workers > 1) return ahead;
+    const uint64_t end = p->archive + p->last_frame;
     if (p->out->mem && end < p->out->cap) {
         ahead.room = p->out->mem + end;
         ahead.room_len = (size_t)ZN_MIN(p->out->cap - end, (uint64_t)ZN_CUT_TARGET);
@@ -139,20 +149,27 @@ static zipnn_status encode(struct pack *p, struct zn_worker *w, const struct job
     return p->e->verify == ZIPNN_VERIFY_DEFAULT ? verify(w, job, frame, f, err) : ZIPNN_OK;
 }
 
+/* A frame made in the worker's buffer. Copied by way of the caches it would push out of them what is encoded from. */
+static zipnn_status put_frame(const struct pack *p, uint64_t at, const uint8_t *frame, size_t len, zipnn_error *err) {
+    const struct zn_output *out = p->out;
+    if (p->store == ZN_STORE_CACHED || at > out->cap || len > out->cap - at)
+        return zn_output_put(out, at, frame, len, err);
+    p->e->k->merge[ZN_SHAPE_8](&frame, len, out->mem + at, p->store);
+    return ZIPNN_OK;
+}
+
 static zipnn_status do_job(struct pack *p, struct zn_worker *w, const struct job *job, zipnn_error *err) {
+    if (!take_digest(p, job)) return ZIPNN_OK;
     uint8_t *frame = frame_room(p, w, job->len);
-    /* A worker alone always has the turn: it takes the digest while the bytes are fresh in the caches. */
-    if (p->n_workers == 1) zn_digest_update(&p->digest, job->bytes, job->len);
     struct zn_frame f;
     ZN_TRY(encode(p, w, job, frame, &f, err));
 
     uint64_t at;
-    if (!zn_turns_wait(&p->turns, job->number)) return ZIPNN_OK;
+    if (!zn_turns_wait(&p->turns, ZN_STAGE_RESULT, job->number)) return ZIPNN_OK;
     ZN_TRY(account(p, job, &f, &at, err));
     if (!zn_output_is_random(p->out)) ZN_TRY(zn_output_put(p->out, at, frame, (size_t)zn_frame_size(&f), err));
-    zn_turns_pass(&p->turns);
-    if (zn_output_is_random(p->out)) ZN_TRY(zn_output_put(p->out, at, frame, (size_t)zn_frame_size(&f), err));
-    return ZIPNN_OK;
+    zn_turns_pass(&p->turns, ZN_STAGE_RESULT);
+    return zn_output_is_random(p->out) ? put_frame(p, at, frame, (size_t)zn_frame_size(&f), err) : ZIPNN_OK;
 }
 
 static void work(void *arg, size_t worker) {
@@ -162,10 +179,11 @@ static void work(void *arg, size_t worker) {
         struct job job;
         zipnn_error error = {ZIPNN_OK, ZN_NOWHERE, ""};
         zipnn_status status = claim(p, w, &job, &error);
-        if (status == ZIPNN_OK && job.len == 0) return;
+        if (status == ZIPNN_OK && job.len == 0) break;
         if (status == ZIPNN_OK) status = do_job(p, w, &job, &error);
         if (status != ZIPNN_OK) zn_turns_fail(&p->turns, job.number, &error);
     }
+    if (p->store == ZN_STORE_STREAM) p->e->k->settle();
 }
 
 /* The index frame and the trailer, in one piece. */
@@ -225,6 +243,8 @@ static zipnn_status begin(struct pack *p, zipnn_error *err) {
 
 static zipnn_status run(struct pack *p, zipnn_stats *stats, zipnn_error *err) {
     ZN_TRY(begin(p, err));
+    if (p->n_workers > 1 && p->out->mem)
+        p->store = zn_store_into(p->out->mem, ZN_MIN(p->in->length, (uint64_t)p->out->cap));
     zn_engine_run(p->e, p->n_workers, work, p);
     if (p->turns.failed) {
         if (err) *err = p->turns.error;

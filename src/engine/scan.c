@@ -39,11 +39,11 @@ static zipnn_status scan_place(struct scan *s, struct zn_worker *w, uint64_t i, 
         *err = fault;
         return found;
     }
-    if (!zn_turns_wait(&s->turns, i)) return ZIPNN_OK;
+    if (!zn_turns_wait(&s->turns, ZN_STAGE_RESULT, i)) return ZIPNN_OK;
     const bool sound = found == ZIPNN_OK;
     const struct zn_scanned scanned = {place, sound && chunk ? w->orig : NULL, sound ? NULL : &fault};
     ZN_TRY(s->visit(s->user, &scanned, err));
-    zn_turns_pass(&s->turns);
+    zn_turns_pass(&s->turns, ZN_STAGE_RESULT);
     return ZIPNN_OK;
 }
 

@@ -59,7 +59,8 @@ static zipnn_status fetch(const struct unpack *u, struct zn_worker *w, struct jo
         buf = job->memory = zn_alloc(&u->e->alloc, len);
         if (!buf) return zn_fail(err, ZIPNN_E_MEMORY, job->place.at, "out of memory: a frame takes %zu bytes", len);
     }
-    if (u->n_workers == 1) job->ahead = zn_look_ahead(u->in, &job->place);
+    /* Workers come to frames in rotation. */
+    if (u->n_workers == 1 || u->in->mem) job->ahead = zn_look_ahead(u->in, &job->place, u->n_workers);
     return zn_input_at(u->in, job->place.at, len, buf, &job->frame, err);
 }
 
@@ -197,13 +198,13 @@ static zipnn_status hand_on(struct unpack *u, const struct job *job, const uint8
     const uint32_t len = job->place.frame.orig_len;
     const bool random = zn_output_is_random(u->out);
     if (is_ordered(u)) {
-        if (!zn_turns_wait(&u->turns, job->number)) return ZIPNN_OK;
+        if (!zn_turns_wait(&u->turns, ZN_STAGE_RESULT, job->number)) return ZIPNN_OK;
         if (u->digesting == ZN_DIGEST_VERIFY && orig) zn_digest_update(&u->digest, orig, len);
         u->n_unchecked += !orig;
         u->original += len;
         ZN_TRY(report_progress(u, err));
         if (!random) ZN_TRY(zn_output_put(u->out, job->place.off, orig, len, err));
-        zn_turns_pass(&u->turns);
+        zn_turns_pass(&u->turns, ZN_STAGE_RESULT);
     }
     return random ? zn_output_put(u->out, job->place.off, orig, len, err) : ZIPNN_OK;
 }

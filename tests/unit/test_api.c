@@ -253,6 +253,30 @@ static void run_on_threads(void *user, size_t n, void (*task)(void *arg, size_t 
     for (size_t i = 0; i < n; i++) pthread_join(threads[i], NULL);
 }
 
+/* So large that several workers write past the caches, into pages that have been in use. */
+static void threads_make_no_difference(void **state) {
+    (void)state;
+    enum { LEN = (9 << 20) + 1001 };
+    const size_t cap = (size_t)zipnn_compress_bound(LEN);
+    uint8_t *original = new_sample(ZT_MIXED, LEN), *expected = new_room(cap), *archive = new_room(cap);
+    size_t expected_len, n;
+    memset(archive, 0xA5, cap);
+    for (unsigned threads = 1; threads <= 3; threads++) {
+        zipnn_ctx *ctx = context((zipnn_options){.threads = threads, .level = ZIPNN_LEVEL_FAST});
+        uint8_t *to = threads == 1 ? expected : archive;
+        assert_int_equal(zipnn_compress(ctx, original, LEN, to, cap, &n, NULL), ZIPNN_OK);
+        if (threads == 1) expected_len = n;
+        assert_int_equal(n, expected_len);
+        assert_memory_equal(to, expected, n);
+        zipnn_error err;
+        assert_int_equal(zipnn_compress(ctx, original, LEN, archive, expected_len / 2, &n, &err), ZIPNN_E_SPACE);
+        zipnn_destroy(ctx);
+    }
+    free(original);
+    free(expected);
+    free(archive);
+}
+
 static void executors_make_no_difference(void **state) {
     (void)state;
     uint8_t *original = new_sample(ZT_MIXED, LARGE), *expected = new_room(BOUND), *archive = new_room(BOUND);
@@ -395,6 +419,7 @@ int main(void) {
         cmocka_unit_test(impossible_arguments_are_refused),
         cmocka_unit_test(foreign_input_is_named),
         cmocka_unit_test(buffers_of_every_size),
+        cmocka_unit_test(threads_make_no_difference),
         cmocka_unit_test(executors_make_no_difference),
         cmocka_unit_test(progress_is_told_and_can_stop),
         cmocka_unit_test(contexts_do_not_touch_each_other),
