@@ -5,7 +5,7 @@
 #include "engine/relations.h"
 
 enum {
-    WORTH_A_COPY = 16 << 10, /* bytes: shorter tensors gain little, and would no longer share a chunk */
+    WORTH_A_COPY = 32 << 10, /* bytes: shorter tensors gain little, and even a look at them takes time */
     N_SAMPLES = 4,
     SAMPLE_LEN = 64,
     PIECE = 256 << 10
@@ -30,20 +30,21 @@ static bool is_plain(const uint8_t *samples, size_t len) {
     return memcmp(samples, samples + 8, len - 8) == 0;
 }
 
-/* Hashes a few samples, the first and the last bytes among them. */
-static zipnn_status sample(const struct zn_engine *e, const struct zn_input *in, struct candidate *c,
+/* Hashes n samples: one from the middle, or more with the first and the last bytes among them. */
+static zipnn_status sample(const struct zn_engine *e, const struct zn_input *in, unsigned n, struct candidate *c,
                            zipnn_error *err) {
     uint8_t samples[N_SAMPLES * SAMPLE_LEN];
-    for (unsigned i = 0; i < N_SAMPLES; i++) {
+    for (unsigned i = 0; i < n; i++) {
         uint8_t *to = samples + (size_t)i * SAMPLE_LEN;
         const uint8_t *bytes;
-        const uint64_t off = (c->len - SAMPLE_LEN) / (N_SAMPLES - 1) * i;
+        const uint64_t off = n == 1 ? c->len / 2 : (c->len - SAMPLE_LEN) / (n - 1) * i;
         ZN_TRY(zn_input_at(in, c->off + off, SAMPLE_LEN, to, &bytes, err));
         if (bytes != to) memcpy(to, bytes, SAMPLE_LEN);
     }
-    c->ruled_out = is_plain(samples, sizeof samples);
+    const size_t len = (size_t)n * SAMPLE_LEN;
+    c->ruled_out = is_plain(samples, len);
     memset(c->id, 0, sizeof c->id);
-    zn_put_u64(c->id, e->k->xxh3_64(samples, sizeof samples));
+    zn_put_u64(c->id, e->k->xxh3_64(samples, len));
     return ZIPNN_OK;
 }
 
@@ -98,15 +99,28 @@ static zipnn_status look_closely(const struct zn_engine *e, const struct zn_inpu
     return ZIPNN_OK;
 }
 
-/* Candidates of one length. */
-static zipnn_status look(const struct zn_engine *e, const struct zn_input *in, struct candidate *c, size_t n,
-                         struct zn_links *links, zipnn_error *err) {
+/* Candidates of one length and with one equal sample. */
+static zipnn_status look_again(const struct zn_engine *e, const struct zn_input *in, struct candidate *c, size_t n,
+                               struct zn_links *links, zipnn_error *err) {
     if (n < 2) return ZIPNN_OK;
-    for (size_t i = 0; i < n; i++) ZN_TRY(sample(e, in, &c[i], err));
+    for (size_t i = 0; i < n; i++) ZN_TRY(sample(e, in, N_SAMPLES, &c[i], err));
     qsort(c, n, sizeof *c, compare);
     for (size_t i = 0, end; i < n; i = end) {
         end = run_end(c, i, n, true);
         ZN_TRY(look_closely(e, in, c + i, end - i, links, err));
+    }
+    return ZIPNN_OK;
+}
+
+/* Candidates of one length. */
+static zipnn_status look(const struct zn_engine *e, const struct zn_input *in, struct candidate *c, size_t n,
+                         struct zn_links *links, zipnn_error *err) {
+    if (n < 2) return ZIPNN_OK;
+    for (size_t i = 0; i < n; i++) ZN_TRY(sample(e, in, 1, &c[i], err));
+    qsort(c, n, sizeof *c, compare);
+    for (size_t i = 0, end; i < n; i = end) {
+        end = run_end(c, i, n, true);
+        ZN_TRY(look_again(e, in, c + i, end - i, links, err));
     }
     return ZIPNN_OK;
 }
