@@ -253,6 +253,18 @@ uint64_t zn_matches_gain(const struct zn_matches *m) {
     return gain;
 }
 
+/* The small tensors before the first link go with it where they lie beside it in the base, too. A file's own header
+ * does not: names are to be had without the base. */
+static zipnn_status link_first(const struct zn_plan *plan, struct zn_links *links, zipnn_error *err) {
+    const struct zn_link *first = NULL;
+    for (size_t i = 0; i < links->n; i++)
+        if (links->link[i].source && (!first || links->link[i].off < first->off)) first = &links->link[i];
+    if (!first || first->off != first->ref_off || first->off <= plan->tensors[0].off) return ZIPNN_OK;
+    const uint64_t off = plan->tensors[0].off;
+    const struct zn_link link = {off, first->off - off, off, first->source, ZN_LINK_SIMILAR};
+    return zn_links_add(links, &link, err);
+}
+
 zipnn_status zn_matches_link(const struct zn_matches *m, struct zn_links *links, zipnn_error *err) {
     for (size_t i = 0; i < m->model->plan->n_tensors; i++) {
         const struct zn_tensor *t = &m->model->plan->tensors[i];
@@ -261,5 +273,5 @@ zipnn_status zn_matches_link(const struct zn_matches *m, struct zn_links *links,
         const struct zn_link link = {t->off, match->len, match->ref_off, match->source, ZN_LINK_SIMILAR};
         ZN_TRY(zn_links_add(links, &link, err));
     }
-    return ZIPNN_OK;
+    return m->model->plan->n_tensors ? link_first(m->model->plan, links, err) : ZIPNN_OK;
 }
