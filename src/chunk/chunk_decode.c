@@ -158,8 +158,8 @@ static zipnn_status merge_pieces(struct zn_coder *coder, const struct chunk *c, 
 }
 
 /* Floats whose planes below the exponents are there already: one kernel does the rest. */
-static bool is_fused(const struct zn_kernels *k, const struct chunk *c, const struct ready *ready) {
-    bool known = c->layout == ZN_LAYOUT_16R || (c->layout == ZN_LAYOUT_32R && k->r16_decode_32r);
+static bool is_fused(const struct chunk *c, const struct ready *ready) {
+    const bool known = c->layout == ZN_LAYOUT_16R || c->layout == ZN_LAYOUT_32R;
     if (!known || !ready[c->n_planes - 1].stream || ready[c->n_planes - 1].stream->d.lanes_log2 != 7) return false;
     for (unsigned p = 0; p + 1 < c->n_planes; p++)
         if (ready[p].constant) return false;
@@ -181,7 +181,7 @@ static zipnn_status decode_elements(struct zn_coder *coder, const struct zn_chun
     ZN_TRY(ready_planes(coder, c, ready, err));
     struct zn_r16_reader *stream = ready[c->n_planes - 1].stream;
     if (stream) stream->d.ahead = zn_ahead_paced(body->ahead, c->n);
-    if (!is_fused(coder->codec.k, c, ready)) return merge_pieces(coder, c, ready, out, store, err);
+    if (!is_fused(c, ready)) return merge_pieces(coder, c, ready, out, store, err);
     if (!decode_fused(coder->codec.k, c, ready, out, store))
         return zn_r16_ran_out(stream, c->plane[c->n_planes - 1].at, err);
     return zn_r16_finish(stream, c->plane[c->n_planes - 1].at, err);

@@ -153,14 +153,8 @@ static uint32_t encode_usual(struct zn_coder *coder, const struct zn_effort *eff
     }
     const size_t before = zn_out_len(&out);
     coder->codec.ahead = zn_ahead_paced(ahead, g->n);
-    bool fits;
-    if (zn_r16_takes_words(&coder->codec, info->shape)) {
-        fits = zn_r16_write_words(&coder->codec, effort, &(struct zn_words){info->shape, at, g->n, planes}, &out);
-    } else {
-        planes[top] = coder->planes;
-        coder->codec.k->split[info->shape](at, g->n, planes);
-        fits = zn_r16_write(&coder->codec, 0, effort, planes[top], g->n, &out);
-    }
+    const struct zn_words words = {info->shape, at, g->n, planes};
+    const bool fits = zn_r16_write_words(&coder->codec, effort, &words, &out);
     record[0] = ZN_CODEC_R16;
     zn_put_u32(record + 1, (uint32_t)(zn_out_len(&out) - before));
     return fits ? (uint32_t)zn_out_len(&out) : 0;

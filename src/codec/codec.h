@@ -195,9 +195,6 @@ struct zn_words {
 
 enum { ZN_R16_FULL = 1 << 14 }; /* symbols; from here on a stream gets 128 lanes */
 
-/* Whether the kernels can. */
-bool zn_r16_takes_words(const struct zn_codec *c, enum zn_shape shape);
-
 /* zn_r16_write of the top plane; the planes below are split off meanwhile. */
 bool zn_r16_write_words(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
                         struct zn_out *out);

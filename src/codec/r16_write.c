@@ -107,10 +107,6 @@ bool zn_r16_write(struct zn_codec *c, unsigned depth, const struct zn_effort *ef
     return write(c, depth, effort, &(struct symbols){n, plane, NULL}, out);
 }
 
-bool zn_r16_takes_words(const struct zn_codec *c, enum zn_shape shape) {
-    return (shape == ZN_SHAPE_16R && c->k->r16_encode_16r) || (shape == ZN_SHAPE_32R && c->k->r16_encode_32r);
-}
-
 bool zn_r16_write_words(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
                         struct zn_out *out) {
     return write(c, 0, effort, &(struct symbols){words->n, NULL, words}, out);

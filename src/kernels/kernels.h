@@ -173,7 +173,7 @@ struct zn_kernels {
     void (*r16_encode)(struct zn_r16_encoder *e, const uint8_t *src, size_t n);
 
     /* The same fused with the split of ZN_SHAPE_16R: n words at src, plane 1 is encoded, raw[0] gets plane 0.
-     * lanes_log2 must be 7. NULL where a set has no such loop. */
+     * lanes_log2 must be 7. */
     void (*r16_encode_16r)(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 
     /* The same for ZN_SHAPE_32R: plane 3 is encoded, raw[0 .. 2] get the planes below. */

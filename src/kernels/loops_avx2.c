@@ -245,6 +245,34 @@ ZN_SAMPLE(32r, split_32r, 4)
 /* ---- counting
  * --------------------------------------------------------------------------------------------------------- */
 
+/* The symbols that have a class other than the last. A coder lists few, and then one comparison for each beats a
+ * look-up for every byte. */
+struct listed {
+    unsigned n;
+    bool in_order; /* class_of[i] == i */
+    uint8_t sym[32], class_of[32];
+};
+
+/* False when there are too many. */
+ZN_FN bool list_symbols(struct listed *listed, const uint8_t *class_of) {
+    listed->n = 0;
+    listed->in_order = true;
+    for (unsigned s = 0; s < 256; s++) {
+        if (class_of[s] == ZN_R16_CLASSES - 1) continue;
+        if (listed->n == sizeof listed->sym) return false;
+        listed->in_order &= class_of[s] == listed->n;
+        listed->sym[listed->n] = (uint8_t)s;
+        listed->class_of[listed->n++] = class_of[s];
+    }
+    return true;
+}
+
+/* How many of n symbols lie in groups that are counted. */
+ZN_FN uint32_t n_counted(size_t n, unsigned step) {
+    const size_t groups = n / 64;
+    return (uint32_t)((groups + step - 1) / step * 64 + (groups % step == 0 ? n % 64 : 0));
+}
+
 /* How many bytes of every `stride`-th group of 64 equal `symbol`; len is a multiple of 64. */
 ZN_INLINE uint32_t count_symbol(const uint8_t *p, size_t len, size_t stride, __m256i symbol) {
     const size_t burst = 127 * stride; /* byte counters hold 2 * 127 */

@@ -75,34 +75,6 @@ ZN_FN void merge_8(const uint8_t *const *planes, size_t n, uint8_t *out, enum zn
 /* ---- counting
  * --------------------------------------------------------------------------------------------------------- */
 
-/* The symbols that have a class other than the last. A coder lists few, and then one comparison for each beats a
- * look-up for every byte. */
-struct listed {
-    unsigned n;
-    bool in_order; /* class_of[i] == i */
-    uint8_t sym[32], class_of[32];
-};
-
-/* False when there are too many. */
-ZN_FN bool list_symbols(struct listed *listed, const uint8_t *class_of) {
-    listed->n = 0;
-    listed->in_order = true;
-    for (unsigned s = 0; s < 256; s++) {
-        if (class_of[s] == ZN_R16_CLASSES - 1) continue;
-        if (listed->n == sizeof listed->sym) return false;
-        listed->in_order &= class_of[s] == listed->n;
-        listed->sym[listed->n] = (uint8_t)s;
-        listed->class_of[listed->n++] = class_of[s];
-    }
-    return true;
-}
-
-/* How many of n symbols lie in groups that are counted. */
-ZN_FN uint32_t n_counted(size_t n, unsigned step) {
-    const size_t groups = n / 64;
-    return (uint32_t)((groups + step - 1) / step * 64 + (groups % step == 0 ? n % 64 : 0));
-}
-
 /* The costs of two classes in one word, by pair of classes and table, as multiply-and-add instructions want them.
  * Tables that do not exist cost the most and, having the highest index, win no tie. */
 ZN_FN void transpose_costs(const uint16_t (*cost)[ZN_R16_CLASSES], unsigned n_tables,
