@@ -176,7 +176,9 @@ static uint32_t encode_words(struct zn_coder *coder, const struct zn_effort *eff
     const uint32_t usual_len = encode_usual(coder, effort, &labelled, hint.ahead, src, len, body);
     if (usual_len) return usual_len;
     take_apart(coder, &labelled, src, len, body, &parts);
-    if (!is_as_labelled(&parts, hint.dtype)) {
+    if (is_as_labelled(&parts, hint.dtype)) {
+        parts.surveys[parts.n_planes - 1].exponents = parts.n_planes > 1;
+    } else {
         struct grid measured = measure_grid(coder->codec.k, src, len);
         if (measured.layout != labelled.layout || measured.head != labelled.head)
             take_apart(coder, &measured, src, len, body, &parts);

@@ -97,6 +97,7 @@ struct zn_survey {
     uint64_t order0;  /* their cost at their own entropy, in ZN_COST_ONE units */
     bool constant;    /* all bytes are equal: no sample, certain */
     bool random;      /* as good as incompressible: to be stored */
+    bool exponents;   /* set by who knows: of floats whose other bits are random, so that nothing repeats */
     uint8_t varying;  /* bits that differ among the sampled bytes */
 };
 

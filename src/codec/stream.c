@@ -215,10 +215,10 @@ size_t zn_stream_probe_zstd(struct zn_codec *c, const uint8_t *p, size_t n) {
 }
 
 /* zstd is slow to decode. It is tried where its Huffman coder beats R16 since too many symbols matter, and where it
- * sees more than order-0 statistics do, judged by a piece from the middle; never on a long stream that R16 more than
- * halves, as it does with exponents. */
+ * sees more than order-0 statistics do, judged by a piece from the middle; never on exponents or a long stream that R16
+ * more than halves. */
 static bool zstd_may_pay(struct zn_codec *c, const struct zn_survey *s, const uint8_t *p, size_t n, size_t rival) {
-    if (rival < n / 2 && n > PROBE_LEN) return false;
+    if (rival < n / 2 && (s->exponents || n > PROBE_LEN)) return false;
     size_t ideal = (size_t)(s->order0 * n / s->sampled / (8 * ZN_COST_ONE));
     if (ideal < worthwhile(rival)) return true;
     return zn_stream_probe_zstd(c, p, n) < worthwhile(rival);
