@@ -1,6 +1,17 @@
 #include "opened.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "convert.h"
+
+/* An archive that was one, and what to do about it. */
+static zipnn_status advise(zipnn_status status, zipnn_error *err) {
+    const size_t n = strlen(err->message);
+    if (status == ZIPNN_E_CORRUPT || status == ZIPNN_E_TRUNCATED)
+        snprintf(err->message + n, sizeof err->message - n, "; run zipnn salvage first");
+    return status;
+}
 
 zipnn_status opened_open(struct run *run, const char *path, enum opened_as as, struct opened *o, zipnn_error *err) {
     *o = (struct opened){.file = NULL};
@@ -12,6 +23,7 @@ zipnn_status opened_open(struct run *run, const char *path, enum opened_as as, s
     if (st != ZIPNN_OK) return st;
     st = as == OPENED_DAMAGED ? zipnn_archive_open_damaged(run->ctx, &o->source, &o->archive, err)
                               : zipnn_archive_open(run->ctx, &o->source, &o->archive, err);
+    if (as != OPENED_DAMAGED) st = advise(st, err);
     o->plain = as == OPENED_PLAIN && st == ZIPNN_E_FORMAT;
     return o->plain ? zipnn_model_open(run->ctx, &o->source, &o->archive, err) : st;
 }

@@ -427,9 +427,10 @@ ZIPNN_API zipnn_status zipnn_archive_find(const zipnn_archive *archive, const ch
 typedef struct zipnn_coding {
     const char *layout; /* "16R", "records" ..., as doc/format.md names it, "copy" or "delta" for a chunk that refers to
                            other bytes, or "?"; static string */
-    unsigned n_planes;  /* 0 when the layout is unknown, and for references */
+    unsigned n_planes;  /* 0 when the layout is unknown, and for copies; 1 for a delta, and for chunks of chunks */
     struct {
-        const char *codec; /* "raw", "constant", "R16", "zstd" ..., or "?"; static string */
+        const char *codec; /* "raw", "R16", "zstd" ...; of a delta "dense", "sparse" or "given"; "chunks"; or "?";
+                              static string */
         uint64_t original; /* bytes before coding */
         uint64_t stored;   /* and after */
     } planes[16];

@@ -111,8 +111,10 @@ static uint32_t store(const uint8_t *src, uint32_t len, uint8_t *body) {
 /* ---- floats as they usually are: the top plane by R16, random bytes below. Only a sample is split before the coding
  * itself, which leaves the planes below where they stay. ---- */
 
-/* Surveys a sample of the planes and chooses tables by it. False when the chunk needs a closer look. */
-static bool are_usual(struct zn_coder *coder, const struct zn_effort *effort, const struct grid *g, const uint8_t *at) {
+/* Surveys a sample of the planes and chooses tables by it. False when the chunk is not of this kind; *sure, that
+ * nothing better would be found by a closer look. */
+static bool are_usual(struct zn_coder *coder, const struct zn_effort *effort, const struct grid *g, const uint8_t *at,
+                      bool *sure) {
     const struct zn_kernels *k = coder->codec.k;
     const struct zn_layout_info *info = &zn_layouts[g->layout];
     const unsigned top = info->n_planes - 1u;
@@ -127,7 +129,8 @@ static bool are_usual(struct zn_coder *coder, const struct zn_effort *effort, co
         k->sample_32r(at, g->n, step, planes);
     for (unsigned p = 0; p <= top; p++) {
         zn_stream_survey(&coder->codec, planes[p], n_sampled, &survey);
-        if (survey.constant || survey.random != (p < top)) return false;
+        if (survey.constant || (survey.random || survey.patchy) != (p < top)) return false;
+        *sure &= !survey.patchy;
     }
     if (survey.counts[0] > survey.sampled / 32) return false; /* zeros */
     return zn_r16_fit_sample(&coder->codec, effort, planes[top], n_sampled, g->n, survey.counts) < g->n / 2;
@@ -135,11 +138,12 @@ static bool are_usual(struct zn_coder *coder, const struct zn_effort *effort, co
 
 /* Answers the length of the body, 0 when the chunk is not of this kind. */
 static uint32_t encode_usual(struct zn_coder *coder, const struct zn_effort *effort, const struct grid *g,
-                             struct zn_ahead ahead, const uint8_t *src, uint32_t len, uint8_t *body) {
+                             struct zn_ahead ahead, const uint8_t *src, uint32_t len, uint8_t *body, bool *sure) {
     const struct zn_layout_info *info = &zn_layouts[g->layout];
     const uint8_t *at = src + g->head;
     if ((g->layout != ZN_LAYOUT_16R && g->layout != ZN_LAYOUT_32R) || g->n < ZN_R16_FULL) return 0;
-    if (!are_usual(coder, effort, g, at)) return 0;
+    *sure = true;
+    if (!are_usual(coder, effort, g, at, sure)) return 0;
 
     struct zn_out out = zn_out_of(body, zn_chunk_bound(len));
     write_head(&out, g, src, len);
@@ -168,13 +172,10 @@ static bool may_be_text(struct zn_coder *coder, const struct zn_chunk_hint *hint
            zn_stream_probe_zstd(&coder->codec, src, len) < rival;
 }
 
-/* By the measured or labelled layout of words. */
-static uint32_t encode_words(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
-                             const uint8_t *src, uint32_t len, uint8_t *body) {
+/* All planes are looked at. */
+static uint32_t encode_unusual(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
+                               struct grid labelled, const uint8_t *src, uint32_t len, uint8_t *body) {
     struct parts parts;
-    struct grid labelled = make_grid(zn_layout_of_dtype(hint.dtype), hint.head, len);
-    const uint32_t usual_len = encode_usual(coder, effort, &labelled, hint.ahead, src, len, body);
-    if (usual_len) return usual_len;
     take_apart(coder, &labelled, src, len, body, &parts);
     if (is_as_labelled(&parts, hint.dtype)) {
         parts.surveys[parts.n_planes - 1].exponents = parts.n_planes > 1;
@@ -192,6 +193,18 @@ static uint32_t encode_words(struct zn_coder *coder, const struct zn_effort *eff
     if (parts.n_planes == 1 || !may_be_text(coder, &hint, src, len, body_len)) return body_len;
     take_apart(coder, &labelled, src, len, body, &parts);
     return put_together(coder, effort, &parts, hint.ahead);
+}
+
+/* By the measured or labelled layout of words. */
+static uint32_t encode_words(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
+                             const uint8_t *src, uint32_t len, uint8_t *body) {
+    const struct grid labelled = make_grid(zn_layout_of_dtype(hint.dtype), hint.head, len);
+    bool sure;
+    const uint32_t usual_len = encode_usual(coder, effort, &labelled, hint.ahead, src, len, body, &sure);
+    if (usual_len && sure) return usual_len;
+    const uint32_t body_len = encode_unusual(coder, effort, hint, labelled, src, len, body);
+    if (usual_len == 0 || body_len < usual_len) return body_len;
+    return encode_usual(coder, effort, &labelled, hint.ahead, src, len, body, &sure); /* there is no room for both */
 }
 
 uint32_t zn_chunk_encode_plain(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,

@@ -15,7 +15,7 @@ static const char *const layout_names[ZN_N_LAYOUTS] = {
 static const char *const codec_names[ZN_N_CODECS] = {
     [ZN_CODEC_RAW] = "raw",   [ZN_CODEC_CONSTANT] = "constant", [ZN_CODEC_R16] = "R16",
     [ZN_CODEC_ZSTD] = "zstd", [ZN_CODEC_NIBBLES] = "nibbles",   [ZN_CODEC_R16C] = "R16C",
-    [ZN_CODEC_BITS] = "bits",
+    [ZN_CODEC_BITS] = "bits", [ZN_CODEC_MIXING] = "mixing",
 };
 
 /* The sizes of the planes, from what precedes the edges; answers the width of an element, 0 for an unknown layout. */
@@ -41,21 +41,44 @@ static uint32_t measure_records(zipnn_coding *coding, struct zn_cur *cur, size_t
     return width;
 }
 
+/* What is not told plane by plane has one, named by what it is. */
+static void describe_whole(zipnn_coding *coding, const char *layout, const char *codec, uint32_t original,
+                           uint32_t stored) {
+    coding->layout = layout;
+    coding->n_planes = 1;
+    coding->planes[0].codec = codec;
+    coding->planes[0].original = original;
+    coding->planes[0].stored = stored;
+}
+
+static void describe_reference(struct zn_cur *cur, uint32_t body_len, uint32_t orig_len, zipnn_coding *coding) {
+    static const char *const names[] = {"dense", "sparse", "given"};
+    const bool copy = zn_cur_u8(cur) == ZN_METHOD_COPY;
+    coding->layout = copy ? "copy" : "delta";
+    if (copy || body_len < ZN_REFERENCE_LEN) return;
+    zn_cur_take(cur, ZN_REFERENCE_LEN - 2);
+    const uint8_t layout = zn_cur_u8(cur);
+    const bool known = layout >= ZN_LAYOUT_DELTA && layout <= ZN_LAYOUT_GIVEN;
+    describe_whole(coding, "delta", known ? names[layout - ZN_LAYOUT_DELTA] : "?", orig_len,
+                   body_len - ZN_REFERENCE_LEN);
+}
+
+static void describe_wrapped(uint8_t layout, uint32_t body_len, uint32_t orig_len, zipnn_coding *coding) {
+    static const char *const names[] = {"differences", "repeats", "frequent"};
+    describe_whole(coding, names[layout - ZN_LAYOUT_DIFFERENCES], "chunks", orig_len, body_len - ZN_CHUNK_LEN);
+}
+
 void zn_chunk_describe(const uint8_t *head, size_t len, uint32_t body_len, uint32_t orig_len, zipnn_coding *coding) {
     struct zn_cur cur = zn_cur_of(head, len);
     *coding = (zipnn_coding){.layout = "?"};
     if (zn_cur_u8(&cur) == ZN_KIND_REFERENCE) {
-        coding->layout = zn_cur_u8(&cur) == ZN_METHOD_COPY ? "copy" : "delta";
+        describe_reference(&cur, body_len, orig_len, coding);
         return;
     }
     const uint8_t layout = zn_cur_u8(&cur), edge = zn_cur_u8(&cur);
     zn_cur_u8(&cur);
     if (zn_cur_ok(&cur) && zn_is_wrapped(layout)) {
-        static const char *const names[] = {"differences", "repeats", "frequent"};
-        *coding = (zipnn_coding){.layout = names[layout - ZN_LAYOUT_DIFFERENCES], .n_planes = 1};
-        coding->planes[0].codec = "chunks";
-        coding->planes[0].original = orig_len;
-        coding->planes[0].stored = body_len - ZN_CHUNK_LEN;
+        describe_wrapped(layout, body_len, orig_len, coding);
         return;
     }
     if (!zn_cur_ok(&cur) || layout >= ZN_N_LAYOUTS || edge > orig_len) return;

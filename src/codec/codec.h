@@ -99,6 +99,8 @@ struct zn_survey {
     bool random;      /* as good as incompressible: to be stored */
     bool exponents;   /* set by who knows: of floats whose other bits are random, so that nothing repeats */
     uint8_t varying;  /* bits that differ among the sampled bytes */
+    bool patchy;      /* noise but for the part that begins at `patch`: not random */
+    size_t patch;
 };
 
 void zn_stream_survey(const struct zn_codec *c, const uint8_t *plane, size_t n, struct zn_survey *survey);
@@ -122,7 +124,7 @@ size_t zn_survey_halves(const struct zn_survey *survey, size_t n);
 bool zn_stream_encode_zstd(struct zn_codec *c, const struct zn_effort *effort, const uint8_t *plane, size_t n,
                            size_t limit, struct zn_out *out);
 
-/* Bytes that zstd needs for n >= 1 bytes, judged by a piece from the middle; n when it finds nothing. */
+/* Bytes that zstd needs for n >= 1 bytes, judged by a piece from their middle; n when it finds nothing. */
 size_t zn_stream_probe_zstd(struct zn_codec *c, const uint8_t *p, size_t n);
 
 /* ---- given a context: a byte for each symbol, known to both sides

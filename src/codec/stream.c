@@ -157,11 +157,38 @@ enum {
     HALF_ENTROPY = 1016,  /* 3.97 of 4 bits */
     PROBE_LEN = 16 << 10, /* what zstd is tried on first */
     MIN_GAIN_SHIFT = 6,   /* a slow codec must save 1/64 */
-    BITS_LOSS_SHIFT = 8   /* the fastest one may lose 1/256 */
+    BITS_LOSS_SHIFT = 8,  /* the fastest one may lose 1/256 */
+    PARTS = 4             /* of a plane, each of which shows a quarter of the sample */
 };
 
 static bool is_constant(const uint8_t *p, size_t n) {
     return p[0] == p[n - 1] && memcmp(p, p + 1, n - 1) == 0;
+}
+
+/* Chi squared of the counts of a thousand or two bytes, of which 255 are chance, give or take 23; 0 when it is within
+ * what a tenth of a bit less entropy for each byte would add. */
+static uint32_t unevenness(const uint32_t *counts) {
+    uint32_t n = 0, squares = 0;
+    for (unsigned i = 0; i < 256; i++) n += counts[i];
+    for (unsigned i = 0; i < 256; i++) squares += counts[i] * counts[i];
+    const uint64_t chi = n ? ((uint64_t)squares * 256 - (uint64_t)n * n) / n : 0;
+    return chi > 255 + n / 32 * 5 ? (uint32_t)chi : 0;
+}
+
+/* Counts the sample by parts: tables of sines between random weights, say, are lost among the bytes of all. */
+static void take_sample(const struct zn_codec *c, const uint8_t *plane, size_t n, struct zn_survey *s) {
+    const size_t step = ZN_MAX(n / SAMPLED, (size_t)1), part = (n / (64 * step) / PARTS + 1) * 64 * step;
+    uint32_t most = 0;
+    for (size_t at = 0; at < n; at += part) {
+        uint32_t counts[256] = {0};
+        c->k->byte_hist(plane + at, ZN_MIN(part, n - at), step, counts);
+        for (unsigned i = 0; i < 256; i++) s->counts[i] += counts[i];
+        const uint32_t uneven = unevenness(counts);
+        if (uneven <= most) continue;
+        most = uneven;
+        s->patch = at;
+    }
+    s->patchy = most > 0 && n >= SAMPLED;
 }
 
 void zn_stream_survey(const struct zn_codec *c, const uint8_t *plane, size_t n, struct zn_survey *s) {
@@ -169,7 +196,7 @@ void zn_stream_survey(const struct zn_codec *c, const uint8_t *plane, size_t n, 
     s->constant = n > 0 && is_constant(plane, n);
     s->random = n < SHORTEST;
     if (s->constant || s->random) return;
-    c->k->byte_hist(plane, n, ZN_MAX(n / SAMPLED, (size_t)1), s->counts);
+    take_sample(c, plane, n, s);
     uint64_t used = 0;
     for (unsigned i = 0; i < 256; i++) {
         s->sampled += s->counts[i];
@@ -177,7 +204,9 @@ void zn_stream_survey(const struct zn_codec *c, const uint8_t *plane, size_t n, 
     }
     s->order0 = zn_entropy(s->counts, 256);
     s->varying = zn_bits_of_counts(s->counts).mask;
-    s->random = s->order0 + used * UNSEEN >= s->sampled * RAW_ENTROPY;
+    const bool noisy = s->order0 + used * UNSEEN >= s->sampled * RAW_ENTROPY;
+    s->patchy &= noisy;
+    s->random = noisy && !s->patchy;
 }
 
 static bool fits_nibbles(const uint8_t *p, size_t n) {
@@ -208,20 +237,32 @@ static size_t worthwhile(size_t rival) {
     return rival - (rival >> MIN_GAIN_SHIFT);
 }
 
+/* What zstd makes of the piece. */
+static size_t probe(struct zn_codec *c, const uint8_t *piece, size_t n) {
+    const size_t got = ZSTD_compressCCtx(c->zstd_enc, c->renorm[0], n, piece, n, 1);
+    return ZSTD_isError(got) ? n : got;
+}
+
 size_t zn_stream_probe_zstd(struct zn_codec *c, const uint8_t *p, size_t n) {
     const size_t piece = ZN_MIN(n, (size_t)PROBE_LEN);
-    const size_t got = ZSTD_compressCCtx(c->zstd_enc, c->renorm[0], piece, p + (n - piece) / 2, piece, 1);
-    return ZSTD_isError(got) ? n : (size_t)((uint64_t)got * n / piece);
+    return (size_t)((uint64_t)probe(c, p + (n - piece) / 2, piece) * n / piece);
+}
+
+/* The same where the rest is noise. */
+static size_t probe_patch(struct zn_codec *c, const struct zn_survey *s, const uint8_t *p, size_t n) {
+    const size_t part = n / PARTS, piece = ZN_MIN(n - s->patch, ZN_MIN(part, (size_t)PROBE_LEN));
+    return n - (size_t)((uint64_t)(piece - probe(c, p + s->patch, piece)) * part / piece);
 }
 
 /* zstd is slow to decode. It is tried where its Huffman coder beats R16 since too many symbols matter, and where it
- * sees more than order-0 statistics do, judged by a piece from the middle; never on exponents or a long stream that R16
- * more than halves. */
+ * sees more than order-0 statistics do, judged by a piece from the middle or of the patch; never on exponents or a long
+ * stream that R16 more than halves. */
 static bool zstd_may_pay(struct zn_codec *c, const struct zn_survey *s, const uint8_t *p, size_t n, size_t rival) {
     if (rival < n / 2 && (s->exponents || n > PROBE_LEN)) return false;
     size_t ideal = (size_t)(s->order0 * n / s->sampled / (8 * ZN_COST_ONE));
     if (ideal < worthwhile(rival)) return true;
-    return zn_stream_probe_zstd(c, p, n) < worthwhile(rival);
+    return zn_stream_probe_zstd(c, p, n) < worthwhile(rival) ||
+           (s->patchy && probe_patch(c, s, p, n) < worthwhile(rival));
 }
 
 /* Whether packing the varying bits, which costs no time, is as good as the rival or nearly; *bits are exact then. */

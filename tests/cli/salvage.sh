@@ -54,6 +54,10 @@ done
 head -c $((size * 2 / 3)) m.znn >cut
 expect 3 zipnn salvage cut -fo out
 says "not found in the archive"
+for command in -l cat inspect "extract --tensor b"; do
+    expect 3 zipnn $command cut
+    says "cut short, or something was appended; run zipnn salvage first"
+done
 [ "$(stat -c %s out)" -eq "$full" ] || fail "length of what was salvaged from a short archive"
 
 if command -v python3 >/dev/null; then

@@ -175,6 +175,36 @@ static void codings_add_up(void **state) {
     assert_int_equal(zipnn_archive_chunk_at(f->archive, info.original, &index, NULL), ZIPNN_E_NOT_FOUND);
 }
 
+/* Whatever the library writes it can name. */
+static void every_coding_has_a_name(void **state) {
+    (void)state;
+    enum { LEN = 20000 };
+    static const zipnn_dtype dtypes[] = {ZIPNN_DTYPE_UNKNOWN, ZIPNN_BF16, ZIPNN_F32, ZIPNN_F8_E4M3, ZIPNN_I8,
+                                         ZIPNN_Q8_0,          ZIPNN_Q4_K};
+    static const int levels[] = {1, 3, 9};
+    for (unsigned i = 0; i < ZT_N_SAMPLES * sizeof dtypes / sizeof *dtypes * 3; i++) {
+        const zipnn_options options = {
+            .size = sizeof options, .level = levels[i % 3], .dtype = dtypes[i / 3 % (sizeof dtypes / sizeof *dtypes)]};
+        uint8_t data[LEN], packed[LEN + 4096];
+        struct zt_input in = {.data = packed};
+        zipnn_archive *archive;
+        zipnn_coding coding;
+        zipnn_ctx *ctx;
+        zt_sample((enum zt_sample)(i % ZT_N_SAMPLES), i, data, LEN);
+        memcpy(data + LEN / 2, data, i % 2 ? LEN / 2 : 0);
+        assert_int_equal(zipnn_create(&options, &ctx, NULL), ZIPNN_OK);
+        assert_int_equal(zipnn_compress(ctx, data, LEN, packed, sizeof packed, &in.len, NULL), ZIPNN_OK);
+        const zipnn_source source = zt_file(&in);
+        assert_int_equal(zipnn_archive_open(ctx, &source, &archive, NULL), ZIPNN_OK);
+        assert_int_equal(zipnn_archive_coding(archive, 0, &coding, NULL), ZIPNN_OK);
+        bool named = coding.layout[0] != '?' && coding.n_planes > 0;
+        for (unsigned p = 0; p < coding.n_planes; p++) named = named && coding.planes[p].codec[0] != '?';
+        if (!named) fail_msg("sample %u, level %d: %s", i % ZT_N_SAMPLES, options.level, coding.layout);
+        zipnn_archive_close(archive);
+        zipnn_destroy(ctx);
+    }
+}
+
 static void rows(void **state) {
     struct fixture *f = *state;
     uint64_t random = 4;
@@ -307,6 +337,7 @@ int main(void) {
         cmocka_unit_test(what_is_not_there),
         cmocka_unit_test(chunks_tile_the_original),
         cmocka_unit_test(codings_add_up),
+        cmocka_unit_test(every_coding_has_a_name),
         cmocka_unit_test(rows),
         cmocka_unit_test(plain_models_are_read_too),
         cmocka_unit_test(random_ranges),

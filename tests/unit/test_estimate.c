@@ -39,7 +39,8 @@ static void small_files_are_exact(void **state) {
     struct fixture *f = *state;
     static const size_t lens[] = {0, 1, 1000, 100000, 600000, 3000000};
     for (unsigned kind = 0; kind < ZT_N_SAMPLES; kind++) {
-        for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
+        const bool all = kind == ZT_MIXED || kind == ZT_BF16;
+        for (size_t i = 0; i < sizeof lens / sizeof *lens - !all; i++) {
             zt_sample((enum zt_sample)kind, 5, f->original, lens[i]);
             const zipnn_estimate_info info = estimate(f, lens[i], 1 + kind % 2, 0);
             assert_true(info.original == lens[i] && info.sampled == lens[i] && info.margin == 0);
@@ -76,7 +77,7 @@ static size_t write_model(struct fixture *f) {
 static void samples_come_near(void **state) {
     struct fixture *f = *state;
     const size_t len = write_model(f), packed = compress(f, len);
-    for (uint64_t sample = 1; sample < len; sample *= 3) {
+    for (uint64_t sample = 1; sample < len; sample *= 7) {
         const zipnn_estimate_info one = estimate(f, len, 1, sample), two = estimate(f, len, 2, sample);
         assert_memory_equal(&one, &two, sizeof one);
         const uint64_t off = one.archive > packed ? one.archive - packed : packed - one.archive;

@@ -7,10 +7,12 @@
 #include "support/unit.h"
 #include "zipnn/zipnn.h"
 
-enum { LEN = (2 << 20) + 12345, BOUND = LEN + (1 << 20) };
+/* Two threads work together from 2 MiB on; one needs no more than two chunks. */
+enum { LEN = (2 << 20) + 12345, SHORT = 600011, BOUND = LEN + (1 << 20) };
 
 struct fixture {
     uint8_t *original, *archive, *restored;
+    size_t len; /* of the original: LEN or SHORT */
     size_t archive_len;
 };
 
@@ -38,16 +40,25 @@ static void heap_release(void *user, void *ptr) {
 typedef zipnn_status operation(zipnn_ctx *ctx, struct fixture *f, zipnn_error *err);
 
 static zipnn_status do_compress(zipnn_ctx *ctx, struct fixture *f, zipnn_error *err) {
-    return zipnn_compress(ctx, f->original, LEN, f->archive, BOUND, &f->archive_len, err);
+    return zipnn_compress(ctx, f->original, f->len, f->archive, BOUND, &f->archive_len, err);
+}
+
+static zipnn_status pack_plain(struct fixture *f) {
+    zipnn_ctx *ctx;
+    zipnn_status status = zipnn_create(NULL, &ctx, NULL);
+    if (status != ZIPNN_OK) return status;
+    status = do_compress(ctx, f, NULL);
+    zipnn_destroy(ctx);
+    return status;
 }
 
 static zipnn_status do_decompress(zipnn_ctx *ctx, struct fixture *f, zipnn_error *err) {
     size_t n;
-    return zipnn_decompress(ctx, f->archive, f->archive_len, f->restored, LEN, &n, err);
+    return zipnn_decompress(ctx, f->archive, f->archive_len, f->restored, f->len, &n, err);
 }
 
 static zipnn_status do_pack_pipe(zipnn_ctx *ctx, struct fixture *f, zipnn_error *err) {
-    struct zt_input in = {.data = f->original, .len = LEN};
+    struct zt_input in = {.data = f->original, .len = f->len};
     struct zt_output out = {.data = f->archive, .cap = BOUND};
     const zipnn_source source = zt_pipe(&in);
     const zipnn_sink sink = zt_pipe_sink(&out);
@@ -55,7 +66,7 @@ static zipnn_status do_pack_pipe(zipnn_ctx *ctx, struct fixture *f, zipnn_error 
 }
 
 static zipnn_status do_pack_file(zipnn_ctx *ctx, struct fixture *f, zipnn_error *err) {
-    struct zt_input in = {.data = f->original, .len = LEN};
+    struct zt_input in = {.data = f->original, .len = f->len};
     struct zt_output out = {.data = f->archive, .cap = BOUND};
     const zipnn_source source = zt_file(&in);
     const zipnn_sink sink = zt_file_sink(&out);
@@ -64,7 +75,7 @@ static zipnn_status do_pack_file(zipnn_ctx *ctx, struct fixture *f, zipnn_error 
 
 static zipnn_status do_unpack_pipe(zipnn_ctx *ctx, struct fixture *f, zipnn_error *err) {
     struct zt_input in = {.data = f->archive, .len = f->archive_len};
-    struct zt_output out = {.data = f->restored, .cap = LEN};
+    struct zt_output out = {.data = f->restored, .cap = f->len};
     const zipnn_source source = zt_pipe(&in);
     const zipnn_sink sink = zt_pipe_sink(&out);
     return zipnn_unpack(ctx, &source, &sink, NULL, err);
@@ -72,7 +83,7 @@ static zipnn_status do_unpack_pipe(zipnn_ctx *ctx, struct fixture *f, zipnn_erro
 
 static zipnn_status do_unpack_file(zipnn_ctx *ctx, struct fixture *f, zipnn_error *err) {
     struct zt_input in = {.data = f->archive, .len = f->archive_len};
-    struct zt_output out = {.data = f->restored, .cap = LEN};
+    struct zt_output out = {.data = f->restored, .cap = f->len};
     const zipnn_source source = zt_file(&in);
     const zipnn_sink sink = zt_file_sink(&out);
     return zipnn_unpack(ctx, &source, &sink, NULL, err);
@@ -84,7 +95,7 @@ static zipnn_status do_random_access(zipnn_ctx *ctx, struct fixture *f, zipnn_er
     zipnn_archive *archive;
     zipnn_status status = zipnn_archive_open(ctx, &source, &archive, err);
     if (status != ZIPNN_OK) return status;
-    status = zipnn_archive_read(archive, 1000, LEN - 2000, f->restored, err);
+    status = zipnn_archive_read(archive, 1000, f->len - 2000, f->restored, err);
     zipnn_archive_close(archive);
     return status;
 }
@@ -92,7 +103,7 @@ static zipnn_status do_random_access(zipnn_ctx *ctx, struct fixture *f, zipnn_er
 /* Cut short, so that the frames are searched; what is found is all there. */
 static zipnn_status do_salvage(zipnn_ctx *ctx, struct fixture *f, zipnn_error *err) {
     struct zt_input in = {.data = f->archive, .len = f->archive_len - 1};
-    struct zt_output out = {.data = f->restored, .cap = LEN};
+    struct zt_output out = {.data = f->restored, .cap = f->len};
     const zipnn_source source = zt_file(&in);
     const zipnn_sink sink = zt_pipe_sink(&out);
     zipnn_archive *archive;
@@ -106,10 +117,10 @@ static zipnn_status do_salvage(zipnn_ctx *ctx, struct fixture *f, zipnn_error *e
 }
 
 static zipnn_status do_estimate(zipnn_ctx *ctx, struct fixture *f, zipnn_error *err) {
-    struct zt_input in = {.data = f->original, .len = LEN};
+    struct zt_input in = {.data = f->original, .len = f->len};
     const zipnn_source source = zt_file(&in);
     zipnn_estimate_info info;
-    return zipnn_estimate(ctx, &source, LEN / 3, &info, err);
+    return zipnn_estimate(ctx, &source, f->len / 3, &info, err);
 }
 
 static const struct {
@@ -144,9 +155,15 @@ static bool survives(struct fixture *f, size_t which, unsigned threads, size_t n
     return failed;
 }
 
+static void resize(struct fixture *f, unsigned threads) {
+    f->len = threads > 1 ? LEN : SHORT;
+    assert_int_equal(pack_plain(f), ZIPNN_OK);
+}
+
 static void every_allocation_may_fail(void **state) {
     struct fixture *f = *state;
     for (unsigned threads = 1; threads <= 2; threads++) {
+        resize(f, threads);
         for (size_t which = 0; which < N_OPERATIONS; which++) {
             size_t n = 1;
             while (survives(f, which, threads, n)) n++;
@@ -180,11 +197,11 @@ enum direction { PACK, UNPACK, TEST };
 static bool fault_is_passed_on(struct fixture *f, zipnn_ctx *ctx, enum direction direction, bool file, bool in_sink,
                                size_t n) {
     struct zt_input in = {.data = direction == PACK ? f->original : f->archive,
-                          .len = direction == PACK ? LEN : f->archive_len,
+                          .len = direction == PACK ? f->len : f->archive_len,
                           .longest = 100003,
                           .failing_call = in_sink ? 0 : n};
     struct zt_output out = {.data = direction == PACK ? f->archive : f->restored,
-                            .cap = direction == PACK ? BOUND : LEN,
+                            .cap = direction == PACK ? BOUND : f->len,
                             .failing_call = in_sink ? n : 0};
     const zipnn_source source = file ? zt_file(&in) : zt_pipe(&in);
     const zipnn_sink sink = file ? zt_file_sink(&out) : zt_pipe_sink(&out);
@@ -203,6 +220,7 @@ static void every_call_of_source_and_sink_may_fail(void **state) {
     struct fixture *f = *state;
     assert_int_equal(do_compress(NULL, f, NULL), ZIPNN_E_ARGUMENT);
     for (unsigned threads = 1; threads <= 2; threads++) {
+        resize(f, threads);
         const zipnn_options options = {.size = sizeof options, .threads = threads, .level = 1};
         zipnn_ctx *ctx;
         assert_int_equal(zipnn_create(&options, &ctx, NULL), ZIPNN_OK);
@@ -259,12 +277,9 @@ static int set_up(void **state) {
     f.restored = malloc(LEN);
     if (!f.original || !f.archive || !f.restored) return -1;
     zt_sample(ZT_MIXED, 1, f.original, LEN);
-    zipnn_ctx *ctx;
-    if (zipnn_create(NULL, &ctx, NULL) != ZIPNN_OK) return -1;
-    zipnn_status status = do_compress(ctx, &f, NULL);
-    zipnn_destroy(ctx);
+    f.len = LEN;
     *state = &f;
-    return status != ZIPNN_OK;
+    return pack_plain(&f) != ZIPNN_OK;
 }
 
 static int tear_down(void **state) {

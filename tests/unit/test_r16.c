@@ -6,7 +6,7 @@
 #include "support/guard.h"
 #include "support/unit.h"
 
-enum { SMALL = 300, LARGE = 70001, ROOM = LARGE + 2 * ZN_SLACK, N_RANDOM = 1500, N_LARGE = 12, N_GARBAGE = 3000 };
+enum { SMALL = 300, LARGE = 70001, ROOM = LARGE + 2 * ZN_SLACK, N_RANDOM = 600, N_LARGE = 6, N_GARBAGE = 1000 };
 
 static uint32_t next_random(uint64_t *seed) {
     *seed = *seed * 6364136223846793005U + 1442695040888963407U;

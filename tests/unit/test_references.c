@@ -229,6 +229,38 @@ static void free_lineage(struct lineage *l) {
     free_packing(&l->delta);
 }
 
+/* Copies, deltas and plain chunks: each is named as what it is. */
+static void codings_of_differences_have_names(void **state) {
+    (void)state;
+    struct lineage l = new_lineage();
+    open_sources(&l);
+    pack(&l.delta, (zipnn_options){.bases = l.source, .n_bases = 1}, l.next.data, l.next.len);
+    struct zt_input in = {.data = l.delta.archive, .len = l.delta.len};
+    const zipnn_source source = zt_file(&in);
+    const zipnn_options options = {.size = sizeof options};
+    zipnn_archive *archive;
+    zipnn_archive_info info;
+    zipnn_ctx *ctx;
+    unsigned n_copies = 0, n_deltas = 0;
+    assert_int_equal(zipnn_create(&options, &ctx, NULL), ZIPNN_OK);
+    assert_int_equal(zipnn_archive_open(ctx, &source, &archive, NULL), ZIPNN_OK);
+    zipnn_archive_get_info(archive, &info);
+    for (uint64_t i = 0; i < info.n_chunks; i++) {
+        zipnn_coding coding;
+        assert_int_equal(zipnn_archive_coding(archive, i, &coding, NULL), ZIPNN_OK);
+        const bool copy = strcmp(coding.layout, "copy") == 0, delta = strcmp(coding.layout, "delta") == 0;
+        assert_true(coding.layout[0] != '?' && (coding.n_planes == 0) == copy);
+        for (unsigned p = 0; p < coding.n_planes; p++) assert_true(coding.planes[p].codec[0] != '?');
+        if (delta) assert_true(strchr("dsg", coding.planes[0].codec[0]) && coding.planes[0].stored > 4);
+        n_copies += copy;
+        n_deltas += delta;
+    }
+    assert_true(n_copies > 0 && n_deltas > 0);
+    zipnn_archive_close(archive);
+    zipnn_destroy(ctx);
+    free_lineage(&l);
+}
+
 static void differences_restore_with_their_base(void **state) {
     (void)state;
     struct lineage l = new_lineage();
@@ -530,6 +562,7 @@ int main(void) {
         cmocka_unit_test(repeated_tensors_are_stored_once),
         cmocka_unit_test(moments_refer_to_each_other),
         cmocka_unit_test(no_repeats_change_nothing),
+        cmocka_unit_test(codings_of_differences_have_names),
         cmocka_unit_test(differences_restore_with_their_base),
         cmocka_unit_test(a_test_without_the_base_checks_what_it_can),
         cmocka_unit_test(unrelated_bases_are_not_used),

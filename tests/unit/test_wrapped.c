@@ -19,6 +19,7 @@ enum kind {
     SORTED_I32,
     SIGNED_I16,
     SMALL_I64, /* of both signs */
+    PATCH_F32, /* a quarter are 300 values again and again, among random ones */
     N_KINDS
 };
 
@@ -29,7 +30,7 @@ static const struct {
     [SPARSE_BF16] = {ZIPNN_BF16, 2, 45}, [SPARSE_F16] = {ZIPNN_F16, 2, 50},  [SPARSE_F32] = {ZIPNN_F32, 4, 46},
     [SPARSE_SIGNS] = {ZIPNN_F32, 4, 48}, [QUANTISED] = {ZIPNN_F32, 4, 27},   [LEVELS_BF16] = {ZIPNN_BF16, 2, 27},
     [TWICE_F32] = {ZIPNN_F32, 4, 46},    [COUNTING_I64] = {ZIPNN_I64, 8, 1}, [SORTED_I32] = {ZIPNN_I32, 4, 30},
-    [SIGNED_I16] = {ZIPNN_I16, 2, 60},   [SMALL_I64] = {ZIPNN_I64, 8, 17},
+    [SIGNED_I16] = {ZIPNN_I16, 2, 60},   [SMALL_I64] = {ZIPNN_I64, 8, 17},   [PATCH_F32] = {ZIPNN_F32, 4, 70},
 };
 
 static uint64_t element(enum kind kind, size_t i, uint64_t *seed, uint64_t before) {
@@ -57,6 +58,8 @@ static uint64_t element(enum kind kind, size_t i, uint64_t *seed, uint64_t befor
             return (r & 127) - 64;
         case SMALL_I64:
             return (r & 255) - 128;
+        case PATCH_F32:
+            return i / 5500 == 1 ? (uint32_t)(i % 300 * 0x9E3779B1) >> 9 | 0x3D000000 : f;
         default:
             return f;
     }
