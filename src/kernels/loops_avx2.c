@@ -365,11 +365,29 @@ ZN_INLINE uint32_t least(__m256i v) {
     return (uint32_t)_mm_cvtsi128_si32(m);
 }
 
+/* Lists the pairs of classes that occur in any block, about half of them in a plane of exponents. */
+ZN_FN unsigned list_pairs(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, uint8_t *used) {
+    __m256i low = _mm256_setzero_si256(), high = low;
+    for (size_t b = 0; b < n_blocks; b++) {
+        low = _mm256_or_si256(low, load(hist[b]));
+        high = _mm256_or_si256(high, load(hist[b] + 16));
+    }
+    uint32_t any[ZN_R16_CLASSES / 2];
+    unsigned n = 0;
+    store(any, low);
+    store(any + 8, high);
+    for (unsigned c = 0; c < ZN_R16_CLASSES / 2; c++)
+        if (any[c]) used[n++] = (uint8_t)c;
+    return n;
+}
+
 /* A lane holds the sum of one table. Counts and costs are multiplied in pairs as signed 16-bit numbers; a block with a
  * count beyond these goes the plain way. Sums stay below 2^28, which leaves room for the lane's index below them. */
 ZN_FN void assign(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, const uint16_t (*cost)[ZN_R16_CLASSES],
                   unsigned n_tables, uint8_t *ids) {
     uint32_t pairs[ZN_R16_CLASSES / 2][ZN_R16_MAX_TABLES];
+    uint8_t used[ZN_R16_CLASSES / 2];
+    const unsigned n_used = list_pairs(hist, n_blocks, used);
     transpose_costs(cost, n_tables, pairs);
     const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
                   lanes8 = _mm256_add_epi32(lanes, _mm256_set1_epi32(8));
@@ -379,7 +397,8 @@ ZN_FN void assign(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, const
             continue;
         }
         __m256i sum = _mm256_setzero_si256(), sum8 = sum;
-        for (unsigned c = 0; c < ZN_R16_CLASSES / 2; c++) {
+        for (unsigned i = 0; i < n_used; i++) {
+            const unsigned c = used[i];
             int32_t counts;
             memcpy(&counts, &hist[b][2 * c], sizeof counts);
             sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_set1_epi32(counts), load(pairs[c])));
