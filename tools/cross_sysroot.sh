@@ -1,6 +1,6 @@
 #!/bin/sh
 # cross_sysroot.sh ARCHITECTURE DIR: unpacks the libraries that zipnn links, for one of Debian's architectures (arm64,
-# armhf, s390x), into DIR. apt-get works on folders of its own there, so the system's package lists and architectures
+# i386, s390x), into DIR. apt-get works on folders of its own there, so the system's package lists and architectures
 # stay as they are, and root is not needed.
 set -eu
 
@@ -21,7 +21,7 @@ Dir::State::status "$dir/apt/status";
 Dir::Cache "$dir/apt";
 END
 export APT_CONFIG="$dir/apt/conf"
-apt-get -q update
+apt-get -q update || echo "Some lists are missing; what is at hand may do."
 (cd "$dir/deb" && apt-get -q download $packages)
 for deb in "$dir"/deb/*.deb; do dpkg-deb -x "$deb" "$dir"; done
 touch "$dir/complete"
