@@ -253,7 +253,7 @@ static bool parse_long(struct parser *p, const char *text) {
         value = p->next < p->end ? *p->next++ : NULL;
     if (o->arg[0] && (!value || !*value)) return say_wrong(p->wrong, "option --%s needs a value %s", o->name, o->arg);
     p->given[o->id] = true;
-    return apply(p->args, o->id, '\0', value) ||
+    return apply(p->args, o->id, '\0', value ? value : "") ||
            say_wrong(p->wrong, "--%s: \"%s\" makes no sense here", o->name, value);
 }
 
@@ -265,8 +265,8 @@ static bool parse_letters(struct parser *p, const char *text) {
         if (!o) return say_wrong(p->wrong, "unknown option -%c", *text);
         if (o->arg[0]) value = text[1] ? text + 1 : p->next < p->end ? *p->next++ : NULL;
         if (o->arg[0] && (!value || !*value)) return say_wrong(p->wrong, "option -%c needs a value %s", *text, o->arg);
-        if (!apply(p->args, o->id, *text, value))
-            return say_wrong(p->wrong, "-%c: \"%s\" makes no sense here", *text, value);
+        if (!apply(p->args, o->id, *text, value ? value : ""))
+            return say_wrong(p->wrong, "-%c: \"%s\" makes no sense here", *text, value ? value : "");
         if (value || asks_only(p->args)) return true;
     }
     return true;

@@ -109,7 +109,7 @@ zipnn_status profile_make(zipnn_archive *archive, const zipnn_tensor_info *t, st
     *profile = (struct profile){.tensor = *t};
     zipnn_status st = tally && window ? read_windows(archive, t, tally, l, width, window, err)
                                       : run_fail(err, ZIPNN_E_MEMORY, "no memory for a window of %d bytes", WINDOW);
-    if (st == ZIPNN_OK) sum_up(tally, l, width, profile);
+    if (st == ZIPNN_OK && tally) sum_up(tally, l, width, profile);
     free(tally);
     free(window);
     return st;

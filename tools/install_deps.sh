@@ -24,6 +24,8 @@ g++ c++ --version
 clang clang --version
 libclang-rt-dev echo 'int main(void) { return 0; }' | clang -fsanitize=address,fuzzer-no-link -x c - -o /dev/null
 clang-format clang-format --version
+clang-tidy clang-tidy --version
+cppcheck cppcheck --version
 llvm llvm-symbolizer --version
 ninja-build ninja --version
 libcmocka-dev pkg-config --exists cmocka
@@ -31,6 +33,10 @@ python3 python3 --version
 valgrind valgrind --version
 gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc --version
 libc6-dev-arm64-cross echo '#include <stdio.h>' | aarch64-linux-gnu-gcc -E -
+gcc-s390x-linux-gnu s390x-linux-gnu-gcc --version
+libc6-dev-s390x-cross echo '#include <stdio.h>' | s390x-linux-gnu-gcc -E -
+gcc-i686-linux-gnu i686-linux-gnu-gcc --version
+libc6-dev-i386-cross echo '#include <stdio.h>' | i686-linux-gnu-gcc -E -
 qemu-user qemu-aarch64 --version
 END
 }

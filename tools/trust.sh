@@ -3,11 +3,11 @@
 # not stop the next; its log stays in build/trust. The last line says whether all held.
 #
 #   tools/trust.sh           all stages, about an hour
-#   tools/trust.sh STAGE...  some of: faults kills paths threads memory scale
+#   tools/trust.sh STAGE...  some of: faults kills paths threads memory scale static determinism portable fuzz
 set -u
 cd "$(dirname "$0")/.."
 
-stages=${*:-faults kills paths threads memory scale}
+stages=${*:-faults kills paths threads memory scale static determinism portable fuzz}
 jobs=${JOBS:-$(nproc)}
 log=$PWD/build/trust
 failures=()
@@ -54,6 +54,19 @@ stage_scale() { command_built && figure scale python3 tests/trust/scale.py; }
 stage_threads() {
     built tsan test_threads || return
     figure threads build/tsan/tests/unit/test_threads
+}
+
+stage_static() { JOBS=$jobs figure static tools/check_static.sh; }
+stage_determinism() { JOBS=$jobs figure determinism tools/determinism.sh; }
+stage_fuzz() { figure fuzz tools/fuzz.sh "${FUZZ_SECONDS:-120}"; }
+
+# portable: all tests on a big-endian machine and on one of 32 bits; make test runs those that are quick there.
+stage_portable() {
+    local preset
+    for preset in s390x i686; do
+        figure "sysroot-$preset" tools/cross_sysroot.sh "${preset/i686/i386}" "build/$preset-sysroot"
+        built "$preset" && figure "portable-$preset" ctest --test-dir "build/$preset" -j "$jobs" --timeout 3000 -L unit
+    done
 }
 
 start=$SECONDS

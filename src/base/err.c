@@ -1,5 +1,7 @@
 #include "base/err.h"
 
+#undef zn_fail
+
 #include <stdarg.h>
 #include <stdio.h>
 

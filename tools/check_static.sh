@@ -1,0 +1,30 @@
+#!/bin/bash
+# check_static.sh [cppcheck|tidy]: static analysis of the library and the command; nothing to say is the only good
+# answer. cppcheck takes seconds, clang-tidy (with clang's analyzer) minutes. What is left out, and why, stands in
+# tools/cppcheck.txt and .clang-tidy.
+set -eu
+cd "$(dirname "$0")/.."
+
+tools=${*:-cppcheck tidy}
+jobs=${JOBS:-$(nproc)}
+flags="-std=c11 -Iinclude -Isrc -D_GNU_SOURCE -DZN_WITH_SHA256=1 -DBENCH_ADVICE=0"
+
+run_cppcheck() {
+    cppcheck -q -j "$jobs" --std=c11 --enable=warning,portability,performance --error-exitcode=1 \
+        --suppressions-list=tools/cppcheck.txt --template=gcc -D__x86_64__ -I include -I src src cli
+}
+
+# tidy FOLDER CHECKS: without code for other processors, which needs their headers.
+tidy() {
+    find "$1" -name '*.c' ! -name '*_neon.c' -print0 |
+        xargs -0 -P "$jobs" -I {} clang-tidy --quiet --checks="$2" {} -- $flags 2>/dev/null
+}
+
+# The command ends by exit() and reads its surroundings while it has one thread; its tables are made by macros.
+run_tidy() {
+    tidy src ''
+    tidy cli '-concurrency-mt-unsafe,-bugprone-macro-parentheses'
+}
+
+for tool in $tools; do "run_$tool"; done
+echo "static analysis ($tools): nothing found in $(find src cli -name '*.[ch]' | wc -l) files"
