@@ -2,14 +2,15 @@
 """bench_ratio.py [--weights FOLDER] [--limit N]: what each method makes of trained weights, `make bench-ratio`.
 
 Every file of mostly float32 also counts as bf16, fp16 and fp8 (E4M3, one scale for each matrix; vectors become bf16),
-cast here; what is stored in other types, and GGUF, counts as it is. Without the folder, synthetic families take its
-place. One JSON object per file in build/bench/ratio.jsonl. Needs numpy; with the PyPI package zipnn that is measured
+cast here; what is stored in other types, and GGUF, counts as it is; the moments of Adam, known by their names, also
+count as files of their own. Without the folder, synthetic families take its place. One JSON object per file in build/bench/ratio.jsonl. Needs numpy; with the PyPI package zipnn that is measured
 too.
 """
 
 import argparse
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,19 @@ import weights
 CASTS = ("bf16", "fp16", "fp8")
 STORED_CASTS = tuple(f".{kind}.safetensors" for kind in CASTS)  # beside their source: cast here again, so left out
 KINDS = {"F32": "fp32", "BF16": "bf16", "F16": "fp16", "F64": "fp64"}
-PYTHON_DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+MOMENTS = {  # names of tensors
+    "Adam m": r"exp_avg$|/m(:0)?$",
+    "Adam v": r"exp_avg_sq$|/v(:0)?$",
+    "Adam m, v": r"exp_avg(_sq)?$|/[mv](:0)?$",
+}
+GGUF_TYPE = r"[a-z]+\d+(_\d)?$"  # ends the name of a file
+PYTHON_DTYPES = {
+    "fp32": "float32",
+    "Adam": "float32",
+    "bf16": "bfloat16",
+    "Gaussian": "bfloat16",
+    "fp16": "float16",
+}
 PYTHON_BYTES = "float8_e4m3fn"  # codes whole bytes: for fp8, and the best it has for integers
 RUNS = 3
 
@@ -55,10 +68,21 @@ def add_with_casts(entries, folder, path, name):
         target = folder / f"{name}.{cast}.safetensors"
         weights.write(target, weights.cast(tensors, cast))
         entries.append(entry(target, name, cast, weights.order0(*weights.read(target))))
+    for moments, names in MOMENTS.items() if kind == "fp32" else ():
+        chosen = [t for t in tensors if re.search(names, t.name)]
+        if chosen:
+            add_made(entries, folder, name, moments, chosen)
+
+
+def add_made(entries, folder, name, kind, tensors):
+    path = folder / f"{name}.{kind.replace(' ', '_')}.safetensors"
+    weights.write(path, tensors)
+    entries.append(entry(path, name, kind, weights.order0(*weights.read(path))))
 
 
 def collect(source, folder):
     entries = []
+    add_made(entries, folder, "gaussian", "Gaussian bf16", weights.gaussian_bf16(2411))
     if not source.is_dir():
         print("the folder of weights is absent: synthetic families instead", flush=True)
         for name, tensors in weights.synthetic(2411).items():
@@ -70,7 +94,9 @@ def collect(source, folder):
         if path.suffix == ".safetensors" and not path.name.endswith(STORED_CASTS):
             add_with_casts(entries, folder, path, path.name.removesuffix(".safetensors"))
         elif path.suffix == ".gguf":
-            entries.append(entry(path, path.stem, "gguf", weights.byte_entropy(path.read_bytes())))
+            found = re.search(GGUF_TYPE, path.stem)
+            kind = f"GGUF {found.group().upper()}" if found else "GGUF"
+            entries.append(entry(path, path.stem, kind, weights.byte_entropy(path.read_bytes())))
     return entries, "real"
 
 
@@ -80,7 +106,7 @@ def collect(source, folder):
 def measure_ours(entries):
     program = figures.BUILD / "bench" / "bench_files"
     by_path = {str(e["path"]): e for e in entries}
-    done = subprocess.run([str(program), *by_path], capture_output=True, text=True)
+    done = subprocess.run([str(program), "".join(map(str, ratio_report.LEVELS)), *by_path], capture_output=True, text=True)
     for line in done.stdout.splitlines():
         row = json.loads(line)
         by_path[row["file"]]["methods"][f"zipnn -{row['level']}"] = {k: row[k] for k in ("archive", "encode", "decode")}
@@ -143,6 +169,7 @@ def main():
     parser.add_argument("--weights", type=pathlib.Path, default=figures.ROOT.parent / "shared" / "data" / "weights")
     parser.add_argument("--limit", type=int, default=None, help="only the first N files, to try things")
     parser.add_argument("--no-doc", action="store_true", help="leave doc/benchmarks.md as it is")
+    parser.add_argument("--no-speeds", action="store_true", help="sizes only, from a machine that is busy")
     args = parser.parse_args()
 
     folder = figures.BUILD / "ratio"
@@ -160,7 +187,7 @@ def main():
     for e in entries:
         del e["path"]
         results.add(e)
-    ratio_report.write_ratio(results, doc=not args.no_doc)
+    ratio_report.write_ratio(results, not args.no_doc, not args.no_speeds)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,27 @@ def command(label, group, name, at_least=0.0):
     return goal(label, (group, name), "`cp` of the original", (group, "cp"), at_least)
 
 
+# Sizes of `make bench-ratio`: (kind, level, at most this share of the Python zipnn's size)
+SIZE_GOALS = [
+    ("bf16", 1, 0.970),
+    ("bf16", 3, 0.955),
+    ("bf16", 9, 0.940),
+    ("fp32", 3, 0.985),
+    ("fp16", 3, 0.965),
+    ("fp8", 3, 0.960),
+    ("fp8", 9, 0.935),
+    ("Adam v", 3, 0.93),
+    ("Adam m", 3, 0.95),
+    ("i8 stored", 3, 0.975),
+]
+# (kind, level, at most this per cent of the original)
+PERCENT_GOALS = [
+    ("GGUF Q8_0", 3, 95.2),
+    ("GGUF Q4_0", 3, 92.9),
+    ("Gaussian bf16", 3, 65.4 + 0.25),
+    ("Gaussian bf16", 9, 65.4 + 0.1),
+]
+
 PYTHON = "the Python zipnn's C core"
 ARCHIVE_HUGE, ARCHIVE_REUSED = "archive, fresh huge pages", "archive, reused"
 
