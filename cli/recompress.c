@@ -3,13 +3,12 @@
 #include "convert.h"
 #include "output.h"
 
-/* A replaced archive keeps its permissions; the old one stays until the new one is complete. */
+/* A replaced archive keeps its permissions; the old one stays until the new one is complete and on the device. */
 static zipnn_status open_in_place(struct run *run, const char *path, const zipnn_file *old, struct output *out,
                                   zipnn_error *err) {
-    const unsigned flags = ZIPNN_FILE_REPLACE | (run->args->sync ? ZIPNN_FILE_SYNC : 0U);
     *out = (struct output){.run = run};
     interrupt_start(&run->interrupt);
-    zipnn_status st = zipnn_file_create(path, old, flags, &out->file, err);
+    zipnn_status st = zipnn_file_create(path, old, ZIPNN_FILE_REPLACE | ZIPNN_FILE_SYNC, &out->file, err);
     if (st != ZIPNN_OK) return st;
     zipnn_file_sink(out->file, &out->sink);
     interrupt_watch(&run->interrupt, out->file);
