@@ -26,9 +26,9 @@ void zn_coder_carve(struct zn_coder *coder, struct zn_arena *arena, uint32_t max
 
 /* What the planner knows of a chunk. */
 struct zn_chunk_hint {
-    zipnn_dtype dtype;     /* UNKNOWN: measure */
-    unsigned head;         /* bytes before its first whole element, when the dtype is known */
-    struct zn_ahead ahead; /* what will be encoded next; `lines` is set here */
+    zipnn_dtype dtype;          /* UNKNOWN: measure */
+    unsigned head;              /* bytes before its first whole element, when the dtype is known */
+    struct zn_ahead ahead;      /* what will be encoded next; `lines` is set here */
     const struct zn_plan *plan; /* of the file, or NULL */
     uint64_t off;               /* of the chunk in it */
 };
