@@ -1,6 +1,7 @@
 #include "chunk/chunk.h"
 #include "chunk/layout.h"
 #include "chunk/records.h"
+#include "chunk/tops.h"
 #include "chunk/wrapped.h"
 
 /* Elements decoded at a time: a piece of every plane stays in the first-level cache between the coder and the merge. A
@@ -256,6 +257,8 @@ zipnn_status zn_chunk_decode(struct zn_coder *coder, const struct zn_chunk_body 
     struct chunk c;
     if (body->len >= ZN_CHUNK_LEN && zn_is_wrapped(body->data[1]))
         return zn_wrapped_decode(coder, body, out, orig_len, err);
+    if (body->len >= ZN_CHUNK_LEN && body->data[1] == ZN_LAYOUT_TOPS)
+        return zn_tops_decode(coder, body, out, orig_len, store, err);
     ZN_TRY(read_chunk(body, orig_len, &c, err));
     if (c.layout == ZN_LAYOUT_RECORDS)
         ZN_TRY(decode_records(coder, &c, out + c.head, err));

@@ -3,6 +3,7 @@
 #include "chunk/mixed.h"
 #include "chunk/records_encode.h"
 #include "chunk/sniff.h"
+#include "chunk/tops.h"
 #include "chunk/wrapped.h"
 
 /* How a chunk is cut into edges and elements. */
@@ -213,17 +214,21 @@ uint32_t zn_chunk_encode_plain(struct zn_coder *coder, const struct zn_effort *e
     coder->codec.ahead = (struct zn_ahead){0};
     uint32_t body_len = record.n_fields ? zn_records_encode(coder, effort, &record, hint.head, src, len, body) : 0;
     if (body_len == 0) body_len = encode_words(coder, effort, hint, src, len, body);
+    if (effort->tops) body_len = zn_tops_encode(coder, effort, src, len, body, body_len);
     uint32_t stored_len = ZN_CHUNK_LEN + ZN_PLANE_LEN + len;
     return body_len < stored_len ? body_len : store(src, len, body);
 }
 
 /* Floats coded in full by one plane of exponents: nothing of them is taken out. */
 static bool is_usual(const uint8_t *body, uint32_t len) {
-    const unsigned layout = body[1];
+    const bool has_tops = body[1] == ZN_LAYOUT_TOPS;
+    const unsigned layout = has_tops ? body[ZN_CHUNK_LEN] : body[1];
     if (len < 2 * ZN_R16_FULL || (layout != ZN_LAYOUT_16R && layout != ZN_LAYOUT_32R)) return false;
     const uint32_t edges = body[2] + (len - body[2]) % zn_layouts[layout].width;
-    for (unsigned p = 0; p + 1 < zn_layouts[layout].n_planes; p++)
-        if (body[ZN_CHUNK_LEN + edges + p * ZN_PLANE_LEN] != ZN_CODEC_RAW) return false;
+    const uint8_t *records = body + ZN_CHUNK_LEN + has_tops + edges;
+    const unsigned below = zn_layouts[layout].n_planes - 1u - has_tops;
+    for (unsigned p = 0; p < below; p++)
+        if (records[p * ZN_PLANE_LEN] != ZN_CODEC_RAW) return false;
     return true;
 }
 

@@ -2,6 +2,7 @@
 
 #include "chunk/layout.h"
 #include "chunk/records.h"
+#include "chunk/tops.h"
 #include "chunk/wrapped.h"
 #include "codec/codec.h"
 #include "format/reference.h"
@@ -25,6 +26,17 @@ static uint32_t measure_words(zipnn_coding *coding, uint8_t layout, size_t len) 
     for (unsigned p = 0; p < info->n_planes; p++)
         coding->planes[p].original = zn_plane_size((enum zn_layout)layout, p, len / info->width);
     return info->width;
+}
+
+/* Parts of a byte count by their bits. */
+static uint32_t measure_tops(zipnn_coding *coding, struct zn_cur *cur, size_t len) {
+    const uint8_t inner = zn_cur_u8(cur);
+    coding->n_planes = zn_tops_planes(inner);
+    if (coding->n_planes == 0) return 0;
+    const size_t n = len / zn_layouts[inner].width;
+    for (unsigned p = 0; p < coding->n_planes; p++)
+        coding->planes[p].original = (uint64_t)n * zn_tops_bits(inner, p) / 8;
+    return zn_layouts[inner].width;
 }
 
 static uint32_t measure_records(zipnn_coding *coding, struct zn_cur *cur, size_t len) {
@@ -81,11 +93,13 @@ void zn_chunk_describe(const uint8_t *head, size_t len, uint32_t body_len, uint3
         describe_wrapped(layout, body_len, orig_len, coding);
         return;
     }
-    if (!zn_cur_ok(&cur) || layout >= ZN_N_LAYOUTS || edge > orig_len) return;
-    coding->layout = layout_names[layout];
+    const bool has_tops = layout == ZN_LAYOUT_TOPS;
+    if (!zn_cur_ok(&cur) || (layout >= ZN_N_LAYOUTS && !has_tops) || edge > orig_len) return;
+    coding->layout = has_tops ? "tops" : layout_names[layout];
     const size_t inner = orig_len - edge;
-    const uint32_t width =
-        layout == ZN_LAYOUT_RECORDS ? measure_records(coding, &cur, inner) : measure_words(coding, layout, inner);
+    const uint32_t width = has_tops                      ? measure_tops(coding, &cur, inner)
+                           : layout == ZN_LAYOUT_RECORDS ? measure_records(coding, &cur, inner)
+                                                         : measure_words(coding, layout, inner);
     if (width) zn_cur_take(&cur, edge + inner % width);
     for (unsigned p = 0; p < coding->n_planes; p++) {
         const uint8_t codec = zn_cur_u8(&cur);

@@ -37,6 +37,7 @@ struct zn_effort {
     unsigned hist_step;  /* every how many groups of 64 symbols are counted: 1, 2, 4 */
     unsigned rounds;     /* of clustering */
     int zstd_level;
+    bool tops;          /* floats' upper bits of mantissa given the exponent where that is smaller */
     bool mixing;        /* floats by mixed predictions where that is smaller */
     bool finds_repeats; /* within a chunk */
 };

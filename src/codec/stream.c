@@ -11,6 +11,7 @@ struct zn_effort zn_effort_of(int level) {
     if (level < 2)
         return (struct zn_effort){.max_tables = 8, .block_log2 = 9, .hist_step = 4, .rounds = 1, .zstd_level = 1};
     struct zn_effort effort = {.max_tables = 16, .block_log2 = 8, .hist_step = 2, .rounds = 2, .zstd_level = 6};
+    effort.tops = level >= ZIPNN_LEVEL_HIGH && level < ZIPNN_LEVEL_BEST;
     effort.mixing = level == ZIPNN_LEVEL_BEST;
     effort.finds_repeats = true;
     return effort;

@@ -18,7 +18,9 @@ static const struct zn_kernels *find_kernels(zipnn_cpu cpu) {
 /* The level that does for one asked for. */
 static int existing_level(int level) {
     if (level == 0) return DEFAULT_LEVEL;
-    return level < 2 ? ZIPNN_LEVEL_FAST : level < ZIPNN_LEVEL_BEST ? DEFAULT_LEVEL : ZIPNN_LEVEL_BEST;
+    if (level < 2) return ZIPNN_LEVEL_FAST;
+    if (level < ZIPNN_LEVEL_HIGH) return DEFAULT_LEVEL;
+    return level < ZIPNN_LEVEL_BEST ? ZIPNN_LEVEL_HIGH : ZIPNN_LEVEL_BEST;
 }
 
 static zipnn_status set_fields(struct zn_engine *e, const zipnn_options *o, zipnn_error *err) {

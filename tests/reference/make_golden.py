@@ -147,7 +147,14 @@ def originals():
     for level in ("-1", "-3"):
         yield "bf16" + level, (level,), weights(12000, seed=1)
         yield "safetensors" + level, (level,), model()
+    yield from high_originals()
     yield from best_originals()
+
+
+def high_originals():
+    yield "bf16-6", ("-6", "--dtype", "bf16"), weights(30000, seed=1) + b"e"
+    yield "fp16-6", ("-6", "--dtype", "fp16"), halves(30000, seed=2)
+    yield "fp32-6", ("-6", "--dtype", "fp32"), weights(30001, 4, seed=3) + b"end"
 
 
 def best_originals():

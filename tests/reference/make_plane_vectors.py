@@ -9,8 +9,9 @@ from encoder import (
     BITS, R16, R16C, RAW, Archive, R16Stream, Table, bits, chunk_body, coded_chunk, coded_records, plain_table,
     records_body, simple, split_records, stream, u8, u16, u32,
 )  # fmt: skip
-from make_vectors import bytes_plane, noise, peaked, r16_of, weights
+from make_vectors import bytes_plane, halves, noise, peaked, r16_of, weights
 from native import xxh3_128
+from zipnn_reference import TOPS_BITS
 
 
 def good_bits():
@@ -213,12 +214,80 @@ def bad_wrapped():
     yield "frequent_no_element", "corrupt", Archive().add(frequent(b"abc", 4, [], 0, inner_map=coded_chunk(b"\0", 0, [RAW])), b"abc")
 
 
+def tops_planes(inner, words):
+    """The planes of layout 12 of whole little-endian words."""
+    planes = []
+    for n_bits in TOPS_BITS[inner]:
+        planes.append(bytes(word & (1 << n_bits) - 1 for word in words))
+        words = [word >> n_bits for word in words]
+    return planes
+
+
+def rotated_words(data, width):
+    words = (int.from_bytes(data[i : i + width], "little") for i in range(0, len(data), width))
+    return [(word << 1 | word >> 8 * width - 1) & (1 << 8 * width) - 1 for word in words]
+
+
+def tops_body(inner, coded, head=b"", tail=b"", **changed):
+    records = b"".join(u8(codec) + u32(len(data)) for codec, data in coded)
+    start = u8(1, 12, changed.get("n_head", len(head)), changed.get("flags", 0), inner)
+    return start + head + tail + records + b"".join(data for _, data in coded)
+
+
+def some_tops(inner, n, lanes_log2=3):
+    """(coded planes, original) of n floats: low bits packed, upper bits given the exponent, which R16 codes."""
+    original = {2: weights(n), 4: weights(n, 4), 7: halves(n)}[inner]
+    planes = tops_planes(inner, rotated_words(original, len(original) // n))
+    cut = sorted(planes[-1])[n // 2]
+    coded = [(BITS, bits(plane, 31, 0)) if n_bits == 5 else (RAW, plane) for plane, n_bits in zip(planes[:-2], TOPS_BITS[inner])]
+    coded += [(R16C, given(planes[-2], planes[-1], ((cut,),), lanes_log2).coded()), (R16, r16_of(planes[-1]).coded())]
+    return coded, planes, original
+
+
+def good_tops():
+    for inner in (2, 4, 7):
+        coded, planes, original = some_tops(inner, 900)
+        width = len(original) // 900
+        yield f"tops_{inner}", Archive().add(tops_body(inner, coded), original)
+        head, tail = noise(width - 1), noise(width - 1, 2)
+        yield f"tops_{inner}_edges", Archive().add(tops_body(inner, coded, head, tail), head + original + tail)
+        raw = [(RAW, plane[:90]) for plane in planes]
+        yield f"tops_{inner}_raw", Archive().add(tops_body(inner, raw), original[: 90 * width])
+        yield f"tops_{inner}_none", Archive().add(tops_body(inner, [(RAW, b"")] * len(planes), b"", b"x"), b"x")
+    coded, _, original = some_tops(4, 300, 7)
+    yield "tops_in_repeats", Archive().add(repeats(original * 2, [(1200, 1200, 0)], tops_body(4, coded), 1200), original * 2)
+
+
+def bad_tops():
+    for inner in (2, 4, 7):
+        coded, planes, original = some_tops(inner, 203)
+        raw = [(RAW, plane) for plane in planes]
+        for p, n_bits in enumerate(TOPS_BITS[inner]):
+            if n_bits == 8:
+                continue
+            for at in (0, 202):
+                wide = planes[p][:at] + u8(planes[p][at] | 1 << n_bits) + planes[p][at + 1 :]
+                body = tops_body(inner, raw[:p] + [(RAW, wide)] + raw[p + 1 :])
+                yield f"tops_{inner}_plane_{p}_at_{at}", "corrupt", Archive().add(body, original)
+        body = tops_body(inner, coded)
+        yield f"tops_{inner}_cut", "corrupt", Archive().add(body[:-1], original)
+        yield f"tops_{inner}_long", "corrupt", Archive().add(body + b"x", original)
+        yield f"tops_{inner}_records_cut", "corrupt", Archive().add(body[:9], original)
+        yield f"tops_{inner}_exponents_given", "corrupt", Archive().add(tops_body(inner, raw[:-1] + coded[-2:-1]), original)
+        yield f"tops_{inner}_head", "corrupt", Archive().add(tops_body(inner, raw, n_head=4), original)
+        yield f"tops_{inner}_flags", "unsupported", Archive().add(tops_body(inner, raw, flags=1), original)
+    coded, _, original = some_tops(2, 99)
+    yield "tops_nothing", "corrupt", Archive().add(u8(1, 12, 0, 0), original)
+    for inner in (0, 6, 12, 255):
+        yield f"tops_inner_{inner}", "unsupported", Archive().add(tops_body(inner, coded), original)
+
+
 def every_vector():
     """(name, expected answer, Archive)"""
-    for good in (good_bits, good_halves, good_wrapped):
+    for good in (good_bits, good_halves, good_wrapped, good_tops):
         for name, archive in good():
             yield name, "ok", archive
-    for bad in (bad_bits, bad_halves, bad_wrapped):
+    for bad in (bad_bits, bad_halves, bad_wrapped, bad_tops):
         for name, expected, archive in bad():
             yield "bad_" + name, expected, archive
 

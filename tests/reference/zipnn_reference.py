@@ -26,13 +26,15 @@ MAX_BASES, MAX_TOUCHED = 64, 16
 RAW, CONSTANT, R16, ZSTD, NIBBLES = range(5)
 R16C, MIXING, BITS = 5, 6, 7
 KNOWN = (RAW, CONSTANT, R16, ZSTD, NIBBLES, R16C, MIXING, BITS)
-F16, RECORDS = 7, 8
+F16, RECORDS, TOPS = 7, 8, 12
 MAX_RECORD, MAX_PLANES = 1024, 8
 # layout: (bytes of an element, rotated)
 LAYOUTS = {0: (1, False), 1: (2, False), 2: (2, True), 3: (4, False), 4: (4, True), 5: (8, False), 6: (8, True)}
 LAYOUTS[F16] = (2, True)
 # field kind of two planes: (rotation to the left, flipped bits, bits of the low plane)
 HALVED = {1: (0, 0, 4), 2: (1, 0, 4), 3: (1, 0, 3), 4: (0, 128, 4)}
+# inner layout of TOPS: bits of each plane
+TOPS_BITS = {2: (5, 3, 8), 4: (8, 8, 5, 3, 8), F16: (8, 3, 5)}
 WORD = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
@@ -276,8 +278,36 @@ def merge_records(fields, planes, n):
     return b"".join(b"".join(record) for record in zip(*columns))
 
 
+def decode_tops(r, n_head, orig_len):
+    """Section 5.2, from the inner layout on."""
+    inner = r.uint(1)
+    support(inner in TOPS_BITS, f"upper bits of layout {inner}")
+    bits = TOPS_BITS[inner]
+    width = sum(bits) // 8
+    demand(n_head < width and n_head <= orig_len, f"{n_head} head bytes")
+    n, n_tail = divmod(orig_len - n_head, width)
+    head, tail = r.take(n_head), r.take(n_tail)
+    records = [(r.uint(1), r.uint(4)) for _ in bits]
+    demand(sum(length for _, length in records) == r.left(), "the planes do not fill the body")
+    coded = [(codec, r.take(length), n) for codec, length in records]
+    planes = [decode(*plane) for plane in coded[:-2]]
+    exponents = decode(*coded[-1])
+    planes += [decode(*coded[-2], contexts=exponents), exponents]
+    words = []
+    for parts in zip(*planes):
+        word, at = 0, 0
+        for part, n_bits in zip(parts, bits):
+            demand(part >> n_bits == 0, "part of a word is too large")
+            word, at = word | part << at, at + n_bits
+        words.append(word >> 1 | (word & 1) << (8 * width - 1))
+    return head + struct.pack(f"<{n}{WORD[width]}", *words) + tail
+
+
 def decode_chunk(body, orig_len, outer=None):
     r = Reader(body)
+    if len(body) >= 4 and body[1] == TOPS:
+        support(body[0] == CHUNK and body[3] == 0, "kind or flags of a chunk")
+        return decode_tops(Reader(body[4:]), body[2], orig_len)
     if len(body) >= 4 and body[1] in WRAPPED:
         demand(outer in (None, REPEATS) and (outer is None or body[1] != REPEATS), f"layout {body[1]} inside {outer}")
         support(body[0] == CHUNK and body[3] == 0, "kind or flags of a chunk")
