@@ -173,6 +173,19 @@ static bool may_be_text(struct zn_coder *coder, const struct zn_chunk_hint *hint
            zn_stream_probe_zstd(&coder->codec, src, len) < rival;
 }
 
+/* Measuring knows no local tables, for which the exponents of fp16 are best by themselves: so these are coded as
+ * labelled, too, and as measured again where that was shorter. */
+static uint32_t rather_as_labelled(struct zn_coder *coder, const struct zn_effort *effort, const struct grid *labelled,
+                                   const uint8_t *src, uint32_t len, struct parts *parts, uint8_t *body,
+                                   uint32_t measured_len) {
+    const struct grid measured = parts->grid;
+    take_apart(coder, labelled, src, len, body, parts);
+    const uint32_t labelled_len = put_together(coder, effort, parts, (struct zn_ahead){0});
+    if (labelled_len <= measured_len) return labelled_len;
+    take_apart(coder, &measured, src, len, body, parts);
+    return put_together(coder, effort, parts, (struct zn_ahead){0});
+}
+
 /* All planes are looked at. */
 static uint32_t encode_unusual(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
                                struct grid labelled, const uint8_t *src, uint32_t len, uint8_t *body) {
@@ -190,7 +203,9 @@ static uint32_t encode_unusual(struct zn_coder *coder, const struct zn_effort *e
         if (body_len) return body_len;
         take_apart(coder, &parts.grid, src, len, body, &parts);
     }
-    const uint32_t body_len = put_together(coder, effort, &parts, hint.ahead);
+    uint32_t body_len = put_together(coder, effort, &parts, hint.ahead);
+    if (labelled.layout == ZN_LAYOUT_F16 && parts.grid.layout != ZN_LAYOUT_F16)
+        body_len = rather_as_labelled(coder, effort, &labelled, src, len, &parts, body, body_len);
     if (parts.n_planes == 1 || !may_be_text(coder, &hint, src, len, body_len)) return body_len;
     take_apart(coder, &labelled, src, len, body, &parts);
     return put_together(coder, effort, &parts, hint.ahead);

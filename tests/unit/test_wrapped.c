@@ -20,6 +20,7 @@ enum kind {
     SIGNED_I16,
     SMALL_I64, /* of both signs */
     PATCH_F32, /* a quarter are 300 values again and again, among random ones */
+    SHORT_F16, /* of few bits and other magnitudes every 512 */
     N_KINDS
 };
 
@@ -31,12 +32,13 @@ static const struct {
     [SPARSE_SIGNS] = {ZIPNN_F32, 4, 48}, [QUANTISED] = {ZIPNN_F32, 4, 27},   [LEVELS_BF16] = {ZIPNN_BF16, 2, 27},
     [TWICE_F32] = {ZIPNN_F32, 4, 46},    [COUNTING_I64] = {ZIPNN_I64, 8, 1}, [SORTED_I32] = {ZIPNN_I32, 4, 30},
     [SIGNED_I16] = {ZIPNN_I16, 2, 60},   [SMALL_I64] = {ZIPNN_I64, 8, 17},   [PATCH_F32] = {ZIPNN_F32, 4, 70},
+    [SHORT_F16] = {ZIPNN_F16, 2, 65},
 };
 
 static uint64_t element(enum kind kind, size_t i, uint64_t *seed, uint64_t before) {
     uint8_t bytes[4];
     const uint64_t r = zt_random(seed);
-    zt_sample(kind == SPARSE_F16 ? ZT_F16 : ZT_F32, r, bytes, 4);
+    zt_sample(kind == SPARSE_F16 || kind == SHORT_F16 ? ZT_F16 : ZT_F32, r, bytes, 4);
     const uint32_t f = zn_get_u32(bytes);
     switch (kind) {
         case SPARSE_BF16:
@@ -60,6 +62,8 @@ static uint64_t element(enum kind kind, size_t i, uint64_t *seed, uint64_t befor
             return (r & 255) - 128;
         case PATCH_F32:
             return i / 5500 == 1 ? (uint32_t)(i % 300 * 0x9E3779B1) >> 9 | 0x3D000000 : f;
+        case SHORT_F16:
+            return (f >> 10 & 31) < 8 ? f & 0x83F8 : (f & 0xFFF8) - (i / 512 % 8 << 10);
         default:
             return f;
     }
