@@ -58,7 +58,7 @@ static void write_model(struct fixture *f) {
     zn_put_u64(f->original, n);
     for (size_t i = 0; i < N_TENSORS; i++) {
         f->offsets[i] += 8 + n;
-        zt_sample(tensors[i].kind, i, f->original + f->offsets[i], size_of(&tensors[i]));
+        zt_sample(tensors[i].kind, i, f->original + f->offsets[i], (size_t)size_of(&tensors[i]));
     }
     f->original_len = 8 + n + (size_t)at;
 }
@@ -250,7 +250,7 @@ static void plain_models_are_read_too(void **state) {
         assert_int_equal(zipnn_archive_tensor(plain, index, &t, NULL), ZIPNN_OK);
         assert_true(t.stored == t.length && t.length == size_of(&tensors[i]));
         assert_int_equal(zipnn_archive_read_tensor(plain, index, f->restored, MAX_FILE, NULL), ZIPNN_OK);
-        assert_memory_equal(f->restored, f->original + t.offset, t.length);
+        assert_memory_equal(f->restored, f->original + t.offset, (size_t)t.length);
     }
     assert_int_equal(zipnn_archive_coding(plain, 0, &coding, NULL), ZIPNN_E_NOT_FOUND);
     assert_int_equal(zipnn_archive_read(plain, f->original_len, 1, f->restored, NULL), ZIPNN_E_NOT_FOUND);

@@ -249,7 +249,7 @@ static void damage_stays_in_its_chunk(void **state) {
         zipnn_status status = zipnn_archive_read(archive, chunk.offset, chunk.length, f->restored, &err);
         assert_int_equal(status, i == 1 ? ZIPNN_E_CORRUPT : ZIPNN_OK);
         if (i == 1) assert_true(err.offset == chunk.archive_offset);
-        if (i != 1) assert_memory_equal(f->restored, f->original + chunk.offset, chunk.length);
+        if (i != 1) assert_memory_equal(f->restored, f->original + chunk.offset, (size_t)chunk.length);
     }
     zipnn_archive_close(archive);
 }

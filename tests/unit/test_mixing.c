@@ -109,7 +109,7 @@ static void damage_is_survived(void **state) {
         zt_sample(f % 2 ? ZT_BF16 : ZT_MIXED, f, src, N);
         const size_t len = encode(&codec, &formats[f], src, N, 2 * N, coded);
         for (unsigned i = 0; i < N_DAMAGED; i++) {
-            const size_t kept = i % 3 ? len : zt_random(&random) % len;
+            const size_t kept = i % 3 ? len : (size_t)(zt_random(&random) % len);
             uint8_t *bad = guard_high(&in, kept);
             memcpy(bad, coded, kept);
             const size_t most = i % 2 ? kept : ZN_MIN(kept, (size_t)40); /* the head gets its share */

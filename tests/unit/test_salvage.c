@@ -78,7 +78,7 @@ static void check_intact(const struct fixture *f, const struct findings *x) {
     for (unsigned i = 0; i <= x->n; i++) {
         const uint64_t end = i < x->n ? x->range[i].off : x->out_len;
         assert_true(end >= at && end <= x->out_len);
-        if (end > at) assert_memory_equal(f->out + at, f->original + at, end - at);
+        if (end > at) assert_memory_equal(f->out + at, f->original + at, (size_t)(end - at));
         intact += end - at;
         for (at = end; i < x->n && at < x->range[i].end; at++) assert_int_equal(f->out[at], 0);
     }
@@ -133,7 +133,7 @@ static void lost_ends_cost_nothing(void **state) {
                  {f->index_at, f->len - f->index_at}};
     for (size_t k = 0; k < sizeof wiped / sizeof *wiped; k++) {
         fresh(f);
-        memset(f->hurt + wiped[k].at, 0xa5, wiped[k].len);
+        memset(f->hurt + wiped[k].at, 0xa5, (size_t)wiped[k].len);
         const struct findings x = salvage(f, f->len);
         assert_int_equal(x.opened, ZIPNN_OK);
         assert_true(x.status != ZIPNN_OK && x.n == 0 && !x.v.length_unknown && x.v.unplaced == 0);
@@ -155,7 +155,7 @@ static void truncated(void **state) {
     for (uint64_t i = 1; i < f->n_chunks; i++) {
         for (int extra = 0; extra < 40; extra += 13) {
             fresh(f);
-            const struct findings x = salvage(f, f->chunk[i].archive_offset + (size_t)extra);
+            const struct findings x = salvage(f, (size_t)f->chunk[i].archive_offset + (size_t)extra);
             assert_true(x.opened == ZIPNN_OK && x.status != ZIPNN_OK && !x.v.length_unknown);
             assert_true(x.n == 1 && x.range[0].off == f->chunk[i].offset && x.range[0].end == f->original_len);
             check_intact(f, &x);
@@ -171,8 +171,8 @@ static void lost_frames_without_an_index(void **state) {
         for (unsigned way = 0; way < 3; way++) {
             size_t len = f->len;
             fresh(f);
-            memset(f->hurt + f->index_at, 0xee, f->len - 16 - f->index_at);
-            if (way == 0) memset(f->hurt + c->archive_offset, 0, c->stored);
+            memset(f->hurt + f->index_at, 0xee, (size_t)(f->len - 16 - f->index_at));
+            if (way == 0) memset(f->hurt + c->archive_offset, 0, (size_t)c->stored);
             if (way == 1) f->hurt[c->archive_offset + 100] ^= 1;
             if (way == 2) {
                 const size_t from = (size_t)(c->archive_offset + c->stored);

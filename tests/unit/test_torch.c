@@ -74,7 +74,7 @@ static void the_beginning_tells_all(void **state) {
     for (int style = NEW; style <= OLD; style++) {
         struct bytes file = checkpoint((enum style)style);
         struct zn_plan whole = plan_of(&file, file.len, ZN_VIEW_WHOLE);
-        const size_t from = place_of(&file, style == NEW ? "archive/byteorder" : "archive/data/0") + 64;
+        const size_t from = (size_t)place_of(&file, style == NEW ? "archive/byteorder" : "archive/data/0") + 64;
         for (size_t len = from; len < file.len; len++) {
             struct zn_plan plan = plan_of(&file, len, ZN_VIEW_CUT);
             expect_same(&whole, &plan);
@@ -127,7 +127,7 @@ static void files_in_zips_are_looked_into(void **state) {
     expect(&plan, "x", place_of(&z.out, "x.npy") + sizeof npy - 9, 8, ZIPNN_F32);
     assert_null(tensor_of(&plan, "packed"));
     expect(&plan, "policy.pth/a.weight", at + place_of(&inner, "archive/data/0"), 24, ZIPNN_F32);
-    for (size_t len = at + place_of(&inner, "archive/byteorder") + 64; len < z.out.len; len++) {
+    for (size_t len = (size_t)(at + place_of(&inner, "archive/byteorder") + 64); len < z.out.len; len++) {
         struct zn_plan cut = plan_of(&z.out, len, ZN_VIEW_CUT);
         expect(&cut, "policy.pth/a.weight", at + place_of(&inner, "archive/data/0"), 24, ZIPNN_F32);
         zn_plan_free(&cut);
