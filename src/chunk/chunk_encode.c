@@ -109,56 +109,51 @@ static uint32_t store(const uint8_t *src, uint32_t len, uint8_t *body) {
     return (uint32_t)zn_out_len(&out);
 }
 
-/* ---- floats as they usually are: the top plane by R16, random bytes below. Only a sample is split before the coding
- * itself, which leaves the planes below where they stay. ---- */
+/* ---- floats as they usually are: the top plane by R16, random bytes below. Words are split while they are coded,
+ * which leaves the planes below where they stay; before, only a sample of them is. ---- */
 
-/* Surveys a sample of the planes and chooses tables by it. False when the chunk is not of this kind; *sure, that
- * nothing better would be found by a closer look. */
-static bool are_usual(struct zn_coder *coder, const struct zn_effort *effort, const struct grid *g, const uint8_t *at,
+enum { SAMPLED = 1 << 12 }; /* words at least, as many bytes as a survey looks at */
+
+/* Splits and surveys a sample of the planes; *survey becomes that of the top one. False when the chunk is not of this
+ * kind; *sure, that nothing better would be found by a closer look. */
+static bool are_usual(struct zn_coder *coder, const struct zn_words *words, unsigned n_planes, struct zn_survey *survey,
                       bool *sure) {
     const struct zn_kernels *k = coder->codec.k;
-    const struct zn_layout_info *info = &zn_layouts[g->layout];
-    const unsigned top = info->n_planes - 1u;
-    const size_t step = zn_r16_fit_step(effort, g->n), groups = g->n / 64, last = groups % step == 0 ? g->n % 64 : 0;
-    const size_t n_sampled = (groups + step - 1) / step * 64 + last;
-    struct zn_survey survey;
-    uint8_t *planes[ZN_MAX_PLANES];
-    for (unsigned p = 0; p <= top; p++) planes[p] = coder->planes + p * (n_sampled + ZN_SLACK);
-    if (info->shape == ZN_SHAPE_16R)
-        k->sample_16r(at, g->n, step, planes);
-    else
-        k->sample_32r(at, g->n, step, planes);
-    for (unsigned p = 0; p <= top; p++) {
-        zn_stream_survey(&coder->codec, planes[p], n_sampled, &survey);
-        if (survey.constant || (survey.random || survey.patchy) != (p < top)) return false;
-        *sure &= !survey.patchy;
+    const size_t step = words->n / SAMPLED, groups = words->n / 64, last = groups % step == 0 ? words->n % 64 : 0;
+    const size_t n = (groups + step - 1) / step * 64 + last;
+    uint8_t *planes[ZN_MAX_PLANES] = {NULL};
+    for (unsigned p = 0; p < n_planes; p++) planes[p] = coder->planes + p * (n + ZN_SLACK);
+    (words->shape == ZN_SHAPE_16R ? k->sample_16r : k->sample_32r)(words->at, words->n, step, planes);
+    *sure = true;
+    for (unsigned p = 0; p < n_planes; p++) {
+        zn_stream_survey(&coder->codec, planes[p], n, survey);
+        if (survey->constant || (survey->random || survey->patchy) != (p + 1 < n_planes)) return false;
+        *sure &= !survey->patchy;
     }
-    if (survey.counts[0] > survey.sampled / 32) return false; /* zeros */
-    return zn_r16_fit_sample(&coder->codec, effort, planes[top], n_sampled, g->n, survey.counts) < g->n / 2;
+    return survey->counts[0] <= survey->sampled / 32; /* zeros */
 }
 
 /* Answers the length of the body, 0 when the chunk is not of this kind. */
 static uint32_t encode_usual(struct zn_coder *coder, const struct zn_effort *effort, const struct grid *g,
                              struct zn_ahead ahead, const uint8_t *src, uint32_t len, uint8_t *body, bool *sure) {
     const struct zn_layout_info *info = &zn_layouts[g->layout];
-    const uint8_t *at = src + g->head;
+    struct zn_survey survey;
+    uint8_t *planes[ZN_MAX_PLANES] = {NULL};
+    const struct zn_words words = {info->shape, src + g->head, g->n, planes};
     if ((g->layout != ZN_LAYOUT_16R && g->layout != ZN_LAYOUT_32R) || g->n < ZN_R16_FULL) return 0;
-    *sure = true;
-    if (!are_usual(coder, effort, g, at, sure)) return 0;
+    if (!are_usual(coder, &words, info->n_planes, &survey, sure)) return 0;
+    if (zn_r16_fit_words(&coder->codec, effort, &words, survey.counts) >= g->n / 2) return 0;
 
     struct zn_out out = zn_out_of(body, zn_chunk_bound(len));
     write_head(&out, g, src, len);
-    uint8_t *planes[ZN_MAX_PLANES];
-    const unsigned top = info->n_planes - 1u;
     uint8_t *record = zn_out_room(&out, (size_t)info->n_planes * ZN_PLANE_LEN);
-    for (unsigned p = 0; p < top; p++, record += ZN_PLANE_LEN) {
+    for (unsigned p = 0; p + 1 < info->n_planes; p++, record += ZN_PLANE_LEN) {
         planes[p] = zn_out_room(&out, g->n);
         record[0] = ZN_CODEC_RAW;
         zn_put_u32(record + 1, (uint32_t)g->n);
     }
     const size_t before = zn_out_len(&out);
     coder->codec.ahead = zn_ahead_paced(ahead, g->n);
-    const struct zn_words words = {info->shape, at, g->n, planes};
     const bool fits = zn_r16_write_words(&coder->codec, effort, &words, &out);
     record[0] = ZN_CODEC_R16;
     zn_put_u32(record + 1, (uint32_t)(zn_out_len(&out) - before));

@@ -182,13 +182,6 @@ bool zn_r16_write(struct zn_codec *c, unsigned depth, const struct zn_effort *ef
 /* ---- R16 from words: the top plane of words that have not been split
  * ----------------------------------------------------------------------------------------------- */
 
-/* Every how many groups of 64 symbols are looked at to choose tables for n of them. */
-unsigned zn_r16_fit_step(const struct zn_effort *effort, size_t n);
-
-/* zn_r16_fit for a plane of n symbols of which only these groups are there, packed. */
-size_t zn_r16_fit_sample(struct zn_codec *c, const struct zn_effort *effort, const uint8_t *sample, size_t n_sampled,
-                         size_t n, const uint32_t *counts);
-
 /* Words of ZN_SHAPE_16R or ZN_SHAPE_32R. */
 struct zn_words {
     enum zn_shape shape;
@@ -198,6 +191,10 @@ struct zn_words {
 };
 
 enum { ZN_R16_FULL = 1 << 14 }; /* symbols; from here on a stream gets 128 lanes */
+
+/* zn_r16_fit for the top plane, counted without splitting the words. */
+size_t zn_r16_fit_words(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
+                        const uint32_t *counts);
 
 /* zn_r16_write of the top plane; the planes below are split off meanwhile. */
 bool zn_r16_write_words(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,

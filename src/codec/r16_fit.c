@@ -275,15 +275,12 @@ size_t zn_r16_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *ef
     return choose_tables(c, fit, effort, depth == 0 ? effort->max_tables : 1, step);
 }
 
-unsigned zn_r16_fit_step(const struct zn_effort *effort, size_t n) {
-    return step_of(effort, block_log2_of(effort, n), n);
-}
-
-size_t zn_r16_fit_sample(struct zn_codec *c, const struct zn_effort *effort, const uint8_t *sample, size_t n_sampled,
-                         size_t n, const uint32_t *counts) {
+size_t zn_r16_fit_words(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
+                        const uint32_t *counts) {
     struct zn_r16_fit *fit = c->fit[0];
-    begin(fit, effort, n, counts);
-    const unsigned step = step_of(effort, fit->block_log2, n), block_log2 = fit->block_log2 - log2_floor(step);
-    c->k->class_hist(sample, n_sampled, block_log2, fit->class_of, fit->n_classes, 1, fit->hist);
+    begin(fit, effort, words->n, counts);
+    const unsigned step = step_of(effort, fit->block_log2, words->n);
+    (words->shape == ZN_SHAPE_16R ? c->k->class_hist_16r : c->k->class_hist_32r)(
+        words->at, words->n, fit->block_log2, fit->class_of, fit->n_classes, step, fit->hist);
     return choose_tables(c, fit, effort, effort->max_tables, step);
 }

@@ -23,9 +23,10 @@ enum {
     ZN_R16_LANES = 128,     /* lanes of a full-size stream; small streams use fewer */
     ZN_R16_MAX_LISTED = 15, /* symbols a table lists besides the escape */
     ZN_R16_MAX_TABLES = 16,
-    ZN_R16_CLASSES = 32,  /* encoder: symbols are first mapped to classes; class 31 is "listed nowhere" */
-    ZN_R16_MIN_BLOCK = 7, /* log2 of the smallest block that has a table of its own */
-    ZN_SLACK = 64         /* bytes that must be readable or writable past an area where a contract says "slack" */
+    ZN_R16_CLASSES = 32,     /* encoder: symbols are first mapped to classes; class 31 is "listed nowhere" */
+    ZN_R16_MIN_BLOCK = 7,    /* log2 of the smallest block that has a table of its own */
+    ZN_R16_MAX_COUNTED = 13, /* log2 of the largest block that is counted from words */
+    ZN_SLACK = 64            /* bytes that must be readable or writable past an area where a contract says "slack" */
 };
 
 /* Decoder side of one table. By slot: the frequency F and bias B of the update x = F * (x >> 6) + B, and the symbol. By
@@ -207,6 +208,12 @@ struct zn_kernels {
      * symbols. Classes n_classes .. 31 do not occur except 31; hist entries of all 32 classes are written. */
     void (*class_hist)(const uint8_t *plane, size_t n, unsigned block_log2, const uint8_t *class_of, unsigned n_classes,
                        unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]);
+
+    /* The same for the top plane of n words of ZN_SHAPE_16R or ZN_SHAPE_32R, in blocks up to ZN_R16_MAX_COUNTED. */
+    void (*class_hist_16r)(const uint8_t *src, size_t n, unsigned block_log2, const uint8_t *class_of,
+                           unsigned n_classes, unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]);
+    void (*class_hist_32r)(const uint8_t *src, size_t n, unsigned block_log2, const uint8_t *class_of,
+                           unsigned n_classes, unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]);
 
     /* Adds to hist the byte counts of every step-th group of 64 bytes (step >= 1), the last possibly shorter. */
     void (*byte_hist)(const uint8_t *p, size_t n, size_t step, uint32_t *hist);

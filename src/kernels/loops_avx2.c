@@ -357,6 +357,9 @@ ZN_FN void class_hist(const uint8_t *plane, size_t n, unsigned block_log2, const
         class_hist_block(plane + i, ZN_MIN(block, n - i), &listed, class_of, step, hist[i >> block_log2]);
 }
 
+ZN_CLASS_HIST(16r, sample_16r, class_hist, 2)
+ZN_CLASS_HIST(32r, sample_32r, class_hist, 4)
+
 /* The least of 8. */
 ZN_INLINE uint32_t least(__m256i v) {
     __m128i m = _mm_min_epu32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
@@ -426,6 +429,8 @@ const struct zn_kernels zn_kernels_avx2 = {
     .merge = {merge_8, merge_16, merge_16r, merge_32, merge_32r, merge_64, merge_64r, merge_f16},
     .settle = settle,
     .class_hist = class_hist,
+    .class_hist_16r = class_hist_16r,
+    .class_hist_32r = class_hist_32r,
     .byte_hist = plain_byte_hist,
     .assign = assign,
     .hist_weights = plain_hist_weights,

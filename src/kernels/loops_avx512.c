@@ -13,10 +13,11 @@
 #define ZN_TARGET                                                                                      \
     __attribute__((                                                                                    \
         target("avx2,bmi,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2," \
-               "avx512vpopcntdq")))
+               "avx512vpopcntdq,prfchw")))
 #define ZN_FN ZN_TARGET static inline
 #define ZN_INLINE __attribute__((always_inline)) ZN_FN
 #include "kernels/loops_tpl.h"
+#include "kernels/r16_avx512_tpl.h"
 
 ZN_FN void stream_line(uint8_t *dst, const uint8_t *src) {
     _mm512_stream_si512((void *)dst, _mm512_loadu_si512(src));
@@ -229,59 +230,181 @@ ZN_SAMPLE(32r, split_32r, 4)
 /* ---- counting
  * --------------------------------------------------------------------------------------------------------- */
 
-/* Adds the counts of 64 symbols by class: lane l of sums[j] has that of class 8 j + l. A mask for each bit of the class
- * says which symbols have it; ands of these masks, or of their complements, say which symbols are of a class. */
-ZN_INLINE void count_group(const uint8_t *p, const __m512i class_of[4], __m512i sums[4]) {
-    const __m512i symbols = _mm512_loadu_si512(p);
-    const __m512i lower = _mm512_permutex2var_epi8(class_of[0], symbols, class_of[1]);
-    const __m512i upper = _mm512_permutex2var_epi8(class_of[2], symbols, class_of[3]);
-    const __m512i classes = _mm512_mask_blend_epi8(_mm512_movepi8_mask(symbols), lower, upper);
+/* Counts of 64 symbols at a time: lane l of sums.of[j] has that of class 8 j + l. Most streams have few classes, which
+ * `few` bits tell apart: class 31 then comes as 15. */
+struct sums {
+    __m512i of[4];
+};
+
+/* A mask for each bit of the class says which symbols have it; ands of these masks, or of their complements, and of
+ * `valid` say which symbols are of a class. */
+ZN_INLINE void count_classes(__m512i class, __m512i valid, bool few, struct sums *s) {
     __m512i bit[5];
-    for (unsigned b = 0; b < 5; b++) {
-        uint64_t mask = _mm512_test_epi8_mask(classes, _mm512_set1_epi8((char)(1 << b)));
+    for (unsigned b = 0; b < (few ? 4 : 5); b++) {
+        uint64_t mask = _mm512_test_epi8_mask(class, _mm512_set1_epi8((char)(1 << b)));
         __asm__("" : "+m"(mask)); /* a load can broadcast; from a register that takes the port which is busiest here */
         bit[b] = _mm512_set1_epi64((long long)mask);
     }
     const __m512i lane0 = _mm512_setr_epi64(0, -1, 0, -1, 0, -1, 0, -1);
     const __m512i lane1 = _mm512_setr_epi64(0, 0, -1, -1, 0, 0, -1, -1);
     const __m512i lane2 = _mm512_setr_epi64(0, 0, 0, 0, -1, -1, -1, -1);
-    __m512i low = _mm512_ternarylogic_epi64(bit[0], lane0, lane0, 0xc3); /* a == b */
-    low = _mm512_ternarylogic_epi64(bit[1], lane1, low, 0x82);           /* a == b & c */
+    __m512i low = _mm512_ternarylogic_epi64(bit[0], lane0, valid, 0x82); /* a == b & c */
+    low = _mm512_ternarylogic_epi64(bit[1], lane1, low, 0x82);
     low = _mm512_ternarylogic_epi64(bit[2], lane2, low, 0x82);
+    if (few) {
+        s->of[0] = _mm512_add_epi64(s->of[0], _mm512_popcnt_epi64(_mm512_andnot_si512(bit[3], low)));
+        s->of[1] = _mm512_add_epi64(s->of[1], _mm512_popcnt_epi64(_mm512_and_si512(bit[3], low)));
+        return;
+    }
     const __m512i of[4] = {
         _mm512_ternarylogic_epi64(low, bit[3], bit[4], 0x10), _mm512_ternarylogic_epi64(low, bit[3], bit[4], 0x40),
         _mm512_ternarylogic_epi64(low, bit[3], bit[4], 0x20), _mm512_ternarylogic_epi64(low, bit[3], bit[4], 0x80)};
-    for (unsigned j = 0; j < 4; j++) sums[j] = _mm512_add_epi64(sums[j], _mm512_popcnt_epi64(of[j]));
+    for (unsigned j = 0; j < 4; j++) s->of[j] = _mm512_add_epi64(s->of[j], _mm512_popcnt_epi64(of[j]));
 }
 
-/* From four words in each lane to words in order of their classes. */
-static const uint16_t by_class[32] = {0, 4, 8,  12, 16, 20, 24, 28, 1, 5, 9,  13, 17, 21, 25, 29,
-                                      2, 6, 10, 14, 18, 22, 26, 30, 3, 7, 11, 15, 19, 23, 27, 31};
+ZN_INLINE struct sums no_sums(void) {
+    const __m512i zero = _mm512_setzero_si512();
+    return (struct sums){{zero, zero, zero, zero}};
+}
+
+/* From four words in each lane to words in order of their classes; the same when 15 stands for 31. */
+static const uint16_t by_class[2][32] = {{0, 4, 8,  12, 16, 20, 24, 28, 1, 5, 9,  13, 17, 21, 25, 29,
+                                          2, 6, 10, 14, 18, 22, 26, 30, 3, 7, 11, 15, 19, 23, 27, 31},
+                                         {0, 4, 8,  12, 16, 20, 24, 28, 1, 5, 9,  13, 17, 21, 25, 2,
+                                          2, 6, 10, 14, 18, 22, 26, 30, 3, 7, 11, 15, 19, 23, 27, 29}};
+
+ZN_INLINE __m512i in_class_order(const struct sums *s, bool few) {
+    const __m512i low = _mm512_or_si512(s->of[0], _mm512_slli_epi64(s->of[1], 16));
+    const __m512i high = _mm512_or_si512(_mm512_slli_epi64(s->of[2], 32), _mm512_slli_epi64(s->of[3], 48));
+    return _mm512_permutexvar_epi16(_mm512_loadu_si512(by_class[few]), _mm512_or_si512(low, high));
+}
+
+/* The top bytes, rotated, of 64 words of `width` bytes, in some order; a plane's bytes for width 1. */
+ZN_INLINE __m512i top_bytes(const uint8_t *p, size_t width) {
+    __m512i z[4];
+    for (size_t v = 0; v < width; v++) z[v] = _mm512_loadu_si512(p + 64 * v);
+    if (width == 1) return z[0];
+    if (width == 2)
+        return _mm512_mask_mov_epi8(_mm512_srli_epi16(z[0], 7), 0xaaaaaaaaaaaaaaaa, _mm512_slli_epi16(z[1], 1));
+    const __m512i even =
+        _mm512_mask_mov_epi8(_mm512_srli_epi32(z[0], 23), 0x4444444444444444, _mm512_srli_epi32(z[1], 7));
+    const __m512i odd =
+        _mm512_mask_mov_epi8(_mm512_srli_epi32(z[2], 15), 0x8888888888888888, _mm512_slli_epi32(z[3], 1));
+    return _mm512_mask_mov_epi8(even, 0xaaaaaaaaaaaaaaaa, odd);
+}
+
+/* Answers where the last block begins, which may be shorter and is not counted. */
+ZN_INLINE size_t count_blocks(const uint8_t *src, size_t n, size_t width, unsigned block_log2,
+                              const struct class_map *map, bool collisions, bool few, unsigned step,
+                              uint16_t (*hist)[ZN_R16_CLASSES]) {
+    const size_t block = (size_t)1 << block_log2, stride = 64 * (size_t)step;
+    const __m512i all = _mm512_set1_epi64(-1);
+    const struct class_map m = *map;
+    size_t i = 0;
+    for (; n - i >= block; i += block, hist++) {
+        struct sums s = no_sums();
+        for (size_t g = i; g < i + block; g += stride)
+            count_classes(classes(&m, top_bytes(src + g * width, width), collisions), all, few, &s);
+        _mm512_storeu_si512(hist, in_class_order(&s, few));
+    }
+    return i;
+}
+
+ZN_INLINE size_t count_words(const uint8_t *src, size_t n, size_t width, unsigned block_log2, const uint8_t *class_of,
+                             unsigned n_classes, unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]) {
+    const struct class_map m = class_map_load(class_of);
+    if (m.collisions) return count_blocks(src, n, width, block_log2, &m, true, false, step, hist);
+    if (n_classes > 15) return count_blocks(src, n, width, block_log2, &m, false, false, step, hist);
+    return count_blocks(src, n, width, block_log2, &m, false, true, step, hist);
+}
 
 ZN_FN void class_hist(const uint8_t *plane, size_t n, unsigned block_log2, const uint8_t *class_of, unsigned n_classes,
                       unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]) {
-    const size_t block = (size_t)1 << block_log2, stride = 64 * (size_t)step;
-    __m512i map[4];
-    size_t i = 0;
-    for (unsigned j = 0; j < 4; j++) map[j] = _mm512_loadu_si512(class_of + 64 * j);
-    for (; n - i >= block; i += block, hist++) {
-        __m512i sums[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(),
-                           _mm512_setzero_si512()};
-        for (size_t g = 0; g < block; g += stride) count_group(plane + i + g, map, sums);
-        const __m512i low = _mm512_or_si512(sums[0], _mm512_slli_epi64(sums[1], 16));
-        const __m512i high = _mm512_or_si512(_mm512_slli_epi64(sums[2], 32), _mm512_slli_epi64(sums[3], 48));
-        const __m512i counts = _mm512_or_si512(low, high);
-        _mm512_storeu_si512(hist, _mm512_permutexvar_epi16(_mm512_loadu_si512(by_class), counts));
+    const size_t done = count_words(plane, n, 1, block_log2, class_of, n_classes, step, hist);
+    plain_class_hist(plane + done, n - done, block_log2, class_of, n_classes, step, hist + (done >> block_log2));
+}
+
+ZN_CLASS_HIST(16r_split, sample_16r, class_hist, 2)
+ZN_CLASS_HIST(32r_split, sample_32r, class_hist, 4)
+
+ZN_FN void class_hist_16r(const uint8_t *src, size_t n, unsigned block_log2, const uint8_t *class_of,
+                          unsigned n_classes, unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]) {
+    const size_t done = count_words(src, n, 2, block_log2, class_of, n_classes, step, hist);
+    class_hist_16r_split(src + 2 * done, n - done, block_log2, class_of, n_classes, step, hist + (done >> block_log2));
+}
+
+ZN_FN void class_hist_32r(const uint8_t *src, size_t n, unsigned block_log2, const uint8_t *class_of,
+                          unsigned n_classes, unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]) {
+    const size_t done = count_words(src, n, 4, block_log2, class_of, n_classes, step, hist);
+    class_hist_32r_split(src + 4 * done, n - done, block_log2, class_of, n_classes, step, hist + (done >> block_log2));
+}
+
+/* Exponents lie within a few: those of a window are counted by masks, those outside one by one. */
+enum { WINDOW = ZN_R16_CLASSES, ABOVE = 7, MANY_OUTSIDE = 4 };
+
+/* The least byte of a window that has all but MANY_OUTSIDE of these 64 bytes; false when there is none. */
+ZN_FN bool find_window(const uint8_t *p, uint8_t *least) {
+    const __m512i bytes = _mm512_loadu_si512(p);
+    __m256i high = _mm256_max_epu8(_mm512_castsi512_si256(bytes), _mm512_extracti64x4_epi64(bytes, 1));
+    __m128i m = _mm_max_epu8(_mm256_castsi256_si128(high), _mm256_extracti128_si256(high, 1));
+    m = _mm_minpos_epu16(_mm_xor_si128(_mm_max_epu8(m, _mm_srli_epi16(m, 8)), _mm_set1_epi16(-1)));
+    const unsigned most = 255 - ((unsigned)_mm_cvtsi128_si32(m) & 255);
+    *least = (uint8_t)(most + ABOVE < WINDOW ? 0 : most + ABOVE >= 256 ? 256 - WINDOW : most + ABOVE - WINDOW + 1);
+    const __m512i above = _mm512_sub_epi8(bytes, _mm512_set1_epi8((char)*least));
+    return _mm_popcnt_u64(_mm512_cmpge_epu8_mask(above, _mm512_set1_epi8(WINDOW))) <= MANY_OUTSIDE;
+}
+
+ZN_FN void byte_hist(const uint8_t *p, size_t n, size_t step, uint32_t *hist) {
+    uint8_t least;
+    if (n < 64 || !find_window(p, &least)) {
+        plain_byte_hist(p, n, step, hist);
+        return;
     }
-    plain_class_hist(plane + i, n - i, block_log2, class_of, n_classes, step, hist);
+    struct sums s = no_sums();
+    const size_t groups = (n / 64 + step - 1) / step;
+    for (size_t g = 0; g < groups; g++) {
+        const uint8_t *group = p + g * 64 * step;
+        const __m512i above = _mm512_sub_epi8(_mm512_loadu_si512(group), _mm512_set1_epi8((char)least));
+        uint64_t outside = _mm512_cmpge_epu8_mask(above, _mm512_set1_epi8(WINDOW));
+        count_classes(above, _mm512_set1_epi64((long long)~outside), false, &s);
+        for (; outside; outside &= outside - 1) hist[group[_tzcnt_u64(outside)]]++;
+    }
+    for (unsigned j = 0; j < 4; j++) {
+        uint64_t counts[8];
+        _mm512_storeu_si512(counts, s.of[j]);
+        for (unsigned l = 0; l < 8; l++) hist[least + 8 * j + l] += (uint32_t)counts[l];
+    }
+    if (n % 64 && n / 64 % step == 0) plain_byte_hist(p + n / 64 * 64, n % 64, 1, hist);
+}
+
+/* Costs by pair of classes and table, without the pairs that cost the same in all tables: those of classes that do not
+ * occur. Tables that do not exist cost the most. */
+struct priced {
+    unsigned n;
+    uint8_t pair[ZN_R16_CLASSES / 2];
+    uint32_t cost[ZN_R16_CLASSES / 2][ZN_R16_MAX_TABLES];
+};
+
+ZN_FN void price_pairs(const uint16_t (*cost)[ZN_R16_CLASSES], unsigned n_tables, struct priced *priced) {
+    const __mmask16 exist = (__mmask16)((1u << n_tables) - 1);
+    const __m512i row = _mm512_setr_epi32(0, 16, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240);
+    priced->n = 0;
+    for (unsigned c = 0; c < ZN_R16_CLASSES / 2; c++) {
+        const __m512i dearest = _mm512_set1_epi32(4095 << 16 | 4095);
+        const __m512i z = _mm512_mask_i32gather_epi32(dearest, exist, row, (const int *)cost + c, 4);
+        if (_mm512_mask_cmpeq_epi32_mask(exist, z, _mm512_broadcastd_epi32(_mm512_castsi512_si128(z))) == exist)
+            continue;
+        _mm512_storeu_si512(priced->cost[priced->n], z);
+        priced->pair[priced->n++] = (uint8_t)c;
+    }
 }
 
 /* A lane holds the sum of one table. Counts and costs are multiplied in pairs as signed 16-bit numbers; a block with a
  * count beyond these goes the plain way. Sums stay below 2^28, which leaves room for the lane's index below them. */
 ZN_FN void assign(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, const uint16_t (*cost)[ZN_R16_CLASSES],
                   unsigned n_tables, uint8_t *ids) {
-    uint32_t pairs[ZN_R16_CLASSES / 2][16];
-    transpose_costs(cost, n_tables, pairs);
+    struct priced priced;
+    price_pairs(cost, n_tables, &priced);
     const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     for (size_t b = 0; b < n_blocks; b++) {
         if (_mm512_movepi16_mask(_mm512_loadu_si512(hist[b]))) {
@@ -289,10 +412,11 @@ ZN_FN void assign(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, const
             continue;
         }
         __m512i sum = _mm512_setzero_si512();
-        for (unsigned c = 0; c < ZN_R16_CLASSES / 2; c++) {
+        for (unsigned i = 0; i < priced.n; i++) {
             int32_t counts;
-            memcpy(&counts, &hist[b][2 * c], sizeof counts);
-            sum = _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_set1_epi32(counts), _mm512_loadu_si512(pairs[c])));
+            memcpy(&counts, &hist[b][2 * priced.pair[i]], sizeof counts);
+            sum =
+                _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_set1_epi32(counts), _mm512_loadu_si512(priced.cost[i])));
         }
         ids[b] = _mm512_reduce_min_epu32(_mm512_or_si512(_mm512_slli_epi32(sum, 4), lanes)) & 15;
     }
@@ -314,7 +438,9 @@ const struct zn_kernels zn_kernels_avx512 = {
     .merge = {merge_8, merge_16, merge_16r, merge_32, merge_32r, merge_64, merge_64r, merge_f16},
     .settle = settle,
     .class_hist = class_hist,
-    .byte_hist = plain_byte_hist,
+    .class_hist_16r = class_hist_16r,
+    .class_hist_32r = class_hist_32r,
+    .byte_hist = byte_hist,
     .assign = assign,
     .hist_weights = plain_hist_weights,
     .hist_sums = plain_hist_sums,

@@ -23,6 +23,8 @@ MERGE(f16)
 
 ZN_SAMPLE(16r, plain_split_16r, 2)
 ZN_SAMPLE(32r, plain_split_32r, 4)
+ZN_CLASS_HIST(16r, sample_16r, plain_class_hist, 2)
+ZN_CLASS_HIST(32r, sample_32r, plain_class_hist, 4)
 
 const struct zn_kernels zn_kernels_scalar = {
     .name = "scalar",
@@ -41,6 +43,8 @@ const struct zn_kernels zn_kernels_scalar = {
     .merge = {merge_8, merge_16, merge_16r, merge_32, merge_32r, merge_64, merge_64r, merge_f16},
     .settle = plain_settle,
     .class_hist = plain_class_hist,
+    .class_hist_16r = class_hist_16r,
+    .class_hist_32r = class_hist_32r,
     .byte_hist = plain_byte_hist,
     .assign = plain_assign,
     .hist_weights = plain_hist_weights,

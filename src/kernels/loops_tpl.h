@@ -194,6 +194,23 @@ ZN_FN void plain_class_hist(const uint8_t *plane, size_t n, unsigned block_log2,
         plain_class_hist_block(plane + i, ZN_MIN(block, n - i), class_of, step, hist[i >> block_log2]);
 }
 
+/* Counting words: class_hist of a set, of what its sample_* gives, piece by piece so that it stays in the first-level
+ * cache. */
+#define ZN_CLASS_HIST(suffix, sample, class_hist, width)                                                           \
+    ZN_FN void class_hist_##suffix(const uint8_t *src, size_t n, unsigned block_log2, const uint8_t *class_of,     \
+                                   unsigned n_classes, unsigned step, uint16_t(*hist)[ZN_R16_CLASSES]) {           \
+        enum { PIECE = 1 << ZN_R16_MAX_COUNTED };                                                                  \
+        uint8_t planes[width][PIECE + ZN_SLACK], *to[width];                                                       \
+        const unsigned packed_log2 = block_log2 - step / 2;                                                        \
+        for (unsigned p = 0; p < (width); p++) to[p] = planes[p];                                                  \
+        for (size_t i = 0; i < n; i += PIECE) {                                                                    \
+            const size_t k = ZN_MIN(n - i, (size_t)PIECE), last = k / 64 % step == 0 ? k % 64 : 0;                 \
+            sample(src + i * (width), k, step, to);                                                                \
+            class_hist(to[(width)-1], (k / 64 + step - 1) / step * 64 + last, packed_log2, class_of, n_classes, 1, \
+                       hist + (i >> block_log2));                                                                  \
+        }                                                                                                          \
+    }
+
 ZN_FN void plain_byte_hist(const uint8_t *p, size_t n, size_t step, uint32_t *hist) {
     uint32_t count[4][256] = {{0}};
     for (size_t i = 0; i < n;) {

@@ -268,6 +268,43 @@ static void class_histograms_agree(void **state) {
     guard_free(&out);
 }
 
+/* What is counted from words is what is counted from their top plane. */
+static void check_class_hist_words(struct rig *b, const struct shape *s, size_t n, const uint8_t *map,
+                                   unsigned n_classes) {
+    static uint16_t expected[LARGE / 64 + 2][ZN_R16_CLASSES];
+    const uint8_t *src = place(&b->words, PLACE_HIGH, n * s->width), *top = b->split[s->n_planes - 1];
+    memcpy(place(&b->words, PLACE_HIGH, n * s->width), b->original, n * s->width);
+    for (unsigned step = 1; step <= 4; step *= 2)
+        for (unsigned log2 = 6 + step / 2; log2 <= ZN_R16_MAX_COUNTED; log2 += 2) {
+            const size_t n_blocks = (n + ((size_t)1 << log2) - 1) >> log2, len = n_blocks * sizeof expected[0];
+            zn_kernels_scalar.class_hist(top, n, log2, map, n_classes, step, expected);
+            const struct zn_kernels *k;
+            for (unsigned i = 0; (k = zn_kernels_at(i)) != NULL; i++) {
+                uint8_t *hist = place_output(&b->planes[0], PLACE_HIGH, len);
+                (s->width == 2 ? k->class_hist_16r : k->class_hist_32r)(src, n, log2, map, n_classes, step,
+                                                                        (uint16_t(*)[32])(void *)hist);
+                check_output(&b->planes[0], hist, (const uint8_t *)expected, len);
+            }
+        }
+}
+
+static void class_histograms_of_words_agree(void **state) {
+    (void)state;
+    static const struct shape words[] = {{ZN_SHAPE_16R, 2, 2}, {ZN_SHAPE_32R, 4, 4}};
+    static const size_t lens[] = {0, 1, 63, 64, 129, 640, 5000, LARGE - 5};
+    struct rig b = rig_make();
+    uint8_t map[256];
+    for (unsigned i = 0; i < 2; i++)
+        for (unsigned l = 0; l < sizeof lens / sizeof *lens; l++)
+            for (unsigned n_classes = 3; n_classes <= 32; n_classes += 12) {
+                make_map(map, n_classes == 15 ? 15 : 100, n_classes, n_classes);
+                fill_random(b.original, lens[l] * words[i].width, l);
+                zn_kernels_scalar.split[words[i].shape](b.original, lens[l], b.split);
+                check_class_hist_words(&b, &words[i], lens[l], map, n_classes);
+            }
+    rig_free(&b);
+}
+
 static void class_histogram_counts_each_sampled_symbol(void **state) {
     (void)state;
     enum { N = 5000 };
@@ -289,6 +326,9 @@ static void byte_histograms_count_every_step_th_group(void **state) {
         for (size_t step = 1; step < 2000; step = step * 3 / 2 + 1) {
             uint8_t *p = guard_high(&plane, n);
             fill_random(p, n, n + step);
+            const unsigned middle = (unsigned)n * 37 % 256; /* like exponents: few of them, but for some anywhere */
+            for (size_t i = 0; i < n && step % 2; i++)
+                if (i % 50) p[i] = (uint8_t)ZN_MIN(middle + p[i] % 16, 255);
             uint32_t expected[256] = {1};
             for (size_t i = 0; i < n; i++) expected[p[i]] += i / 64 % step == 0;
             for (unsigned i = 0; (k = zn_kernels_at(i)) != NULL; i++) {
@@ -452,6 +492,7 @@ int main(void) {
         cmocka_unit_test(splits_and_merges_agree_at_every_alignment),
         cmocka_unit_test(splits_and_merges_agree_on_large_inputs),
         cmocka_unit_test(class_histograms_agree),
+        cmocka_unit_test(class_histograms_of_words_agree),
         cmocka_unit_test(class_histogram_counts_each_sampled_symbol),
         cmocka_unit_test(byte_histograms_count_every_step_th_group),
         cmocka_unit_test(assignments_agree),
