@@ -150,7 +150,7 @@ zipnn_status zn_tops_decode(struct zn_coder *coder, const struct zn_chunk_body *
     struct tops t;
     ZN_TRY(read_head(body, orig_len, &cur, &t, err));
     ZN_TRY(read_planes(body, &cur, &t, err));
-    if (t.n) ZN_TRY(decode_planes(coder, &t, err));
+    ZN_TRY(decode_planes(coder, &t, err));
     ZN_TRY(merge(coder, &t, out + t.head, store, err));
     if (store == ZN_STORE_STREAM) coder->codec.k->settle();
     if (t.head) memcpy(out, t.edges, t.head);

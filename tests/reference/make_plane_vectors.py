@@ -6,7 +6,7 @@ import pathlib
 import sys
 
 from encoder import (
-    BITS, R16, R16C, RAW, Archive, R16Stream, Table, bits, chunk_body, coded_chunk, coded_records, plain_table,
+    BITS, CONSTANT, R16, R16C, RAW, Archive, R16Stream, Table, bits, chunk_body, coded_chunk, coded_records, plain_table,
     records_body, simple, split_records, stream, u8, u16, u32,
 )  # fmt: skip
 from make_vectors import bytes_plane, halves, noise, peaked, r16_of, weights
@@ -270,6 +270,9 @@ def bad_tops():
                 body = tops_body(inner, raw[:p] + [(RAW, wide)] + raw[p + 1 :])
                 yield f"tops_{inner}_plane_{p}_at_{at}", "corrupt", Archive().add(body, original)
         body = tops_body(inner, coded)
+        for p in range(len(planes)):
+            none = [(RAW, b"")] * p + [(CONSTANT, b"")] + [(RAW, b"")] * (len(planes) - p - 1)
+            yield f"tops_{inner}_none_constant_{p}", "corrupt", Archive().add(tops_body(inner, none, b"", b"x"), b"x")
         yield f"tops_{inner}_cut", "corrupt", Archive().add(body[:-1], original)
         yield f"tops_{inner}_long", "corrupt", Archive().add(body + b"x", original)
         yield f"tops_{inner}_records_cut", "corrupt", Archive().add(body[:9], original)
