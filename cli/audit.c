@@ -94,7 +94,9 @@ static void explain(const struct audit *a, zipnn_status st) {
     if (fault) {
         fputs("zipnn: ", stderr);
         text_put(stderr, run_shown_name(a->path));
-        fprintf(stderr, ": %s; its frames were found without\n", fault->message);
+        fputs(": ", stderr);
+        text_put(stderr, fault->message);
+        fputs("; its frames were found without\n", stderr);
     }
     if (v->unplaced)
         fprintf(stderr, "zipnn: %" PRIu64 " intact bytes are left out: nobody knows where they belong\n", v->unplaced);

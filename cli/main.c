@@ -1,4 +1,5 @@
 /* zipnn: the program. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -61,10 +62,18 @@ static int work(const struct args *args) {
     exit(run.exit_code); /* while `run` is alive: the thread that waits for signals looks at it */
 }
 
+/* Where a standard stream is closed, the next file opened would take its number, and our messages. /dev/null takes it,
+ * opened the wrong way round, so that using the stream still fails. */
+static void occupy_standard_streams(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0) (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char **argv) {
     char only_stdin[] = "-", *no_files[] = {only_stdin};
     struct args args;
     struct wrong wrong;
+    occupy_standard_streams();
     if (!args_parse(argc, argv, getenv("ZIPNN_CPU"), &args, &wrong)) return refuse(wrong.text);
     if (args.n_files == 0 && args.operation != OP_HELP && args.operation != OP_VERSION) {
         if (isatty(STDIN_FILENO)) return refuse("no FILE, and standard input is a terminal");

@@ -86,43 +86,46 @@ static struct run read_run(struct zn_cur *cur) {
     return r;
 }
 
-/* Holds the runs against the chunk and each other: together with what is kept they tile it. */
-static zipnn_status check_runs(const struct wrapped *w, struct zn_cur runs, unsigned n_runs, uint32_t kept,
-                               uint32_t orig_len, zipnn_error *err) {
-    uint64_t at = 0, gaps = 0;
-    for (unsigned i = 0; i < n_runs; i++) {
-        const struct run r = read_run(&runs);
-        gaps += r.gap;
-        at += r.gap;
-        if (r.len == 0 || (uint64_t)r.from + r.len > at || at + r.len > orig_len)
-            return zn_fail(err, ZIPNN_E_CORRUPT, w->at, "run %u repeats %u bytes from %u at %llu of %u", i, r.len,
-                           r.from, (unsigned long long)at, orig_len);
-        at += r.len;
-    }
-    if (gaps > kept || at - gaps + kept != orig_len || kept == 0)
-        return zn_fail(err, ZIPNN_E_CORRUPT, w->at, "runs and %u bytes kept do not make %u bytes", kept, orig_len);
+/* A chunk on its way: what is kept lies at its end. */
+struct filling {
+    uint8_t *out;
+    uint32_t orig_len, kept;
+    uint32_t at, used; /* bytes written, and of them those that were kept */
+};
+
+/* Writes a run. Each is held against the chunk when it is used, not before: mapped bytes may change meanwhile. Since
+ * all runs together repeat no more than orig_len - kept bytes, what is kept is never overtaken. */
+static zipnn_status fill(struct filling *f, const struct run *r) {
+    const uint32_t repeated = f->at - f->used;
+    if (r->len == 0 || r->gap > f->kept - f->used || r->len > f->orig_len - f->kept - repeated ||
+        (uint64_t)r->from + r->len > (uint64_t)f->at + r->gap)
+        return ZIPNN_E_CORRUPT;
+    memmove(f->out + f->at, f->out + (f->orig_len - f->kept) + f->used, r->gap);
+    f->at += r->gap;
+    f->used += r->gap;
+    memcpy(f->out + f->at, f->out + r->from, r->len);
+    f->at += r->len;
     return ZIPNN_OK;
 }
 
 static zipnn_status decode_repeats(struct zn_coder *coder, struct wrapped *w, uint8_t *out, uint32_t orig_len,
                                    zipnn_error *err) {
     const unsigned n_runs = zn_cur_u16(&w->cur);
-    const uint32_t kept = zn_cur_u32(&w->cur);
+    struct filling f = {.out = out, .orig_len = orig_len, .kept = zn_cur_u32(&w->cur)};
     const uint8_t *table = zn_cur_take(&w->cur, (size_t)n_runs * ZN_RUN_LEN);
     if (!zn_cur_ok(&w->cur) || w->head) return too_short(w, err);
     struct zn_cur runs = zn_cur_of(table, (size_t)n_runs * ZN_RUN_LEN);
-    ZN_TRY(check_runs(w, runs, n_runs, kept, orig_len, err));
-    /* What is kept comes to lie at the end, and is never overtaken by what is written. */
-    const uint8_t *from = out + (orig_len - kept);
-    ZN_TRY(decode_inner(coder, w, w->cur.at, zn_cur_left(&w->cur), out + (orig_len - kept), kept, err));
-    uint8_t *to = out;
+    if (f.kept == 0 || f.kept > orig_len)
+        return zn_fail(err, ZIPNN_E_CORRUPT, w->at, "%u bytes kept of %u", f.kept, orig_len);
+    ZN_TRY(decode_inner(coder, w, w->cur.at, zn_cur_left(&w->cur), out + (orig_len - f.kept), f.kept, err));
     for (unsigned i = 0; i < n_runs; i++) {
         const struct run r = read_run(&runs);
-        memmove(to, from, r.gap);
-        memcpy(to + r.gap, out + r.from, r.len);
-        to += r.gap + r.len;
-        from += r.gap;
+        if (fill(&f, &r) != ZIPNN_OK)
+            return zn_fail(err, ZIPNN_E_CORRUPT, w->at, "run %u repeats %u bytes from %u at %u of %u", i, r.len, r.from,
+                           f.at, orig_len);
     }
+    if (f.at - f.used != orig_len - f.kept)
+        return zn_fail(err, ZIPNN_E_CORRUPT, w->at, "runs and %u bytes kept do not make %u bytes", f.kept, orig_len);
     return ZIPNN_OK;
 }
 

@@ -140,11 +140,41 @@ static void repeats_are_found_at_any_distance(void **state) {
     free(data);
 }
 
+/* A body in a mapped file may change under the decoder. Here its runs lie where the inner chunk comes out, and are
+ * others when they are used. */
+static void runs_may_change_meanwhile(void **state) {
+    (void)state;
+    enum { KEPT = 22, RUN = 8, ORIG = KEPT + RUN, TABLE = 10, TABLE_END = KEPT, INNER = 9 };
+    static const uint32_t others[][3] = {{KEPT, RUN, 0},        {KEPT, RUN, KEPT - RUN + 1}, {KEPT, RUN, 0xFFFFFFFF},
+                                         {KEPT, RUN + 1, 0},    {KEPT, 0xFFFFFFFF, 0},       {KEPT, 0, 0},
+                                         {KEPT + 1, RUN, 0},    {0xFFFFFFFF, RUN, 0},        {0, RUN, 0},
+                                         {0xFFFFFFF0, 16, 0x10}};
+    uint8_t memory[RUN + TABLE_END + INNER + KEPT] = {0}, *body = memory + RUN;
+    void *scratch;
+    struct zn_coder coder = zt_coder_make(zn_kernels_at(0), 1000, &scratch);
+    for (unsigned i = 0; i < sizeof others / sizeof others[0]; i++) {
+        struct zn_out o = zn_out_of(body, TABLE_END + INNER + KEPT);
+        const uint8_t start[] = {ZN_KIND_CHUNK, ZN_LAYOUT_REPEATS, 0, 0, 1, 0}, inner[] = {ZN_KIND_CHUNK, 0, 0, 0, 0};
+        zn_out_bytes(&o, start, sizeof start);
+        zn_out_u32(&o, KEPT);
+        for (unsigned f = 0; f < 3; f++) zn_out_u32(&o, others[0][f]);
+        zn_out_bytes(&o, inner, sizeof inner);
+        zn_out_u32(&o, KEPT);
+        zn_out_bytes(&o, memory, TABLE);
+        for (unsigned f = 0; f < 3; f++) zn_out_u32(&o, others[i][f]);
+        const struct zn_chunk_body coded = {.data = body, .len = zn_out_len(&o)};
+        assert_int_equal(zn_chunk_decode(&coder, &coded, memory, ORIG, ZN_STORE_CACHED, NULL),
+                         i ? ZIPNN_E_CORRUPT : ZIPNN_OK);
+    }
+    zt_coder_free(&coder, scratch);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_kind_shrinks_as_it_should),
         cmocka_unit_test(they_come_back_under_any_label),
         cmocka_unit_test(repeats_are_found_at_any_distance),
+        cmocka_unit_test(runs_may_change_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
