@@ -89,6 +89,14 @@ zipnn_status bases_open(const struct args *args, const char *except, struct base
     return args->base_dir ? add_folder(b, args->base_dir, except, err) : ZIPNN_OK;
 }
 
+zipnn_status bases_unchanged(const struct bases *b, size_t n, zipnn_error *err) {
+    for (size_t i = 0; i < n; i++) {
+        zipnn_status st = zipnn_file_unchanged(b->files[i], err);
+        if (st != ZIPNN_OK) return st;
+    }
+    return ZIPNN_OK;
+}
+
 void bases_swap(struct bases *b, size_t i, size_t k) {
     zipnn_file *file = b->files[i];
     const zipnn_source source = b->sources[i];

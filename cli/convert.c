@@ -123,10 +123,18 @@ static void look_through(zipnn_file *archive) {
         (void)zipnn_file_read_ahead(archive, NULL);
 }
 
+/* What was read, and what the result was made against. */
+static zipnn_status inputs_unchanged(const struct job *job, zipnn_error *err) {
+    const struct run *run = job->run;
+    zipnn_status st = zipnn_file_unchanged(job->in, err);
+    if (st != ZIPNN_OK || run->args->operation != OP_COMPRESS) return st;
+    return bases_unchanged(&run->bases, run->n_direct, err);
+}
+
 /* A file that changed meanwhile explains success as well as damage. */
-static zipnn_status check_unchanged(const zipnn_file *in, zipnn_status st, zipnn_error *err) {
+static zipnn_status check_unchanged(const struct job *job, zipnn_status st, zipnn_error *err) {
     zipnn_error changed;
-    if ((st != ZIPNN_OK && st != ZIPNN_E_CORRUPT) || zipnn_file_unchanged(in, &changed) == ZIPNN_OK) return st;
+    if ((st != ZIPNN_OK && st != ZIPNN_E_CORRUPT) || inputs_unchanged(job, &changed) == ZIPNN_OK) return st;
     *err = changed;
     return changed.status;
 }
@@ -159,7 +167,7 @@ static zipnn_status move_bytes(struct job *job, zipnn_error *err) {
     else
         st = zipnn_pack(run->ctx, &source, &sink, &job->stats, err);
     progress_end(&run->progress);
-    return check_unchanged(job->in, st, err);
+    return check_unchanged(job, st, err);
 }
 
 /* From the open input to a complete output under its name. */
@@ -184,7 +192,7 @@ static zipnn_status remove_input(struct job *job, zipnn_error *err) {
                           ? verify_restored(run->ctx, job->in, job->output, &job->stats, err)
                           : verify_archive(run->ctx, job->output, &job->stats, err);
     progress_end(&run->progress);
-    if (st == ZIPNN_OK) st = zipnn_file_unchanged(job->in, err);
+    if (st == ZIPNN_OK) st = inputs_unchanged(job, err);
     return st == ZIPNN_OK ? zipnn_file_remove(job->in, err) : st;
 }
 

@@ -80,6 +80,7 @@ zipnn_status run_context_for(struct run *run, const char *input, zipnn_error *er
         options.progress_user = &run->progress;
     }
     if (against && args->base_dir) st = choose_direct(&options, input, args->n_bases, &run->bases, err);
+    run->n_direct = options.n_direct ? options.n_direct : options.n_bases;
     return st == ZIPNN_OK ? zipnn_create(&options, &run->ctx, err) : st;
 }
 

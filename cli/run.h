@@ -12,6 +12,7 @@ struct run {
     zipnn_ctx *ctx;     /* made when the first file needs it */
     struct bases bases; /* opened then too */
     struct progress progress;
+    size_t n_direct; /* bases, the first of `bases`, that what is compressed may refer to */
     struct interrupt interrupt;
     bool talks; /* a line about each file goes to standard error */
     int exit_code;

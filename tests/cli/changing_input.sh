@@ -39,6 +39,15 @@ for change in grow shrink empty overwrite; do
     done
 done
 
+# What an archive is made against is read for its digest first: changed afterwards, it could not restore the archive.
+{ head -c 6000000 /dev/urandom && head -c 6000000 random; } >near
+for change in shrink overwrite; do
+    cp random base
+    while_held base $change zipnn -c --base base near
+    [ "$code" -eq 1 ] || fail "$change of the base: exit code $code"
+    grep -qE "base: (changed while it was read|became shorter)" "$home/err" || fail "$change of the base: says nothing of it"
+done
+
 # A name that leads to another file meanwhile: what was opened is what is read.
 cp random input
 while_held input replace zipnn -c input
