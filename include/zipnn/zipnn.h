@@ -533,8 +533,9 @@ ZIPNN_API zipnn_status zipnn_file_create(const char *path, const zipnn_file *lik
                                          zipnn_error *err);
 
 /* Maps a regular file opened for reading, so that its source has `view` and archives are decoded straight from the page
- * cache. As with every mapping, another process that cuts the file short meanwhile makes a read raise SIGBUS, and one
- * that changes it changes the bytes under the reader: for files that nobody writes to. */
+ * cache. A file that another process cut short is noticed before each chunk, but when that happens while a chunk is
+ * being decoded, the read raises SIGBUS, as with every mapping; and one that changes it changes the bytes under the
+ * reader: for files that nobody writes to. */
 ZIPNN_API zipnn_status zipnn_file_map(zipnn_file *file, zipnn_error *err);
 
 /* Whether the page cache holds a regular file opened for reading, by a sample of its pages; non-zero where the system

@@ -23,9 +23,19 @@ static void enter_pages(const uint8_t *from, size_t len) {
     if (len) (void)p[len - 1];
 }
 
+/* Touching a page past the end of the file would raise SIGBUS. This keeps it to files cut short within the next chunk's
+ * time. */
+static zipnn_status check_length(const zipnn_file *f, uint64_t end, zipnn_error *err) {
+    struct stat now;
+    if (fstat(f->fd, &now) != 0) return zn_fail_os(f->path, "inspect", ZN_NOWHERE, errno, err);
+    if ((uint64_t)now.st_size < end) return zn_fail_path(f->path, "became shorter while it was read", err);
+    return ZIPNN_OK;
+}
+
 static zipnn_status view(void *user, uint64_t off, size_t len, const void **bytes, zipnn_error *err) {
     zipnn_file *f = user;
     if (off > f->length || len > f->length - off) return zn_fail_path(f->path, "is shorter than that", err);
+    ZN_TRY(check_length(f, f->start + off + len, err));
     const uint8_t *from = f->map + f->start + off;
     /* Whoever still reads what is let go here gets it back by a fault. */
     if (atomic_fetch_add_explicit(&f->viewed, len, memory_order_relaxed) + len > MAPPED_AT_ONCE) {
