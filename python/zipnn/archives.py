@@ -65,8 +65,9 @@ class Archive(Mapping):
     archive, one at a time decodes. A process forked from this one may go on using it, except over a file object.
 
     access  how a path is read. "map": through the page cache where the file is in it, as the package safetensors does;
-            another process that cuts the file short meanwhile then ends this one (SIGBUS). "whole": likewise, and ahead
-            of whoever reads it front to back where it is not; not to be used after a fork. "read": by reads alone.
+            another process that cuts the file short just while a chunk is being decoded then ends this one (SIGBUS).
+            "whole": likewise, and ahead of whoever reads it front to back where it is not; not to be used after a fork.
+            "read": by reads alone.
     """
 
     def __init__(self, source: Any, threads: int | None = None, access: str = "map") -> None:

@@ -54,6 +54,14 @@ def test_mapping(model, archive):
         big.numpy()
 
 
+@pytest.mark.parametrize("access", ["read", "map", "whole"])
+def test_cut_short_while_open(archive, access):
+    with zipnn.Archive(archive, access=access) as a:
+        os.truncate(archive, 5000)
+        with pytest.raises(zipnn.FileError, match="became shorter"):
+            a["big"].numpy()
+
+
 def test_sources(model, archive):
     with open(archive, "rb") as f:
         data = f.read()
