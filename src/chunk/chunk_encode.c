@@ -233,7 +233,7 @@ uint32_t zn_chunk_encode_plain(struct zn_coder *coder, const struct zn_effort *e
 static bool is_usual(const uint8_t *body, uint32_t len) {
     const bool has_tops = body[1] == ZN_LAYOUT_TOPS;
     const unsigned layout = has_tops ? body[ZN_CHUNK_LEN] : body[1];
-    if (len < 2 * ZN_R16_FULL || (layout != ZN_LAYOUT_16R && layout != ZN_LAYOUT_32R)) return false;
+    if (layout != ZN_LAYOUT_16R && layout != ZN_LAYOUT_32R) return false;
     const uint32_t edges = body[2] + (len - body[2]) % zn_layouts[layout].width;
     const uint8_t *records = body + ZN_CHUNK_LEN + has_tops + edges;
     const unsigned below = zn_layouts[layout].n_planes - 1u - has_tops;

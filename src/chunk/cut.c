@@ -110,7 +110,9 @@ static uint32_t share(const struct zn_cutter *c, uint32_t have) {
 
 struct zn_cut zn_cut_next(struct zn_cutter *cutter) {
     struct zn_cut cut = {.off = cutter->piece.off, .link = cutter->piece_link};
-    struct tally tally = {.n = 0};
+    struct tally tally; /* 64 kinds are not worth clearing */
+    tally.n = tally.most = 0;
+    tally.kind[0] = (struct kind){.dtype = ZIPNN_DTYPE_UNKNOWN};
     while (cutter->piece.len > 0 &&
            (cut.len == 0 || (cutter->piece_link == cut.link && joins(cutter, &tally, cut.len)))) {
         const uint32_t len = share(cutter, cut.len);

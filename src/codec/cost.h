@@ -24,6 +24,12 @@ static inline uint32_t zn_log2(uint32_t x) {
     return x < 256 ? zn_log2_small[x] : zn_log2_computed(x);
 }
 
+/* sum of c log2(n / c) from n, the sum of c, and the sum of c log2(c). */
+static inline uint64_t zn_entropy_of_logs(uint64_t n, uint64_t inner) {
+    const uint64_t outer = n ? n * zn_log2((uint32_t)n) : 0;
+    return outer > inner ? outer - inner : 0;
+}
+
 /* Cost of coding `n` symbols with these counts at their empirical entropy: sum of c log2(n / c). */
 static inline uint64_t zn_entropy(const uint32_t *counts, size_t n_counts) {
     uint64_t n = 0, inner = 0;
@@ -32,9 +38,20 @@ static inline uint64_t zn_entropy(const uint32_t *counts, size_t n_counts) {
         n += counts[i];
         inner += (uint64_t)counts[i] * zn_log2(counts[i]);
     }
-    if (!n) return 0;
-    uint64_t outer = n * zn_log2((uint32_t)n);
-    return outer > inner ? outer - inner : 0;
+    return zn_entropy_of_logs(n, inner);
+}
+
+/* Symbols from .. to - 1, among which are all that are in use. Few are of 256 where exponents are counted. */
+struct zn_used {
+    unsigned from, to;
+};
+
+static inline struct zn_used zn_used_of(const uint32_t counts[256]) {
+    struct zn_used used = {0, 256};
+    const uint32_t *c = counts;
+    for (; used.from < 256 && !(c[0] | c[1] | c[2] | c[3]); c += 4) used.from += 4;
+    for (c = counts + 252; used.to > used.from && !(c[0] | c[1] | c[2] | c[3]); c -= 4) used.to -= 4;
+    return used;
 }
 
 #endif

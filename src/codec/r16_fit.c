@@ -10,29 +10,31 @@ enum {
     UNLISTED = ZN_R16_CLASSES - 1,
     DEAREST = 14 * ZN_COST_ONE, /* code length given to what a cluster has not seen: an escape and its byte */
     TABLE_COST = 12 * 8 * ZN_COST_ONE,
-    RARE_SHIFT = 12,      /* a symbol of at most 1/4096 is listed by no table, whatever its locality */
+    SHORT = 1 << 12,      /* symbols; below ... */
+    SHORT_RARE_SHIFT = 8, /* ... one of at most 1/256 costs more as a class than it saves */
     BLOCKS_LOG2 = 7,      /* a stream has at least 128 blocks if they can be that small */
     BLOCKS_PER_TABLE = 4, /* at least, or the table costs more than it saves */
+    ONE_TABLE_LOG2 = 11,  /* shorter streams are one block or two: a choice takes too long for what it gives */
     MANY_BLOCKS = 512,
     FEW_BLOCKS = 32,
     N_RANKS = 1 << 10 /* steps by which blocks are sorted */
 };
 
-static unsigned n_above(const uint32_t *counts, uint32_t least) {
+static unsigned n_above(const uint32_t *counts, struct zn_used used, uint32_t least) {
     unsigned n = 0;
-    for (unsigned s = 0; s < 256; s++) n += counts[s] > least;
+    for (unsigned s = used.from; s < used.to; s++) n += counts[s] > least;
     return n;
 }
 
 /* The count that a symbol must pass for at most 31 to do so; ties may leave some classes unused. */
-static uint32_t class_threshold(const uint32_t *counts) {
+static uint32_t class_threshold(const uint32_t *counts, struct zn_used used, unsigned rare_shift) {
     uint32_t total = 0;
-    for (unsigned s = 0; s < 256; s++) total += counts[s];
-    uint32_t lo = total >> RARE_SHIFT, hi = total;
-    if (n_above(counts, lo) <= ZN_MAX_LISTABLE) return lo;
+    for (unsigned s = used.from; s < used.to; s++) total += counts[s];
+    uint32_t lo = total >> rare_shift, hi = total;
+    if (n_above(counts, used, lo) <= ZN_MAX_LISTABLE) return lo;
     while (lo < hi) {
         uint32_t mid = lo + (hi - lo) / 2;
-        if (n_above(counts, mid) > ZN_MAX_LISTABLE)
+        if (n_above(counts, used, mid) > ZN_MAX_LISTABLE)
             lo = mid + 1;
         else
             hi = mid;
@@ -40,15 +42,18 @@ static uint32_t class_threshold(const uint32_t *counts) {
     return lo;
 }
 
-void zn_r16_choose_classes(const uint32_t *counts, uint8_t class_of[256], uint8_t *classes, unsigned *n_classes) {
-    uint32_t least = class_threshold(counts);
+void zn_r16_choose_classes(const uint32_t *counts, unsigned rare_shift, uint8_t class_of[256], uint8_t *classes,
+                           unsigned *n_classes) {
+    const struct zn_used used = zn_used_of(counts);
+    const uint32_t least = class_threshold(counts, used, rare_shift);
+    unsigned n = 0;
     memset(class_of, UNLISTED, 256);
-    *n_classes = 0;
-    for (unsigned s = 0; s < 256; s++) {
+    for (unsigned s = used.from; s < used.to; s++) {
         if (counts[s] <= least) continue;
-        class_of[s] = (uint8_t)*n_classes;
-        classes[(*n_classes)++] = (uint8_t)s;
+        class_of[s] = (uint8_t)n;
+        classes[n++] = (uint8_t)s;
     }
+    *n_classes = n;
 }
 
 /* Blocks being clustered: all of a stream's, or a sample. */
@@ -233,8 +238,8 @@ static unsigned log2_floor(size_t n) {
 /* Short streams get smaller blocks (there should be a few per table) and are counted completely. */
 static unsigned block_log2_of(const struct zn_effort *effort, size_t n) {
     unsigned log2_n = log2_floor(n);
-    unsigned fitting = log2_n > BLOCKS_LOG2 ? log2_n - BLOCKS_LOG2 : 0;
-    return ZN_MAX(ZN_MIN(effort->block_log2, fitting), (unsigned)ZN_R16_MIN_BLOCK);
+    if (log2_n < ONE_TABLE_LOG2) return ZN_MAX(log2_n, (unsigned)ZN_R16_MIN_BLOCK);
+    return ZN_MAX(ZN_MIN(effort->block_log2, log2_n - BLOCKS_LOG2), (unsigned)ZN_R16_MIN_BLOCK);
 }
 
 static unsigned step_of(const struct zn_effort *effort, unsigned block_log2, size_t n) {
@@ -245,7 +250,8 @@ static unsigned step_of(const struct zn_effort *effort, unsigned block_log2, siz
 
 /* Everything up to the counts of blocks. */
 static void begin(struct zn_r16_fit *fit, const struct zn_effort *effort, size_t n, const uint32_t *counts) {
-    zn_r16_choose_classes(counts, fit->class_of, fit->classes, &fit->n_classes);
+    zn_r16_choose_classes(counts, n < SHORT ? SHORT_RARE_SHIFT : ZN_R16_RARE_SHIFT, fit->class_of, fit->classes,
+                          &fit->n_classes);
     fit->block_log2 = block_log2_of(effort, n);
     fit->n_blocks = ((n - 1) >> fit->block_log2) + 1;
 }

@@ -4,7 +4,10 @@
 
 #include "kernels/kernels.h"
 
-enum { ZN_MAX_LISTABLE = ZN_R16_CLASSES - 1 };
+enum {
+    ZN_MAX_LISTABLE = ZN_R16_CLASSES - 1,
+    ZN_R16_RARE_SHIFT = 12 /* a symbol of at most 1/4096 is listed by no table, whatever its locality */
+};
 
 struct zn_r16_fit {
     unsigned n_classes; /* symbols that some table may list, ascending */
@@ -22,8 +25,9 @@ struct zn_r16_fit {
     uint32_t blocks[ZN_R16_MAX_TABLES];               /* how many blocks use it */
 };
 
-/* The up to 31 most frequent symbols become classes, in ascending order. */
-void zn_r16_choose_classes(const uint32_t *counts, uint8_t class_of[256], uint8_t *classes, unsigned *n_classes);
+/* The up to 31 most frequent symbols become classes, in ascending order; none of at most 1 in 2^rare_shift. */
+void zn_r16_choose_classes(const uint32_t *counts, unsigned rare_shift, uint8_t class_of[256], uint8_t *classes,
+                           unsigned *n_classes);
 
 /* A symbol that a sample missed may still occur, so a sampled table always keeps a slot for the escape. */
 enum zn_counts { ZN_COUNTS_EXACT, ZN_COUNTS_SAMPLED };

@@ -18,7 +18,7 @@ static size_t sample_step(const struct zn_r16c_input *in) {
 static void choose_classes(struct zn_r16c_fit *fit, const struct zn_codec *c, const struct zn_r16c_input *in) {
     uint32_t counts[256] = {0};
     c->k->byte_hist(in->plane, in->n, sample_step(in), counts);
-    zn_r16_choose_classes(counts, fit->class_of, fit->classes, &fit->n_classes);
+    zn_r16_choose_classes(counts, ZN_R16_RARE_SHIFT, fit->class_of, fit->classes, &fit->n_classes);
 }
 
 /* Counts of a model's blocks. A context of rank r is `lowest` + r; all below the lowest have rank 0. */

@@ -153,6 +153,7 @@ zipnn_status zn_stream_decode(struct zn_codec *c, unsigned depth, const struct z
 enum {
     SHORTEST = 16,        /* below, a model cannot pay */
     SAMPLED = 1 << 12,    /* bytes that suffice to see what a stream is like */
+    HALVED = 1 << 10,     /* from here on half of a stream shorter than that suffices */
     UNSEEN = 185,         /* what a sample's entropy falls short by for each symbol in use (Miller and Madow) */
     RAW_ENTROPY = 2020,   /* 7.89 of 8 bits: not worth coding */
     HALF_ENTROPY = 1016,  /* 3.97 of 4 bits */
@@ -166,19 +167,26 @@ static bool is_constant(const uint8_t *p, size_t n) {
     return p[0] == p[n - 1] && memcmp(p, p + 1, n - 1) == 0;
 }
 
-/* Chi squared of the counts of a thousand or two bytes, of which 255 are chance, give or take 23; 0 when it is within
- * what a tenth of a bit less entropy for each byte would add. */
-static uint32_t unevenness(const uint32_t *counts) {
-    uint32_t n = 0, squares = 0;
-    for (unsigned i = 0; i < 256; i++) n += counts[i];
+/* Chi squared of counts, of which 255 are chance, give or take 23. */
+static uint32_t chi_squared(const uint32_t *counts, uint32_t *n) {
+    uint32_t squares = 0;
+    *n = 0;
+    for (unsigned i = 0; i < 256; i++) *n += counts[i];
     for (unsigned i = 0; i < 256; i++) squares += counts[i] * counts[i];
-    const uint64_t chi = n ? ((uint64_t)squares * 256 - (uint64_t)n * n) / n : 0;
-    return chi > 255 + n / 32 * 5 ? (uint32_t)chi : 0;
+    return *n ? (uint32_t)(((uint64_t)squares * 256 - (uint64_t)*n * *n) / *n) : 0;
+}
+
+/* Chi squared of the counts of a thousand or two bytes; 0 when it is within what a tenth of a bit less entropy for each
+ * byte would add. */
+static uint32_t unevenness(const uint32_t *counts) {
+    uint32_t n;
+    const uint32_t chi = chi_squared(counts, &n);
+    return chi > 255 + n / 32 * 5 ? chi : 0;
 }
 
 /* Counts the sample by parts: tables of sines between random weights, say, are lost among the bytes of all. */
-static void take_sample(const struct zn_codec *c, const uint8_t *plane, size_t n, struct zn_survey *s) {
-    const size_t step = ZN_MAX(n / SAMPLED, (size_t)1), part = (n / (64 * step) / PARTS + 1) * 64 * step;
+static void sample_parts(const struct zn_codec *c, const uint8_t *plane, size_t n, struct zn_survey *s) {
+    const size_t step = n / SAMPLED, part = (n / (64 * step) / PARTS + 1) * 64 * step;
     uint32_t most = 0;
     for (size_t at = 0; at < n; at += part) {
         uint32_t counts[256] = {0};
@@ -189,7 +197,45 @@ static void take_sample(const struct zn_codec *c, const uint8_t *plane, size_t n
         most = uneven;
         s->patch = at;
     }
-    s->patchy = most > 0 && n >= SAMPLED;
+    s->patchy = most > 0;
+}
+
+/* Sums up the counts; answers whether their entropy is that of noise. */
+static bool weigh_sample(struct zn_survey *s) {
+    const struct zn_used range = zn_used_of(s->counts);
+    uint64_t used = 0, inner = 0;
+    unsigned any = 0, all = 255;
+    for (unsigned i = range.from; i < range.to; i++) {
+        const uint32_t count = s->counts[i];
+        if (count == 0) continue;
+        s->sampled += count;
+        inner += (uint64_t)count * zn_log2(count);
+        used++;
+        any |= i;
+        all &= i;
+    }
+    s->varying = (uint8_t)(any & ~all);
+    s->order0 = zn_entropy_of_logs(s->sampled, inner);
+    return s->order0 + used * UNSEEN >= s->sampled * RAW_ENTROPY;
+}
+
+/* Of some KiB, half is counted, and noise not looked at any closer. Trained mantissas are not quite even; what is past
+ * this bound is often better off by another layout. */
+static void survey_half(const struct zn_codec *c, const uint8_t *plane, size_t n, struct zn_survey *s) {
+    uint32_t counted;
+    c->k->byte_hist(plane, n, 2, s->counts);
+    s->random = chi_squared(s->counts, &counted) <= 300 + counted / 16;
+    if (!s->random) (void)weigh_sample(s);
+}
+
+static void survey_all(const struct zn_codec *c, const uint8_t *plane, size_t n, struct zn_survey *s) {
+    if (n >= SAMPLED)
+        sample_parts(c, plane, n, s);
+    else
+        c->k->byte_hist(plane, n, 1, s->counts);
+    const bool noisy = weigh_sample(s);
+    s->patchy &= noisy;
+    s->random = noisy && !s->patchy;
 }
 
 void zn_stream_survey(const struct zn_codec *c, const uint8_t *plane, size_t n, struct zn_survey *s) {
@@ -197,17 +243,10 @@ void zn_stream_survey(const struct zn_codec *c, const uint8_t *plane, size_t n, 
     s->constant = n > 0 && is_constant(plane, n);
     s->random = n < SHORTEST;
     if (s->constant || s->random) return;
-    take_sample(c, plane, n, s);
-    uint64_t used = 0;
-    for (unsigned i = 0; i < 256; i++) {
-        s->sampled += s->counts[i];
-        used += s->counts[i] != 0;
-    }
-    s->order0 = zn_entropy(s->counts, 256);
-    s->varying = zn_bits_of_counts(s->counts).mask;
-    const bool noisy = s->order0 + used * UNSEEN >= s->sampled * RAW_ENTROPY;
-    s->patchy &= noisy;
-    s->random = noisy && !s->patchy;
+    if (n >= HALVED && n < SAMPLED)
+        survey_half(c, plane, n, s);
+    else
+        survey_all(c, plane, n, s);
 }
 
 static bool fits_nibbles(const uint8_t *p, size_t n) {
