@@ -156,8 +156,7 @@ static zipnn_status move_bytes(struct job *job, zipnn_error *err) {
     if (run->args->operation == OP_RESTORE) look_through(job->in);
     zipnn_file_source(job->in, &source);
     zipnn_file_sink(job->out, &sink);
-    zipnn_status st = run_context_for(run, job->path, err);
-    if (st == ZIPNN_OK && sink.write_at) st = reserve_output(job, &source, err);
+    zipnn_status st = sink.write_at ? reserve_output(job, &source, err) : ZIPNN_OK;
     if (st != ZIPNN_OK) return st;
     progress_start(&run->progress);
     if (run->args->operation == OP_RESTORE)
@@ -174,7 +173,8 @@ static zipnn_status move_bytes(struct job *job, zipnn_error *err) {
 static zipnn_status write_output(struct job *job, zipnn_error *err) {
     struct interrupt *interrupt = &job->run->interrupt;
     interrupt_start(interrupt);
-    zipnn_status st = open_output(job, err);
+    zipnn_status st = run_context_for(job->run, job->path, err); /* bases, too: before there is anything to clean up */
+    if (st == ZIPNN_OK) st = open_output(job, err);
     if (st != ZIPNN_OK) return st;
     interrupt_watch(interrupt, job->out);
     st = move_bytes(job, err);

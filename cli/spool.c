@@ -44,7 +44,8 @@ static zipnn_status open_temp(struct spool *s, zipnn_error *err) {
 static zipnn_status spool_all(struct spool *s, zipnn_source *source, zipnn_error *err) {
     enum { STEP = 1 << 20 };
     zipnn_status st = open_temp(s, err);
-    unsigned char *buf = st == ZIPNN_OK ? text_realloc(NULL, STEP) : NULL;
+    unsigned char *buf = st == ZIPNN_OK ? malloc(STEP) : NULL;
+    if (st == ZIPNN_OK && !buf) st = run_fail(err, ZIPNN_E_MEMORY, "no memory to keep what comes through a pipe");
     for (size_t got = 1; st == ZIPNN_OK && got > 0;) {
         st = read_on(s, buf, STEP, &got, err);
         if (st == ZIPNN_OK) st = write_all(s->fd, buf, got, err);

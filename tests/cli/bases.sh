@@ -81,6 +81,9 @@ expect 1 zipnn --base next.safetensors next.safetensors
 says "own base"
 expect 0 zipnn --base-dir . next.safetensors -o apart.znn
 expect 1 zipnn --base missing next.safetensors
+mkfifo pipe
+expect 1 timeout 10 zipnn --base missing next.safetensors -o pipe
+says "missing: cannot open"
 check sh -c '! cat next.safetensors | zipnn -c --base in/base.safetensors'
 no_temporaries
 finish
