@@ -79,6 +79,14 @@ static size_t agreement(const uint8_t *p, size_t n, size_t from, size_t at) {
     return len;
 }
 
+/* How far the `most` bytes before p[from] and p[at] agree, seen from their ends. */
+static size_t agreement_before(const uint8_t *p, size_t from, size_t at, size_t most) {
+    size_t len = 0;
+    while (len + 8 <= most && zn_get_u64(p + from - len - 8) == zn_get_u64(p + at - len - 8)) len += 8;
+    while (len < most && p[from - len - 1] == p[at - len - 1]) len++;
+    return len;
+}
+
 size_t zn_repeats_find(const uint8_t *p, size_t n, size_t head, size_t grain, size_t shortest,
                        struct zn_repeat *repeats, size_t max) {
     struct memory memory;
@@ -91,11 +99,9 @@ size_t zn_repeats_find(const uint8_t *p, size_t n, size_t head, size_t grain, si
             at += grain;
             continue;
         }
-        size_t start = at;
-        while (start >= end + grain && from >= grain && memcmp(p + from - grain, p + start - grain, grain) == 0) {
-            from -= grain;
-            start -= grain;
-        }
+        const size_t before = agreement_before(p, from, at, ZN_MIN(at - end, from)) / grain * grain;
+        const size_t start = at - before;
+        from -= before;
         const size_t len = agreement(p, n, from, start) / grain * grain;
         if (len < shortest) {
             at += grain;
