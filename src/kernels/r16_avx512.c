@@ -271,17 +271,15 @@ AVX512_INLINE __m512i encode_words(const struct zn_r16_codes *t, __m512i x, __m5
     return _mm512_add_epi16(x, _mm512_mullo_epi16(q, _mm512_permutexvar_epi16(class, _mm512_load_si512(t->rest))));
 }
 
-/* One step of 64 lanes. */
-AVX512_INLINE void encode_group(const struct zn_r16_codes *t, const struct class_map *m, struct words *w,
-                                __m512i symbols, struct sinks *s, bool collisions) {
+/* One step of 64 lanes. `escapes`: the classes that escape, by byte. */
+AVX512_INLINE void encode_group(const struct zn_r16_codes *t, __m512i escapes, const struct class_map *m,
+                                struct words *w, __m512i symbols, struct sinks *s, bool collisions) {
     __m512i class = classes(m, symbols, collisions), low_bytes = planes_of(*w).lo;
     __mmask32 even, odd;
     w->even = encode_words(t, w->even, class, &even);
     w->odd = encode_words(t, w->odd, _mm512_srli_epi16(class, 8), &odd);
     s->out = put_below(s->out, _pdep_u64(even, EVEN_BYTES) | _pdep_u64(odd, ODD_BYTES), low_bytes);
-
-    __m512i escaped = _mm512_movm_epi8(t->escaped);
-    s->esc = put_below(s->esc, _mm512_movepi8_mask(_mm512_permutexvar_epi8(class, escaped)), symbols);
+    s->esc = put_below(s->esc, _mm512_movepi8_mask(_mm512_permutexvar_epi8(class, escapes)), symbols);
 }
 
 /* Words fall apart by rotations that differ from vector to vector, so that the bytes of a plane lie in other places of
@@ -333,7 +331,7 @@ AVX512_INLINE __m512i take_32r(const uint8_t *src, uint8_t *const *raw, size_t i
 /* Where symbols come from: a plane (width 1), or words of `width` bytes that fall apart on the way. */
 struct source {
     const uint8_t *at;
-    uint8_t *const *raw; /* the planes below the symbols' */
+    uint8_t *raw[3]; /* the planes below the symbols' */
 };
 
 AVX512_INLINE __m512i take(const struct source *from, size_t i, size_t width) {
@@ -342,22 +340,28 @@ AVX512_INLINE __m512i take(const struct source *from, size_t i, size_t width) {
     return take_32r(from->at + 4 * i, from->raw, i);
 }
 
+/* Block by block, the last first: within one the table stays the same. */
 AVX512_INLINE void encode_turns(struct zn_r16_encoder *e, const struct class_map *m, const struct source *from,
                                 size_t turns, size_t width, bool collisions) {
     static const uint8_t table_0 = 0;
     const uint8_t *ids = e->ids ? e->ids : &table_0;
     const unsigned id_shift = e->ids ? e->block_log2 : 63;
-    const struct zn_r16_codes *tables = e->tables;
     const struct class_map map = *m;
     struct words w0 = words_of(planes_load(e->state)), w1 = words_of(planes_load(e->state + GROUP));
     struct sinks s = {e->out, e->esc};
     struct zn_ahead ahead = e->ahead;
-    for (size_t i = turns; i-- > 0;) {
-        const struct zn_r16_codes *t = tables + ids[i * TURN >> id_shift];
-        encode_group(t, &map, &w1, take(from, i * TURN + GROUP, width), &s, collisions);
-        encode_group(t, &map, &w0, take(from, i * TURN, width), &s, collisions);
-        fetch(&ahead);
-        make_room(&ahead);
+    struct source at = *from;
+    for (size_t end = turns, first; end > 0; end = first) {
+        const size_t block = (end - 1) * TURN >> id_shift;
+        const struct zn_r16_codes *t = e->tables + ids[block];
+        const __m512i escapes = _mm512_movm_epi8(t->escaped);
+        first = (block << id_shift) / TURN;
+        for (size_t i = end; i-- > first;) {
+            encode_group(t, escapes, &map, &w1, take(&at, i * TURN + GROUP, width), &s, collisions);
+            encode_group(t, escapes, &map, &w0, take(&at, i * TURN, width), &s, collisions);
+            fetch(&ahead);
+            make_room(&ahead);
+        }
     }
     planes_store(e->state, planes_of(w0));
     planes_store(e->state + GROUP, planes_of(w1));
@@ -407,19 +411,19 @@ AVX512 void zn_r16_encode_avx512(struct zn_r16_encoder *e, const uint8_t *src, s
     }
     const size_t turns = n / TURN;
     zn_r16_encode_range_scalar(e, src, turns * TURN, n);
-    encode(e, &(struct source){src, NULL}, turns, 1);
+    encode(e, &(struct source){src, {NULL}}, turns, 1);
 }
 
 AVX512 void zn_r16_encode_16r_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
     const size_t turns = n / TURN;
     zn_r16_encode_range_16r_scalar(e, src, raw, turns * TURN, n);
-    encode(e, &(struct source){src, raw}, turns, 2);
+    encode(e, &(struct source){src, {raw[0]}}, turns, 2);
 }
 
 AVX512 void zn_r16_encode_32r_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
     const size_t turns = n / TURN;
     zn_r16_encode_range_32r_scalar(e, src, raw, turns * TURN, n);
-    encode(e, &(struct source){src, raw}, turns, 4);
+    encode(e, &(struct source){src, {raw[0], raw[1], raw[2]}}, turns, 4);
 }
 
 #endif
