@@ -239,11 +239,13 @@ struct sums {
 /* A mask for each bit of the class says which symbols have it; ands of these masks, or of their complements, and of
  * `valid` say which symbols are of a class. */
 ZN_INLINE void count_classes(__m512i class, __m512i valid, bool few, struct sums *s) {
+    uint64_t mask[5];
     __m512i bit[5];
     for (unsigned b = 0; b < (few ? 4 : 5); b++) {
-        uint64_t mask = _mm512_test_epi8_mask(class, _mm512_set1_epi8((char)(1 << b)));
-        __asm__("" : "+m"(mask)); /* a load can broadcast; from a register that takes the port which is busiest here */
-        bit[b] = _mm512_set1_epi64((long long)mask);
+        mask[b] = _mm512_test_epi8_mask(class, _mm512_set1_epi8((char)(1 << b)));
+        __asm__(""
+                : "+m"(mask[b])); /* a load broadcasts by itself; from a register it takes the port that is busiest */
+        bit[b] = _mm512_broadcastq_epi64(_mm_loadl_epi64((const void *)&mask[b]));
     }
     const __m512i lane0 = _mm512_setr_epi64(0, -1, 0, -1, 0, -1, 0, -1);
     const __m512i lane1 = _mm512_setr_epi64(0, 0, -1, -1, 0, 0, -1, -1);
@@ -399,27 +401,71 @@ ZN_FN void price_pairs(const uint16_t (*cost)[ZN_R16_CLASSES], unsigned n_tables
     }
 }
 
-/* A lane holds the sum of one table. Counts and costs are multiplied in pairs as signed 16-bit numbers; a block with a
- * count beyond these goes the plain way. Sums stay below 2^28, which leaves room for the lane's index below them. */
+/* The least of each of 4 vectors. */
+ZN_INLINE __m128i least_of_each(const __m512i v[4]) {
+    const __m512i a = _mm512_min_epu32(_mm512_unpacklo_epi32(v[0], v[1]), _mm512_unpackhi_epi32(v[0], v[1]));
+    const __m512i b = _mm512_min_epu32(_mm512_unpacklo_epi32(v[2], v[3]), _mm512_unpackhi_epi32(v[2], v[3]));
+    __m512i c = _mm512_min_epu32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+    c = _mm512_min_epu32(c, _mm512_shuffle_i64x2(c, c, 0x4e));
+    return _mm512_castsi512_si128(_mm512_min_epu32(c, _mm512_shuffle_i64x2(c, c, 0xb1)));
+}
+
+/* Four blocks. A lane holds the sum of one table. Counts and costs are multiplied in pairs as signed 16-bit numbers.
+ * Sums stay below 2^28, which leaves room for the lane's index below them. */
+ZN_INLINE void assign_four(const uint16_t (*hist)[ZN_R16_CLASSES], const struct priced *priced, uint8_t *ids) {
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    __m512i sum[4];
+    for (unsigned j = 0; j < 4; j++) sum[j] = _mm512_setzero_si512();
+    for (unsigned i = 0; i < priced->n; i++) {
+        const __m512i cost = _mm512_loadu_si512(priced->cost[i]);
+        for (unsigned j = 0; j < 4; j++) {
+            int32_t counts;
+            memcpy(&counts, &hist[j][2 * priced->pair[i]], sizeof counts);
+            sum[j] = _mm512_add_epi32(sum[j], _mm512_madd_epi16(_mm512_set1_epi32(counts), cost));
+        }
+    }
+    for (unsigned j = 0; j < 4; j++) sum[j] = _mm512_or_si512(_mm512_slli_epi32(sum[j], 4), lanes);
+    const __m128i best = _mm_and_si128(least_of_each(sum), _mm_set1_epi32(15));
+    const int32_t four = _mm_cvtsi128_si32(_mm_cvtepi32_epi8(best));
+    memcpy(ids, &four, sizeof four);
+}
+
 ZN_FN void assign(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, const uint16_t (*cost)[ZN_R16_CLASSES],
                   unsigned n_tables, uint8_t *ids) {
     struct priced priced;
     price_pairs(cost, n_tables, &priced);
-    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    for (size_t b = 0; b < n_blocks; b++) {
-        if (_mm512_movepi16_mask(_mm512_loadu_si512(hist[b]))) {
-            plain_assign(hist + b, 1, cost, n_tables, ids + b);
-            continue;
-        }
-        __m512i sum = _mm512_setzero_si512();
-        for (unsigned i = 0; i < priced.n; i++) {
-            int32_t counts;
-            memcpy(&counts, &hist[b][2 * priced.pair[i]], sizeof counts);
-            sum =
-                _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_set1_epi32(counts), _mm512_loadu_si512(priced.cost[i])));
-        }
-        ids[b] = _mm512_reduce_min_epu32(_mm512_or_si512(_mm512_slli_epi32(sum, 4), lanes)) & 15;
+    size_t b = 0;
+    for (; n_blocks - b >= 4; b += 4) {
+        const __m512i any =
+            _mm512_or_si512(_mm512_or_si512(_mm512_loadu_si512(hist[b]), _mm512_loadu_si512(hist[b + 1])),
+                            _mm512_or_si512(_mm512_loadu_si512(hist[b + 2]), _mm512_loadu_si512(hist[b + 3])));
+        if (_mm512_movepi16_mask(any)) /* a count beyond signed numbers */
+            plain_assign(hist + b, 4, cost, n_tables, ids + b);
+        else
+            assign_four(hist + b, &priced, ids + b);
     }
+    plain_assign(hist + b, n_blocks - b, cost, n_tables, ids + b);
+}
+
+/* Blocks in a row often have one table, whose sums would then wait for themselves: every second block has its own. */
+ZN_FN void hist_sums(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, const uint8_t *ids,
+                     uint32_t (*sums)[ZN_R16_CLASSES]) {
+    enum { MANY = 64 };
+    uint32_t odd[ZN_R16_MAX_TABLES][ZN_R16_CLASSES];
+    if (n_blocks < MANY) {
+        plain_hist_sums(hist, n_blocks, ids, sums);
+        return;
+    }
+    memset(odd, 0, sizeof odd);
+    for (size_t b = 0; b < n_blocks; b++) {
+        uint32_t *to = b % 2 ? odd[ids[b]] : sums[ids[b]];
+        for (unsigned c = 0; c < ZN_R16_CLASSES; c += 16) {
+            const __m512i counts = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)(hist[b] + c)));
+            _mm512_storeu_si512(to + c, _mm512_add_epi32(_mm512_loadu_si512(to + c), counts));
+        }
+    }
+    for (unsigned t = 0; t < ZN_R16_MAX_TABLES; t++)
+        for (unsigned c = 0; c < ZN_R16_CLASSES; c++) sums[t][c] += odd[t][c];
 }
 
 const struct zn_kernels zn_kernels_avx512 = {
@@ -443,7 +489,7 @@ const struct zn_kernels zn_kernels_avx512 = {
     .byte_hist = byte_hist,
     .assign = assign,
     .hist_weights = plain_hist_weights,
-    .hist_sums = plain_hist_sums,
+    .hist_sums = hist_sums,
     .pack_bits = pack_bits,
     .unpack_bits = unpack_bits,
     .delta = &zn_delta_kernels_avx512,
