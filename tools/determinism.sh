@@ -1,8 +1,8 @@
 #!/bin/bash
 # determinism.sh [BUILD...]: builds by gcc and clang, with and without optimisation, and for other processors write the
 # same archives; each tries every instruction set and several numbers of threads, and restores what it wrote. Since the
-# bytes are the same, each build restores what the others write. libzstd itself writes other bytes in programs of 32
-# bits: that build has to restore its own, and the golden files.
+# bytes are the same, each build restores what the others write. libzstd 1.5.4 itself writes other bytes on big-endian
+# machines and in programs of 32 bits: there an archive with a part of its may be another.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -36,11 +36,21 @@ write_digests() {
     esac
 }
 
+# compare FIRST BUILD: lists the lines that must be the same and are not.
+compare() {
+    case $2 in
+    s390x | i686) diff "$out/$1.txt" "$out/$2.txt" | grep '^[<>]' | grep -v libzstd ;;
+    *) ! diff "$out/$1.txt" "$out/$2.txt" ;;
+    esac
+}
+
 first=
+told=
 for build in $builds; do
     write_digests "$build" >"$out/$build.log" 2>&1 || { tail -n 30 "$out/$build.log" && exit 1; }
-    [ "$build" = i686 ] && continue
     first=${first:-$build}
-    diff "$out/$first.txt" "$out/$build.txt" || { echo "$build and $first write other archives" && exit 1; }
+    if compare "$first" "$build"; then echo "$build and $first write other archives" && exit 1; fi
+    told="$told, $(comm -12 <(sort "$out/$first.txt") <(sort "$out/$build.txt") | wc -l) from $build"
 done
-echo "determinism: $(wc -l <"$out/${first:-i686}.txt") archives are the same from $builds"
+echo "determinism: of $(wc -l <"$out/$first.txt") archives the same from each build as from the first:${told#,}; the rest" \
+    "have a part that libzstd codes"

@@ -110,7 +110,9 @@ static void mixed(uint64_t seed, uint8_t *out, size_t len) {
     for (size_t at = 0, n; at < len; at += n) {
         n = (size_t)(zt_random(&state) % 9973) + 1;
         n = ZN_MIN(n, len - at);
-        zt_sample((enum zt_sample)(zt_random(&state) % ZT_MIXED), state, out + at, n);
+        const uint64_t of_stretch = state;
+        const enum zt_sample kind = (enum zt_sample)(zt_random(&state) % ZT_MIXED);
+        zt_sample(kind, of_stretch, out + at, n);
     }
 }
 
