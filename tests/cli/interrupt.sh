@@ -1,4 +1,6 @@
 # A run that is stopped leaves no result and, if it can, no temporary file.
+# What the caller ignores, as shells do for what they run in the background, is not to be ignored here.
+[ -n "${SIGNALS_RESET:-}" ] || SIGNALS_RESET=1 exec env --default-signal bash "$0"
 . "$(dirname "$0")/cli_lib.sh"
 
 # start: a run that waits for the rest of its input, its temporary file written.
