@@ -31,43 +31,18 @@ static unsigned fse_log(size_t n, unsigned last) {
 /* ---- shares */
 
 /* The second method, for when rounding gave away too much: small counts are settled first, and what is left is divided
- * in proportion. */
-static bool share_again(struct fse *f, uint32_t total) {
-    const uint32_t low = total >> f->log;
-    uint32_t one = (total * 3) >> (f->log + 1), settled = 0;
+ * in proportion. There are at most 13 weights and 255 symbols for 32 cells or more. So those settled, of one and a half
+ * cells' worth at most, are never all, and what is left is never more than that for each cell left: enough for one cell
+ * or more for each of the rest. */
+static void share_again(struct fse *f, uint32_t total) {
+    const uint32_t low = total >> f->log, one = (total * 3) >> (f->log + 1);
+    uint32_t left = 1u << f->log;
     for (unsigned s = 0; s <= f->last; s++) {
         f->share[s] = f->count[s] == 0 ? 0 : f->count[s] <= low ? -1 : f->count[s] <= one ? 1 : UNSETTLED;
         if (f->share[s] == -1 || f->share[s] == 1) {
-            settled++;
+            left--;
             total -= f->count[s];
         }
-    }
-    uint32_t left = (1u << f->log) - settled;
-    if (left == 0) return true;
-    if (total / left > one) {
-        one = (total * 3) / (left * 2);
-        for (unsigned s = 0; s <= f->last; s++)
-            if (f->share[s] == UNSETTLED && f->count[s] <= one) {
-                f->share[s] = 1;
-                settled++;
-                total -= f->count[s];
-            }
-        left = (1u << f->log) - settled;
-    }
-    if (settled == f->last + 1) {
-        unsigned most = 0;
-        for (unsigned s = 1; s <= f->last; s++)
-            if (f->count[s] > f->count[most]) most = s;
-        f->share[most] += (int)left;
-        return true;
-    }
-    if (total == 0) {
-        for (unsigned s = 0; left > 0; s = (s + 1) % (f->last + 1))
-            if (f->share[s] > 0) {
-                f->share[s]++;
-                left--;
-            }
-        return true;
     }
     const unsigned scale = SHARE - f->log;
     const uint64_t half = ((uint64_t)1 << (scale - 1)) - 1;
@@ -77,14 +52,12 @@ static bool share_again(struct fse *f, uint32_t total) {
         if (f->share[s] != UNSETTLED) continue;
         const uint64_t next = at + f->count[s] * each;
         f->share[s] = (int)((next >> scale) - (at >> scale));
-        if (f->share[s] < 1) return false;
         at = next;
     }
-    return true;
 }
 
 /* Divides the table's cells among the weights. Small shares are rounded up from thresholds in 2^-20 of a cell. */
-static bool share_cells(struct fse *f, uint32_t total) {
+static void share_cells(struct fse *f, uint32_t total) {
     static const uint32_t beat[8] = {0, 473195, 504333, 520860, 550000, 700000, 750000, 830000};
     const unsigned scale = SHARE - f->log;
     const uint64_t each = ((uint64_t)1 << SHARE) / total;
@@ -111,9 +84,10 @@ static bool share_cells(struct fse *f, uint32_t total) {
         f->share[s] = share;
         left -= share;
     }
-    if (-left >= f->share[largest] >> 1) return share_again(f, total);
-    f->share[largest] += left;
-    return true;
+    if (-left >= f->share[largest] >> 1)
+        share_again(f, total);
+    else
+        f->share[largest] += left;
 }
 
 /* ---- writing */
@@ -186,29 +160,26 @@ static uint8_t *write_weights(const struct fse *f, const uint8_t *weights, size_
     return zn_bits_out_close(&b);
 }
 
-/* *len is 0 when FSE is of no use here. False when the shares cannot be made. */
-static bool write_fse(const uint8_t *weights, size_t n, uint8_t *dst, size_t *len) {
+/* Answers the length, 0 when FSE is of no use here. */
+static size_t write_fse(const uint8_t *weights, size_t n, uint8_t *dst) {
     struct fse f = {.last = 0};
     uint32_t most = 0;
-    *len = 0;
     for (size_t i = 0; i < n; i++) f.count[weights[i]]++;
     for (unsigned s = 0; s < N_WEIGHTS; s++) {
         most = ZN_MAX(most, f.count[s]);
         f.last = f.count[s] ? s : f.last;
     }
-    if (n <= 2 || most == n || most == 1) return true;
+    if (n <= 2 || most == n || most == 1) return 0;
     f.log = fse_log(n, f.last);
-    if (!share_cells(&f, (uint32_t)n)) return false;
+    share_cells(&f, (uint32_t)n);
     build_states(&f);
-    *len = (size_t)(write_weights(&f, weights, n, write_shares(&f, dst)) - dst);
-    return true;
+    return (size_t)(write_weights(&f, weights, n, write_shares(&f, dst)) - dst);
 }
 
 bool zn_huff0_write_tree(const struct zn_huff0_code *code, unsigned log, unsigned last, uint8_t *dst, size_t *len) {
     uint8_t weights[256] = {0}, fse[1024];
-    size_t n;
     for (unsigned s = 0; s < last; s++) weights[s] = (uint8_t)(code->length[s] ? log + 1 - code->length[s] : 0);
-    if (!write_fse(weights, last, fse, &n)) return false;
+    const size_t n = write_fse(weights, last, fse);
     if (n > 1 && n < last / 2) {
         dst[0] = (uint8_t)n;
         memcpy(dst + 1, fse, n);

@@ -1,7 +1,9 @@
 /* Old records, written: byte for byte as the Python package wrote the samples, and restored whatever the bytes are. */
 #include <stdio.h>
 
+#include "legacy/huff0.h"
 #include "legacy/record_write.h"
+#include "support/samples.h"
 #include "support/streams.h"
 #include "support/testdata.h"
 #include "support/unit.h"
@@ -207,6 +209,83 @@ static void models_restore_bit_for_bit(void **state) {
     }
 }
 
+/* ---- trees */
+
+enum { LONGEST_CODE = 11, SYMBOLS_LEN = 4 << LONGEST_CODE }; /* for fewer bytes the coder limits the lengths */
+
+/* Lengths of codes that leave no code unused, of up to `most` symbols: leaves of a tree are split at random, of some
+ * trees rather the deep or the shallow ones. */
+static unsigned grow_tree(uint64_t *random, uint8_t length[256], unsigned most) {
+    const unsigned shape = (unsigned)(zt_random(random) % 3), wanted = 2 + (unsigned)(zt_random(random) % (most - 1));
+    unsigned n = 1;
+    length[0] = 0;
+    for (unsigned tries = 0; n < wanted && tries < 20 * wanted; tries++) {
+        unsigned i = (unsigned)(zt_random(random) % n);
+        const unsigned other = (unsigned)(zt_random(random) % n);
+        if (shape == 1 && length[other] > length[i]) i = other;
+        if (shape == 2 && length[other] < length[i]) i = other;
+        if (length[i] < LONGEST_CODE) length[n++] = ++length[i];
+    }
+    return n;
+}
+
+/* Trees whose weights get shares by the second method: how many symbols there are of each weight, 0 for those that do
+ * not occur; the weight of the last symbol. */
+static const struct {
+    uint8_t longest, n_of[LONGEST_CODE + 1], last;
+} odd_trees[] = {
+    {11, {15, 20, 8, 11, 2, 14, 12, 11, 1, 2}, 9},  {11, {43, 40, 22, 1, 27, 23, 21, 9, 1}, 5},
+    {11, {27, 54, 35, 35, 47, 20, 28, 1, 1}, 6},    {10, {5, 4, 4, 3, 5, 4, 4, 2, 5}, 8},
+    {11, {40, 64, 18, 13, 37, 32, 18, 2, 1, 1}, 7}, {11, {27, 52, 12, 53, 36, 44, 20, 2}, 7},
+    {11, {25, 38, 25, 32, 13, 8, 32, 1, 2, 1}, 8},  {11, {1, 4, 4, 5, 4, 4, 2, 3, 5, 4}, 9},
+};
+enum { N_ODD_TREES = sizeof odd_trees / sizeof *odd_trees };
+
+/* Lengths of the codes of an odd tree, 0 for a symbol that does not occur. */
+static unsigned plant_tree(size_t which, uint8_t length[256]) {
+    unsigned n = 0;
+    for (unsigned weight = 0; weight <= LONGEST_CODE; weight++)
+        for (unsigned i = weight == odd_trees[which].last; i < odd_trees[which].n_of[weight]; i++)
+            length[n++] = weight ? (uint8_t)(odd_trees[which].longest + 1 - weight) : 0;
+    length[n++] = (uint8_t)(odd_trees[which].longest + 1 - odd_trees[which].last);
+    return n;
+}
+
+/* SYMBOLS_LEN bytes for which these are the best codes. */
+static void write_symbols(const uint8_t length[256], unsigned n, uint8_t *out) {
+    size_t at = 0;
+    for (unsigned s = 0; s < n; s++) {
+        const size_t times = length[s] ? (size_t)SYMBOLS_LEN >> length[s] : 0;
+        assert_true(times <= SYMBOLS_LEN - at);
+        memset(out + at, (int)s, times);
+        at += times;
+    }
+    assert_int_equal(at, SYMBOLS_LEN);
+}
+
+static void trees_of_any_shape_come_back(void **state) {
+    (void)state;
+    static struct zn_huff0_code code;
+    static struct zn_huff0_table table;
+    static uint8_t encoded[ZN_HUFF0_BOUND];
+    uint8_t original[SYMBOLS_LEN], restored[SYMBOLS_LEN], length[256];
+    uint64_t random = 1;
+    unsigned kept = 0;
+    for (unsigned round = 0; round < 1000; round++) {
+        const unsigned n =
+            round < N_ODD_TREES ? plant_tree(round, length) : grow_tree(&random, length, round % 2 ? 256 : 40);
+        write_symbols(length, n, original);
+        size_t len;
+        if (!zn_huff0_encode(&code, original, SYMBOLS_LEN, encoded, &len) || len == 1) continue;
+        zipnn_error err;
+        if (zn_huff0_decode(&table, encoded, len, restored, SYMBOLS_LEN, 0, &err) != ZIPNN_OK)
+            fail_msg("tree %u: %s", round, err.message);
+        assert_memory_equal(restored, original, SYMBOLS_LEN);
+        kept++;
+    }
+    assert_true(kept > 500);
+}
+
 /* ---- failing memory */
 
 struct heap {
@@ -286,7 +365,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(samples_are_written_byte_for_byte), cmocka_unit_test(whatever_is_written_restores),
         cmocka_unit_test(broken_elements_are_refused),       cmocka_unit_test(models_restore_bit_for_bit),
-        cmocka_unit_test(failing_allocations_are_reported),
+        cmocka_unit_test(failing_allocations_are_reported),  cmocka_unit_test(trees_of_any_shape_come_back),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
