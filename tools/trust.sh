@@ -3,11 +3,11 @@
 # not stop the next; its log stays in build/trust. The last line says whether all held.
 #
 #   tools/trust.sh           all stages, about an hour
-#   tools/trust.sh STAGE...  some of: faults kills paths threads memory scale static determinism portable fuzz
+#   tools/trust.sh STAGE...  some of: faults kills paths threads memory scale coverage msan static determinism portable fuzz
 set -u
 cd "$(dirname "$0")/.."
 
-stages=${*:-faults kills paths threads memory scale static determinism portable fuzz}
+stages=${*:-faults kills paths threads memory scale coverage msan static determinism portable fuzz}
 jobs=${JOBS:-$(nproc)}
 log=$PWD/build/trust
 failures=()
@@ -71,6 +71,16 @@ stage_threads() {
     built tsan test_threads || return
     figure threads build/tsan/tests/unit/test_threads
 }
+
+# What the tests run, counted; they have passed before.
+count_coverage() {
+    local counts=$PWD/build/coverage/profiles
+    rm -rf "$counts"
+    LLVM_PROFILE_FILE=$counts/%m.profraw ctest --test-dir build/coverage -j "$jobs" -L 'unit|cli|reference' &&
+        tools/coverage.py build/coverage
+}
+
+stage_coverage() { built coverage && figure coverage count_coverage; }
 
 stage_static() { JOBS=$jobs figure static tools/check_static.sh; }
 stage_determinism() { JOBS=$jobs figure determinism tools/determinism.sh; }

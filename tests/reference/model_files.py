@@ -67,6 +67,30 @@ def numpy_pickle():
     return b"\x80\x03}(" + array("w", "f4", (2, 3), W) + array("b", "i2", (4,), B) + b"u."
 
 
+def numpy_pickle5():
+    """Protocol 5, as numpy writes it: framed, with names on the stack and a memo of everything."""
+
+    def put(what):
+        return what + b"\x94"
+
+    def short(s):
+        return put(b"\x8c" + bytes([len(s)]) + s)
+
+    def name(module, what):
+        return put(short(module) + short(what) + b"\x93")
+
+    def array(key, kind, shape, data):
+        dtype = put(put(name(b"numpy", b"dtype") + put(short(kind) + b"\x89\x88\x87") + b"R") + b"(K\x03" + short(b"<") + b"NNN"
+                    + 2 * b"J\xff\xff\xff\xff" + b"K\x00t") + b"b"  # fmt: skip
+        sizes = put(b"".join(b"K" + bytes([d]) for d in shape) + bytes([0x84 + len(shape)]))
+        buffer = put(b"\x96" + struct.pack("<Q", len(data)) + data)
+        call = name(b"numpy._core.numeric", b"_frombuffer")
+        return short(key) + put(put(call + b"(" + buffer + dtype + sizes + short(b"C") + b"t") + b"R")
+
+    body = b"}\x94(" + array(b"w", b"f4", (2, 3), W) + array(b"b", b"i2", (4,), B) + b"u."
+    return b"\x80\x05\x95" + struct.pack("<Q", len(body)) + body
+
+
 def onnx():
     def varint(n):
         return bytes([n & 127 | 128]) + varint(n >> 7) if n > 127 else bytes([n])
@@ -161,20 +185,33 @@ def tflite():
     return bytes(f.data)
 
 
-def hdf5():
+def hdf5(chunked=False):
+    """Chunked: "w" lies in two chunks of its rows, below an inner node, and "b" is filtered, so that nothing is known."""
     f = Image()
 
     def header(messages):
         body = b"".join(struct.pack("<HHI", kind, len(data), 0) + data for kind, data in messages)
         return f.put_bytes(struct.pack("<BxHIIxxxx", 1, len(messages), 1, len(body)) + body, 8)
 
+    def tree(level, entries):
+        return f.put_bytes(b"TREE" + struct.pack("<BBH2Q", 1, level, len(entries), 2**64 - 1, 2**64 - 1)
+                           + b"".join(struct.pack("<II3QQ", 12, 0, row, 0, 0, child) for row, child in entries)
+                           + struct.pack("<II3Q", 0, 0, 2, 0, 0), 8)  # fmt: skip
+
+    def rows(data):
+        chunks = [(row, f.put_bytes(data[12 * row : 12 * row + 12], 8)) for row in (0, 1)]
+        return struct.pack("<BBBQ4I", 3, 2, 3, tree(1, [(0, tree(0, chunks))]), 1, 3, 4, 0)
+
     def data_set(kind, element, dims, data):
-        at = f.put_bytes(data, 8)
         space = struct.pack("<BBBxI", 1, len(dims), 0, 0) + b"".join(struct.pack("<Q", d) for d in dims)
         float_type = struct.pack("<BBBBIHHBBBBI", 0x11, 0x20, 31, 0, 4, 0, 32, 23, 8, 0, 23, 127)
         int_type = struct.pack("<BBBBIHH", 0x10, 8, 0, 0, element, 0, 8 * element)
-        layout = struct.pack("<BBQQ", 3, 1, at, len(data)) + bytes(6)
-        return header([(1, space), (3, float_type if kind == "f" else int_type), (8, layout)])
+        if chunked and kind == "f":
+            layout = rows(data)
+        else:
+            layout = struct.pack("<BBQQ", 3, 1, f.put_bytes(data, 8), len(data)) + bytes(6)
+        filters = [(11, struct.pack("<BB6x", 1, 0))] if chunked and kind == "i" else []
+        return header([(1, space), (3, float_type if kind == "f" else int_type), (8, layout), *filters])
 
     f.put_bytes(b"\x89HDF\r\n\x1a\n" + struct.pack("<8B2HI", 0, 0, 0, 0, 0, 8, 8, 0, 4, 16, 0))
     end_of_file = f.put("4Q", 0, 2**64 - 1, 0, 2**64 - 1) + 16
@@ -198,9 +235,11 @@ FILES = {
     "old.pt": torch_old,
     "state.pkl": torch_pickle,
     "arrays.pkl": numpy_pickle,
+    "arrays5.pkl": numpy_pickle5,
     "arrays.npz": npz,
     "model.onnx": onnx,
     "model.tflite": tflite,
     "model.h5": hdf5,
+    "chunked.h5": lambda: hdf5(chunked=True),
     "ggml.bin": ggml,
 }

@@ -11,7 +11,7 @@
 enum { LEN = (2 << 20) + 12345, SHORT = 600011, BOUND = LEN + (1 << 20) };
 
 struct fixture {
-    uint8_t *original, *archive, *restored;
+    uint8_t *original, *archive, *restored, *another;
     size_t len; /* of the original: LEN or SHORT */
     size_t archive_len;
 };
@@ -116,6 +116,25 @@ static zipnn_status do_salvage(zipnn_ctx *ctx, struct fixture *f, zipnn_error *e
     return status;
 }
 
+static zipnn_status do_verify(zipnn_ctx *ctx, struct fixture *f, zipnn_error *err) {
+    struct zt_input in = {.data = f->archive, .len = f->archive_len};
+    const zipnn_source source = zt_file(&in);
+    zipnn_archive *archive;
+    zipnn_status status = zipnn_archive_open(ctx, &source, &archive, err);
+    if (status != ZIPNN_OK) return status;
+    status = zipnn_archive_verify(archive, NULL, NULL, NULL, err);
+    zipnn_archive_close(archive);
+    return status;
+}
+
+static zipnn_status do_recompress(zipnn_ctx *ctx, struct fixture *f, zipnn_error *err) {
+    struct zt_input in = {.data = f->archive, .len = f->archive_len};
+    struct zt_output out = {.data = f->another, .cap = BOUND};
+    const zipnn_source source = zt_file(&in);
+    const zipnn_sink sink = zt_pipe_sink(&out);
+    return zipnn_recompress(ctx, &source, &sink, NULL, err);
+}
+
 static zipnn_status do_estimate(zipnn_ctx *ctx, struct fixture *f, zipnn_error *err) {
     struct zt_input in = {.data = f->original, .len = f->len};
     const zipnn_source source = zt_file(&in);
@@ -127,9 +146,12 @@ static const struct {
     const char *name;
     operation *run;
 } operations[] = {
-    {"compress", do_compress},           {"decompress", do_decompress},   {"pack pipe", do_pack_pipe},
-    {"pack file", do_pack_file},         {"unpack pipe", do_unpack_pipe}, {"unpack file", do_unpack_file},
-    {"random access", do_random_access}, {"salvage", do_salvage},         {"estimate", do_estimate},
+    {"compress", do_compress},           {"decompress", do_decompress},
+    {"pack pipe", do_pack_pipe},         {"pack file", do_pack_file},
+    {"unpack pipe", do_unpack_pipe},     {"unpack file", do_unpack_file},
+    {"random access", do_random_access}, {"salvage", do_salvage},
+    {"estimate", do_estimate},           {"verify", do_verify},
+    {"recompress", do_recompress},
 };
 enum { N_OPERATIONS = sizeof operations / sizeof *operations };
 
@@ -172,7 +194,8 @@ static void every_allocation_may_fail(void **state) {
     }
 }
 
-/* A context that has worked needs memory for the tables of a job alone, not for each chunk. */
+/* A context that has worked needs memory for the tables of a job alone, not for each chunk. Recompressing takes a
+ * second context. */
 static void chunks_cost_no_allocations(void **state) {
     struct fixture *f = *state;
     struct heap heap = {.failing_call = 0};
@@ -183,7 +206,8 @@ static void chunks_cost_no_allocations(void **state) {
         assert_int_equal(operations[which].run(ctx, f, NULL), ZIPNN_OK);
         const size_t calls = heap.calls, living = heap.living;
         assert_int_equal(operations[which].run(ctx, f, NULL), ZIPNN_OK);
-        if (heap.calls - calls > 8) fail_msg("%s: %zu allocations", operations[which].name, heap.calls - calls);
+        const size_t most = operations[which].run == do_recompress ? 16 : 8;
+        if (heap.calls - calls > most) fail_msg("%s: %zu allocations", operations[which].name, heap.calls - calls);
         assert_int_equal(heap.living, living);
     }
     zipnn_destroy(ctx);
@@ -275,7 +299,8 @@ static int set_up(void **state) {
     f.original = malloc(LEN);
     f.archive = malloc(BOUND);
     f.restored = malloc(LEN);
-    if (!f.original || !f.archive || !f.restored) return -1;
+    f.another = malloc(BOUND);
+    if (!f.original || !f.archive || !f.restored || !f.another) return -1;
     zt_sample(ZT_MIXED, 1, f.original, LEN);
     f.len = LEN;
     *state = &f;
@@ -287,6 +312,7 @@ static int tear_down(void **state) {
     free(f->original);
     free(f->archive);
     free(f->restored);
+    free(f->another);
     return 0;
 }
 

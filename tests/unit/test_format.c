@@ -1,5 +1,6 @@
 /* The records of src/format: what is written, byte by byte, and what each reader refuses and how it says so. */
 #include "format/format.h"
+#include "format/reference.h"
 #include "support/unit.h"
 
 enum { AT = 1000 };
@@ -232,6 +233,60 @@ static void trailer_comes_back(void **state) {
     }
 }
 
+/* ---- table of bases ---------------------------------------------------------------------------------------------- */
+
+enum { NAME_LEN = 5, BASE_AT = ZN_BASES_LEN, TABLE_LEN = ZN_BASES_LEN + 2 * (ZN_BASE_LEN + NAME_LEN) };
+
+static void write_bases(uint8_t table[TABLE_LEN]) {
+    const struct zn_base_record bases[] = {{{0xAB}, 1000, NAME_LEN, "first"}, {{0xCD}, 2000, NAME_LEN, "other"}};
+    assert_int_equal(zn_bases_len(bases, 2), TABLE_LEN);
+    zn_bases_write(table, bases, 2);
+}
+
+static void bases_come_back(void **state) {
+    (void)state;
+    uint8_t table[TABLE_LEN];
+    struct zn_base_record bases[ZN_MAX_BASES];
+    unsigned n;
+    write_bases(table);
+    assert_int_equal(zn_bases_read(table, TABLE_LEN, AT, bases, &n, NULL), ZIPNN_OK);
+    assert_true(n == 2 && bases[0].xxh3[0] == 0xAB && bases[1].xxh3[0] == 0xCD && bases[1].length == 2000);
+    assert_string_equal(bases[0].name, "first");
+    for (size_t len = 0; len < TABLE_LEN; len++)
+        assert_int_equal(zn_bases_read(table, len, AT, bases, &n, NULL), ZIPNN_E_CORRUPT);
+}
+
+static void faults_of_bases_are_told(void **state) {
+    (void)state;
+    static const struct {
+        unsigned at;
+        uint8_t value;
+        zipnn_status status;
+    } rows[] = {
+        {0, ZN_KIND_INDEX, ZIPNN_E_CORRUPT},
+        {1, 0, ZIPNN_E_CORRUPT},
+        {1, 1, ZIPNN_E_CORRUPT},
+        {1, 3, ZIPNN_E_CORRUPT},
+        {1, ZN_MAX_BASES + 1, ZIPNN_E_CORRUPT},
+        {2, 1, ZIPNN_E_UNSUPPORTED},
+        {3, 1, ZIPNN_E_UNSUPPORTED},
+        {BASE_AT + 24, 1, ZIPNN_E_UNSUPPORTED},
+        {BASE_AT + 25, 4, ZIPNN_E_CORRUPT},
+        {BASE_AT + 25, 6, ZIPNN_E_CORRUPT},
+        {BASE_AT + 25, 255, ZIPNN_E_CORRUPT},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint8_t table[TABLE_LEN];
+        struct zn_base_record bases[ZN_MAX_BASES];
+        zipnn_error err = {ZIPNN_OK, 0, ""};
+        unsigned n;
+        write_bases(table);
+        table[rows[i].at] = rows[i].value;
+        if (zn_bases_read(table, TABLE_LEN, AT, bases, &n, &err) != rows[i].status || err.offset != AT)
+            fail_msg("row %zu: %s", i, err.message);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(header_is_24_known_bytes),
@@ -244,6 +299,8 @@ int main(void) {
         cmocka_unit_test(index_of_any_length),
         cmocka_unit_test(ancillary_frames_are_limited),
         cmocka_unit_test(trailer_comes_back),
+        cmocka_unit_test(bases_come_back),
+        cmocka_unit_test(faults_of_bases_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

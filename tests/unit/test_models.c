@@ -14,9 +14,10 @@ static const struct {
 } cases[] = {
     {"torch.pt", "torch", ZIPNN_BF16}, {"old.pt", "torch", ZIPNN_BF16},    {"arrays.pkl", "pickle", ZIPNN_I16},
     {"arrays.npz", "zip", ZIPNN_I16},  {"model.onnx", "onnx", ZIPNN_BF16}, {"model.tflite", "tflite", ZIPNN_I16},
-    {"model.h5", "hdf5", ZIPNN_I16},   {"ggml.bin", "ggml", ZIPNN_F16},
+    {"model.h5", "hdf5", ZIPNN_I16},   {"ggml.bin", "ggml", ZIPNN_F16},    {"arrays5.pkl", "pickle", ZIPNN_I16},
+    {"chunked.h5", "hdf5", 0},
 };
-enum { N_CASES = sizeof cases / sizeof cases[0] };
+enum { N_CASES = sizeof cases / sizeof cases[0], CHUNKED = N_CASES - 1 };
 
 static size_t load(size_t i, uint8_t *data) {
     char path[1024];
@@ -39,7 +40,7 @@ static const struct zn_tensor *tensor_of(const struct zn_plan *plan, const char 
 static void files_are_understood(void **state) {
     (void)state;
     static const uint8_t w[] = {0, 0, 0, 0x3f, 0, 0, 0x80, 0xbe}, b[] = {0x80, 0x3f, 0x80, 0xbf};
-    for (size_t i = 0; i < N_CASES; i++) {
+    for (size_t i = 0; i < CHUNKED; i++) {
         uint8_t data[MAX_FILE];
         const size_t len = load(i, data);
         struct zn_plan plan = zt_plan_of(data, len, ZN_VIEW_WHOLE);
@@ -53,6 +54,24 @@ static void files_are_understood(void **state) {
         assert_true(tb->rank == 1 && plan.dims[tb->shape] == 4);
         zn_plan_free(&plan);
     }
+}
+
+/* Each chunk of a data set is a tensor of its name; what filters made is left out. */
+static void chunks_of_hdf5_are_tensors(void **state) {
+    (void)state;
+    static const uint8_t rows[2][4] = {{0, 0, 0, 0x3f}, {0, 0, 0x20, 0x40}};
+    uint8_t data[MAX_FILE];
+    const size_t len = load(CHUNKED, data);
+    struct zn_plan plan = zt_plan_of(data, len, ZN_VIEW_WHOLE);
+    assert_string_equal(plan.container, "hdf5");
+    assert_int_equal(plan.n_tensors, 2);
+    for (size_t i = 0; i < 2; i++) {
+        const struct zn_tensor *t = &plan.tensors[i];
+        assert_string_equal(plan.names + t->name, "w");
+        assert_true(t->len == 12 && t->dtype == ZIPNN_F32 && t->rank == 1 && plan.dims[t->shape] == 3);
+        assert_memory_equal(data + t->off, rows[i], sizeof rows[i]);
+    }
+    zn_plan_free(&plan);
 }
 
 /* A copy of exactly the length, so that a sanitizer sees reads beyond. */
@@ -177,6 +196,7 @@ static void each_failing_allocation_is_reported(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_are_understood),
+        cmocka_unit_test(chunks_of_hdf5_are_tensors),
         cmocka_unit_test(every_truncation_and_change_is_survived),
         cmocka_unit_test(files_of_ones_are_survived),
         cmocka_unit_test(each_failing_read_is_reported),

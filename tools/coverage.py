@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""Lines and branches of the library that the tests run, held against what is asked of parsers and decoders.
+
+  coverage.py FOLDER    a build with the preset `coverage`, its tests run with LLVM_PROFILE_FILE=FOLDER/profiles/%m.profraw
+
+A branch is one outcome of one condition. What is asked holds for every file; what is missing is listed.
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+from fnmatch import fnmatch
+
+SRC = pathlib.Path(__file__).resolve().parent.parent / "src"
+
+# What, per cent of lines and of branches that have to run in each file, and which files these are.
+GROUPS = (
+    ("records of the container", 100, 100, "format/*"),
+    ("chunks", 95, 0, "chunk/chunk_decode.c chunk/layout.c chunk/mixed.c chunk/tops.c chunk/delta*.c chunk/records.c chunk/wrapped.[ch]"),
+    ("codecs", 95, 0, "codec/* base/bytes.h base/cur.h base/out.h"),
+    ("kernels", 95, 0, "kernels/*"),
+    ("restoring", 95, 0, "engine/apply.c engine/frames.c engine/origin.c engine/recover.c engine/refer.c engine/scan.c "
+                         "engine/stream_io.[ch] engine/unpack.c engine/windows.c api/archive.c api/archive_rebuild.c"),
+    ("files of zipnn 0.x", 95, 0, "legacy/* api/old_input.c"),
+    ("readers of models", 95, 0, "readers/* plan/*"),
+)
+
+
+def measure(folder):
+    """llvm-cov's answer for each file of the library: path under src -> its entry."""
+    programs = [p for p in (folder / "tests/unit").glob("test_*") if p.is_file()] + [folder / "zipnn"]
+    counts = folder / "counts.profdata"
+    subprocess.run(["llvm-profdata", "merge", "-sparse", "-o", counts, *(folder / "profiles").glob("*.profraw")], check=True)
+    objects = [part for p in programs[1:] for part in ("-object", p)]
+    # Programs without a part of the library have it under another hash, which it says on standard error.
+    answer = subprocess.run(["llvm-cov", "export", programs[0], *objects, f"-instr-profile={counts}", SRC],
+                            check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    files = json.loads(answer.stdout)["data"][0]["files"]
+    return {pathlib.Path(f["filename"]).relative_to(SRC).as_posix(): f for f in files}
+
+
+def missing_lines(file):
+    """Lines where nothing but code that never ran begins or goes on."""
+    ran, idle, last = set(), set(), None
+    for line, column, count, has_count, _, is_gap in file["segments"]:
+        if last and last[1]:
+            (idle if last[2] == 0 else ran).update(range(last[0], line + (column > 1)))
+        last = (line, has_count and not is_gap, count)
+    return sorted(idle - ran)
+
+
+def missing_branches(file):
+    """(line, column, the outcome that never was) of each condition."""
+    for line, column, _, _, yes, no, *_ in file["branches"]:
+        if yes == 0 or no == 0:
+            yield f"{line}:{column} never {'true' if yes == 0 else 'false'}"
+
+
+def check(name, file, least_lines, least_branches):
+    """Whether the file has what is asked; says what is missing."""
+    lines, branches = file["summary"]["lines"], file["summary"]["branches"]
+    if lines["count"] and lines["percent"] < least_lines:
+        print(f"FAILED: {name}: {lines['percent']:.2f} % of lines; never run: {missing_lines(file)}")
+        return False
+    if branches["count"] and branches["percent"] < least_branches:
+        print(f"FAILED: {name}: {branches['percent']:.2f} % of branches: {', '.join(missing_branches(file))}")
+        return False
+    return True
+
+
+def share(files, what):
+    total, covered = (sum(f["summary"][what][key] for f in files) for key in ("count", "covered"))
+    return f"{100 * covered / max(total, 1):6.2f} % of {total}"
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    files = measure(pathlib.Path(sys.argv[1]).resolve())
+    sound, told = True, []
+    for title, least_lines, least_branches, patterns in GROUPS:
+        members = {n: f for n, f in files.items() if any(fnmatch(n, p) for p in patterns.split())}
+        sound &= bool(members)
+        for name, file in sorted(members.items()):
+            sound &= check(name, file, least_lines, least_branches)
+        print(f"{title:26} {len(members):3} files, {share(members.values(), 'lines'):>18} lines, "
+              f"{share(members.values(), 'branches'):>18} branches")
+        told += members.values()
+    print(f"coverage: {share(told, 'lines').strip()} lines and {share(told, 'branches').strip()} branches of "
+          f"parsers and decoders, {share(files.values(), 'lines').strip()} lines of the library")
+    return 0 if sound else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
