@@ -8,7 +8,7 @@ packages="libzstd-dev libzstd1 libjansson-dev libjansson4 libxxhash-dev libssl-d
 architecture=$1
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)
-[ -e "$dir/complete" ] && exit 0
+[ -e "$dir/complete" ] && echo "the libraries are there" && exit 0
 
 mkdir -p "$dir/apt/lists/partial" "$dir/apt/archives/partial" "$dir/deb"
 : >"$dir/apt/status"
@@ -26,3 +26,4 @@ apt-get -q update || echo "Some lists are missing; what is at hand may do."
 for deb in "$dir"/deb/*.deb; do dpkg-deb -x "$deb" "$dir"; done
 touch "$dir/complete"
 rm -rf "$dir/apt" "$dir/deb"
+echo "libraries of $architecture: $packages"

@@ -72,12 +72,36 @@ stage_threads() {
     figure threads build/tsan/tests/unit/test_threads
 }
 
+# tests PRESET LABELS: all of them pass; says how many.
+tests() {
+    local output
+    output=$(ctest --test-dir "build/$1" -j "$jobs" --timeout 3000 --output-on-failure --no-tests=error -L "$2") ||
+        { echo "$output" && return 1; }
+    echo "$output"
+    echo "$1: $(grep 'tests passed' <<<"$output"), $(grep 'Total Test time' <<<"$output" | tr -dc '0-9.') s"
+}
+
+# MemorySanitizer: unit tests, and what the fuzz targets start from.
+replay_seeds() {
+    local target n=0
+    for target in build/msan/tests/fuzz/fuzz_*; do
+        [ -f "$target" ] && [ -x "$target" ] || continue
+        "$target" -runs=0 -timeout=60 "tests/fuzz/corpus/$(basename "$target")" || return
+        n=$((n + 1))
+    done
+    echo "msan: $(find tests/fuzz/corpus -type f | wc -l) inputs of $n fuzz targets"
+}
+
+stage_msan() {
+    figure msan-libraries tools/msan_deps.sh build/msan-deps
+    built msan && figure msan tests msan unit && figure msan-fuzz replay_seeds
+}
+
 # What the tests run, counted; they have passed before.
 count_coverage() {
     local counts=$PWD/build/coverage/profiles
     rm -rf "$counts"
-    LLVM_PROFILE_FILE=$counts/%m.profraw ctest --test-dir build/coverage -j "$jobs" -L 'unit|cli|reference' &&
-        tools/coverage.py build/coverage
+    LLVM_PROFILE_FILE=$counts/%m.profraw tests coverage 'unit|cli|reference' && tools/coverage.py build/coverage
 }
 
 stage_coverage() { built coverage && figure coverage count_coverage; }
@@ -91,7 +115,7 @@ stage_portable() {
     local preset
     for preset in s390x i686; do
         figure "sysroot-$preset" tools/cross_sysroot.sh "${preset/i686/i386}" "build/$preset-sysroot"
-        built "$preset" && figure "portable-$preset" ctest --test-dir "build/$preset" -j "$jobs" --timeout 3000 -L unit
+        built "$preset" && figure "portable-$preset" tests "$preset" unit
     done
 }
 

@@ -268,7 +268,7 @@ ZN_FN void fill_rank(struct encode_ranks *r, unsigned rank, const struct zn_r16_
 
 ZN_FN void fill_ranks(struct avx2_encoder *a, struct encode_ranks *r, const struct zn_r16_codes *codes,
                       const uint8_t *class_of) {
-    memset(r->rank, 0, sizeof r->rank);
+    memset(r, 0, sizeof *r);
     fill_rank(r, 0, codes, ZN_R16_CLASSES - 1);
     unsigned rank = 0;
     for (unsigned i = 0; i < a->n_sym; i++) {
