@@ -2,15 +2,13 @@
 """Writes archives of the codecs and layouts that came after the first ones: make_plane_vectors.py FOLDER, which gets
 NAME.znn and list.txt as make_vectors.py explains. New ones are added at the end of their part; none is ever changed."""
 
-import pathlib
 import sys
 
 from encoder import (
     BITS, CONSTANT, R16, R16C, RAW, Archive, R16Stream, Table, bits, chunk_body, coded_chunk, coded_records, plain_table,
     records_body, simple, split_records, stream, u8, u16, u32,
 )  # fmt: skip
-from make_vectors import bytes_plane, halves, noise, peaked, r16_of, weights
-from native import xxh3_128
+from make_vectors import bytes_plane, halves, named, noise, peaked, r16_of, weights, write
 from zipnn_reference import TOPS_BITS
 
 
@@ -286,27 +284,10 @@ def bad_tops():
 
 
 def every_vector():
-    """(name, expected answer, Archive)"""
-    for good in (good_bits, good_halves, good_wrapped, good_tops):
-        for name, archive in good():
-            yield name, "ok", archive
-    for bad in (bad_bits, bad_halves, bad_wrapped, bad_tops):
-        for name, expected, archive in bad():
-            yield "bad_" + name, expected, archive
-
-
-def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    folder = pathlib.Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = []
-    for name, expected, archive in every_vector():
-        (folder / f"{name}.znn").write_bytes(archive.coded())
-        known = f" {len(archive.original)} {xxh3_128(archive.original).hex()}" if expected == "ok" else ""
-        lines.append(f"{name}.znn {expected}{known}\n")
-    (folder / "list.txt").write_text("".join(lines))
+    return named((good_bits, good_halves, good_wrapped, good_tops), (bad_bits, bad_halves, bad_wrapped, bad_tops))
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    write(every_vector(), sys.argv[1])

@@ -497,23 +497,27 @@ def bad_nested(data):
 # ---- output ----------------------------------------------------------------------------------------------------------
 
 
-def every_vector():
-    """(name, expected answer, Archive or bytes)"""
-    for good in (good_containers, good_layouts, good_codecs, good_r16, good_tables, good_records):
+def named(goods, bads):
+    """(name, expected answer, Archive or bytes) of what these functions make."""
+    for good in goods:
         for name, archive in good():
             yield name, "ok", archive
-    for bad in (bad_headers, bad_frames, bad_indexes, bad_chunks, bad_records, bad_r16):
+    for bad in bads:
         for name, expected, archive in bad():
             yield "bad_" + name, expected, archive
 
 
-def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    folder = pathlib.Path(sys.argv[1])
+def every_vector():
+    goods = good_containers, good_layouts, good_codecs, good_r16, good_tables, good_records
+    return named(goods, (bad_headers, bad_frames, bad_indexes, bad_chunks, bad_records, bad_r16))
+
+
+def write(vectors, folder):
+    """A file for each, and the list of them."""
+    folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
-    for name, expected, archive in every_vector():
+    for name, expected, archive in vectors:
         (folder / f"{name}.znn").write_bytes(archive if isinstance(archive, bytes) else archive.coded())
         known = f" {len(archive.original)} {xxh3_128(archive.original).hex()}" if expected == "ok" else ""
         lines.append(f"{name}.znn {expected}{known}\n")
@@ -521,4 +525,6 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    write(every_vector(), sys.argv[1])

@@ -18,3 +18,17 @@ struct zn_plan zt_plan_of(const uint8_t *bytes, size_t len, enum zn_view_end end
     if (zn_reader_plan(&view, &plan, NULL) != ZIPNN_OK) abort();
     return plan;
 }
+
+static void *budget_alloc(void *user, size_t size) {
+    int *left = user;
+    return (*left)-- > 0 ? malloc(size) : NULL;
+}
+
+static void budget_release(void *user, void *ptr) {
+    (void)user;
+    free(ptr);
+}
+
+zipnn_allocator zt_budget(int *left) {
+    return (zipnn_allocator){budget_alloc, budget_release, left};
+}

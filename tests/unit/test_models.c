@@ -165,16 +165,6 @@ static void each_failing_read_is_reported(void **state) {
     }
 }
 
-static void *budget_alloc(void *user, size_t size) {
-    int *left = user;
-    return (*left)-- > 0 ? malloc(size) : NULL;
-}
-
-static void budget_release(void *user, void *ptr) {
-    (void)user;
-    free(ptr);
-}
-
 static void each_failing_allocation_is_reported(void **state) {
     (void)state;
     for (size_t i = 0; i < N_CASES; i++) {
@@ -183,7 +173,7 @@ static void each_failing_allocation_is_reported(void **state) {
         zipnn_status st = ZIPNN_E_MEMORY;
         for (int failures = 0; st != ZIPNN_OK; failures++) {
             int left = failures;
-            const zipnn_allocator alloc = {budget_alloc, budget_release, &left};
+            const zipnn_allocator alloc = zt_budget(&left);
             struct zn_plan plan;
             st = zt_plan(data, len, &alloc, &plan);
             assert_true(st == ZIPNN_OK || st == ZIPNN_E_MEMORY);

@@ -160,16 +160,6 @@ static void many_tensors_are_no_trouble(void **state) {
 
 /* ---- allocation failures */
 
-static void *budget_alloc(void *user, size_t size) {
-    int *left = user;
-    return (*left)-- > 0 ? malloc(size) : NULL;
-}
-
-static void budget_release(void *user, void *ptr) {
-    (void)user;
-    free(ptr);
-}
-
 static void each_failing_allocation_is_reported(void **state) {
     (void)state;
     struct bytes files[] = {checkpoint(NEW), old_file()};
@@ -177,7 +167,7 @@ static void each_failing_allocation_is_reported(void **state) {
         zipnn_status st = ZIPNN_E_MEMORY;
         for (int failures = 0; st != ZIPNN_OK; failures++) {
             int left = failures;
-            const zipnn_allocator alloc = {budget_alloc, budget_release, &left};
+            const zipnn_allocator alloc = zt_budget(&left);
             struct zn_plan plan;
             st = zt_plan(files[f].at, files[f].len, &alloc, &plan);
             assert_true(st == ZIPNN_OK || (st == ZIPNN_E_MEMORY && plan.n_tensors == 0));
