@@ -1,8 +1,6 @@
 /* Frames of a random-access archive: its table of contents, and one frame at a time. */
 #include "engine/origin.h"
 
-enum { FETCHED_LINES = 18 }; /* per step of the hash: hash_avx512.c */
-
 static zipnn_status check_kind(const struct zn_origin *of, const uint8_t *frame, const struct zn_place *place,
                                zipnn_error *err) {
     const uint8_t kind = frame[ZN_FRAME_LEN];
@@ -31,7 +29,7 @@ zipnn_status zn_frame_decode_in(const struct zn_engine *e, struct zn_worker *w, 
     ZN_TRY(zn_frame_read(frame, w->coder.max_chunk, place->at, &f, err));
     if (f.check != place->frame.check || f.body_len != place->frame.body_len || f.orig_len != place->frame.orig_len)
         return zn_fail(err, ZIPNN_E_CORRUPT, place->at, "frame is not the one that the index lists here");
-    ahead.lines = FETCHED_LINES;
+    ahead.lines = ZN_HASH_FETCHES;
     size_t checked = (size_t)zn_frame_size(&f) - ZN_FRAME_CHECKED;
     if (e->k->xxh3_64_fetching(frame + ZN_FRAME_CHECKED, checked, &ahead) != f.check)
         return zn_frame_mismatch(&f, place->at, err);

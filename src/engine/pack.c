@@ -128,6 +128,22 @@ static struct zn_ahead look_ahead(const struct pack *p, const struct job *job) {
     return ahead;
 }
 
+/* What is left for the frame's hash to fetch: the last quarter, when this is good for something. */
+static struct zn_ahead leave_some(const struct zn_kernels *k, struct zn_ahead *ahead) {
+    if (!k->fetches || ahead->len == 0) return (struct zn_ahead){0};
+    const size_t some = ahead->len / 4;
+    ahead->len -= some;
+    return (struct zn_ahead){.at = ahead->at + ahead->len, .len = some, .lines = ZN_HASH_FETCHES};
+}
+
+/* zn_frame_seal, fetching meanwhile. */
+static struct zn_frame seal(const struct zn_kernels *k, uint8_t *frame, uint32_t len, uint32_t orig_len,
+                            struct zn_ahead ahead) {
+    zn_frame_begin(frame, len, orig_len);
+    return zn_frame_end(frame,
+                        k->xxh3_64_fetching(frame + ZN_FRAME_CHECKED, ZN_FRAME_LEN - ZN_FRAME_CHECKED + len, &ahead));
+}
+
 static zipnn_status encode(struct pack *p, struct zn_worker *w, const struct job *job, uint8_t *frame,
                            struct zn_frame *f, zipnn_error *err) {
     const struct zn_kernels *k = p->e->k;
@@ -142,10 +158,11 @@ static zipnn_status encode(struct pack *p, struct zn_worker *w, const struct job
         *f = zn_frame_seal(frame, referring, job->len, k->xxh3_64);
         return ZIPNN_OK;
     }
-    const struct zn_chunk_hint hint = {job->cut.dtype, job->cut.head, look_ahead(p, job), p->cutter.walk.plan,
-                                       job->cut.off};
+    struct zn_ahead ahead = look_ahead(p, job);
+    const struct zn_ahead rest = leave_some(k, &ahead);
+    const struct zn_chunk_hint hint = {job->cut.dtype, job->cut.head, ahead, p->cutter.walk.plan, job->cut.off};
     const uint32_t len = zn_chunk_encode(&w->coder, &p->e->effort, hint, job->bytes, job->len, body);
-    *f = zn_frame_seal(frame, len, job->len, k->xxh3_64);
+    *f = seal(k, frame, len, job->len, rest);
     return p->e->verify == ZIPNN_VERIFY_DEFAULT ? verify(w, job, frame, f, err) : ZIPNN_OK;
 }
 

@@ -42,12 +42,19 @@ zipnn_status zn_header_read(const uint8_t *in, size_t len, struct zn_header *hea
     return ZIPNN_OK;
 }
 
-struct zn_frame zn_frame_seal(uint8_t *frame, uint32_t body_len, uint32_t orig_len, zn_hash_fn *hash) {
+void zn_frame_begin(uint8_t *frame, uint32_t body_len, uint32_t orig_len) {
     zn_put_u32(frame + 8, body_len);
     zn_put_u32(frame + 12, orig_len);
-    uint64_t check = hash(frame + ZN_FRAME_CHECKED, ZN_FRAME_LEN - ZN_FRAME_CHECKED + body_len);
+}
+
+struct zn_frame zn_frame_end(uint8_t *frame, uint64_t check) {
     zn_put_u64(frame, check);
-    return (struct zn_frame){check, body_len, orig_len};
+    return (struct zn_frame){check, zn_get_u32(frame + 8), zn_get_u32(frame + 12)};
+}
+
+struct zn_frame zn_frame_seal(uint8_t *frame, uint32_t body_len, uint32_t orig_len, zn_hash_fn *hash) {
+    zn_frame_begin(frame, body_len, orig_len);
+    return zn_frame_end(frame, hash(frame + ZN_FRAME_CHECKED, ZN_FRAME_LEN - ZN_FRAME_CHECKED + body_len));
 }
 
 /* Holds the lengths of a frame against the limits. */

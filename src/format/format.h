@@ -91,6 +91,10 @@ static inline uint64_t zn_frame_size(const struct zn_frame *f) {
  * all. */
 struct zn_frame zn_frame_seal(uint8_t *frame, uint32_t body_len, uint32_t orig_len, zn_hash_fn *hash);
 
+/* The same by who computes the check: after zn_frame_begin, of all from ZN_FRAME_CHECKED on. */
+void zn_frame_begin(uint8_t *frame, uint32_t body_len, uint32_t orig_len);
+struct zn_frame zn_frame_end(uint8_t *frame, uint64_t check);
+
 /* Reads the 16 bytes of a head and holds its lengths against the limits. `at` is the frame's offset, for errors. */
 zipnn_status zn_frame_read(const uint8_t *in, uint32_t max_chunk, uint64_t at, struct zn_frame *frame,
                            zipnn_error *err);

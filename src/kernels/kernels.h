@@ -64,6 +64,8 @@ struct zn_ahead {
     size_t room_len;
 };
 
+enum { ZN_HASH_FETCHES = 18 }; /* lines that are best fetched for a step of xxh3_64_fetching: hash_avx512.c */
+
 struct zn_r16_decoder {
     alignas(64) uint16_t state[ZN_R16_LANES]; /* by lane: symbol i of the stream uses lane i mod (1 << lanes_log2) */
     const struct zn_r16_table *tables;
@@ -243,6 +245,7 @@ struct zn_kernels {
 
     /* The same, with something to fetch meanwhile. */
     uint64_t (*xxh3_64_fetching)(const void *data, size_t len, struct zn_ahead *ahead);
+    bool fetches; /* xxh3_64_fetching does */
 
     /* Streaming XXH3-128 (seed 0) on a state of xxhash's own type; the state works across kernel sets. */
     void (*xxh3_update)(void *state, const void *data, size_t len);

@@ -495,6 +495,7 @@ const struct zn_kernels zn_kernels_avx512 = {
     .delta = &zn_delta_kernels_avx512,
     .xxh3_64 = zn_xxh3_64_avx512,
     .xxh3_64_fetching = zn_xxh3_64_fetching_avx512,
+    .fetches = true,
     .xxh3_update = zn_xxh3_update_avx512,
 };
 
