@@ -1,3 +1,5 @@
+#include <stdatomic.h>
+
 #include "base/pages.h"
 #include "engine/bases.h"
 
@@ -148,11 +150,24 @@ unsigned zn_engine_crew(const struct zn_engine *e, uint64_t original) {
     return (unsigned)ZN_MIN((uint64_t)e->n_workers, ZN_MAX(original / WORTH_A_THREAD, (uint64_t)1));
 }
 
+struct shift {
+    void (*work)(void *arg, size_t worker);
+    void *arg;
+    atomic_size_t done; /* workers */
+};
+
+static void work_and_count(void *arg, size_t worker) {
+    struct shift *s = arg;
+    s->work(s->arg, worker);
+    atomic_fetch_add(&s->done, 1);
+}
+
+/* Each worker goes on until nothing is left to do, so one is enough: when an executor ran none, such as one that is
+ * shut down, the caller is it. Otherwise nothing would pass for success. */
 void zn_engine_run(struct zn_engine *e, unsigned n, void (*work)(void *arg, size_t worker), void *arg) {
-    if (n == 1)
-        work(arg, 0);
-    else
-        e->executor.run(e->executor.user, n, work, arg);
+    struct shift s = {.work = work, .arg = arg};
+    if (n > 1) e->executor.run(e->executor.user, n, work_and_count, &s);
+    if (atomic_load(&s.done) == 0) work(arg, 0);
 }
 
 enum zn_store zn_store_into(const uint8_t *memory, uint64_t len) {

@@ -154,9 +154,20 @@ static void run_shuffled(void *user, size_t n, void (*task)(void *arg, size_t i)
     for (size_t i = 0; i < n; i++) task(arg, order[i]);
 }
 
+/* Against the contract: what is given to them is not done, or not all of it. */
+static void run_none(void *user, size_t n, void (*task)(void *arg, size_t i), void *arg) {
+    (void)user, (void)n, (void)task, (void)arg;
+}
+
+static void run_last(void *user, size_t n, void (*task)(void *arg, size_t i), void *arg) {
+    (void)user;
+    task(arg, n - 1);
+}
+
 static void executors_that_dawdle_and_shuffle(void **state) {
     (void)state;
-    void (*const runs[])(void *, size_t, void (*)(void *, size_t), void *) = {run_slowly, run_shuffled};
+    void (*const runs[])(void *, size_t, void (*)(void *, size_t), void *) = {run_slowly, run_shuffled, run_none,
+                                                                              run_last};
     for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
         uint64_t random = 7;
         struct world w;
