@@ -24,8 +24,10 @@ static size_t utf8_sequence(const unsigned char *s, unsigned long *code) {
     return *code < least[len] || *code > 0x10ffff || surrogate ? 0 : len;
 }
 
+/* Controls, and what shows nothing itself but turns the text around it: directions and breaks of lines. */
 static bool is_control(unsigned long code) {
-    return code < 0x20 || (code >= 0x7f && code < 0xa0);
+    return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x61c || (code >= 0x200e && code <= 0x200f) ||
+           (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 }
 
 void text_put(FILE *to, const char *text) {

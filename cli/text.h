@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Writes `text` so that it cannot move the cursor or forge a line: control characters, backslashes and bytes that are
- * not UTF-8 are escaped as C would. */
+/* Writes `text` so that it cannot move the cursor or forge a line: control characters, those that turn the direction
+ * of text, backslashes and bytes that are not UTF-8 are escaped as C would. */
 void text_put(FILE *to, const char *text);
 
 /* A JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD. */
