@@ -58,25 +58,34 @@ void zn_r16_table_build(struct zn_r16_table *table, const struct zn_r16_model *m
  *   m = floor((2^(17 + shift) - 1) / freq)   lies in [2^16, 2^17),
  * and (x * m >> 16) >> 1 >> shift is x + (x * (m - 2^16) >> 16), halved and shifted. The halving rounds up, which makes
  * up for m being too small. Exact for every freq and every state: test_r16_codes.c tries them all. */
-static void codes_fill(struct zn_r16_codes *c, unsigned class, unsigned first, unsigned freq) {
-    unsigned shift = 0;
-    while (freq >> (shift + 1)) shift++;
-    c->top[class] = (uint16_t)(freq * 1024 - 1);
-    c->recip[class] = (uint16_t)((((UINT32_C(1) << (17 + shift)) - 1) / freq) & 0xffff);
-    c->shift[class] = (uint16_t)shift;
-    c->first[class] = (uint16_t)first;
-    c->rest[class] = (uint16_t)(ZN_R16_SLOTS - freq);
+struct code {
+    uint16_t top, recip, shift, first, rest;
+};
+
+static struct code code_of(unsigned first, unsigned freq) {
+    const unsigned shift = 31u - (unsigned)__builtin_clz(freq);
+    return (struct code){(uint16_t)(freq * 1024 - 1), (uint16_t)((((UINT32_C(1) << (17 + shift)) - 1) / freq) & 0xffff),
+                         (uint16_t)shift, (uint16_t)first, (uint16_t)(ZN_R16_SLOTS - freq)};
+}
+
+static void codes_set(struct zn_r16_codes *c, unsigned class, struct code code) {
+    c->top[class] = code.top;
+    c->recip[class] = code.recip;
+    c->shift[class] = code.shift;
+    c->first[class] = code.first;
+    c->rest[class] = code.rest;
 }
 
 void zn_r16_codes_build(struct zn_r16_codes *codes, const struct zn_r16_model *model, const uint8_t *class_of) {
     /* Without an escape the classes not listed get numbers that work, though nothing is coded with them. */
-    unsigned esc_freq = model->esc_freq ? model->esc_freq : 1;
-    for (unsigned c = 0; c < ZN_R16_CLASSES; c++) codes_fill(codes, c, ZN_R16_SLOTS - esc_freq, esc_freq);
+    const unsigned esc_freq = model->esc_freq ? model->esc_freq : 1;
+    const struct code escape = code_of(ZN_R16_SLOTS - esc_freq, esc_freq);
+    for (unsigned c = 0; c < ZN_R16_CLASSES; c++) codes_set(codes, c, escape);
     codes->escaped = UINT32_MAX;
     unsigned first = 0;
     for (unsigned r = 0; r < model->n; r++) {
-        unsigned c = class_of[model->sym[r]];
-        codes_fill(codes, c, first, model->freq[r]);
+        const unsigned c = class_of[model->sym[r]];
+        codes_set(codes, c, code_of(first, model->freq[r]));
         codes->escaped &= ~(UINT32_C(1) << c);
         first += model->freq[r];
     }
