@@ -1,5 +1,6 @@
 /* Archive: listing and random access. Methods may be called from several threads; they take turns. */
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -167,11 +168,15 @@ static PyObject *shape_tuple(const zipnn_tensor_info *t) {
     return shape;
 }
 
-/* (name, dtype, shape, offset, length, stored) */
+/* (name, dtype, shape, offset, length, stored). A file may hold names that are not UTF-8. */
 static PyObject *tensor_tuple(const zipnn_tensor_info *t) {
-    PyObject *shape = shape_tuple(t);
-    if (!shape) return NULL;
-    return Py_BuildValue("ssNKKK", t->name, zipnn_dtype_name(t->dtype), shape, (unsigned long long)t->offset,
+    PyObject *name = PyUnicode_DecodeUTF8(t->name, (Py_ssize_t)strlen(t->name), "backslashreplace");
+    PyObject *shape = name ? shape_tuple(t) : NULL;
+    if (!shape) {
+        Py_XDECREF(name);
+        return NULL;
+    }
+    return Py_BuildValue("NsNKKK", name, zipnn_dtype_name(t->dtype), shape, (unsigned long long)t->offset,
                          (unsigned long long)t->length, (unsigned long long)t->stored);
 }
 

@@ -62,6 +62,16 @@ def test_cut_short_while_open(archive, access):
             a["big"].numpy()
 
 
+def test_names_that_are_not_utf8(tmp_path):
+    path = tmp_path / "arrays.npz"
+    np.savez(path, abcd=np.arange(1000, dtype=np.float32))
+    data = path.read_bytes().replace(b"abcd", b"\xe9\xff\x80d")
+    with zipnn.Archive(zipnn.compress(data)) as a:
+        (name,) = a
+        assert name.startswith("\\xe9\\xff\\x80d")
+        assert a[name].numpy().tolist() == list(range(1000))
+
+
 def test_sources(model, archive):
     with open(archive, "rb") as f:
         data = f.read()
