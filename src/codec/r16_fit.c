@@ -16,7 +16,6 @@ enum {
     BLOCKS_PER_TABLE = 4, /* at least, or the table costs more than it saves */
     ONE_TABLE_LOG2 = 11,  /* shorter streams are one block or two: a choice takes too long for what it gives */
     MANY_BLOCKS = 512,
-    DRAWN = 4, /* every how manieth of many blocks, and half as often of twice as many */
     FEW_BLOCKS = 32,
     N_RANKS = 1 << 10 /* steps by which blocks are sorted */
 };
@@ -115,12 +114,11 @@ static void refine(const struct zn_kernels *k, const struct crowd *crowd, struct
     add_up(k, crowd, fit);
 }
 
-/* Of many blocks some are enough to find the clusters. */
+/* Of many blocks every fourth is enough to find the clusters. */
 static struct crowd draw(const struct crowd *all, struct zn_r16_fit *fit) {
     if (all->n < MANY_BLOCKS) return *all;
-    const size_t step = all->n < 2 * MANY_BLOCKS ? DRAWN : 2 * DRAWN;
     size_t n = 0;
-    for (size_t b = 0; b < all->n; b += step) memcpy(fit->sample[n++], all->hist[b], sizeof all->hist[b]);
+    for (size_t b = 0; b < all->n; b += 4) memcpy(fit->sample[n++], all->hist[b], sizeof all->hist[b]);
     return (struct crowd){(const uint16_t(*)[ZN_R16_CLASSES])fit->sample, n, all->ids};
 }
 
