@@ -136,9 +136,11 @@ static zipnn_status add(struct run *run, struct steps *steps, const char *folder
     zipnn_stats stats;
     char number[32];
     const char *slash = strrchr(path, '/');
+    const uint64_t last = steps->n ? steps->step[steps->n - 1].number : 0;
+    if (last == UINT64_MAX) return run_fail(err, ZIPNN_E_ARGUMENT, "no number is left after that of the last step");
     zipnn_status st = zipnn_file_open(path, &file, err);
     if (st != ZIPNN_OK) return st;
-    snprintf(number, sizeof number, "/%08" PRIu64 ".", steps->n ? steps->step[steps->n - 1].number + 1 : 1);
+    snprintf(number, sizeof number, "/%08" PRIu64 ".", last + 1);
     char *stem = text_join(folder, number, slash ? slash + 1 : path);
     char *to = text_join(stem, ARCHIVE_SUFFIX, "");
     struct intake in = {.file = file};

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "filenames.h"
@@ -69,6 +70,12 @@ static void find_parents(struct steps *steps) {
     }
 }
 
+/* A folder or a FIFO, say, that is named like a step; what cannot be looked at may be one. */
+static bool is_no_step(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
 static void add_step(struct steps *steps, struct step step) {
     if (steps->n == steps->cap) {
         steps->cap = steps->cap ? 2 * steps->cap : 16;
@@ -86,6 +93,10 @@ static zipnn_status read_folder(struct run *run, const char *folder, struct step
         if (!parse_name(entry->d_name, &s.number, &name_at)) continue;
         s.path = text_join(folder, "/", entry->d_name);
         s.name = s.path + strlen(folder) + 1 + name_at;
+        if (is_no_step(s.path)) {
+            free(s.path);
+            continue;
+        }
         open_step(run->ctx, &s);
         add_step(steps, s);
     }

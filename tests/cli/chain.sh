@@ -88,6 +88,16 @@ expect 0 zipnn chain private restore 7 -o back
 [ "$(stat -c %a private/00000007.secret.znn back | sort -u)" = 600 ] || fail "permissions of a step"
 rm back
 
+# What is named like a step and is none; numbers end.
+cp -r chain odd
+mkfifo odd/00000050.pipe.znn
+mkdir odd/00000051.folder.znn
+expect 0 timeout 10 zipnn chain odd list
+refuted grep -q "folder" "$home/out"
+cp odd/00000002.1.znn odd/18446744073709551615.last.znn
+expect 1 zipnn chain odd add steps/6
+says "no number is left"
+
 # Killed at any moment, it leaves every step restorable.
 for i in 1 2 3 4 5 6 7 8 9 10; do
     rm -rf kept && cp -r chain kept
