@@ -1,5 +1,6 @@
 /* An archive moves between levels: the bytes are those of packing the original, whatever threads, executor or faults.
  */
+#include "engine/windows.h"
 #include "support/samples.h"
 #include "support/streams.h"
 #include "support/unit.h"
@@ -148,11 +149,38 @@ static void sha256_is_carried(void **state) {
     free(from.bytes);
 }
 
+static zipnn_status fetch(void *user, uint64_t off, uint64_t len, void *dst, zipnn_error *err) {
+    (void)err;
+    memcpy(dst, (const uint8_t *)user + off, (size_t)len);
+    return ZIPNN_OK;
+}
+
+static void windows_show_all_there_is_and_no_more(void **state) {
+    (void)state;
+    enum { ALL = 5000, WINDOW = 600 };
+    const zipnn_allocator alloc = zn_allocator_or_default(NULL);
+    uint8_t bytes[ALL], seen[ALL];
+    struct zn_windows w;
+    uint64_t random = 1;
+    zt_sample(ZT_RANDOM, 1, bytes, ALL);
+    assert_int_equal(zn_windows_open(&w, &alloc, fetch, bytes, ALL, WINDOW, NULL), ZIPNN_OK);
+    for (unsigned i = 0; i < 2000; i++) {
+        const uint64_t off = zt_random(&random) % (ALL + 100);
+        const size_t len = (size_t)(zt_random(&random) % (2 * WINDOW));
+        const zipnn_status status = zn_windows_read_at(&w, off, seen, len, NULL);
+        assert_int_equal(status, off + len <= ALL ? ZIPNN_OK : ZIPNN_E_NOT_FOUND);
+        if (status == ZIPNN_OK) assert_memory_equal(seen, bytes + off, len);
+    }
+    assert_int_equal(zn_windows_read_at(&w, UINT64_MAX, seen, 2, NULL), ZIPNN_E_NOT_FOUND);
+    zn_windows_close(&w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(archives_become_those_of_the_level),
         cmocka_unit_test(faults_are_told),
         cmocka_unit_test(sha256_is_carried),
+        cmocka_unit_test(windows_show_all_there_is_and_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -388,7 +388,7 @@ static void release(void *user, void *block) {
     free(block);
 }
 
-/* Packs against the base, restores, applies in place: the first that fails. */
+/* Packs against the base, restores, applies in place, verifies: the first that fails. */
 static zipnn_status there_and_back(struct memory *m, const zipnn_source *base, const struct model *next,
                                    struct packing *p, uint8_t *memory) {
     const zipnn_options options = {
@@ -402,6 +402,10 @@ static zipnn_status there_and_back(struct memory *m, const zipnn_source *base, c
     struct zt_input in = {.data = p->archive, .len = p->len};
     const zipnn_source source = zt_file(&in);
     if (status == ZIPNN_OK) status = zipnn_apply(ctx, &source, memory, next->len, NULL, NULL);
+    zipnn_archive *archive = NULL;
+    if (status == ZIPNN_OK) status = zipnn_archive_open(ctx, &source, &archive, NULL);
+    if (status == ZIPNN_OK) status = zipnn_archive_verify(archive, NULL, NULL, NULL, NULL);
+    zipnn_archive_close(archive);
     zipnn_destroy(ctx);
     return status;
 }
