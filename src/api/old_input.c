@@ -137,8 +137,8 @@ bool zn_old_input_lacks_base(const zipnn_ctx *ctx, const struct zn_old_input *ol
 zipnn_status zn_old_input_plan(const struct zn_old_input *old, struct zn_plan *plan, zipnn_error *err) {
     const struct zn_legacy *l = old->legacy;
     const struct zn_old_record *r = &l->first;
-    const uint64_t elements = l->original / (zn_dtype_bits(r->dtype) / 8);
     if (l->tensor_file) return ZIPNN_OK;
+    const uint64_t elements = l->original / (zn_dtype_bits(r->dtype) / 8);
     ZN_TRY(zn_plan_add(plan, 0, l->original, r->dtype, "", 0, r->has_shape ? r->dims : &elements,
                        r->has_shape ? r->rank : 1, err));
     zn_plan_finish(plan);

@@ -290,6 +290,26 @@ static void records_made_by_hand_restore(void **state) {
     zipnn_destroy(ctx);
 }
 
+/* A record is one tensor; what a file of tensors restores to lists its own. */
+static void records_made_by_hand_are_listed(void **state) {
+    (void)state;
+    zipnn_ctx *ctx;
+    assert_int_equal(zipnn_create(NULL, &ctx, NULL), ZIPNN_OK);
+    for (size_t i = 0; i < N_MAKERS; i++) {
+        struct record r;
+        makers[i](&r);
+        struct zt_input in = {.data = r.bytes, .len = r.len};
+        const zipnn_source source = zt_file(&in);
+        zipnn_archive *archive;
+        zipnn_archive_info info;
+        assert_int_equal(zipnn_archive_open(ctx, &source, &archive, NULL), ZIPNN_OK);
+        zipnn_archive_get_info(archive, &info);
+        assert_int_equal(info.n_tensors, makers[i] == make_tensors ? 2 : 1);
+        zipnn_archive_close(archive);
+    }
+    zipnn_destroy(ctx);
+}
+
 static void truncation_is_an_error(void **state) {
     (void)state;
     static uint8_t out[CAP];
@@ -410,6 +430,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_sample_restores),
         cmocka_unit_test(records_made_by_hand_restore),
+        cmocka_unit_test(records_made_by_hand_are_listed),
         cmocka_unit_test(truncation_is_an_error),
         cmocka_unit_test(flipped_bits_do_no_harm),
         cmocka_unit_test(malformed_records_are_explained),
