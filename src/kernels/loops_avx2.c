@@ -251,6 +251,8 @@ struct listed {
     unsigned n;
     bool in_order; /* class_of[i] == i */
     uint8_t sym[32], class_of[32];
+    bool near;           /* all lie within 16 of the first, as exponents do; then ... */
+    uint8_t pair[8][16]; /* ... by a symbol's distance from it: 1 for number 2 j of the list, 16 for the next */
 };
 
 /* False when there are too many. */
@@ -265,6 +267,14 @@ ZN_FN bool list_symbols(struct listed *listed, const uint8_t *class_of) {
         listed->class_of[listed->n++] = class_of[s];
     }
     return true;
+}
+
+ZN_FN void pair_symbols(struct listed *listed) {
+    const unsigned n = listed->n;
+    listed->near = n > 0 && n <= 16 && listed->sym[n - 1] - listed->sym[0] < 16;
+    memset(listed->pair, 0, sizeof listed->pair);
+    for (unsigned i = 0; listed->near && i < n; i++)
+        listed->pair[i / 2][listed->sym[i] - listed->sym[0]] = i % 2 ? 16 : 1;
 }
 
 /* How many of n symbols lie in groups that are counted. */
@@ -314,11 +324,48 @@ ZN_INLINE __m256i count_128(const __m256i v[4], uint8_t symbol) {
     return _mm256_sad_epu8(_mm256_sub_epi8(zero, _mm256_add_epi8(a, b)), zero);
 }
 
-/* A whole block of which two groups are counted, the usual case. Four symbols' parts lie side by side until they are
- * added up. Entries of `listed` past its last are zeros. */
-ZN_FN void class_hist_two(const uint8_t *p, size_t stride, const struct listed *listed, uint16_t *hist) {
-    const __m256i v[4] = {load(p), load(p + 32), load(p + stride), load(p + stride + 32)};
-    uint16_t count[ZN_R16_CLASSES] = {0};
+/* Counts two symbols in the halves of each byte: 128 symbols' distances from the first, 4 to each byte. */
+ZN_INLINE __m256i count_pair(const __m256i d[4], const uint8_t *pair) {
+    const __m256i t = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)pair));
+    const __m256i a = _mm256_add_epi8(_mm256_shuffle_epi8(t, d[0]), _mm256_shuffle_epi8(t, d[1]));
+    return _mm256_add_epi8(a, _mm256_add_epi8(_mm256_shuffle_epi8(t, d[2]), _mm256_shuffle_epi8(t, d[3])));
+}
+
+/* The sums of two pairs: words 0 and 1 of either half of each lane. */
+ZN_INLINE __m256i sum_pairs(__m256i a, __m256i b) {
+    const __m256i both = _mm256_add_epi8(_mm256_permute2x128_si256(a, b, 0x20), _mm256_permute2x128_si256(a, b, 0x31));
+    const __m256i half = _mm256_set1_epi8(15), zero = _mm256_setzero_si256();
+    const __m256i low = _mm256_sad_epu8(_mm256_and_si256(both, half), zero);
+    const __m256i high = _mm256_sad_epu8(_mm256_and_si256(_mm256_srli_epi16(both, 4), half), zero);
+    return _mm256_or_si256(low, _mm256_slli_epi64(high, 16));
+}
+
+/* Counts eight symbols, four pairs. */
+ZN_INLINE __m128i count_eight(const __m256i d[4], const uint8_t pair[4][16]) {
+    const __m256i even = sum_pairs(count_pair(d, pair[0]), count_pair(d, pair[2]));
+    const __m256i odd = sum_pairs(count_pair(d, pair[1]), count_pair(d, pair[3]));
+    __m256i sum = _mm256_or_si256(even, _mm256_slli_epi64(odd, 32));
+    sum = _mm256_add_epi16(sum, _mm256_shuffle_epi32(sum, 0x4e));
+    return _mm_unpacklo_epi64(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+}
+
+/* Counts the listed symbols among 128 that are near each other; answers how many there are. */
+ZN_INLINE unsigned count_near(const __m256i v[4], const struct listed *listed, uint16_t *count) {
+    const __m256i first = _mm256_set1_epi8((char)listed->sym[0]);
+    __m256i d[4];
+    for (unsigned k = 0; k < 4; k++) /* a byte shuffle yields 0 where the top bit is set */
+        d[k] = _mm256_adds_epu8(_mm256_sub_epi8(v[k], first), _mm256_set1_epi8(0x70));
+    const __m128i low = count_eight(d, listed->pair), high = count_eight(d, listed->pair + 4);
+    _mm_storeu_si128((void *)count, low);
+    _mm_storeu_si128((void *)(count + 8), high);
+    __m128i all = _mm_madd_epi16(_mm_add_epi16(low, high), _mm_set1_epi16(1));
+    all = _mm_add_epi32(all, _mm_shuffle_epi32(all, 0x4e));
+    return (unsigned)(_mm_cvtsi128_si32(all) + _mm_extract_epi32(all, 1));
+}
+
+/* Any listed symbols. Four symbols' parts lie side by side until they are added up. Entries of `listed` past its last
+ * are zeros. */
+ZN_INLINE unsigned count_far(const __m256i v[4], const struct listed *listed, uint16_t *count) {
     __m128i all = _mm_setzero_si128();
     for (unsigned s = 0; s < listed->n; s += 4) {
         __m256i parts = count_128(v, listed->sym[s]);
@@ -331,7 +378,14 @@ ZN_FN void class_hist_two(const uint8_t *p, size_t stride, const struct listed *
         _mm_storel_epi64((void *)&count[s], sum);
     }
     all = _mm_madd_epi16(all, _mm_set1_epi16(1));
-    const unsigned sum = (unsigned)(_mm_cvtsi128_si32(all) + _mm_extract_epi32(all, 1)), rest = 128 - sum;
+    return (unsigned)(_mm_cvtsi128_si32(all) + _mm_extract_epi32(all, 1));
+}
+
+/* A whole block of which two groups are counted, the usual case. */
+ZN_FN void class_hist_two(const uint8_t *p, size_t stride, const struct listed *listed, uint16_t *hist) {
+    const __m256i v[4] = {load(p), load(p + 32), load(p + stride), load(p + stride + 32)};
+    uint16_t count[ZN_R16_CLASSES] = {0};
+    const unsigned rest = 128 - (listed->near ? count_near(v, listed, count) : count_far(v, listed, count));
     if (listed->in_order) {
         memcpy(hist, count, sizeof count);
     } else {
@@ -351,6 +405,7 @@ ZN_FN void class_hist(const uint8_t *plane, size_t n, unsigned block_log2, const
     }
     const size_t block = (size_t)1 << block_log2, stride = 64 * (size_t)step;
     size_t i = 0;
+    pair_symbols(&listed);
     if (block == 2 * stride)
         for (; n - i >= block; i += block) class_hist_two(plane + i, stride, &listed, hist[i >> block_log2]);
     for (; i < n; i += block)

@@ -228,10 +228,14 @@ bool zn_r16_decode_32r_avx2(struct zn_r16_decoder *d, const uint8_t *const *raw,
 
 /* ---- encoding ---- */
 
-/* One table by rank: 0 is the escape, the listed symbols follow. */
+/* One table by rank: the listed symbols in order, then the escape. */
 struct encode_ranks {
-    alignas(16) uint8_t rank[16][16]; /* by row of the symbol's high four bits and by its low four */
-    uint8_t top[16], recip_lo[16], recip_hi[16], scale[16], first[16], rest[16];
+    alignas(16) uint8_t top[16];
+    uint8_t recip_lo[16], recip_hi[16], scale[16], first[16], rest[16];
+    uint8_t n;           /* listed symbols: the rank of the escape */
+    uint8_t base;        /* the first of them, if they are consecutive ... */
+    bool consecutive;    /* ... as exponents are */
+    uint8_t row[16][16]; /* otherwise rank + 1, or 0, by row of a symbol's high four bits and by its low four */
 };
 
 struct avx2_encoder {
@@ -268,15 +272,20 @@ ZN_FN void fill_rank(struct encode_ranks *r, unsigned rank, const struct zn_r16_
 
 ZN_FN void fill_ranks(struct avx2_encoder *a, struct encode_ranks *r, const struct zn_r16_codes *codes,
                       const uint8_t *class_of) {
+    unsigned rank = 0, last = 0;
     memset(r, 0, sizeof *r);
-    fill_rank(r, 0, codes, ZN_R16_CLASSES - 1);
-    unsigned rank = 0;
+    r->consecutive = true;
     for (unsigned i = 0; i < a->n_sym; i++) {
         const unsigned s = a->sym[i], class = class_of[s];
         if (codes->escaped >> class & 1) continue;
-        fill_rank(r, ++rank, codes, class);
-        r->rank[a->row_of[s / 16]][s % 16] = (uint8_t)rank;
+        if (rank == 0) r->base = (uint8_t)s;
+        r->consecutive &= rank == 0 || s == last + 1;
+        last = s;
+        fill_rank(r, rank, codes, class);
+        r->row[a->row_of[s / 16]][s % 16] = (uint8_t)++rank;
     }
+    r->n = (uint8_t)rank;
+    fill_rank(r, rank, codes, ZN_R16_CLASSES - 1);
 }
 
 ZN_FN const struct encode_ranks *ranks_at(struct avx2_encoder *a, const struct zn_r16_encoder *e, size_t pos) {
@@ -287,75 +296,116 @@ ZN_FN const struct encode_ranks *ranks_at(struct avx2_encoder *a, const struct z
     return &a->ranks[t];
 }
 
-/* An index leaves its row, and gets its top bit set by the sum, if its high bits are not the row's. */
-ZN_FN __m256i rank_of_symbol(const struct avx2_encoder *a, const struct encode_ranks *r, __m256i sym) {
-    __m256i rank = _mm256_setzero_si256();
+/* Rank + 1 or 0. An index leaves its row, and gets its top bit set by the sum, if its high bits are not the row's. */
+ZN_FN __m256i find_in_rows(const struct avx2_encoder *a, const struct encode_ranks *r, __m256i sym) {
+    __m256i found = _mm256_setzero_si256();
     for (unsigned i = 0; i < a->n_rows; i++) {
         const __m256i high = _mm256_set1_epi8((char)a->row_high[i]);
         const __m256i low = _mm256_adds_epu8(_mm256_xor_si256(sym, high), _mm256_set1_epi8(0x70));
-        rank = _mm256_or_si256(rank, _mm256_shuffle_epi8(load_table(r->rank[i]), low));
+        found = _mm256_or_si256(found, _mm256_shuffle_epi8(load_table(r->row[i]), low));
     }
-    return rank;
+    return found;
 }
 
-/* x + first + x / freq * rest on 16 words. The quotient is (x + (x * recip >> 16) + 1) >> (shift + 1), below 1024, so
- * the sum does not overflow (but for freq 64, where rest is 0); `scale` is 2^(15 - shift). */
-ZN_FN __m256i encode_words(__m256i x, __m256i recip, __m256i scale, __m256i first, __m256i rest) {
-    const __m256i sum = _mm256_add_epi16(_mm256_add_epi16(x, _mm256_mulhi_epu16(x, recip)), _mm256_set1_epi16(1));
-    const __m256i q = _mm256_mulhi_epu16(sum, scale);
-    return _mm256_add_epi16(_mm256_add_epi16(x, first), _mm256_mullo_epi16(q, rest));
+enum ranking { BY_BASE, BY_ROW };
+
+/* What is not listed wraps to a high number and becomes the escape's rank. */
+ZN_INLINE __m256i rank_of_symbol(const struct avx2_encoder *a, const struct encode_ranks *r, __m256i sym,
+                                 enum ranking ranking) {
+    const __m256i rank = ranking == BY_BASE ? _mm256_sub_epi8(sym, _mm256_set1_epi8((char)r->base))
+                                            : _mm256_sub_epi8(find_in_rows(a, r, sym), _mm256_set1_epi8(1));
+    return _mm256_min_epu8(rank, _mm256_set1_epi8((char)r->n));
 }
 
-ZN_FN void encode_step(const struct encode_ranks *r, __m256i rank, __m256i *lo, __m256i *hi) {
-    const __m256i zero = _mm256_setzero_si256();
-    const __m256i recip_lo = _mm256_shuffle_epi8(load_table(r->recip_lo), rank);
-    const __m256i recip_hi = _mm256_shuffle_epi8(load_table(r->recip_hi), rank);
-    const __m256i scale = _mm256_shuffle_epi8(load_table(r->scale), rank);
-    const __m256i first = _mm256_shuffle_epi8(load_table(r->first), rank);
-    const __m256i rest = _mm256_shuffle_epi8(load_table(r->rest), rank);
-    const __m256i w0 = encode_words(_mm256_unpacklo_epi8(*lo, *hi), _mm256_unpacklo_epi8(recip_lo, recip_hi),
-                                    _mm256_unpacklo_epi8(zero, scale), _mm256_unpacklo_epi8(first, zero),
-                                    _mm256_unpacklo_epi8(rest, zero));
-    const __m256i w1 = encode_words(_mm256_unpackhi_epi8(*lo, *hi), _mm256_unpackhi_epi8(recip_lo, recip_hi),
-                                    _mm256_unpackhi_epi8(zero, scale), _mm256_unpackhi_epi8(first, zero),
-                                    _mm256_unpackhi_epi8(rest, zero));
-    split_words(w0, w1, lo, hi);
+enum { PAIR = 2 };
+
+/* Words 8 + 8 symbols at a time, from looked-up bytes. */
+ZN_INLINE void look_up_words(const uint8_t *low, const uint8_t *high, const __m256i rank[PAIR],
+                             __m256i words[2 * PAIR]) {
+    for (unsigned j = 0; j < PAIR; j++) {
+        const __m256i zero = _mm256_setzero_si256();
+        const __m256i l = low ? _mm256_shuffle_epi8(load_table(low), rank[j]) : zero;
+        const __m256i h = high ? _mm256_shuffle_epi8(load_table(high), rank[j]) : zero;
+        words[2 * j] = _mm256_unpacklo_epi8(l, h);
+        words[2 * j + 1] = _mm256_unpackhi_epi8(l, h);
+    }
 }
 
-/* Writes the bytes of `v` at the set bits of `mask` below `out`. Each store of 8 bytes has its bytes at the upper end;
- * the next one covers what it wrote too much. */
-ZN_FN uint8_t *put_bytes(uint8_t *out, __m256i v, uint32_t mask) {
-    v = _mm256_shuffle_epi8(v, gather_shuffles(zn_r16_compress, mask));
+/* x + first + x / freq * rest on words. The quotient is (x + (x * recip >> 16) + 1) >> (shift + 1), below 1024, so
+ * the sum does not overflow (but for freq 64, where rest is 0); `scale` is 2^(15 - shift). Two steps go side by side:
+ * in turn, each would wait for its products. */
+ZN_INLINE void encode_steps(const struct encode_ranks *r, const __m256i rank[PAIR], __m256i lo[PAIR],
+                            __m256i hi[PAIR]) {
+    enum { N = 2 * PAIR };
+    __m256i x[N], f[N], q[N];
+    for (unsigned j = 0; j < PAIR; j++) {
+        x[2 * j] = _mm256_unpacklo_epi8(lo[j], hi[j]);
+        x[2 * j + 1] = _mm256_unpackhi_epi8(lo[j], hi[j]);
+    }
+    look_up_words(r->recip_lo, r->recip_hi, rank, f);
+    for (unsigned i = 0; i < N; i++) q[i] = _mm256_mulhi_epu16(x[i], f[i]);
+    look_up_words(NULL, r->scale, rank, f);
+    for (unsigned i = 0; i < N; i++) q[i] = _mm256_add_epi16(_mm256_add_epi16(x[i], q[i]), _mm256_set1_epi16(1));
+    for (unsigned i = 0; i < N; i++) q[i] = _mm256_mulhi_epu16(q[i], f[i]);
+    look_up_words(r->first, NULL, rank, f);
+    for (unsigned i = 0; i < N; i++) x[i] = _mm256_add_epi16(x[i], f[i]);
+    look_up_words(r->rest, NULL, rank, f);
+    for (unsigned i = 0; i < N; i++) x[i] = _mm256_add_epi16(x[i], _mm256_mullo_epi16(q[i], f[i]));
+    for (unsigned j = 0; j < PAIR; j++) split_words(x[2 * j], x[2 * j + 1], &lo[j], &hi[j]);
+}
+
+/* Writes the bytes of `v` at the clear bits of `kept` below `out`. Each store of 8 bytes has its bytes at the upper
+ * end; the next one covers what it wrote too much. */
+ZN_INLINE uint8_t *put_bytes(uint8_t *out, __m256i v, uint32_t kept) {
+    v = _mm256_shuffle_epi8(v, gather_shuffles(zn_r16_compress, ~kept));
     const __m128i low = _mm256_castsi256_si128(v), high = _mm256_extracti128_si256(v, 1);
     _mm_storeh_pd((double *)(void *)(out - 8), _mm_castsi128_pd(high));
-    _mm_storel_epi64((__m128i *)(void *)(out - 8 - __builtin_popcount(mask >> 24)), high);
-    _mm_storeh_pd((double *)(void *)(out - 8 - __builtin_popcount(mask >> 16)), _mm_castsi128_pd(low));
-    _mm_storel_epi64((__m128i *)(void *)(out - 8 - __builtin_popcount(mask >> 8)), low);
-    return out - __builtin_popcount(mask);
+    _mm_storel_epi64((__m128i *)(void *)(out - 16 + __builtin_popcount(kept >> 24)), high);
+    _mm_storeh_pd((double *)(void *)(out - 24 + __builtin_popcount(kept >> 16)), _mm_castsi128_pd(low));
+    _mm_storel_epi64((__m128i *)(void *)(out - 32 + __builtin_popcount(kept >> 8)), low);
+    return out - 32 + __builtin_popcount(kept);
+}
+
+/* Encodes 64 symbols on the lanes from `lane` on; answers which are escapes. */
+ZN_INLINE uint64_t encode_64(struct avx2_encoder *a, const struct encode_ranks *r, size_t lane, const uint8_t *src,
+                             uint8_t **out, enum ranking ranking) {
+    __m256i rank[PAIR], lo[PAIR], hi[PAIR], keep[PAIR];
+    uint64_t escapes = 0;
+    for (unsigned j = PAIR; j-- > 0;) {
+        rank[j] = rank_of_symbol(a, r, load(src + j * STEP), ranking);
+        const __m256i top = _mm256_shuffle_epi8(load_table(r->top), rank[j]);
+        lo[j] = load(a->x.lo + lane + j * STEP);
+        hi[j] = load(a->x.hi + lane + j * STEP);
+        keep[j] = _mm256_cmpeq_epi8(_mm256_max_epu8(hi[j], top), top);
+        const __m256i esc = _mm256_cmpeq_epi8(rank[j], _mm256_set1_epi8((char)r->n));
+        escapes = escapes << STEP | (uint32_t)_mm256_movemask_epi8(esc);
+    }
+    for (unsigned j = PAIR; j-- > 0;) *out = put_bytes(*out, lo[j], (uint32_t)_mm256_movemask_epi8(keep[j]));
+    for (unsigned j = 0; j < PAIR; j++) {
+        lo[j] = _mm256_blendv_epi8(hi[j], lo[j], keep[j]);
+        hi[j] = _mm256_and_si256(hi[j], keep[j]);
+    }
+    encode_steps(r, rank, lo, hi);
+    for (unsigned j = 0; j < PAIR; j++) {
+        store(a->x.lo + lane + j * STEP, lo[j]);
+        store(a->x.hi + lane + j * STEP, hi[j]);
+    }
+    return escapes;
 }
 
 /* Encodes src[0, n), all of one table, n a multiple of TURN; escapes leave their bits in a->marks. */
-ZN_FN uint8_t *encode_turns(struct avx2_encoder *a, const struct encode_ranks *r, const uint8_t *src, size_t n,
-                            uint8_t *out) {
-    const __m256i zero = _mm256_setzero_si256();
+ZN_INLINE uint8_t *encode_ranked(struct avx2_encoder *a, const struct encode_ranks *r, const uint8_t *src, size_t n,
+                                 uint8_t *out, enum ranking ranking) {
     for (size_t i = n; i > 0;) {
-        i -= STEP;
-        uint8_t *const plo = a->x.lo + i % TURN, *const phi = a->x.hi + i % TURN;
-        const __m256i rank = rank_of_symbol(a, r, load(src + i));
-        const uint32_t esc = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(rank, zero));
-        memcpy(a->marks + i / 8, &esc, sizeof esc);
-
-        const __m256i top = _mm256_shuffle_epi8(load_table(r->top), rank);
-        __m256i lo = load(plo), hi = load(phi);
-        const __m256i keep = _mm256_cmpeq_epi8(_mm256_max_epu8(hi, top), top);
-        out = put_bytes(out, lo, ~(uint32_t)_mm256_movemask_epi8(keep));
-        lo = _mm256_blendv_epi8(hi, lo, keep);
-        hi = _mm256_and_si256(hi, keep);
-        encode_step(r, rank, &lo, &hi);
-        store(plo, lo);
-        store(phi, hi);
+        i -= PAIR * STEP; /* whose marks are one word */
+        zn_put_u64(a->marks + i / 8, encode_64(a, r, i % TURN, src + i, &out, ranking));
     }
     return out;
+}
+
+ZN_FN uint8_t *encode_turns(struct avx2_encoder *a, const struct encode_ranks *r, const uint8_t *src, size_t n,
+                            uint8_t *out) {
+    return r->consecutive ? encode_ranked(a, r, src, n, out, BY_BASE) : encode_ranked(a, r, src, n, out, BY_ROW);
 }
 
 /* Encodes n symbols, whole turns: at src, or split from the words of `width` bytes there. */
