@@ -15,6 +15,7 @@ struct bases {
  * the library can tell which are meant. `except` (NULL for none) is the file being compressed: it is no base of its
  * own. bases_close accepts a zeroed struct, and is needed after a failure too. */
 zipnn_status bases_open(const struct args *args, const char *except, struct bases *bases, zipnn_error *err);
+
 /* Whether the first n are what they were when they were opened: an archive made against others could not be restored.
  */
 zipnn_status bases_unchanged(const struct bases *bases, size_t n, zipnn_error *err);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # msan_deps.sh DIR: MemorySanitizer has to see every write, so the libraries that zipnn and its tests link are built with
-# it, from Debian's sources, as static libraries in DIR; headers are the system's. apt-get works on folders of its own there, so the system's
-# package lists stay as they are, and root is not needed.
+# it, from Debian's sources, as static libraries in DIR; headers are the system's. apt-get works on folders of its own
+# there, so the system's package lists stay as they are, and root is not needed.
 set -eu
 
 mkdir -p "$1"

@@ -180,7 +180,8 @@ typedef int (*zipnn_progress_fn)(void *user, uint64_t done, uint64_t total);
  * this library knows is accepted as long as the part it does not know is zero. */
 typedef struct zipnn_options {
     size_t size;
-    int level; /* 1 .. 9, 0 for the default (3). Levels 1, 3 and 9 (slow both ways) exist; others mean 3 */
+    int level; /* 1 .. 9, 0 for the default (3). Levels 1, 3, 6 and 9 (slow both ways) exist; 2, 4, 5 mean 3; 7, 8 mean
+                  6 */
     unsigned
         threads;   /* worker threads including the caller; 0 means 1. No more than this many tasks go to `executor` */
     zipnn_cpu cpu; /* ZIPNN_E_UNSUPPORTED when this machine lacks it */

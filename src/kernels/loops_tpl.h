@@ -195,7 +195,7 @@ ZN_FN void plain_class_hist(const uint8_t *plane, size_t n, unsigned block_log2,
 }
 
 /* Counting words: class_hist of a set, of what its sample_* gives, piece by piece so that it stays in the first-level
- * cache. */
+ * cache. Half of a step, 1, 2 or 4, is its logarithm. */
 #define ZN_CLASS_HIST(suffix, sample, class_hist, width)                                                           \
     ZN_FN void class_hist_##suffix(const uint8_t *src, size_t n, unsigned block_log2, const uint8_t *class_of,     \
                                    unsigned n_classes, unsigned step, uint16_t(*hist)[ZN_R16_CLASSES]) {           \
