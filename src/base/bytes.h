@@ -33,6 +33,11 @@ static inline void zn_put_u64(uint8_t *p, uint64_t v) {
     zn_put_u32(p + 4, (uint32_t)(v >> 32));
 }
 
+/* A number whose bytes in memory are little-endian, for loops whose compilers make vectors only of whole numbers. */
+static inline uint16_t zn_le16(uint16_t v) {
+    return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap16(v) : v;
+}
+
 /* False on overflow; *sum and *product are then unspecified. */
 static inline bool zn_add(uint64_t a, uint64_t b, uint64_t *sum) {
     return !__builtin_add_overflow(a, b, sum);

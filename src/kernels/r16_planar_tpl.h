@@ -7,9 +7,9 @@
  *
  *     const uint8_t *decode_steps(struct planar_decoder *p, const struct zn_r16_table *table, const uint8_t *in,
  *                                 uint8_t *out, size_t from, size_t n);
- *         Decodes symbols [from, from + n) of the burst at `out`, all of one table, both numbers multiples of 32. At
- *         least 32 bytes are readable at `in` before each 32 symbols, which use no more; returns what follows the bytes
- *         used. Escapes leave the escape mark in `out` and their bits in p->marks.
+ *         Decodes symbols [from, from + n) of the burst at `out`, all of one table, both numbers multiples of 32 and
+ *         of the number of lanes. At least 32 bytes are readable at `in` before each 32 symbols, which use no more;
+ *         returns what follows the bytes used. Escapes leave the escape mark in `out` and their bits in p->marks.
  *
  *     void merge_16r(const uint8_t *const *raw, const uint8_t *sym, uint8_t *out, size_t n, enum zn_store store);
  *     void merge_32r(const uint8_t *const *raw, const uint8_t *sym, uint8_t *out, size_t n, enum zn_store store);
