@@ -241,10 +241,9 @@ ZIPNN_API zipnn_status zipnn_compress(zipnn_ctx *ctx, const void *src, size_t le
 /* Size of the original of the archive src[0, len), from its index, checksum verified. */
 ZIPNN_API zipnn_status zipnn_original_size(const void *src, size_t len, uint64_t *original, zipnn_error *err);
 
-/* Restores the archive src[0, len) into dst[0, cap). Every chunk's checksum is verified before the chunk is decoded. On
- * failure dst holds unspecified bytes. Fastest when dst is memory that has been written before (no page faults). The
- * digest of the whole original is not recomputed here, since that costs a second pass over memory: zipnn_unpack and
- * zipnn_test do it. */
+/* Restores the archive src[0, len) into dst[0, cap). Every chunk's checksum is verified. On failure dst holds
+ * unspecified bytes. Fastest when dst is memory that has been written before (no page faults). The digest of the whole
+ * original is not recomputed here, since that costs a second pass over memory: zipnn_unpack and zipnn_test do it. */
 ZIPNN_API zipnn_status zipnn_decompress(zipnn_ctx *ctx, const void *src, size_t len, void *dst, size_t cap,
                                         size_t *out_len, zipnn_error *err);
 

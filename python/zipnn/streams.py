@@ -45,7 +45,7 @@ def compress(
 
 
 def decompress(data: Any, threads: int | None = None, progress: Progress | None = None) -> bytes:
-    """The original of an archive. Each chunk's checksum is verified before it is decoded."""
+    """The original of an archive. Each chunk's checksum is verified before any of it is handed out."""
     return _zipnn.decompress(data, threads or 0, progress)
 
 

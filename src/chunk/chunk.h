@@ -58,14 +58,18 @@ uint32_t zn_chunk_encode(struct zn_coder *coder, const struct zn_effort *effort,
 uint32_t zn_chunk_encode_plain(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
                                const uint8_t *src, uint32_t len, uint8_t *body);
 
-/* A body to decode. Its frame's check has been verified, which makes it likely, not certain, to be what an encoder
- * wrote. */
+/* A body to decode. Its frame's check has been verified or is verified meanwhile; either makes it likely, not certain,
+ * to be what an encoder wrote. */
 struct zn_chunk_body {
     const uint8_t *data;
     size_t len;
-    uint64_t at;           /* its offset in the archive, for errors */
-    struct zn_ahead ahead; /* what will be read next; `lines` is set here */
+    uint64_t at;            /* its offset in the archive, for errors */
+    struct zn_ahead ahead;  /* what will be read next; `lines` is set here */
+    struct zn_check *check; /* of the frame, to be taken along as far as possible, or NULL */
 };
+
+/* Whether decoding takes most of a check along: large chunks of floats coded as they usually are. */
+bool zn_chunk_takes_check(const struct zn_chunk_body *body, uint32_t orig_len);
 
 /* Decodes into out[0, orig_len), orig_len <= max_chunk. */
 zipnn_status zn_chunk_decode(struct zn_coder *coder, const struct zn_chunk_body *body, uint8_t *out, uint32_t orig_len,

@@ -154,6 +154,7 @@ zipnn_status zn_r16_open(struct zn_codec *c, unsigned depth, const struct zn_cod
     d->in = cur.at;
     d->in_end = cur.end;
     d->ahead = (struct zn_ahead){0};
+    d->check = NULL;
     d->pos = 0;
     *reader = r;
     return ZIPNN_OK;

@@ -22,6 +22,19 @@ zipnn_status zn_frame_decode(const struct zn_engine *e, struct zn_worker *w, con
     return zn_frame_decode_in(e, w, &(struct zn_scope){of, 0, false}, frame, place, out, store, ahead, err);
 }
 
+/* Decodes the usual chunk and takes the check in one go, which waits for memory once. False, and nothing said of it, if
+ * either fails or the chunk is another: then the check comes first, and what is wrong is found in that order. */
+static bool decode_checking(const struct zn_engine *e, struct zn_worker *w, const struct zn_frame *f,
+                            struct zn_chunk_body body, uint8_t *out, enum zn_store store) {
+    struct zn_check check;
+    if (f->orig_len == 0 || !e->k->check_begin || !zn_chunk_takes_check(&body, f->orig_len)) return false;
+    const size_t before = ZN_FRAME_LEN - ZN_FRAME_CHECKED;
+    e->k->check_begin(&check, body.data - before, before + body.len);
+    body.check = &check;
+    return zn_chunk_decode(&w->coder, &body, out, f->orig_len, store, NULL) == ZIPNN_OK &&
+           e->k->check_end(&check) == f->check;
+}
+
 zipnn_status zn_frame_decode_in(const struct zn_engine *e, struct zn_worker *w, const struct zn_scope *scope,
                                 const uint8_t *frame, const struct zn_place *place, uint8_t *out, enum zn_store store,
                                 struct zn_ahead ahead, zipnn_error *err) {
@@ -29,13 +42,15 @@ zipnn_status zn_frame_decode_in(const struct zn_engine *e, struct zn_worker *w, 
     ZN_TRY(zn_frame_read(frame, w->coder.max_chunk, place->at, &f, err));
     if (f.check != place->frame.check || f.body_len != place->frame.body_len || f.orig_len != place->frame.orig_len)
         return zn_fail(err, ZIPNN_E_CORRUPT, place->at, "frame is not the one that the index lists here");
+    struct zn_chunk_body body = {frame + ZN_FRAME_LEN, f.body_len, place->at + ZN_FRAME_LEN, ahead, NULL};
+    if (decode_checking(e, w, &f, body, out, store)) return ZIPNN_OK;
     ahead.lines = ZN_HASH_FETCHES;
     size_t checked = (size_t)zn_frame_size(&f) - ZN_FRAME_CHECKED;
     if (e->k->xxh3_64_fetching(frame + ZN_FRAME_CHECKED, checked, &ahead) != f.check)
         return zn_frame_mismatch(&f, place->at, err);
     ZN_TRY(check_kind(scope->of, frame, place, err));
     if (f.orig_len == 0) return ZIPNN_OK;
-    struct zn_chunk_body body = {frame + ZN_FRAME_LEN, f.body_len, place->at + ZN_FRAME_LEN, ahead};
+    body.ahead = ahead;
     if (body.data[0] == ZN_KIND_REFERENCE) return zn_reference_decode(e, w, scope, &body, out, f.orig_len, err);
     return zn_chunk_decode(&w->coder, &body, out, f.orig_len, store, err);
 }

@@ -141,7 +141,7 @@ static zipnn_status decode_delta(const struct zn_engine *e, struct zn_worker *w,
                                  const struct zn_reference *ref, const struct zn_chunk_body *body, uint8_t *out,
                                  zipnn_error *err) {
     const struct zn_chunk_body payload = {body->data + ZN_REFERENCE_LEN, body->len - ZN_REFERENCE_LEN,
-                                          body->at + ZN_REFERENCE_LEN, body->ahead};
+                                          body->at + ZN_REFERENCE_LEN, body->ahead, NULL};
     const uint8_t *bytes;
     if (source->depth >= w->n_levels) return too_deep(w, err);
     ZN_TRY(zn_origin_read(e, w, source, ref->off, ref->len, w->levels[source->depth].bytes, &bytes, err));

@@ -64,7 +64,7 @@ static zipnn_status claim(struct pack *p, struct zn_worker *w, struct job *job, 
 /* Decodes the frame just made and compares: the archive is right, or it is not written. */
 static zipnn_status verify(struct zn_worker *w, const struct job *job, const uint8_t *frame, const struct zn_frame *f,
                            zipnn_error *err) {
-    struct zn_chunk_body body = {frame + ZN_FRAME_LEN, f->body_len, job->cut.off, {0}};
+    struct zn_chunk_body body = {frame + ZN_FRAME_LEN, f->body_len, job->cut.off, {0}, NULL};
     zipnn_status status = zn_chunk_decode(&w->coder, &body, w->check, job->len, ZN_STORE_CACHED, err);
     if (status == ZIPNN_OK && memcmp(w->check, job->bytes, job->len) == 0) return ZIPNN_OK;
     return zn_fail(err, ZIPNN_E_CORRUPT, job->cut.off,

@@ -27,7 +27,7 @@ static uint32_t encode_delta(const struct zn_engine *e, struct zn_worker *w, con
     if (chunk->link->likeness == ZN_LINK_EQUAL) return 0;
     const uint32_t len = zn_delta_encode(&w->coder, &e->effort, hint, chunk->bytes, ref, chunk->len, payload);
     if (len == 0 || e->verify != ZIPNN_VERIFY_DEFAULT) return len;
-    const struct zn_chunk_body body = {payload, len, chunk->off, {0}};
+    const struct zn_chunk_body body = {payload, len, chunk->off, {0}, NULL};
     const zipnn_status status = zn_delta_decode(&w->coder, &body, ref, w->check, chunk->len, ZN_STORE_CACHED, NULL);
     return status == ZIPNN_OK && memcmp(w->check, chunk->bytes, chunk->len) == 0 ? len : 0;
 }

@@ -18,6 +18,7 @@ void zn_xxh3_128_reset(void *state);
 void zn_xxh3_128_digest(const void *state, uint8_t out[16]);
 
 struct zn_ahead;
+struct zn_check;
 
 uint64_t zn_xxh3_64_scalar(const void *data, size_t len);
 uint64_t zn_xxh3_64_fetching_scalar(const void *data, size_t len, struct zn_ahead *ahead); /* fetches nothing */
@@ -31,6 +32,8 @@ void zn_xxh3_update_avx2(void *state, const void *data, size_t len);
 uint64_t zn_xxh3_64_avx512(const void *data, size_t len);
 uint64_t zn_xxh3_64_fetching_avx512(const void *data, size_t len, struct zn_ahead *ahead);
 void zn_xxh3_update_avx512(void *state, const void *data, size_t len);
+void zn_check_begin_avx512(struct zn_check *check, const void *data, size_t len);
+uint64_t zn_check_end_avx512(const struct zn_check *check);
 #endif
 
 #endif

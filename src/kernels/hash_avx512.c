@@ -44,6 +44,25 @@ uint64_t zn_xxh3_64_fetching_avx512(const void *data, size_t len, struct zn_ahea
     return XXH3_64bits_digest(&state);
 }
 
+void zn_check_begin_avx512(struct zn_check *check, const void *data, size_t len) {
+    XXH3_state_t state;
+    XXH3_64bits_reset(&state);
+    memcpy(check->acc, state.acc, sizeof check->acc);
+    check->secret = state.extSecret;
+    check->begin = check->at = data;
+    check->end = check->begin + len;
+}
+
+/* The library goes on where whole blocks end: nothing is buffered there, and no stripe of a block is done. */
+uint64_t zn_check_end_avx512(const struct zn_check *check) {
+    XXH3_state_t state;
+    XXH3_64bits_reset(&state);
+    memcpy(state.acc, check->acc, sizeof state.acc);
+    state.totalLen = (XXH64_hash_t)(check->at - check->begin);
+    XXH3_64bits_update(&state, check->at, (size_t)(check->end - check->at));
+    return XXH3_64bits_digest(&state);
+}
+
 void zn_xxh3_update_avx512(void *state, const void *data, size_t len) {
     XXH3_128bits_update(state, data, len);
 }

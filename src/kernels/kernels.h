@@ -66,6 +66,14 @@ struct zn_ahead {
 
 enum { ZN_HASH_FETCHES = 18 }; /* lines that are best fetched for a step of xxh3_64_fetching: hash_avx512.c */
 
+/* XXH3-64 of bytes that are being decoded, taken in the same loop (check_begin): a decoder that takes it moves `at` on,
+ * by whole blocks of XXH3, and fetches what it will take. Bytes are not read twice from memory that way. */
+struct zn_check {
+    alignas(64) uint64_t acc[8]; /* XXH3's accumulators after [begin, at) */
+    const uint8_t *secret;
+    const uint8_t *begin, *at, *end;
+};
+
 struct zn_r16_decoder {
     alignas(64) uint16_t state[ZN_R16_LANES]; /* by lane: symbol i of the stream uses lane i mod (1 << lanes_log2) */
     const struct zn_r16_table *tables;
@@ -77,6 +85,7 @@ struct zn_r16_decoder {
     const uint8_t *in, *in_end;   /* renormalisation bytes not yet used */
     const uint8_t *esc, *esc_end; /* escaped symbols not yet used */
     struct zn_ahead ahead;
+    struct zn_check *check; /* for r16_decode_16r and r16_decode_32r to take along; may be NULL */
 };
 
 enum { ZN_R16_MAX_CONTEXTS = 16, ZN_R16_MAX_GIVEN = 64 /* tables of a stream that is given a context */ };
@@ -246,6 +255,11 @@ struct zn_kernels {
     /* The same, with something to fetch meanwhile. */
     uint64_t (*xxh3_64_fetching)(const void *data, size_t len, struct zn_ahead *ahead);
     bool fetches; /* xxh3_64_fetching does */
+
+    /* The same, as far as possible while decoding: begin it, hand it to decoders (zn_r16_decoder.check), end it, which
+     * takes what they left. NULL: the decoders of this set take none. */
+    void (*check_begin)(struct zn_check *check, const void *data, size_t len);
+    uint64_t (*check_end)(const struct zn_check *check);
 
     /* Streaming XXH3-128 (seed 0) on a state of xxhash's own type; the state works across kernel sets. */
     void (*xxh3_update)(void *state, const void *data, size_t len);

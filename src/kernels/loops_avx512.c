@@ -496,6 +496,8 @@ const struct zn_kernels zn_kernels_avx512 = {
     .xxh3_64 = zn_xxh3_64_avx512,
     .xxh3_64_fetching = zn_xxh3_64_fetching_avx512,
     .fetches = true,
+    .check_begin = zn_check_begin_avx512,
+    .check_end = zn_check_end_avx512,
     .xxh3_update = zn_xxh3_update_avx512,
 };
 

@@ -6,6 +6,7 @@
 #include "kernels/r16_feed.h"
 
 #if defined(__x86_64__)
+#include "kernels/check_avx512.h"
 #include "kernels/r16_avx512_tpl.h"
 
 /* ---- decoding ---- */
@@ -152,6 +153,7 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, u
     zn_r16_feed_start(&esc, d->esc, d->esc_end);
     struct planes p0 = planes_load(d->state), p1 = planes_load(d->state + GROUP);
     struct zn_ahead ahead = d->ahead;
+    struct check_run check = check_start(width > 1 ? d->check : NULL);
     const uint8_t *low[3], *low_next[3];
     for (size_t p = 0; p + 1 < width; p++) low[p] = raw[p];
     size_t pos = d->pos;
@@ -165,7 +167,9 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, u
         for (size_t i = 0; i < n; i++) {
             const struct zn_r16_table *t = tables + ids[pos >> id_shift];
             for (size_t p = 0; p + 1 < width; p++) low_next[p] = low[p] + GROUP;
+            for (size_t p = 0; p + 1 < width; p++) check_stripe(&check);
             put(to, low, group(t, esc_mark, even, &p0, &c), width, way);
+            for (size_t p = 0; p + 1 < width; p++) check_stripe(&check);
             put(to + GROUP * width, low_next, group(t, esc_mark, even, &p1, &c), width, way);
             fetch(&ahead);
             fetch_near(&c, low, width);
@@ -187,6 +191,7 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, u
         }
         out += n * turn_len;
     }
+    check_stop(&check, width > 1 ? d->check : NULL);
     if (way == STAGED && turns > 0) stage_finish(&stage, out);
     planes_store(d->state, p0);
     planes_store(d->state + GROUP, p1);

@@ -105,6 +105,50 @@ static void appended_bytes_are_refused(void **state) {
     }
 }
 
+/* Large chunks of floats, which the best set of kernels checks while it decodes them; scalar does one after the other.
+ * Whatever is damaged, both give the same answer. */
+static void answers_as_scalar(struct fixture *f, zipnn_ctx *const ctx[2], const struct zt_way *way, size_t where) {
+    static uint8_t room[SMALL_CAP + LARGEST / 8];
+    struct outcome {
+        size_t len;
+        zipnn_error err;
+    } best = {0, {ZIPNN_OK, 0, ""}}, plain = best;
+    zipnn_status status = way->restore(ctx[0], f->work, f->archive_len, f->restored, sizeof room, &best.len, &best.err);
+    zipnn_status expected = way->restore(ctx[1], f->work, f->archive_len, room, sizeof room, &plain.len, &plain.err);
+    const bool located = strstr(best.err.message, " near symbol ") != NULL; /* within a burst of the set */
+    if (status != expected || best.err.offset != plain.err.offset ||
+        (!located && strcmp(best.err.message, plain.err.message) != 0))
+        fail_msg("byte %zu, %s: \"%s\" against \"%s\"", where, way->name, best.err.message, plain.err.message);
+    if (status == ZIPNN_OK && (best.len != plain.len || memcmp(f->restored, room, plain.len) != 0))
+        fail_msg("byte %zu, %s: other bytes", where, way->name);
+}
+
+static void large_chunks_are_refused_alike(void **state) {
+    struct fixture *f = *state;
+    enum { LEN = 160001, LONG_STEP = 3989 };
+    static const enum zt_sample kinds[] = {ZT_BF16, ZT_F32};
+    static const zipnn_cpu cpus[] = {ZIPNN_CPU_BEST, ZIPNN_CPU_SCALAR};
+    zipnn_ctx *ctx[2];
+    for (size_t i = 0; i < 2; i++) {
+        const zipnn_options options = {.size = sizeof options, .cpu = cpus[i]};
+        assert_int_equal(zipnn_create(&options, &ctx[i], NULL), ZIPNN_OK);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        prepare(f, kinds[i], kinds[i] == ZT_BF16 ? ZIPNN_BF16 : ZIPNN_F32, LEN);
+        copy_archive(f, f->archive_len);
+        /* Every byte of the frame's head and the chunk's, then some of each plane. */
+        for (size_t at = ZN_HEADER_LEN; at < f->archive_len; at += at < ZN_HEADER_LEN + 48 ? 1 : LONG_STEP) {
+            for (unsigned sealed = 0; sealed < 2; sealed++) {
+                memcpy(f->work, f->archive, f->archive_len);
+                f->work[at] ^= (uint8_t)(1U << at % 8);
+                if (sealed) zt_seal(f->work, f->archive_len);
+                for (unsigned w = 0; w < ZT_N_WAYS; w++) answers_as_scalar(f, ctx, &zt_ways[w], at);
+            }
+        }
+    }
+    for (size_t i = 0; i < 2; i++) zipnn_destroy(ctx[i]);
+}
+
 /* ---- behind right checksums -------------------------------------------------------------------------------------- */
 
 /* With the digest of the whole original only ways that compare it are bound to notice. */
@@ -315,7 +359,7 @@ int main(void) {
         cmocka_unit_test(appended_bytes_are_refused),     cmocka_unit_test(every_byte_changed_and_sealed_again),
         cmocka_unit_test(random_changes_sealed_again),    cmocka_unit_test(extreme_fields_sealed_again),
         cmocka_unit_test(chunks_must_be_the_listed_ones), cmocka_unit_test(damage_stays_in_its_chunk),
-        cmocka_unit_test(ancillary_frames_are_limited),
+        cmocka_unit_test(ancillary_frames_are_limited),   cmocka_unit_test(large_chunks_are_refused_alike),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

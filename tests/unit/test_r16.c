@@ -241,6 +241,25 @@ static void assert_canary(const uint8_t *p, size_t n) {
     assert_int_equal(changed, 0);
 }
 
+/* Has the decoder take a check along, where the set can, of a part of the planes below: any part, in the first round
+ * all. */
+static void begin_check(const struct zn_kernels *k, struct coding *c, const uint8_t *raw, size_t len, unsigned round,
+                        struct zn_r16_decoder *d, struct zn_check *check) {
+    const size_t from = round ? below(&c->seed, (unsigned)len + 1) : 0;
+    const size_t part = round % 2 ? below(&c->seed, (unsigned)(len - from) + 1) : len - from;
+    if (!k->check_begin) return;
+    k->check_begin(check, raw + from, part);
+    d->check = check;
+}
+
+static void end_check(const struct zn_kernels *k, const struct zn_check *check, size_t n) {
+    if (!k->check_begin) return;
+    const size_t len = (size_t)(check->end - check->begin), taken = (size_t)(check->at - check->begin);
+    if (n > 4096 && len > 4096) assert_true(taken > ZN_MIN(n, len) / 2);
+    assert_true(taken <= len && (taken == 0 || taken < len));
+    assert_true(k->check_end(check) == k->xxh3_64(check->begin, len));
+}
+
 static void check_merge(const struct zn_kernels *k, struct coding *c, const struct rig *r, size_t n, size_t width,
                         const struct coded *coded) {
     uint8_t *raw = guard_high(&r->raw, n * (width - 1));
@@ -251,10 +270,13 @@ static void check_merge(const struct zn_kernels *k, struct coding *c, const stru
         uint8_t *out = places[i / 2];
         size_t part = below(&c->seed, (unsigned)(n >> 7) + 1) << 7, before = (size_t)(out - guard_low(&r->out));
         struct zn_r16_decoder d = decoder(c, r, coded);
+        struct zn_check check;
+        begin_check(k, c, raw, n * (width - 1), i, &d, &check);
         memset(guard_low(&r->out), 0xa5, ZN_MIN(before + len + 64, r->out.cap));
         assert_true(decode_words(k, &d, raw, n, out, part, width, (enum zn_store)(i % 2)));
         assert_true(decode_words(k, &d, raw + part, n, out + width * part, n - part, width, (enum zn_store)(i % 2)));
         assert_finished(c, &d, n);
+        end_check(k, &check, n);
         assert_memory_equal(out, r->expected, len);
         assert_canary(guard_low(&r->out), before);
         assert_canary(out + len, ZN_MIN(before + len + 64, r->out.cap) - (before + len));
