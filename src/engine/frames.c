@@ -44,7 +44,7 @@ zipnn_status zn_frame_decode_in(const struct zn_engine *e, struct zn_worker *w, 
         return zn_fail(err, ZIPNN_E_CORRUPT, place->at, "frame is not the one that the index lists here");
     struct zn_chunk_body body = {frame + ZN_FRAME_LEN, f.body_len, place->at + ZN_FRAME_LEN, ahead, NULL};
     if (decode_checking(e, w, &f, body, out, store)) return ZIPNN_OK;
-    ahead.lines = ZN_HASH_FETCHES;
+    ahead.lines = e->k->decode_fetches;
     size_t checked = (size_t)zn_frame_size(&f) - ZN_FRAME_CHECKED;
     if (e->k->xxh3_64_fetching(frame + ZN_FRAME_CHECKED, checked, &ahead) != f.check)
         return zn_frame_mismatch(&f, place->at, err);

@@ -130,10 +130,10 @@ static struct zn_ahead look_ahead(const struct pack *p, const struct job *job) {
 
 /* What is left for the frame's hash to fetch: the last quarter, when this is good for something. */
 static struct zn_ahead leave_some(const struct zn_kernels *k, struct zn_ahead *ahead) {
-    if (!k->fetches || ahead->len == 0) return (struct zn_ahead){0};
+    if (k->encode_fetches == 0 || ahead->len == 0) return (struct zn_ahead){0};
     const size_t some = ahead->len / 4;
     ahead->len -= some;
-    return (struct zn_ahead){.at = ahead->at + ahead->len, .len = some, .lines = ZN_HASH_FETCHES};
+    return (struct zn_ahead){.at = ahead->at + ahead->len, .len = some, .lines = k->encode_fetches};
 }
 
 /* zn_frame_seal, fetching meanwhile. */

@@ -26,7 +26,7 @@ void zn_xxh3_update_scalar(void *state, const void *data, size_t len);
 
 #if defined(__x86_64__)
 uint64_t zn_xxh3_64_avx2(const void *data, size_t len);
-uint64_t zn_xxh3_64_fetching_avx2(const void *data, size_t len, struct zn_ahead *ahead); /* fetches nothing */
+uint64_t zn_xxh3_64_fetching_avx2(const void *data, size_t len, struct zn_ahead *ahead);
 void zn_xxh3_update_avx2(void *state, const void *data, size_t len);
 
 uint64_t zn_xxh3_64_avx512(const void *data, size_t len);

@@ -1,5 +1,6 @@
 /* XXH3 for AVX2. */
 #include "kernels/hash.h"
+#include "kernels/kernels.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -18,13 +19,14 @@
 
 #include <xxhash.h>
 
+#include "kernels/hash_tpl.h"
+
 uint64_t zn_xxh3_64_avx2(const void *data, size_t len) {
     return XXH3_64bits(data, len);
 }
 
 uint64_t zn_xxh3_64_fetching_avx2(const void *data, size_t len, struct zn_ahead *ahead) {
-    (void)ahead;
-    return XXH3_64bits(data, len);
+    return hash_fetching(data, len, ahead);
 }
 
 void zn_xxh3_update_avx2(void *state, const void *data, size_t len) {

@@ -20,28 +20,14 @@
 
 #include <xxhash.h>
 
+#include "kernels/hash_tpl.h"
+
 uint64_t zn_xxh3_64_avx512(const void *data, size_t len) {
     return XXH3_64bits(data, len);
 }
 
-/* Decoding in memory is bound by it, and hashing is when memory has least to do: with 18 lines for every 4 KiB, a
- * quarter of what comes next, decoding from memory to memory gained 7 %; with 9 or 36 lines half of that, and with all
- * of them it lost 10 %. */
 uint64_t zn_xxh3_64_fetching_avx512(const void *data, size_t len, struct zn_ahead *ahead) {
-    enum { STEP = 4096 };
-    const uint8_t *p = data;
-    const size_t fetched = (size_t)ahead->lines * 64;
-    if (ahead->len < len / STEP * fetched || fetched == 0) return XXH3_64bits(data, len);
-    XXH3_state_t state;
-    XXH3_64bits_reset(&state);
-    for (; len >= STEP; p += STEP, len -= STEP) {
-        for (size_t i = 0; i < fetched; i += 64) _mm_prefetch((const char *)(ahead->at + i), _MM_HINT_T1);
-        XXH3_64bits_update(&state, p, STEP);
-        ahead->at += fetched;
-        ahead->len -= fetched;
-    }
-    XXH3_64bits_update(&state, p, len);
-    return XXH3_64bits_digest(&state);
+    return hash_fetching(data, len, ahead);
 }
 
 void zn_check_begin_avx512(struct zn_check *check, const void *data, size_t len) {

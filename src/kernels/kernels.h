@@ -64,8 +64,6 @@ struct zn_ahead {
     size_t room_len;
 };
 
-enum { ZN_HASH_FETCHES = 18 }; /* lines that are best fetched for a step of xxh3_64_fetching: hash_avx512.c */
-
 /* XXH3-64 of bytes that are being decoded, taken in the same loop (check_begin): a decoder that takes it moves `at` on,
  * by whole blocks of XXH3, and fetches what it will take. Bytes are not read twice from memory that way. */
 struct zn_check {
@@ -254,7 +252,7 @@ struct zn_kernels {
 
     /* The same, with something to fetch meanwhile. */
     uint64_t (*xxh3_64_fetching)(const void *data, size_t len, struct zn_ahead *ahead);
-    bool fetches; /* xxh3_64_fetching does */
+    unsigned decode_fetches, encode_fetches; /* how many lines of it are best fetched for a step: hash_tpl.h */
 
     /* The same, as far as possible while decoding: begin it, hand it to decoders (zn_r16_decoder.check), end it, which
      * takes what they left. NULL: the decoders of this set take none. */

@@ -381,10 +381,30 @@ ZN_INLINE unsigned count_far(const __m256i v[4], const struct listed *listed, ui
     return (unsigned)(_mm_cvtsi128_si32(all) + _mm_extract_epi32(all, 1));
 }
 
-/* A whole block of which two groups are counted, the usual case. */
-ZN_FN void class_hist_two(const uint8_t *p, size_t stride, const struct listed *listed, uint16_t *hist) {
-    const __m256i v[4] = {load(p), load(p + 32), load(p + stride), load(p + stride + 32)};
+/* The symbols of one group of 64 words of `width` bytes, in any order: the top bytes, once rotated, of wider ones. */
+ZN_INLINE void load_symbols(const uint8_t *p, unsigned width, __m256i v[2]) {
+    const __m256i byte16 = _mm256_set1_epi16(255), byte32 = _mm256_set1_epi32(255);
+    for (unsigned k = 0; k < 2; k++, p += 32 * width) {
+        __m256i w[2] = {load(p), _mm256_setzero_si256()};
+        if (width == 2) {
+            for (unsigned i = 0; i < 2; i++) w[i] = _mm256_and_si256(_mm256_srli_epi16(load(p + 32 * i), 7), byte16);
+        }
+        if (width == 4) {
+            __m256i d[4];
+            for (unsigned i = 0; i < 4; i++) d[i] = _mm256_and_si256(_mm256_srli_epi32(load(p + 32 * i), 23), byte32);
+            for (unsigned i = 0; i < 2; i++) w[i] = _mm256_packus_epi32(d[2 * i], d[2 * i + 1]);
+        }
+        v[k] = width == 1 ? w[0] : _mm256_packus_epi16(w[0], w[1]);
+    }
+}
+
+/* A whole block of which two groups are counted, the usual case; they lie `stride` bytes apart. */
+ZN_INLINE void class_hist_two(const uint8_t *p, size_t stride, unsigned width, const struct listed *listed,
+                              uint16_t *hist) {
+    __m256i v[4];
     uint16_t count[ZN_R16_CLASSES] = {0};
+    load_symbols(p, width, v);
+    load_symbols(p + stride, width, v + 2);
     const unsigned rest = 128 - (listed->near ? count_near(v, listed, count) : count_far(v, listed, count));
     if (listed->in_order) {
         memcpy(hist, count, sizeof count);
@@ -396,6 +416,16 @@ ZN_FN void class_hist_two(const uint8_t *p, size_t stride, const struct listed *
     hist[ZN_R16_CLASSES - 1] = (uint16_t)(hist[ZN_R16_CLASSES - 1] + rest);
 }
 
+/* Counts the whole blocks of n words of which two groups are counted; answers how many words these are. */
+ZN_INLINE size_t class_hist_usual(const uint8_t *src, size_t n, unsigned width, unsigned block_log2,
+                                  const struct listed *listed, unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]) {
+    const size_t block = (size_t)1 << block_log2, stride = 64 * (size_t)step;
+    if (block != 2 * stride) return 0;
+    for (size_t b = 0; b < n >> block_log2; b++)
+        class_hist_two(src + (b << block_log2) * width, stride * width, width, listed, hist[b]);
+    return n >> block_log2 << block_log2;
+}
+
 ZN_FN void class_hist(const uint8_t *plane, size_t n, unsigned block_log2, const uint8_t *class_of, unsigned n_classes,
                       unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]) {
     struct listed listed = {.n = 0};
@@ -403,17 +433,31 @@ ZN_FN void class_hist(const uint8_t *plane, size_t n, unsigned block_log2, const
         plain_class_hist(plane, n, block_log2, class_of, n_classes, step, hist);
         return;
     }
-    const size_t block = (size_t)1 << block_log2, stride = 64 * (size_t)step;
-    size_t i = 0;
+    const size_t block = (size_t)1 << block_log2;
     pair_symbols(&listed);
-    if (block == 2 * stride)
-        for (; n - i >= block; i += block) class_hist_two(plane + i, stride, &listed, hist[i >> block_log2]);
-    for (; i < n; i += block)
+    for (size_t i = class_hist_usual(plane, n, 1, block_log2, &listed, step, hist); i < n; i += block)
         class_hist_block(plane + i, ZN_MIN(block, n - i), &listed, class_of, step, hist[i >> block_log2]);
 }
 
-ZN_CLASS_HIST(16r, sample_16r, class_hist, 2)
-ZN_CLASS_HIST(32r, sample_32r, class_hist, 4)
+ZN_CLASS_HIST(any_16r, sample_16r, class_hist, 2)
+ZN_CLASS_HIST(any_32r, sample_32r, class_hist, 4)
+
+/* Counting words without splitting them: the usual blocks, then the rest. */
+#define CLASS_HIST(suffix, width)                                                                              \
+    ZN_FN void class_hist_##suffix(const uint8_t *src, size_t n, unsigned block_log2, const uint8_t *class_of, \
+                                   unsigned n_classes, unsigned step, uint16_t(*hist)[ZN_R16_CLASSES]) {       \
+        struct listed listed = {.n = 0};                                                                       \
+        size_t i = 0;                                                                                          \
+        if (list_symbols(&listed, class_of)) {                                                                 \
+            pair_symbols(&listed);                                                                             \
+            i = class_hist_usual(src, n, width, block_log2, &listed, step, hist);                              \
+        }                                                                                                      \
+        if (i < n)                                                                                             \
+            class_hist_any_##suffix(src + i * (width), n - i, block_log2, class_of, n_classes, step,           \
+                                    hist + (i >> block_log2));                                                 \
+    }
+CLASS_HIST(16r, 2)
+CLASS_HIST(32r, 4)
 
 /* The least of 8. */
 ZN_INLINE uint32_t least(__m256i v) {
@@ -495,6 +539,7 @@ const struct zn_kernels zn_kernels_avx2 = {
     .delta = &zn_delta_kernels_avx2,
     .xxh3_64 = zn_xxh3_64_avx2,
     .xxh3_64_fetching = zn_xxh3_64_fetching_avx2,
+    .encode_fetches = 18,
     .xxh3_update = zn_xxh3_update_avx2,
 };
 

@@ -250,10 +250,9 @@ struct encode_ranks {
     uint8_t row[16][16]; /* otherwise rank + 1, or 0, by row of a symbol's high four bits and by its low four */
 };
 
-struct avx2_encoder {
+struct planar_encoder {
     struct planar_states x;
-    uint8_t marks[BURST / 8]; /* bit i: symbol i of the burst is an escape */
-    uint8_t sym[256];         /* symbols that any table lists */
+    uint8_t sym[256]; /* symbols that any table lists */
     unsigned n_sym, n_rows;
     uint8_t row_of[16];   /* by high four bits of a symbol */
     uint8_t row_high[16]; /* the inverse, bits in place */
@@ -261,7 +260,7 @@ struct avx2_encoder {
     struct encode_ranks ranks[ZN_R16_MAX_TABLES];
 };
 
-ZN_FN void find_rows(struct avx2_encoder *a, const uint8_t *class_of) {
+ZN_FN void find_rows(struct planar_encoder *a, const uint8_t *class_of) {
     a->n_sym = a->n_rows = 0;
     for (unsigned s = 0; s < 256; s++) {
         if (class_of[s] == ZN_R16_CLASSES - 1) continue;
@@ -282,7 +281,7 @@ ZN_FN void fill_rank(struct encode_ranks *r, unsigned rank, const struct zn_r16_
     r->rest[rank] = (uint8_t)codes->rest[class];
 }
 
-ZN_FN void fill_ranks(struct avx2_encoder *a, struct encode_ranks *r, const struct zn_r16_codes *codes,
+ZN_FN void fill_ranks(struct planar_encoder *a, struct encode_ranks *r, const struct zn_r16_codes *codes,
                       const uint8_t *class_of) {
     unsigned rank = 0, last = 0;
     memset(r, 0, sizeof *r);
@@ -300,7 +299,7 @@ ZN_FN void fill_ranks(struct avx2_encoder *a, struct encode_ranks *r, const stru
     fill_rank(r, rank, codes, ZN_R16_CLASSES - 1);
 }
 
-ZN_FN const struct encode_ranks *ranks_at(struct avx2_encoder *a, const struct zn_r16_encoder *e, size_t pos) {
+ZN_FN const struct encode_ranks *ranks_at(struct planar_encoder *a, const struct zn_r16_encoder *e, size_t pos) {
     const struct zn_r16_codes *const codes = zn_r16_codes_at(e, pos);
     const size_t t = (size_t)(codes - e->tables);
     if (!(a->ready >> t & 1)) fill_ranks(a, &a->ranks[t], codes, e->class_of);
@@ -309,7 +308,7 @@ ZN_FN const struct encode_ranks *ranks_at(struct avx2_encoder *a, const struct z
 }
 
 /* Rank + 1 or 0. An index leaves its row, and gets its top bit set by the sum, if its high bits are not the row's. */
-ZN_FN __m256i find_in_rows(const struct avx2_encoder *a, const struct encode_ranks *r, __m256i sym) {
+ZN_FN __m256i find_in_rows(const struct planar_encoder *a, const struct encode_ranks *r, __m256i sym) {
     __m256i found = _mm256_setzero_si256();
     for (unsigned i = 0; i < a->n_rows; i++) {
         const __m256i high = _mm256_set1_epi8((char)a->row_high[i]);
@@ -322,19 +321,19 @@ ZN_FN __m256i find_in_rows(const struct avx2_encoder *a, const struct encode_ran
 enum ranking { BY_BASE, BY_ROW };
 
 /* What is not listed wraps to a high number and becomes the escape's rank. */
-ZN_INLINE __m256i rank_of_symbol(const struct avx2_encoder *a, const struct encode_ranks *r, __m256i sym,
+ZN_INLINE __m256i rank_of_symbol(const struct planar_encoder *a, const struct encode_ranks *r, __m256i sym,
                                  enum ranking ranking) {
     const __m256i rank = ranking == BY_BASE ? _mm256_sub_epi8(sym, _mm256_set1_epi8((char)r->base))
                                             : _mm256_sub_epi8(find_in_rows(a, r, sym), _mm256_set1_epi8(1));
     return _mm256_min_epu8(rank, _mm256_set1_epi8((char)r->n));
 }
 
-enum { PAIR = 2 };
+enum { PAIR = 2 }; /* steps side by side, at most: in turn, each would wait for its products */
 
 /* Words 8 + 8 symbols at a time, from looked-up bytes. */
-ZN_INLINE void look_up_words(const uint8_t *low, const uint8_t *high, const __m256i rank[PAIR],
-                             __m256i words[2 * PAIR]) {
-    for (unsigned j = 0; j < PAIR; j++) {
+ZN_INLINE void look_up_words(const uint8_t *low, const uint8_t *high, const __m256i *rank, unsigned n_steps,
+                             __m256i *words) {
+    for (unsigned j = 0; j < n_steps; j++) {
         const __m256i zero = _mm256_setzero_si256();
         const __m256i l = low ? _mm256_shuffle_epi8(load_table(low), rank[j]) : zero;
         const __m256i h = high ? _mm256_shuffle_epi8(load_table(high), rank[j]) : zero;
@@ -343,27 +342,28 @@ ZN_INLINE void look_up_words(const uint8_t *low, const uint8_t *high, const __m2
     }
 }
 
-/* x + first + x / freq * rest on words. The quotient is (x + (x * recip >> 16) + 1) >> (shift + 1), below 1024, so
- * the sum does not overflow (but for freq 64, where rest is 0); `scale` is 2^(15 - shift). Two steps go side by side:
- * in turn, each would wait for its products. */
-ZN_INLINE void encode_steps(const struct encode_ranks *r, const __m256i rank[PAIR], __m256i lo[PAIR],
-                            __m256i hi[PAIR]) {
-    enum { N = 2 * PAIR };
-    __m256i x[N], f[N], q[N];
-    for (unsigned j = 0; j < PAIR; j++) {
+/* x + x / freq * rest on words, then first on bytes: as the sum so far is x mod freq in its low six bits, first does
+ * not reach beyond these. The quotient is (x + (x * recip >> 16) + 1) >> (shift + 1), below 1024, so the sum does not
+ * overflow (but for freq 64, where rest is 0); `scale` is 2^(15 - shift). */
+ZN_INLINE void encode_update(const struct encode_ranks *r, const __m256i *rank, unsigned n_steps, __m256i *lo,
+                             __m256i *hi) {
+    __m256i x[2 * PAIR], f[2 * PAIR], q[2 * PAIR];
+    const unsigned n = 2 * n_steps;
+    for (unsigned j = 0; j < n_steps; j++) {
         x[2 * j] = _mm256_unpacklo_epi8(lo[j], hi[j]);
         x[2 * j + 1] = _mm256_unpackhi_epi8(lo[j], hi[j]);
     }
-    look_up_words(r->recip_lo, r->recip_hi, rank, f);
-    for (unsigned i = 0; i < N; i++) q[i] = _mm256_mulhi_epu16(x[i], f[i]);
-    look_up_words(NULL, r->scale, rank, f);
-    for (unsigned i = 0; i < N; i++) q[i] = _mm256_add_epi16(_mm256_add_epi16(x[i], q[i]), _mm256_set1_epi16(1));
-    for (unsigned i = 0; i < N; i++) q[i] = _mm256_mulhi_epu16(q[i], f[i]);
-    look_up_words(r->first, NULL, rank, f);
-    for (unsigned i = 0; i < N; i++) x[i] = _mm256_add_epi16(x[i], f[i]);
-    look_up_words(r->rest, NULL, rank, f);
-    for (unsigned i = 0; i < N; i++) x[i] = _mm256_add_epi16(x[i], _mm256_mullo_epi16(q[i], f[i]));
-    for (unsigned j = 0; j < PAIR; j++) split_words(x[2 * j], x[2 * j + 1], &lo[j], &hi[j]);
+    look_up_words(r->recip_lo, r->recip_hi, rank, n_steps, f);
+    for (unsigned i = 0; i < n; i++) q[i] = _mm256_mulhi_epu16(x[i], f[i]);
+    look_up_words(NULL, r->scale, rank, n_steps, f);
+    for (unsigned i = 0; i < n; i++) q[i] = _mm256_add_epi16(_mm256_add_epi16(x[i], q[i]), _mm256_set1_epi16(1));
+    for (unsigned i = 0; i < n; i++) q[i] = _mm256_mulhi_epu16(q[i], f[i]);
+    look_up_words(r->rest, NULL, rank, n_steps, f);
+    for (unsigned i = 0; i < n; i++) x[i] = _mm256_add_epi16(x[i], _mm256_mullo_epi16(q[i], f[i]));
+    for (unsigned j = 0; j < n_steps; j++) {
+        split_words(x[2 * j], x[2 * j + 1], &lo[j], &hi[j]);
+        lo[j] = _mm256_add_epi8(lo[j], _mm256_shuffle_epi8(load_table(r->first), rank[j]));
+    }
 }
 
 /* Writes the bytes of `v` at the clear bits of `kept` below `out`. Each store of 8 bytes has its bytes at the upper
@@ -378,13 +378,13 @@ ZN_INLINE uint8_t *put_bytes(uint8_t *out, __m256i v, uint32_t kept) {
     return out - 32 + __builtin_popcount(kept);
 }
 
-/* Encodes 64 symbols on the lanes from `lane` on; answers which are escapes. */
-ZN_INLINE uint64_t encode_64(struct avx2_encoder *a, const struct encode_ranks *r, size_t lane, const uint8_t *src,
-                             uint8_t **out, enum ranking ranking) {
+/* Encodes n_steps steps on the lanes from `lane` on; answers which symbols are escapes. */
+ZN_INLINE uint64_t encode_lanes(struct planar_encoder *a, const struct encode_ranks *r, size_t lane, const uint8_t *sym,
+                                unsigned n_steps, uint8_t **out, enum ranking ranking) {
     __m256i rank[PAIR], lo[PAIR], hi[PAIR], keep[PAIR];
     uint64_t escapes = 0;
-    for (unsigned j = PAIR; j-- > 0;) {
-        rank[j] = rank_of_symbol(a, r, load(src + j * STEP), ranking);
+    for (unsigned j = n_steps; j-- > 0;) {
+        rank[j] = rank_of_symbol(a, r, load(sym + j * STEP), ranking);
         const __m256i top = _mm256_shuffle_epi8(load_table(r->top), rank[j]);
         lo[j] = load(a->x.lo + lane + j * STEP);
         hi[j] = load(a->x.hi + lane + j * STEP);
@@ -392,59 +392,57 @@ ZN_INLINE uint64_t encode_64(struct avx2_encoder *a, const struct encode_ranks *
         const __m256i esc = _mm256_cmpeq_epi8(rank[j], _mm256_set1_epi8((char)r->n));
         escapes = escapes << STEP | (uint32_t)_mm256_movemask_epi8(esc);
     }
-    for (unsigned j = PAIR; j-- > 0;) *out = put_bytes(*out, lo[j], (uint32_t)_mm256_movemask_epi8(keep[j]));
-    for (unsigned j = 0; j < PAIR; j++) {
+    for (unsigned j = n_steps; j-- > 0;) *out = put_bytes(*out, lo[j], (uint32_t)_mm256_movemask_epi8(keep[j]));
+    for (unsigned j = 0; j < n_steps; j++) {
         lo[j] = _mm256_blendv_epi8(hi[j], lo[j], keep[j]);
         hi[j] = _mm256_and_si256(hi[j], keep[j]);
     }
-    encode_steps(r, rank, lo, hi);
-    for (unsigned j = 0; j < PAIR; j++) {
+    encode_update(r, rank, n_steps, lo, hi);
+    for (unsigned j = 0; j < n_steps; j++) {
         store(a->x.lo + lane + j * STEP, lo[j]);
         store(a->x.hi + lane + j * STEP, hi[j]);
     }
     return escapes;
 }
 
-/* Encodes src[0, n), all of one table, n a multiple of TURN; escapes leave their bits in a->marks. */
-ZN_INLINE uint8_t *encode_ranked(struct avx2_encoder *a, const struct encode_ranks *r, const uint8_t *src, size_t n,
-                                 uint8_t *out, enum ranking ranking) {
+/* Two steps, whose marks are one word: side by side, or in turn where they have the same lanes. */
+ZN_INLINE uint8_t *encode_ranked(struct planar_encoder *a, const struct encode_ranks *r, const uint8_t *sym, size_t n,
+                                 uint8_t *marks, uint8_t *out, enum ranking ranking, unsigned lanes_log2) {
     for (size_t i = n; i > 0;) {
-        i -= PAIR * STEP; /* whose marks are one word */
-        zn_put_u64(a->marks + i / 8, encode_64(a, r, i % TURN, src + i, &out, ranking));
+        i -= 2 * STEP;
+        uint64_t escapes;
+        if (lanes_log2 == FULL_LANES_LOG2) {
+            escapes = encode_lanes(a, r, i % TURN, sym + i, PAIR, &out, ranking);
+        } else {
+            escapes = encode_lanes(a, r, 0, sym + i + STEP, 1, &out, ranking) << STEP;
+            escapes |= encode_lanes(a, r, 0, sym + i, 1, &out, ranking);
+        }
+        zn_put_u64(marks + i / 8, escapes);
     }
     return out;
 }
 
-ZN_FN uint8_t *encode_turns(struct avx2_encoder *a, const struct encode_ranks *r, const uint8_t *src, size_t n,
-                            uint8_t *out) {
-    return r->consecutive ? encode_ranked(a, r, src, n, out, BY_BASE) : encode_ranked(a, r, src, n, out, BY_ROW);
+ZN_FN uint8_t *encode_steps(struct planar_encoder *a, const struct zn_r16_encoder *e, size_t pos, const uint8_t *sym,
+                            size_t n, uint8_t *marks, uint8_t *out) {
+    const struct encode_ranks *const r = ranks_at(a, e, pos);
+    if (e->lanes_log2 == MIN_LANES_LOG2) return encode_ranked(a, r, sym, n, marks, out, BY_ROW, MIN_LANES_LOG2);
+    return r->consecutive ? encode_ranked(a, r, sym, n, marks, out, BY_BASE, FULL_LANES_LOG2)
+                          : encode_ranked(a, r, sym, n, marks, out, BY_ROW, FULL_LANES_LOG2);
 }
 
-/* Encodes n symbols, whole turns: at src, or split from the words of `width` bytes there. */
 ZN_FN void encode(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n, size_t width) {
-    struct avx2_encoder a;
+    struct planar_encoder a;
     if (n == 0) return;
     a.ready = 0;
     find_rows(&a, e->class_of);
     planar_load(&a.x, e->state);
-    for (size_t end = n, start; end > 0; end = start) {
-        uint8_t split[BURST];
-        start = planar_burst_start(e, end);
-        if (width > 1) {
-            planar_split(&zn_kernels_avx2, src, start, end - start, width, raw, split);
-            planar_split_soon(src, start, end - start, width, raw);
-        }
-        const uint8_t *sym = width > 1 ? split : src + start;
-        e->out = encode_turns(&a, ranks_at(&a, e, start), sym, end - start, e->out);
-        e->esc = planar_put_escapes(a.marks, sym, end - start, e->esc);
-        zn_r16_fetch(&e->ahead, (end - start) / TURN);
-        planar_make_room(&e->ahead, (end - start) / TURN);
-    }
+    planar_encode(&a, &zn_kernels_avx2, e, src, raw, n, width);
     planar_store(&a.x, e->state);
 }
 
 void zn_r16_encode_avx2(struct zn_r16_encoder *e, const uint8_t *src, size_t n) {
-    const size_t whole = e->lanes_log2 == 7 ? n - n % TURN : 0;
+    const size_t unit = e->lanes_log2 == FULL_LANES_LOG2 ? TURN : 2 * STEP;
+    const size_t whole = e->lanes_log2 == FULL_LANES_LOG2 || e->lanes_log2 == MIN_LANES_LOG2 ? n - n % unit : 0;
     zn_r16_encode_range_scalar(e, src, whole, n);
     encode(e, src, NULL, whole, 1);
 }

@@ -215,17 +215,20 @@ ZN_FN void encode_step(const struct encode_tables *t, uint8x16_t class, uint8x16
     split_words(w0, w1, lo, hi);
 }
 
-/* Encodes src[0, n), all of one table, n a multiple of TURN; escapes leave their bits in `marks`. */
-ZN_FN uint8_t *encode_turns(struct planar_states *x, const struct zn_r16_encoder *e, const struct encode_tables *t,
-                            const uint8_t *src, size_t n, uint8_t *marks) {
-    uint8_t *out = e->out;
+struct planar_encoder {
+    struct planar_states x;
+};
+
+ZN_FN uint8_t *encode_steps(struct planar_encoder *p, const struct zn_r16_encoder *e, size_t pos, const uint8_t *sym,
+                            size_t n, uint8_t *marks, uint8_t *out) {
+    const struct encode_tables t = encode_tables(zn_r16_codes_at(e, pos));
     for (size_t i = n; i > 0;) {
         i -= STEP;
-        uint8_t *const plo = x->lo + i % TURN, *const phi = x->hi + i % TURN;
+        uint8_t *const plo = p->x.lo + i % TURN, *const phi = p->x.hi + i % TURN;
         uint8x16_t lo = vld1q_u8(plo), hi = vld1q_u8(phi);
-        const uint8x16_t class = class_of_symbol(e->class_of, vld1q_u8(src + i));
-        const uint8x16_t emit = vcgtq_u8(hi, vqtbl2q_u8(t->top, class));
-        const struct mask_bits m = mask_bits(emit, vqtbl2q_u8(t->escaped, class));
+        const uint8x16_t class = class_of_symbol(e->class_of, vld1q_u8(sym + i));
+        const uint8x16_t emit = vcgtq_u8(hi, vqtbl2q_u8(t.top, class));
+        const struct mask_bits m = mask_bits(emit, vqtbl2q_u8(t.escaped, class));
         const uint16_t esc = (uint16_t)(m.bits >> 16);
         memcpy(marks + i / 8, &esc, sizeof esc);
         /* Each store has its bytes at the upper end; the next one covers what it wrote too much. */
@@ -235,33 +238,19 @@ ZN_FN uint8_t *encode_turns(struct planar_states *x, const struct zn_r16_encoder
         out -= m.counts & 255;
         lo = vbslq_u8(emit, hi, lo);
         hi = vbicq_u8(hi, emit);
-        encode_step(t, class, &lo, &hi);
+        encode_step(&t, class, &lo, &hi);
         vst1q_u8(plo, lo);
         vst1q_u8(phi, hi);
     }
     return out;
 }
 
-/* Encodes n symbols, whole turns: at src, or split from the words of `width` bytes there. */
 ZN_FN void encode(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n, size_t width) {
-    struct planar_states x;
+    struct planar_encoder p;
     if (n == 0) return;
-    planar_load(&x, e->state);
-    for (size_t end = n, start; end > 0; end = start) {
-        uint8_t marks[BURST / 8], split[BURST];
-        start = planar_burst_start(e, end);
-        if (width > 1) {
-            planar_split(&zn_kernels_neon, src, start, end - start, width, raw, split);
-            planar_split_soon(src, start, end - start, width, raw);
-        }
-        const uint8_t *sym = width > 1 ? split : src + start;
-        const struct encode_tables t = encode_tables(zn_r16_codes_at(e, start));
-        e->out = encode_turns(&x, e, &t, sym, end - start, marks);
-        e->esc = planar_put_escapes(marks, sym, end - start, e->esc);
-        zn_r16_fetch(&e->ahead, (end - start) / TURN);
-        planar_make_room(&e->ahead, (end - start) / TURN);
-    }
-    planar_store(&x, e->state);
+    planar_load(&p.x, e->state);
+    planar_encode(&p, &zn_kernels_neon, e, src, raw, n, width);
+    planar_store(&p.x, e->state);
 }
 
 void zn_r16_encode_neon(struct zn_r16_encoder *e, const uint8_t *src, size_t n) {
