@@ -175,6 +175,7 @@ zipnn_status zn_file_commit(zipnn_file *f, zipnn_error *err) {
     bool sync = t->flags & ZIPNN_FILE_SYNC;
     if (!t->name) return ZIPNN_OK; /* a descriptor of the caller */
     if (f->fd < 0) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "the file was committed before");
+    if (t->temp[0]) zn_file_trim(f);
     if (t->temp[0] && t->has_like) ZN_TRY(copy_attributes(f, err));
     if (sync && fsync(f->fd) != 0 && errno != EINVAL && errno != EROFS)
         return zn_fail_os(f->path, "sync", ZN_NOWHERE, errno, err);

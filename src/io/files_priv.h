@@ -21,6 +21,8 @@ struct zn_target {
     struct stat like;
 };
 
+#define ZN_ROOM_ENDS UINT64_MAX /* zipnn_file.room when no more is asked for */
+
 struct zipnn_file {
     int fd; /* -1 when closed */
     bool owns_fd;
@@ -34,7 +36,8 @@ struct zipnn_file {
     struct zn_ahead_reader *ahead; /* or NULL */
     atomic_size_t viewed;          /* bytes of the map handed out since its pages were last let go */
     struct zn_target target;
-    char path[]; /* for messages, and to reach the file again */
+    atomic_uint_least64_t room; /* a new file's: where its blocks end that were asked for; 0: none were */
+    char path[];                /* for messages, and to reach the file again */
 };
 
 /* A handle that owns nothing yet, its path set. */
@@ -47,6 +50,9 @@ void zn_file_unmap(zipnn_file *f);
 /* Copies bytes at `off` of the descriptor as far as they were read ahead; how many. */
 size_t zn_ahead_copy(const zipnn_file *f, uint64_t off, void *buf, size_t len);
 void zn_ahead_end(zipnn_file *f);
+
+/* Gives back the room that a new file did not need. What the system keeps all the same does no harm. */
+void zn_file_trim(const zipnn_file *f);
 
 /* ZIPNN_E_IO with the sentence "PATH: cannot VERB: text of errno", and the place when `off` is not ZN_NOWHERE. Only
  * reading has its place in err->offset, which belongs to the input. */

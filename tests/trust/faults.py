@@ -43,7 +43,7 @@ def plans(scene):
 
 def attempt(job):
     scene, (call, trouble, injection, kills, may_leave) = job
-    folder = scenes.work_folder()
+    folder = scenes.work_folder(scene.on_device)
     try:
         scene.set_up(folder)
         code, out, err = scenes.run(scene.arguments, folder, scene.stdin, trouble=injection)
@@ -70,18 +70,21 @@ def main():
     if not scenes.PRELOAD or not os.path.exists(scenes.PRELOAD):
         print("skipped: no library to inject faults with")
         return 77
-    folder = scenes.work_folder()
+    folder, device = scenes.work_folder(), scenes.work_folder(on_device=True)
     try:
         # One thread makes the same calls each time, so that none is missed; several are a sample by nature.
         one, several = (scenes.make_scenes(folder, 1.3, threads) for threads in (1, 3))
-        every = one + several
+        large = scenes.large_scene(device)
+        every = one + several + [large]
         jobs = [(s, plan) for s in one for plan in plans(s)][::sample]
         jobs += [(s, plan) for s in several for plan in plans(s)][:: 4 * sample]
+        jobs += [(large, plan) for plan in plans(large) if plan[0].startswith(("fallocate", "ftruncate"))]
         failed = sum(check_order(s) for s in every if "--rm" in s.name or s.name == "recompress")
         with ThreadPoolExecutor(scenes.WORKERS) as pool:
             results = list(pool.map(attempt, jobs))
     finally:
         shutil.rmtree(folder)
+        shutil.rmtree(device)
     failed += sum(wrong for wrong, _ in results)
     calls = Counter(call.split(" ")[0] for s in every for call in s.calls)
     survived = sum(fine for _, fine in results)

@@ -27,10 +27,11 @@ WORKERS = 4 * os.cpu_count()  # most of the time is spent in starting processes 
 TEMPORARY = ".zipnn-"
 
 
-def work_folder():
+def work_folder(on_device=False):
     """In memory where possible: what is tested is the order of calls, not a device."""
     fast = "/dev/shm"
-    return tempfile.mkdtemp(prefix="zipnn-trust-", dir=fast if os.access(fast, os.W_OK) else None)
+    in_memory = not on_device and os.access(fast, os.W_OK)
+    return tempfile.mkdtemp(prefix="zipnn-trust-", dir=fast if in_memory else None)
 
 
 def run(arguments, folder, stdin=None, trouble=None, log=None, kill_after=None):
@@ -88,6 +89,7 @@ class Scene:
     originals: dict = None  # of a chain: step -> bytes
     salvaged: dict = None  # outputs that may have zeros where bytes could not be read: name -> original
     new: dict = None
+    on_device: bool = False
     answer: bytes = b""
     seconds: float = 0
     calls: list = field(default_factory=list)
@@ -276,3 +278,10 @@ def make_scenes(folder, megabytes, threads, seed=0):
     for scene in scenes:
         scene.learn(os.path.join(folder, "learn"))
     return scenes
+
+
+def large_scene(folder, megabytes=14):
+    """A file large enough to get room ahead of its writers, where room is of blocks."""
+    scene = Scene("compress, large", ["-1", "m", "-T1"], {"m": model(megabytes, 0)}, on_device=True)
+    scene.learn(os.path.join(folder, "learn"))
+    return scene

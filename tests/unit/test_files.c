@@ -272,6 +272,52 @@ static void writes_go_to_their_places(void **state) {
     assert_file("f", "abcdef");
 }
 
+/* Large enough to be given more room than they need. */
+static void large_files_end_where_they_were_written(void **state) {
+    (void)state;
+    enum { PIECE = 1 << 20, N_PIECES = 40 };
+    static const int places[] = {N_PIECES - 1, 9, 0, 20};
+    struct stat st;
+    zipnn_error err;
+    zipnn_file *scattered = NULL, *ordered = NULL;
+    zipnn_sink sink;
+    char *piece = malloc(PIECE);
+    assert_non_null(memset(piece, 'x', PIECE));
+    assert_int_equal(zipnn_file_create("scattered", NULL, 0, &scattered, &err), ZIPNN_OK);
+    zipnn_file_sink(scattered, &sink);
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        assert_int_equal(sink.write_at(sink.user, (uint64_t)places[i] * PIECE, piece, PIECE - 3, &err), ZIPNN_OK);
+    assert_int_equal(zipnn_file_create("ordered", NULL, 0, &ordered, &err), ZIPNN_OK);
+    zipnn_file_sink(ordered, &sink);
+    for (int i = 0; i < 11; i++) assert_int_equal(sink.write(sink.user, piece, PIECE - 3, &err), ZIPNN_OK);
+    assert_int_equal(zipnn_file_commit(scattered, &err), ZIPNN_OK);
+    assert_int_equal(zipnn_file_commit(ordered, &err), ZIPNN_OK);
+    zipnn_file_close(scattered);
+    zipnn_file_close(ordered);
+    assert_int_equal(stat("scattered", &st), 0);
+    assert_int_equal(st.st_size, N_PIECES * PIECE - 3);
+    assert_true(st.st_blocks * 512 <= 5 * PIECE);
+    assert_int_equal(stat("ordered", &st), 0);
+    assert_int_equal(st.st_size, 11 * (PIECE - 3));
+    assert_true(st.st_blocks * 512 <= 12 * PIECE);
+    free(piece);
+}
+
+static void large_file_without_commit_is_gone(void **state) {
+    (void)state;
+    zipnn_error err;
+    zipnn_file *f = NULL;
+    zipnn_sink sink;
+    assert_int_equal(zipnn_file_create("f", NULL, 0, &f, &err), ZIPNN_OK);
+    zipnn_file_sink(f, &sink);
+    assert_int_equal(sink.write_at(sink.user, 40 << 20, "end", 3, &err), ZIPNN_OK);
+    put("f", "rival");
+    assert_int_equal(zipnn_file_commit(f, &err), ZIPNN_E_IO);
+    zipnn_file_close(f);
+    assert_file("f", "rival");
+    assert_int_equal(n_entries(), 1);
+}
+
 static void long_paths_are_shortened_in_messages(void **state) {
     (void)state;
     char path[600];
@@ -309,6 +355,8 @@ int main(void) {
         IN_FOLDER(discarded_file_cannot_be_committed),
         IN_FOLDER(temporary_is_private_when_the_model_is),
         IN_FOLDER(writes_go_to_their_places),
+        IN_FOLDER(large_files_end_where_they_were_written),
+        IN_FOLDER(large_file_without_commit_is_gone),
         IN_FOLDER(long_paths_are_shortened_in_messages),
         cmocka_unit_test(there_is_a_processor),
     };
