@@ -82,10 +82,16 @@ void zn_engine_release(struct zn_engine *e) {
     memset(e, 0, sizeof *e);
 }
 
+/* For zn_gather. */
+static uint8_t *carve_behind_block(struct zn_arena *arena, size_t len) {
+    uint8_t *block = zn_carve(arena, ZN_BLOCK + len);
+    return block ? block + ZN_BLOCK : NULL;
+}
+
 static void carve_worker(struct zn_worker *w, struct zn_arena *arena, uint32_t max_chunk, enum zn_codec_use use) {
     zn_coder_carve(&w->coder, arena, max_chunk, use);
-    w->orig = zn_carve(arena, max_chunk);
-    w->frame = zn_carve(arena, ZN_FRAME_LEN + (size_t)zn_chunk_bound(max_chunk));
+    w->orig = carve_behind_block(arena, max_chunk);
+    w->frame = carve_behind_block(arena, ZN_FRAME_LEN + (size_t)zn_chunk_bound(max_chunk));
     w->check = use == ZN_USE_BOTH ? zn_carve(arena, max_chunk) : NULL;
 }
 

@@ -28,8 +28,8 @@ struct zn_worker {
     struct zn_level *levels;
     unsigned n_levels;
     uint64_t spent; /* bytes decoded for the references of one chunk */
-    uint8_t *orig;  /* max_chunk */
-    uint8_t *frame; /* a whole frame */
+    uint8_t *orig;  /* max_chunk, and room for ZN_BLOCK before */
+    uint8_t *frame; /* a whole frame, likewise */
     uint8_t *check; /* encoder: max_chunk, what the encoded chunk decodes to */
     void *memory, *level_memory;
 };

@@ -17,6 +17,7 @@ struct pack {
     bool drained;
     /* by whoever has the turn */
     struct zn_digest digest;
+    struct zn_gather gather; /* to a sink */
     uint8_t *entries;
     size_t n_entries, entries_cap; /* entries of ZN_ENTRY_LEN bytes */
     uint64_t original, archive, last_frame;
@@ -166,12 +167,12 @@ static zipnn_status encode(struct pack *p, struct zn_worker *w, const struct job
     return p->e->verify == ZIPNN_VERIFY_DEFAULT ? verify(w, job, frame, f, err) : ZIPNN_OK;
 }
 
-/* A frame made in the worker's buffer. Copied by way of the caches it would push out of them what is encoded from. */
-static zipnn_status put_frame(const struct pack *p, uint64_t at, const uint8_t *frame, size_t len, zipnn_error *err) {
+/* What was made in the worker's buffer. Copied by way of the caches it would push out of them what is encoded from. */
+static zipnn_status put_piece(const struct pack *p, struct zn_piece piece, zipnn_error *err) {
     const struct zn_output *out = p->out;
-    if (p->store == ZN_STORE_CACHED || at > out->cap || len > out->cap - at)
-        return zn_output_put(out, at, frame, len, err);
-    p->e->k->merge[ZN_SHAPE_8](&frame, len, out->mem + at, p->store);
+    if (p->store == ZN_STORE_CACHED || piece.off > out->cap || piece.len > out->cap - piece.off)
+        return zn_output_put(out, piece.off, piece.bytes, piece.len, err);
+    p->e->k->merge[ZN_SHAPE_8](&piece.bytes, piece.len, out->mem + piece.off, p->store);
     return ZIPNN_OK;
 }
 
@@ -184,9 +185,11 @@ static zipnn_status do_job(struct pack *p, struct zn_worker *w, const struct job
     uint64_t at;
     if (!zn_turns_wait(&p->turns, ZN_STAGE_RESULT, job->number)) return ZIPNN_OK;
     ZN_TRY(account(p, job, &f, &at, err));
-    if (!zn_output_is_random(p->out)) ZN_TRY(zn_output_put(p->out, at, frame, (size_t)zn_frame_size(&f), err));
+    struct zn_piece piece = {at, frame, (size_t)zn_frame_size(&f)};
+    if (p->out->sink) piece = zn_gather(&p->gather, frame, piece.len);
+    if (!zn_output_is_random(p->out)) ZN_TRY(zn_output_put(p->out, piece.off, piece.bytes, piece.len, err));
     zn_turns_pass(&p->turns, ZN_STAGE_RESULT);
-    return zn_output_is_random(p->out) ? put_frame(p, at, frame, (size_t)zn_frame_size(&f), err) : ZIPNN_OK;
+    return zn_output_is_random(p->out) ? put_piece(p, piece, err) : ZIPNN_OK;
 }
 
 static void work(void *arg, size_t worker) {
@@ -260,6 +263,7 @@ static zipnn_status begin(struct pack *p, zipnn_error *err) {
 
 static zipnn_status run(struct pack *p, zipnn_stats *stats, zipnn_error *err) {
     ZN_TRY(begin(p, err));
+    if (p->out->sink) ZN_TRY(zn_gather_begin(&p->gather, &p->e->alloc, p->archive, err));
     if (p->n_workers > 1 && p->out->mem)
         p->store = zn_store_into(p->out->mem, ZN_MIN(p->in->length, (uint64_t)p->out->cap));
     zn_engine_run(p->e, p->n_workers, work, p);
@@ -267,6 +271,8 @@ static zipnn_status run(struct pack *p, zipnn_stats *stats, zipnn_error *err) {
         if (err) *err = p->turns.error;
         return p->turns.error.status;
     }
+    const struct zn_piece rest = zn_gather_rest(&p->gather);
+    ZN_TRY(zn_output_put(p->out, rest.off, rest.bytes, rest.len, err));
     return write_index(p, stats, err);
 }
 
@@ -291,6 +297,7 @@ zipnn_status zn_engine_pack(struct zn_engine *e, const struct zn_plan *plan, con
     zipnn_status status = zn_digest_begin(&p.digest, e->k, e->sha256, err);
     if (status == ZIPNN_OK) status = run(&p, stats, err);
     zn_digest_end(&p.digest);
+    zn_free(&e->alloc, p.gather.held);
     zn_free(&e->alloc, p.entries);
     zn_turns_destroy(&p.turns);
     return status;

@@ -73,3 +73,34 @@ zipnn_status zn_output_put(const struct zn_output *out, uint64_t off, const uint
     if (status == ZIPNN_OK || (err && err->status == status)) return status;
     return zn_fail(err, status, off, "the sink failed (%s)", zipnn_status_name(status));
 }
+
+zipnn_status zn_gather_begin(struct zn_gather *g, const zipnn_allocator *alloc, uint64_t off, zipnn_error *err) {
+    *g = (struct zn_gather){.held = zn_alloc(alloc, ZN_BLOCK), .off = off};
+    if (g->held) return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a block of output has %d bytes", ZN_BLOCK);
+}
+
+static void hold_back(struct zn_gather *g, const uint8_t *bytes, size_t len) {
+    if (len) memcpy(g->held + g->len, bytes, len);
+    g->len += len;
+}
+
+struct zn_piece zn_gather(struct zn_gather *g, uint8_t *bytes, size_t len) {
+    const uint64_t at = g->off + g->len, end = (at + len) / ZN_BLOCK * ZN_BLOCK;
+    if (end <= g->off) {
+        hold_back(g, bytes, len);
+        return (struct zn_piece){.off = g->off};
+    }
+    /* Less than a block was held back, so the end lies in the bytes given. */
+    const size_t now = (size_t)(end - at);
+    const struct zn_piece piece = {g->off, bytes - g->len, g->len + now};
+    memcpy(bytes - g->len, g->held, g->len);
+    g->off = end;
+    g->len = 0;
+    hold_back(g, bytes + now, len - now);
+    return piece;
+}
+
+struct zn_piece zn_gather_rest(const struct zn_gather *g) {
+    return (struct zn_piece){g->off, g->held, g->len};
+}

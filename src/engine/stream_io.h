@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/mem.h"
 
 struct zn_input {
     const uint8_t *mem;  /* the whole input, or NULL */
@@ -51,5 +52,36 @@ static inline bool zn_output_is_random(const struct zn_output *out) {
  * small. */
 zipnn_status zn_output_put(const struct zn_output *out, uint64_t off, const uint8_t *bytes, size_t len,
                            zipnn_error *err);
+
+/* ---- whole blocks
+ * ---------------------------------------------------------------------------------------------------------- */
+
+/* Where chunks end follows from tensors and from how well they compress, not from pages; yet a file is written faster
+ * in blocks that begin at multiples of their size. So what comes after the last whole block is held back, to go out in
+ * front of what follows. */
+enum { ZN_BLOCK = 64 << 10 };
+
+struct zn_gather {
+    uint8_t *held; /* ZN_BLOCK bytes */
+    size_t len;    /* of what is held back; less than ZN_BLOCK */
+    uint64_t off;  /* where that goes */
+};
+
+/* A part of the output: where it goes, and its bytes. */
+struct zn_piece {
+    uint64_t off;
+    const uint8_t *bytes;
+    size_t len;
+};
+
+/* For an output that is to go on at `off`. ZIPNN_E_MEMORY; `held` is to be freed with zn_free. */
+zipnn_status zn_gather_begin(struct zn_gather *g, const zipnn_allocator *alloc, uint64_t off, zipnn_error *err);
+
+/* What to put now, of the `len` bytes that follow all that was given before and of those held back. The bytes have room
+ * for ZN_BLOCK others before them: the piece lies there and in themselves. */
+struct zn_piece zn_gather(struct zn_gather *g, uint8_t *bytes, size_t len);
+
+/* At the end: what is held back still. */
+struct zn_piece zn_gather_rest(const struct zn_gather *g);
 
 #endif

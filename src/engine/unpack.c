@@ -27,6 +27,7 @@ struct unpack {
     size_t tail_cap;
     /* by whoever has the turn */
     struct zn_digest digest;
+    struct zn_gather gather; /* to a sink */
     uint64_t original;
     uint64_t n_unchecked; /* chunks whose base is missing */
 };
@@ -190,23 +191,29 @@ static bool is_test(const struct unpack *u) {
 
 /* Whether chunks must be handed on one after the other. */
 static bool is_ordered(const struct unpack *u) {
-    return u->digesting == ZN_DIGEST_VERIFY || !zn_output_is_random(u->out) || u->e->progress;
+    return u->digesting == ZN_DIGEST_VERIFY || u->out->sink || u->e->progress;
+}
+
+static zipnn_status put(const struct unpack *u, struct zn_piece piece, zipnn_error *err) {
+    return zn_output_put(u->out, piece.off, piece.bytes, piece.len, err);
 }
 
 /* `orig` is NULL for a chunk that a test could not decode. */
-static zipnn_status hand_on(struct unpack *u, const struct job *job, const uint8_t *orig, zipnn_error *err) {
+static zipnn_status hand_on(struct unpack *u, const struct job *job, uint8_t *orig, zipnn_error *err) {
     const uint32_t len = job->place.frame.orig_len;
     const bool random = zn_output_is_random(u->out);
+    struct zn_piece piece = {job->place.off, orig, len};
     if (is_ordered(u)) {
         if (!zn_turns_wait(&u->turns, ZN_STAGE_RESULT, job->number)) return ZIPNN_OK;
         if (u->digesting == ZN_DIGEST_VERIFY && orig) zn_digest_update(&u->digest, orig, len);
         u->n_unchecked += !orig;
         u->original += len;
         ZN_TRY(report_progress(u, err));
-        if (!random) ZN_TRY(zn_output_put(u->out, job->place.off, orig, len, err));
+        if (u->out->sink) piece = zn_gather(&u->gather, orig, len);
+        if (!random) ZN_TRY(put(u, piece, err));
         zn_turns_pass(&u->turns, ZN_STAGE_RESULT);
     }
-    return random ? zn_output_put(u->out, job->place.off, orig, len, err) : ZIPNN_OK;
+    return random ? put(u, piece, err) : ZIPNN_OK;
 }
 
 static zipnn_status do_job(struct unpack *u, struct zn_worker *w, const struct job *job, zipnn_error *err) {
@@ -259,6 +266,7 @@ static zipnn_status run(struct unpack *u, zipnn_stats *stats, zipnn_error *err) 
         if (err) *err = u->turns.error;
         return u->turns.error.status;
     }
+    if (u->out->sink) ZN_TRY(put(u, zn_gather_rest(&u->gather), err));
     return check_digests(u, stats, err);
 }
 
@@ -331,8 +339,10 @@ zipnn_status zn_engine_unpack(struct zn_engine *e, struct zn_input *in, const st
     struct zn_toc toc = {.memory = NULL};
     ZN_TRY(zn_turns_init(&u.turns, err));
     zipnn_status status = begin(&u, &toc, err);
+    if (status == ZIPNN_OK && out->sink) status = zn_gather_begin(&u.gather, &e->alloc, 0, err);
     if (status == ZIPNN_OK) status = run(&u, stats, err);
     zn_digest_end(&u.digest);
+    zn_free(&e->alloc, u.gather.held);
     zn_toc_free(&e->alloc, &toc);
     zn_free(&e->alloc, u.places);
     zn_free(&e->alloc, u.records);

@@ -1,4 +1,6 @@
 /* What goes in comes out: every kind of data, dtype hint, size near an edge, level, thread count and kernel set. */
+#include <stdio.h>
+
 #include "base/bytes.h"
 #include "support/guard.h"
 #include "support/samples.h"
@@ -239,6 +241,64 @@ static void pipes_and_files_make_no_difference(void **state) {
     }
 }
 
+/* A file that counts the pieces which begin inside a block. */
+struct blocks {
+    struct zt_output out;
+    atomic_size_t n_inside;
+};
+
+static zipnn_status write_block(void *user, uint64_t off, const void *buf, size_t len, zipnn_error *err) {
+    struct blocks *b = user;
+    const zipnn_sink file = zt_file_sink(&b->out);
+    atomic_fetch_add(&b->n_inside, off % (64 << 10) != 0);
+    return file.write_at(&b->out, off, buf, len, err);
+}
+
+static zipnn_sink block_sink(struct blocks *b, uint8_t *data, size_t cap) {
+    *b = (struct blocks){.out = {.data = data, .cap = cap}};
+    return (zipnn_sink){zt_file_sink(&b->out).write, write_block, b};
+}
+
+/* A header, so that the chunks of the one tensor begin inside blocks. */
+static void make_safetensors(uint8_t *bytes, size_t len) {
+    enum { HEADER = 1000 };
+    zt_sample(ZT_MIXED, 1, bytes, len);
+    memset(bytes, ' ', 8 + HEADER);
+    memcpy(bytes, "\xe8\x03\0\0\0\0\0\0", 8);
+    char text[HEADER];
+    const size_t data = len - 8 - HEADER;
+    const int n = snprintf(text, sizeof text, "{\"w\":{\"dtype\":\"BF16\",\"shape\":[%zu],\"data_offsets\":[0,%zu]}}",
+                           data / 2, data);
+    memcpy(bytes + 8, text, (size_t)n);
+}
+
+static void files_are_written_in_blocks(void **state) {
+    const struct fixture *f = *state;
+    const size_t bound = (size_t)zipnn_compress_bound(LARGEST);
+    uint8_t *archive = guard_high(&f->archive, bound), *restored = malloc(LARGEST);
+    assert_non_null(restored);
+    struct zt_input in = {.data = guard_low(&f->original), .len = LARGEST}, packed = {.data = archive};
+    make_safetensors(guard_low(&f->original), LARGEST);
+    for (unsigned i = 0; i < 4; i++) {
+        zipnn_ctx *ctx = context((zipnn_options){.threads = i & 1 ? 3 : 1});
+        struct blocks blocks;
+        zipnn_stats stats;
+        in.pos = packed.pos = 0;
+        zipnn_source source = i & 2 ? zt_pipe(&in) : zt_file(&in);
+        zipnn_sink sink = block_sink(&blocks, archive, bound);
+        assert_int_equal(zipnn_pack(ctx, &source, &sink, &stats, NULL), ZIPNN_OK);
+        assert_true(blocks.n_inside <= 2); /* behind the header, and the index */
+        packed.len = (size_t)stats.archive;
+        source = i & 2 ? zt_pipe(&packed) : zt_file(&packed);
+        sink = block_sink(&blocks, restored, LARGEST);
+        assert_int_equal(zipnn_unpack(ctx, &source, &sink, NULL, NULL), ZIPNN_OK);
+        assert_true(blocks.n_inside == 0 && blocks.out.written == LARGEST);
+        assert_memory_equal(restored, in.data, LARGEST);
+        zipnn_destroy(ctx);
+    }
+    free(restored);
+}
+
 static void digests_are_the_known_ones(void **state) {
     (void)state;
     static const uint8_t xxh3[16] = {0x06, 0xb0, 0x5a, 0xb6, 0x73, 0x3a, 0x61, 0x85,
@@ -305,6 +365,7 @@ int main(void) {
         cmocka_unit_test(large_outputs_at_odd_addresses),
         cmocka_unit_test(levels_restore_and_get_smaller),
         cmocka_unit_test(pipes_and_files_make_no_difference),
+        cmocka_unit_test(files_are_written_in_blocks),
         cmocka_unit_test(digests_are_the_known_ones),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
