@@ -122,6 +122,16 @@ static struct crowd draw(const struct crowd *all, struct zn_r16_fit *fit) {
     return (struct crowd){(const uint16_t(*)[ZN_R16_CLASSES])fit->sample, n, all->ids};
 }
 
+/* Blocks in a row often have one table, whose counts would then wait for themselves. */
+static void count_blocks(struct zn_r16_fit *fit) {
+    uint32_t count[4][ZN_R16_MAX_TABLES] = {{0}};
+    const uint8_t *ids = fit->ids;
+    const size_t n = fit->n_blocks;
+    for (size_t b = 0; b < n; b++) count[b % 4][ids[b]]++;
+    for (unsigned t = 0; t < ZN_R16_MAX_TABLES; t++)
+        fit->blocks[t] = count[0][t] + count[1][t] + count[2][t] + count[3][t];
+}
+
 static void cluster(const struct zn_kernels *k, struct zn_r16_fit *fit, unsigned n_tables, unsigned rounds,
                     uint32_t counted) {
     struct crowd all = {(const uint16_t(*)[ZN_R16_CLASSES])fit->hist, fit->n_blocks, fit->ids};
@@ -130,8 +140,7 @@ static void cluster(const struct zn_kernels *k, struct zn_r16_fit *fit, unsigned
     add_up(k, &some, fit);
     for (unsigned round = 0; round < rounds; round++) refine(k, &some, fit, n_tables);
     if (some.hist != all.hist) refine(k, &all, fit, n_tables);
-    memset(fit->blocks, 0, sizeof fit->blocks);
-    for (size_t b = 0; b < fit->n_blocks; b++) fit->blocks[fit->ids[b]]++;
+    count_blocks(fit);
     fit->n_tables = n_tables;
 }
 
@@ -145,6 +154,7 @@ static uint64_t xlog(uint64_t x) {
 
 struct merger {
     uint64_t own[ZN_R16_MAX_TABLES];   /* cost of a cluster's counts at their entropy */
+    uint64_t joint[ZN_R16_MAX_TABLES]; /* the same of a cluster and its next neighbour together */
     uint64_t extra[ZN_R16_MAX_TABLES]; /* what coding a cluster and its next neighbour by one table costs more */
     uint8_t into[ZN_R16_MAX_TABLES];   /* where a cluster went */
     bool gone[ZN_R16_MAX_TABLES];
@@ -157,8 +167,9 @@ static uint64_t joint_cost(const uint32_t *a, const uint32_t *b) {
 }
 
 static void price_pair(struct merger *m, const struct zn_r16_fit *fit, unsigned a, unsigned b) {
-    uint64_t joint = joint_cost(fit->sums[a], fit->sums[b]), apart = m->own[a] + m->own[b];
-    m->extra[a] = joint > apart ? joint - apart : 0;
+    const uint64_t apart = m->own[a] + m->own[b];
+    m->joint[a] = joint_cost(fit->sums[a], fit->sums[b]);
+    m->extra[a] = m->joint[a] > apart ? m->joint[a] - apart : 0;
 }
 
 /* What one table less saves: its record, and the choice between the two in the ids. */
@@ -177,7 +188,7 @@ static unsigned next_left(const struct merger *m, unsigned n_tables, unsigned t)
 static void merge_pair(struct merger *m, struct zn_r16_fit *fit, unsigned a, unsigned b) {
     for (unsigned c = 0; c < ZN_R16_CLASSES; c++) fit->sums[a][c] += fit->sums[b][c];
     fit->blocks[a] += fit->blocks[b];
-    m->own[a] = zn_entropy(fit->sums[a], ZN_R16_CLASSES);
+    m->own[a] = m->joint[a];
     m->gone[b] = true;
     m->into[b] = (uint8_t)a;
     unsigned before = a, after = next_left(m, fit->n_tables, a);
@@ -202,7 +213,8 @@ static bool best_pair(const struct merger *m, const struct zn_r16_fit *fit, uint
 
 /* Renumbers the tables that are left and rewrites the ids. */
 static void compact(struct merger *m, struct zn_r16_fit *fit) {
-    uint8_t number[ZN_R16_MAX_TABLES];
+    uint8_t number[ZN_R16_MAX_TABLES], *const ids = fit->ids;
+    const size_t n_blocks = fit->n_blocks;
     unsigned n = 0;
     for (unsigned t = 0; t < fit->n_tables; t++) {
         if (m->gone[t]) continue;
@@ -215,7 +227,7 @@ static void compact(struct merger *m, struct zn_r16_fit *fit) {
         while (m->gone[root]) root = m->into[root];
         if (root != t) number[t] = number[root];
     }
-    for (size_t b = 0; b < fit->n_blocks; b++) fit->ids[b] = number[fit->ids[b]];
+    for (size_t b = 0; b < n_blocks; b++) ids[b] = number[ids[b]];
     fit->n_tables = n;
 }
 

@@ -402,18 +402,18 @@ ZN_INLINE void load_symbols(const uint8_t *p, unsigned width, __m256i v[2]) {
 ZN_INLINE void class_hist_two(const uint8_t *p, size_t stride, unsigned width, const struct listed *listed,
                               uint16_t *hist) {
     __m256i v[4];
-    uint16_t count[ZN_R16_CLASSES] = {0};
+    uint16_t count[ZN_R16_CLASSES], *const to = listed->in_order ? hist : count;
     load_symbols(p, width, v);
     load_symbols(p + stride, width, v + 2);
-    const unsigned rest = 128 - (listed->near ? count_near(v, listed, count) : count_far(v, listed, count));
-    if (listed->in_order) {
-        memcpy(hist, count, sizeof count);
-    } else {
+    store(to, _mm256_setzero_si256());
+    store(to + 16, _mm256_setzero_si256());
+    const unsigned rest = 128 - (listed->near ? count_near(v, listed, to) : count_far(v, listed, to));
+    if (!listed->in_order) {
         memset(hist, 0, sizeof count);
         for (unsigned s = 0; s < listed->n; s++)
             hist[listed->class_of[s]] = (uint16_t)(hist[listed->class_of[s]] + count[s]);
     }
-    hist[ZN_R16_CLASSES - 1] = (uint16_t)(hist[ZN_R16_CLASSES - 1] + rest);
+    hist[ZN_R16_CLASSES - 1] = (uint16_t)rest; /* which is no listed symbol's */
 }
 
 /* Counts the whole blocks of n words of which two groups are counted; answers how many words these are. */
