@@ -519,8 +519,8 @@ enum {
 ZIPNN_API zipnn_status zipnn_file_open(const char *path, zipnn_file **file, zipnn_error *err);
 
 /* Reads or writes an open descriptor from its current position on. The descriptor stays the caller's and open; `name`
- * is copied and used in messages only ("stdin"). Pipes get 512 KiB where the system allows it.
- */
+ * is copied and used in messages only ("stdin"). The capacity of a pipe is set to 512 KiB where the system allows
+ * it. */
 ZIPNN_API zipnn_status zipnn_file_from_fd(int fd, const char *name, zipnn_file **file, zipnn_error *err);
 
 /* Starts a new file at `path`. With `like`, a regular file opened for reading (NULL allowed), the new file gets its

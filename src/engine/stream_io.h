@@ -53,8 +53,7 @@ static inline bool zn_output_is_random(const struct zn_output *out) {
 zipnn_status zn_output_put(const struct zn_output *out, uint64_t off, const uint8_t *bytes, size_t len,
                            zipnn_error *err);
 
-/* ---- whole blocks
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- whole blocks ---- */
 
 /* Where chunks end follows from tensors and from how well they compress, not from pages; yet a file is written faster
  * in blocks that begin at multiples of their size. So what comes after the last whole block is held back, to go out in

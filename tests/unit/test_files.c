@@ -59,13 +59,19 @@ static zipnn_file *opened(const char *path) {
     return f;
 }
 
-static zipnn_file *created(const char *path, const zipnn_file *like, unsigned flags, const char *text) {
+/* A new file, and its sink. */
+static zipnn_file *started(const char *path, const zipnn_file *like, unsigned flags, zipnn_sink *sink) {
     zipnn_file *f = NULL;
     zipnn_error err;
-    zipnn_sink sink;
     if (zipnn_file_create(path, like, flags, &f, &err) != ZIPNN_OK) fail_msg("%s", err.message);
-    zipnn_file_sink(f, &sink);
-    assert_int_equal(sink.write(sink.user, text, strlen(text), &err), ZIPNN_OK);
+    zipnn_file_sink(f, sink);
+    return f;
+}
+
+static zipnn_file *created(const char *path, const zipnn_file *like, unsigned flags, const char *text) {
+    zipnn_sink sink;
+    zipnn_file *f = started(path, like, flags, &sink);
+    assert_int_equal(sink.write(sink.user, text, strlen(text), NULL), ZIPNN_OK);
     return f;
 }
 
@@ -260,10 +266,8 @@ static void temporary_is_private_when_the_model_is(void **state) {
 static void writes_go_to_their_places(void **state) {
     (void)state;
     zipnn_error err;
-    zipnn_file *f = NULL;
     zipnn_sink sink;
-    assert_int_equal(zipnn_file_create("f", NULL, 0, &f, &err), ZIPNN_OK);
-    zipnn_file_sink(f, &sink);
+    zipnn_file *f = started("f", NULL, 0, &sink);
     assert_int_equal(zipnn_file_reserve(f, 6, &err), ZIPNN_OK);
     assert_int_equal(sink.write_at(sink.user, 3, "def", 3, &err), ZIPNN_OK);
     assert_int_equal(sink.write_at(sink.user, 0, "abc", 3, &err), ZIPNN_OK);
@@ -279,16 +283,13 @@ static void large_files_end_where_they_were_written(void **state) {
     static const int places[] = {N_PIECES - 1, 9, 0, 20};
     struct stat st;
     zipnn_error err;
-    zipnn_file *scattered = NULL, *ordered = NULL;
     zipnn_sink sink;
     char *piece = malloc(PIECE);
     assert_non_null(memset(piece, 'x', PIECE));
-    assert_int_equal(zipnn_file_create("scattered", NULL, 0, &scattered, &err), ZIPNN_OK);
-    zipnn_file_sink(scattered, &sink);
+    zipnn_file *scattered = started("scattered", NULL, 0, &sink);
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
         assert_int_equal(sink.write_at(sink.user, (uint64_t)places[i] * PIECE, piece, PIECE - 3, &err), ZIPNN_OK);
-    assert_int_equal(zipnn_file_create("ordered", NULL, 0, &ordered, &err), ZIPNN_OK);
-    zipnn_file_sink(ordered, &sink);
+    zipnn_file *ordered = started("ordered", NULL, 0, &sink);
     for (int i = 0; i < 11; i++) assert_int_equal(sink.write(sink.user, piece, PIECE - 3, &err), ZIPNN_OK);
     assert_int_equal(zipnn_file_commit(scattered, &err), ZIPNN_OK);
     assert_int_equal(zipnn_file_commit(ordered, &err), ZIPNN_OK);
@@ -306,10 +307,8 @@ static void large_files_end_where_they_were_written(void **state) {
 static void large_file_without_commit_is_gone(void **state) {
     (void)state;
     zipnn_error err;
-    zipnn_file *f = NULL;
     zipnn_sink sink;
-    assert_int_equal(zipnn_file_create("f", NULL, 0, &f, &err), ZIPNN_OK);
-    zipnn_file_sink(f, &sink);
+    zipnn_file *f = started("f", NULL, 0, &sink);
     assert_int_equal(sink.write_at(sink.user, 40 << 20, "end", 3, &err), ZIPNN_OK);
     put("f", "rival");
     assert_int_equal(zipnn_file_commit(f, &err), ZIPNN_E_IO);
