@@ -175,7 +175,7 @@ static void run_merge(struct rig *r) {
 static void stream(struct rig *r, enum zn_store store, size_t shift) {
     for (size_t i = 0; i < N_CHUNKS; i++) {
         struct zn_r16_decoder d = decoder(r, &r->many[i]);
-        d.ahead = (struct zn_ahead){r->raw + (i + 1) % N_CHUNKS * CHUNK, CHUNK, 2, NULL, 0};
+        d.ahead = (struct zn_ahead){r->raw + (i + 1) % N_CHUNKS * CHUNK, CHUNK, 2};
         r->k->r16_decode_16r(&d, r->raw + i * CHUNK, r->out + i * 2 * CHUNK + shift, CHUNK, store);
     }
 }

@@ -46,7 +46,7 @@ zipnn_status zn_frame_decode_in(const struct zn_engine *e, struct zn_worker *w, 
     if (decode_checking(e, w, &f, body, out, store)) return ZIPNN_OK;
     ahead.lines = e->k->decode_fetches;
     size_t checked = (size_t)zn_frame_size(&f) - ZN_FRAME_CHECKED;
-    if (e->k->xxh3_64_fetching(frame + ZN_FRAME_CHECKED, checked, &ahead) != f.check)
+    if (e->k->xxh3_64_passing(frame + ZN_FRAME_CHECKED, checked, &ahead, NULL) != f.check)
         return zn_frame_mismatch(&f, place->at, err);
     ZN_TRY(check_kind(scope->of, frame, place, err));
     if (f.orig_len == 0) return ZIPNN_OK;

@@ -10,7 +10,7 @@ struct pack {
     const struct zn_output *out;
     const struct zn_relations *relations; /* NULL: none */
     unsigned n_workers;
-    enum zn_store store; /* of frames that several workers copy into memory */
+    enum zn_store store; /* of frames in memory */
     /* under the claim lock */
     struct zn_cutter cutter;
     uint64_t n_claimed;
@@ -20,7 +20,7 @@ struct pack {
     struct zn_gather gather; /* to a sink */
     uint8_t *entries;
     size_t n_entries, entries_cap; /* entries of ZN_ENTRY_LEN bytes */
-    uint64_t original, archive, last_frame;
+    uint64_t original, archive;
 };
 
 struct job {
@@ -62,10 +62,10 @@ static zipnn_status claim(struct pack *p, struct zn_worker *w, struct job *job, 
     return zn_input_at(p->in, job->cut.off, job->len, w->orig, &job->bytes, err);
 }
 
-/* Decodes the frame just made and compares: the archive is right, or it is not written. */
-static zipnn_status verify(struct zn_worker *w, const struct job *job, const uint8_t *frame, const struct zn_frame *f,
+/* Decodes the body just made and compares: the archive is right, or it is not written. */
+static zipnn_status verify(struct zn_worker *w, const struct job *job, const uint8_t *bytes, uint32_t len,
                            zipnn_error *err) {
-    struct zn_chunk_body body = {frame + ZN_FRAME_LEN, f->body_len, job->cut.off, {0}, NULL};
+    struct zn_chunk_body body = {bytes, len, job->cut.off, {0}, NULL};
     zipnn_status status = zn_chunk_decode(&w->coder, &body, w->check, job->len, ZN_STORE_CACHED, err);
     if (status == ZIPNN_OK && memcmp(w->check, job->bytes, job->len) == 0) return ZIPNN_OK;
     return zn_fail(err, ZIPNN_E_CORRUPT, job->cut.off,
@@ -85,7 +85,7 @@ static zipnn_status list_frame(struct pack *p, const struct zn_frame *f, zipnn_e
     p->entries = entries;
     ZN_TRY(status);
     zn_entry_write(p->entries + p->n_entries++ * ZN_ENTRY_LEN, f);
-    p->archive += p->last_frame = zn_frame_size(f);
+    p->archive += zn_frame_size(f);
     return ZIPNN_OK;
 }
 
@@ -106,27 +106,20 @@ static bool take_digest(struct pack *p, const struct job *job) {
     return true;
 }
 
-/* Memory that is written by one worker alone gets frames at their final place at once. */
+/* Memory that is written by one worker alone, by way of the caches, gets frames at their final place at once. */
 static uint8_t *frame_room(const struct pack *p, const struct zn_worker *w, uint32_t len) {
     size_t need = ZN_FRAME_LEN + (size_t)zn_chunk_bound(len);
-    bool direct = p->n_workers == 1 && p->out->mem && p->archive <= p->out->cap && p->out->cap - p->archive >= need;
+    bool direct = p->n_workers == 1 && p->out->mem && p->store == ZN_STORE_CACHED && p->archive <= p->out->cap &&
+                  p->out->cap - p->archive >= need;
     return direct ? p->out->mem + p->archive : w->frame;
 }
 
-/* In memory, workers come to chunks in rotation. One alone also knows where it writes next: behind this frame, about as
- * long as the last one. */
+/* In memory, workers come to chunks in rotation. */
 static struct zn_ahead look_ahead(const struct pack *p, const struct job *job) {
     const uint64_t next = job->cut.off + (uint64_t)job->len * p->n_workers;
     if (!p->in->mem || next >= p->in->length) return (struct zn_ahead){0};
-    struct zn_ahead ahead = {.at = p->in->mem + next};
-    ahead.len = (size_t)ZN_MIN(p->in->length - next, (uint64_t)ZN_CUT_TARGET);
-    if (p->n_workers > 1) return ahead;
-    const uint64_t end = p->archive + p->last_frame;
-    if (p->out->mem && end < p->out->cap) {
-        ahead.room = p->out->mem + end;
-        ahead.room_len = (size_t)ZN_MIN(p->out->cap - end, (uint64_t)ZN_CUT_TARGET);
-    }
-    return ahead;
+    return (struct zn_ahead){.at = p->in->mem + next,
+                             .len = (size_t)ZN_MIN(p->in->length - next, (uint64_t)ZN_CUT_TARGET)};
 }
 
 /* What is left for the frame's hash to fetch: the last quarter, when this is good for something. */
@@ -137,59 +130,74 @@ static struct zn_ahead leave_some(const struct zn_kernels *k, struct zn_ahead *a
     return (struct zn_ahead){.at = ahead->at + ahead->len, .len = some, .lines = k->encode_fetches};
 }
 
-/* zn_frame_seal, fetching meanwhile. */
-static struct zn_frame seal(const struct zn_kernels *k, uint8_t *frame, uint32_t len, uint32_t orig_len,
-                            struct zn_ahead ahead) {
-    zn_frame_begin(frame, len, orig_len);
-    return zn_frame_end(frame,
-                        k->xxh3_64_fetching(frame + ZN_FRAME_CHECKED, ZN_FRAME_LEN - ZN_FRAME_CHECKED + len, &ahead));
-}
+/* A frame on its way out. */
+struct made {
+    uint8_t *frame;
+    uint32_t len;         /* of its body */
+    struct zn_ahead rest; /* for the hash to fetch */
+};
 
-static zipnn_status encode(struct pack *p, struct zn_worker *w, const struct job *job, uint8_t *frame,
-                           struct zn_frame *f, zipnn_error *err) {
-    const struct zn_kernels *k = p->e->k;
-    uint8_t *body = frame + ZN_FRAME_LEN;
-    uint32_t referring = 0;
+static zipnn_status encode(struct pack *p, struct zn_worker *w, const struct job *job, struct made *m,
+                           zipnn_error *err) {
+    uint8_t *body = m->frame + ZN_FRAME_LEN;
+    m->len = 0;
+    m->rest = (struct zn_ahead){0};
     if (job->cut.link) {
         const struct zn_likely likely = {job->cut.link, job->cut.off, job->cut.dtype,
                                          job->cut.head, job->bytes,   job->len};
-        ZN_TRY(zn_refer(p->e, w, p->relations, p->in, &likely, body, &referring, err));
-    }
-    if (referring) {
-        *f = zn_frame_seal(frame, referring, job->len, k->xxh3_64);
-        return ZIPNN_OK;
+        ZN_TRY(zn_refer(p->e, w, p->relations, p->in, &likely, body, &m->len, err));
+        if (m->len) return ZIPNN_OK;
     }
     struct zn_ahead ahead = look_ahead(p, job);
-    const struct zn_ahead rest = leave_some(k, &ahead);
+    m->rest = leave_some(p->e->k, &ahead);
     const struct zn_chunk_hint hint = {job->cut.dtype, job->cut.head, ahead, p->cutter.walk.plan, job->cut.off};
-    const uint32_t len = zn_chunk_encode(&w->coder, &p->e->effort, hint, job->bytes, job->len, body);
-    *f = seal(k, frame, len, job->len, rest);
-    return p->e->verify == ZIPNN_VERIFY_DEFAULT ? verify(w, job, frame, f, err) : ZIPNN_OK;
+    m->len = zn_chunk_encode(&w->coder, &p->e->effort, hint, job->bytes, job->len, body);
+    return p->e->verify == ZIPNN_VERIFY_DEFAULT ? verify(w, job, body, m->len, err) : ZIPNN_OK;
 }
 
-/* What was made in the worker's buffer. Copied by way of the caches it would push out of them what is encoded from. */
-static zipnn_status put_piece(const struct pack *p, struct zn_piece piece, zipnn_error *err) {
+/* zn_frame_seal, fetching meanwhile. copy: where the frame goes past the caches at the same time, NULL for nowhere. */
+static struct zn_frame seal(const struct zn_kernels *k, struct made *m, const struct job *job, uint8_t *copy) {
+    zn_frame_begin(m->frame, m->len, job->len);
+    const uint64_t check = k->xxh3_64_passing(m->frame + ZN_FRAME_CHECKED, ZN_FRAME_LEN - ZN_FRAME_CHECKED + m->len,
+                                              &m->rest, copy ? copy + ZN_FRAME_CHECKED : NULL);
+    const struct zn_frame f = zn_frame_end(m->frame, check);
+    if (copy) memcpy(copy, m->frame, ZN_FRAME_CHECKED);
+    return f;
+}
+
+/* In memory a frame has its place before its check, so that both take one pass over it: write_index finds the check
+ * there. */
+static zipnn_status put_in_memory(struct pack *p, const struct job *job, struct made *m, zipnn_error *err) {
     const struct zn_output *out = p->out;
-    if (p->store == ZN_STORE_CACHED || piece.off > out->cap || piece.len > out->cap - piece.off)
-        return zn_output_put(out, piece.off, piece.bytes, piece.len, err);
-    p->e->k->merge[ZN_SHAPE_8](&piece.bytes, piece.len, out->mem + piece.off, p->store);
-    return ZIPNN_OK;
+    const struct zn_frame unchecked = {0, m->len, job->len};
+    const size_t size = (size_t)zn_frame_size(&unchecked);
+    uint64_t at;
+    if (!zn_turns_wait(&p->turns, ZN_STAGE_RESULT, job->number)) return ZIPNN_OK;
+    ZN_TRY(account(p, job, &unchecked, &at, err));
+    zn_turns_pass(&p->turns, ZN_STAGE_RESULT);
+    const bool streams = p->store == ZN_STORE_STREAM && at <= out->cap && size <= out->cap - at;
+    seal(p->e->k, m, job, streams ? out->mem + at : NULL);
+    return streams ? ZIPNN_OK : zn_output_put(out, at, m->frame, size, err);
+}
+
+static zipnn_status put(struct pack *p, const struct job *job, struct made *m, zipnn_error *err) {
+    const struct zn_frame f = seal(p->e->k, m, job, NULL);
+    uint64_t at;
+    if (!zn_turns_wait(&p->turns, ZN_STAGE_RESULT, job->number)) return ZIPNN_OK;
+    ZN_TRY(account(p, job, &f, &at, err));
+    struct zn_piece piece = {at, m->frame, (size_t)zn_frame_size(&f)};
+    if (p->out->sink) piece = zn_gather(&p->gather, m->frame, piece.len);
+    const bool random = zn_output_is_random(p->out);
+    if (!random) ZN_TRY(zn_output_put(p->out, piece.off, piece.bytes, piece.len, err));
+    zn_turns_pass(&p->turns, ZN_STAGE_RESULT);
+    return random ? zn_output_put(p->out, piece.off, piece.bytes, piece.len, err) : ZIPNN_OK;
 }
 
 static zipnn_status do_job(struct pack *p, struct zn_worker *w, const struct job *job, zipnn_error *err) {
     if (!take_digest(p, job)) return ZIPNN_OK;
-    uint8_t *frame = frame_room(p, w, job->len);
-    struct zn_frame f;
-    ZN_TRY(encode(p, w, job, frame, &f, err));
-
-    uint64_t at;
-    if (!zn_turns_wait(&p->turns, ZN_STAGE_RESULT, job->number)) return ZIPNN_OK;
-    ZN_TRY(account(p, job, &f, &at, err));
-    struct zn_piece piece = {at, frame, (size_t)zn_frame_size(&f)};
-    if (p->out->sink) piece = zn_gather(&p->gather, frame, piece.len);
-    if (!zn_output_is_random(p->out)) ZN_TRY(zn_output_put(p->out, piece.off, piece.bytes, piece.len, err));
-    zn_turns_pass(&p->turns, ZN_STAGE_RESULT);
-    return zn_output_is_random(p->out) ? put_piece(p, piece, err) : ZIPNN_OK;
+    struct made made = {.frame = frame_room(p, w, job->len)};
+    ZN_TRY(encode(p, w, job, &made, err));
+    return (p->out->mem ? put_in_memory : put)(p, job, &made, err);
 }
 
 static void work(void *arg, size_t worker) {
@@ -206,6 +214,18 @@ static void work(void *arg, size_t worker) {
     if (p->store == ZN_STORE_STREAM) p->e->k->settle();
 }
 
+/* Completes the entries of frames in memory. */
+static void read_checks(struct pack *p) {
+    const uint8_t *frame = p->out->mem + ZN_HEADER_LEN;
+    for (size_t i = 0; i < p->n_entries; i++) {
+        uint8_t *entry = p->entries + i * ZN_ENTRY_LEN;
+        struct zn_frame f = zn_entry_read(entry);
+        f.check = zn_get_u64(frame);
+        zn_entry_write(entry, &f);
+        frame += zn_frame_size(&f);
+    }
+}
+
 /* The index frame and the trailer, in one piece. */
 static zipnn_status write_index(struct pack *p, zipnn_stats *stats, zipnn_error *err) {
     struct zn_index index = {.original = p->original, .has_sha256 = p->digest.has_sha256};
@@ -218,6 +238,7 @@ static zipnn_status write_index(struct pack *p, zipnn_stats *stats, zipnn_error 
     uint8_t *tail = zn_alloc(&p->e->alloc, len);
     if (!tail) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: the index takes %zu bytes", len);
     zn_index_head_write(tail + ZN_FRAME_LEN, &index);
+    if (p->out->mem) read_checks(p);
     if (p->n_entries) memcpy(tail + ZN_FRAME_LEN + head_len, p->entries, p->n_entries * ZN_ENTRY_LEN);
     zn_frame_seal(tail, (uint32_t)body_len, 0, p->e->k->xxh3_64);
     zn_trailer_write(tail + len - ZN_TRAILER_LEN, len - ZN_TRAILER_LEN);
@@ -264,8 +285,7 @@ static zipnn_status begin(struct pack *p, zipnn_error *err) {
 static zipnn_status run(struct pack *p, zipnn_stats *stats, zipnn_error *err) {
     ZN_TRY(begin(p, err));
     if (p->out->sink) ZN_TRY(zn_gather_begin(&p->gather, &p->e->alloc, p->archive, err));
-    if (p->n_workers > 1 && p->out->mem)
-        p->store = zn_store_into(p->out->mem, ZN_MIN(p->in->length, (uint64_t)p->out->cap));
+    if (p->out->mem) p->store = zn_store_into(p->out->mem, ZN_MIN(p->in->length, (uint64_t)p->out->cap));
     zn_engine_run(p->e, p->n_workers, work, p);
     if (p->turns.failed) {
         if (err) *err = p->turns.error;

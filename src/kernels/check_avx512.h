@@ -44,17 +44,24 @@ AVX512_INLINE void check_scramble(struct check_run *r) {
     r->key = r->last_key - CHECK_BLOCK / CHECK_STRIPE * CHECK_KEY_STEP;
 }
 
-/* Takes one stripe, if any is left, and fetches one that comes later, of this frame or the next one in memory. */
+/* Takes one stripe, if any is left. */
 AVX512_INLINE void check_stripe(struct check_run *r) {
     if (r->left == 0) return;
     const __m512i bytes = _mm512_loadu_si512(r->at), x = _mm512_xor_si512(bytes, _mm512_loadu_si512(r->key));
     r->acc = _mm512_add_epi64(r->acc, _mm512_mul_epu32(x, _mm512_srli_epi64(x, 32)));
     r->plain = _mm512_add_epi64(r->plain, bytes);
-    _mm_prefetch((const char *)((uintptr_t)r->at + CHECK_AHEAD), _MM_HINT_T1);
     r->at += CHECK_STRIPE;
     r->key += CHECK_KEY_STEP;
     r->left--;
     if (r->key == r->last_key) check_scramble(r);
+}
+
+/* Takes n stripes and fetches as many that come later, of this frame or the next one in memory. The one plane below
+ * bf16's exponents is better left to the processor's own fetching. */
+AVX512_INLINE void check_stripes(struct check_run *r, size_t n) {
+    for (size_t i = 0; i < n && n > 1 && r->left > 0; i++)
+        _mm_prefetch((const char *)((uintptr_t)r->at + CHECK_AHEAD + i * CHECK_STRIPE), _MM_HINT_T1);
+    for (size_t i = 0; i < n; i++) check_stripe(r);
 }
 
 /* Ends the block and leaves the rest to check_end. */

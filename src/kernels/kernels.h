@@ -54,14 +54,11 @@ struct zn_r16_model {
 void zn_r16_table_build(struct zn_r16_table *table, const struct zn_r16_model *model, uint8_t esc_mark);
 
 /* Bytes that the caller will read next: a kernel may prefetch them meanwhile, `lines` of 64 bytes for every step of its
- * work, and moves `at` on. A step is 128 symbols in R16, 4096 bytes in xxh3_64_fetching. And bytes that it will write:
- * an encoder may ask for 128 of them a step, without writing. All zero for none. */
+ * work, and moves `at` on. A step is 128 symbols in R16, 1024 bytes in xxh3_64_passing. All zero for none. */
 struct zn_ahead {
     const uint8_t *at;
     size_t len;
     unsigned lines;
-    const uint8_t *room;
-    size_t room_len;
 };
 
 /* XXH3-64 of bytes that are being decoded, taken in the same loop (check_begin): a decoder that takes it moves `at` on,
@@ -250,9 +247,10 @@ struct zn_kernels {
     /* XXH3-64 with seed 0. */
     uint64_t (*xxh3_64)(const void *data, size_t len);
 
-    /* The same, with something to fetch meanwhile. */
-    uint64_t (*xxh3_64_fetching)(const void *data, size_t len, struct zn_ahead *ahead);
-    unsigned decode_fetches, encode_fetches; /* how many lines of it are best fetched for a step: hash_tpl.h */
+    /* The same, with something to fetch meanwhile, and a place, NULL for none, that the bytes are to be copied to, past
+     * the caches as by ZN_STORE_STREAM. Hashing is when memory has least to do. */
+    uint64_t (*xxh3_64_passing)(const void *data, size_t len, struct zn_ahead *ahead, uint8_t *copy);
+    unsigned decode_fetches, encode_fetches; /* how many lines are best fetched for a step: doc/internals/speed.md */
 
     /* The same, as far as possible while decoding: begin it, hand it to decoders (zn_r16_decoder.check), end it, which
      * takes what they left. NULL: the decoders of this set take none. */

@@ -538,8 +538,8 @@ const struct zn_kernels zn_kernels_avx2 = {
     .unpack_bits = unpack_bits,
     .delta = &zn_delta_kernels_avx2,
     .xxh3_64 = zn_xxh3_64_avx2,
-    .xxh3_64_fetching = zn_xxh3_64_fetching_avx2,
-    .encode_fetches = 18,
+    .xxh3_64_passing = zn_xxh3_64_passing_avx2,
+    .encode_fetches = 4,
     .xxh3_update = zn_xxh3_update_avx2,
 };
 

@@ -114,16 +114,6 @@ AVX512_INLINE void stage_finish(const struct stage *s, uint8_t *end) {
     memcpy(end + s->head - 64, s->carry + s->head, 64 - s->head);
 }
 
-/* Asks for lines to be written, so that their old content is not waited for then: encoding from memory to memory gained
- * 7 % (with three lines, 4 %). */
-AVX512_INLINE void make_room(struct zn_ahead *ahead) {
-    if (ahead->room_len < 128) return;
-    __builtin_prefetch(ahead->room, 1, 2);
-    __builtin_prefetch(ahead->room + 64, 1, 2);
-    ahead->room += 128;
-    ahead->room_len -= 128;
-}
-
 /* Brings this frame's coming bytes from the second-level cache into the first, which is free while streaming stores
  * hold the buffers that a miss would wait for. Addresses past the frame's end do no harm. */
 AVX512_INLINE void fetch_near(const struct zn_r16_cursors *c, const uint8_t *const *low, size_t width) {
@@ -167,9 +157,9 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, u
         for (size_t i = 0; i < n; i++) {
             const struct zn_r16_table *t = tables + ids[pos >> id_shift];
             for (size_t p = 0; p + 1 < width; p++) low_next[p] = low[p] + GROUP;
-            for (size_t p = 0; p + 1 < width; p++) check_stripe(&check);
+            check_stripes(&check, width - 1);
             put(to, low, group(t, esc_mark, even, &p0, &c), width, way);
-            for (size_t p = 0; p + 1 < width; p++) check_stripe(&check);
+            check_stripes(&check, width - 1);
             put(to + GROUP * width, low_next, group(t, esc_mark, even, &p1, &c), width, way);
             fetch(&ahead);
             fetch_near(&c, low, width);
@@ -377,7 +367,6 @@ AVX512_INLINE void encode_turns(struct zn_r16_encoder *e, const struct class_map
             encode_group(t, escapes, &map, &w1, take(&at, i * TURN + GROUP, width), &s, collisions);
             encode_group(t, escapes, &map, &w0, take(&at, i * TURN, width), &s, collisions);
             fetch(&ahead);
-            make_room(&ahead);
         }
     }
     planes_store(e->state, planes_of(w0));

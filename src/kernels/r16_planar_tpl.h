@@ -70,15 +70,6 @@ ZN_FN void planar_store(const struct planar_states *x, uint16_t *state) {
     for (size_t i = 0; i < ZN_R16_LANES; i++) state[i] = (uint16_t)(x->lo[i] | x->hi[i] << 8);
 }
 
-/* Asks for lines to be written, so that their old content is not waited for then. */
-ZN_FN void planar_make_room(struct zn_ahead *ahead, size_t turns) {
-    const size_t len = turns * 128;
-    if (len == 0 || ahead->room_len < len) return;
-    for (size_t i = 0; i < len; i += 64) __builtin_prefetch(ahead->room + i, 1, 2);
-    ahead->room += len;
-    ahead->room_len -= len;
-}
-
 /* ---- decoding ---- */
 
 /* Counts the marks of n symbols, a multiple of 32; bit w of *words tells whether word w of 64 marks has any. */
@@ -243,7 +234,6 @@ ZN_FN void planar_encode_burst(struct planar_encoder *p, struct zn_r16_encoder *
         e->out = encode_steps(p, e, from, sym + (from - start), to - from, marks + (from - start) / 8, e->out);
         if (s->width > 1 && start > 0) planar_split_soon(s, from - BURST, to - from);
         zn_r16_fetch(&e->ahead, (to - from) / TURN);
-        planar_make_room(&e->ahead, (to - from) / TURN);
     }
     e->esc = planar_put_escapes(marks, sym, end - start, e->esc);
 }

@@ -153,7 +153,7 @@ static void encode(const struct zn_kernels *k, const struct coding *c, const str
     const uint8_t *esc_end = e.esc = guard_low(&r->esc) + n + ZN_SLACK;
     memset(e.out, 0xa5, ZN_SLACK);
     memset(e.esc, 0xa5, ZN_SLACK);
-    e.ahead = (struct zn_ahead){guard_low(&r->raw), r->raw.cap, 4, guard_low(&r->out), r->out.cap};
+    e.ahead = (struct zn_ahead){guard_low(&r->raw), r->raw.cap, 4};
     run_encode(k, &e, src, n);
     for (unsigned i = 0; i < ZN_SLACK; i++) assert_true(in_end[i] == 0xa5 && esc_end[i] == 0xa5);
     memcpy(coded->state, e.state, sizeof coded->state);
@@ -182,7 +182,7 @@ static struct zn_r16_decoder decoder(const struct coding *c, const struct rig *r
     put_high(&r->esc, coded->esc, coded->esc_len);
     d.in = guard_high(&r->in, coded->in_len), d.in_end = d.in + coded->in_len;
     d.esc = guard_high(&r->esc, coded->esc_len), d.esc_end = d.esc + coded->esc_len;
-    d.ahead = (struct zn_ahead){guard_low(&r->raw), r->raw.cap, 2, NULL, 0};
+    d.ahead = (struct zn_ahead){guard_low(&r->raw), r->raw.cap, 2};
     return d;
 }
 
