@@ -37,22 +37,29 @@ AVX512_INLINE __m512i group(const struct zn_r16_table *t, __m512i esc_mark, __mm
     return sym;
 }
 
-/* How words go to memory: as usual, past the caches to an aligned address, or by way of a stage past the caches. */
-enum way { CACHED, PAST_CACHES, STAGED };
+/* How words go to memory: as usual; or past the caches, to an aligned address, in whole lines that begin a multiple of
+ * four words further on (struct shift), or to any address by way of a stage. */
+enum way { CACHED, ALIGNED, SHIFTED, STAGED };
 
 AVX512_INLINE void put_line(uint8_t *out, __m512i line, enum way way) {
-    if (way == PAST_CACHES)
+    if (way == ALIGNED)
         _mm512_stream_si512((void *)out, line);
     else
         _mm512_storeu_si512(out, line);
 }
 
-/* Merges 64 symbols with their raw bytes into the words that ZN_SHAPE_16R came from. */
+/* The dwords of 64 symbols in the order in which unpacking them with the planes below gives words in theirs. */
+alignas(64) static const uint32_t order_2[16] = {0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15};
+alignas(64) static const uint32_t order_4[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+
+AVX512_INLINE __m512i in_dwords(const uint32_t *order, __m512i bytes) {
+    return _mm512_permutexvar_epi32(_mm512_load_si512(order), bytes);
+}
+
+/* Merges 64 symbols, in order, with their raw bytes into the words that ZN_SHAPE_16R came from. */
 AVX512_INLINE void put_16r(uint8_t *out, const uint8_t *raw, __m512i symbols, enum way way) {
-    const __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
-    __m512i hi = _mm512_permutexvar_epi64(order, symbols);
-    __m512i lo = _mm512_permutexvar_epi64(order, _mm512_loadu_si512(raw));
-    __m512i a = _mm512_unpacklo_epi8(lo, hi), b = _mm512_unpackhi_epi8(lo, hi);
+    __m512i lo = in_dwords(order_2, _mm512_loadu_si512(raw));
+    __m512i a = _mm512_unpacklo_epi8(lo, symbols), b = _mm512_unpackhi_epi8(lo, symbols);
     put_line(out, _mm512_shrdi_epi16(a, a, 1), way);
     put_line(out + 64, _mm512_shrdi_epi16(b, b, 1), way);
 }
@@ -60,27 +67,71 @@ AVX512_INLINE void put_16r(uint8_t *out, const uint8_t *raw, __m512i symbols, en
 /* The same for ZN_SHAPE_32R. Unpacking twice leaves word 16 j + 4 l + i at place 4 l + i of vector j if dword l of each
  * 16 bytes came from dword 4 j + l: a transposition of dwords first. */
 AVX512_INLINE void put_32r(uint8_t *out, const uint8_t *const *raw, __m512i symbols, enum way way) {
-    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    __m512i b0 = _mm512_permutexvar_epi32(order, _mm512_loadu_si512(raw[0]));
-    __m512i b1 = _mm512_permutexvar_epi32(order, _mm512_loadu_si512(raw[1]));
-    __m512i b2 = _mm512_permutexvar_epi32(order, _mm512_loadu_si512(raw[2]));
-    __m512i b3 = _mm512_permutexvar_epi32(order, symbols);
+    __m512i b0 = in_dwords(order_4, _mm512_loadu_si512(raw[0]));
+    __m512i b1 = in_dwords(order_4, _mm512_loadu_si512(raw[1]));
+    __m512i b2 = in_dwords(order_4, _mm512_loadu_si512(raw[2]));
     __m512i low_a = _mm512_unpacklo_epi8(b0, b1), low_b = _mm512_unpackhi_epi8(b0, b1);
-    __m512i high_a = _mm512_unpacklo_epi8(b2, b3), high_b = _mm512_unpackhi_epi8(b2, b3);
+    __m512i high_a = _mm512_unpacklo_epi8(b2, symbols), high_b = _mm512_unpackhi_epi8(b2, symbols);
     put_line(out, _mm512_ror_epi32(_mm512_unpacklo_epi16(low_a, high_a), 1), way);
     put_line(out + 64, _mm512_ror_epi32(_mm512_unpackhi_epi16(low_a, high_a), 1), way);
     put_line(out + 128, _mm512_ror_epi32(_mm512_unpacklo_epi16(low_b, high_b), 1), way);
     put_line(out + 192, _mm512_ror_epi32(_mm512_unpackhi_epi16(low_b, high_b), 1), way);
 }
 
+AVX512_INLINE void put_words(uint8_t *out, const uint8_t *const *raw, __m512i ordered, size_t width, enum way way) {
+    if (width == 2)
+        put_16r(out, raw[0], ordered, way);
+    else
+        put_32r(out, raw, ordered, way);
+}
+
+AVX512_INLINE const uint32_t *order_of(size_t width) {
+    return width == 2 ? order_2 : order_4;
+}
+
 /* 64 symbols alone (width 1), or as words of `width` bytes. */
 AVX512_INLINE void put(uint8_t *out, const uint8_t *const *raw, __m512i symbols, size_t width, enum way way) {
     if (width == 1)
         _mm512_storeu_si512(out, symbols);
-    else if (width == 2)
-        put_16r(out, raw[0], symbols, way);
     else
-        put_32r(out, raw, symbols, way);
+        put_words(out, raw, in_dwords(order_of(width), symbols), width, way);
+}
+
+/* Output past the caches in whole lines. They begin `head` symbols after a group does, so the symbols for them are
+ * taken from two groups, by the same instruction that brings them in order; raw bytes are read where they are needed.
+ * Head and end of the output are stored by themselves. */
+struct shift {
+    __m512i places; /* dwords of two groups */
+    __m512i before; /* the last group's symbols */
+    size_t head;    /* less than a line's words, a multiple of 4 */
+};
+
+AVX512_INLINE struct shift shift_start(const uint8_t *out, size_t width) {
+    const size_t head = (size_t)(-(uintptr_t)out % 64) / width;
+    __m512i first = _mm512_set1_epi32((int)(head / 4));
+    return (struct shift){_mm512_add_epi32(_mm512_load_si512(order_of(width)), first), _mm512_setzero_si512(), head};
+}
+
+/* Symbols [from, to) of a group. */
+AVX512_INLINE void put_part(uint8_t *out, const uint8_t *const *raw, __m512i symbols, size_t width, size_t from,
+                            size_t to) {
+    uint8_t words[GROUP * 4];
+    put(words, raw, symbols, width, CACHED);
+    memcpy(out + from * width, words + from * width, (to - from) * width);
+}
+
+/* `out` and `raw` are this group's; what is complete with it are lines that begin in the one before. */
+AVX512_INLINE void put_shifted(struct shift *s, uint8_t *out, const uint8_t *const *raw, __m512i symbols, size_t width,
+                               bool first) {
+    if (first) {
+        put_part(out, raw, symbols, width, 0, s->head);
+    } else {
+        const uint8_t *from[3];
+        for (size_t p = 0; p + 1 < width; p++) from[p] = raw[p] + s->head - GROUP;
+        put_words(out + s->head * width - GROUP * width, from, _mm512_permutex2var_epi32(s->before, s->places, symbols),
+                  width, ALIGNED);
+    }
+    s->before = symbols;
 }
 
 /* Output for any address, past the caches: whole cache lines only, the ragged ends by ordinary stores. Before `bytes`
@@ -136,7 +187,9 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, u
     const uint8_t *ids = d->ids ? d->ids : &table_0;
     const unsigned id_shift = d->ids ? d->block_log2 : 63;
     struct stage stage;
+    struct shift shift;
     if (way == STAGED) stage.head = 64 - (uintptr_t)out % 64;
+    if (way == SHIFTED) shift = shift_start(out, width);
 
     struct zn_r16_feed in, esc;
     zn_r16_feed_start(&in, d->in, d->in_end);
@@ -158,9 +211,17 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, u
             const struct zn_r16_table *t = tables + ids[pos >> id_shift];
             for (size_t p = 0; p + 1 < width; p++) low_next[p] = low[p] + GROUP;
             check_stripes(&check, width - 1);
-            put(to, low, group(t, esc_mark, even, &p0, &c), width, way);
+            __m512i symbols = group(t, esc_mark, even, &p0, &c);
+            if (way == SHIFTED)
+                put_shifted(&shift, to, low, symbols, width, done + i == 0);
+            else
+                put(to, low, symbols, width, way);
             check_stripes(&check, width - 1);
-            put(to + GROUP * width, low_next, group(t, esc_mark, even, &p1, &c), width, way);
+            symbols = group(t, esc_mark, even, &p1, &c);
+            if (way == SHIFTED)
+                put_shifted(&shift, to + GROUP * width, low_next, symbols, width, false);
+            else
+                put(to + GROUP * width, low_next, symbols, width, way);
             fetch(&ahead);
             fetch_near(&c, low, width);
             if (way == STAGED && i == 1 && first)
@@ -183,6 +244,10 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, u
     }
     check_stop(&check, width > 1 ? d->check : NULL);
     if (way == STAGED && turns > 0) stage_finish(&stage, out);
+    if (way == SHIFTED && turns > 0) {
+        for (size_t p = 0; p + 1 < width; p++) low[p] -= GROUP;
+        put_part(out - GROUP * width, low, shift.before, width, shift.head, GROUP);
+    }
     planes_store(d->state, p0);
     planes_store(d->state + GROUP, p1);
     d->in = d->in_end - in.left;
@@ -242,7 +307,8 @@ AVX512 bool zn_r16_decode_16r_avx512(struct zn_r16_decoder *d, const uint8_t *ra
                                      enum zn_store store) {
     size_t turns = n / TURN, whole = turns * TURN;
     bool ok = store == ZN_STORE_CACHED   ? decode(d, &raw, out, turns, 2, CACHED)
-              : (uintptr_t)out % 64 == 0 ? decode(d, &raw, out, turns, 2, PAST_CACHES)
+              : (uintptr_t)out % 64 == 0 ? decode(d, &raw, out, turns, 2, ALIGNED)
+              : (uintptr_t)out % 8 == 0  ? decode(d, &raw, out, turns, 2, SHIFTED)
                                          : decode(d, &raw, out, turns, 2, STAGED);
     return ok && zn_r16_decode_16r_scalar(d, raw + whole, out + 2 * whole, n - whole, store);
 }
@@ -260,7 +326,8 @@ AVX512 bool zn_r16_decode_32r_avx512(struct zn_r16_decoder *d, const uint8_t *co
                                      enum zn_store store) {
     size_t turns = n / TURN, whole = turns * TURN;
     bool ok = store == ZN_STORE_CACHED   ? decode(d, raw, out, turns, 4, CACHED)
-              : (uintptr_t)out % 64 == 0 ? decode(d, raw, out, turns, 4, PAST_CACHES)
+              : (uintptr_t)out % 64 == 0 ? decode(d, raw, out, turns, 4, ALIGNED)
+              : (uintptr_t)out % 16 == 0 ? decode(d, raw, out, turns, 4, SHIFTED)
                                          : decode(d, raw, out, turns, 4, STAGED);
     return ok && finish_32r(d, raw, whole, out + 4 * whole, n - whole);
 }

@@ -265,8 +265,8 @@ static void check_merge(const struct zn_kernels *k, struct coding *c, const stru
     uint8_t *raw = guard_high(&r->raw, n * (width - 1));
     expect_words(c, r, n, width, raw);
     const size_t shift = below(&c->seed, 64), len = width * n;
-    uint8_t *places[] = {guard_high(&r->out, len), guard_low(&r->out), guard_low(&r->out) + shift};
-    for (unsigned i = 0; i < 6; i++) {
+    uint8_t *low = guard_low(&r->out), *places[] = {guard_high(&r->out, len), low, low + shift, low + shift / 8 * 8};
+    for (unsigned i = 0; i < 8; i++) {
         uint8_t *out = places[i / 2];
         size_t part = below(&c->seed, (unsigned)(n >> 7) + 1) << 7, before = (size_t)(out - guard_low(&r->out));
         struct zn_r16_decoder d = decoder(c, r, coded);
