@@ -167,12 +167,13 @@ static bool is_fused(const struct chunk *c, const struct ready *ready) {
     return true;
 }
 
-static bool decode_fused(const struct zn_kernels *k, const struct chunk *c, const struct ready *ready, uint8_t *out,
-                         enum zn_store store) {
+/* Elements [from, from + n). */
+static bool decode_fused(const struct zn_kernels *k, const struct chunk *c, const struct ready *ready, size_t from,
+                         size_t n, uint8_t *out, enum zn_store store) {
     struct zn_r16_decoder *d = &ready[c->n_planes - 1].stream->d;
-    const uint8_t *raw[] = {ready[0].at, ready[1].at, ready[2].at};
-    return c->layout == ZN_LAYOUT_16R ? k->r16_decode_16r(d, raw[0], out, c->n, store)
-                                      : k->r16_decode_32r(d, raw, out, c->n, store);
+    if (c->layout == ZN_LAYOUT_16R) return k->r16_decode_16r(d, ready[0].at + from, out, n, store);
+    const uint8_t *raw[] = {ready[0].at + from, ready[1].at + from, ready[2].at + from};
+    return k->r16_decode_32r(d, raw, out, n, store);
 }
 
 static zipnn_status decode_elements(struct zn_coder *coder, const struct zn_chunk_body *body, const struct chunk *c,
@@ -187,7 +188,7 @@ static zipnn_status decode_elements(struct zn_coder *coder, const struct zn_chun
     else if (stream)
         stream->d.ahead = zn_ahead_paced(body->ahead, c->n);
     if (!fused) return merge_pieces(coder, c, ready, out, store, err);
-    if (!decode_fused(coder->codec.k, c, ready, out, store))
+    if (!decode_fused(coder->codec.k, c, ready, 0, c->n, out, store))
         return zn_r16_ran_out(stream, c->plane[c->n_planes - 1].at, err);
     return zn_r16_finish(stream, c->plane[c->n_planes - 1].at, err);
 }
@@ -256,14 +257,19 @@ static zipnn_status decode_records(struct zn_coder *coder, const struct chunk *c
     return ZIPNN_OK;
 }
 
-bool zn_chunk_takes_check(const struct zn_chunk_body *body, uint32_t orig_len) {
+/* Whether the body is of a large chunk of floats coded as they usually are, which are decoded by one kernel. */
+static bool is_usual(const struct zn_chunk_body *body, uint32_t orig_len, struct chunk *c) {
     enum { LEAST = 42 << 10 }; /* 64 KiB of bf16, which gain 6 %; smaller ones lose what beginning and ending take */
+    if (body->len < LEAST || read_chunk(body, orig_len, c, NULL) != ZIPNN_OK) return false;
+    if (c->layout != ZN_LAYOUT_16R && c->layout != ZN_LAYOUT_32R) return false;
+    for (unsigned p = 0; p + 1 < c->n_planes; p++)
+        if (c->plane[p].codec != ZN_CODEC_RAW) return false;
+    return c->plane[c->n_planes - 1].codec == ZN_CODEC_R16;
+}
+
+bool zn_chunk_takes_check(const struct zn_chunk_body *body, uint32_t orig_len) {
     struct chunk c;
-    if (body->len < LEAST || read_chunk(body, orig_len, &c, NULL) != ZIPNN_OK) return false;
-    if (c.layout != ZN_LAYOUT_16R && c.layout != ZN_LAYOUT_32R) return false;
-    for (unsigned p = 0; p + 1 < c.n_planes; p++)
-        if (c.plane[p].codec != ZN_CODEC_RAW) return false;
-    return c.plane[c.n_planes - 1].codec == ZN_CODEC_R16;
+    return is_usual(body, orig_len, &c);
 }
 
 zipnn_status zn_chunk_decode(struct zn_coder *coder, const struct zn_chunk_body *body, uint8_t *out, uint32_t orig_len,
@@ -281,5 +287,36 @@ zipnn_status zn_chunk_decode(struct zn_coder *coder, const struct zn_chunk_body 
     if (store == ZN_STORE_STREAM) coder->codec.k->settle();
     if (c.head) memcpy(out, c.edges, c.head);
     if (c.tail) memcpy(out + orig_len - c.tail, c.edges + c.head, c.tail);
+    return ZIPNN_OK;
+}
+
+/* Floats as they usually are: by pieces that are compared while they are in the first-level cache. */
+static zipnn_status compare_fused(struct zn_coder *coder, const struct chunk *c, const struct ready *ready,
+                                  const uint8_t *original, uint8_t *room, bool *same, zipnn_error *err) {
+    const unsigned top = c->n_planes - 1, width = zn_layouts[c->layout].width;
+    *same = true;
+    for (size_t done = 0, n; done < c->n; done += n) {
+        n = ZN_MIN(c->n - done, (size_t)PIECE);
+        if (!decode_fused(coder->codec.k, c, ready, done, n, room, ZN_STORE_CACHED))
+            return zn_r16_ran_out(ready[top].stream, c->plane[top].at, err);
+        *same &= memcmp(room, original + done * width, n * width) == 0;
+    }
+    return zn_r16_finish(ready[top].stream, c->plane[top].at, err);
+}
+
+zipnn_status zn_chunk_compare(struct zn_coder *coder, const struct zn_chunk_body *body, const uint8_t *original,
+                              uint32_t orig_len, uint8_t *room, bool *same, zipnn_error *err) {
+    struct chunk c;
+    struct ready ready[ZN_MAX_PLANES] = {{NULL, NULL, false}};
+    const bool usual = is_usual(body, orig_len, &c);
+    if (usual) ZN_TRY(ready_planes(coder, &c, ready, err));
+    if (usual && is_fused(&c, ready)) {
+        ZN_TRY(compare_fused(coder, &c, ready, original + c.head, room, same, err));
+        *same &= memcmp(c.edges, original, c.head) == 0;
+        *same &= memcmp(c.edges + c.head, original + orig_len - c.tail, c.tail) == 0;
+        return ZIPNN_OK;
+    }
+    ZN_TRY(zn_chunk_decode(coder, body, room, orig_len, ZN_STORE_CACHED, err));
+    *same = memcmp(room, original, orig_len) == 0;
     return ZIPNN_OK;
 }

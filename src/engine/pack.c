@@ -66,8 +66,9 @@ static zipnn_status claim(struct pack *p, struct zn_worker *w, struct job *job, 
 static zipnn_status verify(struct zn_worker *w, const struct job *job, const uint8_t *bytes, uint32_t len,
                            zipnn_error *err) {
     struct zn_chunk_body body = {bytes, len, job->cut.off, {0}, NULL};
-    zipnn_status status = zn_chunk_decode(&w->coder, &body, w->check, job->len, ZN_STORE_CACHED, err);
-    if (status == ZIPNN_OK && memcmp(w->check, job->bytes, job->len) == 0) return ZIPNN_OK;
+    bool same = false;
+    if (zn_chunk_compare(&w->coder, &body, job->bytes, job->len, w->check, &same, err) == ZIPNN_OK && same)
+        return ZIPNN_OK;
     return zn_fail(err, ZIPNN_E_CORRUPT, job->cut.off,
                    "verification failed: the chunk just encoded does not decode to its original (faulty memory, or a "
                    "bug worth reporting)");
