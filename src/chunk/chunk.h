@@ -75,8 +75,8 @@ bool zn_chunk_takes_check(const struct zn_chunk_body *body, uint32_t orig_len);
 zipnn_status zn_chunk_decode(struct zn_coder *coder, const struct zn_chunk_body *body, uint8_t *out, uint32_t orig_len,
                              enum zn_store store, zipnn_error *err);
 
-/* Whether the body decodes to original[0, orig_len), orig_len <= max_chunk. `room` has as many bytes, which hold anything
- * afterwards. */
+/* Whether the body decodes to original[0, orig_len), orig_len <= max_chunk. `room` has as many bytes, which hold
+ * anything afterwards. */
 zipnn_status zn_chunk_compare(struct zn_coder *coder, const struct zn_chunk_body *body, const uint8_t *original,
                               uint32_t orig_len, uint8_t *room, bool *same, zipnn_error *err);
 

@@ -158,13 +158,18 @@ static zipnn_status merge_pieces(struct zn_coder *coder, const struct chunk *c, 
     return ready[top].stream ? zn_r16_finish(ready[top].stream, c->plane[top].at, err) : ZIPNN_OK;
 }
 
+static bool is_of_floats(const struct chunk *c) {
+    return c->layout == ZN_LAYOUT_16R || c->layout == ZN_LAYOUT_32R || c->layout == ZN_LAYOUT_F16;
+}
+
 /* Floats whose planes below the exponents are there already: one kernel does the rest. */
-static bool is_fused(const struct chunk *c, const struct ready *ready) {
-    const bool known = c->layout == ZN_LAYOUT_16R || c->layout == ZN_LAYOUT_32R;
-    if (!known || !ready[c->n_planes - 1].stream || ready[c->n_planes - 1].stream->d.lanes_log2 != 7) return false;
+static bool is_fused(const struct zn_kernels *k, const struct chunk *c, const struct ready *ready) {
+    const struct zn_r16_reader *stream = ready[c->n_planes - 1].stream;
+    if (!is_of_floats(c) || !stream || stream->d.lanes_log2 != 7) return false;
     for (unsigned p = 0; p + 1 < c->n_planes; p++)
         if (ready[p].constant) return false;
-    return true;
+    return c->layout != ZN_LAYOUT_F16 ||
+           (k->r16_decode_f16 && zn_r16_highest(stream) < 32 && legal_masks(ready[1].at, c->n));
 }
 
 /* Elements [from, from + n). */
@@ -172,6 +177,10 @@ static bool decode_fused(const struct zn_kernels *k, const struct chunk *c, cons
                          size_t n, uint8_t *out, enum zn_store store) {
     struct zn_r16_decoder *d = &ready[c->n_planes - 1].stream->d;
     if (c->layout == ZN_LAYOUT_16R) return k->r16_decode_16r(d, ready[0].at + from, out, n, store);
+    if (c->layout == ZN_LAYOUT_F16) {
+        const uint8_t *raw[] = {ready[0].at + from, ready[1].at + zn_plane_size(c->layout, 1, from)};
+        return k->r16_decode_f16(d, raw, out, n, store);
+    }
     const uint8_t *raw[] = {ready[0].at + from, ready[1].at + from, ready[2].at + from};
     return k->r16_decode_32r(d, raw, out, n, store);
 }
@@ -182,7 +191,7 @@ static zipnn_status decode_elements(struct zn_coder *coder, const struct zn_chun
     if (c->n_planes == 1) return zn_stream_decode(&coder->codec, 0, &c->plane[0], out, c->n, err);
     ZN_TRY(ready_planes(coder, c, ready, err));
     struct zn_r16_reader *stream = ready[c->n_planes - 1].stream;
-    const bool fused = is_fused(c, ready);
+    const bool fused = is_fused(coder->codec.k, c, ready);
     if (fused && body->check)
         stream->d.check = body->check; /* which fetches for itself */
     else if (stream)
@@ -261,7 +270,7 @@ static zipnn_status decode_records(struct zn_coder *coder, const struct chunk *c
 static bool is_usual(const struct zn_chunk_body *body, uint32_t orig_len, struct chunk *c) {
     enum { LEAST = 42 << 10 }; /* 64 KiB of bf16, which gain 6 %; smaller ones lose what beginning and ending take */
     if (body->len < LEAST || read_chunk(body, orig_len, c, NULL) != ZIPNN_OK) return false;
-    if (c->layout != ZN_LAYOUT_16R && c->layout != ZN_LAYOUT_32R) return false;
+    if (!is_of_floats(c)) return false;
     for (unsigned p = 0; p + 1 < c->n_planes; p++)
         if (c->plane[p].codec != ZN_CODEC_RAW) return false;
     return c->plane[c->n_planes - 1].codec == ZN_CODEC_R16;
@@ -310,7 +319,7 @@ zipnn_status zn_chunk_compare(struct zn_coder *coder, const struct zn_chunk_body
     struct ready ready[ZN_MAX_PLANES] = {{NULL, NULL, false}};
     const bool usual = is_usual(body, orig_len, &c);
     if (usual) ZN_TRY(ready_planes(coder, &c, ready, err));
-    if (usual && is_fused(&c, ready)) {
+    if (usual && is_fused(coder->codec.k, &c, ready)) {
         ZN_TRY(compare_fused(coder, &c, ready, original + c.head, room, same, err));
         *same &= memcmp(c.edges, original, c.head) == 0;
         *same &= memcmp(c.edges + c.head, original + orig_len - c.tail, c.tail) == 0;

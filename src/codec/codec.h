@@ -51,6 +51,7 @@ struct zn_r16_reader {
     struct zn_r16_table *tables; /* ZN_R16_MAX_TABLES; of planes ZN_R16_MAX_GIVEN */
     uint8_t *ids, *esc;
     unsigned n_models; /* that ids name */
+    uint8_t last;      /* the highest symbol that a table lists, 0 when none lists any */
 };
 
 struct zn_r16_fit;  /* the encoder's choice of tables; r16_fit.h */
@@ -167,6 +168,9 @@ zipnn_status zn_r16_open(struct zn_codec *c, unsigned depth, const struct zn_cod
 
 /* After the last symbol: every state at rest and every byte used, or corrupt. */
 zipnn_status zn_r16_finish(const struct zn_r16_reader *reader, uint64_t at, zipnn_error *err);
+
+/* No symbol of the stream is above this. */
+uint8_t zn_r16_highest(const struct zn_r16_reader *reader);
 
 /* What a kernel's false means. */
 zipnn_status zn_r16_ran_out(const struct zn_r16_reader *reader, uint64_t at, zipnn_error *err);

@@ -131,6 +131,7 @@ zipnn_status zn_r16_open(struct zn_codec *c, unsigned depth, const struct zn_cod
         zn_r16_table_build(&r->tables[t], &model, d->esc_mark);
     }
     r->n_models = h.n_tables;
+    r->last = h.n_classes ? h.classes[h.n_classes - 1] : 0;
     d->tables = r->tables;
     d->ids = NULL;
     if (h.n_tables == 1) {
@@ -169,6 +170,12 @@ zipnn_status zn_r16_finish(const struct zn_r16_reader *reader, uint64_t at, zipn
         if (d->state[i] != ZN_R16_LOW)
             return zn_fail(err, ZIPNN_E_CORRUPT, at, "R16 stream: lane %u ends in state %u", i, d->state[i]);
     return ZIPNN_OK;
+}
+
+uint8_t zn_r16_highest(const struct zn_r16_reader *reader) {
+    uint8_t highest = reader->last;
+    for (const uint8_t *p = reader->d.esc; p < reader->d.esc_end; p++) highest = ZN_MAX(highest, *p);
+    return highest;
 }
 
 zipnn_status zn_r16_ran_out(const struct zn_r16_reader *reader, uint64_t at, zipnn_error *err) {

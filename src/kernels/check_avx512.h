@@ -1,6 +1,8 @@
 /* A check that is taken while a loop decodes, in registers: kernels.h has the contract (zn_check), r16_avx512.c the
- * loop. Of each stripe of 64 bytes, XXH3 adds to every accumulator a product and the plain bytes beside it. The latter
- * are added up apart and change places once a block of 16 stripes, which leaves five instructions for a stripe.
+ * loop, which takes a stripe for each group of symbols: then it reads where the first plane is read, and memory sees no
+ * stream more. What is left at the end lies in the second-level cache. Of each stripe of 64 bytes, XXH3 adds to every
+ * accumulator a product and the plain bytes beside it. The latter are added up apart and change places once a block of
+ * 16 stripes, which leaves five instructions for a stripe.
  */
 #ifndef ZN_KERNELS_CHECK_AVX512_H
 #define ZN_KERNELS_CHECK_AVX512_H
@@ -10,8 +12,7 @@
 enum {
     CHECK_STRIPE = 64,
     CHECK_BLOCK = 16 * CHECK_STRIPE, /* after which the accumulators are scrambled */
-    CHECK_KEY_STEP = 8,              /* a block's stripes take keys from the secret that lie so far apart */
-    CHECK_AHEAD = 8192               /* 4 to 32 KiB are equal within 1 % */
+    CHECK_KEY_STEP = 8               /* a block's stripes take keys from the secret that lie so far apart */
 };
 
 struct check_run {
@@ -54,14 +55,6 @@ AVX512_INLINE void check_stripe(struct check_run *r) {
     r->key += CHECK_KEY_STEP;
     r->left--;
     if (r->key == r->last_key) check_scramble(r);
-}
-
-/* Takes n stripes and fetches as many that come later, of this frame or the next one in memory. The one plane below
- * bf16's exponents is better left to the processor's own fetching. */
-AVX512_INLINE void check_stripes(struct check_run *r, size_t n) {
-    for (size_t i = 0; i < n && n > 1 && r->left > 0; i++)
-        _mm_prefetch((const char *)((uintptr_t)r->at + CHECK_AHEAD + i * CHECK_STRIPE), _MM_HINT_T1);
-    for (size_t i = 0; i < n; i++) check_stripe(r);
 }
 
 /* Ends the block and leaves the rest to check_end. */

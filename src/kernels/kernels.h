@@ -80,7 +80,7 @@ struct zn_r16_decoder {
     const uint8_t *in, *in_end;   /* renormalisation bytes not yet used */
     const uint8_t *esc, *esc_end; /* escaped symbols not yet used */
     struct zn_ahead ahead;
-    struct zn_check *check; /* for r16_decode_16r and r16_decode_32r to take along; may be NULL */
+    struct zn_check *check; /* for the decoders of words to take along; may be NULL */
 };
 
 enum { ZN_R16_MAX_CONTEXTS = 16, ZN_R16_MAX_GIVEN = 64 /* tables of a stream that is given a context */ };
@@ -173,6 +173,11 @@ struct zn_kernels {
     /* The same fused with the merge of ZN_SHAPE_32R: symbols are plane 3, raw[0 .. 2] the planes below, out receives 4n
      * bytes. */
     bool (*r16_decode_32r)(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
+                           enum zn_store store);
+
+    /* The same fused with the merge of ZN_SHAPE_F16: symbols are plane 2, none above 31, raw[0 .. 1] the planes below,
+     * out receives 2n bytes. NULL: this set is no faster that way than by r16_decode and merge. */
+    bool (*r16_decode_f16)(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
                            enum zn_store store);
 
     /* Encodes src[0, n) from the last symbol to the first, symbol i on lane i mod lanes. At least n + ZN_SLACK writable

@@ -52,6 +52,8 @@ bool zn_r16_decode_32r_avx512(struct zn_r16_decoder *d, const uint8_t *const *ra
                               enum zn_store store);
 bool zn_r16_decode_16r_avx512(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n,
                               enum zn_store store);
+bool zn_r16_decode_f16_avx512(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
+                              enum zn_store store);
 void zn_r16_encode_avx512(struct zn_r16_encoder *e, const uint8_t *src, size_t n);
 void zn_r16_encode_16r_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 void zn_r16_encode_32r_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);

@@ -112,6 +112,15 @@ AVX512_INLINE struct shift shift_start(const uint8_t *out, size_t width) {
     return (struct shift){_mm512_add_epi32(_mm512_load_si512(order_of(width)), first), _mm512_setzero_si512(), head};
 }
 
+/* Exponents of fp16 with the three bits below them, which lie in three masks: the bytes that ZN_SHAPE_16R would have.
+ */
+AVX512_INLINE __m512i with_masks(__m512i symbols, const uint8_t *masks) {
+    __m512i top = _mm512_slli_epi16(symbols, 3);
+    for (unsigned b = 0; b < 3; b++)
+        top = _mm512_mask_add_epi8(top, zn_get_u64(masks + 8 * b), top, _mm512_set1_epi8((char)(4 >> b)));
+    return top;
+}
+
 /* Symbols [from, to) of a group. */
 AVX512_INLINE void put_part(uint8_t *out, const uint8_t *const *raw, __m512i symbols, size_t width, size_t from,
                             size_t to) {
@@ -167,6 +176,8 @@ AVX512_INLINE void stage_finish(const struct stage *s, uint8_t *end) {
 
 /* Brings this frame's coming bytes from the second-level cache into the first, which is free while streaming stores
  * hold the buffers that a miss would wait for. Addresses past the frame's end do no harm. */
+enum { MASKS = 24, MASKS_AHEAD = 1024 }; /* bytes for a group of fp16 */
+
 AVX512_INLINE void fetch_near(const struct zn_r16_cursors *c, const uint8_t *const *low, size_t width) {
     enum { IN_AHEAD = 1024, RAW_AHEAD = 2048 };
     _mm_prefetch((const char *)((uintptr_t)c->in + IN_AHEAD), _MM_HINT_T0);
@@ -176,9 +187,10 @@ AVX512_INLINE void fetch_near(const struct zn_r16_cursors *c, const uint8_t *con
     }
 }
 
-/* Decodes whole turns. `raw`: the planes below the symbols', width - 1 of them. */
-AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t turns, size_t width,
-                          enum way way) {
+/* Decodes whole turns. `raw`: the planes below the symbols', width - 1 of them; and with `masked`, which is for width
+ * 2, the masks of the bits between. */
+AVX512_INLINE bool decode_any(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t turns,
+                              size_t width, bool masked, enum way way) {
     static const uint8_t table_0 = 0;
     const size_t turn_len = TURN * width;
     const __m512i esc_mark = _mm512_set1_epi8((char)d->esc_mark);
@@ -199,6 +211,7 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, u
     struct check_run check = check_start(width > 1 ? d->check : NULL);
     const uint8_t *low[3], *low_next[3];
     for (size_t p = 0; p + 1 < width; p++) low[p] = raw[p];
+    const uint8_t *masks = masked ? raw[1] : NULL;
     size_t pos = d->pos;
     for (size_t done = 0, n; done < turns; done += n) {
         n = ZN_MIN(turns - done, BURST);
@@ -210,20 +223,26 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, u
         for (size_t i = 0; i < n; i++) {
             const struct zn_r16_table *t = tables + ids[pos >> id_shift];
             for (size_t p = 0; p + 1 < width; p++) low_next[p] = low[p] + GROUP;
-            check_stripes(&check, width - 1);
+            check_stripe(&check);
             __m512i symbols = group(t, esc_mark, even, &p0, &c);
+            if (masked) symbols = with_masks(symbols, masks);
             if (way == SHIFTED)
                 put_shifted(&shift, to, low, symbols, width, done + i == 0);
             else
                 put(to, low, symbols, width, way);
-            check_stripes(&check, width - 1);
+            check_stripe(&check);
             symbols = group(t, esc_mark, even, &p1, &c);
+            if (masked) symbols = with_masks(symbols, masks + MASKS);
             if (way == SHIFTED)
                 put_shifted(&shift, to + GROUP * width, low_next, symbols, width, false);
             else
                 put(to + GROUP * width, low_next, symbols, width, way);
             fetch(&ahead);
             fetch_near(&c, low, width);
+            if (masked) {
+                _mm_prefetch((const char *)((uintptr_t)masks + MASKS_AHEAD), _MM_HINT_T0);
+                masks += 2 * MASKS;
+            }
             if (way == STAGED && i == 1 && first)
                 stage_flush_first(&stage, out, turn_len);
             else if (way == STAGED && i > 0) /* a turn late, when its stores have settled */
@@ -255,6 +274,11 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, u
     d->pos = pos;
     d->ahead = ahead;
     return true;
+}
+
+AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t turns, size_t width,
+                          enum way way) {
+    return decode_any(d, raw, out, turns, width, false, way);
 }
 
 /* ---- 32 lanes: short streams, one vector of words ---- */
@@ -311,6 +335,25 @@ AVX512 bool zn_r16_decode_16r_avx512(struct zn_r16_decoder *d, const uint8_t *ra
               : (uintptr_t)out % 8 == 0  ? decode(d, &raw, out, turns, 2, SHIFTED)
                                          : decode(d, &raw, out, turns, 2, STAGED);
     return ok && zn_r16_decode_16r_scalar(d, raw + whole, out + 2 * whole, n - whole, store);
+}
+
+/* The last, less than a turn. */
+static bool finish_f16(struct zn_r16_decoder *d, const uint8_t *const *raw, size_t whole, uint8_t *out, size_t n) {
+    uint8_t symbols[TURN];
+    const uint8_t *planes[3] = {raw[0] + whole, raw[1] + whole / GROUP * MASKS, symbols};
+    if (!zn_r16_decode_scalar(d, symbols, n)) return false;
+    zn_kernels_scalar.merge[ZN_SHAPE_F16](planes, n, out, ZN_STORE_CACHED);
+    return true;
+}
+
+AVX512 bool zn_r16_decode_f16_avx512(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
+                                     enum zn_store store) {
+    size_t turns = n / TURN, whole = turns * TURN;
+    bool ok = store == ZN_STORE_CACHED   ? decode_any(d, raw, out, turns, 2, true, CACHED)
+              : (uintptr_t)out % 64 == 0 ? decode_any(d, raw, out, turns, 2, true, ALIGNED)
+              : (uintptr_t)out % 8 == 0  ? decode_any(d, raw, out, turns, 2, true, SHIFTED)
+                                         : decode_any(d, raw, out, turns, 2, true, STAGED);
+    return ok && finish_f16(d, raw, whole, out + 2 * whole, n - whole);
 }
 
 /* The last, less than a turn. */

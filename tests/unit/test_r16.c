@@ -26,19 +26,21 @@ struct coding {
     struct zn_r16_codes codes[ZN_R16_MAX_TABLES];
     uint8_t class_of[256], ids[(LARGE >> ZN_R16_MIN_BLOCK) + 1];
     unsigned n_tables, block_log2, lanes_log2;
-    bool one_table; /* pass no ids */
+    unsigned n_symbols; /* 256, or 32: exponents of fp16 */
+    bool one_table;     /* pass no ids */
     uint8_t alphabet[ZN_R16_CLASSES - 1], esc_mark;
     unsigned n_alphabet;
 };
 
 static void make_alphabet(struct coding *c) {
     memset(c->class_of, ZN_R16_CLASSES - 1, sizeof c->class_of);
+    c->n_symbols = below(&c->seed, 3) ? 256 : 32;
     c->n_alphabet = 1 + below(&c->seed, ZN_R16_CLASSES - 1);
     /* Neighbours, neighbours and one far away, anything. */
     unsigned kind = below(&c->seed, 3), base = below(&c->seed, 256);
     for (unsigned k = 0; k < c->n_alphabet; k++) {
-        unsigned s = kind == 2 ? below(&c->seed, 256) : kind == 1 && k == 0 ? (base + 100) % 256 : (base + k) % 256;
-        while (c->class_of[s] != ZN_R16_CLASSES - 1) s = (s + 1) % 256;
+        unsigned s = kind == 2 ? below(&c->seed, 256) : kind == 1 && k == 0 ? base + 100 : base + k;
+        for (s %= c->n_symbols; c->class_of[s] != ZN_R16_CLASSES - 1;) s = (s + 1) % c->n_symbols;
         c->class_of[s] = (uint8_t)k;
         c->alphabet[k] = (uint8_t)s;
     }
@@ -87,7 +89,7 @@ static void fill_symbols(struct coding *c, uint8_t *src, size_t n) {
         const struct zn_r16_model *m = &c->models[c->one_table ? 0 : c->ids[i >> c->block_log2]];
         unsigned slot = below(&c->seed, ZN_R16_SLOTS), r = 0;
         while (r < m->n && slot >= m->freq[r]) slot -= m->freq[r++];
-        src[i] = r < m->n ? m->sym[r] : (uint8_t)next_random(&c->seed);
+        src[i] = r < m->n ? m->sym[r] : (uint8_t)below(&c->seed, c->n_symbols);
     }
 }
 
@@ -283,6 +285,36 @@ static void check_merge(const struct zn_kernels *k, struct coding *c, const stru
     }
 }
 
+/* fp16: symbols have five bits, so what a merge makes of these is compared. */
+static void check_merge_f16(const struct zn_kernels *k, struct coding *c, const struct rig *r, size_t n,
+                            const struct coded *coded) {
+    const uint8_t *src = guard_high(&r->src, n);
+    const size_t n_masks = (n + 63) / 64 * 24;
+    uint8_t *masks = guard_high(&r->raw, n_masks), *low = guard_low(&r->raw), top = 0;
+    for (size_t i = 0; i < n; i++) top |= src[i];
+    if (!k->r16_decode_f16 || top > 31) return;
+    for (size_t i = 0; i < n; i++) low[i] = (uint8_t)next_random(&c->seed);
+    for (size_t i = 0; i < n_masks; i++) masks[i] = (uint8_t)next_random(&c->seed);
+    const uint8_t *planes[] = {low, masks, src};
+    zn_kernels_scalar.merge[ZN_SHAPE_F16](planes, n, r->expected, ZN_STORE_CACHED);
+    for (unsigned i = 0; i < 8; i++) {
+        uint8_t *out = i < 2 ? guard_high(&r->out, 2 * n) : guard_low(&r->out) + (i < 4 ? 8 * i : 17 * i) % 64;
+        const size_t part = below(&c->seed, (unsigned)(n >> 7) + 1) << 7;
+        const uint8_t *rest[] = {low + part, masks + part / 64 * 24};
+        struct zn_r16_decoder d = decoder(c, r, coded);
+        struct zn_check check;
+        begin_check(k, c, low, n, i, &d, &check);
+        memset(guard_low(&r->out), 0xa5, r->out.cap);
+        assert_true(k->r16_decode_f16(&d, planes, out, part, (enum zn_store)(i % 2)));
+        assert_true(k->r16_decode_f16(&d, rest, out + 2 * part, n - part, (enum zn_store)(i % 2)));
+        assert_finished(c, &d, n);
+        end_check(k, &check, n);
+        assert_memory_equal(out, r->expected, 2 * n);
+        assert_canary(guard_low(&r->out), (size_t)(out - guard_low(&r->out)));
+        assert_canary(out + 2 * n, (size_t)(guard_high(&r->out, 0) - out) - 2 * n);
+    }
+}
+
 /* Encoding words gives the stream of their top plane, and the planes below. */
 static void check_encode_words(const struct zn_kernels *k, struct coding *c, const struct rig *r, size_t n,
                                size_t width, const struct coded *expected) {
@@ -313,6 +345,7 @@ static void check(struct coding *c, const struct rig *r, size_t n) {
         check_decode(k, c, r, n, &expected);
         if (c->lanes_log2 == 7) check_merge(k, c, r, n, 2, &expected);
         if (c->lanes_log2 == 7) check_merge(k, c, r, n, 4, &expected);
+        if (c->lanes_log2 == 7) check_merge_f16(k, c, r, n, &expected);
         if (c->lanes_log2 == 7) check_encode_words(k, c, r, n, 2, &expected);
         if (c->lanes_log2 == 7) check_encode_words(k, c, r, n, 4, &expected);
     }
