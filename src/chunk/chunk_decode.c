@@ -158,14 +158,10 @@ static zipnn_status merge_pieces(struct zn_coder *coder, const struct chunk *c, 
     return ready[top].stream ? zn_r16_finish(ready[top].stream, c->plane[top].at, err) : ZIPNN_OK;
 }
 
-static bool is_of_floats(const struct chunk *c) {
-    return c->layout == ZN_LAYOUT_16R || c->layout == ZN_LAYOUT_32R || c->layout == ZN_LAYOUT_F16;
-}
-
 /* Floats whose planes below the exponents are there already: one kernel does the rest. */
 static bool is_fused(const struct zn_kernels *k, const struct chunk *c, const struct ready *ready) {
     const struct zn_r16_reader *stream = ready[c->n_planes - 1].stream;
-    if (!is_of_floats(c) || !stream || stream->d.lanes_log2 != 7) return false;
+    if (!zn_layout_is_of_floats(c->layout) || !stream || stream->d.lanes_log2 != 7) return false;
     for (unsigned p = 0; p + 1 < c->n_planes; p++)
         if (ready[p].constant) return false;
     return c->layout != ZN_LAYOUT_F16 ||
@@ -270,7 +266,7 @@ static zipnn_status decode_records(struct zn_coder *coder, const struct chunk *c
 static bool is_usual(const struct zn_chunk_body *body, uint32_t orig_len, struct chunk *c) {
     enum { LEAST = 42 << 10 }; /* 64 KiB of bf16, which gain 6 %; smaller ones lose what beginning and ending take */
     if (body->len < LEAST || read_chunk(body, orig_len, c, NULL) != ZIPNN_OK) return false;
-    if (!is_of_floats(c)) return false;
+    if (!zn_layout_is_of_floats(c->layout)) return false;
     for (unsigned p = 0; p + 1 < c->n_planes; p++)
         if (c->plane[p].codec != ZN_CODEC_RAW) return false;
     return c->plane[c->n_planes - 1].codec == ZN_CODEC_R16;

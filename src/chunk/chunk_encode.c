@@ -112,21 +112,25 @@ static uint32_t store(const uint8_t *src, uint32_t len, uint8_t *body) {
 /* ---- floats as they usually are: the top plane by R16, random bytes below. Words are split while they are coded,
  * which leaves the planes below where they stay; before, only a sample of them is. ---- */
 
-enum { SAMPLED = 1 << 12 }; /* words at least, as many bytes as a survey looks at */
+enum { SAMPLED = 1 << 12 }; /* bytes of a plane at least, as many as a survey looks at */
 
 /* Splits and surveys a sample of the planes; *survey becomes that of the top one. False when the chunk is not of this
  * kind; *sure, that nothing better would be found by a closer look. */
-static bool are_usual(struct zn_coder *coder, const struct zn_words *words, unsigned n_planes, struct zn_survey *survey,
-                      bool *sure) {
+static bool are_usual(struct zn_coder *coder, const struct zn_words *words, enum zn_layout layout,
+                      struct zn_survey *survey, bool *sure) {
     const struct zn_kernels *k = coder->codec.k;
-    const size_t step = words->n / SAMPLED, groups = words->n / 64, last = groups % step == 0 ? words->n % 64 : 0;
+    const size_t enough = layout == ZN_LAYOUT_F16 ? SAMPLED / 24 * 64 + 64 : SAMPLED; /* words, for the packed plane */
+    const size_t step = words->n / enough, groups = words->n / 64, last = groups % step == 0 ? words->n % 64 : 0;
     const size_t n = (groups + step - 1) / step * 64 + last;
+    const unsigned n_planes = zn_layouts[layout].n_planes;
     uint8_t *planes[ZN_MAX_PLANES] = {NULL};
     for (unsigned p = 0; p < n_planes; p++) planes[p] = coder->planes + p * (n + ZN_SLACK);
-    (words->shape == ZN_SHAPE_16R ? k->sample_16r : k->sample_32r)(words->at, words->n, step, planes);
+    (words->shape == ZN_SHAPE_16R   ? k->sample_16r
+     : words->shape == ZN_SHAPE_F16 ? k->sample_f16
+                                    : k->sample_32r)(words->at, words->n, step, planes);
     *sure = true;
     for (unsigned p = 0; p < n_planes; p++) {
-        zn_stream_survey(&coder->codec, planes[p], n, survey);
+        zn_stream_survey(&coder->codec, planes[p], zn_plane_size(layout, p, n), survey);
         if (survey->constant || (survey->random || survey->patchy) != (p + 1 < n_planes)) return false;
         *sure &= !survey->patchy;
     }
@@ -140,17 +144,18 @@ static uint32_t encode_usual(struct zn_coder *coder, const struct zn_effort *eff
     struct zn_survey survey;
     uint8_t *planes[ZN_MAX_PLANES] = {NULL};
     const struct zn_words words = {info->shape, src + g->head, g->n, planes};
-    if ((g->layout != ZN_LAYOUT_16R && g->layout != ZN_LAYOUT_32R) || g->n < ZN_R16_FULL) return 0;
-    if (!are_usual(coder, &words, info->n_planes, &survey, sure)) return 0;
+    if (!zn_layout_is_of_floats(g->layout) || g->n < ZN_R16_FULL) return 0;
+    if (!are_usual(coder, &words, g->layout, &survey, sure)) return 0;
     if (zn_r16_fit_words(&coder->codec, effort, &words, survey.counts) >= g->n / 2) return 0;
 
     struct zn_out out = zn_out_of(body, zn_chunk_bound(len));
     write_head(&out, g, src, len);
     uint8_t *record = zn_out_room(&out, (size_t)info->n_planes * ZN_PLANE_LEN);
     for (unsigned p = 0; p + 1 < info->n_planes; p++, record += ZN_PLANE_LEN) {
-        planes[p] = zn_out_room(&out, g->n);
+        const size_t size = zn_plane_size(g->layout, p, g->n);
+        planes[p] = zn_out_room(&out, size);
         record[0] = ZN_CODEC_RAW;
-        zn_put_u32(record + 1, (uint32_t)g->n);
+        zn_put_u32(record + 1, (uint32_t)size);
     }
     const size_t before = zn_out_len(&out);
     coder->codec.ahead = zn_ahead_paced(ahead, g->n);
@@ -233,7 +238,7 @@ uint32_t zn_chunk_encode_plain(struct zn_coder *coder, const struct zn_effort *e
 static bool is_usual(const uint8_t *body, uint32_t len) {
     const bool has_tops = body[1] == ZN_LAYOUT_TOPS;
     const unsigned layout = has_tops ? body[ZN_CHUNK_LEN] : body[1];
-    if (layout != ZN_LAYOUT_16R && layout != ZN_LAYOUT_32R) return false;
+    if (!zn_layout_is_of_floats(layout) || (has_tops && layout == ZN_LAYOUT_F16)) return false;
     const uint32_t edges = body[2] + (len - body[2]) % zn_layouts[layout].width;
     const uint8_t *records = body + ZN_CHUNK_LEN + has_tops + edges;
     const unsigned below = zn_layouts[layout].n_planes - 1u - has_tops;

@@ -14,6 +14,11 @@ struct zn_layout_info {
 /* Indexed by enum zn_layout; records are described by their own tables (records.h). */
 extern const struct zn_layout_info zn_layouts[ZN_N_WORD_LAYOUTS];
 
+/* The layouts that are coded from words and merged to words by one kernel each: bf16, fp32, fp16. */
+static inline bool zn_layout_is_of_floats(unsigned layout) {
+    return layout == ZN_LAYOUT_16R || layout == ZN_LAYOUT_32R || layout == ZN_LAYOUT_F16;
+}
+
 /* Bytes of plane p for n elements. */
 size_t zn_plane_size(enum zn_layout layout, unsigned p, size_t n);
 

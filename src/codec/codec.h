@@ -186,7 +186,7 @@ bool zn_r16_write(struct zn_codec *c, unsigned depth, const struct zn_effort *ef
 /* ---- R16 from words: the top plane of words that have not been split
  * ----------------------------------------------------------------------------------------------- */
 
-/* Words of ZN_SHAPE_16R or ZN_SHAPE_32R. */
+/* Words of ZN_SHAPE_16R, _32R or _F16. */
 struct zn_words {
     enum zn_shape shape;
     const uint8_t *at;

@@ -298,7 +298,9 @@ size_t zn_r16_fit_words(struct zn_codec *c, const struct zn_effort *effort, cons
     struct zn_r16_fit *fit = c->fit[0];
     begin(fit, effort, words->n, counts);
     const unsigned step = step_of(effort, fit->block_log2, words->n);
-    (words->shape == ZN_SHAPE_16R ? c->k->class_hist_16r : c->k->class_hist_32r)(
-        words->at, words->n, fit->block_log2, fit->class_of, fit->n_classes, step, fit->hist);
+    (words->shape == ZN_SHAPE_16R ? c->k->class_hist_16r
+     : words->shape == ZN_SHAPE_F16
+         ? c->k->class_hist_f16
+         : c->k->class_hist_32r)(words->at, words->n, fit->block_log2, fit->class_of, fit->n_classes, step, fit->hist);
     return choose_tables(c, fit, effort, effort->max_tables, step);
 }

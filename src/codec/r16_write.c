@@ -54,6 +54,8 @@ static void run_kernel(const struct zn_kernels *k, struct zn_r16_encoder *e, con
         k->r16_encode(e, s->plane, s->n);
     else if (s->words->shape == ZN_SHAPE_16R)
         k->r16_encode_16r(e, s->words->at, s->words->raw, s->n);
+    else if (s->words->shape == ZN_SHAPE_F16)
+        k->r16_encode_f16(e, s->words->at, s->words->raw, s->n);
     else
         k->r16_encode_32r(e, s->words->at, s->words->raw, s->n);
 }

@@ -191,6 +191,9 @@ struct zn_kernels {
     /* The same for ZN_SHAPE_32R: plane 3 is encoded, raw[0 .. 2] get the planes below. */
     void (*r16_encode_32r)(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 
+    /* The same for ZN_SHAPE_F16: plane 2 is encoded, raw[0 .. 1] get the planes below. */
+    void (*r16_encode_f16)(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
+
     /* r16_decode for a stream that is given a context: context[i] is that of the i-th of these symbols. */
     bool (*r16c_decode)(struct zn_r16_decoder *d, const struct zn_r16_contexts *contexts, const uint8_t *context,
                         uint8_t *out, size_t n);
@@ -206,6 +209,7 @@ struct zn_kernels {
      * them. */
     void (*sample_16r)(const uint8_t *src, size_t n, size_t step, uint8_t *const *planes);
     void (*sample_32r)(const uint8_t *src, size_t n, size_t step, uint8_t *const *planes);
+    void (*sample_f16)(const uint8_t *src, size_t n, size_t step, uint8_t *const *planes);
 
     /* The inverse of split. */
     void (*merge[ZN_N_SHAPES])(const uint8_t *const *planes, size_t n, uint8_t *out, enum zn_store store);
@@ -220,10 +224,12 @@ struct zn_kernels {
     void (*class_hist)(const uint8_t *plane, size_t n, unsigned block_log2, const uint8_t *class_of, unsigned n_classes,
                        unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]);
 
-    /* The same for the top plane of n words of ZN_SHAPE_16R or ZN_SHAPE_32R, in blocks up to ZN_R16_MAX_COUNTED. */
+    /* The same for the top plane of n words of ZN_SHAPE_16R, _32R or _F16, in blocks up to ZN_R16_MAX_COUNTED. */
     void (*class_hist_16r)(const uint8_t *src, size_t n, unsigned block_log2, const uint8_t *class_of,
                            unsigned n_classes, unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]);
     void (*class_hist_32r)(const uint8_t *src, size_t n, unsigned block_log2, const uint8_t *class_of,
+                           unsigned n_classes, unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]);
+    void (*class_hist_f16)(const uint8_t *src, size_t n, unsigned block_log2, const uint8_t *class_of,
                            unsigned n_classes, unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]);
 
     /* Adds to hist the byte counts of every step-th group of 64 bytes (step >= 1), the last possibly shorter. */

@@ -239,8 +239,9 @@ ZN_WORDS(32r, ZN_SHAPE_32R, 32, 1)
 ZN_WORDS(64, ZN_SHAPE_64, 64, 0)
 ZN_WORDS(64r, ZN_SHAPE_64R, 64, 1)
 ZN_MERGE(f16, ZN_SHAPE_F16)
-ZN_SAMPLE(16r, split_16r, 2)
-ZN_SAMPLE(32r, split_32r, 4)
+ZN_SAMPLE(16r, split_16r, 2, 2)
+ZN_SAMPLE(32r, split_32r, 4, 4)
+ZN_SAMPLE(f16, split_f16, 2, 3)
 
 /* ---- counting
  * --------------------------------------------------------------------------------------------------------- */
@@ -439,8 +440,8 @@ ZN_FN void class_hist(const uint8_t *plane, size_t n, unsigned block_log2, const
         class_hist_block(plane + i, ZN_MIN(block, n - i), &listed, class_of, step, hist[i >> block_log2]);
 }
 
-ZN_CLASS_HIST(any_16r, sample_16r, class_hist, 2)
-ZN_CLASS_HIST(any_32r, sample_32r, class_hist, 4)
+ZN_CLASS_HIST(any_16r, sample_16r, class_hist, 2, 2)
+ZN_CLASS_HIST(any_32r, sample_32r, class_hist, 4, 4)
 
 /* Counting words without splitting them: the usual blocks, then the rest. */
 #define CLASS_HIST(suffix, width)                                                                              \
@@ -458,6 +459,7 @@ ZN_CLASS_HIST(any_32r, sample_32r, class_hist, 4)
     }
 CLASS_HIST(16r, 2)
 CLASS_HIST(32r, 4)
+ZN_CLASS_HIST(f16, sample_f16, class_hist, 2, 3)
 
 /* The least of 8. */
 ZN_INLINE uint32_t least(__m256i v) {
@@ -520,16 +522,19 @@ const struct zn_kernels zn_kernels_avx2 = {
     .r16_encode = zn_r16_encode_avx2,
     .r16_encode_16r = zn_r16_encode_16r_avx2,
     .r16_encode_32r = zn_r16_encode_32r_avx2,
+    .r16_encode_f16 = zn_r16_encode_f16_avx2,
     .r16c_decode = zn_r16c_decode_scalar,
     .r16c_encode = zn_r16c_encode_scalar,
     .split = {plain_split_8, split_16, split_16r, split_32, split_32r, split_64, split_64r, split_f16},
     .sample_16r = sample_16r,
     .sample_32r = sample_32r,
+    .sample_f16 = sample_f16,
     .merge = {merge_8, merge_16, merge_16r, merge_32, merge_32r, merge_64, merge_64r, merge_f16},
     .settle = settle,
     .class_hist = class_hist,
     .class_hist_16r = class_hist_16r,
     .class_hist_32r = class_hist_32r,
+    .class_hist_f16 = class_hist_f16,
     .byte_hist = plain_byte_hist,
     .assign = assign,
     .hist_weights = plain_hist_weights,

@@ -224,8 +224,9 @@ ZN_WORDS(32r, ZN_SHAPE_32R, 32, 1)
 ZN_WORDS(64, ZN_SHAPE_64, 64, 0)
 ZN_WORDS(64r, ZN_SHAPE_64R, 64, 1)
 ZN_MERGE(f16, ZN_SHAPE_F16)
-ZN_SAMPLE(16r, split_16r, 2)
-ZN_SAMPLE(32r, split_32r, 4)
+ZN_SAMPLE(16r, split_16r, 2, 2)
+ZN_SAMPLE(32r, split_32r, 4, 4)
+ZN_SAMPLE(f16, split_f16, 2, 3)
 
 /* ---- counting
  * --------------------------------------------------------------------------------------------------------- */
@@ -295,8 +296,14 @@ ZN_INLINE __m512i top_bytes(const uint8_t *p, size_t width) {
     return _mm512_mask_mov_epi8(even, 0xaaaaaaaaaaaaaaaa, odd);
 }
 
+/* The same, of which only the upper five bits count, as with fp16. */
+ZN_INLINE __m512i top_symbols(const uint8_t *p, size_t width, bool five) {
+    const __m512i top = top_bytes(p, width);
+    return five ? _mm512_and_si512(_mm512_srli_epi16(top, 3), _mm512_set1_epi8(31)) : top;
+}
+
 /* Answers where the last block begins, which may be shorter and is not counted. */
-ZN_INLINE size_t count_blocks(const uint8_t *src, size_t n, size_t width, unsigned block_log2,
+ZN_INLINE size_t count_blocks(const uint8_t *src, size_t n, size_t width, bool five, unsigned block_log2,
                               const struct class_map *map, bool collisions, bool few, unsigned step,
                               uint16_t (*hist)[ZN_R16_CLASSES]) {
     const size_t block = (size_t)1 << block_log2, stride = 64 * (size_t)step;
@@ -306,40 +313,42 @@ ZN_INLINE size_t count_blocks(const uint8_t *src, size_t n, size_t width, unsign
     for (; n - i >= block; i += block, hist++) {
         struct sums s = no_sums();
         for (size_t g = i; g < i + block; g += stride)
-            count_classes(classes(&m, top_bytes(src + g * width, width), collisions), all, few, &s);
+            count_classes(classes(&m, top_symbols(src + g * width, width, five), collisions), all, few, &s);
         _mm512_storeu_si512(hist, in_class_order(&s, few));
     }
     return i;
 }
 
-ZN_INLINE size_t count_words(const uint8_t *src, size_t n, size_t width, unsigned block_log2, const uint8_t *class_of,
-                             unsigned n_classes, unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]) {
+ZN_INLINE size_t count_words(const uint8_t *src, size_t n, size_t width, bool five, unsigned block_log2,
+                             const uint8_t *class_of, unsigned n_classes, unsigned step,
+                             uint16_t (*hist)[ZN_R16_CLASSES]) {
     const struct class_map m = class_map_load(class_of);
-    if (m.collisions) return count_blocks(src, n, width, block_log2, &m, true, false, step, hist);
-    if (n_classes > 15) return count_blocks(src, n, width, block_log2, &m, false, false, step, hist);
-    return count_blocks(src, n, width, block_log2, &m, false, true, step, hist);
+    if (m.collisions) return count_blocks(src, n, width, five, block_log2, &m, true, false, step, hist);
+    if (n_classes > 15) return count_blocks(src, n, width, five, block_log2, &m, false, false, step, hist);
+    return count_blocks(src, n, width, five, block_log2, &m, false, true, step, hist);
 }
 
 ZN_FN void class_hist(const uint8_t *plane, size_t n, unsigned block_log2, const uint8_t *class_of, unsigned n_classes,
                       unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]) {
-    const size_t done = count_words(plane, n, 1, block_log2, class_of, n_classes, step, hist);
+    const size_t done = count_words(plane, n, 1, false, block_log2, class_of, n_classes, step, hist);
     plain_class_hist(plane + done, n - done, block_log2, class_of, n_classes, step, hist + (done >> block_log2));
 }
 
-ZN_CLASS_HIST(16r_split, sample_16r, class_hist, 2)
-ZN_CLASS_HIST(32r_split, sample_32r, class_hist, 4)
+ZN_CLASS_HIST(16r_split, sample_16r, class_hist, 2, 2)
+ZN_CLASS_HIST(32r_split, sample_32r, class_hist, 4, 4)
+ZN_CLASS_HIST(f16_split, sample_f16, class_hist, 2, 3)
 
-ZN_FN void class_hist_16r(const uint8_t *src, size_t n, unsigned block_log2, const uint8_t *class_of,
-                          unsigned n_classes, unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]) {
-    const size_t done = count_words(src, n, 2, block_log2, class_of, n_classes, step, hist);
-    class_hist_16r_split(src + 2 * done, n - done, block_log2, class_of, n_classes, step, hist + (done >> block_log2));
-}
-
-ZN_FN void class_hist_32r(const uint8_t *src, size_t n, unsigned block_log2, const uint8_t *class_of,
-                          unsigned n_classes, unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]) {
-    const size_t done = count_words(src, n, 4, block_log2, class_of, n_classes, step, hist);
-    class_hist_32r_split(src + 4 * done, n - done, block_log2, class_of, n_classes, step, hist + (done >> block_log2));
-}
+/* Counting words without splitting them; the last block, which may be shorter, is split. */
+#define CLASS_HIST(suffix, width, five)                                                                        \
+    ZN_FN void class_hist_##suffix(const uint8_t *src, size_t n, unsigned block_log2, const uint8_t *class_of, \
+                                   unsigned n_classes, unsigned step, uint16_t(*hist)[ZN_R16_CLASSES]) {       \
+        const size_t done = count_words(src, n, width, five, block_log2, class_of, n_classes, step, hist);     \
+        class_hist_##suffix##_split(src + (width)*done, n - done, block_log2, class_of, n_classes, step,       \
+                                    hist + (done >> block_log2));                                              \
+    }
+CLASS_HIST(16r, 2, false)
+CLASS_HIST(32r, 4, false)
+CLASS_HIST(f16, 2, true)
 
 /* Exponents lie within a few: those of a window are counted by masks, those outside one by one. */
 enum { WINDOW = ZN_R16_CLASSES, ABOVE = 7, MANY_OUTSIDE = 4 };
@@ -477,16 +486,19 @@ const struct zn_kernels zn_kernels_avx512 = {
     .r16_encode = zn_r16_encode_avx512,
     .r16_encode_16r = zn_r16_encode_16r_avx512,
     .r16_encode_32r = zn_r16_encode_32r_avx512,
+    .r16_encode_f16 = zn_r16_encode_f16_avx512,
     .r16c_decode = zn_r16c_decode_avx512,
     .r16c_encode = zn_r16c_encode_avx512,
     .split = {plain_split_8, split_16, split_16r, split_32, split_32r, split_64, split_64r, split_f16},
     .sample_16r = sample_16r,
     .sample_32r = sample_32r,
+    .sample_f16 = sample_f16,
     .merge = {merge_8, merge_16, merge_16r, merge_32, merge_32r, merge_64, merge_64r, merge_f16},
     .settle = settle,
     .class_hist = class_hist,
     .class_hist_16r = class_hist_16r,
     .class_hist_32r = class_hist_32r,
+    .class_hist_f16 = class_hist_f16,
     .byte_hist = byte_hist,
     .assign = assign,
     .hist_weights = plain_hist_weights,

@@ -21,10 +21,12 @@ MERGE(64)
 MERGE(64r)
 MERGE(f16)
 
-ZN_SAMPLE(16r, plain_split_16r, 2)
-ZN_SAMPLE(32r, plain_split_32r, 4)
-ZN_CLASS_HIST(16r, sample_16r, plain_class_hist, 2)
-ZN_CLASS_HIST(32r, sample_32r, plain_class_hist, 4)
+ZN_SAMPLE(16r, plain_split_16r, 2, 2)
+ZN_SAMPLE(32r, plain_split_32r, 4, 4)
+ZN_SAMPLE(f16, plain_split_f16, 2, 3)
+ZN_CLASS_HIST(16r, sample_16r, plain_class_hist, 2, 2)
+ZN_CLASS_HIST(32r, sample_32r, plain_class_hist, 4, 4)
+ZN_CLASS_HIST(f16, sample_f16, plain_class_hist, 2, 3)
 
 const struct zn_kernels zn_kernels_scalar = {
     .name = "scalar",
@@ -34,17 +36,20 @@ const struct zn_kernels zn_kernels_scalar = {
     .r16_encode = zn_r16_encode_scalar,
     .r16_encode_16r = zn_r16_encode_16r_scalar,
     .r16_encode_32r = zn_r16_encode_32r_scalar,
+    .r16_encode_f16 = zn_r16_encode_f16_scalar,
     .r16c_decode = zn_r16c_decode_scalar,
     .r16c_encode = zn_r16c_encode_scalar,
     .split = {plain_split_8, plain_split_16, plain_split_16r, plain_split_32, plain_split_32r, plain_split_64,
               plain_split_64r, plain_split_f16},
     .sample_16r = sample_16r,
     .sample_32r = sample_32r,
+    .sample_f16 = sample_f16,
     .merge = {merge_8, merge_16, merge_16r, merge_32, merge_32r, merge_64, merge_64r, merge_f16},
     .settle = plain_settle,
     .class_hist = plain_class_hist,
     .class_hist_16r = class_hist_16r,
     .class_hist_32r = class_hist_32r,
+    .class_hist_f16 = class_hist_f16,
     .byte_hist = plain_byte_hist,
     .assign = plain_assign,
     .hist_weights = plain_hist_weights,

@@ -88,15 +88,16 @@ ZN_FN void plain_split_f16(const uint8_t *src, size_t n, uint8_t *const *planes)
         plain_split_f16_group(src + 2 * i, ZN_MIN(n - i, 64), planes[0] + i, planes[1] + i / 64 * 24, planes[2] + i);
 }
 
-/* The sampling entry of a shape whose words have `width` bytes, from its `split`. */
-#define ZN_SAMPLE(suffix, split, width)                                                             \
+/* The sampling entry of a shape whose words have `width` bytes and fall into n_planes planes, from its `split`. Of
+ * fp16's packed plane a group has 24 bytes. */
+#define ZN_SAMPLE(suffix, split, width, n_planes)                                                   \
     ZN_FN void sample_##suffix(const uint8_t *src, size_t n, size_t step, uint8_t *const *planes) { \
-        uint8_t *to[width];                                                                         \
-        for (unsigned p = 0; p < (width); p++) to[p] = planes[p];                                   \
+        uint8_t *to[n_planes];                                                                      \
+        for (unsigned p = 0; p < (n_planes); p++) to[p] = planes[p];                                \
         for (size_t i = 0; i < n; i += 64 * step) {                                                 \
             const size_t k = ZN_MIN(n - i, (size_t)64);                                             \
             split(src + i * (width), k, to);                                                        \
-            for (unsigned p = 0; p < (width); p++) to[p] += k;                                      \
+            for (unsigned p = 0; p < (n_planes); p++) to[p] += (n_planes) == 3 && p == 1 ? 24 : k;  \
         }                                                                                           \
     }
 
@@ -199,19 +200,19 @@ ZN_FN void plain_class_hist(const uint8_t *plane, size_t n, unsigned block_log2,
 
 /* Counting words: class_hist of a set, of what its sample_* gives, piece by piece so that it stays in the first-level
  * cache. Half of a step, 1, 2 or 4, is its logarithm. */
-#define ZN_CLASS_HIST(suffix, sample, class_hist, width)                                                           \
-    ZN_FN void class_hist_##suffix(const uint8_t *src, size_t n, unsigned block_log2, const uint8_t *class_of,     \
-                                   unsigned n_classes, unsigned step, uint16_t(*hist)[ZN_R16_CLASSES]) {           \
-        enum { PIECE = 1 << ZN_R16_MAX_COUNTED };                                                                  \
-        uint8_t planes[width][PIECE + ZN_SLACK], *to[width];                                                       \
-        const unsigned packed_log2 = block_log2 - step / 2;                                                        \
-        for (unsigned p = 0; p < (width); p++) to[p] = planes[p];                                                  \
-        for (size_t i = 0; i < n; i += PIECE) {                                                                    \
-            const size_t k = ZN_MIN(n - i, (size_t)PIECE), last = k / 64 % step == 0 ? k % 64 : 0;                 \
-            sample(src + i * (width), k, step, to);                                                                \
-            class_hist(to[(width)-1], (k / 64 + step - 1) / step * 64 + last, packed_log2, class_of, n_classes, 1, \
-                       hist + (i >> block_log2));                                                                  \
-        }                                                                                                          \
+#define ZN_CLASS_HIST(suffix, sample, class_hist, width, n_planes)                                                    \
+    ZN_FN void class_hist_##suffix(const uint8_t *src, size_t n, unsigned block_log2, const uint8_t *class_of,        \
+                                   unsigned n_classes, unsigned step, uint16_t(*hist)[ZN_R16_CLASSES]) {              \
+        enum { PIECE = 1 << ZN_R16_MAX_COUNTED };                                                                     \
+        uint8_t planes[n_planes][PIECE + ZN_SLACK], *to[n_planes];                                                    \
+        const unsigned packed_log2 = block_log2 - step / 2;                                                           \
+        for (unsigned p = 0; p < (n_planes); p++) to[p] = planes[p];                                                  \
+        for (size_t i = 0; i < n; i += PIECE) {                                                                       \
+            const size_t k = ZN_MIN(n - i, (size_t)PIECE), last = k / 64 % step == 0 ? k % 64 : 0;                    \
+            sample(src + i * (width), k, step, to);                                                                   \
+            class_hist(to[(n_planes)-1], (k / 64 + step - 1) / step * 64 + last, packed_log2, class_of, n_classes, 1, \
+                       hist + (i >> block_log2));                                                                     \
+        }                                                                                                             \
     }
 
 ZN_FN void plain_byte_hist(const uint8_t *p, size_t n, size_t step, uint32_t *hist) {

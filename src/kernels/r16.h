@@ -15,12 +15,17 @@ void zn_r16_encode_scalar(struct zn_r16_encoder *e, const uint8_t *src, size_t n
 
 void zn_r16_encode_16r_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 void zn_r16_encode_32r_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
+void zn_r16_encode_f16_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 
 /* Encode symbols [from, to) only, last symbol first; lanes and blocks are counted from src[0]. */
 void zn_r16_encode_range_scalar(struct zn_r16_encoder *e, const uint8_t *src, size_t from, size_t to);
 void zn_r16_encode_range_16r_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t from,
                                     size_t to);
 void zn_r16_encode_range_32r_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t from,
+                                    size_t to);
+
+/* The same; `from` is a multiple of 64. */
+void zn_r16_encode_range_f16_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t from,
                                     size_t to);
 
 bool zn_r16c_decode_scalar(struct zn_r16_decoder *d, const struct zn_r16_contexts *contexts, const uint8_t *context,
@@ -45,6 +50,7 @@ bool zn_r16_decode_32r_avx2(struct zn_r16_decoder *d, const uint8_t *const *raw,
 void zn_r16_encode_avx2(struct zn_r16_encoder *e, const uint8_t *src, size_t n);
 void zn_r16_encode_16r_avx2(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 void zn_r16_encode_32r_avx2(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
+void zn_r16_encode_f16_avx2(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 
 /* Needs AVX-512 F, BW, VL, DQ, VBMI, VBMI2 and BMI2. */
 bool zn_r16_decode_avx512(struct zn_r16_decoder *d, uint8_t *out, size_t n);
@@ -57,6 +63,7 @@ bool zn_r16_decode_f16_avx512(struct zn_r16_decoder *d, const uint8_t *const *ra
 void zn_r16_encode_avx512(struct zn_r16_encoder *e, const uint8_t *src, size_t n);
 void zn_r16_encode_16r_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 void zn_r16_encode_32r_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
+void zn_r16_encode_f16_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 bool zn_r16c_decode_avx512(struct zn_r16_decoder *d, const struct zn_r16_contexts *contexts, const uint8_t *context,
                            uint8_t *out, size_t n);
 void zn_r16c_encode_avx512(struct zn_r16_encoder *e, const struct zn_r16_contexts *contexts, const uint8_t *context,
@@ -71,6 +78,7 @@ bool zn_r16_decode_32r_neon(struct zn_r16_decoder *d, const uint8_t *const *raw,
 void zn_r16_encode_neon(struct zn_r16_encoder *e, const uint8_t *src, size_t n);
 void zn_r16_encode_16r_neon(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 void zn_r16_encode_32r_neon(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
+void zn_r16_encode_f16_neon(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 #endif
 
 /* The table of the block that holds symbol `pos`. */

@@ -430,13 +430,13 @@ ZN_FN uint8_t *encode_steps(struct planar_encoder *a, const struct zn_r16_encode
                           : encode_ranked(a, r, sym, n, marks, out, BY_ROW, FULL_LANES_LOG2);
 }
 
-ZN_FN void encode(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n, size_t width) {
+ZN_FN void encode(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n, enum zn_shape shape) {
     struct planar_encoder a;
     if (n == 0) return;
     a.ready = 0;
     find_rows(&a, e->class_of);
     planar_load(&a.x, e->state);
-    planar_encode(&a, &zn_kernels_avx2, e, src, raw, n, width);
+    planar_encode(&a, &zn_kernels_avx2, e, src, raw, n, shape);
     planar_store(&a.x, e->state);
 }
 
@@ -444,19 +444,25 @@ void zn_r16_encode_avx2(struct zn_r16_encoder *e, const uint8_t *src, size_t n) 
     const size_t unit = e->lanes_log2 == FULL_LANES_LOG2 ? TURN : 2 * STEP;
     const size_t whole = e->lanes_log2 == FULL_LANES_LOG2 || e->lanes_log2 == MIN_LANES_LOG2 ? n - n % unit : 0;
     zn_r16_encode_range_scalar(e, src, whole, n);
-    encode(e, src, NULL, whole, 1);
+    encode(e, src, NULL, whole, ZN_SHAPE_8);
 }
 
 void zn_r16_encode_16r_avx2(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
     const size_t whole = n - n % TURN;
     zn_r16_encode_range_16r_scalar(e, src, raw, whole, n);
-    encode(e, src, raw, whole, 2);
+    encode(e, src, raw, whole, ZN_SHAPE_16R);
 }
 
 void zn_r16_encode_32r_avx2(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
     const size_t whole = n - n % TURN;
     zn_r16_encode_range_32r_scalar(e, src, raw, whole, n);
-    encode(e, src, raw, whole, 4);
+    encode(e, src, raw, whole, ZN_SHAPE_32R);
+}
+
+void zn_r16_encode_f16_avx2(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
+    const size_t whole = n - n % TURN;
+    zn_r16_encode_range_f16_scalar(e, src, raw, whole, n);
+    encode(e, src, raw, whole, ZN_SHAPE_F16);
 }
 
 #endif

@@ -445,21 +445,30 @@ AVX512_INLINE __m512i take_32r(const uint8_t *src, uint8_t *const *raw, size_t i
     return in_order(order_32r[3], even_odd(bd, ca));
 }
 
+/* The same for ZN_SHAPE_F16. */
+AVX512_INLINE __m512i take_f16(const uint8_t *src, uint8_t *raw, uint8_t *masks) {
+    const __m512i top = take_16r(src, raw);
+    for (unsigned b = 0; b < 3; b++)
+        zn_put_u64(masks + 8 * b, _mm512_test_epi8_mask(top, _mm512_set1_epi8((char)(4 >> b))));
+    return _mm512_and_si512(_mm512_srli_epi16(top, 3), _mm512_set1_epi8(31));
+}
+
 /* Where symbols come from: a plane (width 1), or words of `width` bytes that fall apart on the way. */
 struct source {
     const uint8_t *at;
     uint8_t *raw[3]; /* the planes below the symbols' */
 };
 
-AVX512_INLINE __m512i take(const struct source *from, size_t i, size_t width) {
+AVX512_INLINE __m512i take(const struct source *from, size_t i, size_t width, bool masked) {
     if (width == 1) return _mm512_loadu_si512(from->at + i);
+    if (masked) return take_f16(from->at + 2 * i, from->raw[0] + i, from->raw[1] + i / GROUP * MASKS);
     if (width == 2) return take_16r(from->at + 2 * i, from->raw[0] + i);
     return take_32r(from->at + 4 * i, from->raw, i);
 }
 
 /* Block by block, the last first: within one the table stays the same. */
 AVX512_INLINE void encode_turns(struct zn_r16_encoder *e, const struct class_map *m, const struct source *from,
-                                size_t turns, size_t width, bool collisions) {
+                                size_t turns, size_t width, bool masked, bool collisions) {
     static const uint8_t table_0 = 0;
     const uint8_t *ids = e->ids ? e->ids : &table_0;
     const unsigned id_shift = e->ids ? e->block_log2 : 63;
@@ -474,8 +483,8 @@ AVX512_INLINE void encode_turns(struct zn_r16_encoder *e, const struct class_map
         const __m512i escapes = _mm512_movm_epi8(t->escaped);
         first = (block << id_shift) / TURN;
         for (size_t i = end; i-- > first;) {
-            encode_group(t, escapes, &map, &w1, take(&at, i * TURN + GROUP, width), &s, collisions);
-            encode_group(t, escapes, &map, &w0, take(&at, i * TURN, width), &s, collisions);
+            encode_group(t, escapes, &map, &w1, take(&at, i * TURN + GROUP, width, masked), &s, collisions);
+            encode_group(t, escapes, &map, &w0, take(&at, i * TURN, width, masked), &s, collisions);
             fetch(&ahead);
         }
     }
@@ -486,12 +495,13 @@ AVX512_INLINE void encode_turns(struct zn_r16_encoder *e, const struct class_map
 }
 
 /* All turns, by one of two loops. */
-AVX512_INLINE void encode(struct zn_r16_encoder *e, const struct source *from, size_t turns, size_t width) {
+AVX512_INLINE void encode(struct zn_r16_encoder *e, const struct source *from, size_t turns, size_t width,
+                          bool masked) {
     const struct class_map m = class_map_load(e->class_of);
     if (m.collisions)
-        encode_turns(e, &m, from, turns, width, true);
+        encode_turns(e, &m, from, turns, width, masked, true);
     else
-        encode_turns(e, &m, from, turns, width, false);
+        encode_turns(e, &m, from, turns, width, masked, false);
 }
 
 /* The same for 32 lanes. */
@@ -527,19 +537,25 @@ AVX512 void zn_r16_encode_avx512(struct zn_r16_encoder *e, const uint8_t *src, s
     }
     const size_t turns = n / TURN;
     zn_r16_encode_range_scalar(e, src, turns * TURN, n);
-    encode(e, &(struct source){src, {NULL}}, turns, 1);
+    encode(e, &(struct source){src, {NULL}}, turns, 1, false);
 }
 
 AVX512 void zn_r16_encode_16r_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
     const size_t turns = n / TURN;
     zn_r16_encode_range_16r_scalar(e, src, raw, turns * TURN, n);
-    encode(e, &(struct source){src, {raw[0]}}, turns, 2);
+    encode(e, &(struct source){src, {raw[0]}}, turns, 2, false);
 }
 
 AVX512 void zn_r16_encode_32r_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
     const size_t turns = n / TURN;
     zn_r16_encode_range_32r_scalar(e, src, raw, turns * TURN, n);
-    encode(e, &(struct source){src, {raw[0], raw[1], raw[2]}}, turns, 4);
+    encode(e, &(struct source){src, {raw[0], raw[1], raw[2]}}, turns, 4, false);
+}
+
+AVX512 void zn_r16_encode_f16_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
+    const size_t turns = n / TURN;
+    zn_r16_encode_range_f16_scalar(e, src, raw, turns * TURN, n);
+    encode(e, &(struct source){src, {raw[0], raw[1]}}, turns, 2, true);
 }
 
 #endif

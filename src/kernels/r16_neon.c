@@ -245,30 +245,36 @@ ZN_FN uint8_t *encode_steps(struct planar_encoder *p, const struct zn_r16_encode
     return out;
 }
 
-ZN_FN void encode(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n, size_t width) {
+ZN_FN void encode(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n, enum zn_shape shape) {
     struct planar_encoder p;
     if (n == 0) return;
     planar_load(&p.x, e->state);
-    planar_encode(&p, &zn_kernels_neon, e, src, raw, n, width);
+    planar_encode(&p, &zn_kernels_neon, e, src, raw, n, shape);
     planar_store(&p.x, e->state);
 }
 
 void zn_r16_encode_neon(struct zn_r16_encoder *e, const uint8_t *src, size_t n) {
     const size_t whole = e->lanes_log2 == 7 ? n - n % TURN : 0;
     zn_r16_encode_range_scalar(e, src, whole, n);
-    encode(e, src, NULL, whole, 1);
+    encode(e, src, NULL, whole, ZN_SHAPE_8);
 }
 
 void zn_r16_encode_16r_neon(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
     const size_t whole = n - n % TURN;
     zn_r16_encode_range_16r_scalar(e, src, raw, whole, n);
-    encode(e, src, raw, whole, 2);
+    encode(e, src, raw, whole, ZN_SHAPE_16R);
 }
 
 void zn_r16_encode_32r_neon(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
     const size_t whole = n - n % TURN;
     zn_r16_encode_range_32r_scalar(e, src, raw, whole, n);
-    encode(e, src, raw, whole, 4);
+    encode(e, src, raw, whole, ZN_SHAPE_32R);
+}
+
+void zn_r16_encode_f16_neon(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
+    const size_t whole = n - n % TURN;
+    zn_r16_encode_range_f16_scalar(e, src, raw, whole, n);
+    encode(e, src, raw, whole, ZN_SHAPE_F16);
 }
 
 #endif

@@ -184,6 +184,7 @@ ZN_FN bool planar_decode_32r(struct zn_r16_decoder *d, const uint8_t *const *raw
 /* What is encoded: symbols, or words of `width` bytes whose lower planes go to raw. */
 struct planar_source {
     const uint8_t *src;
+    enum zn_shape shape; /* ZN_SHAPE_8 for symbols */
     size_t width;
     uint8_t *const *raw;
 };
@@ -201,7 +202,11 @@ ZN_FN void planar_split(const struct zn_kernels *k, const struct planar_source *
     uint8_t *planes[4];
     for (size_t p = 0; p + 1 < s->width; p++) planes[p] = s->raw[p] + at;
     planes[s->width - 1] = sym;
-    k->split[s->width == 2 ? ZN_SHAPE_16R : ZN_SHAPE_32R](s->src + at * s->width, n, planes);
+    if (s->shape == ZN_SHAPE_F16) {
+        planes[1] = s->raw[1] + at / 64 * 24;
+        planes[2] = sym;
+    }
+    k->split[s->shape](s->src + at * s->width, n, planes);
 }
 
 /* Writes the symbols of src[0, n) whose bit is set in `marks` below `esc`, the last one first; n is a multiple of 64.
@@ -238,10 +243,11 @@ ZN_FN void planar_encode_burst(struct planar_encoder *p, struct zn_r16_encoder *
     e->esc = planar_put_escapes(marks, sym, end - start, e->esc);
 }
 
-/* Encodes n symbols, whole turns: at src, or split from the words of `width` bytes there. */
+/* Encodes n symbols, whole turns: at src, or split from the words of `shape` there. */
 ZN_FN void planar_encode(struct planar_encoder *p, const struct zn_kernels *k, struct zn_r16_encoder *e,
-                         const uint8_t *src, uint8_t *const *raw, size_t n, size_t width) {
-    const struct planar_source s = {src, width, raw};
+                         const uint8_t *src, uint8_t *const *raw, size_t n, enum zn_shape shape) {
+    const size_t width = shape == ZN_SHAPE_8 ? 1 : shape == ZN_SHAPE_32R ? 4 : 2;
+    const struct planar_source s = {src, shape, width, raw};
     uint8_t split[BURST];
     for (size_t end = n, start; end > 0; end = start) {
         start = (end - 1) / BURST * BURST;

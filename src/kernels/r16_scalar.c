@@ -1,4 +1,6 @@
 /* R16 in portable C: the definition of the bitstream. */
+#include <string.h>
+
 #include "base/bytes.h"
 #include "kernels/r16.h"
 #include "kernels/r16_feed.h"
@@ -57,26 +59,40 @@ bool zn_r16_decode_32r_scalar(struct zn_r16_decoder *d, const uint8_t *const *ra
     return true;
 }
 
-/* Symbol i: of a plane, or the top byte of a word of `width` bytes whose others go to the planes below. */
-static inline uint8_t take(const uint8_t *src, uint8_t *const *raw, size_t width, size_t i) {
-    if (width == 1) return src[i];
-    if (width == 2) {
-        uint32_t w = zn_get_u16(src + 2 * i);
-        raw[0][i] = (uint8_t)(w << 1 | w >> 15);
-        return (uint8_t)(w >> 7);
-    }
+/* Splits word i of ZN_SHAPE_16R off its top byte. */
+static inline uint8_t take_16r(const uint8_t *src, uint8_t *raw, size_t i) {
+    const uint32_t w = zn_get_u16(src + 2 * i);
+    raw[i] = (uint8_t)(w << 1 | w >> 15);
+    return (uint8_t)(w >> 7);
+}
+
+/* The same for ZN_SHAPE_F16, whose words come from the last to the first: three bits of the top byte go to the masks of
+ * its group, which begin empty. */
+static inline uint8_t take_f16(const uint8_t *src, uint8_t *const *raw, size_t i, bool last) {
+    const unsigned top = take_16r(src, raw[0], i), bit = i % 64;
+    uint8_t *masks = raw[1] + i / 64 * 24;
+    if (last || bit == 63) memset(masks, 0, 24);
+    for (unsigned b = 0; b < 3; b++) masks[8 * b + bit / 8] |= (uint8_t)((top >> (2 - b) & 1) << bit % 8);
+    return (uint8_t)(top >> 3);
+}
+
+/* Symbol i: of a plane, or of a word, whose other bits go to the planes below. */
+static inline uint8_t take(const uint8_t *src, uint8_t *const *raw, enum zn_shape shape, size_t i, bool last) {
+    if (shape == ZN_SHAPE_8) return src[i];
+    if (shape == ZN_SHAPE_16R) return take_16r(src, raw[0], i);
+    if (shape == ZN_SHAPE_F16) return take_f16(src, raw, i, last);
     uint32_t w = zn_get_u32(src + 4 * i);
     w = w << 1 | w >> 31;
     for (unsigned p = 0; p < 3; p++) raw[p][i] = (uint8_t)(w >> 8 * p);
     return (uint8_t)(w >> 24);
 }
 
-static inline void encode_range(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t width,
+static inline void encode_range(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, enum zn_shape shape,
                                 size_t from, size_t to) {
     const size_t lane_mask = ((size_t)1 << e->lanes_log2) - 1;
     struct zn_r16_ends ends = {e->out, e->esc};
     for (size_t i = to; i-- > from;) {
-        const uint8_t symbol = take(src, raw, width, i);
+        const uint8_t symbol = take(src, raw, shape, i, i + 1 == to);
         zn_r16_encode_one(zn_r16_codes_at(e, i), e->class_of[symbol], symbol, &e->state[i & lane_mask], &ends);
     }
     e->out = ends.out;
@@ -84,27 +100,36 @@ static inline void encode_range(struct zn_r16_encoder *e, const uint8_t *src, ui
 }
 
 void zn_r16_encode_range_scalar(struct zn_r16_encoder *e, const uint8_t *src, size_t from, size_t to) {
-    encode_range(e, src, NULL, 1, from, to);
+    encode_range(e, src, NULL, ZN_SHAPE_8, from, to);
 }
 
 void zn_r16_encode_range_16r_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t from,
                                     size_t to) {
-    encode_range(e, src, raw, 2, from, to);
+    encode_range(e, src, raw, ZN_SHAPE_16R, from, to);
 }
 
 void zn_r16_encode_range_32r_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t from,
                                     size_t to) {
-    encode_range(e, src, raw, 4, from, to);
+    encode_range(e, src, raw, ZN_SHAPE_32R, from, to);
 }
 
 void zn_r16_encode_scalar(struct zn_r16_encoder *e, const uint8_t *src, size_t n) {
-    encode_range(e, src, NULL, 1, 0, n);
+    encode_range(e, src, NULL, ZN_SHAPE_8, 0, n);
 }
 
 void zn_r16_encode_16r_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
-    encode_range(e, src, raw, 2, 0, n);
+    encode_range(e, src, raw, ZN_SHAPE_16R, 0, n);
 }
 
 void zn_r16_encode_32r_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
-    encode_range(e, src, raw, 4, 0, n);
+    encode_range(e, src, raw, ZN_SHAPE_32R, 0, n);
+}
+
+void zn_r16_encode_range_f16_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t from,
+                                    size_t to) {
+    encode_range(e, src, raw, ZN_SHAPE_F16, from, to);
+}
+
+void zn_r16_encode_f16_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
+    encode_range(e, src, raw, ZN_SHAPE_F16, 0, n);
 }

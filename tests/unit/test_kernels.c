@@ -114,14 +114,18 @@ static void check_sample(struct rig *b, const struct zn_kernels *k, const struct
     size_t len = 0;
     for (size_t i = 0; i < n; i += 64 * step) len += ZN_MIN(n - i, 64);
     memcpy(src, b->original, n * s->width);
-    for (unsigned p = 0; p < s->n_planes; p++) planes[p] = place_output(&b->planes[p], PLACE_HIGH, len);
-    (s->width == 2 ? k->sample_16r : k->sample_32r)(src, n, step, planes);
+    for (unsigned p = 0; p < s->n_planes; p++)
+        planes[p] = place_output(&b->planes[p], PLACE_HIGH, plane_len(s, p, len));
+    (s->shape == ZN_SHAPE_F16 ? k->sample_f16 : s->width == 2 ? k->sample_16r : k->sample_32r)(src, n, step, planes);
     for (unsigned p = 0; p < s->n_planes; p++) {
         uint8_t *expected = malloc(len + 1);
+        size_t at = 0;
         assert_non_null(expected);
-        for (size_t i = 0, at = 0; i < n; i += 64 * step, at += 64)
-            memcpy(expected + at, b->split[p] + i, ZN_MIN(n - i, 64));
-        check_output(&b->planes[p], planes[p], expected, len);
+        for (size_t i = 0, part; i < n; i += 64 * step, at += part) {
+            part = plane_len(s, p, ZN_MIN(n - i, 64));
+            memcpy(expected + at, b->split[p] + plane_len(s, p, i), part);
+        }
+        check_output(&b->planes[p], planes[p], expected, at);
         free(expected);
     }
 }
@@ -145,7 +149,8 @@ static void check_shape(struct rig *b, const struct shape *s, size_t n, unsigned
     for (unsigned i = 0; (k = zn_kernels_at(i)) != NULL; i++)
         for (unsigned where = 0; where < N_PLACES; where += place_step) {
             check_split(b, k, s, n, where);
-            if (s->shape == ZN_SHAPE_16R || s->shape == ZN_SHAPE_32R) check_sample(b, k, s, n, 1 + where % 5);
+            if (s->shape == ZN_SHAPE_16R || s->shape == ZN_SHAPE_32R || s->shape == ZN_SHAPE_F16)
+                check_sample(b, k, s, n, 1 + where % 5);
             check_merge(b, k, s, n, where, ZN_STORE_CACHED);
             check_merge(b, k, s, n, where, ZN_STORE_STREAM);
         }
@@ -281,8 +286,10 @@ static void check_class_hist_words(struct rig *b, const struct shape *s, size_t 
             const struct zn_kernels *k;
             for (unsigned i = 0; (k = zn_kernels_at(i)) != NULL; i++) {
                 uint8_t *hist = place_output(&b->planes[0], PLACE_HIGH, len);
-                (s->width == 2 ? k->class_hist_16r : k->class_hist_32r)(src, n, log2, map, n_classes, step,
-                                                                        (uint16_t(*)[32])(void *)hist);
+                (s->shape == ZN_SHAPE_F16 ? k->class_hist_f16
+                 : s->width == 2
+                     ? k->class_hist_16r
+                     : k->class_hist_32r)(src, n, log2, map, n_classes, step, (uint16_t(*)[32])(void *)hist);
                 check_output(&b->planes[0], hist, (const uint8_t *)expected, len);
             }
         }
@@ -290,11 +297,11 @@ static void check_class_hist_words(struct rig *b, const struct shape *s, size_t 
 
 static void class_histograms_of_words_agree(void **state) {
     (void)state;
-    static const struct shape words[] = {{ZN_SHAPE_16R, 2, 2}, {ZN_SHAPE_32R, 4, 4}};
+    static const struct shape words[] = {{ZN_SHAPE_16R, 2, 2}, {ZN_SHAPE_32R, 4, 4}, {ZN_SHAPE_F16, 2, 3}};
     static const size_t lens[] = {0, 1, 63, 64, 129, 640, 5000, LARGE - 5};
     struct rig b = rig_make();
     uint8_t map[256];
-    for (unsigned i = 0; i < 2; i++)
+    for (unsigned i = 0; i < sizeof words / sizeof *words; i++)
         for (unsigned l = 0; l < sizeof lens / sizeof *lens; l++)
             for (unsigned n_classes = 3; n_classes <= 32; n_classes += 12) {
                 make_map(map, n_classes == 15 ? 15 : 100, n_classes, n_classes);

@@ -131,12 +131,15 @@ struct coded {
 /* Words of 2 or 4 bytes whose top plane is to be encoded; width 1: the plane itself. */
 struct source {
     size_t width;
+    bool f16;
     const uint8_t *at;
     uint8_t *raw[3];
 };
 
 static void run_encode(const struct zn_kernels *k, struct zn_r16_encoder *e, const struct source *s, size_t n) {
-    if (s->width == 1)
+    if (s->f16)
+        k->r16_encode_f16(e, s->at, s->raw, n);
+    else if (s->width == 1)
         k->r16_encode(e, s->at, n);
     else if (s->width == 2)
         k->r16_encode_16r(e, s->at, s->raw, n);
@@ -285,18 +288,25 @@ static void check_merge(const struct zn_kernels *k, struct coding *c, const stru
     }
 }
 
-/* fp16: symbols have five bits, so what a merge makes of these is compared. */
+static size_t masks_len(size_t n) {
+    return (n + 63) / 64 * 24;
+}
+
+/* The words of fp16 that symbols and random planes, which are split from random words, merge to. */
+static void expect_f16(struct coding *c, const struct rig *r, size_t n, uint8_t *low, uint8_t *masks) {
+    uint8_t *const planes[] = {low, masks, guard_low(&r->out)};
+    for (size_t i = 0; i < 2 * n; i++) r->expected[i] = (uint8_t)next_random(&c->seed);
+    zn_kernels_scalar.split[ZN_SHAPE_F16](r->expected, n, planes);
+    zn_kernels_scalar.merge[ZN_SHAPE_F16]((const uint8_t *[]){low, masks, guard_high(&r->src, n)}, n, r->expected,
+                                          ZN_STORE_CACHED);
+}
+
 static void check_merge_f16(const struct zn_kernels *k, struct coding *c, const struct rig *r, size_t n,
                             const struct coded *coded) {
-    const uint8_t *src = guard_high(&r->src, n);
-    const size_t n_masks = (n + 63) / 64 * 24;
-    uint8_t *masks = guard_high(&r->raw, n_masks), *low = guard_low(&r->raw), top = 0;
-    for (size_t i = 0; i < n; i++) top |= src[i];
-    if (!k->r16_decode_f16 || top > 31) return;
-    for (size_t i = 0; i < n; i++) low[i] = (uint8_t)next_random(&c->seed);
-    for (size_t i = 0; i < n_masks; i++) masks[i] = (uint8_t)next_random(&c->seed);
-    const uint8_t *planes[] = {low, masks, src};
-    zn_kernels_scalar.merge[ZN_SHAPE_F16](planes, n, r->expected, ZN_STORE_CACHED);
+    uint8_t *masks = guard_high(&r->raw, masks_len(n)), *low = guard_low(&r->raw);
+    if (!k->r16_decode_f16) return;
+    expect_f16(c, r, n, low, masks);
+    const uint8_t *planes[] = {low, masks};
     for (unsigned i = 0; i < 8; i++) {
         uint8_t *out = i < 2 ? guard_high(&r->out, 2 * n) : guard_low(&r->out) + (i < 4 ? 8 * i : 17 * i) % 64;
         const size_t part = below(&c->seed, (unsigned)(n >> 7) + 1) << 7;
@@ -331,6 +341,21 @@ static void check_encode_words(const struct zn_kernels *k, struct coding *c, con
     assert_memory_equal(planes, raw, n * (width - 1));
 }
 
+static void check_encode_f16(const struct zn_kernels *k, struct coding *c, const struct rig *r, size_t n,
+                             const struct coded *expected) {
+    static struct coded coded;
+    static uint8_t low[LARGE], masks[LARGE];
+    expect_f16(c, r, n, low, masks);
+    struct source src = {.width = 2, .f16 = true, .at = guard_high(&r->out, 2 * n)};
+    put_high(&r->out, r->expected, 2 * n);
+    src.raw[0] = guard_low(&r->raw);
+    src.raw[1] = guard_high(&r->raw, masks_len(n));
+    encode(k, c, r, &src, n, &coded);
+    assert_same_coded(expected, &coded);
+    assert_memory_equal(src.raw[0], low, n);
+    assert_memory_equal(src.raw[1], masks, masks_len(n));
+}
+
 /* ---- tests ---- */
 
 static void check(struct coding *c, const struct rig *r, size_t n) {
@@ -345,7 +370,8 @@ static void check(struct coding *c, const struct rig *r, size_t n) {
         check_decode(k, c, r, n, &expected);
         if (c->lanes_log2 == 7) check_merge(k, c, r, n, 2, &expected);
         if (c->lanes_log2 == 7) check_merge(k, c, r, n, 4, &expected);
-        if (c->lanes_log2 == 7) check_merge_f16(k, c, r, n, &expected);
+        if (c->lanes_log2 == 7 && c->n_symbols == 32) check_merge_f16(k, c, r, n, &expected);
+        if (c->lanes_log2 == 7 && c->n_symbols == 32) check_encode_f16(k, c, r, n, &expected);
         if (c->lanes_log2 == 7) check_encode_words(k, c, r, n, 2, &expected);
         if (c->lanes_log2 == 7) check_encode_words(k, c, r, n, 4, &expected);
     }
