@@ -2,6 +2,7 @@
  *
  *   best      MODEL, one thread, the best instruction set: both levels, verified or not
  *   fp32      the same on fp32 numbers: those of MODEL (bf16) with random bits below
+ *   fp16      the same on fp16 numbers
  *   avx2      MODEL, one thread, AVX2
  *   scalar    an eighth of MODEL, one thread, no vector instructions
  *   threads   MODEL, with 1, 2, 4 ... threads as far as there are processors, and copies by as many
@@ -181,6 +182,34 @@ static void bench_fp32(const struct model *m) {
     free(wide.data);
 }
 
+/* A bf16 number as fp16, with these bits below. */
+static uint16_t half_of(uint16_t number, unsigned bits) {
+    const int exponent = (number >> 7 & 255) - 112;
+    const unsigned sign = number & 0x8000U, mantissa = (number & 127U) << 3 | (bits & 7);
+    if (exponent < -10) return (uint16_t)sign;
+    if (exponent <= 0) return (uint16_t)(sign | (1024 | mantissa) >> (1 - exponent));
+    return (uint16_t)(sign | (exponent < 31 ? (unsigned)exponent << 10 | mantissa : 0x7bffU));
+}
+
+/* Half of the bf16 numbers of m. */
+static void bench_fp16(const struct model *m) {
+    struct model half = *m;
+    const size_t n = m->len / 4;
+    half.len = 2 * n;
+    half.dtype = ZIPNN_F16;
+    half.data = room_alloc(half.len);
+    uint64_t seed = 1;
+    for (size_t i = 0; i < n; i++) {
+        uint16_t number;
+        seed = seed * 6364136223846793005U + 1442695040888963407U;
+        memcpy(&number, m->data + (m->len - 2 * n) + 2 * i, 2);
+        number = half_of(number, (unsigned)(seed >> 60));
+        memcpy(half.data + 2 * i, &number, 2);
+    }
+    bench_set(&half, "fp16", ZIPNN_CPU_BEST);
+    free(half.data);
+}
+
 /* Every row with one thread and with n, in the same rounds. Decoding reads ready->archive, encoding writes to scratch.
  */
 static void bench_thread_count(const struct model *m, const struct job *ready, uint8_t *scratch, unsigned n_threads) {
@@ -347,9 +376,9 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*bench)(const struct model *m);
-    } cases[] = {{"best", bench_best},     {"fp32", bench_fp32},       {"avx2", bench_avx2},
-                 {"scalar", bench_scalar}, {"threads", bench_threads}, {"chunk", bench_chunk},
-                 {"small", bench_small},   {"sizes", bench_sizes},     {"tensors", bench_tensors}};
+    } cases[] = {{"best", bench_best},     {"fp32", bench_fp32},       {"fp16", bench_fp16},   {"avx2", bench_avx2},
+                 {"scalar", bench_scalar}, {"threads", bench_threads}, {"chunk", bench_chunk}, {"small", bench_small},
+                 {"sizes", bench_sizes},   {"tensors", bench_tensors}};
     struct model m = {.n_rounds = argc > 3 ? (unsigned)atoi(argv[3]) : 9};
     for (size_t i = 0; i < sizeof cases / sizeof *cases && argc > 2; i++) {
         if (strcmp(argv[1], cases[i].name) != 0) continue;
@@ -358,6 +387,7 @@ int main(int argc, char **argv) {
         cases[i].bench(&m);
         return 0;
     }
-    fprintf(stderr, "usage: bench_library best|fp32|avx2|scalar|threads|chunk|small|sizes|tensors MODEL [ROUNDS]\n");
+    fprintf(stderr,
+            "usage: bench_library best|fp32|fp16|avx2|scalar|threads|chunk|small|sizes|tensors MODEL [ROUNDS]\n");
     return 2;
 }

@@ -76,6 +76,8 @@ GOALS = [
     goal("library, encode, default", ("best", "encode"), PYTHON, ("python zipnn", "encode core"), 3),
     pair("library, fp32, decode", "fp32", "decode", 1.0),
     pair("library, fp32, encode", "fp32", "encode", 0.4),
+    pair("library, fp16, decode", "fp16", "decode", 0),
+    pair("library, fp16, encode", "fp16", "encode", 0),
     threads("library, decode, 2 threads", "decode"),
     threads("library, encode, 2 threads", "encode"),
     threads("library, encode, fast, 2 threads", "encode fast"),

@@ -118,12 +118,11 @@ def named_groups(results, names):
 
 
 def library_rows(results):
-    sets = [g for g in ("best", "avx2", "scalar", "fp32") if results.find(g, "decode")]
+    titles = {"best": "bf16, best set", "avx2": "bf16, avx2", "scalar": "bf16, scalar"}
+    titles |= {"fp32": "fp32, best set", "fp16": "fp16, best set"}
+    sets = [g for g in titles if results.find(g, "decode")]
     names = [r["name"] for r in results.rows if r.get("group") == sets[0] and "seconds" in r] if sets else []
-    head = [
-        "GB/s",
-        *(("bf16, best set" if g == "best" else f"bf16, {g}" if g != "fp32" else "fp32, best set") for g in sets),
-    ]
+    head = ["GB/s", *(titles[g] for g in sets)]
     rows = [[name, *(speed_cell(results, g, name) for g in sets)] for name in names]
     rows.append(["size, fast", *(archive_percent(results, g, level=1) for g in sets)])
     rows.append(["size, default", *(archive_percent(results, g, level=3) for g in sets)])
@@ -242,7 +241,8 @@ def write_speed(results, doc=True):
 {m['machine']}, {m['processors']} processors, {m['system']}, {m['compiler']}; {m['date']}, commit {m['commit']}.
 
 The model is **synthetic**: {m['mib']} MiB of bf16, Gaussian rows of sigma 0.02, each scaled by a log-normal factor
-(0.3), in the tensors of a Llama. {m['rounds']} rounds. The fp32 numbers are half of it, with random bits below.
+(0.3), in the tensors of a Llama. {m['rounds']} rounds. The fp32 and fp16 numbers are half of
+it, with random bits below.
 Library: in memory, pages touched before, buffers used again. Command: file to file in the page cache, output deleted
 before each run; zstd and lz4 get a quarter of the model.
 

@@ -22,7 +22,7 @@ import report
 MIB = 1 << 20
 OUTER_MIB, LAYER_MIB = 93.8, 12.0  # of make_model: embeddings and head, and each layer
 PEER_MIB, PEER_ROUNDS = 256, 7
-ONE_THREAD = ("best", "fp32", "avx2", "scalar", "chunk", "small", "sizes", "tensors")
+ONE_THREAD = ("best", "fp32", "fp16", "avx2", "scalar", "chunk", "small", "sizes", "tensors")
 
 
 def output_of(*command):
