@@ -112,6 +112,8 @@ AVX512_INLINE struct shift shift_start(const uint8_t *out, size_t width) {
     return (struct shift){_mm512_add_epi32(_mm512_load_si512(order_of(width)), first), _mm512_setzero_si512(), head};
 }
 
+enum { MASKS = 24, MASKS_AHEAD = 1024 }; /* bytes: of a group; how far ahead they are fetched */
+
 /* Exponents of fp16 with the three bits below them, which lie in three masks: the bytes that ZN_SHAPE_16R would have.
  */
 AVX512_INLINE __m512i with_masks(__m512i symbols, const uint8_t *masks) {
@@ -141,6 +143,21 @@ AVX512_INLINE void put_shifted(struct shift *s, uint8_t *out, const uint8_t *con
                   width, ALIGNED);
     }
     s->before = symbols;
+}
+
+/* The last group's part of the line that is not whole: `end` and `low` are behind it. */
+AVX512_INLINE void shift_finish(const struct shift *s, uint8_t *end, const uint8_t *const *low, size_t width) {
+    const uint8_t *raw[3];
+    for (size_t p = 0; p + 1 < width; p++) raw[p] = low[p] - GROUP;
+    put_part(end - GROUP * width, raw, s->before, width, s->head, GROUP);
+}
+
+AVX512_INLINE void put_group(struct shift *s, uint8_t *out, const uint8_t *const *raw, __m512i symbols, size_t width,
+                             enum way way, bool first) {
+    if (way == SHIFTED)
+        put_shifted(s, out, raw, symbols, width, first);
+    else
+        put(out, raw, symbols, width, way);
 }
 
 /* Output for any address, past the caches: whole cache lines only, the ragged ends by ordinary stores. Before `bytes`
@@ -176,8 +193,6 @@ AVX512_INLINE void stage_finish(const struct stage *s, uint8_t *end) {
 
 /* Brings this frame's coming bytes from the second-level cache into the first, which is free while streaming stores
  * hold the buffers that a miss would wait for. Addresses past the frame's end do no harm. */
-enum { MASKS = 24, MASKS_AHEAD = 1024 }; /* bytes for a group of fp16 */
-
 AVX512_INLINE void fetch_near(const struct zn_r16_cursors *c, const uint8_t *const *low, size_t width) {
     enum { IN_AHEAD = 1024, RAW_AHEAD = 2048 };
     _mm_prefetch((const char *)((uintptr_t)c->in + IN_AHEAD), _MM_HINT_T0);
@@ -226,17 +241,11 @@ AVX512_INLINE bool decode_any(struct zn_r16_decoder *d, const uint8_t *const *ra
             check_stripe(&check);
             __m512i symbols = group(t, esc_mark, even, &p0, &c);
             if (masked) symbols = with_masks(symbols, masks);
-            if (way == SHIFTED)
-                put_shifted(&shift, to, low, symbols, width, done + i == 0);
-            else
-                put(to, low, symbols, width, way);
+            put_group(&shift, to, low, symbols, width, way, done + i == 0);
             check_stripe(&check);
             symbols = group(t, esc_mark, even, &p1, &c);
             if (masked) symbols = with_masks(symbols, masks + MASKS);
-            if (way == SHIFTED)
-                put_shifted(&shift, to + GROUP * width, low_next, symbols, width, false);
-            else
-                put(to + GROUP * width, low_next, symbols, width, way);
+            put_group(&shift, to + GROUP * width, low_next, symbols, width, way, false);
             fetch(&ahead);
             fetch_near(&c, low, width);
             if (masked) {
@@ -263,10 +272,7 @@ AVX512_INLINE bool decode_any(struct zn_r16_decoder *d, const uint8_t *const *ra
     }
     check_stop(&check, width > 1 ? d->check : NULL);
     if (way == STAGED && turns > 0) stage_finish(&stage, out);
-    if (way == SHIFTED && turns > 0) {
-        for (size_t p = 0; p + 1 < width; p++) low[p] -= GROUP;
-        put_part(out - GROUP * width, low, shift.before, width, shift.head, GROUP);
-    }
+    if (way == SHIFTED && turns > 0) shift_finish(&shift, out, low, width);
     planes_store(d->state, p0);
     planes_store(d->state + GROUP, p1);
     d->in = d->in_end - in.left;
