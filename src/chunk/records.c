@@ -113,16 +113,16 @@ static void move_bytes(uint8_t *to, size_t to_step, const uint8_t *from, size_t 
 
 /* How the bytes of a field are turned before they fall apart; known to the compiler in each loop, as the length is. */
 struct turn {
-    unsigned rotation, flip, low_bits;
+    uint8_t rotation, flip, low_bits;
 };
 
 static inline void split(const uint8_t *restrict src, size_t width, uint8_t *restrict low, uint8_t *restrict high,
                          size_t n, size_t len, const struct turn t) {
     for (size_t i = 0; i < n; i++, src += width, low += len, high += len)
         for (size_t j = 0; j < len; j++) {
-            const unsigned b = src[j], turned = ((b << t.rotation | b >> (8 - t.rotation)) & 255) ^ t.flip;
-            low[j] = (uint8_t)(turned & ((1u << t.low_bits) - 1));
-            high[j] = (uint8_t)(turned >> t.low_bits);
+            const uint8_t b = src[j], turned = (uint8_t)((b << t.rotation | b >> (8 - t.rotation)) ^ t.flip);
+            low[j] = turned & (uint8_t)((1u << t.low_bits) - 1);
+            high[j] = turned >> t.low_bits;
         }
 }
 
@@ -130,7 +130,7 @@ static inline void join(const uint8_t *restrict low, const uint8_t *restrict hig
                         uint8_t *restrict out, const struct turn t) {
     for (size_t i = 0; i < n; i++, out += width, low += len, high += len)
         for (size_t j = 0; j < len; j++) {
-            const unsigned turned = (low[j] | (unsigned)high[j] << t.low_bits) ^ t.flip;
+            const uint8_t turned = (uint8_t)((low[j] | high[j] << t.low_bits) ^ t.flip);
             out[j] = (uint8_t)(turned >> t.rotation | turned << (8 - t.rotation));
         }
 }
