@@ -172,7 +172,8 @@ def test_the_gil_is_free(weights):
 def test_interrupt():
     """Ctrl-C stops a call."""
     program = """
-import _thread, threading, zipnn
+import _thread, signal, threading, zipnn
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background may have it ignored
 threading.Timer(0.3, _thread.interrupt_main).start()
 data = bytes(range(256)) * (1 << 12)
 try:
