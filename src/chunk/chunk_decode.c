@@ -189,7 +189,7 @@ static zipnn_status decode_elements(struct zn_coder *coder, const struct zn_chun
     struct zn_r16_reader *stream = ready[c->n_planes - 1].stream;
     const bool fused = is_fused(coder->codec.k, c, ready);
     if (fused && body->check)
-        stream->d.check = body->check; /* which fetches for itself */
+        stream->d.check = body->check; /* and nothing is fetched, which would be in its way */
     else if (stream)
         stream->d.ahead = zn_ahead_paced(body->ahead, c->n);
     if (!fused) return merge_pieces(coder, c, ready, out, store, err);

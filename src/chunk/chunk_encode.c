@@ -119,7 +119,8 @@ enum { SAMPLED = 1 << 12 }; /* bytes of a plane at least, as many as a survey lo
 static bool are_usual(struct zn_coder *coder, const struct zn_words *words, enum zn_layout layout,
                       struct zn_survey *survey, bool *sure) {
     const struct zn_kernels *k = coder->codec.k;
-    const size_t enough = layout == ZN_LAYOUT_F16 ? SAMPLED / 24 * 64 + 64 : SAMPLED; /* words, for the packed plane */
+    /* words; fp16's packed plane has 24 bytes for 64 of them */
+    const size_t enough = layout == ZN_LAYOUT_F16 ? SAMPLED / 24 * 64 + 64 : SAMPLED;
     const size_t step = words->n / enough, groups = words->n / 64, last = groups % step == 0 ? words->n % 64 : 0;
     const size_t n = (groups + step - 1) / step * 64 + last;
     const unsigned n_planes = zn_layouts[layout].n_planes;
@@ -238,7 +239,7 @@ uint32_t zn_chunk_encode_plain(struct zn_coder *coder, const struct zn_effort *e
 static bool is_usual(const uint8_t *body, uint32_t len) {
     const bool has_tops = body[1] == ZN_LAYOUT_TOPS;
     const unsigned layout = has_tops ? body[ZN_CHUNK_LEN] : body[1];
-    if (!zn_layout_is_of_floats(layout) || (has_tops && layout == ZN_LAYOUT_F16)) return false;
+    if (!zn_layout_is_of_floats(layout)) return false;
     const uint32_t edges = body[2] + (len - body[2]) % zn_layouts[layout].width;
     const uint8_t *records = body + ZN_CHUNK_LEN + has_tops + edges;
     const unsigned below = zn_layouts[layout].n_planes - 1u - has_tops;

@@ -176,7 +176,7 @@ struct zn_kernels {
                            enum zn_store store);
 
     /* The same fused with the merge of ZN_SHAPE_F16: symbols are plane 2, none above 31, raw[0 .. 1] the planes below,
-     * out receives 2n bytes. NULL: this set is no faster that way than by r16_decode and merge. */
+     * out receives 2n bytes. NULL: this set has none; r16_decode and merge, piece by piece, do the same. */
     bool (*r16_decode_f16)(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
                            enum zn_store store);
 

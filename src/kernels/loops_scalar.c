@@ -21,12 +21,7 @@ MERGE(64)
 MERGE(64r)
 MERGE(f16)
 
-ZN_SAMPLE(16r, plain_split_16r, 2, 2)
-ZN_SAMPLE(32r, plain_split_32r, 4, 4)
-ZN_SAMPLE(f16, plain_split_f16, 2, 3)
-ZN_CLASS_HIST(16r, sample_16r, plain_class_hist, 2, 2)
-ZN_CLASS_HIST(32r, sample_32r, plain_class_hist, 4, 4)
-ZN_CLASS_HIST(f16, sample_f16, plain_class_hist, 2, 3)
+ZN_PLAIN_SAMPLES
 
 const struct zn_kernels zn_kernels_scalar = {
     .name = "scalar",

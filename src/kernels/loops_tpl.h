@@ -215,6 +215,15 @@ ZN_FN void plain_class_hist(const uint8_t *plane, size_t n, unsigned block_log2,
         }                                                                                                             \
     }
 
+/* Sampling and counting words by the plain loops. */
+#define ZN_PLAIN_SAMPLES                                   \
+    ZN_SAMPLE(16r, plain_split_16r, 2, 2)                  \
+    ZN_SAMPLE(32r, plain_split_32r, 4, 4)                  \
+    ZN_SAMPLE(f16, plain_split_f16, 2, 3)                  \
+    ZN_CLASS_HIST(16r, sample_16r, plain_class_hist, 2, 2) \
+    ZN_CLASS_HIST(32r, sample_32r, plain_class_hist, 4, 4) \
+    ZN_CLASS_HIST(f16, sample_f16, plain_class_hist, 2, 3)
+
 ZN_FN void plain_byte_hist(const uint8_t *p, size_t n, size_t step, uint32_t *hist) {
     uint32_t count[4][256] = {{0}};
     for (size_t i = 0; i < n;) {

@@ -204,8 +204,8 @@ AVX512_INLINE void fetch_near(const struct zn_r16_cursors *c, const uint8_t *con
 
 /* Decodes whole turns. `raw`: the planes below the symbols', width - 1 of them; and with `masked`, which is for width
  * 2, the masks of the bits between. */
-AVX512_INLINE bool decode_any(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t turns,
-                              size_t width, bool masked, enum way way) {
+AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t turns, size_t width,
+                          bool masked, enum way way) {
     static const uint8_t table_0 = 0;
     const size_t turn_len = TURN * width;
     const __m512i esc_mark = _mm512_set1_epi8((char)d->esc_mark);
@@ -282,9 +282,13 @@ AVX512_INLINE bool decode_any(struct zn_r16_decoder *d, const uint8_t *const *ra
     return true;
 }
 
-AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t turns, size_t width,
-                          enum way way) {
-    return decode_any(d, raw, out, turns, width, false, way);
+/* The same for words, by whichever way leads to `out`. */
+AVX512_INLINE bool decode_words(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t turns,
+                                size_t width, bool masked, enum zn_store store) {
+    if (store == ZN_STORE_CACHED) return decode(d, raw, out, turns, width, masked, CACHED);
+    if ((uintptr_t)out % 64 == 0) return decode(d, raw, out, turns, width, masked, ALIGNED);
+    if ((uintptr_t)out % (4 * width) == 0) return decode(d, raw, out, turns, width, masked, SHIFTED);
+    return decode(d, raw, out, turns, width, masked, STAGED);
 }
 
 /* ---- 32 lanes: short streams, one vector of words ---- */
@@ -330,55 +334,43 @@ AVX512 bool zn_r16_decode_avx512(struct zn_r16_decoder *d, uint8_t *out, size_t 
     if (d->lanes_log2 == 5) return decode_32(d, out, n / 32) && zn_r16_decode_scalar(d, out + n / 32 * 32, n % 32);
     if (d->lanes_log2 != 7) return zn_r16_decode_scalar(d, out, n);
     size_t whole = n / TURN * TURN;
-    return decode(d, NULL, out, n / TURN, 1, CACHED) && zn_r16_decode_scalar(d, out + whole, n - whole);
+    const uint8_t *const none[2] = {NULL, NULL};
+    return decode(d, none, out, n / TURN, 1, false, CACHED) && zn_r16_decode_scalar(d, out + whole, n - whole);
 }
 
 AVX512 bool zn_r16_decode_16r_avx512(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n,
                                      enum zn_store store) {
-    size_t turns = n / TURN, whole = turns * TURN;
-    bool ok = store == ZN_STORE_CACHED   ? decode(d, &raw, out, turns, 2, CACHED)
-              : (uintptr_t)out % 64 == 0 ? decode(d, &raw, out, turns, 2, ALIGNED)
-              : (uintptr_t)out % 8 == 0  ? decode(d, &raw, out, turns, 2, SHIFTED)
-                                         : decode(d, &raw, out, turns, 2, STAGED);
-    return ok && zn_r16_decode_16r_scalar(d, raw + whole, out + 2 * whole, n - whole, store);
+    const size_t turns = n / TURN, whole = turns * TURN;
+    return decode_words(d, &raw, out, turns, 2, false, store) &&
+           zn_r16_decode_16r_scalar(d, raw + whole, out + 2 * whole, n - whole, store);
 }
 
-/* The last, less than a turn. */
-static bool finish_f16(struct zn_r16_decoder *d, const uint8_t *const *raw, size_t whole, uint8_t *out, size_t n) {
+/* The last words, less than a turn, with what is left of the planes below. */
+static bool finish(struct zn_r16_decoder *d, const uint8_t *const *raw, unsigned n_raw, enum zn_shape shape,
+                   uint8_t *out, size_t n) {
     uint8_t symbols[TURN];
-    const uint8_t *planes[3] = {raw[0] + whole, raw[1] + whole / GROUP * MASKS, symbols};
+    const uint8_t *planes[4];
+    for (unsigned p = 0; p < n_raw; p++) planes[p] = raw[p];
+    planes[n_raw] = symbols;
     if (!zn_r16_decode_scalar(d, symbols, n)) return false;
-    zn_kernels_scalar.merge[ZN_SHAPE_F16](planes, n, out, ZN_STORE_CACHED);
+    zn_kernels_scalar.merge[shape](planes, n, out, ZN_STORE_CACHED);
     return true;
 }
 
 AVX512 bool zn_r16_decode_f16_avx512(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
                                      enum zn_store store) {
-    size_t turns = n / TURN, whole = turns * TURN;
-    bool ok = store == ZN_STORE_CACHED   ? decode_any(d, raw, out, turns, 2, true, CACHED)
-              : (uintptr_t)out % 64 == 0 ? decode_any(d, raw, out, turns, 2, true, ALIGNED)
-              : (uintptr_t)out % 8 == 0  ? decode_any(d, raw, out, turns, 2, true, SHIFTED)
-                                         : decode_any(d, raw, out, turns, 2, true, STAGED);
-    return ok && finish_f16(d, raw, whole, out + 2 * whole, n - whole);
-}
-
-/* The last, less than a turn. */
-static bool finish_32r(struct zn_r16_decoder *d, const uint8_t *const *raw, size_t whole, uint8_t *out, size_t n) {
-    uint8_t symbols[TURN];
-    const uint8_t *planes[4] = {raw[0] + whole, raw[1] + whole, raw[2] + whole, symbols};
-    if (!zn_r16_decode_scalar(d, symbols, n)) return false;
-    zn_kernels_scalar.merge[ZN_SHAPE_32R](planes, n, out, ZN_STORE_CACHED);
-    return true;
+    const size_t turns = n / TURN, whole = turns * TURN;
+    const uint8_t *rest[] = {raw[0] + whole, raw[1] + whole / GROUP * MASKS};
+    return decode_words(d, raw, out, turns, 2, true, store) &&
+           finish(d, rest, 2, ZN_SHAPE_F16, out + 2 * whole, n - whole);
 }
 
 AVX512 bool zn_r16_decode_32r_avx512(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
                                      enum zn_store store) {
-    size_t turns = n / TURN, whole = turns * TURN;
-    bool ok = store == ZN_STORE_CACHED   ? decode(d, raw, out, turns, 4, CACHED)
-              : (uintptr_t)out % 64 == 0 ? decode(d, raw, out, turns, 4, ALIGNED)
-              : (uintptr_t)out % 16 == 0 ? decode(d, raw, out, turns, 4, SHIFTED)
-                                         : decode(d, raw, out, turns, 4, STAGED);
-    return ok && finish_32r(d, raw, whole, out + 4 * whole, n - whole);
+    const size_t turns = n / TURN, whole = turns * TURN;
+    const uint8_t *rest[] = {raw[0] + whole, raw[1] + whole, raw[2] + whole};
+    return decode_words(d, raw, out, turns, 4, false, store) &&
+           finish(d, rest, 3, ZN_SHAPE_32R, out + 4 * whole, n - whole);
 }
 
 /* ---- encoding ---- */
