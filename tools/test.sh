@@ -96,6 +96,7 @@ stage_checks() {
     check layers tools/check_layers.py
     check size tools/check_size.py
     check style tools/check_style.py
+    check docs tools/check_docs.py
     check static tools/check_static.sh cppcheck
     check header check_header
     if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then check format check_format; fi

@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+"""That the documents lead somewhere: every relative link to a file that is there, every stop of doc/tour.md to a function in its file."""
+
+import re
+import sys
+
+import tree
+
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+CODE = re.compile(r"`([^`\n]+)`")
+
+
+def check_links(path):
+    for target in LINK.findall(path.read_text()):
+        if "://" not in target and not (path.parent / target).exists():
+            yield f"{path.relative_to(tree.ROOT)}: no file {target}"
+
+
+def check_stops(path):
+    """In the tour, a file is followed by functions of it, until the next file or paragraph."""
+    sources = {p.name: p for p in tree.files() if p.suffix in (".c", ".h")}
+    for paragraph in re.split(r"\n\s*\n", path.read_text()):
+        text = ""
+        for word in CODE.findall(paragraph):
+            name = word.rsplit("/", 1)[-1]
+            if word.endswith((".c", ".h")):
+                if name not in sources or not sources[name].as_posix().endswith(word):
+                    yield f"{path.name}: no file {word}"
+                text = sources[name].read_text() if name in sources else ""
+            elif text and re.fullmatch(r"[a-z_0-9]+", word) and not re.search(rf"\b{word}\(", text):
+                yield f"{path.name}: {name} is not in the file named before it"
+
+
+def main():
+    pages = [p for p in tree.files() if p.suffix == ".md"]
+    faults = [f for p in pages for f in check_links(p)]
+    faults += check_stops(tree.ROOT / "doc/tour.md")
+    print("\n".join(faults) if faults else f"docs: {len(pages)} pages, every link and stop is there")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
