@@ -173,7 +173,8 @@ typedef struct zipnn_executor {
 } zipnn_executor;
 
 /* Called now and then, never from two threads at once, possibly from a worker thread. `done` original bytes of `total`
- * (UINT64_MAX when unknown) are finished. A non-zero answer stops the operation with ZIPNN_E_CANCELLED. */
+ * (UINT64_MAX when unknown) are finished; of a range that is read, about so many. A non-zero answer stops the operation
+ * with ZIPNN_E_CANCELLED. */
 typedef int (*zipnn_progress_fn)(void *user, uint64_t done, uint64_t total);
 
 /* Options of a context. Zero every field you do not set and put sizeof(zipnn_options) in `size`; a longer struct than

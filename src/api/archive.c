@@ -304,17 +304,37 @@ struct reading {
     uint64_t next, end; /* chunks; `next` under the claim lock */
 };
 
+/* The next chunk, r->end when there is none left. Of a long range the caller hears before each. */
+static zipnn_status claim_chunk(struct reading *r, uint64_t *i, zipnn_error *err) {
+    const struct zn_engine *e = &r->a->ctx->engine;
+    zipnn_status status = ZIPNN_OK;
+    pthread_mutex_lock(&r->turns.claim);
+    *i = r->next < r->end ? r->next++ : r->end;
+    if (*i < r->end && e->progress) {
+        const uint64_t done = r->a->places[*i].off - r->range->off;
+        if (e->progress(e->progress_user, done, r->range->end - r->range->off) != 0) {
+            r->next = r->end;
+            status =
+                zn_fail(err, ZIPNN_E_CANCELLED, ZN_NOWHERE, "cancelled after %llu bytes", (unsigned long long)done);
+        }
+    }
+    pthread_mutex_unlock(&r->turns.claim);
+    return status;
+}
+
 static void read_chunks(void *arg, size_t worker) {
     struct reading *r = arg;
     struct zn_worker *w = &r->a->ctx->engine.workers[worker];
     while (!zn_turns_failed(&r->turns)) {
         zipnn_error error = {ZIPNN_OK, ZN_NOWHERE, ""};
-        pthread_mutex_lock(&r->turns.claim);
-        uint64_t i = r->next < r->end ? r->next++ : r->end;
-        pthread_mutex_unlock(&r->turns.claim);
+        uint64_t i;
+        zipnn_status status = claim_chunk(r, &i, &error);
         if (i == r->end) return;
-        uint8_t *out = r->range->dst + (r->a->places[i].off - r->range->off);
-        if (decode_chunk(r->a, w, i, out, r->manner, &error) != ZIPNN_OK) zn_turns_fail(&r->turns, i, &error);
+        if (status == ZIPNN_OK) {
+            uint8_t *out = r->range->dst + (r->a->places[i].off - r->range->off);
+            status = decode_chunk(r->a, w, i, out, r->manner, &error);
+        }
+        if (status != ZIPNN_OK) zn_turns_fail(&r->turns, i, &error);
     }
 }
 

@@ -80,7 +80,7 @@ void zn_old_input_close(struct zn_old_input *old) {
 
 /* Where restored bytes go: past the digest to the output. */
 struct outlet {
-    const struct zn_engine *e; /* whose caller wants to know the progress; NULL: nobody */
+    const struct zn_engine *e; /* whose caller may want to know the progress */
     const struct zn_output *out;
     struct zn_digest *digest; /* NULL: none */
     uint64_t done, total;
@@ -91,8 +91,15 @@ static zipnn_status put(void *user, const void *buf, size_t len, zipnn_error *er
     if (o->digest) zn_digest_update(o->digest, buf, len);
     ZN_TRY(zn_output_put(o->out, o->done, buf, len, err));
     o->done += len;
-    if (!o->e || !o->e->progress || o->e->progress(o->e->progress_user, o->done, o->total) == 0) return ZIPNN_OK;
+    if (!o->e->progress || o->e->progress(o->e->progress_user, o->done, o->total) == 0) return ZIPNN_OK;
     return zn_fail(err, ZIPNN_E_CANCELLED, ZN_NOWHERE, "cancelled after %llu bytes", (unsigned long long)o->done);
+}
+
+/* Records are read again as they are restored: there may be fewer of them by then. */
+static zipnn_status check_complete(const struct outlet *o, zipnn_error *err) {
+    if (o->done == o->total) return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_CORRUPT, ZN_NOWHERE, "%llu of %llu bytes were restored: the input changed meanwhile",
+                   (unsigned long long)o->done, (unsigned long long)o->total);
 }
 
 static const zipnn_source *base_of(const zipnn_ctx *ctx) {
@@ -114,6 +121,7 @@ zipnn_status zn_old_input_restore(zipnn_ctx *ctx, struct zn_old_input *old, cons
         o.digest = &digest;
     }
     ZN_TRY(zn_legacy_restore(l, base_of(ctx), 0, l->original, &sink, err));
+    ZN_TRY(check_complete(&o, err));
     if (!stats) return ZIPNN_OK;
     *stats = (zipnn_stats){.original = l->original, .archive = l->source.length, .unverified = 1};
     if (o.digest) zn_digest_result(o.digest, stats->xxh3, unused);
@@ -123,9 +131,10 @@ zipnn_status zn_old_input_restore(zipnn_ctx *ctx, struct zn_old_input *old, cons
 zipnn_status zn_old_input_read(zipnn_ctx *ctx, struct zn_old_input *old, uint64_t off, uint64_t len, void *dst,
                                zipnn_error *err) {
     const struct zn_output out = {.mem = dst, .cap = (size_t)len};
-    struct outlet o = {.out = &out, .total = len};
+    struct outlet o = {.e = &ctx->engine, .out = &out, .total = len};
     const zipnn_sink sink = {.write = put, .user = &o};
-    return zn_legacy_restore(old->legacy, base_of(ctx), off, off + len, &sink, err);
+    ZN_TRY(zn_legacy_restore(old->legacy, base_of(ctx), off, off + len, &sink, err));
+    return check_complete(&o, err);
 }
 
 bool zn_old_input_lacks_base(const zipnn_ctx *ctx, const struct zn_old_input *old) {

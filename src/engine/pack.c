@@ -70,8 +70,8 @@ static zipnn_status verify(struct zn_worker *w, const struct job *job, const uin
     if (zn_chunk_compare(&w->coder, &body, job->bytes, job->len, w->check, &same, err) == ZIPNN_OK && same)
         return ZIPNN_OK;
     return zn_fail(err, ZIPNN_E_CORRUPT, job->cut.off,
-                   "verification failed: the chunk just encoded does not decode to its original (faulty memory, or a "
-                   "bug worth reporting)");
+                   "verification failed: the chunk just encoded does not decode to its original. The input changed "
+                   "meanwhile, or memory is faulty, or this is a bug worth reporting");
 }
 
 static zipnn_status report_progress(const struct zn_engine *e, uint64_t done, uint64_t total, zipnn_error *err) {

@@ -20,16 +20,16 @@ struct unpack {
     uint64_t n_frames; /* claimed */
     uint64_t n_jobs;   /* of them, those that take a turn */
     uint64_t at, off;  /* of the next frame and its chunk */
-    bool drained;
-    uint8_t *entries; /* sequential: the frames seen, as an index would list them */
+    bool drained;      /* nothing more is claimed */
+    uint8_t *entries;  /* sequential: the frames seen, as an index would list them */
     size_t entries_cap;
     uint8_t *tail; /* sequential: frames that hold no chunk, the index last */
     size_t tail_cap;
     /* by whoever has the turn */
     struct zn_digest digest;
     struct zn_gather gather; /* to a sink */
-    uint64_t original;
-    uint64_t n_unchecked; /* chunks whose base is missing */
+    uint64_t original;       /* bytes done; where nobody takes turns, under the claim lock */
+    uint64_t n_unchecked;    /* chunks whose base is missing */
 };
 
 struct job {
@@ -44,7 +44,7 @@ struct job {
  * --------------------------------------------------------------------------------------------------------- */
 
 static bool claim_listed(struct unpack *u, struct job *job) {
-    if (u->n_frames == u->index.n_entries) return false;
+    if (u->n_frames == u->index.n_entries || u->drained) return false;
     const uint8_t *entry = u->index.entries + u->n_frames++ * ZN_ENTRY_LEN;
     u->n_jobs++;
     job->place = (struct zn_place){zn_entry_read(entry), u->at, u->off};
@@ -191,7 +191,19 @@ static bool is_test(const struct unpack *u) {
 
 /* Whether chunks must be handed on one after the other. */
 static bool is_ordered(const struct unpack *u) {
-    return u->digesting == ZN_DIGEST_VERIFY || u->out->sink || u->e->progress;
+    return u->digesting == ZN_DIGEST_VERIFY || u->out->sink;
+}
+
+/* A chunk that takes no turn is done. Who was told to stop is not asked again. */
+static zipnn_status count_done(struct unpack *u, uint32_t len, zipnn_error *err) {
+    zipnn_status status = ZIPNN_OK;
+    if (!u->e->progress) return ZIPNN_OK;
+    pthread_mutex_lock(&u->turns.claim);
+    u->original += len;
+    if (!u->drained) status = report_progress(u, err);
+    if (status != ZIPNN_OK) u->drained = true;
+    pthread_mutex_unlock(&u->turns.claim);
+    return status;
 }
 
 static zipnn_status put(const struct unpack *u, struct zn_piece piece, zipnn_error *err) {
@@ -212,6 +224,8 @@ static zipnn_status hand_on(struct unpack *u, const struct job *job, uint8_t *or
         if (u->out->sink) piece = zn_gather(&u->gather, orig, len);
         if (!random) ZN_TRY(put(u, piece, err));
         zn_turns_pass(&u->turns, ZN_STAGE_RESULT);
+    } else {
+        ZN_TRY(count_done(u, len, err));
     }
     return random ? put(u, piece, err) : ZIPNN_OK;
 }

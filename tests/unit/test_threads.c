@@ -58,7 +58,18 @@ static void destroy_world(struct world *w) {
     free(w->restored);
 }
 
-enum job { PACK_PIPE, PACK_FILE, UNPACK_PIPE, UNPACK_FILE, TEST_FILE, N_JOBS };
+enum job { PACK_PIPE, PACK_FILE, UNPACK_PIPE, UNPACK_FILE, TEST_FILE, DECOMPRESS, READ, N_JOBS };
+
+static zipnn_status read_range(struct world *w, zipnn_error *err) {
+    struct zt_input in = {.data = expected.archive, .len = expected.archive_len};
+    const zipnn_source source = zt_file(&in);
+    zipnn_archive *archive = NULL;
+    zipnn_status status = zipnn_archive_open(w->ctx, &source, &archive, err);
+    if (status != ZIPNN_OK) return status;
+    status = zipnn_archive_read(archive, 0, LEN, w->restored, err);
+    zipnn_archive_close(archive);
+    return status;
+}
 
 static zipnn_status do_job(struct world *w, enum job job, zipnn_error *err) {
     const bool pack = job <= PACK_FILE, pipe = job == PACK_PIPE || job == UNPACK_PIPE;
@@ -69,6 +80,9 @@ static zipnn_status do_job(struct world *w, enum job job, zipnn_error *err) {
     const zipnn_source source = pipe ? zt_pipe(&in) : zt_file(&in);
     const zipnn_sink sink = pipe ? zt_pipe_sink(&out) : zt_file_sink(&out);
     if (job == TEST_FILE) return zipnn_test(w->ctx, &source, NULL, err);
+    if (job == READ) return read_range(w, err);
+    if (job == DECOMPRESS)
+        return zipnn_decompress(w->ctx, expected.archive, expected.archive_len, w->restored, LEN, &(size_t){0}, err);
     return pack ? zipnn_pack(w->ctx, &source, &sink, NULL, err) : zipnn_unpack(w->ctx, &source, &sink, NULL, err);
 }
 
