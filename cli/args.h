@@ -5,21 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "uses.h"
 #include "zipnn/zipnn.h"
-
-/* Options choose the first ones, the first word the commands. */
-enum operation {
-    OP_COMPRESS,
-    OP_RESTORE,
-    OP_TEST,
-    OP_LIST,
-    OP_HELP,
-    OP_VERSION,
-#define COMMAND(id, name, operands, output, help, manual) OP_##id,
-#include "commands.def"
-#undef COMMAND
-    N_OPERATIONS
-};
 
 /* Of bytes or rows. */
 struct span {
@@ -29,6 +16,9 @@ struct span {
 
 struct args {
     enum operation operation;
+    bool by_default;    /* neither an option nor a command chose the operation */
+    const char *topic;  /* help: the command that is asked about; NULL: all */
+    enum verb verb;     /* chain */
     const char *output; /* NULL: named after the input */
     bool to_stdout, force, remove, sync, recursive, verify, sha256, json;
     int level;
@@ -53,11 +43,20 @@ struct args {
     size_t n_files;
 };
 
-/* False when the command line is wrong; `wrong` then says why. Reorders argv. `default_cpu` is the value of ZIPNN_CPU
- * or NULL. */
+/* Why a command line is wrong. */
 struct wrong {
-    char text[200];
+    char text[400];
 };
+
+/* False when the command line is wrong; `wrong` then says why. Reorders argv. `default_cpu` is the value of ZIPNN_CPU
+ * or NULL. The first operand that is the name of a command is the command. An option that does not go with what is to
+ * be done is wrong: none is ignored. */
 bool args_parse(int argc, char **argv, const char *default_cpu, struct args *args, struct wrong *wrong);
+
+/* Whether the option goes with a command; `name` is that of the command, and the option is given by its `uses`. */
+bool args_goes_with(uint64_t uses, const char *command);
+
+/* Appends the names of all commands to text[0, cap), ", " between them. */
+void args_list_commands(char *text, size_t cap);
 
 #endif

@@ -15,20 +15,12 @@ enum { DEFAULT_EVERY = 10 };
 
 /* ---- contexts that know a lineage */
 
-static zipnn_status make_context(const struct run *run, const struct lineage *l, zipnn_ctx **ctx, zipnn_error *err) {
-    const struct args *args = run->args;
-    const zipnn_options options = {.size = sizeof options,
-                                   .level = args->level,
-                                   .threads = run_threads(args),
-                                   .cpu = args->cpu,
-                                   .verify = args->verify ? ZIPNN_VERIFY_DEFAULT : ZIPNN_VERIFY_OFF,
-                                   .sha256 = args->sha256,
-                                   .dtype = args->dtype,
-                                   .repeats = args->dedup ? ZIPNN_REPEATS_DEFAULT : ZIPNN_REPEATS_OFF,
-                                   .bases = l->sources,
-                                   .base_names = l->names,
-                                   .n_bases = l->n,
-                                   .n_direct = 1};
+static zipnn_status make_context(struct run *run, const struct lineage *l, zipnn_ctx **ctx, zipnn_error *err) {
+    zipnn_options options = run_options(run);
+    options.bases = l->sources;
+    options.base_names = l->names;
+    options.n_bases = l->n;
+    options.n_direct = 1;
     return zipnn_create(&options, ctx, err);
 }
 
@@ -48,7 +40,7 @@ static zipnn_status read_original(void *user, uint64_t off, void *buf, size_t le
     return st;
 }
 
-static zipnn_status open_original(const struct run *run, const struct steps *steps, size_t index, struct original *o,
+static zipnn_status open_original(struct run *run, const struct steps *steps, size_t index, struct original *o,
                                   zipnn_error *err) {
     *o = (struct original){.ctx = NULL};
     pthread_mutex_init(&o->lock, NULL);
@@ -89,7 +81,9 @@ static zipnn_status write_step(struct run *run, const struct steps *steps, size_
     if (st == ZIPNN_OK) {
         interrupt_watch(&run->interrupt, out);
         zipnn_file_sink(out, &sink);
+        progress_start(&run->progress);
         st = zipnn_pack(ctx, &in->source, &sink, stats, err);
+        progress_end(&run->progress);
         if (st == ZIPNN_OK) st = zipnn_file_unchanged(in->file, err);
         if (st == ZIPNN_OK && in->expected && memcmp(stats->xxh3, in->expected, sizeof stats->xxh3) != 0)
             st = run_fail(err, ZIPNN_E_CORRUPT, "the step read back has another digest than it had");
@@ -167,7 +161,9 @@ static zipnn_status restore(struct run *run, const struct steps *steps, size_t i
     if (st == ZIPNN_OK) st = make_context(run, &l, &ctx, err);
     if (st == ZIPNN_OK) st = output_open(run, path, l.files[0], &out, err);
     if (st == ZIPNN_OK) {
+        progress_start(&run->progress);
         st = zipnn_unpack(ctx, &l.sources[0], &out.sink, &stats, err);
+        progress_end(&run->progress);
         st = output_end(&out, st, err);
     }
     if (st == ZIPNN_OK) run_report_done(run, s->name, path ? path : "stdout", &stats);
@@ -252,32 +248,26 @@ static void list(const struct run *run, const struct steps *steps) {
             put_step(steps, &steps->step[i]);
 }
 
-enum verb { ADD, LIST, RESTORE, DROP, REBASE, N_VERBS };
-
-static const struct {
-    const char *name;
-    size_t least, most; /* operands */
-    enum steps_use use;
-} verbs[N_VERBS] = {
-    [ADD] = {"add", 1, SIZE_MAX, STEPS_CHANGE}, [LIST] = {"list", 0, 0, STEPS_LOOK},
-    [RESTORE] = {"restore", 1, 1, STEPS_LOOK},  [DROP] = {"drop", 1, SIZE_MAX, STEPS_CHANGE},
-    [REBASE] = {"rebase", 1, 2, STEPS_CHANGE},
+static const enum steps_use uses[N_VERBS] = {
+#define VERB(id, name, operands, least, most, use, help) [VERB_##id] = use,
+#include "verbs.def"
+#undef VERB
 };
 
 /* With the folder read. */
 static zipnn_status act(struct run *run, enum verb verb, struct steps *steps, char **operands, size_t n,
                         zipnn_error *err) {
     size_t index = 0;
-    zipnn_status st = verb == ADD || verb == LIST ? ZIPNN_OK : steps_find(steps, operands[0], &index, err);
+    zipnn_status st = verb == VERB_ADD || verb == VERB_LIST ? ZIPNN_OK : steps_find(steps, operands[0], &index, err);
     if (st != ZIPNN_OK) return st;
     switch (verb) {
-        case ADD:
+        case VERB_ADD:
             return add(run, steps, run->args->files[0], operands[0], err);
-        case RESTORE:
+        case VERB_RESTORE:
             return restore(run, steps, index, err);
-        case DROP:
+        case VERB_DROP:
             return drop(run, steps, index, err);
-        case REBASE:
+        case VERB_REBASE:
             return rebase(run, steps, index, n > 1 ? operands[1] : NULL, err);
         default:
             list(run, steps);
@@ -287,11 +277,11 @@ static zipnn_status act(struct run *run, enum verb verb, struct steps *steps, ch
 
 /* Each operand of add and drop finds the chain as the one before has left it. */
 static void act_on_each(struct run *run, enum verb verb, char **operands, size_t n) {
-    const bool one_by_one = verb == ADD || verb == DROP;
+    const bool one_by_one = verb == VERB_ADD || verb == VERB_DROP;
     for (size_t i = 0; i == 0 || (one_by_one && i < n); i++) {
         struct steps steps;
         zipnn_error err;
-        zipnn_status st = steps_open(run, run->args->files[0], verbs[verb].use, &steps, &err);
+        zipnn_status st = steps_open(run, run->args->files[0], uses[verb], &steps, &err);
         if (st == ZIPNN_OK) st = act(run, verb, &steps, operands + i, n - i, &err);
         if (st != ZIPNN_OK) run_report_failure(run, n ? operands[i] : run->args->files[0], &err);
         steps_close(&steps);
@@ -300,17 +290,5 @@ static void act_on_each(struct run *run, enum verb verb, char **operands, size_t
 }
 
 void chain_run(struct run *run) {
-    const struct args *args = run->args;
-    const size_t n = args->n_files < 2 ? 0 : args->n_files - 2;
-    zipnn_error err;
-    for (unsigned v = 0; v < N_VERBS && args->n_files > 1; v++) {
-        if (strcmp(args->files[1], verbs[v].name) != 0) continue;
-        if (n >= verbs[v].least && n <= verbs[v].most) {
-            act_on_each(run, (enum verb)v, args->files + 2, n);
-            return;
-        }
-    }
-    run_fail(&err, ZIPNN_E_ARGUMENT,
-             "DIR is followed by list, add FILE..., restore STEP, drop STEP... or rebase STEP [BASE]");
-    run_report_failure(run, args->files[0], &err);
+    act_on_each(run, run->args->verb, run->args->files + 2, run->args->n_files - 2);
 }

@@ -55,7 +55,9 @@ static void explain_bits(const struct run *run, const struct part *part) {
 
 static zipnn_status write_part(struct run *run, const struct opened *o, const struct part *part, zipnn_error *err) {
     struct output out;
-    zipnn_status st = output_open(run, run->args->output, o->file, &out, err);
+    zipnn_status st = run_check_limit(run, part->length, err);
+    if (st != ZIPNN_OK) return st;
+    st = output_open(run, run->args->output, o->file, &out, err);
     if (st == ZIPNN_OK && is_npy(run->args->output)) {
         char header[NPY_MAX_HEADER];
         st = output_put(&out, header, npy_header(&part->shape, header), err);
@@ -100,7 +102,9 @@ static zipnn_status cat_range(struct run *run, const struct opened *o, zipnn_err
         return run_fail(err, ZIPNN_E_NOT_FOUND, "bytes %" PRIu64 " to %" PRIu64 " of an original of %" PRIu64, first,
                         end, info.original);
     struct output out;
-    zipnn_status st = output_open(run, run->args->output, o->file, &out, err);
+    zipnn_status st = run_check_limit(run, end - first, err);
+    if (st != ZIPNN_OK) return st;
+    st = output_open(run, run->args->output, o->file, &out, err);
     if (st == ZIPNN_OK) st = output_put_range(&out, o->archive, first, end - first, err);
     return output_end(&out, st, err);
 }

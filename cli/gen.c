@@ -6,19 +6,20 @@
 
 #include "zipnn/zipnn.h"
 
-enum completes { NOTHING, FILES, CPUS };
+enum completes { NOTHING, FILES, FOLDERS, WORDS };
 
 struct option {
     const char *group; /* title; the other fields are empty then */
     char letter;
     const char *name, *arg;
     enum completes completes;
-    const char *help, *manual;
+    const char *takes, *help, *manual;
 };
 
 static const struct option options[] = {
 #define GROUP(title) {.group = title},
-#define OPTION(id, letter, name, arg, completes, help, manual) {NULL, letter, name, arg, completes, help, manual},
+#define OPTION(id, letter, name, arg, completes, uses, takes, help, manual) \
+    {NULL, letter, name, arg, completes, takes, help, manual},
 #include "options.def"
 #undef OPTION
 #undef GROUP
@@ -29,14 +30,24 @@ enum { N_OPTIONS = sizeof options / sizeof options[0] };
 static const struct command {
     const char *name, *operands, *help, *manual;
 } commands[] = {
-#define COMMAND(id, name, operands, output, help, manual) {name, operands, help, manual},
+#define COMMAND(id, name, operands, most, help, manual) {name, operands, help, manual},
 #include "commands.def"
 #undef COMMAND
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
-static const char cpu_names[] = "best scalar avx2 avx512 neon";
+static const char verb_names[] =
+#define VERB(id, name, operands, least, most, use, help) name " "
+#include "verbs.def"
+#undef VERB
+    ;
+
+/* "best, scalar" without its commas. */
+static void put_words(const struct option *o) {
+    for (const char *c = o->takes; *c; c++)
+        if (*c != ',') putchar(*c);
+}
 
 /* ---- manual page ------------------------------------------------------------------------------------------------- */
 
@@ -159,10 +170,18 @@ static void print_bash(void) {
         fputs("    ", stdout);
         bash_pattern(o);
         if (o->completes == FILES) fputs(") compopt -o default; return ;;\n", stdout);
-        if (o->completes == CPUS) printf(") COMPREPLY=($(compgen -W '%s' -- \"$cur\")); return ;;\n", cpu_names);
+        if (o->completes == FOLDERS) fputs(") compopt -o dirnames; return ;;\n", stdout);
         if (o->completes == NOTHING) fputs(") return ;;\n", stdout);
+        if (o->completes != WORDS) continue;
+        fputs(") COMPREPLY=($(compgen -W '", stdout);
+        put_words(o);
+        fputs("' -- \"$cur\")); return ;;\n", stdout);
     }
-    fputs("    esac\n    if [[ $cur == -* ]]; then\n        COMPREPLY=($(compgen -W '", stdout);
+    printf(
+        "    esac\n    if [[ ${COMP_WORDS[1]} == chain && $COMP_CWORD == 3 ]]; then\n"
+        "        COMPREPLY=($(compgen -W '%s' -- \"$cur\"))\n        return\n    fi\n",
+        verb_names);
+    fputs("    if [[ $cur == -* ]]; then\n        COMPREPLY=($(compgen -W '", stdout);
     bash_words();
     fputs(
         "' -- \"$cur\"))\n    else\n        compopt -o default\n        if ((COMP_CWORD == 1)); then\n"
@@ -172,7 +191,8 @@ static void print_bash(void) {
     fputs("' -- \"$cur\"))\n        fi\n    fi\n}\n\ncomplete -F _zipnn zipnn\n", stdout);
 }
 
-/* One line of _arguments: "(-o --output)"{-o,--output}"[help]:OUT:_files" */
+/* One line of _arguments: "(-o --output)"{-o+,--output=}"[help]:OUT:_files"; a colon of the help or of the value's name
+ * would end it. */
 static void zsh_option(const struct option *o) {
     const char *help = o->help[0] ? o->help : "instruction set";
     fputs("    ", stdout);
@@ -181,24 +201,33 @@ static void zsh_option(const struct option *o) {
         return;
     }
     if (o->letter && o->name[0])
-        printf("'(-%c --%s)'{-%c,--%s}'[%s]", o->letter, o->name, o->letter, o->name, help);
+        printf("'(-%c --%s)'{-%c%s,--%s%s}'[%s]", o->letter, o->name, o->letter, o->arg[0] ? "+" : "", o->name,
+               o->arg[0] ? "=" : "", help);
     else if (o->letter)
         printf("'-%c[%s]", o->letter, help);
     else
-        printf("'--%s[%s]", o->name, help);
-    if (o->arg[0]) printf(":%s:", o->arg);
+        printf("'--%s%s[%s]", o->name, o->arg[0] ? "=" : "", help);
+    if (o->arg[0]) putchar(':');
+    for (const char *c = o->arg; *c; c++) printf(*c == ':' ? "\\:" : "%c", *c);
+    if (o->arg[0]) putchar(':');
     if (o->completes == FILES) fputs("_files", stdout);
-    if (o->completes == CPUS) printf("(%s)", cpu_names);
+    if (o->completes == FOLDERS) fputs("_files -/", stdout);
+    if (o->completes == WORDS) putchar('(');
+    if (o->completes == WORDS) put_words(o);
+    if (o->completes == WORDS) putchar(')');
     fputs("' \\\n", stdout);
 }
 
 static void print_zsh(void) {
     fputs("#compdef zipnn\n\n_zipnn_first() {\n    local -a commands=(\n", stdout);
     for (size_t i = 0; i < N_COMMANDS; i++) printf("        '%s:%s'\n", commands[i].name, commands[i].help);
-    fputs("    )\n    _describe command commands\n    _files\n}\n\n_arguments -s -S \\\n", stdout);
+    printf(
+        "    )\n    _describe command commands\n    _files\n}\n\n_zipnn_third() {\n"
+        "    [[ ${words[2]} == chain ]] && compadd %s\n    _files\n}\n\n_arguments -s -S \\\n",
+        verb_names);
     for (size_t i = 0; i < N_OPTIONS; i++)
         if (!options[i].group) zsh_option(&options[i]);
-    fputs("    '1: :_zipnn_first' '*:file:_files'\n", stdout);
+    fputs("    '1: :_zipnn_first' '2:file:_files' '3: :_zipnn_third' '*:file:_files'\n", stdout);
 }
 
 static void fish_option(const struct option *o) {
@@ -210,7 +239,10 @@ static void fish_option(const struct option *o) {
     if (o->letter) printf(" -s %c", o->letter);
     if (o->name[0]) printf(" -l %s", o->name);
     if (o->completes == FILES) fputs(" -r -F", stdout);
-    if (o->completes == CPUS) printf(" -x -a '%s'", cpu_names);
+    if (o->completes == FOLDERS) fputs(" -x -a '(__fish_complete_directories)'", stdout);
+    if (o->completes == WORDS) fputs(" -x -a '", stdout);
+    if (o->completes == WORDS) put_words(o);
+    if (o->completes == WORDS) putchar('\'');
     if (o->completes == NOTHING && o->arg[0]) fputs(" -x", stdout);
     printf(" -d '%s'\n", o->help[0] ? o->help : "instruction set");
 }
@@ -219,6 +251,7 @@ static void print_fish(void) {
     fputs("# fish completion for zipnn\n", stdout);
     for (size_t i = 0; i < N_COMMANDS; i++)
         printf("complete -c zipnn -n __fish_is_first_arg -a %s -d '%s'\n", commands[i].name, commands[i].help);
+    printf("complete -c zipnn -n '__fish_seen_subcommand_from chain' -a '%s'\n", verb_names);
     for (size_t i = 0; i < N_OPTIONS; i++)
         if (!options[i].group) fish_option(&options[i]);
 }

@@ -181,7 +181,9 @@ static zipnn_status make_whole(struct inspection *x, zipnn_archive *archive, zip
 static zipnn_status inspect(struct run *run, struct inspection *x, struct opened *o, zipnn_error *err) {
     zipnn_archive_get_info(o->archive, &x->info);
     x->plain = o->plain;
-    zipnn_status st = o->plain ? zipnn_estimate(run->ctx, &o->source, run->args->sample, &x->estimate, err) : ZIPNN_OK;
+    zipnn_status st = o->plain ? ZIPNN_OK : run_check_limit(run, x->info.original, err);
+    if (st != ZIPNN_OK) return st;
+    st = o->plain ? zipnn_estimate(run->ctx, &o->source, run->args->sample, &x->estimate, err) : ZIPNN_OK;
     if (st == ZIPNN_OK)
         st = x->info.n_tensors ? make_profiles(run, x, o->archive, err) : make_whole(x, o->archive, err);
     if (st == ZIPNN_OK && run->args->html) st = inspect_write_page(run, x, run->args->html, err);

@@ -1,4 +1,5 @@
 /* zipnn: the program. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "extract.h"
 #include "inspect.h"
 #include "list.h"
+#include "nearest.h"
 #include "recompress.h"
 #include "text.h"
 #include "usage.h"
@@ -31,8 +33,41 @@ static void print_version(const struct run *run) {
 }
 
 static void print_help(const struct run *run) {
-    (void)run;
-    usage_print();
+    usage_print(run->args->topic);
+}
+
+/* A first word of letters alone that leads to no file may have been meant as a command. */
+static bool is_no_command(const struct args *args) {
+    enum { LEAST_LETTERS = 3 };
+    const char *word = args->n_files ? args->files[0] : "";
+    size_t n = 0;
+    while ((word[n] >= 'a' && word[n] <= 'z') || (word[n] >= 'A' && word[n] <= 'Z')) n++;
+    return args->by_default && n >= LEAST_LETTERS && !word[n] && access(word, F_OK) != 0 && errno == ENOENT;
+}
+
+/* Says so. True when nothing else is to be done: the words after it were hardly meant to be compressed. With -r they
+ * are folders, and a misspelt one is more likely. */
+static bool report_no_command(struct run *run) {
+    const char *word = run->args->files[0];
+    char names[160] = "", hint[60] = "";
+    struct nearest near = nearest_to(word);
+    static const char *const options[] = {"compress", "decompress", "test", "list", "version"};
+#define COMMAND(id, name, operands, most, help, manual) nearest_try(&near, name);
+#include "commands.def"
+#undef COMMAND
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        const char *before = near.best;
+        nearest_try(&near, options[i]);
+        if (near.best != before) snprintf(hint, sizeof hint, "; for that there is --%s", near.best);
+    }
+    if (near.best && !hint[0]) snprintf(hint, sizeof hint, "; the nearest is %s", near.best);
+    args_list_commands(names, sizeof names);
+    zipnn_error err;
+    run_fail(&err, ZIPNN_E_IO,
+             "%.40s: cannot open: No such file or directory; it is neither a file nor a command; commands are %s%s",
+             word, names, hint);
+    run_report_failure(run, word, &err);
+    return near.best || !run->args->recursive;
 }
 
 /* What each operation does: once before the files, and with each of them. */
@@ -51,12 +86,18 @@ static const struct work {
     [OP_CHAIN] = {NULL, NULL, chain_run},
 };
 
-static int work(const struct args *args) {
+static int work(struct args *args) {
     const struct work *todo = &works[args->operation];
+    bool stops = false;
     struct run run;
     run_init(&run, args);
     if (todo->begin) todo->begin(&run);
-    if (todo->each) walk_files(&run, todo->each);
+    if (is_no_command(args)) {
+        stops = report_no_command(&run);
+        args->files++;
+        args->n_files--;
+    }
+    if (todo->each && !stops) walk_files(&run, todo->each);
     if (todo->all) todo->all(&run);
     run_end(&run);
     exit(run.exit_code); /* while `run` is alive: the thread that waits for signals looks at it */

@@ -50,6 +50,21 @@ static zipnn_status choose_direct(zipnn_options *options, const char *input, siz
     return st;
 }
 
+zipnn_options run_options(struct run *run) {
+    const struct args *args = run->args;
+    return (zipnn_options){.size = sizeof(zipnn_options),
+                           .level = args->level,
+                           .threads = run_threads(args),
+                           .cpu = args->cpu,
+                           .verify = args->verify ? ZIPNN_VERIFY_DEFAULT : ZIPNN_VERIFY_OFF,
+                           .sha256 = args->sha256,
+                           .dtype = args->dtype,
+                           .max_original = args->max_output,
+                           .repeats = args->dedup ? ZIPNN_REPEATS_DEFAULT : ZIPNN_REPEATS_OFF,
+                           .progress = run->progress.wanted ? progress_tick : NULL,
+                           .progress_user = &run->progress};
+}
+
 zipnn_status run_need_context(struct run *run, zipnn_error *err) {
     return run_context_for(run, NULL, err);
 }
@@ -62,23 +77,11 @@ zipnn_status run_context_for(struct run *run, const char *input, zipnn_error *er
     zipnn_status st = bases_open(args, against ? input : NULL, &run->bases, err);
     if (st != ZIPNN_OK) return st;
     const struct bases *bases = &run->bases;
-    zipnn_options options = {.size = sizeof options,
-                             .level = args->level,
-                             .threads = run_threads(args),
-                             .cpu = args->cpu,
-                             .verify = args->verify ? ZIPNN_VERIFY_DEFAULT : ZIPNN_VERIFY_OFF,
-                             .sha256 = args->sha256,
-                             .dtype = args->dtype,
-                             .max_original = args->max_output,
-                             .base = args->n_bases == 1 ? bases->sources : NULL,
-                             .repeats = args->dedup ? ZIPNN_REPEATS_DEFAULT : ZIPNN_REPEATS_OFF,
-                             .bases = bases->sources,
-                             .n_bases = bases->n,
-                             .base_names = (const char *const *)bases->names};
-    if (run->progress.wanted) {
-        options.progress = progress_tick;
-        options.progress_user = &run->progress;
-    }
+    zipnn_options options = run_options(run);
+    options.base = args->n_bases == 1 ? bases->sources : NULL;
+    options.bases = bases->sources;
+    options.n_bases = bases->n;
+    options.base_names = (const char *const *)bases->names;
     if (against && args->base_dir) st = choose_direct(&options, input, args->n_bases, &run->bases, err);
     run->n_direct = options.n_direct ? options.n_direct : options.n_bases;
     return st == ZIPNN_OK ? zipnn_create(&options, &run->ctx, err) : st;
@@ -121,6 +124,12 @@ static int exit_code_of(const struct args *args, zipnn_status status) {
         default: /* ZIPNN_E_BASE among them: the archive may be sound */
             return EXIT_FAILED;
     }
+}
+
+zipnn_status run_check_limit(const struct run *run, uint64_t n, zipnn_error *err) {
+    const uint64_t most = run->args->max_output;
+    if (!most || n <= most) return ZIPNN_OK;
+    return run_fail(err, ZIPNN_E_LIMIT, "%" PRIu64 " bytes are asked for; --max-output allows %" PRIu64, n, most);
 }
 
 /* Sentences about files, and only they, begin with the name of the file concerned, which may be the output. */

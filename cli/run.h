@@ -24,6 +24,12 @@ void run_init(struct run *run, const struct args *args);
 /* Threads to use: as asked, or one per processor. */
 unsigned run_threads(const struct args *args);
 
+/* What the command line asks of a context, but for the bases: every context of the program starts from these. */
+zipnn_options run_options(struct run *run);
+
+/* ZIPNN_E_LIMIT when `n` bytes that are to be written, or read to be shown, are more than --max-output allows. */
+zipnn_status run_check_limit(const struct run *run, uint64_t n, zipnn_error *err);
+
 /* Makes run->ctx unless it is there. */
 zipnn_status run_need_context(struct run *run, zipnn_error *err);
 

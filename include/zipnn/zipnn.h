@@ -196,8 +196,9 @@ typedef struct zipnn_options {
     /* What an old record (see zipnn_unpack) was made against, with read_at and length; NULL for none. The struct is
      * copied; what it points to must outlive the context. */
     const struct zipnn_source *base;
-    uint64_t max_original; /* restoring, testing and salvaging more bytes is ZIPNN_E_LIMIT, said before the first where
-                              the archive is no pipe; 0: any number. A few bytes of archive may stand for megabytes */
+    uint64_t max_original; /* restoring, testing, salvaging and recompressing more bytes is ZIPNN_E_LIMIT, said before
+                              the first where the archive is no pipe; 0: any number. A few bytes of archive may stand
+                              for megabytes */
     zipnn_repeats repeats;
     /* What archives are, or were, made against: n_bases sources with read_at and length, each a file as it is or an
      * archive. Compressing stores tensors that resemble one of a base as their difference from it. Restoring finds the

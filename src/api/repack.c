@@ -25,7 +25,8 @@ static zipnn_status compare_digests(const zipnn_archive_info *old, const zipnn_s
     const bool same = memcmp(old->xxh3, now->xxh3, sizeof old->xxh3) == 0 &&
                       (!old->has_sha256 || memcmp(old->sha256, now->sha256, sizeof old->sha256) == 0);
     if (same && old->original == now->original) return ZIPNN_OK;
-    return zn_fail(err, ZIPNN_E_CORRUPT, ZN_NOWHERE, "the archive's chunks are sound, but its digest is another's");
+    return zn_fail(err, ZIPNN_E_CORRUPT, ZN_NOWHERE,
+                   "all chunks verify, but the digest of the whole original does not match");
 }
 
 static zipnn_status recompress(zipnn_ctx *ctx, zipnn_archive *archive, const zipnn_sink *sink, zipnn_stats *stats,
@@ -34,6 +35,7 @@ static zipnn_status recompress(zipnn_ctx *ctx, zipnn_archive *archive, const zip
     struct zn_windows windows;
     const bool sha256 = ctx->engine.sha256;
     zipnn_archive_get_info(archive, &info);
+    ZN_TRY(zn_engine_allows(&ctx->engine, info.original, err));
     ZN_TRY(zn_windows_open(&windows, &ctx->engine.alloc, fetch, archive, info.original, WINDOW, err));
     const zipnn_source original = {.read_at = zn_windows_read_at, .length = info.original, .user = &windows};
     ctx->engine.sha256 |= info.has_sha256 != 0;

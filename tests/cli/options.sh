@@ -1,0 +1,125 @@
+# Every option with every operation and command: it does what it says, or is refused with a line that says so. The
+# options and commands are those of the program; one without a row in the tables below fails.
+. "$(dirname "$0")/cli_lib.sh"
+
+model 100 m.safetensors
+sed 's/BF16/F16 /' m.safetensors >other.safetensors
+mkdir ready && cd ready || exit 1
+cp ../m.safetensors m.safetensors
+zipnn -q m.safetensors -o a.znn
+cp ../m.safetensors there
+mkdir d e
+cp m.safetensors d/n.safetensors
+cp a.znn e/n.znn
+zipnn -q chain run add m.safetensors 2>/dev/null || { mkdir run && zipnn -q chain run add m.safetensors; }
+zipnn -q chain run add ../other.safetensors
+cd .. || exit 1
+
+# What is run: OPTION stands for the option, FILE for a model or an archive.
+declare -A line=(
+    [compress]="OPTION m.safetensors" [restore]="-d OPTION a.znn" [test]="-t OPTION a.znn" [list]="-l OPTION a.znn"
+    [bench]="bench OPTION m.safetensors" [inspect]="inspect OPTION a.znn" [estimate]="estimate OPTION m.safetensors"
+    [extract]="extract --tensor b OPTION a.znn" [cat]="cat OPTION a.znn" [verify]="verify OPTION a.znn"
+    [salvage]="salvage -o out OPTION a.znn" [recompress]="recompress OPTION a.znn" [add]="chain run add OPTION m.safetensors"
+    [chain_list]="chain run list OPTION" [chain_restore]="chain run restore OPTION 2" [drop]="chain run drop OPTION 1"
+    [rebase]="chain run rebase OPTION 2")
+writes="compress restore extract cat salvage recompress chain_restore"
+packs="compress recompress bench add drop rebase"
+samples="estimate inspect"
+reads="restore test verify salvage extract cat inspect"
+
+# Where each option is taken, and what shows that it is heard: "fails TEXT" with a value that cannot work, a command
+# that must succeed afterwards, or nothing where there is nothing to be seen.
+foreign=neon
+case $(uname -m) in aarch64 | arm64) foreign=avx2 ;; esac
+declare -A takes=(
+    [stdout]="$writes" [output]="$writes" [force]="$writes inspect" [keep]="ANY -recompress -drop -rebase" [rm]="compress restore"
+    [sync]="$writes add drop rebase inspect" [recursive]="compress restore test list bench inspect estimate verify recompress"
+    [1]="$packs $samples restore" [fast]="$packs $samples restore" [best]="$packs $samples restore" [threads]=ANY
+    [sha256]="$packs" [no-verify]="$packs" [max-output]="$reads recompress chain_restore"
+    [dtype]="compress bench $samples add" [cpu]=ANY [base]="compress bench list estimate $reads"
+    [base-dir]="compress list estimate $reads" [every]=add [no-dedup]="$packs $samples" [tensor]=extract [rows]=extract
+    [range]=cat [against]=verify [sample]="$samples" [html]=inspect [format]=compress [quiet]=ANY [verbose]=ANY [json]=ANY
+    [help]=ANY [version]=ANY)
+declare -A value=(
+    [output]=nowhere/out [threads]=2 [max-output]=1 [dtype]=fp16 [cpu]=$foreign [base]=nowhere [base-dir]=nowhere [every]=2
+    [rows]=7777 [range]=7777777:1 [against]=nowhere [sample]=1K [html]=nowhere/page [format]=zipnn)
+declare -A proof=(
+    [output]="fails nowhere/out" [max-output]="fails allow limit" [cpu]="fails instruction" [base]="fails nowhere"
+    [base-dir]="fails nowhere" [rows]="fails 7777" [range]="fails 7777777" [against]="fails nowhere" [html]="fails nowhere/page"
+    [stdout]="test -s $home/out" [rm]="eval ! test -e m.safetensors || ! test -e a.znn" [keep]="test -e m.safetensors -a -e a.znn"
+    [json]="json_only" [help]="grep -q Usage $home/out" [version]="grep -q ^zipnn.[0-9] $home/out")
+json_only() { ! grep -v '^{.*}$' "$home/out"; }
+
+takes() { # OPTION USE
+    case " ${takes[$1]} " in
+        *" -$2 "*) return 1 ;;
+        *" ANY "* | *" $2 "*) return 0 ;;
+    esac
+    return 1
+}
+
+# What a line needs beside the option.
+prepare() { # OPTION USE
+    local run=${line[$2]} given="--$1"
+    [ "$1" = 1 ] && given=-1
+    [ -z "${value[$1]:-}" ] || given+=" ${value[$1]}"
+    case $1:$2 in
+        tensor:*) run=${run/--tensor b/} given="--tensor b" ;;
+        json:extract | json:cat) given+=" -o out" ;;
+        stdout:salvage | output:salvage) run=${run/-o out/} ;;
+        dtype:inspect | 1:inspect | fast:inspect | best:inspect | sample:inspect | no-dedup:inspect) run="inspect OPTION m.safetensors" ;;
+        force:compress | force:restore | force:chain_restore) given+=" -o there" ;;
+        force:inspect | sync:inspect) given+=" -f --html there" ;;
+        force:*) run=${run/-o out/} given+=" -o there" ;;
+        recursive:compress | recursive:bench | recursive:inspect | recursive:estimate) run=${run/m.safetensors/d} run=${run/a.znn/d} ;;
+        recursive:*) run=${run/a.znn/e} ;;
+        bench:*) ;;
+    esac
+    echo "${run/OPTION/$given}"
+}
+
+try() { # OPTION USE
+    local run got=0 fine=0 word shows=${proof[$1]:-}
+    rm -rf work && cp -a ready work && cd work || exit 1
+    run=$(prepare "$1" "$2")
+    before=$(find . -type f -exec cksum {} + | sort)
+    zipnn $run >"$home/out" 2>"$home/err" </dev/null || got=$?
+    if ! takes "$1" "$2"; then
+        [ $got -eq 2 ] && grep -qE 'goes with|does not go with|cannot be combined' "$home/err" || fail "zipnn $run: not refused ($got)"
+        [ "$before" = "$(find . -type f -exec cksum {} + | sort)" ] || fail "zipnn $run: refused, and files changed"
+    elif [ "$shows" != "${shows#fails }" ]; then
+        for word in ${shows#fails }; do grep -q -- "$word" "$home/err" && fine=1; done
+        [ $got -ne 0 ] && [ $got -ne 2 ] && [ $fine = 1 ] || fail "zipnn $run: not heard ($got)"
+    else
+        [ $got -eq 0 ] || fail "zipnn $run: exit code $got"
+        [ -z "$shows" ] || $shows || fail "zipnn $run: $shows"
+        [ "$1" != force ] || ! cmp -s there ../m.safetensors || [ "$2" != compress ] || fail "zipnn $run: not replaced"
+    fi
+    cd ..
+}
+
+zipnn --help >help
+options="$(grep -oE '^  (-., |    )--[a-z0-9-]+' help | sed 's/.*--//' | grep -vxE 'compress|decompress|test|list') 1 cpu"
+for option in $options; do
+    [ -n "${takes[$option]:-}" ] || fail "--$option has no row in this test"
+    [ "$option" != sha256 ] || has_sha256 || continue
+    for use in "${!line[@]}"; do
+        [ "$option:$use" != best:bench ] || continue # the same as -1, and slow
+        try "$option" "$use"
+    done
+done
+for command in $(sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p' help); do
+    case $command in help | chain) continue ;; esac
+    [ -n "${line[$command]:-}" ] || fail "$command has no row in this test"
+done
+
+# Options that choose an operation stand for no command.
+cd ready || exit 1
+for option in -z -d -t -l; do
+    expect 2 zipnn $option verify a.znn
+    says "cannot be combined"
+    expect 2 zipnn verify $option a.znn
+    says "cannot be combined"
+done
+finish
