@@ -150,6 +150,5 @@ zipnn_status zn_old_input_plan(const struct zn_old_input *old, struct zn_plan *p
     const uint64_t elements = l->original / (zn_dtype_bits(r->dtype) / 8);
     ZN_TRY(zn_plan_add(plan, 0, l->original, r->dtype, "", 0, r->has_shape ? r->dims : &elements,
                        r->has_shape ? r->rank : 1, err));
-    zn_plan_finish(plan);
-    return ZIPNN_OK;
+    return zn_plan_finish(plan, err);
 }

@@ -1,5 +1,5 @@
 /* What readers see: the beginning of what is packed, and all of what an archive holds. */
-#include "api/context.h"
+#include "api/archive.h"
 #include "readers/readers.h"
 
 /* ---- inputs */
@@ -66,8 +66,7 @@ static zipnn_status measure_sequential(void *user, uint64_t *len, enum zn_view_e
 static zipnn_status plan_bare(const zipnn_ctx *ctx, struct zn_plan *plan, zipnn_error *err) {
     if (plan->n_tensors || ctx->dtype == ZIPNN_DTYPE_UNKNOWN || strcmp(plan->container, "raw") != 0) return ZIPNN_OK;
     ZN_TRY(zn_plan_add(plan, 0, (uint64_t)INT64_MAX, ctx->dtype, "", 0, NULL, 0, err));
-    zn_plan_finish(plan);
-    return ZIPNN_OK;
+    return zn_plan_finish(plan, err);
 }
 
 zipnn_status zn_plan_input(zipnn_ctx *ctx, struct zn_input *in, struct zn_plan *plan, uint8_t **head,
@@ -127,8 +126,20 @@ static zipnn_status measure_original(void *user, uint64_t *len, enum zn_view_end
     return ZIPNN_OK;
 }
 
+/* Bytes that the original is made from: the archive's, and those of the bases at hand. */
+static uint64_t present_for(const zipnn_archive *archive) {
+    uint64_t present = archive->in.length;
+    zipnn_base_info base;
+    for (unsigned i = 0; i < archive->self.n_bases; i++)
+        if (zipnn_archive_base(archive, i, &base, NULL) == ZIPNN_OK && base.at_hand)
+            present += ZN_MIN(base.original, UINT64_MAX - present);
+    return present;
+}
+
 zipnn_status zn_plan_original(zipnn_archive *archive, uint64_t original, struct zn_plan *plan, zipnn_error *err) {
     struct original o = {.archive = archive, .len = original};
-    const struct zn_view view = {.read = read_original, .measure = measure_original, .user = &o, .last = UINT64_MAX};
+    struct zn_work work = zn_work_of(present_for(archive));
+    const struct zn_view view = {
+        .read = read_original, .measure = measure_original, .user = &o, .last = UINT64_MAX, .work = &work};
     return zn_reader_plan(&view, plan, err);
 }

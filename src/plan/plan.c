@@ -32,35 +32,65 @@ static zipnn_status make_room(struct zn_plan *plan, size_t name_len, uint32_t ra
     return st;
 }
 
+/* How a name spells the byte that would end it. */
+static const char nul[] = "\\u0000";
+
+static size_t length_of(const char *name, size_t len) {
+    size_t n = len;
+    for (size_t i = 0; i < len; i++) n += name[i] ? 0 : sizeof nul - 2;
+    return n;
+}
+
+static char *put_name(char *to, const char *name, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        const size_t n = name[i] ? 1 : sizeof nul - 1;
+        memcpy(to, name[i] ? &name[i] : nul, n);
+        to += n;
+    }
+    return to;
+}
+
+static bool is_paid(struct zn_plan *plan, size_t name_len, uint32_t rank) {
+    const uint64_t bytes = sizeof *plan->tensors + (uint64_t)name_len + 1 + rank * sizeof *plan->dims;
+    return zn_work_keep(plan->work, bytes, NULL) == ZIPNN_OK;
+}
+
 zipnn_status zn_plan_add(struct zn_plan *plan, uint64_t off, uint64_t len, zipnn_dtype dtype, const char *name,
                          size_t name_len, const uint64_t *dims, uint32_t rank, zipnn_error *err) {
-    if (rank > ZN_MAX_RANK)
-        return zn_fail(err, ZIPNN_E_LIMIT, off, "a tensor has %u dimensions, %d are allowed", rank, ZN_MAX_RANK);
-    const size_t prefix_len = plan->prefix ? strlen(plan->prefix) : 0;
+    const size_t prefix_len = plan->prefix ? strlen(plan->prefix) : 0, full = prefix_len + length_of(name, name_len);
     uint64_t end;
-    if (!zn_add(off, plan->origin, &off) || !zn_add(off, len, &end)) return ZIPNN_OK;
-    ZN_TRY(make_room(plan, prefix_len + name_len, rank, err));
+    if (rank > ZN_MAX_RANK || !zn_add(off, plan->origin, &off) || !zn_add(off, len, &end) ||
+        !is_paid(plan, full, rank)) {
+        plan->n_left_out++;
+        return ZIPNN_OK;
+    }
+    ZN_TRY(make_room(plan, full, rank, err));
 
-    plan->tensors[plan->n_tensors++] = (struct zn_tensor){
-        .off = off, .len = len, .dtype = dtype, .rank = rank, .name = plan->names_len, .shape = plan->n_dims};
+    plan->tensors[plan->n_tensors++] = (struct zn_tensor){.off = off,
+                                                          .len = len,
+                                                          .dtype = dtype,
+                                                          .rank = rank,
+                                                          .superseded = plan->superseded,
+                                                          .name = plan->names_len,
+                                                          .shape = plan->n_dims};
     char *to = plan->names + plan->names_len;
     if (prefix_len) memcpy(to, plan->prefix, prefix_len);
-    if (name_len) memcpy(to + prefix_len, name, name_len);
-    to[prefix_len + name_len] = '\0';
-    plan->names_len += prefix_len + name_len + 1;
+    *put_name(to + prefix_len, name, name_len) = '\0';
+    plan->names_len += full + 1;
     if (rank) memcpy(plan->dims + plan->n_dims, dims, rank * sizeof *dims);
     plan->n_dims += rank;
     return ZIPNN_OK;
 }
 
 struct zn_plan_mark zn_plan_mark(const struct zn_plan *plan) {
-    return (struct zn_plan_mark){plan->n_tensors, plan->names_len, plan->n_dims};
+    return (struct zn_plan_mark){plan->n_tensors, plan->names_len, plan->n_dims, plan->n_left_out};
 }
 
 void zn_plan_rewind(struct zn_plan *plan, const struct zn_plan_mark *mark) {
     plan->n_tensors = mark->n_tensors;
     plan->names_len = mark->names_len;
     plan->n_dims = mark->n_dims;
+    plan->n_left_out = mark->n_left_out;
 }
 
 /* By offset, then in the order of zn_plan_add, which is the order of the names. */
@@ -70,19 +100,27 @@ static int compare_tensors(const void *a, const void *b) {
     return x->name < y->name ? -1 : x->name > y->name;
 }
 
-void zn_plan_finish(struct zn_plan *plan) {
-    if (plan->n_tensors == 0) return;
+static void sort_and_part(struct zn_plan *plan) {
     qsort(plan->tensors, plan->n_tensors, sizeof *plan->tensors, compare_tensors);
 
     size_t kept = 0;
     uint64_t end = 0;
     for (size_t i = 0; i < plan->n_tensors; i++) {
         const struct zn_tensor t = plan->tensors[i];
-        if (t.len > 0 && t.off < end) continue;
+        if (t.len > 0 && t.off < end) {
+            plan->n_left_out++;
+            continue;
+        }
         if (t.len > 0) end = t.off + t.len;
         plan->tensors[kept++] = t;
     }
     plan->n_tensors = kept;
+}
+
+zipnn_status zn_plan_finish(struct zn_plan *plan, zipnn_error *err) {
+    if (plan->n_tensors == 0) return ZIPNN_OK;
+    sort_and_part(plan);
+    return zn_plan_tell_apart(plan, err);
 }
 
 struct zn_span zn_plan_next(struct zn_plan_walk *walk) {

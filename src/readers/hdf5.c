@@ -2,15 +2,10 @@
 
 #include "readers/readers.h"
 
-/* Addresses in the file lead anywhere, so the walk keeps a list of what is to be looked at and counts: links that form
- * a circle end with the count. */
+/* Addresses in the file lead anywhere, so the walk keeps a list of what is to be looked at. Links that form a circle
+ * end with the purse that each look, task and path is paid from. */
 
-enum {
-    SUPERBLOCK_LEN = 96,
-    MAX_OBJECTS = 100000, /* objects, nodes of trees and chunks looked at */
-    MAX_PATH = 512,
-    MAX_NAME = 255
-};
+enum { SUPERBLOCK_LEN = 96, MAX_NAME = 4096 };
 
 static const uint8_t magic[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
 
@@ -30,14 +25,14 @@ struct walk {
     struct zn_scan s;
     struct zn_plan *plan;
     struct task *tasks; /* a stack */
-    size_t n_tasks, tasks_cap, n_looks;
+    size_t n_tasks, tasks_cap;
     char *paths; /* each with a zero at its end; 0 is the root's, empty */
     size_t paths_len, paths_cap;
     zipnn_error *err;
 };
 
 static zipnn_status add_task(struct walk *w, struct task task) {
-    if (w->n_tasks + w->n_looks >= MAX_OBJECTS) return ZIPNN_OK;
+    ZN_TRY(zn_work_keep(w->plan->work, sizeof task, w->err));
     void *tasks = w->tasks;
     const zipnn_status st = zn_grow(&w->plan->alloc, &tasks, &w->tasks_cap, w->n_tasks + 1, sizeof *w->tasks, w->err);
     w->tasks = tasks;
@@ -45,13 +40,12 @@ static zipnn_status add_task(struct walk *w, struct task task) {
     return st;
 }
 
-/* Path of something called `name` in the group of path `in`; the group's own when that is too long. */
+/* Path of something called `name` in the group of path `in`. */
 static zipnn_status add_path(struct walk *w, size_t in, const char *name, size_t *path) {
     const size_t in_len = w->paths ? strlen(w->paths + in) : 0, name_len = strlen(name), slash = in_len > 0;
-    *path = in;
-    if (in_len + slash + name_len > MAX_PATH) return ZIPNN_OK;
     void *paths = w->paths;
     const size_t len = in_len + slash + name_len + 1;
+    ZN_TRY(zn_work_keep(w->plan->work, len, w->err));
     const zipnn_status st = zn_grow(&w->plan->alloc, &paths, &w->paths_cap, w->paths_len + len, 1, w->err);
     w->paths = paths;
     if (st != ZIPNN_OK) return st;
@@ -61,6 +55,18 @@ static zipnn_status add_path(struct walk *w, size_t in, const char *name, size_t
     memcpy(to + in_len + slash, name, name_len + 1);
     *path = w->paths_len;
     w->paths_len += len;
+    return ZIPNN_OK;
+}
+
+static zipnn_status add_object(struct walk *w, size_t in, const char *name, uint64_t at) {
+    struct task object = {OBJECT, at, 0, 0};
+    ZN_TRY(add_path(w, in, name, &object.path));
+    return add_task(w, object);
+}
+
+/* Something is there that cannot be listed. */
+static zipnn_status leave_out(struct walk *w) {
+    w->plan->n_left_out++;
     return ZIPNN_OK;
 }
 
@@ -81,6 +87,7 @@ static unsigned open_node(struct walk *w, uint64_t at, const char *signature, un
 }
 
 static bool take_name(struct walk *w, uint64_t at, char *name) {
+    revive(w);
     zn_scan_seek(&w->s, at);
     for (size_t i = 0; i <= MAX_NAME; i++) {
         name[i] = (char)zn_scan_u8(&w->s);
@@ -93,17 +100,20 @@ static bool take_name(struct walk *w, uint64_t at, char *name) {
 static zipnn_status list_names(struct walk *w, const struct task *t) {
     unsigned unused;
     const unsigned n = open_node(w, t->at, "SNOD", 1, &unused);
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < n && w->s.status == ZIPNN_OK; i++) {
         char name[MAX_NAME + 1];
+        revive(w);
         zn_scan_seek(&w->s, t->at + 8 + 40 * (uint64_t)i);
         const uint64_t name_off = zn_scan_u64(&w->s), object = zn_scan_u64(&w->s);
         uint64_t name_at;
-        if (!zn_add(t->heap, name_off, &name_at) || !take_name(w, name_at, name)) return ZIPNN_OK;
-        struct task next = {OBJECT, object, 0, 0};
-        ZN_TRY(add_path(w, t->path, name, &next.path));
-        ZN_TRY(add_task(w, next));
+        if (!zn_scan_ok(&w->s)) return leave_out(w);
+        if (object == ZN_HDF5_NOWHERE_AT) continue; /* a link to a name */
+        if (zn_add(t->heap, name_off, &name_at) && take_name(w, name_at, name))
+            ZN_TRY(add_object(w, t->path, name, object));
+        else
+            leave_out(w);
     }
-    return ZIPNN_OK;
+    return w->s.status;
 }
 
 /* A node of the tree of names; leaves are nodes of another kind. */
@@ -117,7 +127,7 @@ static zipnn_status look_at_names(struct walk *w, const struct task *t) {
     for (unsigned i = n; i-- > 0;) { /* a stack: the last comes first */
         zn_scan_seek(&w->s, t->at + 24 + 16 * (uint64_t)i + 8);
         const uint64_t child = zn_scan_u64(&w->s);
-        if (!zn_scan_ok(&w->s)) return ZIPNN_OK;
+        if (!zn_scan_ok(&w->s)) return leave_out(w);
         ZN_TRY(add_task(w, (struct task){NAMES, child, t->heap, t->path}));
     }
     return ZIPNN_OK;
@@ -129,8 +139,8 @@ static zipnn_status add_set(struct walk *w, const struct task *t, const struct z
     uint64_t size = o->element, end;
     const char *path = w->paths + t->path;
     for (uint32_t i = 0; i < o->rank; i++)
-        if (!zn_mul(size, o->dims[i], &size)) return ZIPNN_OK;
-    if (size != o->len || !zn_add(o->off, o->len, &end)) return ZIPNN_OK;
+        if (!zn_mul(size, o->dims[i], &size)) return leave_out(w);
+    if (size != o->len || !zn_add(o->off, o->len, &end)) return leave_out(w);
     return zn_plan_add(w->plan, o->off, o->len, o->dtype, path, strlen(path), o->dims, o->rank, w->err);
 }
 
@@ -140,34 +150,77 @@ static zipnn_status look_at_chunks(struct walk *w, const struct task *t, const s
     unsigned level;
     const unsigned n = open_node(w, at, "TREE", 1, &level);
     const char *path = w->paths + t->path;
-    for (unsigned i = 0; i < n && w->n_looks < MAX_OBJECTS; i++, w->n_looks++) {
+    for (unsigned i = 0; i < n; i++) {
         zn_scan_seek(&w->s, at + 24 + entry * i);
         const uint32_t len = zn_scan_u32(&w->s);
         zn_scan_skip(&w->s, entry - 12);
         const uint64_t child = zn_scan_u64(&w->s), elements = len / o->element;
         uint64_t end;
-        if (!zn_scan_ok(&w->s)) return ZIPNN_OK;
+        if (!zn_scan_ok(&w->s)) return leave_out(w);
         if (level > 0) {
             ZN_TRY(add_task(w, (struct task){CHUNKS, child, t->at, t->path}));
             continue;
         }
-        if (len != o->chunk_len || !zn_add(child, len, &end)) continue;
-        ZN_TRY(zn_plan_add(w->plan, child, len, o->dtype, path, strlen(path), &elements, 1, w->err));
+        if (len != o->chunk_len || !zn_add(child, len, &end))
+            leave_out(w);
+        else
+            ZN_TRY(zn_plan_add(w->plan, child, len, o->dtype, path, strlen(path), &elements, 1, w->err));
+    }
+    return ZIPNN_OK;
+}
+
+/* Whether there are no elements, and so no place where they are. */
+static bool is_empty(const struct zn_hdf5_object *o) {
+    bool empty = false;
+    for (uint32_t i = 0; i < o->rank; i++) empty |= o->dims[i] == 0;
+    return empty;
+}
+
+static zipnn_status look_at_set(struct walk *w, const struct task *t, const struct zn_hdf5_object *o) {
+    const char *path = w->paths + t->path;
+    if (!o->has_space && o->storage == ZN_HDF5_NOWHERE) return ZIPNN_OK; /* a type with a name, or an empty group */
+    if (!o->has_type || !o->has_space) return leave_out(w);
+    if (is_empty(o)) return zn_plan_add(w->plan, t->at, 0, o->dtype, path, strlen(path), o->dims, o->rank, w->err);
+    if (o->is_filtered) return leave_out(w);
+    if (o->storage == ZN_HDF5_CHUNKS) return look_at_chunks(w, t, o, o->chunks);
+    return o->storage == ZN_HDF5_WHOLE ? add_set(w, t, o) : leave_out(w);
+}
+
+/* A group of the old kind has a table of names. */
+static zipnn_status look_at_table(struct walk *w, const struct task *t, const struct zn_hdf5_object *o) {
+    zn_scan_seek(&w->s, o->heap + 24);
+    const uint64_t heap = zn_scan_u64(&w->s);
+    return zn_scan_ok(&w->s) ? add_task(w, (struct task){NAMES, o->tree, heap, t->path}) : leave_out(w);
+}
+
+/* One of the new kind has links in its header. */
+static zipnn_status look_at_links(struct walk *w, const struct task *t, const struct zn_hdf5_object *o) {
+    for (unsigned i = 0; i < o->n_links; i++) {
+        char name[MAX_NAME + 1];
+        uint64_t object;
+        revive(w);
+        switch (zn_hdf5_read_link(&w->s, o->links[i], name, MAX_NAME, &object)) {
+            case ZN_HDF5_HARD:
+                ZN_TRY(add_object(w, t->path, name, object));
+                break;
+            case ZN_HDF5_UNREADABLE:
+                leave_out(w);
+                break;
+            default:
+                break;
+        }
     }
     return ZIPNN_OK;
 }
 
 static zipnn_status look_at_object(struct walk *w, const struct task *t) {
     struct zn_hdf5_object o;
-    if (!zn_hdf5_read_object(&w->s, t->at, &o)) return ZIPNN_OK;
-    if (o.is_group) {
-        zn_scan_seek(&w->s, o.heap + 24);
-        const uint64_t heap = zn_scan_u64(&w->s);
-        return zn_scan_ok(&w->s) ? add_task(w, (struct task){NAMES, o.tree, heap, t->path}) : ZIPNN_OK;
-    }
-    if (!o.has_type || !o.has_space || o.is_filtered) return ZIPNN_OK;
-    if (o.storage == ZN_HDF5_CHUNKS) return look_at_chunks(w, t, &o, o.chunks);
-    return o.storage == ZN_HDF5_WHOLE ? add_set(w, t, &o) : ZIPNN_OK;
+    const bool understood = zn_hdf5_read_object(&w->s, t->at, &o);
+    w->plan->n_left_out += o.n_left_out;
+    if (w->s.status != ZIPNN_OK) return w->s.status;
+    ZN_TRY(look_at_links(w, t, &o));
+    if (!understood) return leave_out(w);
+    return o.is_group ? look_at_table(w, t, &o) : look_at_set(w, t, &o);
 }
 
 /* An inner node of a tree of chunks. The data set's header is read again. */
@@ -208,7 +261,6 @@ static zipnn_status walk_all(struct walk *w) {
     ZN_TRY(add_task(w, t));
     while (w->n_tasks > 0 && w->s.status == ZIPNN_OK) {
         t = w->tasks[--w->n_tasks];
-        w->n_looks++;
         ZN_TRY(look(w, &t));
     }
     return w->s.status;

@@ -11,7 +11,8 @@ zipnn_status zn_hdf5_plan(const struct zn_view *view, struct zn_plan *plan, cons
 
 /* ---- inside: hdf5.c walks groups, hdf5_object.c reads the headers of objects */
 
-enum { ZN_HDF5_MAX_RANK = 8 };
+enum { ZN_HDF5_MAX_RANK = 32, ZN_HDF5_MAX_LINKS = 64 };
+#define ZN_HDF5_NOWHERE_AT UINT64_MAX /* the address of what is not in the file */
 
 /* What the header of an object says: a group's table of names, or a data set's place. */
 struct zn_hdf5_object {
@@ -22,12 +23,20 @@ struct zn_hdf5_object {
     uint64_t dims[ZN_HDF5_MAX_RANK];
     uint32_t rank;
     enum { ZN_HDF5_NOWHERE, ZN_HDF5_WHOLE, ZN_HDF5_CHUNKS } storage;
-    uint64_t off, len;  /* whole: bytes */
-    uint64_t chunks;    /* the tree of chunks */
-    uint32_t chunk_len; /* bytes of a chunk */
+    uint64_t off, len;                 /* whole: bytes */
+    uint64_t chunks;                   /* the tree of chunks */
+    uint32_t chunk_len;                /* bytes of a chunk */
+    uint64_t links[ZN_HDF5_MAX_LINKS]; /* group of the new kind: where its links are */
+    unsigned n_links;
+    unsigned n_left_out; /* further links, and tables of links */
 };
 
 /* False for a header that is not understood, or when the cursor is stuck. */
 bool zn_hdf5_read_object(struct zn_scan *s, uint64_t at, struct zn_hdf5_object *object);
+
+/* A link in a header: to an object in the file, whose address it answers, or to a name, here or in another file. The
+ * name of at most max bytes ends with a zero. */
+enum zn_hdf5_link { ZN_HDF5_HARD, ZN_HDF5_ELSEWHERE, ZN_HDF5_UNREADABLE };
+enum zn_hdf5_link zn_hdf5_read_link(struct zn_scan *s, uint64_t at, char *name, size_t max, uint64_t *object);
 
 #endif

@@ -3,9 +3,9 @@
 
 /* The header of an object is a run of messages, each with a type and a length; it may go on elsewhere. */
 
-enum { SPACE = 1, TYPE = 3, LAYOUT = 8, FILTERS = 11, CONTINUATION = 16, SYMBOL_TABLE = 17 };
+enum { SPACE = 1, LINK_INFO = 2, TYPE = 3, LINK = 6, LAYOUT = 8, FILTERS = 11, CONTINUATION = 16, SYMBOL_TABLE = 17 };
 
-enum { MAX_MESSAGES = 4096, MAX_BLOCKS = 16, MAX_MESSAGE = 512 };
+enum { MAX_BLOCKS = 64, MAX_MESSAGE = 512 };
 
 /* Rank, flags, then the dimensions; the second version has no reserved bytes. */
 static bool read_space(struct zn_cur c, struct zn_hdf5_object *o) {
@@ -84,6 +84,41 @@ struct blocks {
     unsigned n;
 };
 
+/* Where the links are when they are too many for the header. */
+static bool read_link_info(struct zn_cur c, struct zn_hdf5_object *o) {
+    zn_cur_take(&c, 1);
+    const uint8_t flags = zn_cur_u8(&c);
+    if (flags & 1) zn_cur_take(&c, 8); /* numbers of links in the order they were made */
+    if (zn_cur_u64(&c) != ZN_HDF5_NOWHERE_AT) o->n_left_out++;
+    return zn_cur_ok(&c);
+}
+
+static void note_link(uint64_t at, struct zn_hdf5_object *o) {
+    if (o->n_links < ZN_HDF5_MAX_LINKS)
+        o->links[o->n_links++] = at;
+    else
+        o->n_left_out++;
+}
+
+enum zn_hdf5_link zn_hdf5_read_link(struct zn_scan *s, uint64_t at, char *name, size_t max, uint64_t *object) {
+    enum { HAS_ORDER = 4, HAS_TYPE = 8, HAS_CHARSET = 16, HARD = 0 };
+    zn_scan_seek(s, at);
+    const uint8_t version = zn_scan_u8(s), flags = zn_scan_u8(s);
+    const uint8_t type = flags & HAS_TYPE ? zn_scan_u8(s) : HARD;
+    if (flags & HAS_ORDER) zn_scan_skip(s, 8);
+    if (flags & HAS_CHARSET) zn_scan_skip(s, 1);
+    uint64_t len = 0;
+    for (unsigned i = 0; i < 1u << (flags & 3); i++) len |= (uint64_t)zn_scan_u8(s) << 8 * i;
+    if (!zn_scan_ok(s) || version != 1) return ZN_HDF5_UNREADABLE;
+    if (type != HARD) return ZN_HDF5_ELSEWHERE;
+    const uint8_t *text = len <= max ? zn_scan_take(s, (size_t)len) : NULL;
+    if (!text) return ZN_HDF5_UNREADABLE;
+    memcpy(name, text, (size_t)len);
+    name[len] = '\0';
+    *object = zn_scan_u64(s);
+    return zn_scan_ok(s) ? ZN_HDF5_HARD : ZN_HDF5_UNREADABLE;
+}
+
 static bool read_message(unsigned type, struct zn_cur c, uint64_t at, struct blocks *b, struct zn_hdf5_object *o) {
     switch (type) {
         case SPACE:
@@ -100,6 +135,11 @@ static bool read_message(unsigned type, struct zn_cur c, uint64_t at, struct blo
             o->tree = zn_cur_u64(&c);
             o->heap = zn_cur_u64(&c);
             return zn_cur_ok(&c);
+        case LINK_INFO:
+            return read_link_info(c, o);
+        case LINK:
+            note_link(at, o);
+            return true;
         case CONTINUATION:
             if (b->n == MAX_BLOCKS) return false;
             b->block[b->n].at = zn_cur_u64(&c);
@@ -116,7 +156,7 @@ bool zn_hdf5_read_object(struct zn_scan *s, uint64_t at, struct zn_hdf5_object *
     zn_scan_seek(s, at);
     const uint8_t *p = zn_scan_take(s, 16);
     if (!p || p[0] != 1) return false;
-    unsigned left = ZN_MIN(zn_get_u16(p + 2), (uint16_t)MAX_MESSAGES);
+    unsigned left = zn_get_u16(p + 2);
     b.block[0].at = at + 16;
     b.block[0].len = zn_get_u32(p + 8);
     for (unsigned i = 0; i < b.n; i++) {

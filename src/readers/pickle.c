@@ -82,7 +82,9 @@ void *zn_pickle_grow(struct zn_pickle *p, struct zn_vector *v, size_t n, size_t 
         refuse(p, NULL, "more than any model needs");
         return NULL;
     }
+    const size_t cap = v->cap;
     p->status = zn_grow(&p->alloc, &v->at, &v->cap, v->n + n, each, p->err);
+    if (p->status == ZIPNN_OK) p->status = zn_work_keep(p->work, (v->cap - cap) * each, p->err);
     if (p->status != ZIPNN_OK) return NULL;
     void *room = (uint8_t *)v->at + v->n * each;
     v->n += n;
@@ -97,8 +99,8 @@ size_t zn_pickle_keep(struct zn_pickle *p, const void *text, size_t len) {
     return p->text.n - len - 1;
 }
 
-void zn_pickle_init(struct zn_pickle *p, const zipnn_allocator *alloc, zipnn_error *err) {
-    *p = (struct zn_pickle){.alloc = *alloc, .err = err};
+void zn_pickle_init(struct zn_pickle *p, const struct zn_plan *plan, zipnn_error *err) {
+    *p = (struct zn_pickle){.alloc = plan->alloc, .work = plan->work, .err = err};
 }
 
 void zn_pickle_free(struct zn_pickle *p) {

@@ -4,7 +4,7 @@
 #ifndef ZN_READERS_PICKLE_H
 #define ZN_READERS_PICKLE_H
 
-#include "base/mem.h"
+#include "plan/plan.h"
 #include "readers/view.h"
 
 enum { ZN_PICKLE_MAX_RANK = 16 };
@@ -55,6 +55,7 @@ struct zn_vector {
 
 struct zn_pickle {
     zipnn_allocator alloc;
+    struct zn_work *work; /* what it pays from */
     struct zn_vector stack, marks, memo, items, nodes, runs, storages, arrays, text;
     uint64_t n_opcodes;
     bool named; /* the arrays */
@@ -63,7 +64,8 @@ struct zn_pickle {
     zipnn_error *err;
 };
 
-void zn_pickle_init(struct zn_pickle *p, const zipnn_allocator *alloc, zipnn_error *err);
+/* Its memory comes from the plan's allocator and purse. */
+void zn_pickle_init(struct zn_pickle *p, const struct zn_plan *plan, zipnn_error *err);
 void zn_pickle_free(struct zn_pickle *p);
 
 /* Reads one pickle, which the cursor stands at, up to and with its last opcode. ZIPNN_E_FORMAT when it ends early, uses

@@ -104,6 +104,11 @@ zipnn_status zn_reader_plan_part(const struct zn_view *part, struct zn_plan *pla
         if (container && known) *container = known;
         return ZIPNN_OK;
     }
+    if (st == ZIPNN_E_LIMIT && known) { /* what was read so far is right */
+        plan->n_left_out++;
+        if (container) *container = known;
+        return ZIPNN_OK;
+    }
     zn_plan_rewind(plan, &mark);
     if (st == ZIPNN_E_FORMAT || st == ZIPNN_E_LIMIT) return ZIPNN_OK; /* not understood: opaque bytes */
     if (err) *err = fault;
@@ -112,12 +117,16 @@ zipnn_status zn_reader_plan_part(const struct zn_view *part, struct zn_plan *pla
 
 zipnn_status zn_reader_plan(const struct zn_view *view, struct zn_plan *plan, zipnn_error *err) {
     const char *container = NULL;
-    zipnn_status st = zn_reader_plan_part(view, plan, &container, err);
-    if (st != ZIPNN_OK) {
+    struct zn_work work = zn_work_of(UINT64_MAX);
+    struct zn_view paid = *view;
+    if (!paid.work) paid.work = &work;
+    plan->work = paid.work;
+    zipnn_status st = zn_reader_plan_part(&paid, plan, &container, err);
+    plan->work = NULL;
+    if (st == ZIPNN_OK) st = zn_plan_finish(plan, err);
+    if (st != ZIPNN_OK)
         zn_plan_free(plan);
-        return st;
-    }
-    if (container) plan->container = container;
-    zn_plan_finish(plan);
-    return ZIPNN_OK;
+    else if (container)
+        plan->container = container;
+    return st;
 }

@@ -18,12 +18,14 @@ enum { ZN_MAX_HEAD = 32 << 20 };
 /* Bytes from the start that are seen of a file being packed. */
 enum { ZN_WINDOW = ZN_MAX_HEAD };
 
-/* Fills an initialised plan and finishes it; files that are not understood leave it empty. Fails for lack of memory or
- * when the view does. */
+/* Fills an initialised plan and finishes it; files that are not understood leave it empty. All of it is paid from
+ * view->work, or from a purse of its own; what that does not pay for is left out. Fails for lack of memory or when the
+ * view does. */
 zipnn_status zn_reader_plan(const struct zn_view *view, struct zn_plan *plan, zipnn_error *err);
 
 /* The same for a file inside another: adds to a plan whose origin and prefix are set, which is not finished, and leaves
- * it as it was when the part is not understood. *container, which may be NULL, is then not set either. */
+ * it as it was when the part is not understood; *container, which may be NULL, is then not set either. What was read
+ * before a limit stays. */
 zipnn_status zn_reader_plan_part(const struct zn_view *part, struct zn_plan *plan, const char **container,
                                  zipnn_error *err);
 

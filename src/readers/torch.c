@@ -165,7 +165,7 @@ bool zn_torch_knows_old(const uint8_t *head, size_t len) {
 
 static zipnn_status read_pickle(struct zn_pickle *p, struct zn_scan *s, const struct zn_plan *plan, zipnn_error *err) {
     zn_pickle_free(p);
-    zn_pickle_init(p, &plan->alloc, err);
+    zn_pickle_init(p, plan, err);
     return zn_pickle_read(p, s);
 }
 
@@ -243,8 +243,8 @@ zipnn_status zn_torch_plan_old(const struct zn_view *view, struct zn_plan *plan,
     struct zn_stored *stored = NULL;
     size_t n = 0;
     struct zn_scan s;
-    zn_pickle_init(&object, &plan->alloc, err);
-    zn_pickle_init(&keys, &plan->alloc, err);
+    zn_pickle_init(&object, plan, err);
+    zn_pickle_init(&keys, plan, err);
     zn_scan_init(&s, view, 0, UINT64_MAX, err);
     zipnn_status st = read_pickles(&object, &keys, &s, plan, err);
     if (st == ZIPNN_OK) st = zn_torch_list(&object, &stored, &n, err);
@@ -267,7 +267,7 @@ zipnn_status zn_torch_plan_pickle(const struct zn_view *view, struct zn_plan *pl
     (void)container;
     struct zn_pickle p;
     struct zn_scan s;
-    zn_pickle_init(&p, &plan->alloc, err);
+    zn_pickle_init(&p, plan, err);
     zn_scan_init(&s, view, 0, UINT64_MAX, err);
     zipnn_status st = zn_pickle_read(&p, &s);
     if (st == ZIPNN_OK) st = zn_torch_add(&p, NULL, 0, plan, err);

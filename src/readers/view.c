@@ -17,7 +17,7 @@ static zipnn_status measure_memory(void *user, uint64_t *len, enum zn_view_end *
 }
 
 struct zn_view zn_view_of_memory(struct zn_memory_view *memory) {
-    return (struct zn_view){read_memory, measure_memory, memory, 0, UINT64_MAX, 0};
+    return (struct zn_view){read_memory, measure_memory, memory, 0, UINT64_MAX, 0, NULL};
 }
 
 struct zn_view zn_view_part(const struct zn_view *view, uint64_t off, uint64_t len) {
@@ -28,12 +28,16 @@ struct zn_view zn_view_part(const struct zn_view *view, uint64_t off, uint64_t l
     return part;
 }
 
+enum { READ_STEPS = 64, BYTES_A_STEP = 8 };
+
 zipnn_status zn_view_read(const struct zn_view *view, uint64_t off, uint8_t *buf, size_t len, size_t *got,
                           zipnn_error *err) {
     const uint64_t size = view->last - view->first;
     *got = 0;
     if (off >= size || len == 0) return ZIPNN_OK;
-    return view->read(view->user, view->first + off, buf, (size_t)ZN_MIN((uint64_t)len, size - off), got, err);
+    ZN_TRY(view->read(view->user, view->first + off, buf, (size_t)ZN_MIN((uint64_t)len, size - off), got, err));
+    zn_work_see(view->work, view->first + off + *got);
+    return zn_work_step(view->work, READ_STEPS + *got / BYTES_A_STEP, err);
 }
 
 zipnn_status zn_view_measure(const struct zn_view *view, uint64_t *len, enum zn_view_end *end, zipnn_error *err) {
@@ -45,30 +49,36 @@ zipnn_status zn_view_measure(const struct zn_view *view, uint64_t *len, enum zn_
     return ZIPNN_OK;
 }
 
+enum { AFTER_A_JUMP = 512 };
+
 void zn_scan_init(struct zn_scan *s, const struct zn_view *view, uint64_t off, uint64_t end, zipnn_error *err) {
     s->view = view;
     s->off = ZN_MIN(off, end);
     s->end = end;
     s->at = s->len = 0;
     s->bad = off > end;
+    s->jumped = false;
     s->status = ZIPNN_OK;
     s->err = err;
 }
 
+/* Gets at least `len` bytes into the buffer. */
+static void refill(struct zn_scan *s, size_t len) {
+    size_t got = 0;
+    const size_t ahead = s->jumped ? ZN_MAX(len, (size_t)AFTER_A_JUMP) : sizeof s->buf;
+    s->status = zn_view_read(s->view, s->off, s->buf, (size_t)ZN_MIN((uint64_t)ahead, s->end - s->off), &got, s->err);
+    s->jumped = false;
+    s->at = 0;
+    s->len = got;
+    s->bad = s->status != ZIPNN_OK || got < len;
+}
+
 const uint8_t *zn_scan_take(struct zn_scan *s, size_t len) {
-    if (s->bad || len > s->end - s->off) {
-        s->bad = true;
-        return NULL;
-    }
-    if (len > s->len - s->at) {
-        size_t got = 0;
-        const size_t want = (size_t)ZN_MIN((uint64_t)sizeof s->buf, s->end - s->off);
-        s->status = zn_view_read(s->view, s->off, s->buf, want, &got, s->err);
-        s->at = 0;
-        s->len = got;
-        s->bad = s->status != ZIPNN_OK || got < len;
-        if (s->bad) return NULL;
-    }
+    if (s->bad) return NULL;
+    s->status = zn_work_step(s->view->work, 1, s->err);
+    s->bad = s->status != ZIPNN_OK || len > s->end - s->off;
+    if (!s->bad && len > s->len - s->at) refill(s, len);
+    if (s->bad) return NULL;
     const uint8_t *p = s->buf + s->at;
     s->at += len;
     s->off += len;
@@ -83,8 +93,10 @@ void zn_scan_seek(struct zn_scan *s, uint64_t off) {
     const uint64_t start = s->off - s->at; /* of the buffer */
     if (off >= start && off - start <= s->len)
         s->at = (size_t)(off - start);
-    else
+    else {
         s->at = s->len = 0;
+        s->jumped = true;
+    }
     s->off = off;
 }
 

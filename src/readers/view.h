@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "plan/work.h"
 
 /* Whether the file ends where the view does, or goes on out of sight. */
 enum zn_view_end { ZN_VIEW_WHOLE, ZN_VIEW_CUT };
@@ -17,6 +18,7 @@ struct zn_view {
     void *user;
     uint64_t first, last; /* the part of it that this view shows: [first, last); a whole file: 0, UINT64_MAX */
     unsigned depth;       /* files around this one */
+    struct zn_work *work; /* what reads and looks are paid from; NULL: they are free */
 };
 
 struct zn_memory_view {
@@ -43,6 +45,7 @@ struct zn_scan {
     uint64_t end;        /* nothing from here on is read */
     size_t at, len;      /* of the next byte in buf; of what is in it */
     bool bad;            /* stuck */
+    bool jumped;         /* here, and may soon again: a little is read ahead */
     zipnn_status status; /* ZIPNN_OK, or what the view failed with */
     zipnn_error *err;
     uint8_t buf[4096];

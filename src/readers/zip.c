@@ -126,6 +126,8 @@ static struct zn_member take_entry(struct zn_cur *c, uint8_t *directory, const s
     memmove(text, name, name_len);
     text[name_len] = '\0';
     m.name = text;
+    const char *slash = strrchr(text, '/');
+    m.folder_len = slash ? (size_t)(slash - text) + 1 : 0;
     m.stored = method == 0 && (flags & ENCRYPTED) == 0 && csize == usize && zn_add(a->base, off, &m.header);
     m.len = csize;
     return m;
@@ -156,17 +158,26 @@ static zipnn_status place_member(const struct zn_view *view, struct zn_member *m
     return ZIPNN_OK;
 }
 
+/* One that surely is a tensor, but whose bytes are not there as they are. */
+static bool is_hidden_array(const struct zn_member *m) {
+    const size_t len = strlen(m->name), end = strlen(".npy");
+    return !m->stored && len >= end && strcmp(m->name + len - end, ".npy") == 0;
+}
+
 static zipnn_status list_members(const struct zn_view *view, const struct archive *a, uint8_t *directory,
-                                 struct zn_member *members, size_t *n, zipnn_error *err) {
+                                 struct zn_member *members, size_t *n, struct zn_plan *plan, zipnn_error *err) {
     struct zn_cur c = zn_cur_of(directory, a->directory_len);
     for (*n = 0; zn_cur_left(&c) >= ENTRY_LEN;) {
         const struct zn_member m = take_entry(&c, directory, a);
         if (!zn_cur_ok(&c)) return malformed(err, a->directory, "the directory is cut short");
         if (m.stored) members[(*n)++] = m;
+        plan->n_left_out += is_hidden_array(&m);
     }
     if (*n) qsort(members, *n, sizeof *members, compare_headers);
-    for (size_t i = 0; i < *n; i++)
+    for (size_t i = 0; i < *n; i++) {
         ZN_TRY(place_member(view, &members[i], i + 1 < *n ? members[i + 1].header : a->directory, err));
+        plan->n_left_out += is_hidden_array(&members[i]);
+    }
     return ZIPNN_OK;
 }
 
@@ -180,7 +191,7 @@ static zipnn_status plan_archive(const struct zn_view *view, const struct archiv
     if (!directory || !members)
         st = zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a zip directory of %zu bytes", a->directory_len);
     if (st == ZIPNN_OK) st = read_all(view, a->directory, directory, a->directory_len, err);
-    if (st == ZIPNN_OK) st = list_members(view, a, directory, members, &n, err);
+    if (st == ZIPNN_OK) st = list_members(view, a, directory, members, &n, plan, err);
     if (st == ZIPNN_OK) st = zn_zip_plan_members(view, members, n, plan, container, err);
     zn_free(&plan->alloc, members);
     zn_free(&plan->alloc, directory);

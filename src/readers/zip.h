@@ -14,11 +14,13 @@ zipnn_status zn_zip_plan(const struct zn_view *view, struct zn_plan *plan, const
 /* ---- inside: zip.c finds members, zip_members.c looks into them; zip_front.c does with the beginning alone */
 
 struct zn_member {
-    const char *name; /* NUL-terminated */
-    uint64_t header;  /* offset of its local header in the view */
+    const char *name;  /* NUL-terminated; of members in one directory, in its order */
+    size_t folder_len; /* of what the name begins with up to its last slash */
+    uint64_t header;   /* offset of its local header in the view */
     uint64_t off, len;
-    bool stored; /* and its place makes sense */
-    bool done;   /* planned, or part of what was */
+    bool stored;     /* and its place makes sense */
+    bool superseded; /* a later member has this name */
+    bool done;       /* planned, or part of what was */
 };
 
 /* `members` are in the order of their offsets. */

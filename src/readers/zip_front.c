@@ -195,7 +195,7 @@ static zipnn_status plan_front(struct front *f, const char **container) {
 zipnn_status zn_zip_plan_front(const struct zn_view *view, struct zn_plan *plan, const char **container,
                                zipnn_error *err) {
     struct front f = {.view = view, .plan = plan, .err = err};
-    zn_pickle_init(&f.pickle, &plan->alloc, err);
+    zn_pickle_init(&f.pickle, plan, err);
     const zipnn_status st = plan_front(&f, container);
     zn_free(&plan->alloc, f.stored);
     zn_pickle_free(&f.pickle);

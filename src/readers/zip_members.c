@@ -5,36 +5,44 @@
 #include "readers/zip.h"
 
 /* A checkpoint is a pickle "ROOT/data.pkl" and storages "ROOT/data/KEY", and the same with "constants". Any other
- * member may be a model file by itself. */
+ * member may be a model file by itself. Of several members of one name the last in the directory is meant. */
 
-enum { MAX_DEPTH = 3 /* zips in zips */, MAX_PREFIX = 512 };
+enum { MAX_DEPTH = 3 /* zips in zips */ };
 
-static bool ends_with(const char *text, const char *end) {
-    const size_t len = strlen(text), end_len = strlen(end);
-    return len >= end_len && strcmp(text + len - end_len, end) == 0;
+static bool ends_with(const char *text, size_t len, const char *end) {
+    const size_t end_len = strlen(end);
+    return len >= end_len && memcmp(text + len - end_len, end, end_len) == 0;
 }
 
 static bool is_pickle_of_storages(const struct zn_member *m) {
-    static const char *const names[] = {"data.pkl", "constants.pkl"};
-    for (size_t i = 0; i < 2; i++) {
-        const size_t len = strlen(m->name), end = strlen(names[i]);
-        if (ends_with(m->name, names[i]) && (len == end || m->name[len - end - 1] == '/')) return true;
-    }
-    return false;
+    const char *base = m->name + m->folder_len;
+    return strcmp(base, "data.pkl") == 0 || strcmp(base, "constants.pkl") == 0;
 }
 
 /* ---- checkpoints */
 
+/* By folder, by name, by place in the directory: what is in one folder, and not in one of its own, lies in a row. */
 static int compare_names(const void *a, const void *b) {
-    return strcmp((*(const struct zn_member *const *)a)->name, (*(const struct zn_member *const *)b)->name);
+    const struct zn_member *x = *(const struct zn_member *const *)a, *y = *(const struct zn_member *const *)b;
+    if (x->folder_len != y->folder_len) return x->folder_len < y->folder_len ? -1 : 1;
+    const int order = strcmp(x->name, y->name);
+    if (order != 0) return order;
+    return x->name < y->name ? -1 : x->name > y->name; /* names lie in the directory */
 }
 
-/* The first of n names, in order, that does not come before the prefix. */
-static size_t lower_bound(struct zn_member *const *by_name, size_t n, const char *prefix, size_t len) {
+/* How the folder of a pickle's storages compares with a member's own. */
+static int compare_folder(const struct zn_member *pickle, const struct zn_member *m) {
+    const size_t len = strlen(pickle->name) - strlen(".pkl"), folder_len = len + 1;
+    if (folder_len != m->folder_len) return folder_len < m->folder_len ? -1 : 1;
+    return memcmp(pickle->name, m->name, len);
+}
+
+/* The first of n members, in order, that does not come before the pickle's storages. */
+static size_t lower_bound(struct zn_member *const *by_name, size_t n, const struct zn_member *pickle) {
     size_t lo = 0, hi = n;
     while (lo < hi) {
         const size_t mid = lo + (hi - lo) / 2;
-        if (strncmp(by_name[mid]->name, prefix, len) < 0)
+        if (compare_folder(pickle, by_name[mid]) > 0)
             lo = mid + 1;
         else
             hi = mid;
@@ -49,31 +57,36 @@ struct checkpoint {
     struct zn_stored *stored; /* room for n */
 };
 
+/* The storages of a pickle: members [first, *end) by name, as c->stored. */
+static size_t find_storages(const struct checkpoint *c, const struct zn_member *pickle, size_t first, size_t *end) {
+    size_t n = 0, i = first;
+    for (; i < c->n && compare_folder(pickle, c->by_name[i]) == 0; i++) {
+        const struct zn_member *m = c->by_name[i];
+        if (!m->superseded)
+            c->stored[n++] = (struct zn_stored){m->name + m->folder_len, m->off, m->stored ? m->len : 0, m->name};
+    }
+    *end = i;
+    zn_torch_sort(c->stored, n);
+    return n;
+}
+
 /* Plans the storages of one pickle; one that is not understood leaves them to be looked at alone. */
 static zipnn_status plan_pickle(const struct checkpoint *c, struct zn_member *pickle, struct zn_plan *plan,
                                 const char **container, zipnn_error *err) {
-    char prefix[MAX_PREFIX];
-    const size_t len = strlen(pickle->name) - strlen("pkl");
-    if (len >= sizeof prefix) return ZIPNN_OK;
-    memcpy(prefix, pickle->name, len);
-    prefix[len - 1] = '/';
-    const size_t first = lower_bound(c->by_name, c->n, prefix, len);
-    size_t end = first;
-    for (; end < c->n && strncmp(c->by_name[end]->name, prefix, len) == 0; end++) {
-        const struct zn_member *m = c->by_name[end];
-        c->stored[end - first] = (struct zn_stored){m->name + len, m->off, m->stored ? m->len : 0, m->name};
-    }
+    const size_t first = lower_bound(c->by_name, c->n, pickle);
+    size_t end;
     struct zn_pickle p;
     struct zn_scan s;
-    zn_pickle_init(&p, &plan->alloc, err);
+    zn_pickle_init(&p, plan, err);
     zn_scan_init(&s, c->view, pickle->off, pickle->off + pickle->len, err);
     zipnn_status st = zn_pickle_read(&p, &s);
     if (st == ZIPNN_OK) {
-        zn_torch_sort(c->stored, end - first);
-        st = zn_torch_add(&p, c->stored, end - first, plan, err);
+        const size_t n = find_storages(c, pickle, first, &end);
+        st = zn_work_step(plan->work, end - first, err);
+        if (st == ZIPNN_OK) st = zn_torch_add(&p, c->stored, n, plan, err);
         *container = "torch";
         pickle->done = true;
-        for (size_t i = first; i < end; i++) c->by_name[i]->done = true;
+        for (size_t i = first; i < end; i++) c->by_name[i]->done |= !c->by_name[i]->superseded;
     }
     zn_pickle_free(&p);
     return st == ZIPNN_E_FORMAT ? ZIPNN_OK : st;
@@ -87,8 +100,10 @@ static zipnn_status plan_checkpoints(const struct zn_view *view, struct zn_membe
     if (!by_name || !c.stored) st = zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory for %zu zip members", n);
     for (size_t i = 0; i < n && st == ZIPNN_OK; i++) by_name[i] = &members[i];
     if (n && st == ZIPNN_OK) qsort(by_name, n, sizeof(struct zn_member *), compare_names);
+    for (size_t i = 1; i < n && st == ZIPNN_OK; i++)
+        by_name[i - 1]->superseded = strcmp(by_name[i - 1]->name, by_name[i]->name) == 0;
     for (size_t i = 0; i < n && st == ZIPNN_OK; i++)
-        if (members[i].stored && is_pickle_of_storages(&members[i]))
+        if (members[i].stored && !members[i].superseded && is_pickle_of_storages(&members[i]))
             st = plan_pickle(&c, &members[i], plan, container, err);
     zn_free(&plan->alloc, c.stored);
     zn_free(&plan->alloc, by_name);
@@ -98,29 +113,36 @@ static zipnn_status plan_checkpoints(const struct zn_view *view, struct zn_membe
 /* ---- model files */
 
 /* Names of what is inside are "MEMBER/NAME", and of npz's arrays the member's without its ending, as numpy has it. */
-static void make_prefix(char *prefix, const char *outer, const char *name) {
-    const bool array = ends_with(name, ".npy");
-    const size_t outer_len = outer ? strlen(outer) : 0, name_len = strlen(name) - (array ? strlen(".npy") : 0);
-    prefix[0] = '\0';
-    if (outer_len + name_len + 2 > MAX_PREFIX) return;
-    if (outer_len) memcpy(prefix, outer, outer_len);
+static char *make_prefix(const struct zn_plan *plan, const char *name) {
+    const size_t len = strlen(name), outer_len = plan->prefix ? strlen(plan->prefix) : 0;
+    const bool array = ends_with(name, len, ".npy");
+    const size_t name_len = len - (array ? strlen(".npy") : 0);
+    char *prefix = zn_alloc(&plan->alloc, outer_len + name_len + 2);
+    if (!prefix) return NULL;
+    if (outer_len) memcpy(prefix, plan->prefix, outer_len);
     memcpy(prefix + outer_len, name, name_len);
     memcpy(prefix + outer_len + name_len, array ? "" : "/", array ? 1 : 2);
+    return prefix;
 }
 
 zipnn_status zn_zip_plan_member(const struct zn_view *view, const struct zn_member *m, struct zn_plan *plan,
                                 zipnn_error *err) {
-    if (view->depth >= MAX_DEPTH) return ZIPNN_OK;
-    char prefix[MAX_PREFIX];
-    const char *outer = plan->prefix;
-    const uint64_t origin = plan->origin;
+    if (view->depth >= MAX_DEPTH) {
+        plan->n_left_out++;
+        return ZIPNN_OK;
+    }
+    const struct zn_plan outer = *plan;
     const struct zn_view part = zn_view_part(view, m->off, m->len);
-    make_prefix(prefix, outer, m->name);
+    char *prefix = make_prefix(plan, m->name);
+    if (!prefix) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a zip member's name");
     plan->prefix = prefix;
     plan->origin = part.first;
-    zipnn_status st = zn_reader_plan_part(&part, plan, NULL, err);
-    plan->prefix = outer;
-    plan->origin = origin;
+    plan->superseded |= m->superseded;
+    const zipnn_status st = zn_reader_plan_part(&part, plan, NULL, err);
+    plan->prefix = outer.prefix;
+    plan->origin = outer.origin;
+    plan->superseded = outer.superseded;
+    zn_free(&plan->alloc, prefix);
     return st;
 }
 

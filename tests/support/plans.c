@@ -10,9 +10,15 @@ zipnn_status zt_plan(const uint8_t *bytes, size_t len, const zipnn_allocator *al
 }
 
 struct zn_plan zt_plan_of(const uint8_t *bytes, size_t len, enum zn_view_end end) {
+    struct zn_work work = zn_work_of(UINT64_MAX);
+    return zt_plan_paid(bytes, len, end, &work);
+}
+
+struct zn_plan zt_plan_paid(const uint8_t *bytes, size_t len, enum zn_view_end end, struct zn_work *work) {
     const zipnn_allocator alloc = zn_allocator_or_default(NULL);
     struct zn_memory_view memory = {bytes, len, end};
-    const struct zn_view view = zn_view_of_memory(&memory);
+    struct zn_view view = zn_view_of_memory(&memory);
+    view.work = work;
     struct zn_plan plan;
     zn_plan_init(&plan, &alloc);
     if (zn_reader_plan(&view, &plan, NULL) != ZIPNN_OK) abort();

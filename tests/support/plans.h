@@ -10,6 +10,9 @@ zipnn_status zt_plan(const uint8_t *bytes, size_t len, const zipnn_allocator *al
 /* The same with malloc, when only the first `len` bytes of a file can be seen; must succeed. */
 struct zn_plan zt_plan_of(const uint8_t *bytes, size_t len, enum zn_view_end end);
 
+/* The same, paid from a purse. */
+struct zn_plan zt_plan_paid(const uint8_t *bytes, size_t len, enum zn_view_end end, struct zn_work *work);
+
 /* malloc, as long as *left, which counts down, is more than 0. */
 zipnn_allocator zt_budget(int *left);
 

@@ -170,7 +170,7 @@ static struct zn_plan plan_of(const uint64_t (*tensors)[6], size_t n) {
         for (; rank < 4 && t[2 + rank]; rank++) size *= t[2 + rank];
         assert_int_equal(zn_plan_add(&plan, t[0], size, (zipnn_dtype)t[1], "t", 1, &t[2], rank, NULL), ZIPNN_OK);
     }
-    zn_plan_finish(&plan);
+    assert_int_equal(zn_plan_finish(&plan, NULL), ZIPNN_OK);
     return plan;
 }
 

@@ -59,12 +59,13 @@ static void tensors_are_sorted_and_overlaps_dropped(void **state) {
     add(&plan, 12, 0, ZIPNN_U8, "empty");
     add(&plan, 30, 70, ZIPNN_F16, "touching");
     add(&plan, UINT64_MAX - 8, 8, ZIPNN_F64, "far");
-    zn_plan_finish(&plan);
+    assert_int_equal(zn_plan_finish(&plan, NULL), ZIPNN_OK);
 
     const char *expected[] = {"first", "empty", "touching", "late", "far"};
     assert_int_equal(plan.n_tensors, 5);
     for (size_t i = 0; i < 5; i++) assert_string_equal(name_of(&plan, i), expected[i]);
     assert_true(plan.dims[plan.tensors[2].shape] == 70);
+    assert_int_equal(plan.n_left_out, 2);
     zn_plan_free(&plan);
     assert_int_equal(plan.n_tensors, 0);
     zn_plan_free(&plan);
@@ -79,7 +80,7 @@ static void spans_tile_the_file(void **state) {
     add(&plan, 30, 0, ZIPNN_U8, "empty");
     add(&plan, 30, 4, ZIPNN_F32, "b");
     add(&plan, 50, 1, ZIPNN_U8, "c");
-    zn_plan_finish(&plan);
+    assert_int_equal(zn_plan_finish(&plan, NULL), ZIPNN_OK);
 
     const struct zn_span expected[] = {
         {0, 10, ZIPNN_DTYPE_UNKNOWN},        {10, 20, ZIPNN_BF16}, {30, 4, ZIPNN_F32},
@@ -94,23 +95,94 @@ static void spans_tile_the_file(void **state) {
     zn_plan_free(&plan);
 }
 
-static void too_many_dimensions_are_refused(void **state) {
+static void too_many_dimensions_are_left_out(void **state) {
     (void)state;
     const zipnn_allocator alloc = zn_allocator_or_default(NULL);
     const uint64_t dims[ZN_MAX_RANK + 1] = {0};
     struct zn_plan plan;
     zn_plan_init(&plan, &alloc);
-    assert_int_equal(zn_plan_add(&plan, 0, 0, ZIPNN_U8, "", 0, dims, ZN_MAX_RANK + 1, NULL), ZIPNN_E_LIMIT);
+    assert_int_equal(zn_plan_add(&plan, 0, 0, ZIPNN_U8, "", 0, dims, ZN_MAX_RANK + 1, NULL), ZIPNN_OK);
+    assert_int_equal(plan.n_left_out, 1);
     assert_int_equal(zn_plan_add(&plan, 0, 0, ZIPNN_U8, "", 0, dims, ZN_MAX_RANK, NULL), ZIPNN_OK);
     assert_int_equal(plan.n_tensors, 1);
     zn_plan_free(&plan);
+}
+
+/* The names of eight tensors in the order of the file, and those they are listed by. */
+static void names_are_told_apart(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *listed;
+    } cases[] = {{"w", "w"}, {"w", "w#2"},     {"w#1", "w#1"}, {"", ""},  {"w", "w#3"},
+                 {"", "#1"}, {"w#1", "w#1#1"}, {"v", "v#1"},   {"v", "v"}};
+    enum { N = sizeof cases / sizeof cases[0] };
+    const zipnn_allocator alloc = zn_allocator_or_default(NULL);
+    struct zn_plan plan;
+    zn_plan_init(&plan, &alloc);
+    for (size_t i = N; i-- > 0;) {
+        plan.superseded = i == N - 2;
+        add(&plan, 10 * i, 10, ZIPNN_U8, cases[i].name);
+    }
+    assert_int_equal(zn_plan_finish(&plan, NULL), ZIPNN_OK);
+    for (size_t i = 0; i < N; i++) assert_string_equal(name_of(&plan, i), cases[i].listed);
+    zn_plan_free(&plan);
+}
+
+static void zeros_in_names_are_spelled(void **state) {
+    (void)state;
+    const zipnn_allocator alloc = zn_allocator_or_default(NULL);
+    struct zn_plan plan;
+    zn_plan_init(&plan, &alloc);
+    plan.prefix = "p/";
+    assert_int_equal(zn_plan_add(&plan, 0, 0, ZIPNN_U8, "a\0b\0", 4, NULL, 0, NULL), ZIPNN_OK);
+    assert_string_equal(name_of(&plan, 0), "p/a\\u0000b\\u0000");
+    zn_plan_free(&plan);
+}
+
+/* What the purse does not pay for is counted, and costs nothing. */
+static void tensors_are_paid_for(void **state) {
+    (void)state;
+    enum { NAME = 100000, MANY = 2 * ZN_WORK_FREE_MEMORY / NAME };
+    static char name[NAME];
+    memset(name, 'n', sizeof name);
+    const zipnn_allocator alloc = zn_allocator_or_default(NULL);
+    struct zn_work work = zn_work_of(0);
+    struct zn_plan plan;
+    zn_plan_init(&plan, &alloc);
+    plan.work = &work;
+    for (size_t i = 0; i < MANY; i++)
+        assert_int_equal(zn_plan_add(&plan, i, 1, ZIPNN_U8, name, NAME, NULL, 0, NULL), ZIPNN_OK);
+    assert_true(plan.n_tensors > MANY / 3 && plan.n_tensors < MANY);
+    assert_int_equal(plan.n_tensors + plan.n_left_out, MANY);
+    assert_true(plan.names_len <= ZN_WORK_FREE_MEMORY && work.memory <= ZN_WORK_FREE_MEMORY);
+    zn_plan_free(&plan);
+}
+
+static void bytes_pay_for_work(void **state) {
+    (void)state;
+    struct zn_work work = zn_work_of(1000);
+    zn_work_see(&work, 100);
+    assert_int_equal(work.most_steps, ZN_WORK_FREE_STEPS + 100 * ZN_WORK_STEPS_SEEN);
+    zn_work_see(&work, 50);
+    assert_int_equal(work.most_memory, ZN_WORK_FREE_MEMORY + 100 * ZN_WORK_MEMORY_SEEN);
+    zn_work_see(&work, UINT64_MAX);
+    assert_int_equal(work.most_steps, ZN_WORK_FREE_STEPS + 1000 * ZN_WORK_STEPS_PRESENT);
+    assert_int_equal(work.most_memory, ZN_WORK_FREE_MEMORY + 1000 * ZN_WORK_MEMORY_PRESENT);
+    assert_int_equal(zn_work_step(&work, work.most_steps, NULL), ZIPNN_OK);
+    assert_int_equal(zn_work_step(&work, 1, NULL), ZIPNN_E_LIMIT);
+    assert_int_equal(zn_work_keep(&work, work.most_memory + 1, NULL), ZIPNN_E_LIMIT);
+    assert_int_equal(zn_work_keep(&work, work.most_memory, NULL), ZIPNN_OK);
+    assert_int_equal(zn_work_keep(&work, 1, NULL), ZIPNN_E_LIMIT);
+    assert_int_equal(zn_work_step(NULL, UINT64_MAX, NULL), ZIPNN_OK);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dtype_names_lead_back),      cmocka_unit_test(block_types_have_a_size),
         cmocka_unit_test(foreign_values_are_unknown), cmocka_unit_test(tensors_are_sorted_and_overlaps_dropped),
-        cmocka_unit_test(spans_tile_the_file),        cmocka_unit_test(too_many_dimensions_are_refused),
+        cmocka_unit_test(spans_tile_the_file),        cmocka_unit_test(too_many_dimensions_are_left_out),
+        cmocka_unit_test(names_are_told_apart),       cmocka_unit_test(zeros_in_names_are_spelled),
+        cmocka_unit_test(tensors_are_paid_for),       cmocka_unit_test(bytes_pay_for_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

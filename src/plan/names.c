@@ -1,0 +1,94 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "plan/plan.h"
+
+/* A file may call several tensors by one name, and readers may not know another: pieces of a data set, records without
+ * names, keys with dots in them. The name is what a tensor is asked for by, so each gets one of its own. */
+
+enum { MAX_SUFFIX = 24 };
+
+struct named {
+    const char *name;
+    size_t tensor;
+    bool superseded;
+};
+
+static int compare_names(const void *a, const void *b) {
+    return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name);
+}
+
+/* Of one name the one first that keeps it. */
+static int compare(const void *a, const void *b) {
+    const struct named *x = a, *y = b;
+    const int order = compare_names(a, b);
+    if (order != 0) return order;
+    if (x->superseded != y->superseded) return x->superseded ? 1 : -1;
+    return x->tensor < y->tensor ? -1 : x->tensor > y->tensor;
+}
+
+static void point_at_names(const struct zn_plan *plan, struct named *named) {
+    for (size_t i = 0; i < plan->n_tensors; i++) named[i].name = plan->names + plan->tensors[named[i].tensor].name;
+}
+
+static void sort(const struct zn_plan *plan, struct named *named) {
+    for (size_t i = 0; i < plan->n_tensors; i++) named[i] = (struct named){NULL, i, plan->tensors[i].superseded};
+    point_at_names(plan, named);
+    qsort(named, plan->n_tensors, sizeof *named, compare);
+}
+
+/* Room for new names. */
+static zipnn_status make_room(struct zn_plan *plan, const struct named *named, bool *needed, zipnn_error *err) {
+    size_t room = 0;
+    for (size_t i = 1; i < plan->n_tensors; i++)
+        if (compare_names(&named[i - 1], &named[i]) == 0) room += strlen(named[i].name) + MAX_SUFFIX;
+    *needed = room > 0;
+    void *names = plan->names;
+    const zipnn_status st = zn_grow(&plan->alloc, &names, &plan->names_cap, plan->names_len + room, 1, err);
+    plan->names = names;
+    return st;
+}
+
+/* Puts the next free NAME#number behind all names. Those that are taken are found among the names as they were: no new
+ * one is that of another group, since what stands before its last '#' is the group's name. */
+static size_t put_name(struct zn_plan *plan, const struct named *named, const char *name, uint64_t *number) {
+    const size_t len = strlen(name);
+    char *to = plan->names + plan->names_len;
+    const struct named wanted = {.name = to};
+    memcpy(to, name, len);
+    do {
+        snprintf(to + len, MAX_SUFFIX, "#%llu", (unsigned long long)++*number);
+    } while (bsearch(&wanted, named, plan->n_tensors, sizeof wanted, compare_names));
+    return len + strlen(to + len) + 1;
+}
+
+static void rename_others(struct zn_plan *plan, const struct named *named) {
+    const char *group = NULL;
+    uint64_t number = 0;
+    for (size_t i = 0; i < plan->n_tensors; i++) {
+        if (!group || strcmp(group, named[i].name) != 0) {
+            group = named[i].name;
+            number = 0;
+            continue;
+        }
+        const size_t len = put_name(plan, named, group, &number);
+        plan->tensors[named[i].tensor].name = plan->names_len;
+        plan->names_len += len;
+    }
+}
+
+zipnn_status zn_plan_tell_apart(struct zn_plan *plan, zipnn_error *err) {
+    bool needed = false;
+    if (plan->n_tensors < 2) return ZIPNN_OK;
+    struct named *named = zn_alloc(&plan->alloc, plan->n_tensors * sizeof *named);
+    if (!named) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: %zu names", plan->n_tensors);
+    sort(plan, named);
+    const zipnn_status st = make_room(plan, named, &needed, err);
+    if (st == ZIPNN_OK && needed) {
+        point_at_names(plan, named); /* they may have moved */
+        rename_others(plan, named);
+    }
+    zn_free(&plan->alloc, named);
+    return st;
+}

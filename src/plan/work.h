@@ -1,0 +1,45 @@
+/* What reading a file as a model may cost. Hostile files send readers round in circles, and a few bytes of an archive
+ * may stand for gigabytes of directory; so all readers of one file pay from one purse, which the file's bytes fill. */
+#ifndef ZN_PLAN_WORK_H
+#define ZN_PLAN_WORK_H
+
+#include "base/err.h"
+
+struct zn_work {
+    uint64_t present;             /* bytes that the file takes where it is stored: the archive's, when it is in one */
+    uint64_t seen;                /* end of the furthest byte that was fetched */
+    uint64_t steps, most_steps;   /* spent; one looks at a field or fetches eight bytes */
+    uint64_t memory, most_memory; /* bytes taken for what is kept, never given back */
+};
+
+/* What a file may cost: 0.1 s and 64 MiB, and beyond them what its bytes pay for, of those seen and of those present. A
+ * model needs about two steps and five bytes of memory for each byte that its reader looks at. */
+enum {
+    ZN_WORK_FREE_STEPS = 16 << 20,
+    ZN_WORK_FREE_MEMORY = 64 << 20,
+    ZN_WORK_SEEN = 64 << 20, /* bytes seen beyond these pay for nothing more */
+    ZN_WORK_STEPS_SEEN = 8,
+    ZN_WORK_STEPS_PRESENT = 512,
+    ZN_WORK_MEMORY_SEEN = 8,
+    ZN_WORK_MEMORY_PRESENT = 32
+};
+
+/* A purse for a file of so many bytes; UINT64_MAX when nobody knows. */
+struct zn_work zn_work_of(uint64_t present);
+
+/* Bytes up to `end` were fetched. */
+void zn_work_see(struct zn_work *work, uint64_t end);
+
+/* Pays, or fails with ZIPNN_E_LIMIT; without a purse (NULL) everything is free. */
+static inline zipnn_status zn_work_step(struct zn_work *work, uint64_t n, zipnn_error *err);
+zipnn_status zn_work_keep(struct zn_work *work, uint64_t bytes, zipnn_error *err);
+
+zipnn_status zn_work_refuse_step(const struct zn_work *work, zipnn_error *err);
+
+/* Here, since most opcodes of a pickle pay one step. */
+static inline zipnn_status zn_work_step(struct zn_work *work, uint64_t n, zipnn_error *err) {
+    if (!work || (work->steps += n) <= work->most_steps) return ZIPNN_OK;
+    return zn_work_refuse_step(work, err);
+}
+
+#endif
