@@ -129,7 +129,7 @@ zipnn_status zipnn_archive_open_damaged(zipnn_ctx *ctx, const zipnn_source *sour
 }
 
 const zipnn_error *zipnn_archive_fault(const zipnn_archive *a) {
-    return a->fault.status == ZIPNN_OK ? NULL : &a->fault;
+    return !a || a->fault.status == ZIPNN_OK ? NULL : &a->fault;
 }
 
 zipnn_status zipnn_model_open(zipnn_ctx *ctx, const zipnn_source *source, zipnn_archive **archive, zipnn_error *err) {
@@ -153,6 +153,11 @@ void zipnn_archive_close(zipnn_archive *a) {
  * ------------------------------------------------------------------------------------------------------------- */
 
 void zipnn_archive_get_info(const zipnn_archive *a, zipnn_archive_info *info) {
+    if (!info) return;
+    if (!a) {
+        *info = (zipnn_archive_info){.container = "raw"};
+        return;
+    }
     *info = (zipnn_archive_info){.original = a->toc.index.original,
                                  .archive = a->in.length,
                                  .n_chunks = a->n_chunks,
@@ -168,7 +173,7 @@ void zipnn_archive_get_info(const zipnn_archive *a, zipnn_archive_info *info) {
 }
 
 zipnn_status zipnn_archive_chunk(const zipnn_archive *a, uint64_t index, zipnn_chunk_info *info, zipnn_error *err) {
-    zn_clear_error(err);
+    ZN_TRY(zn_given("zipnn_archive_chunk", a, info, err));
     if (index >= a->n_chunks)
         return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "chunk %llu of %llu", (unsigned long long)index,
                        (unsigned long long)a->n_chunks);
@@ -213,7 +218,7 @@ zipnn_status zn_archive_tensor(const zipnn_archive *a, uint64_t index, const str
 
 zipnn_status zipnn_archive_tensor(const zipnn_archive *a, uint64_t index, zipnn_tensor_info *info, zipnn_error *err) {
     const struct zn_tensor *t = NULL;
-    zn_clear_error(err);
+    ZN_TRY(zn_given("zipnn_archive_tensor", a, info, err));
     ZN_TRY(zn_archive_tensor(a, index, &t, err));
     *info = (zipnn_tensor_info){.name = a->plan.names + t->name,
                                 .dtype = t->dtype,
@@ -226,8 +231,8 @@ zipnn_status zipnn_archive_tensor(const zipnn_archive *a, uint64_t index, zipnn_
 }
 
 zipnn_status zipnn_archive_find(const zipnn_archive *a, const char *name, uint64_t *index, zipnn_error *err) {
+    ZN_TRY(zn_given("zipnn_archive_find", a && index ? a : NULL, name, err));
     size_t lo = 0, hi = a->plan.n_tensors;
-    zn_clear_error(err);
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
         int order = strcmp(name_of(a, a->by_name[mid]), name);
@@ -356,11 +361,8 @@ static zipnn_status read_whole(zipnn_archive *a, const struct range *range, uint
 }
 
 static zipnn_status read_plain(const zipnn_archive *a, uint64_t off, uint64_t len, uint8_t *dst, zipnn_error *err) {
-    const uint8_t *bytes;
     if (len > SIZE_MAX) return zn_fail(err, ZIPNN_E_LIMIT, off, "%llu bytes at once", (unsigned long long)len);
-    ZN_TRY(zn_input_at(&a->in, off, (size_t)len, dst, &bytes, err));
-    if (bytes != dst) memcpy(dst, bytes, (size_t)len);
-    return ZIPNN_OK;
+    return zn_input_copy(&a->in, off, (size_t)len, dst, err);
 }
 
 zipnn_status zn_archive_prepare(zipnn_archive *a, zipnn_error *err) {
@@ -372,8 +374,8 @@ zipnn_status zn_archive_prepare(zipnn_archive *a, zipnn_error *err) {
 }
 
 zipnn_status zipnn_archive_read(zipnn_archive *a, uint64_t off, uint64_t len, void *dst, zipnn_error *err) {
-    uint64_t original = a->toc.index.original;
-    zn_clear_error(err);
+    ZN_TRY(zn_given("zipnn_archive_read", a, len ? dst : a, err));
+    const uint64_t original = a->toc.index.original;
     if (off > original || len > original - off)
         return zn_fail(err, ZIPNN_E_NOT_FOUND, off, "bytes %llu to %llu of an original of %llu",
                        (unsigned long long)off, (unsigned long long)(off + len), (unsigned long long)original);
@@ -393,7 +395,7 @@ zipnn_status zipnn_archive_read(zipnn_archive *a, uint64_t off, uint64_t len, vo
 
 zipnn_status zipnn_archive_read_tensor(zipnn_archive *a, uint64_t index, void *dst, size_t cap, zipnn_error *err) {
     const struct zn_tensor *t = NULL;
-    zn_clear_error(err);
+    ZN_TRY(zn_given("zipnn_archive_read_tensor", a, a, err));
     ZN_TRY(zn_archive_tensor(a, index, &t, err));
     if (t->len > cap)
         return zn_fail(err, ZIPNN_E_SPACE, ZN_NOWHERE, "tensor of %llu bytes, the buffer has %zu",
@@ -420,7 +422,7 @@ zipnn_status zipnn_archive_read_rows(zipnn_archive *a, uint64_t index, uint64_t 
                                      size_t cap, zipnn_error *err) {
     const struct zn_tensor *t = NULL;
     struct range r = {0, 0, dst};
-    zn_clear_error(err);
+    ZN_TRY(zn_given("zipnn_archive_read_rows", a, a, err));
     ZN_TRY(zn_archive_tensor(a, index, &t, err));
     ZN_TRY(find_rows(&a->plan, t, first, n, &r, err));
     if (r.end - r.off > cap)

@@ -5,7 +5,7 @@
 zipnn_status zipnn_archive_coding(const zipnn_archive *a, uint64_t index, zipnn_coding *coding, zipnn_error *err) {
     uint8_t buf[ZN_DESCRIBE_LEN];
     const uint8_t *head;
-    zn_clear_error(err);
+    ZN_TRY(zn_given("zipnn_archive_coding", a, coding, err));
     if (index >= a->n_chunks)
         return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "chunk %llu of %llu", (unsigned long long)index,
                        (unsigned long long)a->n_chunks);
@@ -19,7 +19,7 @@ zipnn_status zipnn_archive_coding(const zipnn_archive *a, uint64_t index, zipnn_
 }
 
 zipnn_status zipnn_archive_chunk_at(const zipnn_archive *a, uint64_t off, uint64_t *index, zipnn_error *err) {
-    zn_clear_error(err);
+    ZN_TRY(zn_given("zipnn_archive_chunk_at", a, index, err));
     if (a->n_chunks == 0 || off >= a->toc.index.original)
         return zn_fail(err, ZIPNN_E_NOT_FOUND, off, "no chunk holds byte %llu of an original of %llu",
                        (unsigned long long)off, (unsigned long long)a->toc.index.original);
@@ -28,7 +28,7 @@ zipnn_status zipnn_archive_chunk_at(const zipnn_archive *a, uint64_t off, uint64
 }
 
 zipnn_status zipnn_archive_base(const zipnn_archive *a, unsigned index, zipnn_base_info *info, zipnn_error *err) {
-    zn_clear_error(err);
+    ZN_TRY(zn_given("zipnn_archive_base", a, info, err));
     if (index >= a->self.n_bases)
         return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "base %u of %u", index, a->self.n_bases);
     const struct zn_base_record *record = &a->records[index];

@@ -157,7 +157,7 @@ static zipnn_status run(struct verify *v, zipnn_archive *a, zipnn_error *err) {
 zipnn_status zipnn_archive_verify(zipnn_archive *archive, zipnn_damage_fn report_fn, void *user, zipnn_verified *result,
                                   zipnn_error *err) {
     zipnn_verified unwanted;
-    zn_clear_error(err);
+    ZN_TRY(zn_given("zipnn_archive_verify", archive, archive, err));
     struct verify v = {.a = archive, .report = report_fn, .user = user, .result = result ? result : &unwanted};
     return run(&v, archive, err);
 }
@@ -165,8 +165,8 @@ zipnn_status zipnn_archive_verify(zipnn_archive *archive, zipnn_damage_fn report
 zipnn_status zipnn_archive_salvage(zipnn_archive *archive, const zipnn_sink *sink, zipnn_damage_fn report_fn,
                                    void *user, zipnn_verified *result, zipnn_error *err) {
     zipnn_verified unwanted;
-    zn_clear_error(err);
-    if (!sink || !sink->write) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "a sink needs write");
+    ZN_TRY(zn_given("zipnn_archive_salvage", archive, sink, err));
+    if (!sink->write) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "a sink needs write");
     const zipnn_sink in_order = {.write = sink->write, .user = sink->user};
     struct verify v = {.a = archive,
                        .out = {.sink = &in_order},

@@ -34,6 +34,8 @@ static zipnn_status copy_options(const zipnn_options *given, zipnn_options *o, z
                        (int)o->verify);
     if ((unsigned)o->repeats > ZIPNN_REPEATS_OFF)
         return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "repeats %d does not exist", (int)o->repeats);
+    if (!o->bases && o->n_bases)
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "%zu bases, and the pointer to them is NULL", o->n_bases);
     if (o->base && (!o->base->read_at || o->base->length == UINT64_MAX))
         return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "a base needs read_at and its length");
     return ZIPNN_OK;
@@ -42,6 +44,7 @@ static zipnn_status copy_options(const zipnn_options *given, zipnn_options *o, z
 zipnn_status zipnn_create(const zipnn_options *options, zipnn_ctx **out, zipnn_error *err) {
     zipnn_options o;
     zn_clear_error(err);
+    if (!out) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_create: a pointer is NULL");
     ZN_TRY(copy_options(options, &o, err));
     zipnn_allocator alloc = zn_allocator_or_default(&o.allocator);
     zipnn_ctx *ctx = zn_alloc(&alloc, sizeof *ctx);
@@ -67,5 +70,5 @@ void zipnn_destroy(zipnn_ctx *ctx) {
 }
 
 const char *zipnn_kernel_name(const zipnn_ctx *ctx) {
-    return ctx->engine.k->name;
+    return ctx ? ctx->engine.k->name : "";
 }

@@ -17,6 +17,13 @@ static inline void zn_clear_error(zipnn_error *err) {
     if (err) *err = (zipnn_error){ZIPNN_OK, ZN_NOWHERE, ""};
 }
 
+/* ZIPNN_E_ARGUMENT when one of two pointers that a function needs is NULL. Clears *err otherwise. */
+static inline zipnn_status zn_given(const char *function, const void *one, const void *other, zipnn_error *err) {
+    zn_clear_error(err);
+    if (one && other) return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "%s: a pointer is NULL", function);
+}
+
 /* Plans the input from its first ZN_WINDOW bytes. Of a sequential one *head holds what had to be read for that (free
  * with zn_free) and stays in use. On failure nothing is owned. */
 zipnn_status zn_plan_input(zipnn_ctx *ctx, struct zn_input *in, struct zn_plan *plan, uint8_t **head, zipnn_error *err);

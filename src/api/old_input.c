@@ -11,11 +11,7 @@ enum {
 /* ---- opening */
 
 static zipnn_status read_input(void *user, uint64_t off, void *buf, size_t len, zipnn_error *err) {
-    const struct zn_input *in = user;
-    const uint8_t *bytes;
-    ZN_TRY(zn_input_at(in, off, len, buf, &bytes, err));
-    if (bytes != buf) memcpy(buf, bytes, len);
-    return ZIPNN_OK;
+    return zn_input_copy(user, off, len, buf, err);
 }
 
 /* Reads the rest of a sequential input, whose first bytes are in old->head. */

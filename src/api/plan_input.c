@@ -16,12 +16,8 @@ struct window {
 static zipnn_status read_random(void *user, uint64_t off, uint8_t *buf, size_t len, size_t *got, zipnn_error *err) {
     const struct window *w = user;
     const uint64_t end = ZN_MIN(w->in->length, (uint64_t)ZN_WINDOW);
-    const uint8_t *bytes;
     *got = off < end ? (size_t)ZN_MIN((uint64_t)len, end - off) : 0;
-    if (*got == 0) return ZIPNN_OK;
-    ZN_TRY(zn_input_at(w->in, off, *got, buf, &bytes, err));
-    if (bytes != buf) memcpy(buf, bytes, *got);
-    return ZIPNN_OK;
+    return *got ? zn_input_copy(w->in, off, *got, buf, err) : ZIPNN_OK;
 }
 
 /* A file of exactly ZN_WINDOW bytes counts as longer: a pipe of as many does not know better. */

@@ -5,10 +5,7 @@
 /* ---- models that can be read */
 
 static zipnn_status read_input(void *user, uint64_t off, size_t len, uint8_t *dst, zipnn_error *err) {
-    const uint8_t *bytes;
-    ZN_TRY(zn_input_at(user, off, len, dst, &bytes, err));
-    if (bytes != dst) memcpy(dst, bytes, len);
-    return ZIPNN_OK;
+    return zn_input_copy(user, off, len, dst, err);
 }
 
 static zipnn_status read_archive(void *user, uint64_t off, size_t len, uint8_t *dst, zipnn_error *err) {

@@ -69,9 +69,10 @@ zipnn_status zipnn_original_size(const void *src, size_t len, uint64_t *original
         zn_old_input_close(&old);
         return ZIPNN_OK;
     }
-    ZN_TRY(zn_toc_load(NULL, &zn_kernels_scalar, &in, &toc, err));
-    *original = toc.index.original;
-    return ZIPNN_OK;
+    const zipnn_status status = zn_toc_load(&alloc, &zn_kernels_scalar, &in, &toc, err);
+    if (status == ZIPNN_OK) *original = toc.index.original;
+    zn_toc_free(&alloc, &toc);
+    return status;
 }
 
 zipnn_status zipnn_decompress(zipnn_ctx *ctx, const void *src, size_t len, void *dst, size_t cap, size_t *out_len,
@@ -117,7 +118,7 @@ zipnn_status zipnn_unpack(zipnn_ctx *ctx, const zipnn_source *source, const zipn
 
 int zipnn_needs_read_at(const void *head, size_t len) {
     struct zn_header header;
-    return zn_header_read(head, len, &header, zn_kernels_scalar.xxh3_64, NULL) == ZIPNN_OK &&
+    return head && zn_header_read(head, len, &header, zn_kernels_scalar.xxh3_64, NULL) == ZIPNN_OK &&
            (header.flags & ZN_FLAG_SELF) != 0;
 }
 

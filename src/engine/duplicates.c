@@ -36,10 +36,8 @@ static zipnn_status sample(const struct zn_engine *e, const struct zn_input *in,
     uint8_t samples[N_SAMPLES * SAMPLE_LEN];
     for (unsigned i = 0; i < n; i++) {
         uint8_t *to = samples + (size_t)i * SAMPLE_LEN;
-        const uint8_t *bytes;
         const uint64_t off = n == 1 ? c->len / 2 : (c->len - SAMPLE_LEN) / (n - 1) * i;
-        ZN_TRY(zn_input_at(in, c->off + off, SAMPLE_LEN, to, &bytes, err));
-        if (bytes != to) memcpy(to, bytes, SAMPLE_LEN);
+        ZN_TRY(zn_input_copy(in, c->off + off, SAMPLE_LEN, to, err));
     }
     const size_t len = (size_t)n * SAMPLE_LEN;
     c->ruled_out = is_plain(samples, len);

@@ -122,9 +122,9 @@ struct zn_ahead zn_look_ahead(const struct zn_input *in, const struct zn_place *
 
 struct zn_toc {
     struct zn_header header;
-    struct zn_index index; /* entries point into `memory` or into the input's memory */
+    struct zn_index index; /* entries point into `memory` */
     uint64_t index_at;     /* offset of the index frame */
-    void *memory;
+    void *memory;          /* the index frame: a copy, whatever the input is */
 };
 
 /* Reads and verifies header, trailer and index. zn_toc_free accepts a zeroed struct. */

@@ -85,6 +85,10 @@ static zipnn_status find_index(const struct zn_kernels *k, const struct zn_input
         return zn_fail(err, ZIPNN_E_CORRUPT, trailer_at, "trailer gives the index %llu bytes",
                        (unsigned long long)*index_len);
     toc->index_at = trailer_at - *index_len;
+    /* An entry for each frame before it, of ZN_FRAME_LEN + 4 bytes at least: more is no index, and not worth memory. */
+    if ((*index_len - least) / ZN_ENTRY_LEN > toc->index_at / ZN_LEAST_FRAME + ZN_SHA256_LEN / ZN_ENTRY_LEN)
+        return zn_fail(err, ZIPNN_E_CORRUPT, trailer_at, "trailer gives the index %llu bytes, only %llu precede it",
+                       (unsigned long long)*index_len, (unsigned long long)toc->index_at);
     return ZIPNN_OK;
 }
 
@@ -93,16 +97,13 @@ zipnn_status zn_toc_load(const zipnn_allocator *alloc, const struct zn_kernels *
     memset(toc, 0, sizeof *toc);
     uint64_t len;
     ZN_TRY(find_index(k, in, toc, &len, err));
-    if (!in->mem) {
-        toc->memory = zn_alloc(alloc, (size_t)len);
-        if (!toc->memory)
-            return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: the index takes %llu bytes",
-                           (unsigned long long)len);
-    }
-    const uint8_t *bytes;
-    ZN_TRY(zn_input_at(in, toc->index_at, (size_t)len, toc->memory, &bytes, err));
-    /* A view may change in spite of all promises: what is verified here must stay what it is. */
-    if (toc->memory && bytes != toc->memory) bytes = memcpy(toc->memory, bytes, (size_t)len);
+    toc->memory = zn_alloc(alloc, (size_t)len);
+    if (!toc->memory)
+        return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: the index takes %llu bytes",
+                       (unsigned long long)len);
+    /* Memory and views may change in spite of all promises: what is verified here must stay what it is. */
+    ZN_TRY(zn_input_copy(in, toc->index_at, (size_t)len, toc->memory, err));
+    const uint8_t *bytes = toc->memory;
     struct zn_frame f;
     ZN_TRY(zn_frame_read(bytes, toc->header.max_chunk, toc->index_at, &f, err));
     if (f.orig_len != 0 || zn_frame_size(&f) != len)

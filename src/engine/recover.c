@@ -41,7 +41,8 @@ static bool is_plausible(const struct walk *w, const uint8_t *look, uint64_t at,
     return kind == ZN_KIND_INDEX || (kind > ZN_KIND_INDEX && f->body_len <= ZN_MAX_ANCILLARY);
 }
 
-/* Reads the frame, which lies inside the input, and verifies its check; *bytes is NULL when it fails. */
+/* Reads the frame, which lies inside the input, and verifies its check; *bytes is NULL when it fails, else a copy that
+ * stays what it is. */
 static zipnn_status try_frame(struct walk *w, uint64_t at, const struct zn_frame *f, const uint8_t **bytes,
                               zipnn_error *err) {
     const uint64_t size = zn_frame_size(f);
@@ -52,8 +53,8 @@ static zipnn_status try_frame(struct walk *w, uint64_t at, const struct zn_frame
     zipnn_status status = zn_grow(w->alloc, &frame, &w->frame_cap, ZN_MAX((size_t)size, (size_t)BLOCK), 1, err);
     w->frame = frame;
     ZN_TRY(status);
-    ZN_TRY(zn_input_at(w->in, at, (size_t)size, w->frame, bytes, err));
-    if (zn_frame_verify(*bytes, f, at, w->k->xxh3_64, NULL) != ZIPNN_OK) *bytes = NULL;
+    ZN_TRY(zn_input_copy(w->in, at, (size_t)size, w->frame, err));
+    if (zn_frame_verify(w->frame, f, at, w->k->xxh3_64, NULL) == ZIPNN_OK) *bytes = w->frame;
     return ZIPNN_OK;
 }
 

@@ -131,8 +131,7 @@ static zipnn_status taste(struct estimate *x, struct zn_worker *w, struct chunk 
     } else {
         for (uint32_t i = 0; i < SLICES; i++) {
             const uint64_t at = cut->head + (uint64_t)i * (inner - slice) / (SLICES - 1) / grain * grain;
-            ZN_TRY(zn_input_at(x->in, cut->off + at, slice, w->orig + c->tasted, &bytes, err));
-            if (bytes != w->orig + c->tasted) memcpy(w->orig + c->tasted, bytes, slice);
+            ZN_TRY(zn_input_copy(x->in, cut->off + at, slice, w->orig + c->tasted, err));
             c->tasted += slice;
         }
         bytes = w->orig;

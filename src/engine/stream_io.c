@@ -57,6 +57,13 @@ zipnn_status zn_input_at(const struct zn_input *in, uint64_t off, size_t len, ui
     return status == ZIPNN_OK ? status : source_failed(status, off, err);
 }
 
+zipnn_status zn_input_copy(const struct zn_input *in, uint64_t off, size_t len, uint8_t *buf, zipnn_error *err) {
+    const uint8_t *bytes;
+    ZN_TRY(zn_input_at(in, off, len, buf, &bytes, err));
+    if (bytes != buf && len) memcpy(buf, bytes, len);
+    return ZIPNN_OK;
+}
+
 zipnn_status zn_output_put(const struct zn_output *out, uint64_t off, const uint8_t *bytes, size_t len,
                            zipnn_error *err) {
     if (out->mem) {

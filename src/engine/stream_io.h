@@ -37,6 +37,9 @@ zipnn_status zn_input_next(struct zn_input *in, uint8_t *buf, size_t want, size_
 zipnn_status zn_input_at(const struct zn_input *in, uint64_t off, size_t len, uint8_t *buf, const uint8_t **bytes,
                          zipnn_error *err);
 
+/* The same bytes in buf, whatever becomes of the input's: for what is looked at again after it was checked. */
+zipnn_status zn_input_copy(const struct zn_input *in, uint64_t off, size_t len, uint8_t *buf, zipnn_error *err);
+
 struct zn_output {
     uint8_t *mem;           /* the whole output, or NULL */
     size_t cap;             /* of mem */

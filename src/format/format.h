@@ -10,6 +10,7 @@ enum {
     ZN_FORMAT_VERSION = 1,
     ZN_HEADER_LEN = 24,
     ZN_FRAME_LEN = 16, /* head of a frame */
+    ZN_LEAST_FRAME = 20,
     ZN_TRAILER_LEN = 16,
     ZN_ENTRY_LEN = 16,
     ZN_INDEX_LEN = 28, /* index body before its optional digest and its entries */
