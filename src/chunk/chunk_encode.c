@@ -192,9 +192,7 @@ static uint32_t encode_unusual(struct zn_coder *coder, const struct zn_effort *e
                                struct grid labelled, const uint8_t *src, uint32_t len, uint8_t *body) {
     struct parts parts;
     take_apart(coder, &labelled, src, len, body, &parts);
-    if (is_as_labelled(&parts, hint.dtype)) {
-        parts.surveys[parts.n_planes - 1].exponents = parts.n_planes > 1;
-    } else {
+    if (!is_as_labelled(&parts, hint.dtype)) {
         struct grid measured = measure_grid(coder->codec.k, src, len);
         if (measured.layout != labelled.layout || measured.head != labelled.head)
             take_apart(coder, &measured, src, len, body, &parts);

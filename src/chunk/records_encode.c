@@ -191,6 +191,6 @@ uint32_t zn_bytes_encode(struct zn_coder *coder, const struct zn_effort *effort,
     if (out.full) return 0;
     const uint32_t halves = (uint32_t)zn_out_len(&out);
     const uint32_t matched =
-        may_match(coder, src, len, halves) ? write_matched(coder, effort, src, len, halves - halves / 64, body) : 0;
+        may_match(coder, src, len, halves) ? write_matched(coder, effort, src, len, halves - halves / 256, body) : 0;
     return matched ? matched : halves;
 }

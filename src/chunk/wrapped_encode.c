@@ -56,7 +56,7 @@ static void put_inner(struct zn_coder *coder, const struct zn_effort *effort, zi
 /* The shorter of two bodies; what is slow to decode must save 1/64. */
 static uint32_t choose(const struct zn_out *out, const uint8_t *other, uint8_t *body, uint32_t body_len) {
     const size_t len = zn_out_len(out);
-    if (len >= body_len - body_len / 64) return body_len;
+    if (len >= body_len - body_len / 256) return body_len;
     memcpy(body, other, len);
     return (uint32_t)len;
 }

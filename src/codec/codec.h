@@ -34,7 +34,7 @@ enum {
 struct zn_effort {
     unsigned max_tables; /* 1 .. 16 */
     unsigned block_log2; /* symbols per table id, for streams long enough */
-    unsigned hist_step;  /* every how many groups of 64 symbols are counted: 1, 2, 4 */
+    unsigned hist_step;  /* every how many groups of 64 symbols are counted at first: 1, 2, 4 */
     unsigned rounds;     /* of clustering */
     int zstd_level;
     bool tops;          /* floats' upper bits of mantissa given the exponent where that is smaller */
@@ -99,7 +99,6 @@ struct zn_survey {
     uint64_t order0;  /* their cost at their own entropy, in ZN_COST_ONE units */
     bool constant;    /* all bytes are equal: no sample, certain */
     bool random;      /* as good as incompressible: to be stored */
-    bool exponents;   /* set by who knows: of floats whose other bits are random, so that nothing repeats */
     uint8_t varying;  /* bits that differ among the sampled bytes */
     bool patchy;      /* noise but for the part that begins at `patch`: not random */
     size_t patch;

@@ -25,16 +25,40 @@ struct zn_r16_fit {
     uint32_t blocks[ZN_R16_MAX_TABLES];               /* how many blocks use it */
 };
 
-/* The up to 31 most frequent symbols become classes, in ascending order; none of at most 1 in 2^rare_shift. */
-void zn_r16_choose_classes(const uint32_t *counts, unsigned rare_shift, uint8_t class_of[256], uint8_t *classes,
-                           unsigned *n_classes);
+/* Up to `most` (31) of the most frequent symbols become classes, in ascending order; none of at most 1 in 2^rare_shift.
+ * Those of a stream of one table are best all listed by it. */
+void zn_r16_choose_classes(const uint32_t *counts, unsigned rare_shift, unsigned most, uint8_t class_of[256],
+                           uint8_t *classes, unsigned *n_classes);
 
 /* A symbol that a sample missed may still occur, so a sampled table always keeps a slot for the escape. */
 enum zn_counts { ZN_COUNTS_EXACT, ZN_COUNTS_SAMPLED };
 
-/* From counts of classes to a table: which consecutive classes to list and how to share out the 64 slots. Answers the
- * cost of these counts under it, in ZN_COST_ONE units. */
-uint64_t zn_r16_model_fit(const uint32_t *counts, enum zn_counts kind, const uint8_t *classes, unsigned n_classes,
-                          uint8_t *first, struct zn_r16_model *model);
+/* The tables of one stream, to be fitted together. */
+struct zn_r16_group {
+    enum zn_counts kind;
+    bool nested;                              /* its escapes are bytes as they are */
+    unsigned n;                               /* tables */
+    const uint32_t *counts[ZN_R16_MAX_GIVEN]; /* by table: of classes */
+    const uint32_t *symbols;                  /* of all symbols, in the sample that chose the classes */
+    const uint8_t *class_of, *classes;
+    unsigned n_classes;
+    uint8_t *first; /* by table: index of its first class */
+    struct zn_r16_model *models;
+};
+
+/* From counts of classes to tables: which consecutive classes each lists and how it shares out the 64 slots, given that
+ * the escapes of all of them are coded together. Answers the cost of these counts under them, the tables' slots and the
+ * escapes' bytes with it, in ZN_COST_ONE units. */
+uint64_t zn_r16_models_fit(const struct zn_r16_group *group);
+
+/* Bytes that their classes and tables take. */
+size_t zn_r16_tables_len(const struct zn_r16_group *group);
+
+/* Cost of the ids of n_blocks blocks, of which blocks[t] use table t, in ZN_COST_ONE units. */
+uint64_t zn_r16_ids_cost(const uint32_t *blocks, unsigned n_tables, size_t n_blocks);
+
+/* Merges clusters that are in order of their mean class, of blocks of which every step-th group of symbols was counted:
+ * n_tables, sums, blocks and ids change. */
+void zn_r16_merge(struct zn_r16_fit *fit, unsigned step);
 
 #endif

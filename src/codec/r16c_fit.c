@@ -15,10 +15,10 @@ static size_t sample_step(const struct zn_r16c_input *in) {
     return ZN_MAX(in->n / SAMPLED, (size_t)in->hist_step);
 }
 
-static void choose_classes(struct zn_r16c_fit *fit, const struct zn_codec *c, const struct zn_r16c_input *in) {
-    uint32_t counts[256] = {0};
+static void choose_classes(struct zn_r16c_fit *fit, const struct zn_codec *c, const struct zn_r16c_input *in,
+                           uint32_t counts[256]) {
     c->k->byte_hist(in->plane, in->n, sample_step(in), counts);
-    zn_r16_choose_classes(counts, ZN_R16_RARE_SHIFT, fit->class_of, fit->classes, &fit->n_classes);
+    zn_r16_choose_classes(counts, ZN_R16_RARE_SHIFT, ZN_MAX_LISTABLE, fit->class_of, fit->classes, &fit->n_classes);
 }
 
 /* Counts of a model's blocks. A context of rank r is `lowest` + r; all below the lowest have rank 0. */
@@ -134,18 +134,21 @@ static void level(struct zn_r16c_fit *fit, unsigned n_models) {
 size_t zn_r16c_fit(struct zn_codec *c, const struct zn_r16c_input *in) {
     struct zn_r16c_fit *fit = c->given;
     const unsigned highest = highest_context(c, in), lowest = highest - ZN_MIN(highest, ZN_R16C_RANKS - 1u);
-    choose_classes(fit, c, in);
+    uint32_t symbols[256] = {0};
+    choose_classes(fit, c, in, symbols);
     for (unsigned m = 0; m < in->n_models; m++) fit_model(fit, in, m, lowest);
     level(fit, in->n_models);
 
-    uint64_t cost = 0;
-    const enum zn_counts kind = in->hist_step == 1 ? ZN_COUNTS_EXACT : ZN_COUNTS_SAMPLED;
     const unsigned n = fit->contexts.n;
-    size_t tables_len = 0;
-    for (unsigned t = 0; t < in->n_models * n; t++) {
-        cost += zn_r16_model_fit(fit->parts[t / n][t % n], kind, fit->classes, fit->n_classes, &fit->first[t],
-                                 &fit->models[t]);
-        tables_len += 2 + (6u * fit->models[t].n + 7) / 8;
-    }
-    return (size_t)(cost * in->hist_step / ZN_COST_ONE / 8) + 9 + fit->n_classes + in->n_models * (n - 1) + tables_len;
+    struct zn_r16_group g = {.kind = in->hist_step == 1 ? ZN_COUNTS_EXACT : ZN_COUNTS_SAMPLED,
+                             .n = in->n_models * n,
+                             .symbols = symbols,
+                             .class_of = fit->class_of,
+                             .classes = fit->classes,
+                             .n_classes = fit->n_classes,
+                             .first = fit->first,
+                             .models = fit->models};
+    for (unsigned t = 0; t < g.n; t++) g.counts[t] = fit->parts[t / n][t % n];
+    const uint64_t cost = zn_r16_models_fit(&g);
+    return (size_t)(cost * in->hist_step / (8 * ZN_COST_ONE)) + 9 + in->n_models * (n - 1) + zn_r16_tables_len(&g);
 }

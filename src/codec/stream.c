@@ -10,7 +10,7 @@
 struct zn_effort zn_effort_of(int level) {
     if (level < 2)
         return (struct zn_effort){.max_tables = 8, .block_log2 = 9, .hist_step = 4, .rounds = 1, .zstd_level = 1};
-    struct zn_effort effort = {.max_tables = 16, .block_log2 = 8, .hist_step = 2, .rounds = 2, .zstd_level = 6};
+    struct zn_effort effort = {.max_tables = 16, .block_log2 = 8, .hist_step = 1, .rounds = 2, .zstd_level = 6};
     effort.tops = level >= ZIPNN_LEVEL_HIGH && level < ZIPNN_LEVEL_BEST;
     effort.mixing = level == ZIPNN_LEVEL_BEST;
     effort.finds_repeats = true;
@@ -295,10 +295,8 @@ static size_t probe_patch(struct zn_codec *c, const struct zn_survey *s, const u
 }
 
 /* zstd is slow to decode. It is tried where its Huffman coder beats R16 since too many symbols matter, and where it
- * sees more than order-0 statistics do, judged by a piece from the middle or of the patch; never on exponents or a long
- * stream that R16 more than halves. */
+ * sees more than order-0 statistics do, judged by a piece from the middle or of the patch. */
 static bool zstd_may_pay(struct zn_codec *c, const struct zn_survey *s, const uint8_t *p, size_t n, size_t rival) {
-    if (rival < n / 2 && (s->exponents || n > PROBE_LEN)) return false;
     size_t ideal = (size_t)(s->order0 * n / s->sampled / (8 * ZN_COST_ONE));
     if (ideal < worthwhile(rival)) return true;
     return zn_stream_probe_zstd(c, p, n) < worthwhile(rival) ||
@@ -314,18 +312,28 @@ static bool bits_pay(const struct zn_survey *s, const uint8_t *plane, size_t n, 
     return bits->mask != 255 && zn_bits_len(*bits, n) <= limit;
 }
 
-/* The coders that use a model of the plane; false when storing it is as good. */
+/* A nested stream by half bytes or by the bits that vary, which cost no time: R16 must save an eighth. */
+static bool pack_nested(struct zn_codec *c, const uint8_t *plane, size_t n, size_t rival, struct zn_out *out,
+                        enum zn_codec_id *codec) {
+    const struct zn_bits bits = zn_bits_find(plane, n);
+    const size_t halves = fits_nibbles(plane, n) ? n / 2 + n % 2 : n, packed = ZN_MIN(zn_bits_len(bits, n), halves);
+    if (packed >= n || packed - packed / 8 >= rival) return false;
+    *codec = packed == halves ? ZN_CODEC_NIBBLES : ZN_CODEC_BITS;
+    if (packed == halves)
+        write_nibbles(plane, n, out);
+    else
+        zn_bits_write(c->k, bits, plane, n, out);
+    return true;
+}
+
+/* The coders that use a model of the plane; false when storing it is as good. R16 takes time: of a plane it must save
+ * as much as a slow codec. */
 static bool encode_modelled(struct zn_codec *c, unsigned depth, const struct zn_effort *effort,
                             const struct zn_survey *s, const uint8_t *plane, size_t n, struct zn_out *out,
                             enum zn_codec_id *codec) {
     size_t expected = depth < ZN_MAX_DEPTH ? zn_r16_fit(c, depth, effort, plane, n, s->counts) : n;
     size_t rival = ZN_MIN(expected, n);
-    /* Nibbles cost no time: R16 must save a quarter of them. */
-    if (depth > 0 && n / 2 - n / 8 < rival && fits_nibbles(plane, n)) {
-        write_nibbles(plane, n, out);
-        *codec = ZN_CODEC_NIBBLES;
-        return true;
-    }
+    if (depth > 0 && pack_nested(c, plane, n, rival, out, codec)) return true;
     struct zn_bits bits;
     const bool packs = depth == 0 && bits_pay(s, plane, n, rival, &bits);
     if (packs) rival = ZN_MIN(rival, zn_bits_len(bits, n));
@@ -339,7 +347,7 @@ static bool encode_modelled(struct zn_codec *c, unsigned depth, const struct zn_
         return true;
     }
     *codec = ZN_CODEC_R16;
-    return expected < n && zn_r16_write(c, depth, effort, plane, n, out);
+    return expected < (depth == 0 ? worthwhile(n) : n) && zn_r16_write(c, depth, effort, plane, n, out);
 }
 
 enum zn_codec_id zn_stream_encode(struct zn_codec *c, unsigned depth, const struct zn_effort *effort,

@@ -1,0 +1,117 @@
+/* What the encoder chooses for an R16 stream: as many tables as pay, rare symbols left to the escapes, and an estimate
+ * that is what it then writes. */
+#include "codec/codec.h"
+#include "codec/r16_fit.h"
+#include "support/unit.h"
+
+enum { N = 1 << 17 };
+
+static uint32_t next_random(uint64_t *seed) {
+    *seed = *seed * 6364136223846793005U + 1442695040888963407U;
+    return (uint32_t)(*seed >> 33);
+}
+
+/* A symbol whose frequency halves with each step from 0 on. */
+static unsigned geometric(uint64_t *seed) {
+    return (unsigned)__builtin_ctz(next_random(seed) | 1u << 20);
+}
+
+struct bench {
+    struct zn_codec codec;
+    struct zn_arena arena;
+    uint8_t plane[N], coded[N], back[N];
+    uint32_t counts[256];
+};
+
+static void set_up(struct bench *b) {
+    const zipnn_allocator memory = zn_allocator_or_default(NULL);
+    b->arena = (struct zn_arena){0};
+    zn_codec_carve(&b->codec, &b->arena, N, ZN_USE_BOTH);
+    b->arena = (struct zn_arena){.base = zn_alloc(&memory, b->arena.used)};
+    assert_non_null(b->arena.base);
+    zn_codec_carve(&b->codec, &b->arena, N, ZN_USE_BOTH);
+    assert_int_equal(zn_codec_open(&b->codec, &zn_kernels_scalar, ZN_USE_BOTH, NULL), ZIPNN_OK);
+}
+
+static void tear_down(struct bench *b) {
+    const zipnn_allocator memory = zn_allocator_or_default(NULL);
+    zn_codec_close(&b->codec);
+    zn_free(&memory, b->arena.base);
+}
+
+/* Fits and writes the plane; answers what was written, which is what was expected within 1/64 and comes back. */
+static size_t code(struct bench *b, size_t n) {
+    const struct zn_effort effort = zn_effort_of(ZIPNN_LEVEL_DEFAULT);
+    struct zn_out out = zn_out_of(b->coded, sizeof b->coded);
+    memset(b->counts, 0, sizeof b->counts);
+    for (size_t i = 0; i < n; i++) b->counts[b->plane[i]]++;
+    const size_t expected = zn_r16_fit(&b->codec, 0, &effort, b->plane, n, b->counts);
+    assert_true(zn_r16_write(&b->codec, 0, &effort, b->plane, n, &out));
+    const size_t len = zn_out_len(&out), states = 2 * ZN_R16_LANES + 256;
+    assert_in_range(len, expected - expected / 64, expected + expected / 64 + states);
+    const struct zn_coded in = {.codec = ZN_CODEC_R16, .data = b->coded, .len = len};
+    assert_int_equal(zn_stream_decode(&b->codec, 0, &in, b->back, n, NULL), ZIPNN_OK);
+    assert_memory_equal(b->back, b->plane, n);
+    return len;
+}
+
+static void one_distribution_gets_one_table(void **state) {
+    struct bench *b = *state;
+    uint64_t seed = 1;
+    for (size_t i = 0; i < N; i++) b->plane[i] = (uint8_t)(100 + geometric(&seed));
+    code(b, N);
+    assert_int_equal(b->codec.fit[0]->n_tables, 1);
+}
+
+static void two_distributions_get_several(void **state) {
+    struct bench *b = *state;
+    uint64_t seed = 2;
+    for (size_t i = 0; i < N; i++) b->plane[i] = (uint8_t)(100 + geometric(&seed) + (i >> 10 & 1) * 3);
+    code(b, N);
+    assert_in_range(b->codec.fit[0]->n_tables, 2, 4);
+}
+
+/* 2^-7 and rarer: together one slot, of which each would take one. */
+static void rare_symbols_escape(void **state) {
+    struct bench *b = *state;
+    uint64_t seed = 3;
+    for (size_t i = 0; i < N; i++) b->plane[i] = (uint8_t)(100 + geometric(&seed));
+    code(b, N);
+    assert_in_range(b->codec.fit[0]->models[0].n, 6, 8);
+}
+
+/* Sixteen symbols apart from one another that are all alike, in a stream too short for two tables: all but one are
+ * listed, since no rarer class stands between them. */
+static void a_single_table_lists_the_most_frequent(void **state) {
+    struct bench *b = *state;
+    uint64_t seed = 4;
+    const size_t n = 2000;
+    for (size_t i = 0; i < n; i++) {
+        const unsigned r = next_random(&seed) % 64;
+        b->plane[i] = (uint8_t)(r < 60 ? r % 15 * 16 : 1 + r);
+    }
+    code(b, n);
+    assert_int_equal(b->codec.fit[0]->models[0].n, 15);
+}
+
+static int make(void **state) {
+    static struct bench bench;
+    set_up(&bench);
+    *state = &bench;
+    return 0;
+}
+
+static int unmake(void **state) {
+    tear_down(*state);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_distribution_gets_one_table),
+        cmocka_unit_test(two_distributions_get_several),
+        cmocka_unit_test(rare_symbols_escape),
+        cmocka_unit_test(a_single_table_lists_the_most_frequent),
+    };
+    return cmocka_run_group_tests(tests, make, unmake);
+}
