@@ -59,7 +59,6 @@ static struct profile sum_of(const struct inspection *x, zipnn_dtype dtype) {
         sum.mantissa += weight * p->mantissa;
         sum.needed += weight * p->needed;
         for (unsigned b = 0; b < p->n_planes; b++) sum.plane[b] += weight * p->plane[b];
-        for (unsigned b = 0; b < PROFILE_BINS; b++) sum.bins[b] += p->bins[b];
         sum.tensor.length += p->tensor.length;
         sum.tensor.stored += p->tensor.stored;
         sum.n_elements += p->n_elements;
@@ -75,16 +74,16 @@ static struct profile sum_of(const struct inspection *x, zipnn_dtype dtype) {
 }
 
 /* Where the exponents are, most of them in a few rows. */
-static void put_exponents(const struct profile *sum) {
+static void put_exponents(const struct profile *sum, const uint64_t bins[PROFILE_BINS]) {
     uint64_t most = 0, least_shown;
-    for (unsigned b = 0; b < PROFILE_BINS; b++) most = sum->bins[b] > most ? sum->bins[b] : most;
+    for (unsigned b = 0; b < PROFILE_BINS; b++) most = bins[b] > most ? bins[b] : most;
     if (!sum->exponent_bits || !most) return;
     least_shown = sum->n_elements / 500;
     printf("\nexponents of %s\n", zipnn_dtype_name(sum->tensor.dtype));
     for (unsigned b = 0; b < PROFILE_BINS; b++) {
-        if (sum->bins[b] <= least_shown) continue;
-        printf("  %4u %6.2f%% ", b, text_percent(sum->bins[b], sum->n_elements));
-        put_bar((double)sum->bins[b] / (double)most, 40);
+        if (bins[b] <= least_shown) continue;
+        printf("  %4u %6.2f%% ", b, text_percent(bins[b], sum->n_elements));
+        put_bar((double)bins[b] / (double)most, 40);
         putchar('\n');
     }
 }
@@ -98,6 +97,7 @@ static void put_text(const struct inspection *x) {
     else
         printf("stored as %s, %.2f %%\n", text_size(x->info.archive).text,
                text_percent(x->info.archive, x->info.original));
+    if (x->info.n_left_out) puts(text_left_out(x->info.n_left_out).text);
     puts(
         "information of exponent  of mantissa           order 0  stored       size  dtype      name, bits of each "
         "byte");
@@ -109,7 +109,7 @@ static void put_text(const struct inspection *x) {
     for (size_t i = 0; i < x->n; i++) put_profile(x, &x->profiles[i]);
     for (int d = 0; d <= ZIPNN_Q2_0; d++) {
         const struct profile sum = sum_of(x, (zipnn_dtype)d);
-        put_exponents(&sum);
+        put_exponents(&sum, x->sums[d].bins);
     }
 }
 
@@ -140,13 +140,20 @@ static void put_json(const struct inspection *x) {
     for (size_t i = 0; i < x->n; i++) put_json_tensor(x, &x->profiles[i]);
     fputs("{\"file\":", stdout);
     text_put_json(stdout, run_shown_name(x->path));
-    printf(",\"original\":%" PRIu64 ",\"container\":\"%s\",\"n_tensors\":%" PRIu64, x->info.original, x->info.container,
-           x->info.n_tensors);
+    printf(",\"original\":%" PRIu64 ",\"container\":\"%s\",\"n_tensors\":%" PRIu64 ",\"n_left_out\":%" PRIu64,
+           x->info.original, x->info.container, x->info.n_tensors, x->info.n_left_out);
     printf(x->plain ? ",\"estimate\":%" PRIu64 "}\n" : ",\"stored\":%" PRIu64 "}\n",
            x->plain ? x->estimate.archive : x->info.archive);
 }
 
 /* ---- the file ---------------------------------------------------------------------------------------------------- */
+
+static zipnn_status add_profile(struct inspection *x, const zipnn_tensor_info *t, zipnn_error *err) {
+    struct profile *p = &x->profiles[x->n++];
+    const zipnn_status st = profiler_look(&x->profiler, t, p, err);
+    for (unsigned b = 0; b < PROFILE_BINS && p->n_elements; b++) x->sums[t->dtype].bins[b] += x->profiler.bins[b];
+    return st;
+}
 
 /* A damaged tensor is reported, and shown without what its bits hold. */
 static zipnn_status make_profiles(struct run *run, struct inspection *x, zipnn_archive *archive, zipnn_error *err) {
@@ -159,33 +166,34 @@ static zipnn_status make_profiles(struct run *run, struct inspection *x, zipnn_a
         zipnn_status st = zipnn_archive_tensor(archive, i, &t, err);
         const uint64_t there = t.offset < x->info.original ? x->info.original - t.offset : 0;
         if (st == ZIPNN_OK && t.length > there) t.length = there; /* a file cut short */
-        if (st == ZIPNN_OK) st = profile_make(archive, &t, &x->profiles[x->n], err);
+        if (st == ZIPNN_OK) st = add_profile(x, &t, err);
         if (st == ZIPNN_E_CORRUPT)
             run_report_fault(run, x->path, err);
         else if (st != ZIPNN_OK)
             return st;
-        x->n++;
     }
     return ZIPNN_OK;
 }
 
 /* What no reader knows is one tensor of bytes. */
-static zipnn_status make_whole(struct inspection *x, zipnn_archive *archive, zipnn_error *err) {
+static zipnn_status make_whole(struct inspection *x, zipnn_error *err) {
     const zipnn_tensor_info t = {.name = "(all bytes)", .length = x->info.original, .stored = x->info.archive};
     x->profiles = malloc(sizeof *x->profiles);
     if (!x->profiles) return run_fail(err, ZIPNN_E_MEMORY, "no memory");
-    x->n = 1;
-    return profile_make(archive, &t, &x->profiles[0], err);
+    return add_profile(x, &t, err);
 }
 
 static zipnn_status inspect(struct run *run, struct inspection *x, struct opened *o, zipnn_error *err) {
     zipnn_archive_get_info(o->archive, &x->info);
     x->plain = o->plain;
-    zipnn_status st = o->plain ? ZIPNN_OK : run_check_limit(run, x->info.original, err);
+    zipnn_status st = profiler_start(&x->profiler, o->archive, err);
+    if (st != ZIPNN_OK) return st;
+    x->sums = calloc(ZIPNN_Q2_0 + 1, sizeof *x->sums);
+    if (!x->sums) return run_fail(err, ZIPNN_E_MEMORY, "no memory");
+    st = o->plain ? ZIPNN_OK : run_check_limit(run, x->info.original, err);
     if (st != ZIPNN_OK) return st;
     st = o->plain ? zipnn_estimate(run->ctx, &o->source, run->args->sample, &x->estimate, err) : ZIPNN_OK;
-    if (st == ZIPNN_OK)
-        st = x->info.n_tensors ? make_profiles(run, x, o->archive, err) : make_whole(x, o->archive, err);
+    if (st == ZIPNN_OK) st = x->info.n_tensors ? make_profiles(run, x, o->archive, err) : make_whole(x, err);
     if (st == ZIPNN_OK && run->args->html) st = inspect_write_page(run, x, run->args->html, err);
     if (st != ZIPNN_OK) return st;
     if (run->args->json)
@@ -202,6 +210,8 @@ void inspect_file(struct run *run, const char *path) {
     zipnn_status st = opened_open(run, path, OPENED_PLAIN, &o, &err);
     if (st == ZIPNN_OK) st = inspect(run, &x, &o, &err);
     if (st != ZIPNN_OK) run_report_failure(run, path, &err);
+    profiler_end(&x.profiler);
     free(x.profiles);
+    free(x.sums);
     opened_close(&o);
 }

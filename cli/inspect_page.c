@@ -127,23 +127,23 @@ static void say_treemap(struct page *page, const struct inspection *x, const str
     say(page, "</svg>\n");
 }
 
-static void say_histogram(struct page *page, const struct profile *p) {
+static void say_histogram(struct page *page, const struct profile *p, const uint64_t bins[PROFILE_BINS]) {
     uint64_t most = 1;
     unsigned first = PROFILE_BINS, last = 0;
     for (unsigned b = 0; b < PROFILE_BINS; b++) {
-        if (p->bins[b] == 0) continue;
+        if (bins[b] == 0) continue;
         if (first == PROFILE_BINS) first = b;
         last = b;
-        most = p->bins[b] > most ? p->bins[b] : most;
+        most = bins[b] > most ? bins[b] : most;
     }
     if (first == PROFILE_BINS) return;
     const unsigned n = last - first + 1;
     say(page, "<figure><svg viewBox=\"0 0 200 70\" role=\"img\">");
     for (unsigned b = first; b <= last; b++) {
-        const double height = 60 * (double)p->bins[b] / (double)most, width = 200.0 / n;
+        const double height = 60 * (double)bins[b] / (double)most, width = 200.0 / n;
         if (height > 0)
             say(page, "<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\"><title>%u: %.2f %%</title></rect>",
-                (b - first) * width, 60 - height, width * 0.95, height, b, text_percent(p->bins[b], p->n_elements));
+                (b - first) * width, 60 - height, width * 0.95, height, b, text_percent(bins[b], p->n_elements));
     }
     say(page,
         "<text x=\"0\" y=\"69\">%u</text><text x=\"200\" y=\"69\" text-anchor=\"end\">%u</text></svg><figcaption>",
@@ -153,13 +153,17 @@ static void say_histogram(struct page *page, const struct profile *p) {
         p->exponent_bits);
 }
 
-static void say_histograms(struct page *page, const struct inspection *x, const struct profile *const *order) {
+/* A tensor's bins are not kept: of the few that are shown they are counted again. */
+static void say_histograms(struct page *page, struct inspection *x, const struct profile *const *order) {
     say(page,
         "<h2>Exponents</h2>\n<p>How often each exponent occurs, in the largest tensors of floats: the fewer and the "
         "more uneven they are, the less information they hold.</p>\n<div class=\"h\">\n");
     for (size_t i = 0, shown = 0; i < x->n && shown < MAX_HISTOGRAMS; i++) {
         if (!order[i]->exponent_bits || order[i]->n_elements == 0) continue;
-        say_histogram(page, order[i]);
+        struct profile again;
+        zipnn_error unused; /* page->err keeps the first failure */
+        if (profiler_look(&x->profiler, &order[i]->tensor, &again, &unused) != ZIPNN_OK) continue;
+        say_histogram(page, &again, x->profiler.bins);
         shown++;
     }
     say(page, "</div>\n");
@@ -192,7 +196,7 @@ static void say_table(struct page *page, const struct inspection *x, const struc
     say(page, "</table>\n");
 }
 
-zipnn_status inspect_write_page(struct run *run, const struct inspection *x, const char *out, zipnn_error *err) {
+zipnn_status inspect_write_page(struct run *run, struct inspection *x, const char *out, zipnn_error *err) {
     struct page page = {.err = err};
     const struct profile **order = malloc((x->n + 1) * sizeof *order);
     if (!order) return run_fail(err, ZIPNN_E_MEMORY, "no memory for %zu tensors", x->n);

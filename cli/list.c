@@ -84,6 +84,7 @@ static void put_archive(const struct run *run, const char *path, const zipnn_arc
     text_put(stdout, run_shown_name(path));
     putchar('\n');
     if (run->args->verbosity <= 0) return;
+    if (info->n_left_out) printf("  %s\n", text_left_out(info->n_left_out).text);
     if (info->unverified) {
         puts("  of the Python package zipnn 0.x, without digests");
         return;
@@ -100,9 +101,10 @@ static void put_archive(const struct run *run, const char *path, const zipnn_arc
 static void put_json_archive(const char *path, const zipnn_archive_info *info) {
     fputs("{\"file\":", stdout);
     text_put_json(stdout, run_shown_name(path));
-    printf(",\"original\":%" PRIu64 ",\"stored\":%" PRIu64 ",\"n_tensors\":%" PRIu64 ",\"n_chunks\":%" PRIu64
-           ",\"container\":\"%s\",\"level\":%d",
-           info->original, info->archive, info->n_tensors, info->n_chunks, info->container, info->level);
+    printf(",\"original\":%" PRIu64 ",\"stored\":%" PRIu64 ",\"n_tensors\":%" PRIu64 ",\"n_left_out\":%" PRIu64
+           ",\"n_chunks\":%" PRIu64 ",\"container\":\"%s\",\"level\":%d",
+           info->original, info->archive, info->n_tensors, info->n_left_out, info->n_chunks, info->container,
+           info->level);
     if (info->unverified)
         fputs(",\"unverified\":true", stdout);
     else

@@ -61,9 +61,9 @@ static void count_bytes(struct tally *t, const struct layout *l, unsigned width,
 
 static double entropy(const uint64_t *counts, size_t n, uint64_t total) {
     double bits = 0;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n && total; i++)
         if (counts[i]) bits -= (double)counts[i] * log2((double)counts[i] / (double)total);
-    return total && bits > 0 ? bits / (double)total : 0;
+    return bits > 0 ? bits / (double)total : 0;
 }
 
 /* Windows over the tensor, from its first element to its last, or all of it. */
@@ -81,12 +81,19 @@ static zipnn_status read_windows(zipnn_archive *archive, const zipnn_tensor_info
     return ZIPNN_OK;
 }
 
+static void fill_bins(const struct tally *t, const struct layout *l, uint64_t bins[PROFILE_BINS]) {
+    const unsigned shift = l && l->exponent_bits > 8 ? l->exponent_bits - 8 : 0;
+    memcpy(bins, t->plane[0], PROFILE_BINS * sizeof *bins);
+    if (!l) return;
+    memset(bins, 0, PROFILE_BINS * sizeof *bins);
+    for (unsigned i = 0; i < MAX_EXPONENTS; i++) bins[i >> shift & (PROFILE_BINS - 1)] += t->exponent[i];
+}
+
 static void sum_up(const struct tally *t, const struct layout *l, unsigned width, struct profile *p) {
     p->n_elements = t->n;
     p->bits = 8 * width;
     p->n_planes = width;
     for (unsigned b = 0; b < width; b++) p->needed += p->plane[b] = entropy(t->plane[b], 256, t->n);
-    memcpy(p->bins, t->plane[0], sizeof p->bins);
     if (!l) return;
     p->exponent_bits = l->exponent_bits;
     p->mantissa_bits = l->mantissa_bits;
@@ -95,24 +102,32 @@ static void sum_up(const struct tally *t, const struct layout *l, unsigned width
     for (unsigned g = 0; g < MAX_GROUPS; g++) p->mantissa += entropy(t->group[g], 256, t->n);
     const double fields = p->sign + p->exponent + p->mantissa;
     if (fields < p->needed) p->needed = fields;
-    memset(p->bins, 0, sizeof p->bins);
-    const unsigned shift = l->exponent_bits > 8 ? l->exponent_bits - 8 : 0;
-    for (unsigned i = 0; i < MAX_EXPONENTS; i++) p->bins[i >> shift & (PROFILE_BINS - 1)] += t->exponent[i];
 }
 
-zipnn_status profile_make(zipnn_archive *archive, const zipnn_tensor_info *t, struct profile *profile,
-                          zipnn_error *err) {
+zipnn_status profiler_start(struct profiler *p, zipnn_archive *archive, zipnn_error *err) {
+    *p = (struct profiler){archive, calloc(1, sizeof *p->tally), malloc(WINDOW), {0}};
+    if (p->tally && p->window) return ZIPNN_OK;
+    profiler_end(p);
+    return run_fail(err, ZIPNN_E_MEMORY, "no memory for a window of %d bytes", WINDOW);
+}
+
+void profiler_end(struct profiler *p) {
+    free(p->tally);
+    free(p->window);
+    *p = (struct profiler){.archive = NULL};
+}
+
+zipnn_status profiler_look(struct profiler *p, const zipnn_tensor_info *t, struct profile *profile, zipnn_error *err) {
     const struct layout *l = layout_of(t->dtype);
     const unsigned width = width_of(t->dtype, l);
-    struct tally *tally = calloc(1, sizeof *tally);
-    unsigned char *window = malloc(WINDOW);
     *profile = (struct profile){.tensor = *t};
-    zipnn_status st = tally && window ? read_windows(archive, t, tally, l, width, window, err)
-                                      : run_fail(err, ZIPNN_E_MEMORY, "no memory for a window of %d bytes", WINDOW);
-    if (st == ZIPNN_OK && tally) sum_up(tally, l, width, profile);
-    free(tally);
-    free(window);
-    return st;
+    memset(p->bins, 0, sizeof p->bins);
+    if (p->tally->n) memset(p->tally, 0, sizeof *p->tally);
+    const zipnn_status st = read_windows(p->archive, t, p->tally, l, width, p->window, err);
+    if (st != ZIPNN_OK) return st;
+    sum_up(p->tally, l, width, profile);
+    fill_bins(p->tally, l, p->bins);
+    return ZIPNN_OK;
 }
 
 double profile_share(const struct profile *p) {

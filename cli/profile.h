@@ -19,12 +19,23 @@ struct profile {
     unsigned n_planes;
     double plane[PROFILE_PLANES]; /* of each byte of the little-endian word */
     double needed;                /* of all: the least that order-0 coding of these fields takes */
-    uint64_t bins[PROFILE_BINS];  /* elements by exponent (of f64: by its upper 8 bits), or by byte of plane 0 */
 };
 
+/* What looks at one tensor after the other. `bins`, of the last one, are its elements by exponent (of f64: by its upper
+ * 8 bits), or by byte of plane 0. */
+struct profiler {
+    zipnn_archive *archive;
+    struct tally *tally;
+    unsigned char *window;
+    uint64_t bins[PROFILE_BINS];
+};
+
+/* profiler_end frees what profiler_start took, and does nothing for one of zeros. */
+zipnn_status profiler_start(struct profiler *p, zipnn_archive *archive, zipnn_error *err);
+void profiler_end(struct profiler *p);
+
 /* Looks at the tensor, at all of it or at stretches of a long one. */
-zipnn_status profile_make(zipnn_archive *archive, const zipnn_tensor_info *t, struct profile *profile,
-                          zipnn_error *err);
+zipnn_status profiler_look(struct profiler *p, const zipnn_tensor_info *t, struct profile *profile, zipnn_error *err);
 
 /* The bits that `needed` saves of all, as a share left: 0 to 1. */
 double profile_share(const struct profile *p);

@@ -1,5 +1,6 @@
 #include "text.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +69,13 @@ void text_put_json(FILE *to, const char *text) {
 
 void text_put_hex(FILE *to, const uint8_t *bytes, size_t len) {
     for (size_t i = 0; i < len; i++) fprintf(to, "%02x", bytes[i]);
+}
+
+struct text_left_out text_left_out(uint64_t n) {
+    struct text_left_out t;
+    snprintf(t.text, sizeof t.text, "%" PRIu64 " %s of the original's directory %s not listed", n,
+             n == 1 ? "entry" : "entries", n == 1 ? "is" : "are");
+    return t;
 }
 
 struct text_size text_size(uint64_t bytes) {

@@ -21,6 +21,12 @@ struct text_size {
 };
 struct text_size text_size(uint64_t bytes);
 
+/* "3 entries of the original's directory are not listed" */
+struct text_left_out {
+    char text[96];
+};
+struct text_left_out text_left_out(uint64_t n);
+
 /* Part of whole in per cent; 100 for nothing of nothing. */
 double text_percent(uint64_t part, uint64_t whole);
 

@@ -373,6 +373,10 @@ typedef struct zipnn_archive_info {
     int unverified;   /* non-zero: an old record or a plain file, without level, chunks and digests */
     unsigned n_bases; /* other originals that chunks refer to: without them those chunks cannot be read */
     int has_repeats;  /* non-zero: chunks refer to others of this archive: see zipnn_needs_read_at */
+    uint64_t
+        n_left_out; /* entries of the original's directory that are not among the tensors: they overlap another, are
+                       not in the file as they are, make no sense or are of an unknown type; or they are too many
+                       for the bytes present, and then this counts fewer of them than there are. 0: all is listed */
 } zipnn_archive_info;
 
 typedef struct zipnn_tensor_info {

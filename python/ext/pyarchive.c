@@ -126,14 +126,15 @@ static PyObject *archive_close(struct archive_object *self, PyObject *unused) {
 
 /* ---- listing ----------------------------------------------------------------------------------------------------- */
 
-/* (original, archive, n_chunks, n_tensors, container, level, xxh3, sha256 or None) */
+/* (original, archive, n_chunks, n_tensors, container, level, xxh3, sha256 or None, n_left_out) */
 static PyObject *info_tuple(const zipnn_archive_info *i) {
     PyObject *sha256 =
         i->has_sha256 ? PyBytes_FromStringAndSize((const char *)i->sha256, sizeof i->sha256) : Py_NewRef(Py_None);
     if (!sha256) return NULL;
-    return Py_BuildValue("KKKKsiy#N", (unsigned long long)i->original, (unsigned long long)i->archive,
+    return Py_BuildValue("KKKKsiy#NK", (unsigned long long)i->original, (unsigned long long)i->archive,
                          (unsigned long long)i->n_chunks, (unsigned long long)i->n_tensors, i->container, i->level,
-                         (const char *)i->xxh3, (Py_ssize_t)sizeof i->xxh3, sha256);
+                         (const char *)i->xxh3, (Py_ssize_t)sizeof i->xxh3, sha256,
+                         (unsigned long long)i->n_left_out);
 }
 
 static PyObject *archive_info(struct archive_object *self, PyObject *unused) {
@@ -243,7 +244,7 @@ static PyObject *archive_read_into(struct archive_object *self, PyObject *args) 
 static PyMethodDef methods[] = {
     {"close", (PyCFunction)(void (*)(void))archive_close, METH_NOARGS, "Frees everything; later calls raise."},
     {"info", (PyCFunction)(void (*)(void))archive_info, METH_NOARGS,
-     "(original, archive, n_chunks, n_tensors, container, level, xxh3, sha256)"},
+     "(original, archive, n_chunks, n_tensors, container, level, xxh3, sha256, n_left_out)"},
     {"chunk", (PyCFunction)(void (*)(void))archive_chunk, METH_VARARGS,
      "(offset, length, archive_offset, stored, check) of a chunk"},
     {"tensors", (PyCFunction)(void (*)(void))archive_tensors, METH_NOARGS,

@@ -15,7 +15,9 @@ from .prefetch import Prefetcher
 
 class Info(NamedTuple):
     """What an archive says about itself. `container` is "safetensors", "gguf", "torch", "onnx" and so on (zipnn.h), "raw"
-    for other files, "zipnn 0.x" for old records; the digests are of the original."""
+    for other files, "zipnn 0.x" for old records; the digests are of the original. `n_left_out` counts entries of the
+    original's directory that are not among the tensors: they overlap another, make no sense, are of an unknown type or
+    are too many for the bytes present (then there are more of them than counted)."""
 
     original: int
     archive: int
@@ -25,6 +27,7 @@ class Info(NamedTuple):
     level: int
     xxh3: bytes
     sha256: bytes | None
+    n_left_out: int
 
 
 class _FileObject:

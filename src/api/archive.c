@@ -162,6 +162,7 @@ void zipnn_archive_get_info(const zipnn_archive *a, zipnn_archive_info *info) {
                                  .archive = a->in.length,
                                  .n_chunks = a->n_chunks,
                                  .n_tensors = a->plan.n_tensors,
+                                 .n_left_out = a->plan.n_left_out,
                                  .container = a->old.legacy ? "zipnn 0.x" : a->plan.container,
                                  .has_sha256 = a->toc.index.has_sha256,
                                  .level = a->toc.header.level,

@@ -35,7 +35,7 @@ fi
 expect 0 zipnn -l --json m.znn n.bin.znn -q
 value 'len(x) == 2 and x[0]["n_tensors"] == 2 and x[0]["container"] == "safetensors" and x[0]["level"] == 3'
 expect 0 zipnn -lv --json m.znn
-has file original stored n_tensors n_chunks container level xxh3 tensors
+has file original stored n_tensors n_left_out n_chunks container level xxh3 tensors
 value '[t["name"] for t in x[0]["tensors"]] == ["a.weight", "b"]'
 value 'x[0]["tensors"][0]["shape"] == [300, 64] and x[0]["tensors"][0]["dtype"] == "BF16"'
 value 'sum(t["original"] for t in x[0]["tensors"]) == 301 * 128'
