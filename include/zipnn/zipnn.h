@@ -512,7 +512,8 @@ ZIPNN_API const zipnn_error *zipnn_archive_fault(const zipnn_archive *archive);
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
 /* A file, pipe or terminal as a source or a sink. A file that is written appears under its name only when
- * zipnn_file_commit says so; until then its bytes are in a private temporary file of the same folder. Memory is from
+ * zipnn_file_commit says so; until then its bytes are in a private temporary file of the same folder, which has no
+ * name where the system can do that. Memory is from
  * malloc. Faults of the operating system are ZIPNN_E_IO, and the sentence names the file. */
 typedef struct zipnn_file zipnn_file;
 
@@ -530,7 +531,8 @@ ZIPNN_API zipnn_status zipnn_file_open(const char *path, zipnn_file **file, zipn
 ZIPNN_API zipnn_status zipnn_file_from_fd(int fd, const char *name, zipnn_file **file, zipnn_error *err);
 
 /* Starts a new file at `path`. With `like`, a regular file opened for reading (NULL allowed), the new file gets its
- * permissions and times, and its owner and group as far as the process may give them. `flags` are ZIPNN_FILE_* bits.
+ * permissions and times, and its owner and group as far as the process may give them; in another group, that group and
+ * all others get only what both were to have. `flags` are ZIPNN_FILE_* bits.
  * Without ZIPNN_FILE_REPLACE an existing file is an error here and at commit, also in a race (unless the file system
  * can refuse neither a rename nor a link). A symbolic link at `path` is never followed. A device or FIFO at `path`, or
  * behind a link there, is written directly: no temporary, no commit needed (a block device only with
@@ -556,7 +558,8 @@ ZIPNN_API zipnn_status zipnn_file_read_ahead(zipnn_file *file, zipnn_error *err)
 /* The file as a source: a regular file has read_at and length, anything else only read. Valid until it is closed. */
 ZIPNN_API void zipnn_file_source(zipnn_file *file, zipnn_source *source);
 
-/* The file as a sink: a new regular file has write and write_at, anything else only write. Use one of the two. */
+/* The file as a sink: a new regular file has write and write_at, anything else only write. Use one of the two. Long
+ * stretches of zeros become holes in a new file. */
 ZIPNN_API void zipnn_file_sink(zipnn_file *file, zipnn_sink *sink);
 
 /* Announces that a new file will have `len` bytes, so that a full device shows now; a hint that does nothing where the
@@ -573,8 +576,8 @@ ZIPNN_API zipnn_status zipnn_file_commit(zipnn_file *file, zipnn_error *err);
 /* Removes the name a file was opened by, if it still leads to that file. */
 ZIPNN_API zipnn_status zipnn_file_remove(const zipnn_file *file, zipnn_error *err);
 
-/* Removes the temporary of a new file at once; a later commit fails. May be called from a signal handler or by another
- * thread while the file is written. */
+/* Gives up a new file: a temporary that has a name is removed at once, and a later commit fails. May be called from a
+ * signal handler or by another thread while the file is written. */
 ZIPNN_API void zipnn_file_discard(zipnn_file *file);
 
 /* Closes; a new file that was not committed is gone. NULL is accepted. */

@@ -137,7 +137,7 @@ static void use_huge_pages(void *memory) {
 
 zipnn_status zn_file_read_ahead(zipnn_file *f, zipnn_error *err) {
     if (f->ahead) return ZIPNN_OK;
-    if (!f->seekable || f->target.temp[0]) return zn_fail_path(f->path, "is no file that can be read ahead", err);
+    if (!f->seekable || f->target.is_new) return zn_fail_path(f->path, "is no file that can be read ahead", err);
     struct zn_ahead_reader *a = calloc(1, sizeof *a);
     void *memory = NULL;
     if (!a || posix_memalign(&memory, HUGE_PAGE, (size_t)N_BLOCKS * BLOCK) != 0) {

@@ -58,12 +58,24 @@ static zipnn_status draw_temp_name(zipnn_file *f, zipnn_error *err) {
     return ZIPNN_OK;
 }
 
+/* A file without a name, -1 where that cannot be had or could not get its name later. */
+static int open_nameless(const zipnn_file *f, mode_t mode) {
+#if defined(O_TMPFILE) && !defined(__ANDROID__) /* which forbids links */
+    if (access("/proc/self/fd", X_OK) == 0) return openat(f->target.folder, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, mode);
+#endif
+    (void)f, (void)mode;
+    return -1;
+}
+
 /* With `like`, nobody else may look before the permissions are known to be right; without, they are right at once. */
 static zipnn_status open_temp(zipnn_file *f, zipnn_error *err) {
     mode_t mode = f->target.has_like ? S_IRUSR | S_IWUSR : S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH;
-    ZN_TRY(draw_temp_name(f, err));
-    f->fd = openat(f->target.folder, f->target.temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-    f->owns_fd = f->fd >= 0;
+    f->fd = open_nameless(f, mode);
+    if (f->fd < 0) {
+        ZN_TRY(draw_temp_name(f, err));
+        f->fd = openat(f->target.folder, f->target.temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    }
+    f->owns_fd = f->target.is_new = f->fd >= 0;
     f->seekable = true;
     if (f->fd >= 0) return ZIPNN_OK;
     f->target.temp[0] = '\0';
@@ -90,7 +102,7 @@ static zipnn_status open_target(zipnn_file *f, zipnn_error *err) {
     if (!f->target.name[0]) return zn_fail_path(f->path, "is no name for a file", err);
     if (fstatat(f->target.folder, f->target.name, &there, AT_SYMLINK_NOFOLLOW) != 0)
         return errno == ENOENT ? open_temp(f, err) : zn_fail_os(f->path, "create", ZN_NOWHERE, errno, err);
-    if (S_ISDIR(there.st_mode)) return zn_fail_path(f->path, "is a folder", err);
+    if (S_ISDIR(there.st_mode)) return zn_fail_path(f->path, "is a folder, and a file is to be written", err);
     if (S_ISLNK(there.st_mode) && stat(f->path, &behind) == 0 && is_stream(behind.st_mode)) there = behind;
     if (is_stream(there.st_mode) && (replace || !S_ISBLK(there.st_mode))) return open_stream(f, err);
     return replace ? open_temp(f, err) : zn_fail_path(f->path, "already exists", err);
@@ -114,14 +126,20 @@ zipnn_status zn_file_create(const char *path, const zipnn_file *like, unsigned f
     return ZIPNN_OK;
 }
 
-/* Owner, permissions and times of `like`. What the system refuses to give costs rights, never adds any: when the group
- * is another one, it gets none. */
+/* Where the group is another one than the file's, that group and all others get what both were to have: nobody gets a
+ * right that the file did not give, and the group is no worse off than all others. */
+static mode_t mode_of_strangers(mode_t mode) {
+    const mode_t both = (mode & S_IRWXG) >> 3 & mode;
+    return (mode & S_IRWXU) | both << 3 | both;
+}
+
+/* Owner, permissions and times of `like`. What the system refuses to give costs rights, never adds any. */
 static zipnn_status copy_attributes(const zipnn_file *f, zipnn_error *err) {
     const struct stat *like = &f->target.like;
     struct stat now;
     mode_t mode = like->st_mode & (S_IRWXU | S_IRWXG | S_IRWXO);
     if (fstat(f->fd, &now) != 0) return zn_fail_os(f->path, "inspect", ZN_NOWHERE, errno, err);
-    if (now.st_gid != like->st_gid && fchown(f->fd, (uid_t)-1, like->st_gid) != 0) mode &= ~(mode_t)S_IRWXG;
+    if (now.st_gid != like->st_gid && fchown(f->fd, (uid_t)-1, like->st_gid) != 0) mode = mode_of_strangers(mode);
     if (now.st_uid != like->st_uid && fchown(f->fd, like->st_uid, (gid_t)-1) != 0) errno = 0;
     if (fchmod(f->fd, mode) != 0) return zn_fail_os(f->path, "set permissions", ZN_NOWHERE, errno, err);
     const struct timespec times[2] = {like->ATIME, like->MTIME};
@@ -153,6 +171,27 @@ static int rename_to_free_name(const struct zn_target *t) {
     return no_links ? rename_after_look(t) : -1;
 }
 
+/* Gives a file without a name its name. A taken one is replaced in two steps, with a name of its own between them. */
+static int link_to_name(zipnn_file *f, int fd) {
+    struct zn_target *t = &f->target;
+    char open_file[32];
+    snprintf(open_file, sizeof open_file, "/proc/self/fd/%d", fd);
+    if (linkat(AT_FDCWD, open_file, t->folder, t->name, AT_SYMLINK_FOLLOW) == 0) return 0;
+    if (errno != EEXIST || !(t->flags & ZIPNN_FILE_REPLACE)) return -1;
+    if (draw_temp_name(f, NULL) != ZIPNN_OK) return -1;
+    if (linkat(AT_FDCWD, open_file, t->folder, t->temp, AT_SYMLINK_FOLLOW) == 0)
+        return renameat(t->folder, t->temp, t->folder, t->name);
+    t->temp[0] = '\0';
+    return -1;
+}
+
+static int give_name(zipnn_file *f, int nameless) {
+    const struct zn_target *t = &f->target;
+    if (nameless >= 0) return link_to_name(f, nameless);
+    if (t->flags & ZIPNN_FILE_REPLACE) return renameat(t->folder, t->temp, t->folder, t->name);
+    return rename_to_free_name(t);
+}
+
 /* Some file systems cannot sync a folder and say EINVAL; there is nothing more to be done on them. */
 static zipnn_status sync_folder(const zipnn_file *f, zipnn_error *err) {
     int fd = openat(f->target.folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -162,11 +201,27 @@ static zipnn_status sync_folder(const zipnn_file *f, zipnn_error *err) {
     return os_error ? zn_fail_os(f->path, "sync the folder", ZN_NOWHERE, os_error, err) : ZIPNN_OK;
 }
 
-/* Network file systems report a failed write as late as here. */
 static zipnn_status close_written(zipnn_file *f, zipnn_error *err) {
     int fd = f->fd;
     f->fd = -1;
     if (close(fd) != 0 && errno != EINTR) return zn_fail_os(f->path, "close", ZN_NOWHERE, errno, err);
+    return ZIPNN_OK;
+}
+
+/* Network file systems report a failed write when a descriptor is closed: only what was closed gets its name. A file
+ * without a name is kept by a second descriptor meanwhile. */
+static zipnn_status close_and_name(zipnn_file *f, zipnn_error *err) {
+    struct zn_target *t = &f->target;
+    const int kept = t->temp[0] ? -1 : fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
+    if (!t->temp[0] && kept < 0) return zn_fail_os(f->path, "close", ZN_NOWHERE, errno, err);
+    zipnn_status st = close_written(f, err);
+    const bool failed = st == ZIPNN_OK && give_name(f, kept) != 0;
+    const int os_error = errno;
+    if (kept >= 0) close(kept);
+    if (st != ZIPNN_OK) return st;
+    if (failed && os_error == EEXIST) return zn_fail_path(f->path, "already exists", err);
+    if (failed) return zn_fail_os(f->path, "give the file its name", ZN_NOWHERE, os_error, err);
+    t->temp[0] = '\0';
     return ZIPNN_OK;
 }
 
@@ -175,22 +230,19 @@ zipnn_status zn_file_commit(zipnn_file *f, zipnn_error *err) {
     bool sync = t->flags & ZIPNN_FILE_SYNC;
     if (!t->name) return ZIPNN_OK; /* a descriptor of the caller */
     if (f->fd < 0) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "the file was committed before");
-    if (t->temp[0]) zn_file_trim(f);
-    if (t->temp[0] && t->has_like) ZN_TRY(copy_attributes(f, err));
+    if (atomic_load(&t->discarded)) return zn_fail_path(f->path, "was discarded before", err);
+    if (t->is_new) ZN_TRY(zn_file_settle_length(f, err));
+    if (t->is_new && t->has_like) ZN_TRY(copy_attributes(f, err));
     if (sync && fsync(f->fd) != 0 && errno != EINVAL && errno != EROFS)
         return zn_fail_os(f->path, "sync", ZN_NOWHERE, errno, err);
-    ZN_TRY(close_written(f, err));
-    if (!t->temp[0]) return ZIPNN_OK;
-    int failed =
-        t->flags & ZIPNN_FILE_REPLACE ? renameat(t->folder, t->temp, t->folder, t->name) : rename_to_free_name(t);
-    if (failed && errno == EEXIST) return zn_fail_path(f->path, "already exists", err);
-    if (failed) return zn_fail_os(f->path, "rename to its final name", ZN_NOWHERE, errno, err);
-    t->temp[0] = '\0';
+    if (!t->is_new) return close_written(f, err);
+    ZN_TRY(close_and_name(f, err));
     return sync ? sync_folder(f, err) : ZIPNN_OK;
 }
 
 void zn_file_discard(zipnn_file *f) {
     int os_error = errno;
+    atomic_store(&f->target.discarded, true);
     if (f->target.temp[0]) (void)unlinkat(f->target.folder, f->target.temp, 0);
     errno = os_error;
 }

@@ -50,7 +50,7 @@ static zipnn_status view(void *user, uint64_t off, size_t len, const void **byte
 zipnn_status zn_file_map(zipnn_file *f, zipnn_error *err) {
     uint64_t len;
     if (f->map) return ZIPNN_OK;
-    if (!f->seekable || f->target.temp[0]) return zn_fail_path(f->path, "is no file that can be mapped", err);
+    if (!f->seekable || f->target.is_new) return zn_fail_path(f->path, "is no file that can be mapped", err);
     if (f->length == 0) return ZIPNN_OK;
     if (!zn_add(f->start, f->length, &len) || len > SIZE_MAX)
         return zn_fail_os(f->path, "map", ZN_NOWHERE, EOVERFLOW, err);

@@ -11,13 +11,16 @@ enum { ZN_TEMP_LEN = 20 }; /* ".zipnn-" and 13 random characters */
 
 enum { ZN_CALL_MAX = 1 << 30 }; /* bytes moved by one call: some systems refuse more than INT_MAX */
 
-/* Where a new file goes. The folder is held open, so that temporary and name stay together if a folder is renamed. */
+/* Where a new file goes. The folder is held open, so that temporary and name stay together if a folder is renamed. A
+ * temporary has no name where the system can do that: whatever ends the process, nothing is left of it. */
 struct zn_target {
     int folder;
     const char *name;           /* last part of zipnn_file.path */
-    char temp[ZN_TEMP_LEN + 1]; /* name of the temporary; empty when nothing is to be committed */
-    unsigned flags;             /* ZIPNN_FILE_* */
-    bool has_like;              /* `like` holds what the new file copies */
+    bool is_new;                /* a temporary is to get that name; else it is a descriptor or a device */
+    char temp[ZN_TEMP_LEN + 1]; /* name of the temporary, empty while it has none */
+    atomic_bool discarded;
+    unsigned flags; /* ZIPNN_FILE_* */
+    bool has_like;  /* `like` holds what the new file copies */
     struct stat like;
 };
 
@@ -36,7 +39,11 @@ struct zipnn_file {
     struct zn_ahead_reader *ahead; /* or NULL */
     atomic_size_t viewed;          /* bytes of the map handed out since its pages were last let go */
     struct zn_target target;
-    atomic_uint_least64_t room; /* a new file's: where its blocks end that were asked for; 0: none were */
+    /* Of a new file: */
+    atomic_uint_least64_t end;  /* where its last byte is, written or left out */
+    atomic_uint_least64_t room; /* where its blocks end that were asked for; 0: none were */
+    atomic_bool has_room;       /* the system gave some */
+    atomic_bool has_holes;      /* zeros were left out */
     char path[];                /* for messages, and to reach the file again */
 };
 
@@ -51,12 +58,15 @@ void zn_file_unmap(zipnn_file *f);
 size_t zn_ahead_copy(const zipnn_file *f, uint64_t off, void *buf, size_t len);
 void zn_ahead_end(zipnn_file *f);
 
-/* Gives back the room that a new file did not need. What the system keeps all the same does no harm. */
-void zn_file_trim(const zipnn_file *f);
+/* Gives a new file its length: room that it did not need goes, and zeros at its end that were left out come. */
+zipnn_status zn_file_settle_length(const zipnn_file *f, zipnn_error *err);
 
 /* ZIPNN_E_IO with the sentence "PATH: cannot VERB: text of errno", and the place when `off` is not ZN_NOWHERE. Only
  * reading has its place in err->offset, which belongs to the input. */
 zipnn_status zn_fail_os(const char *path, const char *verb, uint64_t off, int os_error, zipnn_error *err);
+
+/* ZIPNN_E_IO with the sentence "PATH: cannot VERB N: No space left on device, FREE bytes are free". */
+zipnn_status zn_fail_full(const char *path, const char *verb, uint64_t n, uint64_t free, zipnn_error *err);
 
 /* ZIPNN_E_IO with the sentence "PATH: what". */
 zipnn_status zn_fail_path(const char *path, const char *what, zipnn_error *err);

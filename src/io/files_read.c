@@ -119,7 +119,7 @@ static zipnn_status read_exactly(void *user, uint64_t off, void *buf, size_t len
 
 void zn_file_source(zipnn_file *f, zipnn_source *source) {
     *source = (zipnn_source){.read = read_some, .length = UINT64_MAX, .user = f};
-    if (!f->seekable || f->target.temp[0]) return;
+    if (!f->seekable || f->target.is_new) return;
     source->read = NULL;
     source->read_at = read_exactly;
     source->length = f->length;

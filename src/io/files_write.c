@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #if defined(__linux__)
 #include <sys/vfs.h>
@@ -31,7 +33,17 @@ static void make_room(zipnn_file *f, uint64_t end) {
     if (!atomic_compare_exchange_strong(&f->room, &has, from + more)) return; /* another thread does it */
     const bool refused =
         (has == 0 && is_in_memory(f->fd)) || fallocate(f->fd, FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)more) != 0;
-    if (refused) atomic_store(&f->room, ZN_ROOM_ENDS);
+    if (refused)
+        atomic_store(&f->room, ZN_ROOM_ENDS);
+    else
+        atomic_store(&f->has_room, true);
+}
+
+/* Takes back the blocks of a stretch that is to be a hole. Some systems do that before the end of the file only, so the
+ * end is moved behind the stretch first. Where it fails, the blocks read as zeros all the same. */
+static void give_back(zipnn_file *f, uint64_t off, uint64_t len) {
+    if (pwrite(f->fd, "", 1, (off_t)(off + len - 1)) == 1)
+        (void)fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len);
 }
 
 #else
@@ -40,22 +52,35 @@ static void make_room(zipnn_file *f, uint64_t end) {
     (void)f, (void)end;
 }
 
-#endif
-
-void zn_file_trim(const zipnn_file *f) {
-    struct stat now;
-    if (atomic_load(&f->room) == 0 || fstat(f->fd, &now) != 0) return;
-    if (ftruncate(f->fd, now.st_size) != 0) errno = 0;
+static void give_back(zipnn_file *f, uint64_t off, uint64_t len) {
+    (void)f, (void)off, (void)len;
 }
 
-static zipnn_status write_all(void *user, const void *buf, size_t len, zipnn_error *err) {
-    zipnn_file *f = user;
-    const uint8_t *from = buf;
-    if (f->target.temp[0]) make_room(f, f->at + len);
+#endif
+
+zipnn_status zn_file_settle_length(const zipnn_file *f, zipnn_error *err) {
+    if (!atomic_load(&f->has_room) && !atomic_load(&f->has_holes)) return ZIPNN_OK;
+    if (ftruncate(f->fd, (off_t)atomic_load(&f->end)) == 0 || !atomic_load(&f->has_holes)) return ZIPNN_OK;
+    return zn_fail_os(f->path, "set the length", ZN_NOWHERE, errno, err);
+}
+
+/* A full device is said with what is free on it. */
+static zipnn_status fail_full(const zipnn_file *f, const char *what, uint64_t n, zipnn_error *err) {
+    struct statvfs fs;
+    if (fstatvfs(f->fd, &fs) != 0) return zn_fail_os(f->path, what, n, ENOSPC, err);
+    return zn_fail_full(f->path, what, n, (uint64_t)fs.f_bavail * fs.f_frsize, err);
+}
+
+static zipnn_status fail_write(const zipnn_file *f, uint64_t off, int os_error, zipnn_error *err) {
+    if (os_error == ENOSPC && f->target.is_new) return fail_full(f, "write at offset", off, err);
+    return zn_fail_os(f->path, "write", off, os_error, err);
+}
+
+static zipnn_status put_next(zipnn_file *f, const uint8_t *from, size_t len, zipnn_error *err) {
     while (len > 0) {
         ssize_t n = write(f->fd, from, ZN_MIN(len, (size_t)ZN_CALL_MAX));
         if (n < 0 && zn_may_retry(f->fd, POLLOUT, errno)) continue;
-        if (n < 0) return zn_fail_os(f->path, "write", f->at, errno, err);
+        if (n < 0) return fail_write(f, f->at, errno, err);
         from += n;
         f->at += (uint64_t)n;
         len -= (size_t)n;
@@ -63,14 +88,12 @@ static zipnn_status write_all(void *user, const void *buf, size_t len, zipnn_err
     return ZIPNN_OK;
 }
 
-static zipnn_status write_all_at(void *user, uint64_t off, const void *buf, size_t len, zipnn_error *err) {
-    zipnn_file *f = user;
-    const uint8_t *from = buf;
-    make_room(f, off + len);
+static zipnn_status put_at(zipnn_file *f, uint64_t off, const uint8_t *from, size_t len, zipnn_error *err) {
+    if (len) make_room(f, off + len);
     while (len > 0) {
         ssize_t n = pwrite(f->fd, from, ZN_MIN(len, (size_t)ZN_CALL_MAX), (off_t)off);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return zn_fail_os(f->path, "write", off, errno, err);
+        if (n < 0) return fail_write(f, off, errno, err);
         from += n;
         off += (uint64_t)n;
         len -= (size_t)n;
@@ -78,16 +101,74 @@ static zipnn_status write_all_at(void *user, uint64_t off, const void *buf, size
     return ZIPNN_OK;
 }
 
+enum { PAGE = 4096, LEAST_HOLE = 64 << 10 };
+
+/* Bytes from `off` on to the next page of the file, `len` at most. */
+static size_t to_next_page(uint64_t off, size_t len) {
+    return ZN_MIN(len, PAGE - (size_t)(off % PAGE));
+}
+
+/* How many zeros there are, by whole pages of the file: data costs a look at its first byte in each. */
+static size_t count_zeros(const uint8_t *from, uint64_t off, size_t len) {
+    size_t n = 0;
+    while (n < len) {
+        const size_t page = to_next_page(off + n, len - n);
+        if (from[n] || memcmp(from + n, from + n + 1, page - 1) != 0) break;
+        n += page;
+    }
+    return n;
+}
+
+static void leave_hole(zipnn_file *f, uint64_t off, size_t len) {
+    atomic_store(&f->has_holes, true);
+    if (atomic_load(&f->has_room)) give_back(f, off, len);
+}
+
+static void move_end(zipnn_file *f, uint64_t end) {
+    uint64_t before = atomic_load_explicit(&f->end, memory_order_relaxed);
+    while (before < end && !atomic_compare_exchange_weak(&f->end, &before, end)) continue;
+}
+
+/* Long stretches of zeros are not written: what nobody wrote reads as zeros and takes no room. */
+static zipnn_status write_all_at(void *user, uint64_t off, const void *buf, size_t len, zipnn_error *err) {
+    zipnn_file *f = user;
+    const uint8_t *from = buf;
+    size_t at = 0, written = 0;
+    move_end(f, off + len);
+    while (at < len) {
+        const size_t zeros = count_zeros(from + at, off + at, len - at);
+        if (zeros >= LEAST_HOLE || zeros == len) {
+            ZN_TRY(put_at(f, off + written, from + written, at - written, err));
+            leave_hole(f, off + at, zeros);
+            written = at + zeros;
+        }
+        at += zeros ? zeros : to_next_page(off + at, len - at);
+    }
+    return put_at(f, off + written, from + written, len - written, err);
+}
+
+static zipnn_status write_all(void *user, const void *buf, size_t len, zipnn_error *err) {
+    zipnn_file *f = user;
+    if (!f->target.is_new) return put_next(f, buf, len, err);
+    ZN_TRY(write_all_at(f, f->at, buf, len, err));
+    f->at += len;
+    return ZIPNN_OK;
+}
+
 /* A descriptor of the caller gets no positioned writes: it may append, and others may write after us. */
 void zn_file_sink(zipnn_file *f, zipnn_sink *sink) {
-    *sink = (zipnn_sink){.write = write_all, .write_at = f->target.temp[0] ? write_all_at : NULL, .user = f};
+    *sink = (zipnn_sink){.write = write_all, .write_at = f->target.is_new ? write_all_at : NULL, .user = f};
 }
 
 zipnn_status zn_file_reserve(zipnn_file *f, uint64_t len, zipnn_error *err) {
 #if defined(__linux__)
-    if (!f->target.temp[0] || len == 0 || len > INT64_MAX) return ZIPNN_OK;
-    if (fallocate(f->fd, 0, 0, (off_t)len) != 0 && errno == ENOSPC)
-        return zn_fail_os(f->path, "make room", ZN_NOWHERE, ENOSPC, err);
+    if (!f->target.is_new || len == 0 || len > INT64_MAX) return ZIPNN_OK;
+    const bool refused = fallocate(f->fd, 0, 0, (off_t)len) != 0;
+    if (refused && errno == ENOSPC) {
+        if (ftruncate(f->fd, 0) != 0) errno = 0; /* what it got before it found the device full */
+        return fail_full(f, "make room for bytes", len, err);
+    }
+    if (!refused) atomic_store(&f->has_room, true);
     atomic_store(&f->room, ZN_ROOM_ENDS);
 #else
     (void)f, (void)len, (void)err;

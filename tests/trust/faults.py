@@ -20,6 +20,7 @@ TROUBLE = {
     "read": TRANSFER, "pread": TRANSFER + ["+EIO", "+short"],
     "write": STORE + ["+short"], "pwrite": STORE + ["+short"],
     "open": ["EMFILE", "EIO", "EACCES", "EINTR", "+EMFILE", "kill"], "openat": ["EMFILE", "ENOSPC", "EACCES", "kill"],
+    "tmpfile": ["EOPNOTSUPP", "EISDIR", "EMFILE", "ENOSPC", "kill"],
     "opendir": ["EMFILE", "EACCES"], "close": ["EIO", "EINTR", "EDQUOT", "kill"], "mmap": ["ENOMEM", "+ENODEV"],
     "fstat": ["EIO"], "stat": ["EIO", "EACCES"], "fstatat": ["EIO", "EACCES"],
     "fchmod": ["EPERM", "EIO"], "fchown": ["EPERM"], "futimens": ["EPERM", "EIO"],
@@ -46,7 +47,7 @@ def attempt(job):
     folder = scenes.work_folder(scene.on_device)
     try:
         scene.set_up(folder)
-        code, out, err = scenes.run(scene.arguments, folder, scene.stdin, trouble=injection)
+        code, out, err = scenes.run(scene.arguments, folder, scene.stdin, trouble=injection, named=scene.named)
         wrong = scene.judge(folder, code, out, err, kills, may_leave)
     finally:
         shutil.rmtree(folder)
@@ -57,8 +58,10 @@ def attempt(job):
 
 def check_order(scene):
     """Where the only copy goes: the result reaches the device before it gets its name, and the name before that."""
-    wanted = ["fsync file", "rename", "fsync folder"] + ["unlink m"] * ("--rm" in scene.name)
-    seen = [call for call in scene.calls if call.startswith(("fsync", "rename", "unlink"))]
+    wanted = ["fsync file", "name", "fsync folder"] + ["unlink m"] * ("--rm" in scene.name)
+    seen = [call for call in scene.calls if call.startswith(("fsync", "rename", "linkat", "unlink"))]
+    seen = ["name " + call if call.startswith(("rename", "linkat")) else call for call in seen]
+    seen = [call for i, call in enumerate(seen) if i == 0 or call[:5] != "name " or seen[i - 1][:5] != "name "]
     if len(seen) == len(wanted) and all(s.startswith(w) for s, w in zip(seen, wanted)):
         return 0
     print(f"FAILED: {scene.name}: calls in the order {seen}")
@@ -74,10 +77,12 @@ def main():
     try:
         # One thread makes the same calls each time, so that none is missed; several are a sample by nature.
         one, several = (scenes.make_scenes(folder, 1.3, threads) for threads in (1, 3))
+        named = scenes.make_scenes(folder, 1.3, 1, named=True)
         large = scenes.large_scene(device)
-        every = one + several + [large]
+        every = one + several + named + [large]
         jobs = [(s, plan) for s in one for plan in plans(s)][::sample]
         jobs += [(s, plan) for s in several for plan in plans(s)][:: 4 * sample]
+        jobs += [(s, plan) for s in named for plan in plans(s)][:: 2 * sample]
         jobs += [(large, plan) for plan in plans(large) if plan[0].startswith(("fallocate", "ftruncate"))]
         failed = sum(check_order(s) for s in every if "--rm" in s.name or s.name == "recompress")
         with ThreadPoolExecutor(scenes.WORKERS) as pool:

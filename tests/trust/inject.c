@@ -2,6 +2,7 @@
  *
  *   ZIPNN_INJECT_LOG=FILE   writes a line "NAME PATH" for each call; line n is call n
  *   ZIPNN_INJECT=N:WHAT     does WHAT at call N; "N+:WHAT" at that and all later calls of the same name
+ *   ZIPNN_INJECT_NAMED=1    no file without a name can be had, as on file systems that lack them
  *
  * WHAT is the number of an error; "short", one byte of a transfer; "kill", SIGKILL before the call; "tear", half of a
  * transfer and then SIGKILL. Calls that the C library makes by itself, such as those behind stdio, are not seen. */
@@ -39,11 +40,13 @@ static struct {
     const char *name; /* of the call that was hit first */
     atomic_ulong calls;
     int log;
+    bool named;
 } plan = {.log = -1};
 
 __attribute__((constructor)) static void read_plan(void) {
     const char *log = getenv("ZIPNN_INJECT_LOG"), *text = getenv("ZIPNN_INJECT");
     if (log) plan.log = (int)syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
+    plan.named = getenv("ZIPNN_INJECT_NAMED") != NULL;
     if (!text) return;
     char *end;
     plan.call = strtoul(text, &end, 10);
@@ -174,7 +177,12 @@ SHOWN int openat64(int folder, const char *path, int flags, ...) {
     va_start(args, flags);
     const mode_t mode = mode_of(flags, args);
     va_end(args);
-    return fails("openat", path) ? -1 : real(folder, path, flags, mode);
+    const bool nameless = (flags & O_TMPFILE) == O_TMPFILE;
+    if (nameless && plan.named) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    return fails(nameless ? "tmpfile" : "openat", path) ? -1 : real(folder, path, flags, mode);
 }
 
 SHOWN DIR *opendir(const char *path) {
