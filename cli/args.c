@@ -113,22 +113,8 @@ static bool parse_cpu(const char *text, zipnn_cpu *cpu) {
     return false;
 }
 
-/* The names of the Python package too. */
 static bool parse_dtype(const char *text, zipnn_dtype *dtype) {
-    static const struct {
-        const char *name;
-        zipnn_dtype dtype;
-    } names[] = {{"bf16", ZIPNN_BF16},       {"bfloat16", ZIPNN_BF16},         {"fp16", ZIPNN_F16},
-                 {"f16", ZIPNN_F16},         {"float16", ZIPNN_F16},           {"fp32", ZIPNN_F32},
-                 {"f32", ZIPNN_F32},         {"float32", ZIPNN_F32},           {"fp8_e4m3", ZIPNN_F8_E4M3},
-                 {"f8_e4m3", ZIPNN_F8_E4M3}, {"float8_e4m3fn", ZIPNN_F8_E4M3}, {"fp8_e5m2", ZIPNN_F8_E5M2},
-                 {"f8_e5m2", ZIPNN_F8_E5M2}, {"float8_e5m2", ZIPNN_F8_E5M2}};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcasecmp(text, names[i].name) != 0) continue;
-        *dtype = names[i].dtype;
-        return true;
-    }
-    return false;
+    return zipnn_dtype_find(text, dtype, NULL) == ZIPNN_OK;
 }
 
 /* A number with nothing behind it but, for sizes, K, M, G or T: times 1024 and so on. */

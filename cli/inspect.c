@@ -101,13 +101,13 @@ static void put_text(const struct inspection *x) {
     puts(
         "information of exponent  of mantissa           order 0  stored       size  dtype      name, bits of each "
         "byte");
-    for (int d = 0; d <= ZIPNN_Q2_0; d++) {
+    for (int d = 0; d <= ZIPNN_C32; d++) {
         const struct profile sum = sum_of(x, (zipnn_dtype)d);
         if (sum.tensor.length) put_profile(x, &sum);
     }
     putchar('\n');
     for (size_t i = 0; i < x->n; i++) put_profile(x, &x->profiles[i]);
-    for (int d = 0; d <= ZIPNN_Q2_0; d++) {
+    for (int d = 0; d <= ZIPNN_C32; d++) {
         const struct profile sum = sum_of(x, (zipnn_dtype)d);
         put_exponents(&sum, x->sums[d].bins);
     }

@@ -9,23 +9,21 @@
 enum { WINDOW = 1 << 20, MAX_WINDOWS = 8, MAX_GROUPS = 7, MAX_EXPONENTS = 2048 };
 
 /* Where the fields of a float are: mantissa lowest, then exponent, then sign. */
-static const struct layout {
-    zipnn_dtype dtype;
-    unsigned exponent_bits, mantissa_bits;
-} floats[] = {
-    {ZIPNN_BF16, 8, 7},        {ZIPNN_F16, 5, 10},    {ZIPNN_F32, 8, 23},
-    {ZIPNN_C64, 8, 23},        {ZIPNN_F64, 11, 52},   {ZIPNN_F8_E4M3, 4, 3},
-    {ZIPNN_F8_E4M3FNUZ, 4, 3}, {ZIPNN_F8_E5M2, 5, 2}, {ZIPNN_F8_E5M2FNUZ, 5, 2},
+struct layout {
+    unsigned exponent_bits, mantissa_bits; /* 0: no float */
 };
 
 struct tally {
     uint64_t n, sign[2], exponent[MAX_EXPONENTS], group[MAX_GROUPS][256], plane[PROFILE_PLANES][256];
 };
 
-static const struct layout *layout_of(zipnn_dtype dtype) {
-    for (size_t i = 0; i < sizeof floats / sizeof floats[0]; i++)
-        if (floats[i].dtype == dtype) return &floats[i];
-    return NULL;
+/* Of floats that fill whole bytes; complex ones are two. */
+static struct layout layout_of(zipnn_dtype dtype) {
+    zipnn_dtype_info info = {.size = sizeof info};
+    if (zipnn_dtype_describe(dtype, &info, NULL) != ZIPNN_OK || info.exponent_bits == 0) return (struct layout){0, 0};
+    const unsigned bits = strcmp(info.kind, "complex") == 0 ? info.bits / 2 : info.bits;
+    if (bits % 8 != 0 || bits <= info.exponent_bits + 1) return (struct layout){0, 0};
+    return (struct layout){info.exponent_bits, bits - 1 - info.exponent_bits};
 }
 
 /* Bytes of the word that elements are made of. */
@@ -118,7 +116,7 @@ void profiler_end(struct profiler *p) {
 }
 
 zipnn_status profiler_look(struct profiler *p, const zipnn_tensor_info *t, struct profile *profile, zipnn_error *err) {
-    const struct layout *l = layout_of(t->dtype);
+    const struct layout fields = layout_of(t->dtype), *l = fields.exponent_bits ? &fields : NULL;
     const unsigned width = width_of(t->dtype, l);
     *profile = (struct profile){.tensor = *t};
     memset(p->bins, 0, sizeof p->bins);

@@ -117,7 +117,9 @@ typedef enum zipnn_dtype {
     ZIPNN_MXFP4 = 46,
     ZIPNN_NVFP4 = 47,
     ZIPNN_Q1_0 = 48,
-    ZIPNN_Q2_0 = 49
+    ZIPNN_Q2_0 = 49,
+    ZIPNN_C128 = 50, /* two F64 */
+    ZIPNN_C32 = 51   /* two F16 */
 } zipnn_dtype;
 
 /* Name of a dtype as safetensors or GGUF spells it ("BF16", "Q4_0"), "?" for unknown; a static string. */
@@ -125,6 +127,28 @@ ZIPNN_API const char *zipnn_dtype_name(zipnn_dtype dtype);
 
 /* Size of an element in bits (4 for F4_E2M1), 0 for unknown and for block types. */
 ZIPNN_API unsigned zipnn_dtype_bits(zipnn_dtype dtype);
+
+/* What is known of an element type. */
+typedef struct zipnn_dtype_info {
+    size_t size;      /* of this struct; to be set by the caller */
+    const char *id;   /* as in ZIPNN_<id> */
+    const char *name; /* of zipnn_dtype_name */
+    const char *kind; /* "float", "signed", "unsigned", "boolean", "complex", "block" */
+    unsigned bits;    /* of an element, 0 for blocks */
+    unsigned exponent_bits;
+    unsigned block_bytes, block_elements; /* 0 unless it is a block */
+    const char *numpy; /* type in the header of an .npy file; unsigned integers of the same bits where numpy has none */
+    const char *ml_dtypes; /* its name in that package, "" for none */
+    const char *torch;     /* and in torch */
+    const char *aliases;   /* further names, in lower case, with spaces between them */
+} zipnn_dtype_info;
+
+/* ZIPNN_E_NOT_FOUND for UNKNOWN and beyond the last type. The strings are static. */
+ZIPNN_API zipnn_status zipnn_dtype_describe(zipnn_dtype dtype, zipnn_dtype_info *info, zipnn_error *err);
+
+/* The type of this name in any spelling: id, name, ml_dtypes', torch's or an alias, upper or lower case;
+ * ZIPNN_E_NOT_FOUND for none. */
+ZIPNN_API zipnn_status zipnn_dtype_find(const char *name, zipnn_dtype *dtype, zipnn_error *err);
 
 /* ---- contexts ---------------------------------------------------------------------------------------------------- */
 
@@ -384,10 +408,29 @@ typedef struct zipnn_tensor_info {
     zipnn_dtype dtype;
     uint32_t rank;
     const uint64_t *shape; /* `rank` entries; owned by the archive */
-    uint64_t offset;       /* of its first byte in the original */
-    uint64_t length;       /* bytes in the original */
+    uint64_t offset;       /* of its first byte in the original; of one in pieces, of the first of them */
+    uint64_t length;       /* bytes in the original from there on; of one in pieces, of all of them */
     uint64_t stored;       /* its share of archive bytes: a chunk shared by tensors is divided in proportion */
 } zipnn_tensor_info;
+
+/* How the bytes of a tensor are its values. */
+enum {
+    ZIPNN_TENSOR_BIG_ENDIAN = 1,   /* each element is, of complex types each part */
+    ZIPNN_TENSOR_COLUMN_MAJOR = 2, /* the first index runs fastest, as in Fortran */
+    ZIPNN_TENSOR_CONJUGATE = 4,  /* the values are the conjugates of the bytes, as PyTorch's lazy conj() leaves them */
+    ZIPNN_TENSOR_NEGATIVE = 8,   /* ... or their negatives */
+    ZIPNN_TENSOR_STRIDED = 16,   /* a step of `strides` elements leads from one index to the next */
+    ZIPNN_TENSOR_IN_PIECES = 32, /* cut into pieces that lie anywhere, such as the chunks of HDF5 */
+    ZIPNN_TENSOR_FILTERED = 64,  /* compressed by the file's own format: the values cannot be read here */
+    ZIPNN_TENSOR_SHARED = 128    /* some of its bytes are those of tensors before it, such as tied embeddings */
+};
+
+typedef struct zipnn_tensor_layout {
+    size_t size;             /* of this struct; to be set by the caller */
+    unsigned flags;          /* ZIPNN_TENSOR_*; 0: row after row, little-endian, in one run */
+    const uint64_t *strides; /* `rank` entries, in elements, if STRIDED, else NULL; owned by the archive */
+    uint64_t values;         /* bytes that the values take, row after row */
+} zipnn_tensor_layout;
 
 typedef struct zipnn_chunk_info {
     uint64_t offset;         /* of its first byte in the original */
@@ -414,6 +457,10 @@ ZIPNN_API zipnn_status zipnn_archive_chunk(const zipnn_archive *archive, uint64_
                                            zipnn_error *err);
 ZIPNN_API zipnn_status zipnn_archive_tensor(const zipnn_archive *archive, uint64_t index, zipnn_tensor_info *info,
                                             zipnn_error *err);
+
+/* How the bytes of a tensor are its values. */
+ZIPNN_API zipnn_status zipnn_archive_tensor_layout(const zipnn_archive *archive, uint64_t index,
+                                                   zipnn_tensor_layout *layout, zipnn_error *err);
 
 typedef struct zipnn_base_info {
     const char *name;  /* of the file that was given when the archive was made, for people; owned by the archive */
@@ -455,21 +502,27 @@ ZIPNN_API zipnn_status zipnn_archive_chunk_at(const zipnn_archive *archive, uint
 ZIPNN_API zipnn_status zipnn_archive_read(zipnn_archive *archive, uint64_t off, uint64_t len, void *dst,
                                           zipnn_error *err);
 
-/* Reads a whole tensor; cap must be at least its length. */
+/* Reads the values of a whole tensor, row after row, little-endian, whatever its layout is; cap must be at least
+ * layout.values, which is the tensor's length unless it is strided or in pieces. Besides dst, memory is taken for the
+ * bytes of a tensor that is strided, in pieces, or of which rows are asked for that lie apart. */
 ZIPNN_API zipnn_status zipnn_archive_read_tensor(zipnn_archive *archive, uint64_t index, void *dst, size_t cap,
                                                  zipnn_error *err);
 
-/* Reads rows [first, first + n) of a tensor, along its first dimension, into dst; cap must be at least what they take,
- * their share of the tensor's length. */
+/* Reads rows [first, first + n) of a tensor likewise, along its first dimension; cap must be at least what they take,
+ * their share of layout.values. */
 ZIPNN_API zipnn_status zipnn_archive_read_rows(zipnn_archive *archive, uint64_t index, uint64_t first, uint64_t n,
                                                void *dst, size_t cap, zipnn_error *err);
+
+/* Puts them in order to sink->write instead: a few bytes of a file may stand for values without end. */
+ZIPNN_API zipnn_status zipnn_archive_write_rows(zipnn_archive *archive, uint64_t index, uint64_t first, uint64_t n,
+                                                const zipnn_sink *sink, zipnn_error *err);
 
 /* ---- archives: damage -------------------------------------------------------------------------------------------- */
 
 /* A stretch of the original that cannot be restored. */
 typedef struct zipnn_damage {
     uint64_t offset, length; /* in the original; length 0 when a frame is damaged that holds none of it */
-    uint64_t first_tensor;   /* the tensors that have bytes there, numbered as for zipnn_archive_tensor */
+    uint64_t first_tensor; /* the tensors that have bytes there are among these, numbered as for zipnn_archive_tensor */
     uint64_t n_tensors;
     const zipnn_error *error; /* why; its offset is one in the archive. Valid during the call */
 } zipnn_damage;

@@ -11,11 +11,7 @@ enum {
 static bool find_dtype(const char *name, zipnn_dtype *dtype) {
     *dtype = ZIPNN_DTYPE_UNKNOWN;
     if (!name) return true;
-    for (int i = 1; zipnn_dtype_bits((zipnn_dtype)i) != 0; i++)
-        if (strcmp(name, zipnn_dtype_name((zipnn_dtype)i)) == 0) {
-            *dtype = (zipnn_dtype)i;
-            return true;
-        }
+    if (zipnn_dtype_find(name, dtype, NULL) == ZIPNN_OK) return true;
     PyErr_Format(PyExc_ValueError, "no element type is named \"%s\"", name);
     return false;
 }

@@ -9,7 +9,7 @@
  * ------------------------------------------------------------------------------------------------------------- */
 
 static const char *name_of(const zipnn_archive *a, size_t tensor) {
-    return a->plan.names + a->plan.tensors[tensor].name;
+    return a->plan.names + a->listed[tensor]->name;
 }
 
 /* Sorts by name without recursion or a global for qsort: heap sort. */
@@ -24,7 +24,7 @@ static void sift(const zipnn_archive *a, size_t *heap, size_t root, size_t n) {
 }
 
 static zipnn_status sort_names(zipnn_archive *a, zipnn_error *err) {
-    size_t n = a->plan.n_tensors;
+    size_t n = a->n_listed;
     if (n == 0) return ZIPNN_OK;
     a->by_name = zn_alloc(&a->ctx->engine.alloc, n * sizeof *a->by_name);
     if (!a->by_name) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a table of %zu names", n);
@@ -39,13 +39,42 @@ static zipnn_status sort_names(zipnn_archive *a, zipnn_error *err) {
     return ZIPNN_OK;
 }
 
+/* Merges what the chunker sees and what has names only, both in order. */
+static void merge(zipnn_archive *a) {
+    const struct zn_tensor *t = a->plan.tensors, *end = t + a->plan.n_tensors;
+    const struct zn_tensor *alias = end, *last = end + a->plan.n_aliases;
+    uint64_t reach = 0;
+    while (t < end || alias < last) {
+        const struct zn_tensor *next = alias == last || (t < end && t->off <= alias->off) ? t++ : alias++;
+        if (next->meaning & ZN_HIDDEN) continue;
+        reach = ZN_MAX(reach, next->off + next->len);
+        a->reach[a->n_listed] = reach;
+        a->listed[a->n_listed++] = next;
+    }
+}
+
+zipnn_status zn_archive_list(zipnn_archive *a, zipnn_error *err) {
+    const size_t n = a->plan.n_tensors + a->plan.n_aliases;
+    if (n == 0) return ZIPNN_OK;
+    a->listed = zn_alloc(&a->ctx->engine.alloc, n * sizeof *a->listed);
+    a->reach = zn_alloc(&a->ctx->engine.alloc, n * sizeof *a->reach);
+    if (!a->listed || !a->reach) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: %zu tensors", n);
+    merge(a);
+    return sort_names(a, err);
+}
+
+bool zn_archive_shares(const zipnn_archive *a, size_t index) {
+    return index > 0 && a->listed[index]->len > 0 && a->listed[index]->off < a->reach[index - 1];
+}
+
 zipnn_status zn_archive_plan(zipnn_archive *a, zipnn_error *err) {
     ZN_TRY(zn_plan_original(a, a->toc.index.original, &a->plan, err));
-    return sort_names(a, err);
+    return zn_archive_list(a, err);
 }
 
 void zn_archive_forget_plan(zipnn_archive *a) {
     zn_plan_free(&a->plan);
+    a->n_listed = 0;
     a->plan.container = "damaged";
 }
 
@@ -53,9 +82,10 @@ void zn_archive_forget_plan(zipnn_archive *a) {
 static zipnn_status open_old(zipnn_archive *a, zipnn_error *err) {
     a->toc.index.original = a->old.legacy->original;
     if (!zn_old_input_lacks_base(a->ctx, &a->old)) ZN_TRY(zn_archive_plan(a, err));
-    if (a->plan.n_tensors) return ZIPNN_OK;
+    if (a->n_listed) return ZIPNN_OK;
+    zn_plan_free(&a->plan);
     ZN_TRY(zn_old_input_plan(&a->old, &a->plan, err));
-    return sort_names(a, err);
+    return zn_archive_list(a, err);
 }
 
 static zipnn_status open_parts(zipnn_archive *a, zipnn_error *err) {
@@ -144,6 +174,8 @@ void zipnn_archive_close(zipnn_archive *a) {
     zn_plan_free(&a->plan);
     zn_free(&alloc, a->places);
     zn_free(&alloc, a->records);
+    zn_free(&alloc, a->listed);
+    zn_free(&alloc, a->reach);
     zn_free(&alloc, a->by_name);
     zn_free(&alloc, a->held);
     zn_free(&alloc, a);
@@ -161,7 +193,7 @@ void zipnn_archive_get_info(const zipnn_archive *a, zipnn_archive_info *info) {
     *info = (zipnn_archive_info){.original = a->toc.index.original,
                                  .archive = a->in.length,
                                  .n_chunks = a->n_chunks,
-                                 .n_tensors = a->plan.n_tensors,
+                                 .n_tensors = a->n_listed,
                                  .n_left_out = a->plan.n_left_out,
                                  .container = a->old.legacy ? "zipnn 0.x" : a->plan.container,
                                  .has_sha256 = a->toc.index.has_sha256,
@@ -210,10 +242,10 @@ static uint64_t stored_bytes(const zipnn_archive *a, uint64_t off, uint64_t len)
 }
 
 zipnn_status zn_archive_tensor(const zipnn_archive *a, uint64_t index, const struct zn_tensor **t, zipnn_error *err) {
-    if (index >= a->plan.n_tensors)
+    if (index >= a->n_listed)
         return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "tensor %llu of %zu", (unsigned long long)index,
-                       a->plan.n_tensors);
-    *t = &a->plan.tensors[index];
+                       a->n_listed);
+    *t = a->listed[index];
     return ZIPNN_OK;
 }
 
@@ -222,18 +254,53 @@ zipnn_status zipnn_archive_tensor(const zipnn_archive *a, uint64_t index, zipnn_
     ZN_TRY(zn_given("zipnn_archive_tensor", a, info, err));
     ZN_TRY(zn_archive_tensor(a, index, &t, err));
     *info = (zipnn_tensor_info){.name = a->plan.names + t->name,
-                                .dtype = t->dtype,
+                                .dtype = t->type,
                                 .rank = t->rank,
                                 .shape = t->rank ? a->plan.dims + t->shape : NULL,
                                 .offset = t->off,
-                                .length = t->len,
-                                .stored = stored_bytes(a, t->off, t->len)};
+                                .length = t->len};
+    if (t->grid == ZN_NO_GRID) {
+        info->stored = stored_bytes(a, t->off, t->len);
+        return ZIPNN_OK;
+    }
+    const struct zn_grid *grid = &a->plan.grids[t->grid];
+    info->length = grid->n * grid->piece_len;
+    for (size_t i = 0; i < grid->n; i++)
+        info->stored += stored_bytes(a, a->plan.pieces[grid->first + i].off, grid->piece_len);
     return ZIPNN_OK;
+}
+
+zipnn_status zipnn_archive_tensor_layout(const zipnn_archive *a, uint64_t index, zipnn_tensor_layout *layout,
+                                         zipnn_error *err) {
+    static const struct {
+        unsigned meaning, flag;
+    } flags[] = {{ZN_BIG_ENDIAN, ZIPNN_TENSOR_BIG_ENDIAN},
+                 {ZN_COLUMN_MAJOR, ZIPNN_TENSOR_COLUMN_MAJOR},
+                 {ZN_CONJUGATE, ZIPNN_TENSOR_CONJUGATE},
+                 {ZN_NEGATIVE, ZIPNN_TENSOR_NEGATIVE},
+                 {ZN_UNREADABLE, ZIPNN_TENSOR_FILTERED}};
+    const struct zn_tensor *t = NULL;
+    ZN_TRY(zn_given("zipnn_archive_tensor_layout", a, layout, err));
+    if (layout->size != sizeof *layout)
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "a zipnn_tensor_layout of %zu bytes, %zu are expected",
+                       layout->size, sizeof *layout);
+    ZN_TRY(zn_archive_tensor(a, index, &t, err));
+    *layout = (zipnn_tensor_layout){.size = sizeof *layout};
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+        if (t->meaning & flags[i].meaning) layout->flags |= flags[i].flag;
+    if (t->strides != ZN_NO_STRIDES) {
+        layout->flags |= ZIPNN_TENSOR_STRIDED;
+        layout->strides = a->plan.dims + t->strides;
+    }
+    if (t->grid != ZN_NO_GRID) layout->flags |= ZIPNN_TENSOR_IN_PIECES;
+    if (zn_archive_shares(a, (size_t)index)) layout->flags |= ZIPNN_TENSOR_SHARED;
+    const uint64_t rows = t->rank ? a->plan.dims[t->shape] : 1;
+    return zn_archive_size_values(a, t, rows, &layout->values, err);
 }
 
 zipnn_status zipnn_archive_find(const zipnn_archive *a, const char *name, uint64_t *index, zipnn_error *err) {
     ZN_TRY(zn_given("zipnn_archive_find", a && index ? a : NULL, name, err));
-    size_t lo = 0, hi = a->plan.n_tensors;
+    size_t lo = 0, hi = a->n_listed;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
         int order = strcmp(name_of(a, a->by_name[mid]), name);
@@ -392,42 +459,4 @@ zipnn_status zipnn_archive_read(zipnn_archive *a, uint64_t off, uint64_t len, vo
     if (cut_back && !alone) end--;
     ZN_TRY(read_whole(a, &r, first, end, err));
     return cut_back && !alone ? read_part(a, &r, end, err) : ZIPNN_OK;
-}
-
-zipnn_status zipnn_archive_read_tensor(zipnn_archive *a, uint64_t index, void *dst, size_t cap, zipnn_error *err) {
-    const struct zn_tensor *t = NULL;
-    ZN_TRY(zn_given("zipnn_archive_read_tensor", a, a, err));
-    ZN_TRY(zn_archive_tensor(a, index, &t, err));
-    if (t->len > cap)
-        return zn_fail(err, ZIPNN_E_SPACE, ZN_NOWHERE, "tensor of %llu bytes, the buffer has %zu",
-                       (unsigned long long)t->len, cap);
-    return zipnn_archive_read(a, t->off, t->len, dst, err);
-}
-
-/* Where rows of a tensor lie. */
-static zipnn_status find_rows(const struct zn_plan *plan, const struct zn_tensor *t, uint64_t first, uint64_t n,
-                              struct range *r, zipnn_error *err) {
-    const uint64_t rows = t->rank ? plan->dims[t->shape] : 1;
-    if (first > rows || n > rows - first)
-        return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "rows %llu to %llu of a tensor of %llu",
-                       (unsigned long long)first, (unsigned long long)(first + n), (unsigned long long)rows);
-    if (rows && t->len % rows)
-        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "the %llu rows of this tensor are no whole bytes",
-                       (unsigned long long)rows);
-    const uint64_t row = rows ? t->len / rows : 0;
-    *r = (struct range){.off = t->off + first * row, .end = t->off + (first + n) * row};
-    return ZIPNN_OK;
-}
-
-zipnn_status zipnn_archive_read_rows(zipnn_archive *a, uint64_t index, uint64_t first, uint64_t n, void *dst,
-                                     size_t cap, zipnn_error *err) {
-    const struct zn_tensor *t = NULL;
-    struct range r = {0, 0, dst};
-    ZN_TRY(zn_given("zipnn_archive_read_rows", a, a, err));
-    ZN_TRY(zn_archive_tensor(a, index, &t, err));
-    ZN_TRY(find_rows(&a->plan, t, first, n, &r, err));
-    if (r.end - r.off > cap)
-        return zn_fail(err, ZIPNN_E_SPACE, ZN_NOWHERE, "rows of %llu bytes, the buffer has %zu",
-                       (unsigned long long)(r.end - r.off), cap);
-    return zipnn_archive_read(a, r.off, r.end - r.off, dst, err);
 }

@@ -21,13 +21,30 @@ struct zipnn_archive {
     uint64_t unplaced;   /* original bytes in sound frames that belong nobody knows where */
     bool length_unknown; /* of the original */
     bool plain;          /* no archive: a model file as it is */
-    size_t *by_name;     /* indices of tensors, sorted by name */
+    const struct zn_tensor **listed; /* of the plan, ascending by offset: what callers number */
+    uint64_t *reach;                 /* of each, how far it and those before it go */
+    size_t n_listed;
+    size_t *by_name;     /* indices of them, sorted by name */
     uint8_t *held;       /* the chunk that was last read in part: small tensors that share one are decoded once */
     uint64_t held_index; /* of that chunk, NOTHING_HELD for none */
 };
 
 /* Index of the chunk that holds original byte `off`, which lies inside the original. */
 uint64_t zn_archive_chunk_at(const zipnn_archive *a, uint64_t off);
+
+/* Lists the tensors of the plan that was made. */
+zipnn_status zn_archive_list(zipnn_archive *a, zipnn_error *err);
+
+/* Whether all of its bytes, or some, are those of a tensor before it. */
+bool zn_archive_shares(const zipnn_archive *a, size_t index);
+
+/* Puts rows [first, first + n) of a tensor into a sink, row after row, little-endian. */
+zipnn_status zn_archive_write_values(zipnn_archive *a, const struct zn_tensor *t, uint64_t first, uint64_t n,
+                                     const zipnn_sink *sink, zipnn_error *err);
+
+/* Bytes that the values of n rows take; ZIPNN_E_LIMIT when that does not fit. */
+zipnn_status zn_archive_size_values(const zipnn_archive *a, const struct zn_tensor *t, uint64_t n, uint64_t *len,
+                                    zipnn_error *err);
 
 /* The tensor of that number, or ZIPNN_E_NOT_FOUND. */
 zipnn_status zn_archive_tensor(const zipnn_archive *a, uint64_t index, const struct zn_tensor **t, zipnn_error *err);

@@ -12,24 +12,24 @@ struct verify {
     struct zn_digest digest;
 };
 
-/* The tensors with bytes in [off, end): their numbers are consecutive. */
-static void find_tensors(const struct zn_plan *plan, uint64_t off, uint64_t end, zipnn_damage *damage) {
-    size_t lo = 0, hi = plan->n_tensors;
+/* The tensors from the first to the last with bytes in [off, end). */
+static void find_tensors(const zipnn_archive *a, uint64_t off, uint64_t end, zipnn_damage *damage) {
+    size_t lo = 0, hi = a->n_listed;
     while (lo < hi) {
         const size_t mid = lo + (hi - lo) / 2;
-        if (plan->tensors[mid].off + plan->tensors[mid].len <= off)
+        if (a->reach[mid] <= off)
             lo = mid + 1;
         else
             hi = mid;
     }
     damage->first_tensor = lo;
-    while (lo < plan->n_tensors && plan->tensors[lo].off < end) lo++;
+    while (lo < a->n_listed && a->listed[lo]->off < end) lo++;
     damage->n_tensors = lo - damage->first_tensor;
 }
 
 static zipnn_status report(struct verify *v, uint64_t off, uint64_t len, const zipnn_error *fault, zipnn_error *err) {
     zipnn_damage damage = {.offset = off, .length = len, .error = fault};
-    if (len) find_tensors(&v->a->plan, off, off + len, &damage);
+    if (len) find_tensors(v->a, off, off + len, &damage);
     v->result->n_damaged++;
     if (!v->report || v->report(v->user, &damage) == 0) return ZIPNN_OK;
     return zn_fail(err, ZIPNN_E_CANCELLED, ZN_NOWHERE, "cancelled");

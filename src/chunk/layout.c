@@ -16,11 +16,13 @@ enum zn_layout zn_layout_of_dtype(zipnn_dtype dtype) {
         case ZIPNN_BF16:
             return ZN_LAYOUT_16R;
         case ZIPNN_F16:
+        case ZIPNN_C32:
             return ZN_LAYOUT_F16;
         case ZIPNN_F32:
         case ZIPNN_C64:
             return ZN_LAYOUT_32R;
         case ZIPNN_F64:
+        case ZIPNN_C128:
             return ZN_LAYOUT_64R;
         case ZIPNN_I16:
         case ZIPNN_U16:

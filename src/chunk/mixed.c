@@ -89,6 +89,7 @@ static struct zn_mixing_words words_of(const struct zn_chunk_hint *hint, const u
         case ZIPNN_BF16:
             return (struct zn_mixing_words){.width = 2, .exponent = 8, .head = hint->head};
         case ZIPNN_F16:
+        case ZIPNN_C32:
             return (struct zn_mixing_words){.width = 2, .exponent = 5, .head = hint->head};
         case ZIPNN_F32:
         case ZIPNN_C64:

@@ -26,7 +26,8 @@ static unsigned word_of(zipnn_dtype dtype) {
 }
 
 static bool is_float(zipnn_dtype dtype) {
-    return (dtype >= ZIPNN_BF16 && dtype <= ZIPNN_F8_E5M2FNUZ) || dtype == ZIPNN_C64;
+    const enum zn_dtype_kind kind = zn_dtype_facts(dtype)->kind;
+    return (kind == ZN_KIND_FLOAT && dtype <= ZIPNN_F8_E5M2FNUZ) || kind == ZN_KIND_COMPLEX;
 }
 
 /* How many bytes of the tensor the file has. */

@@ -28,20 +28,26 @@ static int compare(const void *a, const void *b) {
     return x->tensor < y->tensor ? -1 : x->tensor > y->tensor;
 }
 
-static void point_at_names(const struct zn_plan *plan, struct named *named) {
-    for (size_t i = 0; i < plan->n_tensors; i++) named[i].name = plan->names + plan->tensors[named[i].tensor].name;
+static void point_at_names(const struct zn_plan *plan, struct named *named, size_t n) {
+    for (size_t i = 0; i < n; i++) named[i].name = plan->names + plan->tensors[named[i].tensor].name;
 }
 
-static void sort(const struct zn_plan *plan, struct named *named) {
-    for (size_t i = 0; i < plan->n_tensors; i++) named[i] = (struct named){NULL, i, plan->tensors[i].superseded};
-    point_at_names(plan, named);
-    qsort(named, plan->n_tensors, sizeof *named, compare);
+/* Those that are listed; answers how many. */
+static size_t sort(const struct zn_plan *plan, struct named *named) {
+    size_t n = 0;
+    for (size_t i = 0; i < plan->n_tensors + plan->n_aliases; i++)
+        if ((plan->tensors[i].meaning & ZN_HIDDEN) == 0)
+            named[n++] = (struct named){NULL, i, plan->tensors[i].superseded};
+    point_at_names(plan, named, n);
+    if (n) qsort(named, n, sizeof *named, compare);
+    return n;
 }
 
 /* Room for new names. */
-static zipnn_status make_room(struct zn_plan *plan, const struct named *named, bool *needed, zipnn_error *err) {
+static zipnn_status make_room(struct zn_plan *plan, const struct named *named, size_t n, bool *needed,
+                              zipnn_error *err) {
     size_t room = 0;
-    for (size_t i = 1; i < plan->n_tensors; i++)
+    for (size_t i = 1; i < n; i++)
         if (compare_names(&named[i - 1], &named[i]) == 0) room += strlen(named[i].name) + MAX_SUFFIX;
     *needed = room > 0;
     void *names = plan->names;
@@ -52,27 +58,27 @@ static zipnn_status make_room(struct zn_plan *plan, const struct named *named, b
 
 /* Puts the next free NAME#number behind all names. Those that are taken are found among the names as they were: no new
  * one is that of another group, since what stands before its last '#' is the group's name. */
-static size_t put_name(struct zn_plan *plan, const struct named *named, const char *name, uint64_t *number) {
+static size_t put_name(struct zn_plan *plan, const struct named *named, size_t n, const char *name, uint64_t *number) {
     const size_t len = strlen(name);
     char *to = plan->names + plan->names_len;
     const struct named wanted = {.name = to};
     memcpy(to, name, len);
     do {
         snprintf(to + len, MAX_SUFFIX, "#%llu", (unsigned long long)++*number);
-    } while (bsearch(&wanted, named, plan->n_tensors, sizeof wanted, compare_names));
+    } while (bsearch(&wanted, named, n, sizeof wanted, compare_names));
     return len + strlen(to + len) + 1;
 }
 
-static void rename_others(struct zn_plan *plan, const struct named *named) {
+static void rename_others(struct zn_plan *plan, const struct named *named, size_t n) {
     const char *group = NULL;
     uint64_t number = 0;
-    for (size_t i = 0; i < plan->n_tensors; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (!group || strcmp(group, named[i].name) != 0) {
             group = named[i].name;
             number = 0;
             continue;
         }
-        const size_t len = put_name(plan, named, group, &number);
+        const size_t len = put_name(plan, named, n, group, &number);
         plan->tensors[named[i].tensor].name = plan->names_len;
         plan->names_len += len;
     }
@@ -80,14 +86,15 @@ static void rename_others(struct zn_plan *plan, const struct named *named) {
 
 zipnn_status zn_plan_tell_apart(struct zn_plan *plan, zipnn_error *err) {
     bool needed = false;
-    if (plan->n_tensors < 2) return ZIPNN_OK;
-    struct named *named = zn_alloc(&plan->alloc, plan->n_tensors * sizeof *named);
-    if (!named) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: %zu names", plan->n_tensors);
-    sort(plan, named);
-    const zipnn_status st = make_room(plan, named, &needed, err);
+    const size_t all = plan->n_tensors + plan->n_aliases;
+    if (all < 2) return ZIPNN_OK;
+    struct named *named = zn_alloc(&plan->alloc, all * sizeof *named);
+    if (!named) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: %zu names", all);
+    const size_t n = sort(plan, named);
+    const zipnn_status st = make_room(plan, named, n, &needed, err);
     if (st == ZIPNN_OK && needed) {
-        point_at_names(plan, named); /* they may have moved */
-        rename_others(plan, named);
+        point_at_names(plan, named, n); /* they may have moved */
+        rename_others(plan, named, n);
     }
     zn_free(&plan->alloc, named);
     return st;

@@ -199,13 +199,18 @@ static zipnn_status malformed(const struct walk *w, const char *what, zipnn_erro
     return zn_fail(err, ZIPNN_E_FORMAT, (uint64_t)(w->cur.at - w->head), "GGUF: %s", what);
 }
 
-static zipnn_status add_record(const struct record *r, uint64_t data_off, struct zn_plan *plan, zipnn_error *err) {
+static zipnn_status add_record(const struct walk *w, const struct record *r, uint64_t data_off, struct zn_plan *plan,
+                               zipnn_error *err) {
     const bool known = r->type < sizeof dtypes / sizeof dtypes[0] && dtypes[r->type] != 0;
     const zipnn_dtype dtype = known ? (zipnn_dtype)dtypes[r->type] : ZIPNN_DTYPE_UNKNOWN;
     uint64_t size, off, end;
     if (!known || r->name.len > MAX_NAME || memchr(r->name.at, '\0', (size_t)r->name.len)) return ZIPNN_OK;
     if (!size_of(r, dtype, &size) || !zn_add(data_off, r->off, &off) || !zn_add(off, size, &end)) return ZIPNN_OK;
-    return zn_plan_add(plan, off, size, dtype, (const char *)r->name.at, (size_t)r->name.len, r->dims, r->rank, err);
+    const struct zn_plan_mark mark = zn_plan_mark(plan);
+    ZN_TRY(zn_plan_add(plan, off, size, dtype, (const char *)r->name.at, (size_t)r->name.len, r->dims, r->rank, err));
+    struct zn_tensor *t = zn_plan_last(plan, &mark);
+    if (t && w->big_endian && zn_dtype_unit(dtype) > 1) t->meaning |= ZN_BIG_ENDIAN;
+    return ZIPNN_OK;
 }
 
 /* Where the data begin: the end of the records, rounded up. */
@@ -222,7 +227,7 @@ zipnn_status zn_gguf_plan(const uint8_t *head, size_t len, struct zn_plan *plan,
     if (!find_data(w, &data_off)) return malformed(&w, "the head is cut short or makes no sense", err);
     for (uint64_t i = 0; i < w.n_tensors; i++) {
         const struct record r = take_record(&w);
-        ZN_TRY(add_record(&r, data_off, plan, err));
+        ZN_TRY(add_record(&w, &r, data_off, plan, err));
     }
     return ZIPNN_OK;
 }

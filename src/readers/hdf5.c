@@ -19,7 +19,10 @@ struct task {
     uint64_t at;   /* of the object's header or the tree's node */
     uint64_t heap; /* NAMES: of the bytes of names; CHUNKS: of the data set's header */
     size_t path;   /* in walk.paths */
+    size_t set;    /* CHUNKS: the tensor they make, in the plan; NO_SET for none */
 };
+
+#define NO_SET SIZE_MAX
 
 struct walk {
     struct zn_scan s;
@@ -59,7 +62,7 @@ static zipnn_status add_path(struct walk *w, size_t in, const char *name, size_t
 }
 
 static zipnn_status add_object(struct walk *w, size_t in, const char *name, uint64_t at) {
-    struct task object = {OBJECT, at, 0, 0};
+    struct task object = {OBJECT, at, 0, 0, NO_SET};
     ZN_TRY(add_path(w, in, name, &object.path));
     return add_task(w, object);
 }
@@ -77,13 +80,15 @@ static void revive(struct walk *w) {
 
 /* ---- groups */
 
-/* A node of a tree: "TREE" or "SNOD"; answers how many entries follow, 0 for no node. */
-static unsigned open_node(struct walk *w, uint64_t at, const char *signature, unsigned kind, unsigned *level) {
+/* A node of a tree: "TREE" or "SNOD", and how many entries follow; false for no node. */
+static bool open_node(struct walk *w, uint64_t at, const char *signature, unsigned kind, unsigned *level, unsigned *n) {
+    *level = *n = 0;
     zn_scan_seek(&w->s, at);
     const uint8_t *p = zn_scan_take(&w->s, 8);
-    if (!p || memcmp(p, signature, 4) != 0 || p[4] != kind) return 0;
+    if (!p || memcmp(p, signature, 4) != 0 || p[4] != kind) return false;
     *level = p[5];
-    return zn_get_u16(p + 6);
+    *n = zn_get_u16(p + 6);
+    return true;
 }
 
 static bool take_name(struct walk *w, uint64_t at, char *name) {
@@ -98,8 +103,8 @@ static bool take_name(struct walk *w, uint64_t at, char *name) {
 
 /* The names of a leaf. */
 static zipnn_status list_names(struct walk *w, const struct task *t) {
-    unsigned unused;
-    const unsigned n = open_node(w, t->at, "SNOD", 1, &unused);
+    unsigned unused, n;
+    open_node(w, t->at, "SNOD", 1, &unused, &n);
     for (unsigned i = 0; i < n && w->s.status == ZIPNN_OK; i++) {
         char name[MAX_NAME + 1];
         revive(w);
@@ -118,8 +123,8 @@ static zipnn_status list_names(struct walk *w, const struct task *t) {
 
 /* A node of the tree of names; leaves are nodes of another kind. */
 static zipnn_status look_at_names(struct walk *w, const struct task *t) {
-    unsigned level;
-    const unsigned n = open_node(w, t->at, "TREE", 0, &level);
+    unsigned level, n;
+    open_node(w, t->at, "TREE", 0, &level, &n);
     if (n == 0) {
         revive(w);
         return list_names(w, t);
@@ -128,69 +133,167 @@ static zipnn_status look_at_names(struct walk *w, const struct task *t) {
         zn_scan_seek(&w->s, t->at + 24 + 16 * (uint64_t)i + 8);
         const uint64_t child = zn_scan_u64(&w->s);
         if (!zn_scan_ok(&w->s)) return leave_out(w);
-        ZN_TRY(add_task(w, (struct task){NAMES, child, t->heap, t->path}));
+        ZN_TRY(add_task(w, (struct task){NAMES, child, t->heap, t->path, NO_SET}));
     }
     return ZIPNN_OK;
 }
 
 /* ---- data sets */
 
-static zipnn_status add_set(struct walk *w, const struct task *t, const struct zn_hdf5_object *o) {
-    uint64_t size = o->element, end;
-    const char *path = w->paths + t->path;
-    for (uint32_t i = 0; i < o->rank; i++)
-        if (!zn_mul(size, o->dims[i], &size)) return leave_out(w);
-    if (size != o->len || !zn_add(o->off, o->len, &end)) return leave_out(w);
-    return zn_plan_add(w->plan, o->off, o->len, o->dtype, path, strlen(path), o->dims, o->rank, w->err);
+/* Not all pieces of a set are known: it keeps its name, without values. */
+static void give_up(struct walk *w, size_t set) {
+    if (set != NO_SET) w->plan->tensors[set].meaning |= ZN_UNREADABLE;
 }
 
-/* The nodes of a tree of chunks, one of which is at `at`. Each chunk is added under the data set's name. */
-static zipnn_status look_at_chunks(struct walk *w, const struct task *t, const struct zn_hdf5_object *o, uint64_t at) {
-    const uint64_t entry = 8 + 8 * (uint64_t)(o->rank + 1) + 8;
-    unsigned level;
-    const unsigned n = open_node(w, at, "TREE", 1, &level);
+/* Bytes of the values; false when that does not fit. */
+static bool size_of(const struct zn_hdf5_object *o, uint64_t *size) {
+    bool fits = true, empty = false;
+    *size = o->element;
+    for (uint32_t i = 0; i < o->rank; i++) {
+        empty |= o->dims[i] == 0;
+        fits = fits && zn_mul(*size, o->dims[i], size);
+    }
+    if (empty) *size = 0;
+    return fits || empty;
+}
+
+/* A set in one run of bytes. */
+static zipnn_status add_set(struct walk *w, const struct task *t, const struct zn_hdf5_object *o) {
+    uint64_t size, end;
     const char *path = w->paths + t->path;
+    if (!size_of(o, &size) || (size != o->len && size > 0)) return leave_out(w);
+    const uint64_t off = size ? o->off : t->at; /* what is empty has no place */
+    if (!zn_add(off, size, &end)) return leave_out(w);
+    const struct zn_plan_mark mark = zn_plan_mark(w->plan);
+    ZN_TRY(zn_plan_add(w->plan, off, size, o->dtype, path, strlen(path), o->dims, o->rank, w->err));
+    struct zn_tensor *tensor = zn_plan_last(w->plan, &mark);
+    if (!tensor) return ZIPNN_OK;
+    tensor->type = o->type;
+    tensor->meaning = o->meaning;
+    if (o->dtype == ZIPNN_DTYPE_UNKNOWN) tensor->meaning |= ZN_ALIAS;
+    if (o->type != ZIPNN_DTYPE_UNKNOWN) return ZIPNN_OK;
+    tensor->meaning |= ZN_HIDDEN;
+    return leave_out(w);
+}
+
+/* How many chunks a set would be cut into; false for a shape that makes no sense. */
+static bool count_cells(const struct zn_hdf5_object *o, const uint64_t *chunk) {
+    uint64_t cells = 1;
+    for (uint32_t i = 0; i < o->rank; i++)
+        if (chunk[i] == 0 || !zn_mul(cells, o->dims[i] / chunk[i] + 1, &cells)) return false;
+    return true;
+}
+
+/* A set in chunks of a shape, or in none. Its chunks are added one by one. */
+static zipnn_status add_chunked(struct walk *w, const struct task *t, const struct zn_hdf5_object *o,
+                                const uint64_t *chunk, uint32_t meaning, size_t *set) {
+    uint64_t size, len = o->element;
+    uint32_t grid;
+    const char *path = w->paths + t->path;
+    *set = NO_SET;
+    for (uint32_t i = 0; i < o->rank; i++)
+        if (!zn_mul(len, chunk[i], &len)) return leave_out(w);
+    if (o->type == ZIPNN_DTYPE_UNKNOWN || !size_of(o, &size) || !count_cells(o, chunk)) return leave_out(w);
+    const struct zn_plan_mark mark = zn_plan_mark(w->plan);
+    ZN_TRY(zn_plan_add_grid(w->plan, chunk, o->rank, len, o->fill, &grid, w->err));
+    ZN_TRY(zn_plan_add(w->plan, 0, 0, o->type, path, strlen(path), o->dims, o->rank, w->err));
+    struct zn_tensor *tensor = zn_plan_last(w->plan, &mark);
+    if (!tensor) return ZIPNN_OK;
+    tensor->grid = grid;
+    tensor->meaning = o->meaning | ZN_ALIAS | meaning;
+    *set = w->plan->n_tensors - 1;
+    return ZIPNN_OK;
+}
+
+/* One without bytes that can be read: never written, and so full of one value, or filtered. */
+static zipnn_status add_name(struct walk *w, const struct task *t, const struct zn_hdf5_object *o) {
+    uint64_t whole[ZN_HDF5_MAX_RANK];
+    size_t unused;
+    for (uint32_t i = 0; i < o->rank; i++) whole[i] = ZN_MAX(o->dims[i], 1);
+    return add_chunked(w, t, o, whole, o->is_filtered ? ZN_UNREADABLE : 0, &unused);
+}
+
+/* A chunk's number among those of its set; false for one that is no part of it. */
+static bool cell_of(const struct zn_hdf5_object *o, const uint64_t *at, uint64_t *cell) {
+    *cell = 0;
+    for (uint32_t i = 0; i < o->rank; i++) {
+        if (at[i] % o->chunk[i] != 0 || at[i] >= o->dims[i]) return false;
+        *cell = *cell * ((o->dims[i] - 1) / o->chunk[i] + 1) + at[i] / o->chunk[i];
+    }
+    return true;
+}
+
+/* A chunk, and what it is of its set. */
+static zipnn_status add_chunk(struct walk *w, const struct task *t, const struct zn_hdf5_object *o, uint64_t off,
+                              const uint64_t *at) {
+    const char *path = w->paths + t->path;
+    const uint64_t elements = o->chunk_len / o->element;
+    uint64_t end, cell;
+    if (!zn_add(off, o->chunk_len, &end)) {
+        give_up(w, t->set);
+        return ZIPNN_OK;
+    }
+    if (t->set != NO_SET && cell_of(o, at, &cell)) ZN_TRY(zn_plan_add_piece(w->plan, cell, off, w->err));
+    if (o->dtype == ZIPNN_DTYPE_UNKNOWN) return ZIPNN_OK;
+    const struct zn_plan_mark mark = zn_plan_mark(w->plan);
+    ZN_TRY(zn_plan_add(w->plan, off, o->chunk_len, o->dtype, path, strlen(path), &elements, 1, w->err));
+    struct zn_tensor *tensor = zn_plan_last(w->plan, &mark);
+    if (tensor) tensor->meaning = ZN_HIDDEN;
+    return ZIPNN_OK;
+}
+
+/* The nodes of a tree of chunks, one of which is at `at`. */
+static zipnn_status look_at_node(struct walk *w, const struct task *t, const struct zn_hdf5_object *o, uint64_t at) {
+    const uint64_t entry = 8 + 8 * (uint64_t)(o->rank + 1) + 8;
+    unsigned level, n;
+    if (!open_node(w, at, "TREE", 1, &level, &n)) give_up(w, t->set);
     for (unsigned i = 0; i < n; i++) {
+        uint64_t place[ZN_HDF5_MAX_RANK] = {0};
         zn_scan_seek(&w->s, at + 24 + entry * i);
         const uint32_t len = zn_scan_u32(&w->s);
-        zn_scan_skip(&w->s, entry - 12);
-        const uint64_t child = zn_scan_u64(&w->s), elements = len / o->element;
-        uint64_t end;
+        zn_scan_skip(&w->s, 4); /* filters left out */
+        for (uint32_t d = 0; d < o->rank; d++) place[d] = zn_scan_u64(&w->s);
+        zn_scan_skip(&w->s, 8);
+        const uint64_t child = zn_scan_u64(&w->s);
+        if (!zn_scan_ok(&w->s) || (level == 0 && len != o->chunk_len)) give_up(w, t->set);
         if (!zn_scan_ok(&w->s)) return leave_out(w);
-        if (level > 0) {
-            ZN_TRY(add_task(w, (struct task){CHUNKS, child, t->at, t->path}));
-            continue;
-        }
-        if (len != o->chunk_len || !zn_add(child, len, &end))
-            leave_out(w);
-        else
-            ZN_TRY(zn_plan_add(w->plan, child, len, o->dtype, path, strlen(path), &elements, 1, w->err));
+        if (level > 0)
+            ZN_TRY(add_task(w, (struct task){CHUNKS, child, t->heap, t->path, t->set}));
+        else if (len == o->chunk_len)
+            ZN_TRY(add_chunk(w, t, o, child, place));
     }
     return ZIPNN_OK;
 }
 
-/* Whether there are no elements, and so no place where they are. */
-static bool is_empty(const struct zn_hdf5_object *o) {
-    bool empty = false;
-    for (uint32_t i = 0; i < o->rank; i++) empty |= o->dims[i] == 0;
-    return empty;
+static zipnn_status look_at_chunks(struct walk *w, const struct task *t, const struct zn_hdf5_object *o, uint64_t at) {
+    const zipnn_status st = look_at_node(w, t, o, at);
+    if (st != ZIPNN_OK) give_up(w, t->set);
+    return st;
 }
 
 static zipnn_status look_at_set(struct walk *w, const struct task *t, const struct zn_hdf5_object *o) {
-    const char *path = w->paths + t->path;
+    struct task chunks = {CHUNKS, o->chunks, t->at, t->path, NO_SET};
+    uint64_t size;
     if (!o->has_space && o->storage == ZN_HDF5_NOWHERE) return ZIPNN_OK; /* a type with a name, or an empty group */
     if (!o->has_type || !o->has_space) return leave_out(w);
-    if (is_empty(o)) return zn_plan_add(w->plan, t->at, 0, o->dtype, path, strlen(path), o->dims, o->rank, w->err);
-    if (o->is_filtered) return leave_out(w);
-    if (o->storage == ZN_HDF5_CHUNKS) return look_at_chunks(w, t, o, o->chunks);
-    return o->storage == ZN_HDF5_WHOLE ? add_set(w, t, o) : leave_out(w);
+    const bool empty = size_of(o, &size) && size == 0;
+    const bool unwritten = o->storage == ZN_HDF5_WHOLE && o->off == ZN_HDF5_NOWHERE_AT;
+    if (empty) return add_set(w, t, o);
+    if (unwritten || o->is_filtered) return add_name(w, t, o);
+    if (o->storage == ZN_HDF5_WHOLE) return add_set(w, t, o);
+    if (o->storage != ZN_HDF5_CHUNKS) return leave_out(w);
+    if (o->chunk_rank == o->rank)
+        ZN_TRY(add_chunked(w, t, o, o->chunk, 0, &chunks.set));
+    else
+        leave_out(w);
+    return o->chunks == ZN_HDF5_NOWHERE_AT ? ZIPNN_OK : look_at_chunks(w, &chunks, o, o->chunks);
 }
 
 /* A group of the old kind has a table of names. */
 static zipnn_status look_at_table(struct walk *w, const struct task *t, const struct zn_hdf5_object *o) {
     zn_scan_seek(&w->s, o->heap + 24);
     const uint64_t heap = zn_scan_u64(&w->s);
-    return zn_scan_ok(&w->s) ? add_task(w, (struct task){NAMES, o->tree, heap, t->path}) : leave_out(w);
+    return zn_scan_ok(&w->s) ? add_task(w, (struct task){NAMES, o->tree, heap, t->path, NO_SET}) : leave_out(w);
 }
 
 /* One of the new kind has links in its header. */
@@ -226,9 +329,10 @@ static zipnn_status look_at_object(struct walk *w, const struct task *t) {
 /* An inner node of a tree of chunks. The data set's header is read again. */
 static zipnn_status look_further(struct walk *w, const struct task *t) {
     struct zn_hdf5_object o;
-    const struct task set = {OBJECT, t->heap, 0, t->path};
-    if (!zn_hdf5_read_object(&w->s, t->heap, &o) || o.storage != ZN_HDF5_CHUNKS || !o.has_type) return ZIPNN_OK;
-    return look_at_chunks(w, &set, &o, t->at);
+    if (zn_hdf5_read_object(&w->s, t->heap, &o) && o.storage == ZN_HDF5_CHUNKS && o.has_type)
+        return look_at_chunks(w, t, &o, t->at);
+    give_up(w, t->set);
+    return w->s.status;
 }
 
 static zipnn_status look(struct walk *w, const struct task *t) {
@@ -255,7 +359,7 @@ static zipnn_status find_root(struct walk *w, uint64_t *root) {
 }
 
 static zipnn_status walk_all(struct walk *w) {
-    struct task t = {OBJECT, 0, 0, 0};
+    struct task t = {OBJECT, 0, 0, 0, NO_SET};
     ZN_TRY(find_root(w, &t.at));
     ZN_TRY(add_path(w, 0, "", &t.path));
     ZN_TRY(add_task(w, t));
@@ -274,6 +378,7 @@ zipnn_status zn_hdf5_plan(const struct zn_view *view, struct zn_plan *plan, cons
     ZN_TRY(zn_view_measure(view, &len, &end, err));
     zn_scan_init(&w.s, view, 0, len, err);
     const zipnn_status st = walk_all(&w);
+    for (size_t i = 0; i < w.n_tasks; i++) give_up(&w, w.tasks[i].set);
     zn_free(&plan->alloc, w.tasks);
     zn_free(&plan->alloc, w.paths);
     return st;

@@ -18,14 +18,19 @@ enum { ZN_HDF5_MAX_RANK = 32, ZN_HDF5_MAX_LINKS = 64 };
 struct zn_hdf5_object {
     bool is_group, has_type, has_space, is_filtered;
     uint64_t tree, heap; /* group: of the names */
-    zipnn_dtype dtype;
-    uint32_t element; /* bytes */
+    zipnn_dtype dtype;   /* for the chunker; UNKNOWN for types that it measures */
+    zipnn_dtype type;    /* for everybody else; UNKNOWN for values that only HDF5 can give */
+    uint32_t meaning;    /* ZN_BIG_ENDIAN or 0 */
+    uint32_t element;    /* bytes */
     uint64_t dims[ZN_HDF5_MAX_RANK];
     uint32_t rank;
     enum { ZN_HDF5_NOWHERE, ZN_HDF5_WHOLE, ZN_HDF5_CHUNKS } storage;
-    uint64_t off, len;                 /* whole: bytes */
-    uint64_t chunks;                   /* the tree of chunks */
-    uint32_t chunk_len;                /* bytes of a chunk */
+    uint64_t off, len;                /* whole: bytes; no address for one that was never written */
+    uint64_t chunks;                  /* the tree of chunks; no address before the first */
+    uint32_t chunk_len;               /* bytes of a chunk */
+    uint64_t chunk[ZN_HDF5_MAX_RANK]; /* its shape */
+    uint32_t chunk_rank;
+    uint8_t fill[ZN_MAX_FILL];         /* what was never written */
     uint64_t links[ZN_HDF5_MAX_LINKS]; /* group of the new kind: where its links are */
     unsigned n_links;
     unsigned n_left_out; /* further links, and tables of links */

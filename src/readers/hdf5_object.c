@@ -1,9 +1,21 @@
 #include "base/cur.h"
+#include "plan/dtype.h"
 #include "readers/hdf5.h"
 
 /* The header of an object is a run of messages, each with a type and a length; it may go on elsewhere. */
 
-enum { SPACE = 1, LINK_INFO = 2, TYPE = 3, LINK = 6, LAYOUT = 8, FILTERS = 11, CONTINUATION = 16, SYMBOL_TABLE = 17 };
+enum {
+    SPACE = 1,
+    LINK_INFO = 2,
+    TYPE = 3,
+    OLD_FILL = 4,
+    FILL = 5,
+    LINK = 6,
+    LAYOUT = 8,
+    FILTERS = 11,
+    CONTINUATION = 16,
+    SYMBOL_TABLE = 17
+};
 
 enum { MAX_BLOCKS = 64, MAX_MESSAGE = 512 };
 
@@ -11,15 +23,18 @@ enum { MAX_BLOCKS = 64, MAX_MESSAGE = 512 };
 static bool read_space(struct zn_cur c, struct zn_hdf5_object *o) {
     const uint8_t version = zn_cur_u8(&c);
     o->rank = zn_cur_u8(&c);
-    zn_cur_take(&c, version == 1 ? 6 : 2);
+    zn_cur_u8(&c); /* flags */
+    const bool none = zn_cur_u8(&c) == 2 && version == 2;
+    zn_cur_take(&c, version == 1 ? 4 : 0);
     if (o->rank > ZN_HDF5_MAX_RANK || version < 1 || version > 2) return false;
     for (uint32_t i = 0; i < o->rank; i++) o->dims[i] = zn_cur_u64(&c);
-    o->has_space = true;
+    o->has_space = !none;
     return zn_cur_ok(&c);
 }
 
+enum { FIXED = 0, FLOAT = 1, COMPOUND = 6, ENUM = 8 };
+
 static zipnn_dtype type_of(unsigned kind, uint32_t size, bool is_signed, unsigned exponent_bits) {
-    enum { FIXED = 0, FLOAT = 1 };
     static const uint8_t ints[2][9] = {{[1] = ZIPNN_U8, [2] = ZIPNN_U16, [4] = ZIPNN_U32, [8] = ZIPNN_U64},
                                        {[1] = ZIPNN_I8, [2] = ZIPNN_I16, [4] = ZIPNN_I32, [8] = ZIPNN_I64}};
     static const uint8_t floats[9] = {[2] = ZIPNN_F16, [4] = ZIPNN_F32, [8] = ZIPNN_F64};
@@ -29,23 +44,109 @@ static zipnn_dtype type_of(unsigned kind, uint32_t size, bool is_signed, unsigne
     return kind == FLOAT ? (zipnn_dtype)floats[size] : ZIPNN_DTYPE_UNKNOWN;
 }
 
+/* A type of numbers. */
+struct number {
+    zipnn_dtype dtype, type; /* as in zn_hdf5_object */
+    uint32_t size, meaning;
+    unsigned version, kind, n_members;
+};
+
+static struct number take_number(struct zn_cur *c) {
+    struct number n = {.dtype = ZIPNN_DTYPE_UNKNOWN};
+    const uint8_t first = zn_cur_u8(c), flags = zn_cur_u8(c);
+    n.version = first >> 4;
+    n.kind = first & 15;
+    n.n_members = flags | (unsigned)zn_cur_u8(c) << 8;
+    zn_cur_u8(c);
+    n.size = zn_cur_u32(c);
+    if (n.kind != FIXED && n.kind != FLOAT) return n;
+    const unsigned bit_offset = zn_cur_u16(c), precision = zn_cur_u16(c);
+    unsigned exponent_bits = 0;
+    if (n.kind == FLOAT) {
+        zn_cur_u8(c); /* place of the exponent */
+        exponent_bits = zn_cur_u8(c);
+        zn_cur_take(c, 6); /* the mantissa and the bias */
+    }
+    n.dtype = n.type = type_of(n.kind, n.size, (flags & 8) != 0, exponent_bits);
+    const bool vax = n.kind == FLOAT && (flags & 64);
+    if (bit_offset != 0 || precision != 8 * n.size || vax || exponent_bits != zn_dtype_facts(n.type)->exponent)
+        n.type = ZIPNN_DTYPE_UNKNOWN;
+    if ((flags & 1) && n.size > 1) n.meaning = ZN_BIG_ENDIAN;
+    return n;
+}
+
+/* A name in a type; those of the first versions fill words of 8 bytes. */
+static bool take_name(struct zn_cur *c, unsigned version, const char *expected) {
+    const size_t len = strlen(expected) + 1;
+    const uint8_t *text = zn_cur_take(c, version < 3 ? (len + 7) / 8 * 8 : len);
+    return text && memcmp(text, expected, len) == 0;
+}
+
+/* One half of a complex number as h5py writes it. */
+static struct number take_part(struct zn_cur *c, unsigned version, const char *name, uint32_t at) {
+    const struct number none = {.dtype = ZIPNN_DTYPE_UNKNOWN};
+    if (!take_name(c, version, name)) return none;
+    const uint32_t off = version < 3 ? zn_cur_u32(c) : zn_cur_u8(c);
+    if (version == 1) zn_cur_take(c, 28); /* dimensions */
+    const struct number part = take_number(c);
+    return off == at && part.kind == FLOAT ? part : none;
+}
+
+static void read_complex(struct zn_cur c, struct number *n) {
+    const struct number re = take_part(&c, n->version, "r", 0), im = take_part(&c, n->version, "i", n->size / 2);
+    if (!zn_cur_ok(&c) || n->n_members != 2 || re.type != im.type || re.meaning != im.meaning || re.size * 2 != n->size)
+        return;
+    n->meaning = re.meaning;
+    if (re.type == ZIPNN_F32) n->type = ZIPNN_C64;
+    if (re.type == ZIPNN_F64) n->type = ZIPNN_C128;
+}
+
+/* Names for integers are read as integers; those of h5py's booleans make a boolean. */
+static void read_enum(struct zn_cur c, struct number *n) {
+    const struct number base = take_number(&c);
+    if (!zn_cur_ok(&c) || base.size != n->size) return;
+    n->type = base.type;
+    n->meaning = base.meaning;
+    if (n->n_members == 2 && n->size == 1 && take_name(&c, n->version, "FALSE") && take_name(&c, n->version, "TRUE"))
+        n->type = ZIPNN_BOOL;
+}
+
 static bool read_type(struct zn_cur c, struct zn_hdf5_object *o) {
-    const uint8_t kind = zn_cur_u8(&c) & 15, flags = zn_cur_u8(&c);
-    zn_cur_take(&c, 2);
-    o->element = zn_cur_u32(&c);
-    zn_cur_take(&c, 5); /* bit offset, precision, place of the exponent */
-    const unsigned exponent_bits = zn_cur_left(&c) ? zn_cur_u8(&c) : 0;
-    o->dtype = type_of(kind, o->element, (flags & 8) != 0, exponent_bits);
-    o->has_type = o->dtype != ZIPNN_DTYPE_UNKNOWN;
+    struct number n = take_number(&c);
+    if (n.kind == COMPOUND) read_complex(c, &n);
+    if (n.kind == ENUM) read_enum(c, &n);
+    o->element = n.size;
+    o->dtype = n.dtype;
+    o->type = n.type;
+    o->meaning = n.meaning;
+    o->has_type = n.dtype != ZIPNN_DTYPE_UNKNOWN || n.type != ZIPNN_DTYPE_UNKNOWN;
     return o->has_type;
+}
+
+/* The value of what was never written; zero unless one is given. */
+static void read_fill(unsigned type, struct zn_cur c, struct zn_hdf5_object *o) {
+    bool given = true;
+    if (type == FILL) {
+        const uint8_t version = zn_cur_u8(&c), flags = zn_cur_u8(&c);
+        const bool plain = version < 3;
+        if (plain) zn_cur_u8(&c); /* when it is written */
+        given = plain ? zn_cur_u8(&c) != 0 || version == 1 : (flags & 32) != 0;
+    }
+    const uint32_t len = given ? zn_cur_u32(&c) : 0;
+    const uint8_t *value = len && len <= ZN_MAX_FILL ? zn_cur_take(&c, len) : NULL;
+    if (value) memcpy(o->fill, value, len);
 }
 
 enum { COMPACT = 0, CONTIGUOUS = 1, CHUNKED = 2 };
 
 static void set_chunks(struct zn_hdf5_object *o, uint64_t tree, struct zn_cur *c, unsigned n) {
     uint64_t len = 1;
-    for (unsigned i = 0; i < n; i++)
-        if (!zn_mul(len, zn_cur_u32(c), &len) || len > UINT32_MAX) return;
+    for (unsigned i = 0; i < n; i++) {
+        const uint32_t dim = zn_cur_u32(c);
+        if (!zn_mul(len, dim, &len) || len > UINT32_MAX) return;
+        if (i + 1 < n) o->chunk[i] = dim;
+    }
+    o->chunk_rank = n ? n - 1 : 0;
     o->storage = ZN_HDF5_CHUNKS;
     o->chunks = tree;
     o->chunk_len = (uint32_t)len; /* the last dimension is the element's bytes */
@@ -127,6 +228,10 @@ static bool read_message(unsigned type, struct zn_cur c, uint64_t at, struct blo
             return read_type(c, o);
         case LAYOUT:
             return read_layout(c, at, o);
+        case OLD_FILL:
+        case FILL:
+            read_fill(type, c, o);
+            return true;
         case FILTERS:
             o->is_filtered = true;
             return true;

@@ -28,6 +28,7 @@ size_t zn_npy_want(const uint8_t *head, size_t len) {
 struct array {
     bool has_descr, has_order, has_shape;
     zipnn_dtype dtype;
+    uint32_t meaning;
     uint64_t element; /* bytes */
     uint64_t dims[ZN_MAX_RANK];
     uint32_t rank;
@@ -85,22 +86,28 @@ static bool take_shape(struct zn_cur *c, struct array *a) {
     return take_char(c, ')');
 }
 
-/* Byte order, kind and size, as in "<f4". Both orders give the same type: it is a hint, and the chunk looks closer. */
+/* Byte order, kind and size, as in "<f4". "=" is the order of the machine that wrote, which is little-endian but for
+ * museums. */
 static bool understand(const struct text *descr, struct array *a) {
     static const struct {
-        char kind, size;
-        uint8_t dtype;
+        const char *name;
+        uint8_t dtype, element, unit;
     } types[] = {
-        {'f', '2', ZIPNN_F16}, {'f', '4', ZIPNN_F32}, {'f', '8', ZIPNN_F64}, {'i', '1', ZIPNN_I8},
-        {'i', '2', ZIPNN_I16}, {'i', '4', ZIPNN_I32}, {'i', '8', ZIPNN_I64}, {'u', '1', ZIPNN_U8},
-        {'u', '2', ZIPNN_U16}, {'u', '4', ZIPNN_U32}, {'u', '8', ZIPNN_U64}, {'b', '1', ZIPNN_BOOL},
-        {'c', '8', ZIPNN_C64}, {'V', '1', 0},         {'V', '2', 0}, /* numpy's names of types it does not have */
+        {"f2", ZIPNN_F16, 2, 2}, {"f4", ZIPNN_F32, 4, 4},    {"f8", ZIPNN_F64, 8, 8},
+        {"i1", ZIPNN_I8, 1, 1},  {"i2", ZIPNN_I16, 2, 2},    {"i4", ZIPNN_I32, 4, 4},
+        {"i8", ZIPNN_I64, 8, 8}, {"u1", ZIPNN_U8, 1, 1},     {"u2", ZIPNN_U16, 2, 2},
+        {"u4", ZIPNN_U32, 4, 4}, {"u8", ZIPNN_U64, 8, 8},    {"b1", ZIPNN_BOOL, 1, 1},
+        {"c8", ZIPNN_C64, 8, 4}, {"c16", ZIPNN_C128, 16, 8}, {"V1", 0, 1, 1},
+        {"V2", 0, 2, 1}, /* names of others' types */
     };
-    if (descr->len != 3 || !memchr("<>|=", descr->at[0], 4)) return false;
+    if (descr->len < 3 || !memchr("<>|=", descr->at[0], 4)) return false;
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-        if (types[i].kind != (char)descr->at[1] || types[i].size != (char)descr->at[2]) continue;
+        const size_t len = strlen(types[i].name);
+        if (descr->len != 1 + len || memcmp(descr->at + 1, types[i].name, len) != 0) continue;
         a->dtype = (zipnn_dtype)types[i].dtype;
-        a->element = (uint64_t)(types[i].size - '0');
+        a->element = types[i].element;
+        if (descr->at[0] == '>' && types[i].unit > 1) a->meaning |= ZN_BIG_ENDIAN;
+        if (a->dtype == ZIPNN_C128) a->meaning |= ZN_ALIAS; /* chunks of it are measured */
         return true;
     }
     return false;
@@ -119,7 +126,10 @@ static bool take_pair(struct zn_cur *c, struct array *a) {
     *had = true;
     if (had == &a->has_descr) return take_string(c, &descr) && understand(&descr, a);
     if (had == &a->has_shape) return take_shape(c, a);
-    return is(&key, "fortran_order") && (take_word(c, "False") || take_word(c, "True"));
+    if (!is(&key, "fortran_order")) return false;
+    if (take_word(c, "False")) return true;
+    a->meaning |= ZN_COLUMN_MAJOR;
+    return take_word(c, "True");
 }
 
 static bool read_header(struct zn_cur *c, struct array *a) {
@@ -141,5 +151,9 @@ zipnn_status zn_npy_plan(const uint8_t *head, size_t len, struct zn_plan *plan, 
     for (uint32_t i = 0; i < a.rank; i++)
         if (!zn_mul(size, a.dims[i], &size)) return zn_fail(err, ZIPNN_E_FORMAT, start, "npy: the shape overflows");
     if (!zn_add(len, size, &end)) return zn_fail(err, ZIPNN_E_FORMAT, start, "npy: the shape overflows");
-    return zn_plan_add(plan, len, size, a.dtype, "", 0, a.dims, a.rank, err);
+    const struct zn_plan_mark mark = zn_plan_mark(plan);
+    ZN_TRY(zn_plan_add(plan, len, size, a.dtype, "", 0, a.dims, a.rank, err));
+    struct zn_tensor *t = zn_plan_last(plan, &mark);
+    if (t) t->meaning = a.meaning;
+    return ZIPNN_OK;
 }

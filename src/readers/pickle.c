@@ -104,8 +104,8 @@ void zn_pickle_init(struct zn_pickle *p, const struct zn_plan *plan, zipnn_error
 }
 
 void zn_pickle_free(struct zn_pickle *p) {
-    struct zn_vector *const all[] = {&p->stack, &p->marks,    &p->memo,   &p->items, &p->nodes,
-                                     &p->runs,  &p->storages, &p->arrays, &p->text};
+    struct zn_vector *const all[] = {&p->stack, &p->marks, &p->memo,     &p->items,  &p->nodes,
+                                     &p->runs,  &p->types, &p->storages, &p->arrays, &p->text};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         zn_free(&p->alloc, all[i]->at);
         *all[i] = (struct zn_vector){0};

@@ -23,29 +23,38 @@ enum zn_pickle_kind {
 
 struct zn_pickle_value {
     uint8_t kind;
-    uint32_t len;  /* TEXT, GLOBAL; DTYPE: bytes of an element */
-    uint64_t what; /* INT: itself; TEXT, GLOBAL: offset in zn_pickle.text; DTYPE: zipnn_dtype; others: an index */
+    uint32_t len;  /* TEXT, GLOBAL */
+    uint64_t what; /* INT: itself; TEXT, GLOBAL: offset in zn_pickle.text; others: an index */
+};
+
+/* An element type: an object of its own, since numpy sets the byte order of one that was made already. */
+struct zn_pickle_type {
+    zipnn_dtype dtype; /* for the chunker; UNKNOWN for types that it measures */
+    zipnn_dtype type;  /* for everybody else */
+    uint32_t element;  /* bytes; 0 when not known */
+    uint32_t meaning;  /* ZN_BIG_ENDIAN or 0 */
 };
 
 /* A storage that a tensor's persistent id names. */
 struct zn_pickle_storage {
-    size_t key;          /* offset in zn_pickle.text */
-    zipnn_dtype dtype;   /* UNKNOWN for untyped ones, whose arrays know */
-    uint32_t element;    /* bytes; 0 for untyped ones */
-    uint64_t n_elements; /* bytes for untyped ones */
+    size_t key;                 /* offset in zn_pickle.text */
+    struct zn_pickle_type type; /* UNKNOWN, of 0 bytes, for untyped ones, whose arrays know */
+    uint64_t n_elements;        /* bytes for untyped ones */
 };
+
+#define ZN_PICKLE_NO_STRIDES UINT64_MAX
 
 /* A tensor in a storage, or an array whose bytes are in the pickle itself. */
 struct zn_pickle_array {
     enum { ZN_ARRAY_UNFINISHED, ZN_ARRAY_STORED, ZN_ARRAY_INLINE } where;
-    zipnn_dtype dtype;
-    uint32_t element; /* bytes; 0 when not known */
+    struct zn_pickle_type type;
     bool contiguous;
     uint64_t source; /* STORED: index of its storage; INLINE: offset in the file */
     uint64_t first;  /* STORED: element of the storage; INLINE: bytes */
     uint32_t rank;
-    uint64_t dims; /* index of the first in zn_pickle.items, which are ints */
-    size_t name;   /* offset in zn_pickle.text, 0 (the empty string) without one */
+    uint64_t dims;    /* index of the first in zn_pickle.items, which are ints */
+    uint64_t strides; /* likewise, unless contiguous; ZN_PICKLE_NO_STRIDES when they make no sense */
+    size_t name;      /* offset in zn_pickle.text, 0 (the empty string) without one */
 };
 
 struct zn_vector {
@@ -56,7 +65,7 @@ struct zn_vector {
 struct zn_pickle {
     zipnn_allocator alloc;
     struct zn_work *work; /* what it pays from */
-    struct zn_vector stack, marks, memo, items, nodes, runs, storages, arrays, text;
+    struct zn_vector stack, marks, memo, items, nodes, runs, types, storages, arrays, text;
     uint64_t n_opcodes;
     bool named; /* the arrays */
     struct zn_pickle_value root;
@@ -73,7 +82,8 @@ void zn_pickle_free(struct zn_pickle *p);
  * Takes time and memory in proportion to the bytes read; strings of bytes are passed over, not read. */
 zipnn_status zn_pickle_read(struct zn_pickle *p, struct zn_scan *s);
 
-/* Gives the arrays the path of keys that leads to them from the root, joined by dots; does nothing the second time. */
+/* Gives the arrays the path of keys that leads to them from the root, joined by dots; one that several paths lead to is
+ * there again for each. Does nothing the second time. */
 zipnn_status zn_pickle_name_arrays(struct zn_pickle *p);
 
 static inline const char *zn_pickle_text(const struct zn_pickle *p, size_t off) {
@@ -84,6 +94,9 @@ static inline const struct zn_pickle_storage *zn_pickle_storages(const struct zn
 }
 static inline const struct zn_pickle_array *zn_pickle_arrays(const struct zn_pickle *p) {
     return p->arrays.at;
+}
+static inline uint64_t zn_pickle_stride(const struct zn_pickle *p, const struct zn_pickle_array *a, uint32_t i) {
+    return ((const struct zn_pickle_value *)p->items.at)[a->strides + i].what;
 }
 static inline uint64_t zn_pickle_dim(const struct zn_pickle *p, const struct zn_pickle_array *a, uint32_t i) {
     return ((const struct zn_pickle_value *)p->items.at)[a->dims + i].what;
@@ -106,6 +119,9 @@ struct zn_pickle_run {
     uint64_t items; /* index of the first in zn_pickle.items; of a dictionary keys and values alternate */
     uint32_t n, next;
 };
+
+/* One more copy of an array, as a value. */
+struct zn_pickle_value zn_pickle_new_array(struct zn_pickle *p, struct zn_pickle_array array);
 
 /* Room for one more, `each` bytes, or NULL with p->status set. */
 void *zn_pickle_grow(struct zn_pickle *p, struct zn_vector *v, size_t n, size_t each, size_t limit);

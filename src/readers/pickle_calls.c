@@ -27,54 +27,114 @@ static const char *last_name(const struct zn_pickle *p, value global) {
 
 struct type {
     const char *name;
-    uint8_t dtype, element;
+    uint8_t dtype, element; /* as in zn_pickle_type */
+    uint8_t type;           /* where it is not the same */
 };
 
 static const struct type storage_types[] = {
-    {"FloatStorage", ZIPNN_F32, 4},  {"HalfStorage", ZIPNN_F16, 2},         {"BFloat16Storage", ZIPNN_BF16, 2},
-    {"DoubleStorage", ZIPNN_F64, 8}, {"LongStorage", ZIPNN_I64, 8},         {"IntStorage", ZIPNN_I32, 4},
-    {"ShortStorage", ZIPNN_I16, 2},  {"CharStorage", ZIPNN_I8, 1},          {"ByteStorage", ZIPNN_U8, 1},
-    {"BoolStorage", ZIPNN_BOOL, 1},  {"QInt8Storage", ZIPNN_I8, 1},         {"QUInt8Storage", ZIPNN_U8, 1},
-    {"QInt32Storage", ZIPNN_I32, 4}, {"ComplexFloatStorage", ZIPNN_C64, 8}, {"ComplexDoubleStorage", ZIPNN_F64, 16},
+    {"FloatStorage", ZIPNN_F32, 4, 0},
+    {"HalfStorage", ZIPNN_F16, 2, 0},
+    {"BFloat16Storage", ZIPNN_BF16, 2, 0},
+    {"DoubleStorage", ZIPNN_F64, 8, 0},
+    {"LongStorage", ZIPNN_I64, 8, 0},
+    {"IntStorage", ZIPNN_I32, 4, 0},
+    {"ShortStorage", ZIPNN_I16, 2, 0},
+    {"CharStorage", ZIPNN_I8, 1, 0},
+    {"ByteStorage", ZIPNN_U8, 1, 0},
+    {"BoolStorage", ZIPNN_BOOL, 1, 0},
+    {"QInt8Storage", ZIPNN_I8, 1, 0},
+    {"QUInt8Storage", ZIPNN_U8, 1, 0},
+    {"QInt32Storage", ZIPNN_I32, 4, 0},
+    {"ComplexFloatStorage", ZIPNN_C64, 8, 0},
+    {"ComplexDoubleStorage", ZIPNN_F64, 16, ZIPNN_C128},
 };
 
 static const struct type torch_types[] = {
-    {"float32", ZIPNN_F32, 4},
-    {"float16", ZIPNN_F16, 2},
-    {"bfloat16", ZIPNN_BF16, 2},
-    {"float64", ZIPNN_F64, 8},
-    {"int64", ZIPNN_I64, 8},
-    {"int32", ZIPNN_I32, 4},
-    {"int16", ZIPNN_I16, 2},
-    {"int8", ZIPNN_I8, 1},
-    {"uint64", ZIPNN_U64, 8},
-    {"uint32", ZIPNN_U32, 4},
-    {"uint16", ZIPNN_U16, 2},
-    {"uint8", ZIPNN_U8, 1},
-    {"bool", ZIPNN_BOOL, 1},
-    {"complex64", ZIPNN_C64, 8},
-    {"complex128", ZIPNN_F64, 16},
-    {"float8_e4m3fn", ZIPNN_F8_E4M3, 1},
-    {"float8_e5m2", ZIPNN_F8_E5M2, 1},
-    {"float8_e4m3fnuz", ZIPNN_F8_E4M3FNUZ, 1},
-    {"float8_e5m2fnuz", ZIPNN_F8_E5M2FNUZ, 1},
-    {"float8_e8m0fnu", ZIPNN_F8_E8M0, 1},
-    {"float4_e2m1fn_x2", ZIPNN_F4_E2M1, 1},
+    {"float32", ZIPNN_F32, 4, 0},
+    {"float16", ZIPNN_F16, 2, 0},
+    {"bfloat16", ZIPNN_BF16, 2, 0},
+    {"float64", ZIPNN_F64, 8, 0},
+    {"int64", ZIPNN_I64, 8, 0},
+    {"int32", ZIPNN_I32, 4, 0},
+    {"int16", ZIPNN_I16, 2, 0},
+    {"int8", ZIPNN_I8, 1, 0},
+    {"uint64", ZIPNN_U64, 8, 0},
+    {"uint32", ZIPNN_U32, 4, 0},
+    {"uint16", ZIPNN_U16, 2, 0},
+    {"uint8", ZIPNN_U8, 1, 0},
+    {"bool", ZIPNN_BOOL, 1, 0},
+    {"complex64", ZIPNN_C64, 8, 0},
+    {"complex128", ZIPNN_F64, 16, ZIPNN_C128},
+    {"complex32", ZIPNN_DTYPE_UNKNOWN, 4, ZIPNN_C32},
+    {"float8_e4m3fn", ZIPNN_F8_E4M3, 1, 0},
+    {"float8_e5m2", ZIPNN_F8_E5M2, 1, 0},
+    {"float8_e4m3fnuz", ZIPNN_F8_E4M3FNUZ, 1, 0},
+    {"float8_e5m2fnuz", ZIPNN_F8_E5M2FNUZ, 1, 0},
+    {"float8_e8m0fnu", ZIPNN_F8_E8M0, 1, 0},
+    {"float4_e2m1fn_x2", ZIPNN_F4_E2M1, 1, 0},
 };
 
 static const struct type numpy_types[] = {
-    {"f2", ZIPNN_F16, 2}, {"f4", ZIPNN_F32, 4},  {"f8", ZIPNN_F64, 8}, {"i1", ZIPNN_I8, 1},    {"i2", ZIPNN_I16, 2},
-    {"i4", ZIPNN_I32, 4}, {"i8", ZIPNN_I64, 8},  {"u1", ZIPNN_U8, 1},  {"u2", ZIPNN_U16, 2},   {"u4", ZIPNN_U32, 4},
-    {"u8", ZIPNN_U64, 8}, {"b1", ZIPNN_BOOL, 1}, {"c8", ZIPNN_C64, 8}, {"c16", ZIPNN_F64, 16},
+    {"f2", ZIPNN_F16, 2, 0}, {"f4", ZIPNN_F32, 4, 0},
+    {"f8", ZIPNN_F64, 8, 0}, {"i1", ZIPNN_I8, 1, 0},
+    {"i2", ZIPNN_I16, 2, 0}, {"i4", ZIPNN_I32, 4, 0},
+    {"i8", ZIPNN_I64, 8, 0}, {"u1", ZIPNN_U8, 1, 0},
+    {"u2", ZIPNN_U16, 2, 0}, {"u4", ZIPNN_U32, 4, 0},
+    {"u8", ZIPNN_U64, 8, 0}, {"b1", ZIPNN_BOOL, 1, 0},
+    {"c8", ZIPNN_C64, 8, 0}, {"c16", ZIPNN_F64, 16, ZIPNN_C128},
+};
+
+/* Types of the package ml_dtypes, whose arrays are measured. */
+static const struct type foreign_types[] = {
+    {"bfloat16", ZIPNN_DTYPE_UNKNOWN, 2, ZIPNN_BF16},
+    {"float8_e4m3fn", ZIPNN_DTYPE_UNKNOWN, 1, ZIPNN_F8_E4M3},
+    {"float8_e5m2", ZIPNN_DTYPE_UNKNOWN, 1, ZIPNN_F8_E5M2},
+    {"float8_e4m3fnuz", ZIPNN_DTYPE_UNKNOWN, 1, ZIPNN_F8_E4M3FNUZ},
+    {"float8_e5m2fnuz", ZIPNN_DTYPE_UNKNOWN, 1, ZIPNN_F8_E5M2FNUZ},
+    {"float8_e8m0fnu", ZIPNN_DTYPE_UNKNOWN, 1, ZIPNN_F8_E8M0},
 };
 
 #define TYPES(table) table, sizeof(table) / sizeof(table)[0]
 
-/* A DTYPE value; UNKNOWN and 0 bytes for a name that is not in the table. */
-static value type_of(const char *name, const struct type *types, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(types[i].name, name) == 0) return (value){ZN_PICKLE_DTYPE, types[i].element, types[i].dtype};
-    return (value){ZN_PICKLE_DTYPE, 0, ZIPNN_DTYPE_UNKNOWN};
+/* UNKNOWN, of 0 bytes, for a name that is not in the table. */
+static struct zn_pickle_type type_of(const char *name, const struct type *types, size_t n) {
+    struct zn_pickle_type found = {ZIPNN_DTYPE_UNKNOWN, ZIPNN_DTYPE_UNKNOWN, 0, 0};
+    for (size_t i = 0; i < n && found.element == 0; i++) {
+        if (strcmp(types[i].name, name) != 0) continue;
+        found.dtype = (zipnn_dtype)types[i].dtype;
+        found.type = (zipnn_dtype)(types[i].type ? types[i].type : types[i].dtype);
+        found.element = types[i].element;
+    }
+    return found;
+}
+
+static struct zn_pickle_type *type_at(const struct zn_pickle *p, value v) {
+    return (struct zn_pickle_type *)p->types.at + v.what;
+}
+
+static value new_type(struct zn_pickle *p, struct zn_pickle_type type) {
+    struct zn_pickle_type *room = zn_pickle_grow(p, &p->types, 1, sizeof *room, MAX_ARRAYS);
+    if (!room) return (value){0};
+    *room = type;
+    return (value){ZN_PICKLE_DTYPE, 0, p->types.n - 1};
+}
+
+/* numpy.dtype(name or type, ...). */
+static value numpy_type(struct zn_pickle *p, value name) {
+    static const char foreign[] = "ml_dtypes.";
+    const char *text = zn_pickle_text(p, (size_t)name.what);
+    if (name.kind == ZN_PICKLE_TEXT) return new_type(p, type_of(text, TYPES(numpy_types)));
+    if (name.kind == ZN_PICKLE_GLOBAL && strncmp(text, foreign, sizeof foreign - 1) == 0)
+        return new_type(p, type_of(last_name(p, name), TYPES(foreign_types)));
+    return (value){0};
+}
+
+/* The state of a numpy type is (version, byte order, ...). */
+static void set_order(const struct zn_pickle *p, value type, value state) {
+    size_t n;
+    const value *s = zn_pickle_items(p, state, 2, &n);
+    if (!s || s[1].kind != ZN_PICKLE_TEXT || strcmp(zn_pickle_text(p, (size_t)s[1].what), ">") != 0) return;
+    if (zn_dtype_unit(type_at(p, type)->type) > 1) type_at(p, type)->meaning |= ZN_BIG_ENDIAN;
 }
 
 /* ---- arrays */
@@ -83,7 +143,7 @@ static struct zn_pickle_array *array_at(const struct zn_pickle *p, value v) {
     return (struct zn_pickle_array *)p->arrays.at + v.what;
 }
 
-static value new_array(struct zn_pickle *p, struct zn_pickle_array array) {
+value zn_pickle_new_array(struct zn_pickle *p, struct zn_pickle_array array) {
     struct zn_pickle_array *room = zn_pickle_grow(p, &p->arrays, 1, sizeof *room, MAX_ARRAYS);
     if (!room) return (value){0};
     *room = array;
@@ -116,41 +176,85 @@ static bool is_contiguous(const struct zn_pickle *p, const struct zn_pickle_arra
     return true;
 }
 
-/* _rebuild_tensor(storage, offset, size, stride, ...); _v3 has the element type as the seventh. */
+static bool is_in_columns(const struct zn_pickle *p, const struct zn_pickle_array *a, const value *stride) {
+    uint64_t expected = 1;
+    for (uint32_t i = 0; i < a->rank; i++) {
+        const uint64_t dim = zn_pickle_dim(p, a, i);
+        if (dim != 1 && stride[i].what != expected) return false;
+        if (!zn_mul(expected, dim, &expected)) return false;
+    }
+    return true;
+}
+
+/* Strides that are no row after row. */
+static bool take_strides(const struct zn_pickle *p, struct zn_pickle_array *a, value strides) {
+    size_t n;
+    const value *stride = zn_pickle_items(p, strides, 0, &n);
+    if (n != a->rank) return false;
+    for (size_t i = 0; i < n; i++)
+        if (stride[i].kind != ZN_PICKLE_INT || (int64_t)stride[i].what < 0) return false;
+    a->strides = n ? (uint64_t)(stride - (const value *)p->items.at) : 0;
+    if (is_in_columns(p, a, stride)) a->type.meaning |= ZN_COLUMN_MAJOR;
+    return true;
+}
+
+/* What a tensor's metadata says of its bits: {'conj': True, 'neg': True}. */
+static uint32_t lazy_bits(const struct zn_pickle *p, value metadata) {
+    uint32_t meaning = 0;
+    if (metadata.kind != ZN_PICKLE_NODE) return 0;
+    const struct zn_pickle_node *node = (const struct zn_pickle_node *)p->nodes.at + metadata.what;
+    for (uint32_t at = node->shape == ZN_NODE_DICT ? node->first_run : 0; at != 0;) {
+        const struct zn_pickle_run *run = (const struct zn_pickle_run *)p->runs.at + at - 1;
+        const value *item = (const value *)p->items.at + run->items;
+        for (uint32_t i = 0; i + 1 < run->n; i += 2) {
+            if (item[i].kind != ZN_PICKLE_TEXT || item[i + 1].kind != ZN_PICKLE_INT || item[i + 1].what == 0) continue;
+            const char *key = zn_pickle_text(p, (size_t)item[i].what);
+            if (strcmp(key, "conj") == 0) meaning |= ZN_CONJUGATE;
+            if (strcmp(key, "neg") == 0) meaning |= ZN_NEGATIVE;
+        }
+        at = run->next;
+    }
+    return meaning;
+}
+
+/* _rebuild_tensor(storage, offset, size, stride, ...); _v2 has metadata as the seventh, _v3 the element type there and
+ * metadata behind it. */
 static value tensor(struct zn_pickle *p, const value *args, size_t n) {
     struct zn_pickle_array a = {.where = ZN_ARRAY_STORED};
     if (args[0].kind != ZN_PICKLE_STORAGE || args[1].kind != ZN_PICKLE_INT || !take_dims(p, args[2], &a))
         return (value){0};
     a.source = args[0].what;
     a.first = args[1].what;
+    a.type = zn_pickle_storages(p)[a.source].type;
+    if (a.type.element == 0 && n > 6 && args[6].kind == ZN_PICKLE_GLOBAL)
+        a.type = type_of(last_name(p, args[6]), TYPES(torch_types));
     a.contiguous = is_contiguous(p, &a, args[3]);
-    a.dtype = zn_pickle_storages(p)[a.source].dtype;
-    a.element = zn_pickle_storages(p)[a.source].element;
-    if (a.element == 0 && n > 6 && args[6].kind == ZN_PICKLE_GLOBAL) {
-        const value type = type_of(last_name(p, args[6]), TYPES(torch_types));
-        a.dtype = (zipnn_dtype)type.what;
-        a.element = type.len;
-    }
-    return new_array(p, a);
+    if (!a.contiguous && !take_strides(p, &a, args[3])) a.strides = ZN_PICKLE_NO_STRIDES;
+    for (size_t i = 6; i < n && i < 8; i++) a.type.meaning |= lazy_bits(p, args[i]);
+    return zn_pickle_new_array(p, a);
 }
 
-static void set_bytes(const struct zn_pickle *p, struct zn_pickle_array *a, value dtype, value bytes) {
+/* `in_columns`: the first index runs fastest. */
+static void set_bytes(const struct zn_pickle *p, struct zn_pickle_array *a, value dtype, value bytes,
+                      enum zn_meaning in_columns) {
     const value *place = (const value *)p->items.at + bytes.what;
     a->where = ZN_ARRAY_INLINE;
-    a->dtype = (zipnn_dtype)dtype.what;
-    a->element = dtype.len;
+    a->type = *type_at(p, dtype);
+    a->type.meaning |= in_columns;
     a->contiguous = true;
     a->source = place[0].what;
     a->first = place[1].what;
 }
 
 /* numpy's _frombuffer(bytes, dtype, shape, order). */
-static value from_buffer(struct zn_pickle *p, const value *args) {
+static value from_buffer(struct zn_pickle *p, const value *args, size_t n) {
+    const bool in_columns =
+        n > 3 && args[3].kind == ZN_PICKLE_TEXT && strcmp(zn_pickle_text(p, (size_t)args[3].what), "F") == 0;
     struct zn_pickle_array a = {.where = ZN_ARRAY_UNFINISHED};
     if (args[0].kind != ZN_PICKLE_BYTES || args[1].kind != ZN_PICKLE_DTYPE || !take_dims(p, args[2], &a))
         return (value){0};
-    set_bytes(p, &a, args[1], args[0]);
-    return new_array(p, a);
+    set_bytes(p, &a, args[1], args[0], in_columns ? ZN_COLUMN_MAJOR : 0);
+    return zn_pickle_new_array(p, a);
 }
 
 /* ---- calls */
@@ -168,10 +272,9 @@ value zn_pickle_call(struct zn_pickle *p, value callable, value args) {
     value result = {0};
     if (n >= 4 && is_one_of(p, callable, tensors, 4)) result = tensor(p, a, n);
     if (n >= 1 && is_one_of(p, callable, wrappers, 2)) result = a[0];
-    if (n >= 3 && is_one_of(p, callable, buffers, 2)) result = from_buffer(p, a);
-    if (is_one_of(p, callable, empty_arrays, 2)) result = new_array(p, (struct zn_pickle_array){0});
-    if (n >= 1 && is(p, callable, "numpy.dtype") && a[0].kind == ZN_PICKLE_TEXT)
-        result = type_of(zn_pickle_text(p, (size_t)a[0].what), TYPES(numpy_types));
+    if (n >= 3 && is_one_of(p, callable, buffers, 2)) result = from_buffer(p, a, n);
+    if (is_one_of(p, callable, empty_arrays, 2)) result = zn_pickle_new_array(p, (struct zn_pickle_array){0});
+    if (n >= 1 && is(p, callable, "numpy.dtype")) result = numpy_type(p, a[0]);
     if (is(p, callable, "collections.OrderedDict")) return zn_pickle_node_of(p, ZN_NODE_DICT, NULL, 0);
     return result.kind != ZN_PICKLE_OTHER ? result : zn_pickle_node_of(p, ZN_NODE_CALL, &args, 1);
 }
@@ -184,14 +287,14 @@ value zn_pickle_persistent(struct zn_pickle *p, value id) {
     if (field[1].kind != ZN_PICKLE_GLOBAL || field[2].kind != ZN_PICKLE_TEXT || field[4].kind != ZN_PICKLE_INT ||
         (int64_t)field[4].what < 0)
         return (value){0};
-    const value type = type_of(last_name(p, field[1]), TYPES(storage_types));
+    const struct zn_pickle_type type = type_of(last_name(p, field[1]), TYPES(storage_types));
     struct zn_pickle_storage *s = zn_pickle_grow(p, &p->storages, 1, sizeof *s, MAX_STORAGES);
     if (!s) return (value){0};
-    *s = (struct zn_pickle_storage){(size_t)field[2].what, (zipnn_dtype)type.what, type.len, field[4].what};
+    *s = (struct zn_pickle_storage){(size_t)field[2].what, type, field[4].what};
     return (value){ZN_PICKLE_STORAGE, 0, p->storages.n - 1};
 }
 
-/* The state of a numpy array is (version, shape, dtype, is_fortran, bytes); a dtype's repeats what is known. */
+/* The state of a numpy array is (version, shape, dtype, is_fortran, bytes). */
 void zn_pickle_build(struct zn_pickle *p, value object, value state) {
     if (object.kind == ZN_PICKLE_NODE) {
         const struct zn_pickle_node *node = (const struct zn_pickle_node *)p->nodes.at + object.what;
@@ -199,9 +302,14 @@ void zn_pickle_build(struct zn_pickle *p, value object, value state) {
         zn_pickle_append(p, object.what, &state, 1);
         return;
     }
+    if (object.kind == ZN_PICKLE_DTYPE) {
+        set_order(p, object, state);
+        return;
+    }
     size_t n;
     const value *s = zn_pickle_items(p, state, 5, &n);
     if (object.kind != ZN_PICKLE_ARRAY || !s || s[2].kind != ZN_PICKLE_DTYPE || s[4].kind != ZN_PICKLE_BYTES) return;
     struct zn_pickle_array *a = array_at(p, object);
-    if (a->where == ZN_ARRAY_UNFINISHED && take_dims(p, s[1], a)) set_bytes(p, a, s[2], s[4]);
+    if (a->where == ZN_ARRAY_UNFINISHED && take_dims(p, s[1], a))
+        set_bytes(p, a, s[2], s[4], s[3].kind == ZN_PICKLE_INT && s[3].what ? ZN_COLUMN_MAJOR : 0);
 }

@@ -45,7 +45,13 @@ static size_t step(struct walk *w, size_t len, const struct zn_pickle_value *key
 static void name_array(struct walk *w, const struct zn_pickle_value *v, size_t path_len) {
     const size_t name = zn_pickle_keep(w->p, w->path, path_len);
     struct zn_pickle_array *a = (struct zn_pickle_array *)w->p->arrays.at + v->what;
-    if (a->name == 0) a->name = name;
+    if (a->name == 0) {
+        a->name = name;
+        return;
+    }
+    struct zn_pickle_array again = *a;
+    again.name = name;
+    zn_pickle_new_array(w->p, again);
 }
 
 static void enter(struct walk *w, const struct zn_pickle_value *v, size_t path_len) {

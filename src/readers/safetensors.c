@@ -164,8 +164,12 @@ static zipnn_status add_entry(struct scan *s, const json_t *key, const struct ex
     json_decref(json);
     if (!complete) return malformed(s, text->at, "a tensor lacks dtype, shape or data_offsets");
     if (!makes_sense(&e, s->data_off)) return ZIPNN_OK;
-    return zn_plan_add(s->plan, s->data_off + e.begin, e.end - e.begin, e.dtype, json_string_value(key),
-                       json_string_length(key), e.dims, (uint32_t)e.rank, s->err);
+    const struct zn_plan_mark mark = zn_plan_mark(s->plan);
+    ZN_TRY(zn_plan_add(s->plan, s->data_off + e.begin, e.end - e.begin, e.dtype, json_string_value(key),
+                       json_string_length(key), e.dims, (uint32_t)e.rank, s->err));
+    struct zn_tensor *t = zn_plan_last(s->plan, &mark);
+    if (t) t->meaning = ZN_ALONE;
+    return ZIPNN_OK;
 }
 
 /* One member of the outermost object. */

@@ -13,7 +13,7 @@ enum { COUNT_LEN = 8 }; /* before each storage in old files */
 struct piece {
     size_t stored; /* index */
     uint64_t off, len;
-    zipnn_dtype dtype;
+    struct zn_pickle_type type;
     const struct zn_pickle_array *array; /* NULL for the storage as a whole, which fills what others leave */
 };
 
@@ -44,30 +44,79 @@ static int compare_pieces(const void *a, const void *b) {
     if (!x->array != !y->array) return x->array ? 1 : -1;
     if (x->off != y->off) return x->off < y->off ? -1 : 1;
     if (x->len != y->len) return x->len > y->len ? -1 : 1;
-    if (x->dtype != y->dtype) return x->dtype < y->dtype ? -1 : 1;
+    if (x->type.dtype != y->type.dtype) return x->type.dtype < y->type.dtype ? -1 : 1;
     return x->array < y->array ? -1 : x->array > y->array;
 }
 
 static bool size_of(const struct zn_pickle *p, const struct zn_pickle_array *a, uint64_t *size) {
-    *size = a->element;
+    *size = a->type.element;
     for (uint32_t i = 0; i < a->rank; i++)
         if (!zn_mul(*size, zn_pickle_dim(p, a, i), size)) return false;
     return true;
 }
 
-static zipnn_status add_array(const struct zn_pickle *p, const struct zn_pickle_array *a, uint64_t off, uint64_t len,
-                              struct zn_plan *plan, zipnn_error *err) {
-    uint64_t dims[ZN_PICKLE_MAX_RANK];
-    for (uint32_t i = 0; i < a->rank; i++) dims[i] = zn_pickle_dim(p, a, i);
-    const char *name = zn_pickle_text(p, a->name);
-    return zn_plan_add(plan, off, len, a->dtype, name, strlen(name), dims, a->rank, err);
+/* Bytes from the first element to the end of the last, wherever strides lead; false when they make no sense. */
+static bool extent_of(const struct zn_pickle *p, const struct zn_pickle_array *a, uint64_t *size) {
+    uint64_t n = 1;
+    if (a->contiguous) return size_of(p, a, size);
+    for (uint32_t i = 0; i < a->rank; i++) n = n && zn_pickle_dim(p, a, i);
+    *size = n * a->type.element;
+    if (a->strides == ZN_PICKLE_NO_STRIDES || !size_of(p, a, &(uint64_t){0})) return false;
+    for (uint32_t i = 0; i < a->rank && n; i++) {
+        uint64_t reach;
+        if (!zn_mul(zn_pickle_dim(p, a, i) - 1, zn_pickle_stride(p, a, i), &reach) ||
+            !zn_mul(reach, a->type.element, &reach) || !zn_add(*size, reach, size))
+            return false;
+    }
+    return true;
 }
 
-static zipnn_status add_rest(const struct zn_stored *s, zipnn_dtype dtype, uint64_t off, uint64_t end,
+/* The last dimension of float4_e2m1fn_x2 counts pairs, here it counts elements. */
+static void count_elements(const struct zn_pickle_array *a, uint64_t *dims) {
+    if (zn_dtype_bits(a->type.type) == 4 && a->rank) dims[a->rank - 1] *= 2;
+}
+
+static zipnn_status add_array(const struct zn_pickle *p, const struct zn_pickle_array *a, uint64_t off, uint64_t len,
+                              uint32_t meaning, struct zn_plan *plan, zipnn_error *err) {
+    uint64_t dims[ZN_PICKLE_MAX_RANK], strides[ZN_PICKLE_MAX_RANK];
+    for (uint32_t i = 0; i < a->rank; i++) dims[i] = zn_pickle_dim(p, a, i);
+    count_elements(a, dims);
+    const char *name = zn_pickle_text(p, a->name);
+    const struct zn_plan_mark mark = zn_plan_mark(plan);
+    ZN_TRY(zn_plan_add(plan, off, len, a->type.dtype, name, strlen(name), dims, a->rank, err));
+    struct zn_tensor *t = zn_plan_last(plan, &mark);
+    if (!t) return ZIPNN_OK;
+    t->type = a->type.type;
+    t->meaning = a->type.meaning | meaning;
+    if (t->type != ZIPNN_DTYPE_UNKNOWN && t->dtype == ZIPNN_DTYPE_UNKNOWN) t->meaning |= ZN_ALIAS;
+    if (a->contiguous || (t->meaning & ZN_COLUMN_MAJOR)) return ZIPNN_OK;
+    for (uint32_t i = 0; i < a->rank; i++) strides[i] = zn_pickle_stride(p, a, i);
+    return zn_plan_set_strides(plan, t, strides, err);
+}
+
+static zipnn_status add_rest(const struct zn_stored *s, const struct zn_pickle_type *type, uint64_t off, uint64_t end,
                              struct zn_plan *plan, zipnn_error *err) {
     if (off >= end) return ZIPNN_OK;
-    const uint64_t n = (end - off) / ZN_MAX(zn_dtype_bits(dtype) / 8, 1u);
-    return zn_plan_add(plan, s->off + off, end - off, dtype, s->name, strlen(s->name), &n, 1, err);
+    const uint64_t n = (end - off) / ZN_MAX(zn_dtype_bits(type->type) / 8, 1u);
+    const struct zn_plan_mark mark = zn_plan_mark(plan);
+    ZN_TRY(zn_plan_add(plan, s->off + off, end - off, type->dtype, s->name, strlen(s->name), &n, 1, err));
+    struct zn_tensor *t = zn_plan_last(plan, &mark);
+    if (!t) return ZIPNN_OK;
+    t->type = type->type;
+    t->meaning = ZN_REMAINDER | (s->big_endian && zn_dtype_unit(t->type) > 1 ? ZN_BIG_ENDIAN : 0);
+    return ZIPNN_OK;
+}
+
+/* A tensor of a storage under its own name, beside the bytes. */
+static zipnn_status add_view(const struct zn_pickle *p, const struct zn_pickle_array *a, const struct zn_stored *s,
+                             struct zn_plan *plan, zipnn_error *err) {
+    uint64_t off, len;
+    const bool packed = zn_dtype_bits(a->type.type) % 8 != 0;
+    if (a->type.element == 0 || (packed && !a->contiguous) || !extent_of(p, a, &len) ||
+        !zn_mul(a->first, a->type.element, &off) || off > s->len || len > s->len - off)
+        return ZIPNN_OK;
+    const uint32_t order = s->big_endian && zn_dtype_unit(a->type.type) > 1 ? ZN_BIG_ENDIAN : 0;
+    return add_array(p, a, s->off + off, len, order | ZN_ALIAS, plan, err);
 }
 
 /* The pieces of one storage, the storage itself first. */
@@ -76,33 +125,40 @@ static zipnn_status add_storage(const struct zn_pickle *p, const struct zn_store
     const uint64_t end = piece[0].array ? 0 : piece[0].len;
     uint64_t at = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!piece[i].array || piece[i].off < at) continue;
-        ZN_TRY(add_rest(s, piece[0].dtype, at, ZN_MIN(piece[i].off, end), plan, err));
-        ZN_TRY(add_array(p, piece[i].array, s->off + piece[i].off, piece[i].len, plan, err));
+        const struct zn_pickle_array *a = piece[i].array;
+        if (!a) continue;
+        if (piece[i].off < at) {
+            ZN_TRY(add_view(p, a, s, plan, err));
+            continue;
+        }
+        const uint32_t order = s->big_endian && zn_dtype_unit(a->type.type) > 1 ? ZN_BIG_ENDIAN : 0;
+        ZN_TRY(add_rest(s, &piece[0].type, at, ZN_MIN(piece[i].off, end), plan, err));
+        ZN_TRY(add_array(p, a, s->off + piece[i].off, piece[i].len, order, plan, err));
         at = piece[i].off + piece[i].len;
     }
-    return add_rest(s, piece[0].dtype, at, end, plan, err);
+    return add_rest(s, &piece[0].type, at, end, plan, err);
 }
 
 /* What a tensor is of its storage; false when that does not hold it, or not row after row. */
 static bool piece_of(const struct zn_pickle *p, const struct zn_pickle_array *a, const struct zn_stored *stored,
                      size_t n, struct piece *piece) {
-    if (a->where != ZN_ARRAY_STORED || a->element == 0) return false;
+    if (a->where != ZN_ARRAY_STORED || a->type.element == 0 || a->type.dtype == ZIPNN_DTYPE_UNKNOWN) return false;
     const struct zn_stored *s = zn_torch_find(stored, n, zn_pickle_text(p, zn_pickle_storages(p)[a->source].key));
     if (!s) return false;
-    *piece = (struct piece){.stored = (size_t)(s - stored), .dtype = a->dtype, .array = a};
-    if (!a->contiguous || !size_of(p, a, &piece->len) || !zn_mul(a->first, a->element, &piece->off)) return false;
+    *piece = (struct piece){.stored = (size_t)(s - stored), .type = a->type, .array = a};
+    if (!a->contiguous || !size_of(p, a, &piece->len) || !zn_mul(a->first, a->type.element, &piece->off)) return false;
     return piece->off <= s->len && piece->len <= s->len - piece->off;
 }
 
 /* The storage as a whole. */
-static bool whole_of(const struct zn_pickle *p, const struct zn_pickle_storage *storage, zipnn_dtype dtype,
+static bool whole_of(const struct zn_pickle *p, const struct zn_pickle_storage *storage, struct zn_pickle_type type,
                      const struct zn_stored *stored, size_t n, struct piece *piece) {
     const struct zn_stored *s = zn_torch_find(stored, n, zn_pickle_text(p, storage->key));
     uint64_t len;
-    if (!s || dtype == ZIPNN_DTYPE_UNKNOWN || !zn_mul(storage->n_elements, ZN_MAX(storage->element, 1u), &len))
+    if (!s || type.dtype == ZIPNN_DTYPE_UNKNOWN ||
+        !zn_mul(storage->n_elements, ZN_MAX(storage->type.element, 1u), &len))
         return false;
-    *piece = (struct piece){(size_t)(s - stored), 0, ZN_MIN(len, s->len), dtype, NULL};
+    *piece = (struct piece){(size_t)(s - stored), 0, ZN_MIN(len, s->len), type, NULL};
     return true;
 }
 
@@ -111,14 +167,14 @@ static size_t collect(const struct zn_pickle *p, const struct zn_stored *stored,
     size_t n_pieces = 0;
     for (size_t i = 0; i < p->storages.n; i++) {
         const struct zn_pickle_storage *s = &zn_pickle_storages(p)[i];
-        if (whole_of(p, s, s->dtype, stored, n, &pieces[n_pieces])) n_pieces++;
+        if (whole_of(p, s, s->type, stored, n, &pieces[n_pieces])) n_pieces++;
     }
     for (size_t i = 0; i < p->arrays.n; i++) {
         const struct zn_pickle_array *a = &zn_pickle_arrays(p)[i];
         if (a->where != ZN_ARRAY_STORED) continue;
         if (piece_of(p, a, stored, n, &pieces[n_pieces])) n_pieces++;
         const struct zn_pickle_storage *s = &zn_pickle_storages(p)[a->source];
-        if (s->element == 0 && whole_of(p, s, a->dtype, stored, n, &pieces[n_pieces])) n_pieces++;
+        if (s->type.element == 0 && whole_of(p, s, a->type, stored, n, &pieces[n_pieces])) n_pieces++;
     }
     if (n_pieces) qsort(pieces, n_pieces, sizeof *pieces, compare_pieces);
     return n_pieces;
@@ -138,12 +194,25 @@ static zipnn_status add_stored(const struct zn_pickle *p, const struct zn_stored
     return st;
 }
 
+/* Tensors that are no piece of their storage. */
+static zipnn_status add_views(const struct zn_pickle *p, const struct zn_stored *stored, size_t n, struct zn_plan *plan,
+                              zipnn_error *err) {
+    struct piece unused;
+    for (size_t i = 0; i < p->arrays.n; i++) {
+        const struct zn_pickle_array *a = &zn_pickle_arrays(p)[i];
+        if (a->where != ZN_ARRAY_STORED || piece_of(p, a, stored, n, &unused)) continue;
+        const struct zn_stored *s = zn_torch_find(stored, n, zn_pickle_text(p, zn_pickle_storages(p)[a->source].key));
+        if (s) ZN_TRY(add_view(p, a, s, plan, err));
+    }
+    return ZIPNN_OK;
+}
+
 static zipnn_status add_inline(const struct zn_pickle *p, struct zn_plan *plan, zipnn_error *err) {
     for (size_t i = 0; i < p->arrays.n; i++) {
         const struct zn_pickle_array *a = &zn_pickle_arrays(p)[i];
         uint64_t size;
-        if (a->where != ZN_ARRAY_INLINE || a->element == 0 || !size_of(p, a, &size) || size != a->first) continue;
-        ZN_TRY(add_array(p, a, a->source, size, plan, err));
+        if (a->where != ZN_ARRAY_INLINE || a->type.element == 0 || !size_of(p, a, &size) || size != a->first) continue;
+        ZN_TRY(add_array(p, a, a->source, size, 0, plan, err));
     }
     return ZIPNN_OK;
 }
@@ -152,6 +221,7 @@ zipnn_status zn_torch_add(struct zn_pickle *p, const struct zn_stored *stored, s
                           zipnn_error *err) {
     if (zn_pickle_name_arrays(p) == ZIPNN_E_MEMORY) return ZIPNN_E_MEMORY; /* without names it is a plan, too */
     ZN_TRY(add_stored(p, stored, n, plan, err));
+    ZN_TRY(add_views(p, stored, n, plan, err));
     return add_inline(p, plan, err);
 }
 
@@ -178,8 +248,8 @@ zipnn_status zn_torch_list(struct zn_pickle *p, struct zn_stored **stored, size_
         const struct zn_pickle_storage *s = &zn_pickle_storages(p)[i];
         const char *key = zn_pickle_text(p, s->key);
         uint64_t len;
-        if (zn_mul(s->n_elements, ZN_MAX(s->element, 1u), &len))
-            (*stored)[(*n)++] = (struct zn_stored){key, ZN_UNPLACED, len, key};
+        if (zn_mul(s->n_elements, ZN_MAX(s->type.element, 1u), &len))
+            (*stored)[(*n)++] = (struct zn_stored){key, ZN_UNPLACED, len, key, false};
     }
     zn_torch_sort(*stored, *n);
     size_t kept = 0;

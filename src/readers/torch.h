@@ -10,10 +10,12 @@ struct zn_stored {
     const char *key;   /* as the pickle calls it */
     uint64_t off, len; /* in the file */
     const char *name;  /* for what no contiguous tensor of it covers */
+    bool big_endian;
 };
 
 /* Adds the arrays of a pickle that was read to the plan: tensors in `stored`, which is sorted by key, and arrays inside
- * the pickle. Of a storage, what no contiguous tensor covers is added under the storage's name. */
+ * the pickle. Of a storage, what no contiguous tensor covers is added under the storage's name. Tensors that are views
+ * of bytes which others have, or not row after row, are added as aliases. */
 zipnn_status zn_torch_add(struct zn_pickle *p, const struct zn_stored *stored, size_t n, struct zn_plan *plan,
                           zipnn_error *err);
 

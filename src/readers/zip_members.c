@@ -57,13 +57,38 @@ struct checkpoint {
     struct zn_stored *stored; /* room for n */
 };
 
+/* How "byteorder" beside a pickle compares with a member. */
+static int compare_order(const void *pickle, const void *member) {
+    static const char name[] = "byteorder";
+    const struct zn_member *p = pickle, *m = *(const struct zn_member *const *)member;
+    if (p->folder_len != m->folder_len) return p->folder_len < m->folder_len ? -1 : 1;
+    const int order = memcmp(p->name, m->name, p->folder_len);
+    return order ? order : strcmp(name, m->name + p->folder_len);
+}
+
+/* Whether a checkpoint's storages are big-endian, which a member of its own says. */
+static zipnn_status read_order(const struct checkpoint *c, const struct zn_member *pickle, bool *big_endian,
+                               zipnn_error *err) {
+    static const char big[] = {'b', 'i', 'g'};
+    uint8_t text[sizeof big];
+    size_t got;
+    struct zn_member *const *found = bsearch(pickle, c->by_name, c->n, sizeof *c->by_name, compare_order);
+    *big_endian = false;
+    if (!found || !(*found)->stored || (*found)->len != sizeof big) return ZIPNN_OK;
+    ZN_TRY(zn_view_read(c->view, (*found)->off, text, sizeof text, &got, err));
+    *big_endian = got == sizeof big && memcmp(text, big, sizeof big) == 0;
+    return ZIPNN_OK;
+}
+
 /* The storages of a pickle: members [first, *end) by name, as c->stored. */
-static size_t find_storages(const struct checkpoint *c, const struct zn_member *pickle, size_t first, size_t *end) {
+static size_t find_storages(const struct checkpoint *c, const struct zn_member *pickle, bool big_endian, size_t first,
+                            size_t *end) {
     size_t n = 0, i = first;
     for (; i < c->n && compare_folder(pickle, c->by_name[i]) == 0; i++) {
         const struct zn_member *m = c->by_name[i];
         if (!m->superseded)
-            c->stored[n++] = (struct zn_stored){m->name + m->folder_len, m->off, m->stored ? m->len : 0, m->name};
+            c->stored[n++] =
+                (struct zn_stored){m->name + m->folder_len, m->off, m->stored ? m->len : 0, m->name, big_endian};
     }
     *end = i;
     zn_torch_sort(c->stored, n);
@@ -75,13 +100,15 @@ static zipnn_status plan_pickle(const struct checkpoint *c, struct zn_member *pi
                                 const char **container, zipnn_error *err) {
     const size_t first = lower_bound(c->by_name, c->n, pickle);
     size_t end;
+    bool big_endian;
+    ZN_TRY(read_order(c, pickle, &big_endian, err));
     struct zn_pickle p;
     struct zn_scan s;
     zn_pickle_init(&p, plan, err);
     zn_scan_init(&s, c->view, pickle->off, pickle->off + pickle->len, err);
     zipnn_status st = zn_pickle_read(&p, &s);
     if (st == ZIPNN_OK) {
-        const size_t n = find_storages(c, pickle, first, &end);
+        const size_t n = find_storages(c, pickle, big_endian, first, &end);
         st = zn_work_step(plan->work, end - first, err);
         if (st == ZIPNN_OK) st = zn_torch_add(&p, c->stored, n, plan, err);
         *container = "torch";

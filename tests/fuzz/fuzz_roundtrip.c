@@ -5,7 +5,7 @@
 
 #include "zipnn/zipnn.h"
 
-enum { N_DTYPES = ZIPNN_Q2_0 + 1, PREFIX = 3, MAX_LEN = 1 << 20, MAX_SETS = 4 };
+enum { N_DTYPES = ZIPNN_C32 + 1, PREFIX = 3, MAX_LEN = 1 << 20, MAX_SETS = 4 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

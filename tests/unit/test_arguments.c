@@ -15,9 +15,11 @@ static struct fixture {
     zipnn_sink sink;
     zipnn_file *file;
     uint64_t number;
+    zipnn_dtype dtype;
     union {
         zipnn_archive_info archive;
         zipnn_tensor_info tensor;
+        zipnn_tensor_layout layout;
         zipnn_chunk_info chunk;
         zipnn_base_info base;
         zipnn_coding coding;
@@ -108,6 +110,16 @@ ATTEMPT(read_dst, zipnn_archive_read(f.archive, 0, 9, NULL, e))
 ATTEMPT(read_tensor_archive, zipnn_archive_read_tensor(NULL, 0, f.room, sizeof f.room, e))
 ATTEMPT(read_tensor_dst, zipnn_archive_read_tensor(f.archive, 0, NULL, sizeof f.room, e))
 ATTEMPT(read_rows_archive, zipnn_archive_read_rows(NULL, 0, 0, 1, f.room, sizeof f.room, e))
+ATTEMPT(write_rows_archive, zipnn_archive_write_rows(NULL, 0, 0, 1, &f.sink, e))
+ATTEMPT(write_rows_sink, zipnn_archive_write_rows(f.archive, 0, 0, 1, NULL, e))
+ATTEMPT(write_rows_mute, zipnn_archive_write_rows(f.archive, 0, 0, 1, &deaf_sink, e))
+ATTEMPT(layout_archive, zipnn_archive_tensor_layout(NULL, 0, &f.info.layout, e))
+ATTEMPT(layout_layout, zipnn_archive_tensor_layout(f.archive, 0, NULL, e))
+ATTEMPT(layout_size, zipnn_archive_tensor_layout(f.archive, 0, &(zipnn_tensor_layout){.size = 3}, e))
+ATTEMPT(dtype_describe, zipnn_dtype_describe(ZIPNN_BF16, NULL, e))
+ATTEMPT(dtype_describe_size, zipnn_dtype_describe(ZIPNN_BF16, &(zipnn_dtype_info){.size = 3}, e))
+ATTEMPT(dtype_find_name, zipnn_dtype_find(NULL, &f.dtype, e))
+ATTEMPT(dtype_find_dtype, zipnn_dtype_find("bf16", NULL, e))
 ATTEMPT(read_rows_dst, zipnn_archive_read_rows(f.archive, 0, 0, 1, NULL, sizeof f.room, e))
 ATTEMPT(verify_archive, zipnn_archive_verify(NULL, NULL, NULL, NULL, e))
 ATTEMPT(salvage_archive, zipnn_archive_salvage(NULL, &f.sink, NULL, NULL, NULL, e))
@@ -129,27 +141,99 @@ ATTEMPT(file_remove, zipnn_file_remove(NULL, e))
 #define ROW(name) \
     { #name, attempt_##name }
 static const struct attempt attempts[] = {
-    ROW(create),           ROW(create_bases),      ROW(create_mute_base), ROW(create_old_base),
-    ROW(nearest_ctx),      ROW(nearest_source),    ROW(nearest_index),    ROW(compress_ctx),
-    ROW(compress_src),     ROW(compress_dst),      ROW(compress_got),     ROW(size_src),
-    ROW(size_original),    ROW(decompress_ctx),    ROW(decompress_src),   ROW(decompress_dst),
-    ROW(decompress_got),   ROW(pack_ctx),          ROW(pack_source),      ROW(pack_mute),
-    ROW(pack_sink),        ROW(pack_deaf),         ROW(estimate_ctx),     ROW(estimate_source),
-    ROW(estimate_info),    ROW(unpack_ctx),        ROW(unpack_source),    ROW(unpack_sink),
-    ROW(unpack_deaf),      ROW(apply_ctx),         ROW(apply_source),     ROW(apply_memory),
-    ROW(test_ctx),         ROW(test_source),       ROW(recompress_ctx),   ROW(recompress_source),
-    ROW(recompress_sink),  ROW(pack_old_ctx),      ROW(pack_old_source),  ROW(pack_old_sink),
-    ROW(open_ctx),         ROW(open_source),       ROW(open_archive),     ROW(open_mute),
-    ROW(damaged_source),   ROW(damaged_archive),   ROW(model_source),     ROW(model_archive),
-    ROW(chunk_archive),    ROW(chunk_info),        ROW(tensor_archive),   ROW(tensor_info),
-    ROW(base_archive),     ROW(base_info),         ROW(find_archive),     ROW(find_name),
-    ROW(find_index),       ROW(coding_archive),    ROW(coding_info),      ROW(chunk_at_archive),
-    ROW(chunk_at_chunk),   ROW(read_archive),      ROW(read_dst),         ROW(read_tensor_archive),
-    ROW(read_tensor_dst),  ROW(read_rows_archive), ROW(read_rows_dst),    ROW(verify_archive),
-    ROW(salvage_archive),  ROW(salvage_sink),      ROW(salvage_deaf),     ROW(file_open_path),
-    ROW(file_open_file),   ROW(file_fd_name),      ROW(file_fd_file),     ROW(file_create_path),
-    ROW(file_create_file), ROW(file_map),          ROW(file_read_ahead),  ROW(file_reserve),
-    ROW(file_unchanged),   ROW(file_commit),       ROW(file_remove),
+    ROW(create),
+    ROW(create_bases),
+    ROW(create_mute_base),
+    ROW(create_old_base),
+    ROW(nearest_ctx),
+    ROW(nearest_source),
+    ROW(nearest_index),
+    ROW(compress_ctx),
+    ROW(compress_src),
+    ROW(compress_dst),
+    ROW(compress_got),
+    ROW(size_src),
+    ROW(size_original),
+    ROW(decompress_ctx),
+    ROW(decompress_src),
+    ROW(decompress_dst),
+    ROW(decompress_got),
+    ROW(pack_ctx),
+    ROW(pack_source),
+    ROW(pack_mute),
+    ROW(pack_sink),
+    ROW(pack_deaf),
+    ROW(estimate_ctx),
+    ROW(estimate_source),
+    ROW(estimate_info),
+    ROW(unpack_ctx),
+    ROW(unpack_source),
+    ROW(unpack_sink),
+    ROW(unpack_deaf),
+    ROW(apply_ctx),
+    ROW(apply_source),
+    ROW(apply_memory),
+    ROW(test_ctx),
+    ROW(test_source),
+    ROW(recompress_ctx),
+    ROW(recompress_source),
+    ROW(recompress_sink),
+    ROW(pack_old_ctx),
+    ROW(pack_old_source),
+    ROW(pack_old_sink),
+    ROW(open_ctx),
+    ROW(open_source),
+    ROW(open_archive),
+    ROW(open_mute),
+    ROW(damaged_source),
+    ROW(damaged_archive),
+    ROW(model_source),
+    ROW(model_archive),
+    ROW(chunk_archive),
+    ROW(chunk_info),
+    ROW(tensor_archive),
+    ROW(tensor_info),
+    ROW(base_archive),
+    ROW(base_info),
+    ROW(find_archive),
+    ROW(find_name),
+    ROW(find_index),
+    ROW(coding_archive),
+    ROW(coding_info),
+    ROW(chunk_at_archive),
+    ROW(chunk_at_chunk),
+    ROW(read_archive),
+    ROW(read_dst),
+    ROW(read_tensor_archive),
+    ROW(read_tensor_dst),
+    ROW(read_rows_archive),
+    ROW(read_rows_dst),
+    ROW(write_rows_archive),
+    ROW(write_rows_sink),
+    ROW(write_rows_mute),
+    ROW(layout_archive),
+    ROW(layout_layout),
+    ROW(layout_size),
+    ROW(dtype_describe),
+    ROW(dtype_describe_size),
+    ROW(dtype_find_name),
+    ROW(dtype_find_dtype),
+    ROW(verify_archive),
+    ROW(salvage_archive),
+    ROW(salvage_sink),
+    ROW(salvage_deaf),
+    ROW(file_open_path),
+    ROW(file_open_file),
+    ROW(file_fd_name),
+    ROW(file_fd_file),
+    ROW(file_create_path),
+    ROW(file_create_file),
+    ROW(file_map),
+    ROW(file_read_ahead),
+    ROW(file_reserve),
+    ROW(file_unchanged),
+    ROW(file_commit),
+    ROW(file_remove),
 };
 
 static int set_up(void **state) {

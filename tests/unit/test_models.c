@@ -56,8 +56,8 @@ static void files_are_understood(void **state) {
     }
 }
 
-/* Each chunk of a data set is a tensor of its name; what filters made is left out, and counted. */
-static void chunks_of_hdf5_are_tensors(void **state) {
+/* The chunks of a data set make one tensor; what filters made has a name, but no values. */
+static void chunks_of_hdf5_make_a_tensor(void **state) {
     (void)state;
     static const uint8_t rows[2][4] = {{0, 0, 0, 0x3f}, {0, 0, 0x20, 0x40}};
     uint8_t data[MAX_FILE];
@@ -67,9 +67,23 @@ static void chunks_of_hdf5_are_tensors(void **state) {
     assert_int_equal(plan.n_tensors, 2);
     for (size_t i = 0; i < 2; i++) {
         const struct zn_tensor *t = &plan.tensors[i];
-        assert_string_equal(plan.names + t->name, i == 0 ? "w" : "w#1");
+        assert_string_equal(plan.names + t->name, "w");
         assert_true(t->len == 12 && t->dtype == ZIPNN_F32 && t->rank == 1 && plan.dims[t->shape] == 3);
         assert_memory_equal(data + t->off, rows[i], sizeof rows[i]);
+        assert_int_equal(t->meaning, ZN_HIDDEN);
+    }
+    assert_int_equal(plan.n_aliases, 2);
+    const struct zn_tensor *b = &plan.tensors[2], *w = &plan.tensors[3];
+    assert_string_equal(plan.names + b->name, "b");
+    assert_true(b->meaning == (ZN_ALIAS | ZN_UNREADABLE) && b->len == 0);
+    assert_string_equal(plan.names + w->name, "w");
+    assert_true(w->meaning == ZN_ALIAS && w->rank == 2 && plan.dims[w->shape] == 2 && plan.dims[w->shape + 1] == 3);
+    const struct zn_grid *g = &plan.grids[w->grid];
+    assert_true(g->n == 2 && g->piece_len == 12 && plan.dims[g->shape] == 1 && plan.dims[g->shape + 1] == 3);
+    for (size_t i = 0; i < 2; i++) {
+        const struct zn_grid_piece *p = &plan.pieces[g->first + i];
+        assert_true(p->cell == i);
+        assert_memory_equal(data + p->off, rows[i], sizeof rows[i]);
     }
     zn_plan_free(&plan);
 }
@@ -186,7 +200,7 @@ static void each_failing_allocation_is_reported(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_are_understood),
-        cmocka_unit_test(chunks_of_hdf5_are_tensors),
+        cmocka_unit_test(chunks_of_hdf5_make_a_tensor),
         cmocka_unit_test(every_truncation_and_change_is_survived),
         cmocka_unit_test(files_of_ones_are_survived),
         cmocka_unit_test(each_failing_read_is_reported),

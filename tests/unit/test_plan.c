@@ -1,4 +1,6 @@
 /* The plan: dtype table, sorting, overlaps, tiling. */
+#include <stdio.h>
+
 #include "plan/dtype.h"
 #include "plan/plan.h"
 #include "support/unit.h"
@@ -28,7 +30,7 @@ static void dtype_names_lead_back(void **state) {
 
 static void block_types_have_a_size(void **state) {
     (void)state;
-    for (unsigned i = ZIPNN_Q4_0; i < ZN_N_DTYPES; i++) {
+    for (unsigned i = ZIPNN_Q4_0; i <= ZIPNN_Q2_0; i++) {
         const zipnn_dtype dtype = (zipnn_dtype)i;
         const char *name = zn_dtype_name(dtype);
         assert_int_equal(zn_dtype_from_safetensors(name, strlen(name)), ZIPNN_DTYPE_UNKNOWN);
@@ -36,6 +38,39 @@ static void block_types_have_a_size(void **state) {
         assert_true(zn_dtype_word(dtype) >= 17 && zn_dtype_word(dtype) <= ZN_MAX_WORD);
         assert_true(zn_dtype_elements(dtype) % 32 == 0);
     }
+}
+
+static void complex_types_are_two_parts(void **state) {
+    (void)state;
+    static const zipnn_dtype types[] = {ZIPNN_C32, ZIPNN_C64, ZIPNN_C128};
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(zn_dtype_bits(types[i]), 32 << i);
+        assert_int_equal(zn_dtype_unit(types[i]), 2 << i);
+        assert_int_equal(zn_dtype_word(types[i]), 2 << i);
+    }
+}
+
+/* Whatever a row of the list has as a name leads to that row, in upper and lower case, and to no other. */
+static void every_name_is_found(void **state) {
+    (void)state;
+    for (unsigned i = 1; i < ZN_N_DTYPES; i++) {
+        const struct zn_dtype_facts *f = zn_dtype_facts((zipnn_dtype)i);
+        const char *const names[] = {f->id, f->name, f->ml_dtypes, f->torch, f->aliases};
+        assert_true(f->id[0] && f->name[0] && strlen(f->numpy) >= 3);
+        for (size_t n = 0; n < 5; n++) {
+            char name[64];
+            zipnn_dtype found = ZIPNN_DTYPE_UNKNOWN;
+            for (const char *word = names[n]; *word; word += strcspn(word, " "), word += *word == ' ') {
+                snprintf(name, sizeof name, "%.*s", (int)strcspn(word, " "), word);
+                assert_true(zn_dtype_from_text(name, &found) && found == (zipnn_dtype)i);
+                for (char *c = name; *c; c++) *c = *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : *c;
+                assert_true(zn_dtype_from_text(name, &found) && found == (zipnn_dtype)i);
+            }
+        }
+    }
+    zipnn_dtype none;
+    static const char *const wrong[] = {"", " ", "?", "f", "bf16 ", "fp16 half", "f320", "unknown"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) assert_false(zn_dtype_from_text(wrong[i], &none));
 }
 
 static void foreign_values_are_unknown(void **state) {
@@ -47,7 +82,7 @@ static void foreign_values_are_unknown(void **state) {
     assert_int_equal(zn_dtype_from_safetensors("bf16", 4), ZIPNN_DTYPE_UNKNOWN);
 }
 
-static void tensors_are_sorted_and_overlaps_dropped(void **state) {
+static void tensors_are_sorted_and_overlaps_are_aliases(void **state) {
     (void)state;
     const zipnn_allocator alloc = zn_allocator_or_default(NULL);
     struct zn_plan plan;
@@ -64,8 +99,11 @@ static void tensors_are_sorted_and_overlaps_dropped(void **state) {
     const char *expected[] = {"first", "empty", "touching", "late", "far"};
     assert_int_equal(plan.n_tensors, 5);
     for (size_t i = 0; i < 5; i++) assert_string_equal(name_of(&plan, i), expected[i]);
+    assert_int_equal(plan.n_aliases, 2);
+    assert_string_equal(name_of(&plan, 5), "alias");
+    assert_string_equal(name_of(&plan, 6), "overlap");
     assert_true(plan.dims[plan.tensors[2].shape] == 70);
-    assert_int_equal(plan.n_left_out, 2);
+    assert_int_equal(plan.n_left_out, 0);
     zn_plan_free(&plan);
     assert_int_equal(plan.n_tensors, 0);
     zn_plan_free(&plan);
@@ -178,11 +216,12 @@ static void bytes_pay_for_work(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dtype_names_lead_back),      cmocka_unit_test(block_types_have_a_size),
-        cmocka_unit_test(foreign_values_are_unknown), cmocka_unit_test(tensors_are_sorted_and_overlaps_dropped),
-        cmocka_unit_test(spans_tile_the_file),        cmocka_unit_test(too_many_dimensions_are_left_out),
-        cmocka_unit_test(names_are_told_apart),       cmocka_unit_test(zeros_in_names_are_spelled),
-        cmocka_unit_test(tensors_are_paid_for),       cmocka_unit_test(bytes_pay_for_work),
+        cmocka_unit_test(dtype_names_lead_back),       cmocka_unit_test(block_types_have_a_size),
+        cmocka_unit_test(foreign_values_are_unknown),  cmocka_unit_test(tensors_are_sorted_and_overlaps_are_aliases),
+        cmocka_unit_test(spans_tile_the_file),         cmocka_unit_test(too_many_dimensions_are_left_out),
+        cmocka_unit_test(names_are_told_apart),        cmocka_unit_test(zeros_in_names_are_spelled),
+        cmocka_unit_test(tensors_are_paid_for),        cmocka_unit_test(bytes_pay_for_work),
+        cmocka_unit_test(complex_types_are_two_parts), cmocka_unit_test(every_name_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

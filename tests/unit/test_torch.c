@@ -58,9 +58,15 @@ static void a_checkpoint_is_understood(void **state) {
         expect(&plan, "e4m3", place_of(&file, "archive/data/10"), 10, ZIPNN_F8_E4M3);
         expect(&plan, "archive/data/4", place_of(&file, "archive/data/4"), 16, ZIPNN_F32);
         expect(&plan, "empty", place_of(&file, "archive/data/4"), 0, ZIPNN_F32);
-        assert_null(tensor_of(&plan, "b.alias"));
+        assert_null(tensor_of(&plan, "b.alias")); /* it has a name only */
         assert_null(tensor_of(&plan, "turned"));
         assert_null(tensor_of(&plan, "beyond"));
+        assert_int_equal(plan.n_aliases, 2);
+        const struct zn_tensor *alias = &plan.tensors[plan.n_tensors], *turned = alias + 1;
+        assert_string_equal(plan.names + alias->name, "b.alias");
+        assert_true(alias->off == two && alias->len == 12 && alias->strides == ZN_NO_STRIDES);
+        assert_string_equal(plan.names + turned->name, "turned");
+        assert_true(turned->len == 48 && turned->meaning == (ZN_ALIAS | ZN_COLUMN_MAJOR) && turned->type == ZIPNN_I64);
         const struct zn_tensor *a = tensor_of(&plan, "a.weight");
         assert_true(a->rank == 2 && plan.dims[a->shape] == 2 && plan.dims[a->shape + 1] == 3);
         zn_plan_free(&plan);
@@ -251,7 +257,7 @@ static void pipes_and_files_give_one_archive(void **state) {
     put_storages(&z, keys, lens, 2);
     put_end(&z, "");
     struct bytes files[] = {checkpoint(NEW), z.out};
-    const uint64_t n_tensors[] = {9, 2};
+    const uint64_t n_tensors[] = {10, 2}; /* two have names only, one remainder has none */
     zipnn_ctx *ctx;
     assert_int_equal(zipnn_create(NULL, &ctx, NULL), ZIPNN_OK);
     assert_true(z.out.len > ZN_WINDOW);
