@@ -1,4 +1,5 @@
-/* Archive: listing and random access. Methods may be called from several threads; they take turns. */
+/* Archive: listing and random access. Methods may be called from several threads; they take turns. What a read calls
+ * back may not use the archive that is read. */
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,8 +12,10 @@ struct archive_object {
     PyObject_HEAD struct pyz_call call;
     struct pyz_end end;
     zipnn_archive *archive; /* NULL when closed */
+    bool begun;             /* `call` has been begun; its context goes when the archive is closed */
     PyThread_type_lock lock;
-    pid_t pid; /* whose threads may hold the lock */
+    unsigned long holder; /* the thread that has the lock; 0 for none. Changed with the GIL */
+    pid_t pid;            /* whose threads may hold the lock */
 };
 
 static const struct pyz_state *state_of(struct archive_object *self) {
@@ -21,65 +24,104 @@ static const struct pyz_state *state_of(struct archive_object *self) {
 
 /* ---- turns ------------------------------------------------------------------------------------------------------- */
 
-/* Takes the lock and checks that the archive is open; false with an exception and without the lock. The GIL is released
- * while waiting, for the holder may need it for callbacks. After a fork a holder is a thread of the parent's that does
- * not exist here, so the child has a lock of its own. */
-static bool enter(struct archive_object *self) {
-    if (self->pid != getpid()) {
-        PyThread_type_lock fresh = PyThread_allocate_lock();
-        if (!fresh) return PyErr_NoMemory() != NULL;
-        self->lock = fresh; /* the old one is left alone: freeing a held lock is undefined */
-        self->pid = getpid();
+/* After a fork a holder is a thread of the parent's that does not exist here, so the child has a lock of its own, and a
+ * crew. */
+static bool own_lock(struct archive_object *self) {
+    if (self->pid == getpid()) return true;
+    PyThread_type_lock fresh = PyThread_allocate_lock();
+    if (!fresh) return PyErr_NoMemory() != NULL;
+    self->lock = fresh; /* the old one is left alone: freeing a held lock is undefined */
+    self->holder = 0;
+    self->pid = getpid();
+    pyz_crew_init(&self->call.crew);
+    return true;
+}
+
+/* The GIL is released while waiting, for the holder may need it for callbacks; a signal's handler may end the wait. */
+static bool take_lock(PyThread_type_lock lock) {
+    enum { LOOK_US = 50000 };
+    if (PyThread_acquire_lock(lock, NOWAIT_LOCK)) return true;
+    for (;;) {
+        PyLockStatus status;
+        Py_BEGIN_ALLOW_THREADS;
+        status = PyThread_acquire_lock_timed(lock, LOOK_US, 1);
+        Py_END_ALLOW_THREADS;
+        if (PyErr_CheckSignals() != 0) {
+            if (status == PY_LOCK_ACQUIRED) PyThread_release_lock(lock);
+            return false;
+        }
+        if (status == PY_LOCK_ACQUIRED) return true;
     }
-    PyThread_type_lock lock = self->lock;
-    Py_BEGIN_ALLOW_THREADS;
-    PyThread_acquire_lock(lock, WAIT_LOCK);
-    Py_END_ALLOW_THREADS;
+}
+
+/* Takes the lock, whether the archive is open or not; false with an exception and without the lock. A callback of a
+ * read runs on the thread that reads, and would wait for itself. */
+static bool enter_any(struct archive_object *self) {
+    if (!self->lock || !own_lock(self)) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "the archive is not open yet");
+        return false;
+    }
+    if (self->holder == PyThread_get_thread_ident()) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "this archive is being used by the call that waits for this one: the file "
+                        "object it is read from, a progress function or a signal handler "
+                        "cannot use it, too");
+        return false;
+    }
+    if (!take_lock(self->lock)) return false;
+    self->holder = PyThread_get_thread_ident();
+    return true;
+}
+
+static void leave(struct archive_object *self) {
+    self->holder = 0;
+    PyThread_release_lock(self->lock);
+}
+
+/* The same for an archive that must be open. */
+static bool enter(struct archive_object *self) {
+    if (!enter_any(self)) return false;
     if (self->archive) return true;
-    PyThread_release_lock(lock);
+    leave(self);
     PyErr_SetString(PyExc_ValueError, "the archive is closed");
     return false;
 }
 
-static void leave(struct archive_object *self) {
-    PyThread_release_lock(self->lock);
-}
-
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
-static void shut(struct archive_object *self) {
-    zipnn_archive *archive = self->archive;
-    zipnn_ctx *ctx = self->call.ctx;
-    self->archive = NULL;
-    self->call.ctx = NULL;
-    Py_BEGIN_ALLOW_THREADS;
-    zipnn_archive_close(archive);
-    zipnn_destroy(ctx);
-    Py_END_ALLOW_THREADS;
-    pyz_end_close(&self->end);
-}
-
-static bool open_archive(struct archive_object *self, PyObject *from, int threads, enum pyz_access access) {
+static bool open_source(struct archive_object *self, PyObject *from, int threads, enum pyz_access access) {
     const struct pyz_state *state = state_of(self);
     struct pyz_options options = {.threads = threads, .verify = 1, .progress = Py_None};
+    zipnn_archive *archive = NULL;
     zipnn_status status;
+    if (!pyz_source_open(&self->end, from, state, &self->call)) return false;
+    pyz_source_speed_up(&self->end, access);
+    self->begun = pyz_call_begin(&self->call, state, &options, UINT64_MAX);
+    if (!self->begun) return false;
+    self->call.filename = self->end.filename;
+    Py_BEGIN_ALLOW_THREADS;
+    status = zipnn_archive_open(self->call.ctx, &self->end.source, &archive, &self->call.err);
+    Py_END_ALLOW_THREADS;
+    self->archive = status == ZIPNN_OK ? archive : NULL;
+    return pyz_call_check(&self->call, status);
+}
+
+/* The lock is held meanwhile: whoever asks the collector for all objects has found this one already. */
+static bool open_archive(struct archive_object *self, PyObject *from, int threads, enum pyz_access access) {
     self->pid = getpid();
     self->lock = PyThread_allocate_lock();
     if (!self->lock) return PyErr_NoMemory() != NULL;
-    if (!pyz_source_open(&self->end, from, state, &self->call)) return false;
-    pyz_source_speed_up(&self->end, access);
-    if (!pyz_call_begin(&self->call, state, &options, UINT64_MAX, PYZ_SIGNALS_LATER)) return false;
-    Py_BEGIN_ALLOW_THREADS;
-    status = zipnn_archive_open(self->call.ctx, &self->end.source, &self->archive, &self->call.err);
-    Py_END_ALLOW_THREADS;
-    if (status != ZIPNN_OK) self->archive = NULL;
-    return pyz_call_check(&self->call, status, self->end.filename);
+    if (!enter_any(self)) return false;
+    const bool opened = open_source(self, from, threads, access);
+    leave(self);
+    return opened;
 }
 
 static PyObject *archive_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     PyObject *from;
     int threads = 0, access = PYZ_ACCESS_READ;
-    (void)kwargs;
+    if (kwargs && PyDict_Size(kwargs))
+        return PyErr_Format(PyExc_TypeError, "_zipnn.Archive() takes no keyword arguments");
     if (!PyArg_ParseTuple(args, "O|ii:Archive", &from, &threads, &access)) return NULL;
     if (access < PYZ_ACCESS_READ || access > PYZ_ACCESS_WHOLE)
         return PyErr_Format(PyExc_ValueError, "access %d is none of 0, 1, 2", access);
@@ -92,23 +134,32 @@ static PyObject *archive_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     return (PyObject *)self;
 }
 
+/* What is held through a Py_buffer is not visited: its owner may not give its memory up while it is lent, and a
+ * collector that takes the owner apart first (as it does memoryviews) would leave a buffer without one. */
 static int archive_traverse(struct archive_object *self, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE((PyObject *)self));
     Py_VISIT(self->end.read_at);
-    Py_VISIT(self->end.view.obj);
     return 0;
 }
 
+/* Breaks cycles and no more: the rest goes with the object. A read that comes yet finds its callable gone. */
 static int archive_clear(struct archive_object *self) {
-    shut(self);
+    Py_CLEAR(self->end.read_at);
     return 0;
 }
 
+/* May run in the middle of a collection: the GIL is kept. No worker waits for it, since no call is going on. */
 static void archive_dealloc(struct archive_object *self) {
     PyTypeObject *type = Py_TYPE((PyObject *)self);
+    PyObject *error, *value, *traceback;
     PyObject_GC_UnTrack(self);
-    shut(self);
+    PyErr_Fetch(&error, &value, &traceback);
+    zipnn_archive_close(self->archive);
+    zipnn_destroy(self->call.ctx);
+    if (self->begun && self->pid == getpid()) pyz_crew_end(&self->call.crew);
+    pyz_end_drop(&self->end);
     if (self->lock && self->pid == getpid()) PyThread_free_lock(self->lock);
+    PyErr_Restore(error, value, traceback);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(self);
     Py_DECREF(type);
@@ -116,12 +167,28 @@ static void archive_dealloc(struct archive_object *self) {
 
 static PyObject *archive_close(struct archive_object *self, PyObject *unused) {
     (void)unused;
-    if (self->archive && enter(self)) {
-        shut(self);
-        leave(self);
+    if (!enter_any(self)) return NULL;
+    zipnn_archive *archive = self->archive;
+    zipnn_ctx *ctx = self->call.ctx;
+    self->archive = NULL;
+    self->call.ctx = NULL;
+    if (archive) {
+        Py_BEGIN_ALLOW_THREADS;
+        zipnn_archive_close(archive);
+        zipnn_destroy(ctx);
+        Py_END_ALLOW_THREADS;
+        pyz_end_close(&self->end);
+        self->call.filename = NULL;
     }
-    if (PyErr_Occurred()) PyErr_Clear(); /* closed meanwhile by another thread */
+    leave(self);
     Py_RETURN_NONE;
+}
+
+static PyObject *archive_check(struct archive_object *self, PyObject *unused) {
+    (void)unused;
+    if (self->holder != PyThread_get_thread_ident() || self->pid != getpid()) Py_RETURN_NONE;
+    (void)enter_any(self); /* says why not */
+    return NULL;
 }
 
 /* ---- listing ----------------------------------------------------------------------------------------------------- */
@@ -148,11 +215,13 @@ static PyObject *archive_info(struct archive_object *self, PyObject *unused) {
 
 /* (offset, length, archive_offset, stored, check) */
 static PyObject *archive_chunk(struct archive_object *self, PyObject *args) {
-    unsigned long long index;
+    PyObject *number;
+    uint64_t index;
     zipnn_chunk_info info;
-    if (!PyArg_ParseTuple(args, "K:chunk", &index) || !enter(self)) return NULL;
-    bool found = pyz_call_check(&self->call, zipnn_archive_chunk(self->archive, index, &info, &self->call.err),
-                                self->end.filename);
+    if (!PyArg_ParseTuple(args, "O:chunk", &number) || !pyz_as_u64(number, "the number of a chunk", &index) ||
+        !enter(self))
+        return NULL;
+    bool found = pyz_call_check(&self->call, zipnn_archive_chunk(self->archive, index, &info, &self->call.err));
     leave(self);
     if (!found) return NULL;
     return Py_BuildValue("KKKKK", (unsigned long long)info.offset, (unsigned long long)info.length,
@@ -189,7 +258,7 @@ static PyObject *list_tensors(struct archive_object *self) {
         zipnn_tensor_info t;
         PyObject *item = NULL;
         zipnn_status status = zipnn_archive_tensor(self->archive, i, &t, &self->call.err);
-        if (pyz_call_check(&self->call, status, self->end.filename)) item = tensor_tuple(&t);
+        if (pyz_call_check(&self->call, status)) item = tensor_tuple(&t);
         if (!item || PyList_Append(list, item) != 0) Py_CLEAR(list);
         Py_XDECREF(item);
     }
@@ -206,13 +275,15 @@ static PyObject *archive_tensors(struct archive_object *self, PyObject *unused) 
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-static bool read_view(struct archive_object *self, uint64_t off, const Py_buffer *buffer) {
+static bool read_view(struct archive_object *self, uint64_t off, const Py_buffer *buffer, PyObject *progress) {
     zipnn_status status;
     if (!enter(self)) return false;
+    pyz_call_again(&self->call, progress);
     Py_BEGIN_ALLOW_THREADS;
     status = zipnn_archive_read(self->archive, off, (uint64_t)buffer->len, buffer->buf, &self->call.err);
     Py_END_ALLOW_THREADS;
-    bool done = pyz_call_check(&self->call, status, self->end.filename);
+    self->call.progress = NULL;
+    bool done = pyz_call_check(&self->call, status);
     leave(self);
     return done;
 }
@@ -230,12 +301,12 @@ static void advise_huge(const Py_buffer *buffer) {
 }
 
 static PyObject *archive_read_into(struct archive_object *self, PyObject *args) {
-    PyObject *offset;
+    PyObject *offset, *progress = Py_None;
     Py_buffer buffer;
-    if (!PyArg_ParseTuple(args, "O!w*:read_into", &PyLong_Type, &offset, &buffer)) return NULL;
-    uint64_t off = PyLong_AsUnsignedLongLong(offset);
+    uint64_t off;
+    if (!PyArg_ParseTuple(args, "Ow*|O:read_into", &offset, &buffer, &progress)) return NULL;
     advise_huge(&buffer);
-    bool done = !PyErr_Occurred() && read_view(self, off, &buffer);
+    bool done = pyz_as_u64(offset, "an offset", &off) && read_view(self, off, &buffer, progress);
     PyBuffer_Release(&buffer);
     if (!done) return NULL;
     Py_RETURN_NONE;
@@ -250,7 +321,9 @@ static PyMethodDef methods[] = {
     {"tensors", (PyCFunction)(void (*)(void))archive_tensors, METH_NOARGS,
      "List of (name, dtype, shape, offset, length, stored)"},
     {"read_into", (PyCFunction)(void (*)(void))archive_read_into, METH_VARARGS,
-     "read_into(offset, buffer): fills the buffer with original bytes"},
+     "read_into(offset, buffer, progress=None): fills the buffer with original bytes"},
+    {"check", (PyCFunction)(void (*)(void))archive_check, METH_NOARGS,
+     "RuntimeError on a thread that is inside of a read of this archive"},
     {NULL, NULL, 0, NULL}};
 
 static PyType_Slot slots[] = {{Py_tp_new, (void *)archive_new},

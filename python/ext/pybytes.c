@@ -1,12 +1,9 @@
 /* compress and decompress: bytes in, bytes out. */
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 
 #include "pyzipnn.h"
-
-static bool begin(struct pyz_call *call, PyObject *module, const struct pyz_options *options, uint64_t len) {
-    enum pyz_signals signals = options->progress == Py_None ? PYZ_SIGNALS_LATER : PYZ_SIGNALS_STOP;
-    return pyz_call_begin(call, pyz_state_of(module), options, len, signals);
-}
 
 /* A new bytes object of `len` bytes, not initialised. */
 static PyObject *new_bytes(uint64_t len) {
@@ -14,23 +11,68 @@ static PyObject *new_bytes(uint64_t len) {
     return PyBytes_FromStringAndSize(NULL, (Py_ssize_t)len);
 }
 
-/* The archive is made in memory of the greatest size it can have, then copied into bytes of its own size: the limited
- * API cannot shrink bytes. What the archive does not reach of that memory is never touched. */
+/* ---- compressing ------------------------------------------------------------------------------------------------- */
+
+/* Memory of the greatest size that an archive can have; what the archive does not reach is never touched. The limited
+ * API cannot shrink bytes, so the archive is copied into bytes of its own size, and large memory given back meanwhile.
+ */
+struct scratch {
+    char *start;
+    size_t len;
+    bool mapped;
+};
+
+static bool scratch_begin(struct scratch *s, uint64_t len) {
+    enum { LARGE = 8 << 20 };
+    *s = (struct scratch){.mapped = len >= LARGE};
+    if (len > (uint64_t)PY_SSIZE_T_MAX) return PyErr_NoMemory() != NULL;
+    s->len = (size_t)len;
+    void *memory =
+        s->mapped ? mmap(NULL, s->len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : malloc(s->len);
+    if (!memory || memory == MAP_FAILED) return PyErr_NoMemory() != NULL;
+    s->start = memory;
+    return true;
+}
+
+static void scratch_end(struct scratch *s) {
+    if (!s->mapped)
+        free(s->start);
+    else if (s->len)
+        munmap(s->start, s->len);
+}
+
+/* The first `len` bytes as an object. Whole pieces go back to the system as soon as they are copied. */
+static PyObject *scratch_take(struct scratch *s, size_t len) {
+    enum { PIECE = 16 << 20 };
+    PyObject *bytes = new_bytes(len);
+    char *to = bytes ? PyBytes_AsString(bytes) : NULL;
+    while (to && len) {
+        const size_t n = len < PIECE ? len : PIECE;
+        memcpy(to, s->start, n);
+        to += n;
+        len -= n;
+        if (!s->mapped || n < PIECE) continue;
+        munmap(s->start, n);
+        s->start += n;
+        s->len -= n;
+    }
+    return bytes;
+}
+
 static PyObject *compress_view(PyObject *module, const Py_buffer *data, const struct pyz_options *options) {
     struct pyz_call call;
+    struct scratch scratch;
     size_t len = (size_t)data->len, out_len = 0;
-    uint64_t bound = zipnn_compress_bound(len);
-    char *dst = bound > (uint64_t)PY_SSIZE_T_MAX ? NULL : malloc((size_t)bound);
-    if (!dst) return PyErr_NoMemory();
     zipnn_status status;
     PyObject *archive = NULL;
-    if (pyz_call_begin(&call, pyz_state_of(module), options, len, PYZ_SIGNALS_STOP)) {
+    if (!scratch_begin(&scratch, zipnn_compress_bound(len))) return NULL;
+    if (pyz_call_begin(&call, pyz_state_of(module), options, len)) {
         Py_BEGIN_ALLOW_THREADS;
-        status = zipnn_compress(call.ctx, data->buf, len, dst, (size_t)bound, &out_len, &call.err);
+        status = zipnn_compress(call.ctx, data->buf, len, scratch.start, scratch.len, &out_len, &call.err);
         Py_END_ALLOW_THREADS;
-        if (pyz_call_end(&call, status, NULL)) archive = PyBytes_FromStringAndSize(dst, (Py_ssize_t)out_len);
+        if (pyz_call_end(&call, status)) archive = scratch_take(&scratch, out_len);
     }
-    free(dst);
+    scratch_end(&scratch);
     return archive;
 }
 
@@ -45,16 +87,18 @@ PyObject *pyz_compress(PyObject *module, PyObject *args) {
     return archive;
 }
 
+/* ---- restoring --------------------------------------------------------------------------------------------------- */
+
 /* Restores into dst[0, cap); false with an exception. */
 static bool decompress_view(PyObject *module, const Py_buffer *data, void *dst, size_t cap,
                             const struct pyz_options *options, size_t *len) {
     struct pyz_call call;
     zipnn_status status;
-    if (!begin(&call, module, options, cap)) return false;
+    if (!pyz_call_begin(&call, pyz_state_of(module), options, cap)) return false;
     Py_BEGIN_ALLOW_THREADS;
     status = zipnn_decompress(call.ctx, data->buf, (size_t)data->len, dst, cap, len, &call.err);
     Py_END_ALLOW_THREADS;
-    return pyz_call_end(&call, status, NULL);
+    return pyz_call_end(&call, status);
 }
 
 static bool original_size(PyObject *module, const Py_buffer *data, uint64_t *original) {
@@ -63,20 +107,31 @@ static bool original_size(PyObject *module, const Py_buffer *data, uint64_t *ori
     Py_BEGIN_ALLOW_THREADS;
     status = zipnn_original_size(data->buf, (size_t)data->len, original, &err);
     Py_END_ALLOW_THREADS;
-    if (status != ZIPNN_OK) pyz_raise(pyz_state_of(module), status, &err, NULL);
+    if (status != ZIPNN_OK) pyz_raise(pyz_state_of(module), status, &err, NULL, NULL);
     return status == ZIPNN_OK;
+}
+
+/* A new bytes object of the size that the archive has said before; if it says another one now, what it leaves of the
+ * object would be memory of others. */
+static PyObject *decompress_new(PyObject *module, const Py_buffer *data, const struct pyz_options *options) {
+    uint64_t size;
+    size_t len = 0;
+    PyObject *original = original_size(module, data, &size) ? new_bytes(size) : NULL;
+    if (original && !decompress_view(module, data, PyBytes_AsString(original), (size_t)size, options, &len))
+        Py_CLEAR(original);
+    if (original && len != size) {
+        const zipnn_error err = {ZIPNN_E_CORRUPT, UINT64_MAX, "the archive changed while it was restored"};
+        pyz_raise(pyz_state_of(module), err.status, &err, NULL, NULL);
+        Py_CLEAR(original);
+    }
+    return original;
 }
 
 PyObject *pyz_decompress(PyObject *module, PyObject *args) {
     Py_buffer data;
     struct pyz_options o = {.verify = 1};
     if (!PyArg_ParseTuple(args, "y*iO:decompress", &data, &o.threads, &o.progress)) return NULL;
-    uint64_t size;
-    size_t len;
-    PyObject *original = original_size(module, &data, &size) ? new_bytes(size) : NULL;
-    if (original &&
-        !decompress_view(module, &data, PyBytes_AsString(original), (size_t)PyBytes_Size(original), &o, &len))
-        Py_CLEAR(original);
+    PyObject *original = decompress_new(module, &data, &o);
     PyBuffer_Release(&data);
     return original;
 }

@@ -5,76 +5,108 @@
 
 /* ---- callables --------------------------------------------------------------------------------------------------- */
 
-/* Calls with (view) or (offset, view), then takes the view back: who kept it finds it released, and who took memory out
- * of it (BufferError) is refused. */
-static PyObject *call_with_view(PyObject *callable, PyObject *offset, PyObject *view) {
-    PyObject *result = offset ? PyObject_CallFunctionObjArgs(callable, offset, view, NULL)
-                              : PyObject_CallFunctionObjArgs(callable, view, NULL);
-    if (!result) {
-        PyObject *type, *value, *traceback;
-        PyErr_Fetch(&type, &value, &traceback);
-        PyObject *released = PyObject_CallMethod(view, "release", NULL);
-        Py_XDECREF(released);
-        PyErr_Restore(type, value, traceback);
-        return NULL;
-    }
-    PyObject *released = PyObject_CallMethod(view, "release", NULL);
-    if (!released) Py_CLEAR(result);
-    Py_XDECREF(released);
-    return result;
+/* One move of bytes by a callable, as the library asks for it. */
+struct move {
+    struct pyz_end *end;
+    uint64_t off;
+    void *to;
+    const void *from;
+    size_t len, got;
+    bool done;
+};
+
+/* A callable may be gone when the collector has taken the object it belongs to apart. */
+static bool is_callable(const struct move *m, PyObject *callable) {
+    if (atomic_load(&m->end->call->stopped)) return false;
+    if (!callable) PyErr_SetString(PyExc_ValueError, "the archive is closed");
+    return callable != NULL;
 }
 
-static PyObject *call_on_memory(PyObject *callable, PyObject *offset, void *buf, size_t len, int flags) {
-    PyObject *view = PyMemoryView_FromMemory(buf, (Py_ssize_t)len, flags);
-    PyObject *result = view ? call_with_view(callable, offset, view) : NULL;
+/* A view of the first `len` bytes of the stage, which grows as it must. */
+static PyObject *view_of_stage(struct pyz_end *end, size_t len) {
+    if (!end->stage || (size_t)PyByteArray_Size(end->stage) < len) {
+        PyObject *stage = PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)len);
+        if (!stage) return NULL;
+        memset(PyByteArray_AsString(stage), 0, len);
+        Py_XDECREF(end->stage);
+        end->stage = stage;
+    }
+    PyObject *whole = PyMemoryView_FromObject(end->stage);
+    PyObject *view = whole ? PySequence_GetSlice(whole, 0, (Py_ssize_t)len) : NULL;
+    Py_XDECREF(whole);
+    return view;
+}
+
+/* The stage cannot be resized while it is viewed. */
+static void run_read(void *arg) {
+    struct move *m = arg;
+    uint64_t n;
+    if (!is_callable(m, m->end->read)) return;
+    PyObject *view = view_of_stage(m->end, m->len);
+    PyObject *result = view ? PyObject_CallFunctionObjArgs(m->end->read, view, NULL) : NULL;
+    if (result && pyz_as_u64(result, "what read() returned", &n)) {
+        if (n > m->len)
+            PyErr_Format(PyExc_ValueError, "read() returned %R for a view of %zu bytes", result, m->len);
+        else
+            memcpy(m->to, PyByteArray_AsString(m->end->stage), (size_t)n);
+        m->got = (size_t)n;
+        m->done = n <= m->len;
+    }
+    Py_XDECREF(result);
     Py_XDECREF(view);
-    return result;
 }
 
-/* The status of a callback that ends; a pending exception is kept. */
-static zipnn_status leave(struct pyz_end *end, PyGILState_STATE gil) {
-    zipnn_status status = ZIPNN_OK;
-    if (PyErr_Occurred()) {
-        pyz_call_caught(end->call);
-        status = ZIPNN_E_IO;
+static void run_read_at(void *arg) {
+    struct move *m = arg;
+    Py_buffer bytes;
+    if (!is_callable(m, m->end->read_at)) return;
+    PyObject *result = PyObject_CallFunction(m->end->read_at, "Kn", (unsigned long long)m->off, (Py_ssize_t)m->len);
+    if (!result) return;
+    if (PyObject_GetBuffer(result, &bytes, PyBUF_SIMPLE) == 0) {
+        m->done = (size_t)bytes.len == m->len;
+        if (m->done)
+            memcpy(m->to, bytes.buf, m->len);
+        else
+            PyErr_Format(PyExc_ValueError, "%zu bytes were to be read, %zd came", m->len, bytes.len);
+        PyBuffer_Release(&bytes);
     }
-    PyGILState_Release(gil);
-    return status;
+    Py_DECREF(result);
+}
+
+static void run_write(void *arg) {
+    struct move *m = arg;
+    if (!is_callable(m, m->end->write)) return;
+    PyObject *bytes = PyBytes_FromStringAndSize(m->from, (Py_ssize_t)m->len);
+    PyObject *result = bytes ? PyObject_CallFunctionObjArgs(m->end->write, bytes, NULL) : NULL;
+    m->done = result != NULL;
+    Py_XDECREF(result);
+    Py_XDECREF(bytes);
+}
+
+/* The exception is kept, and says it better than an error could. */
+static zipnn_status moved(void (*run)(void *arg), struct move *m) {
+    pyz_crew_ask(m->end->call, run, m);
+    return m->done ? ZIPNN_OK : ZIPNN_E_IO;
 }
 
 static zipnn_status call_read(void *user, void *buf, size_t cap, size_t *got, zipnn_error *err) {
-    struct pyz_end *end = user;
-    (void)err; /* the exception says it better */
-    *got = 0;
-    PyGILState_STATE gil = PyGILState_Ensure();
-    PyObject *result = call_on_memory(end->read, NULL, buf, cap, PyBUF_WRITE);
-    if (result) {
-        size_t n = PyLong_AsSize_t(result);
-        if (!PyErr_Occurred() && n > cap) PyErr_Format(PyExc_ValueError, "%zu bytes read into %zu", n, cap);
-        if (!PyErr_Occurred()) *got = n;
-        Py_DECREF(result);
-    }
-    return leave(end, gil);
+    struct move m = {.end = user, .to = buf, .len = cap};
+    (void)err;
+    zipnn_status status = moved(run_read, &m);
+    *got = m.done ? m.got : 0;
+    return status;
 }
 
 static zipnn_status call_read_at(void *user, uint64_t off, void *buf, size_t len, zipnn_error *err) {
-    struct pyz_end *end = user;
+    struct move m = {.end = user, .off = off, .to = buf, .len = len};
     (void)err;
-    PyGILState_STATE gil = PyGILState_Ensure();
-    PyObject *offset = PyLong_FromUnsignedLongLong(off);
-    PyObject *result = offset ? call_on_memory(end->read_at, offset, buf, len, PyBUF_WRITE) : NULL;
-    Py_XDECREF(offset);
-    Py_XDECREF(result);
-    return leave(end, gil);
+    return moved(run_read_at, &m);
 }
 
 static zipnn_status call_write(void *user, const void *buf, size_t len, zipnn_error *err) {
-    struct pyz_end *end = user;
+    struct move m = {.end = user, .from = buf, .len = len};
     (void)err;
-    PyGILState_STATE gil = PyGILState_Ensure();
-    PyObject *result = call_on_memory(end->write, NULL, (void *)(uintptr_t)buf, len, PyBUF_READ);
-    Py_XDECREF(result);
-    return leave(end, gil);
+    return moved(run_write, &m);
 }
 
 static bool open_callables(struct pyz_end *end, PyObject *from) {
@@ -87,8 +119,8 @@ static bool open_callables(struct pyz_end *end, PyObject *from) {
         end->read = Py_NewRef(read);
         return true;
     }
-    uint64_t len = PyLong_AsUnsignedLongLong(length);
-    if (PyErr_Occurred()) return false;
+    uint64_t len;
+    if (!pyz_as_u64(length, "the length of a source", &len)) return false;
     end->source = (zipnn_source){.read_at = call_read_at, .length = len, .user = end};
     end->read_at = Py_NewRef(read_at);
     return true;
@@ -112,22 +144,25 @@ static zipnn_status memory_view(void *user, uint64_t off, size_t len, const void
 
 static bool open_memory(struct pyz_end *end, PyObject *from) {
     if (PyObject_GetBuffer(from, &end->view, PyBUF_SIMPLE) != 0) return false;
-    end->source = (zipnn_source){
-        .read_at = memory_read_at, .view = memory_view, .length = (uint64_t)end->view.len, .user = end};
+    end->source =
+        (zipnn_source){.read_at = memory_read_at, .view = memory_view, .length = (uint64_t)end->view.len, .user = end};
     return true;
 }
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
 static bool open_descriptor(struct pyz_end *end, PyObject *descriptor, const struct pyz_state *state) {
-    long fd = PyLong_AsLong(descriptor);
+    uint64_t fd;
     char name[32];
-    if (PyErr_Occurred()) return false;
-    PyOS_snprintf(name, sizeof name, "descriptor %ld", fd);
     zipnn_error err = {ZIPNN_OK, UINT64_MAX, ""};
-    zipnn_status status =
-        fd < 0 || fd > INT32_MAX ? ZIPNN_E_ARGUMENT : zipnn_file_from_fd((int)fd, name, &end->file, &err);
-    if (status != ZIPNN_OK) pyz_raise(state, status, &err, NULL);
+    if (!pyz_as_u64(descriptor, "a descriptor", &fd)) return false;
+    if (fd > INT32_MAX) {
+        PyErr_Format(PyExc_OverflowError, "a descriptor: %R is too large", descriptor);
+        return false;
+    }
+    PyOS_snprintf(name, sizeof name, "descriptor %d", (int)fd);
+    zipnn_status status = zipnn_file_from_fd((int)fd, name, &end->file, &err);
+    if (status != ZIPNN_OK) pyz_raise(state, status, &err, NULL, NULL);
     return status == ZIPNN_OK;
 }
 
@@ -137,6 +172,16 @@ static PyObject *encode_path(PyObject *path, char **bytes) {
     if (PyUnicode_FSConverter(path, &encoded) == 0) return NULL;
     if (PyBytes_AsStringAndSize(encoded, bytes, NULL) != 0) Py_CLEAR(encoded);
     return encoded;
+}
+
+/* An interrupt ends the wait for the other side of a FIFO. */
+static bool has_opened(struct pyz_end *end, PyObject *path, const struct pyz_state *state, zipnn_status status,
+                       const zipnn_error *err) {
+    if (status == ZIPNN_OK)
+        end->filename = Py_NewRef(path);
+    else if (PyErr_CheckSignals() == 0)
+        pyz_raise(state, status, err, path, NULL);
+    return status == ZIPNN_OK;
 }
 
 static bool open_path(struct pyz_end *end, PyObject *path, const struct pyz_state *state) {
@@ -149,9 +194,7 @@ static bool open_path(struct pyz_end *end, PyObject *path, const struct pyz_stat
     status = zipnn_file_open(bytes, &end->file, &err);
     Py_END_ALLOW_THREADS;
     Py_DECREF(encoded);
-    if (status != ZIPNN_OK) pyz_raise(state, status, &err, path);
-    end->filename = status == ZIPNN_OK ? Py_NewRef(path) : NULL;
-    return status == ZIPNN_OK;
+    return has_opened(end, path, state, status, &err);
 }
 
 static bool create_path(struct pyz_end *end, PyObject *path, unsigned flags, const struct pyz_end *like,
@@ -165,15 +208,21 @@ static bool create_path(struct pyz_end *end, PyObject *path, unsigned flags, con
     status = zipnn_file_create(bytes, like ? like->file : NULL, flags, &end->file, &err);
     Py_END_ALLOW_THREADS;
     Py_DECREF(encoded);
-    if (status != ZIPNN_OK) pyz_raise(state, status, &err, path);
-    return status == ZIPNN_OK;
+    return has_opened(end, path, state, status, &err);
 }
 
 /* ---- opening and closing ----------------------------------------------------------------------------------------- */
 
+/* True is an int, yet nobody means standard output by it. */
+static bool is_no_bool(PyObject *object) {
+    if (PyBool_Check(object)) PyErr_SetString(PyExc_TypeError, "a bool is neither a path nor a descriptor nor memory");
+    return !PyBool_Check(object);
+}
+
 bool pyz_source_open(struct pyz_end *end, PyObject *from, const struct pyz_state *state, struct pyz_call *call) {
     memset(end, 0, sizeof *end);
     end->call = call;
+    if (!is_no_bool(from)) return false;
     bool opened = PyTuple_Check(from)     ? open_callables(end, from)
                   : PyUnicode_Check(from) ? open_path(end, from, state)
                   : PyLong_Check(from)    ? open_descriptor(end, from, state)
@@ -198,6 +247,7 @@ bool pyz_sink_open(struct pyz_end *end, PyObject *to, unsigned flags, const stru
                    const struct pyz_state *state, struct pyz_call *call) {
     memset(end, 0, sizeof *end);
     end->call = call;
+    if (!is_no_bool(to)) return false;
     if (PyUnicode_Check(to) || PyLong_Check(to)) {
         bool opened = PyUnicode_Check(to) ? create_path(end, to, flags, like, state) : open_descriptor(end, to, state);
         if (opened) zipnn_file_sink(end->file, &end->sink);
@@ -212,15 +262,27 @@ bool pyz_sink_open(struct pyz_end *end, PyObject *to, unsigned flags, const stru
     return true;
 }
 
+static void drop_objects(struct pyz_end *end) {
+    if (end->view.obj) PyBuffer_Release(&end->view);
+    Py_CLEAR(end->read);
+    Py_CLEAR(end->read_at);
+    Py_CLEAR(end->write);
+    Py_CLEAR(end->stage);
+    Py_CLEAR(end->filename);
+}
+
 void pyz_end_close(struct pyz_end *end) {
     zipnn_file *file = end->file;
     end->file = NULL;
     Py_BEGIN_ALLOW_THREADS;
     zipnn_file_close(file);
     Py_END_ALLOW_THREADS;
-    if (end->view.obj) PyBuffer_Release(&end->view);
-    Py_CLEAR(end->read);
-    Py_CLEAR(end->read_at);
-    Py_CLEAR(end->write);
-    Py_CLEAR(end->filename);
+    drop_objects(end);
+}
+
+void pyz_end_drop(struct pyz_end *end) {
+    zipnn_file *file = end->file;
+    end->file = NULL;
+    zipnn_file_close(file);
+    drop_objects(end);
 }

@@ -23,6 +23,7 @@ static PyObject *stats_tuple(const zipnn_stats *s) {
 static zipnn_status run(transfer_fn *transfer, struct pyz_call *call, const struct pyz_end *in,
                         const struct pyz_end *out, zipnn_stats *stats) {
     zipnn_status status = transfer(call->ctx, &in->source, &out->sink, stats, &call->err);
+    if (atomic_load(&call->stopped)) return ZIPNN_E_CANCELLED;
     if (status == ZIPNN_OK && in->file) status = zipnn_file_unchanged(in->file, &call->err);
     if (status == ZIPNN_OK && out->file) status = zipnn_file_commit(out->file, &call->err);
     return status;
@@ -33,12 +34,14 @@ static PyObject *transfer_between(struct pyz_end *in, struct pyz_end *out, const
     struct pyz_call call;
     zipnn_stats stats;
     zipnn_status status;
-    if (!pyz_call_begin(&call, state, options, in->source.length, PYZ_SIGNALS_STOP)) return NULL;
+    if (!pyz_call_begin(&call, state, options, in->source.length)) return NULL;
     in->call = out->call = &call;
+    call.filename = in->filename;
+    call.new_name = out->filename;
     Py_BEGIN_ALLOW_THREADS;
     status = run(transfer, &call, in, out, &stats);
     Py_END_ALLOW_THREADS;
-    return pyz_call_end(&call, status, in->filename) ? stats_tuple(&stats) : NULL;
+    return pyz_call_end(&call, status) ? stats_tuple(&stats) : NULL;
 }
 
 static PyObject *transfer_objects(PyObject *module, transfer_fn *transfer, PyObject *from, PyObject *to, unsigned flags,
@@ -57,20 +60,20 @@ static PyObject *transfer_objects(PyObject *module, transfer_fn *transfer, PyObj
 
 PyObject *pyz_pack(PyObject *module, PyObject *args) {
     PyObject *from, *to;
-    unsigned flags;
+    int flags;
     struct pyz_options o;
-    if (!PyArg_ParseTuple(args, "OOIziippO:pack", &from, &to, &flags, &o.dtype, &o.level, &o.threads, &o.verify,
+    if (!PyArg_ParseTuple(args, "OOiziippO:pack", &from, &to, &flags, &o.dtype, &o.level, &o.threads, &o.verify,
                           &o.sha256, &o.progress))
         return NULL;
-    return transfer_objects(module, zipnn_pack, from, to, flags, &o);
+    return transfer_objects(module, zipnn_pack, from, to, (unsigned)flags, &o);
 }
 
 PyObject *pyz_unpack(PyObject *module, PyObject *args) {
     PyObject *from, *to;
-    unsigned flags;
+    int flags;
     struct pyz_options o = {.verify = 1};
-    if (!PyArg_ParseTuple(args, "OOIiO:unpack", &from, &to, &flags, &o.threads, &o.progress)) return NULL;
-    return transfer_objects(module, zipnn_unpack, from, to, flags, &o);
+    if (!PyArg_ParseTuple(args, "OOiiO:unpack", &from, &to, &flags, &o.threads, &o.progress)) return NULL;
+    return transfer_objects(module, zipnn_unpack, from, to, (unsigned)flags, &o);
 }
 
 PyObject *pyz_test(PyObject *module, PyObject *args) {

@@ -1,5 +1,7 @@
 /* The module zipnn._zipnn. Its functions take positional arguments only: the package around it has the signatures that
  * people use. */
+#include <unistd.h>
+
 #include "pyzipnn.h"
 
 struct pyz_state *pyz_state_of(PyObject *module) {
@@ -30,8 +32,21 @@ static int add_constants(PyObject *module) {
     return PyModule_AddIntConstant(module, "FILE_SYNC", ZIPNN_FILE_SYNC);
 }
 
+static bool find_main_thread(struct pyz_state *state) {
+    PyObject *threading = PyImport_ImportModule("threading");
+    PyObject *thread = threading ? PyObject_CallMethod(threading, "main_thread", NULL) : NULL;
+    PyObject *ident = thread ? PyObject_GetAttrString(thread, "ident") : NULL;
+    if (ident) state->main_thread = PyLong_AsUnsignedLong(ident);
+    state->pid = getpid();
+    Py_XDECREF(ident);
+    Py_XDECREF(thread);
+    Py_XDECREF(threading);
+    return !PyErr_Occurred();
+}
+
 static int exec_module(PyObject *module) {
     struct pyz_state *state = pyz_state_of(module);
+    if (!find_main_thread(state)) return -1;
     PyObject *errors = PyImport_ImportModule("zipnn.errors");
     if (!errors) return -1;
     state->error_of = PyObject_GetAttrString(errors, "error_of");

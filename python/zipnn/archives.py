@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import io
 import os
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -31,22 +30,33 @@ class Info(NamedTuple):
 
 
 class _FileObject:
-    """read_at over a seekable binary file object, which one thread at a time can use."""
+    """read_at over a seekable binary file object, which one thread at a time can use: the one that holds the archive's
+    lock."""
 
     def __init__(self, fileobj: Any) -> None:
         self.fileobj = fileobj
-        self.lock = threading.Lock()
         self.length = fileobj.seek(0, os.SEEK_END)
+        if self.length is None:  # seek() of some file objects says nothing
+            self.length = fileobj.tell()
 
-    def read_at(self, offset: int, view: memoryview) -> None:
-        with self.lock:
-            self.fileobj.seek(offset)
-            while len(view):
-                data = self.fileobj.read(len(view))
-                if not data:
-                    raise EOFError("the file object ended early")
-                view[: len(data)] = data
-                view = view[len(data) :]
+    def read_at(self, offset: int, n: int) -> Any:
+        self.fileobj.seek(offset)
+        data = self._read(n)
+        if len(data) == n:
+            return data
+        parts = [data]
+        while (n := n - len(data)) > 0:
+            data = self._read(n)
+            parts.append(data)
+        return b"".join(parts)
+
+    def _read(self, n: int) -> Any:
+        data = self.fileobj.read(n)
+        if data is None:
+            raise BlockingIOError("the file object has no bytes yet: archives are read from those that wait for them")
+        if not data:
+            raise EOFError("the file object ended early")
+        return data
 
 
 _ACCESS = {"read": 0, "map": 1, "whole": 2}
@@ -55,17 +65,22 @@ _ACCESS = {"read": 0, "map": 1, "whole": 2}
 def _source_of(source: Any) -> Any:
     if isinstance(source, (str, os.PathLike)):
         return os.fsdecode(source)
-    if hasattr(source, "read") and hasattr(source, "seek"):
-        adapter = _FileObject(source)
-        return None, adapter.read_at, adapter.length
-    return memoryview(source).cast("B")
+    try:
+        return memoryview(source)  # a mapping is memory, though it reads and seeks, too
+    except TypeError:
+        if not (hasattr(source, "read") and hasattr(source, "seek")):
+            raise
+    adapter = _FileObject(source)
+    return None, adapter.read_at, adapter.length
 
 
 class Archive(Mapping):
     """A mapping of tensor names to lazy tensors; nothing is decoded before it is asked for.
 
     The source is a path, a seekable binary file object, or an object with the buffer protocol. Any thread may use an
-    archive, one at a time decodes. A process forked from this one may go on using it, except over a file object.
+    archive, one at a time decodes. A process forked from this one may go on using it, except over a file object. A file
+    object is read by the thread that wants a tensor (or by that of prefetch()), and cannot itself use the archive.
+    Ctrl-C stops a read within the time that a chunk takes. An archive that is let go is closed.
 
     access  how a path is read. "map": through the page cache where the file is in it, as the package safetensors does;
             another process that cuts the file short just while a chunk is being decoded then ends this one (SIGBUS).
@@ -74,11 +89,13 @@ class Archive(Mapping):
     """
 
     def __init__(self, source: Any, threads: int | None = None, access: str = "map") -> None:
+        if access not in _ACCESS:
+            raise ValueError(f"access {access!r}: one of {', '.join(_ACCESS)}")
         self._archive = _zipnn.Archive(_source_of(source), threads or 0, _ACCESS[access])
         self.info = Info(*self._archive.info())
         self._tensors = {t[0]: Tensor(self, *t) for t in self._archive.tensors()}
         self._window: tuple[int, bytes | bytearray] = (0, b"")  # a decoded chunk and where it begins
-        self._prefetcher = Prefetcher(self._archive.read_into)
+        self._prefetcher = Prefetcher(self._archive)
 
     # Mapping
 
@@ -158,7 +175,8 @@ class Archive(Mapping):
     # Life
 
     def close(self) -> None:
-        """Frees everything but what was read; later reads raise ValueError."""
+        """Frees everything but what was read; later reads raise ValueError. Waits for reads of other threads; tensors that
+        are being prefetched are given up."""
         self._prefetcher.stop()
         self._archive.close()
         self._window = (0, b"")
@@ -287,7 +305,8 @@ class ArchiveReader(io.RawIOBase):
     def __init__(self, source: Any, threads: int | None = None) -> None:
         self._position = 0
         self._archive = Archive(source, threads)
-        self.name = source if isinstance(source, str) else getattr(source, "name", None)
+        is_path = isinstance(source, (str, bytes, os.PathLike))
+        self.name = os.fspath(source) if is_path else getattr(source, "name", None)
 
     def readable(self) -> bool:
         return True
@@ -301,7 +320,10 @@ class ArchiveReader(io.RawIOBase):
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         if self.closed:
             raise ValueError("the file is closed")
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._archive.info.original}[whence]
+        bases = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._archive.info.original}
+        if whence not in bases:
+            raise ValueError(f"whence {whence!r}: one of 0, 1 and 2 is possible")
+        base = bases[whence]
         if base + offset < 0:
             raise ValueError(f"position {base + offset} is before the start")
         self._position = base + offset

@@ -3,11 +3,21 @@ a caller would expect there, so that `except OSError` or `except MemoryError` ke
 
 from __future__ import annotations
 
+import errno
+import os
+from typing import Any
+
 __all__ = [
     "ZipnnError",
     "ArgumentError",
     "OutOfMemoryError",
     "FileError",
+    "FileMissingError",
+    "FileForbiddenError",
+    "FileThereError",
+    "FileIsFolderError",
+    "FileNoFolderError",
+    "FilePipeError",
     "FormatError",
     "TruncatedError",
     "CorruptError",
@@ -38,7 +48,7 @@ class ZipnnError(Exception):
         self.filename = filename
 
     def __str__(self) -> str:
-        if self.filename is None or self.filename in self.message:
+        if self.filename is None or self.filename in self.message or isinstance(self, FileError):
             return self.message
         return f"{self.filename}: {self.message}"
 
@@ -59,9 +69,53 @@ class OutOfMemoryError(ZipnnError, MemoryError):
 
 
 class FileError(ZipnnError, OSError):
-    """Reading or writing failed."""
+    """Reading or writing failed. `errno` and `strerror` are set where the system refused; for the reasons that have an
+    exception of their own in Python the error is one, too: `except FileNotFoundError` and `except PermissionError`
+    work."""
 
     status = "io"
+    _errno: int | None = None
+
+    def __init__(self, offset: int | None = None, message: str = "", filename: str | None = None) -> None:
+        super().__init__(offset, message, filename)
+        self.errno = _errno_in(message) or self._errno
+        self.strerror = None if self.errno is None else os.strerror(self.errno)
+
+
+class FileMissingError(FileError, FileNotFoundError):
+    """There is no such file, or no folder for it."""
+
+    _errno = errno.ENOENT
+
+
+class FileForbiddenError(FileError, PermissionError):
+    """Who runs this may not."""
+
+    _errno = errno.EACCES
+
+
+class FileThereError(FileError, FileExistsError):
+    """A file that was not to be replaced exists."""
+
+    _errno = errno.EEXIST
+
+
+class FileIsFolderError(FileError, IsADirectoryError):
+    """A file is wanted, there is a folder."""
+
+    _errno = errno.EISDIR
+
+
+class FileNoFolderError(FileError, NotADirectoryError):
+    """A part of the path is no folder."""
+
+    _errno = errno.ENOTDIR
+
+
+class FilePipeError(FileError, BrokenPipeError):
+    """Nobody reads what is written."""
+
+    _errno = errno.EPIPE
 
 
 class FormatError(ZipnnError, ValueError):
@@ -107,7 +161,7 @@ class NotFoundError(ZipnnError, LookupError):
 
 
 class CancelledError(ZipnnError):
-    """The progress callback asked to stop."""
+    """A call was cancelled. A progress function may raise it, or any other exception, to stop a call."""
 
     status = "cancelled"
 
@@ -134,6 +188,55 @@ _BY_STATUS = {
 }
 
 
-def error_of(status: int, offset: int | None, message: str, filename: str | None) -> ZipnnError:
-    """The exception for a status of the C library."""
-    return _BY_STATUS.get(status, ZipnnError)(offset, message, filename)
+_BY_ERRNO = {
+    errno.ENOENT: FileMissingError,
+    errno.EACCES: FileForbiddenError,
+    errno.EPERM: FileForbiddenError,
+    errno.EEXIST: FileThereError,
+    errno.EISDIR: FileIsFolderError,
+    errno.ENOTDIR: FileNoFolderError,
+    errno.EPIPE: FilePipeError,
+}
+
+_PATH_SHOWN = 96  # bytes of a path in a sentence of the library's; of a longer one the end is shown
+
+
+def _errno_in(message: str) -> int | None:
+    """The library's sentences about files end with what the system says, or with its own words for it."""
+    reason = message.rpartition(": ")[2]
+    if reason == "is a folder":
+        return errno.EISDIR
+    if reason == "already exists":
+        return errno.EEXIST
+    return next((number for number in errno.errorcode if os.strerror(number) == reason), None)
+
+
+def _is_about(message: str, path: Any) -> bool:
+    shown = os.fsencode(path)
+    if len(shown) > _PATH_SHOWN:
+        shown = b"..." + shown[-_PATH_SHOWN:]
+    return message.startswith(shown.decode("utf-8", "backslashreplace") + ": ")
+
+
+def file_error(message: str, filename: str | None) -> FileError:
+    """The most specific FileError for a sentence."""
+    number = _errno_in(message)
+    kind = FileError if number is None else _BY_ERRNO.get(number, FileError)
+    return kind(None, message, filename)
+
+
+def file_error_of(error: OSError, path: str) -> FileError:
+    """What the system refused to Python, as an error of this package."""
+    return file_error(f"{path}: {error.strerror or error}", path)
+
+
+def error_of(
+    status: int, offset: int | None, message: str, filename: str | None, new_name: str | None = None
+) -> ZipnnError:
+    """The exception for a status of the C library. `new_name` is the file that was to be written."""
+    kind = _BY_STATUS.get(status, ZipnnError)
+    if kind is not FileError:
+        return kind(offset, message, filename)
+    error = file_error(message, new_name if new_name is not None and _is_about(message, new_name) else filename)
+    error.offset = offset
+    return error

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import threading
 import warnings
+import weakref
 from typing import Any
 
-from . import _zipnn, dtypes
+from . import _zipnn, streams
 from .archives import ArchiveReader
+from .errors import FileThereError
 
 _BUFFER = 1 << 20
+
+# Seconds that the collection of a forgotten writer waits for its thread, usually gone in a moment. Not for ever: that
+# thread may wait for something which the collecting one holds.
+_PATIENCE = 0.5
 
 
 class _Handover:
@@ -24,6 +31,9 @@ class _Handover:
         self._ended = False
         self._stopped = False
         self._aborted = False
+        self.reader: int | None = None  # the ident of the thread that reads, while it runs
+        self.thread = threading.Thread()
+        self.pid = os.getpid()
 
     def write(self, view: memoryview) -> bool:
         """False when nobody reads any more."""
@@ -39,14 +49,15 @@ class _Handover:
     def end(self, aborted: bool) -> None:
         with self._changed:
             self._ended = True
-            self._aborted = aborted
+            self._aborted |= aborted
             self._changed.notify_all()
 
     def read(self, target: memoryview) -> int:
         with self._changed:
-            self._changed.wait_for(lambda: self._view is not None or self._ended)
-            if self._aborted:
-                raise EOFError("the writer gave up")
+            while self._view is None and not self._ended:
+                # Not for ever: a collection that begins inside of wait() may end this, and wakes nobody.
+                self._changed.wait(1.0)
+            self.go_on(0, None)
             if self._view is None:
                 return 0
             n = min(len(target), len(self._view))
@@ -55,18 +66,46 @@ class _Handover:
             self._changed.notify_all()
             return n
 
+    def go_on(self, done: int, total: int | None) -> None:
+        if self._aborted:
+            raise EOFError("the writer gave up")
+
     def stop(self) -> None:
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
 
+    def join(self, patience: float | None = None) -> None:
+        """Waits until the thread is gone, at most so many seconds. By an own flag first: a Thread.join() that is
+        interrupted takes the thread for dead afterwards."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped, patience)
+        if self._stopped:
+            self.thread.join(patience)
+
+
+# A thread that compresses when the interpreter ends would be ended in the middle of it, and leave a temporary file.
+_all: weakref.WeakSet[_Handover] = weakref.WeakSet()
+
+
+def _end_all() -> None:
+    for handover in list(_all):
+        if handover.pid == os.getpid() and handover.thread.ident is not None:
+            handover.end(True)
+            handover.join(5.0)
+
+
+atexit.register(_end_all)
+
 
 def _pack(handover: _Handover, outcome: list, arguments: tuple) -> None:
+    handover.reader = threading.get_ident()
     try:
-        _zipnn.pack((handover.read, None, None), *arguments)
+        _zipnn.pack((handover.read, None, None), *arguments, handover.go_on)
     except BaseException as error:
         outcome.append(error)
     finally:
+        handover.reader = None
         handover.stop()
 
 
@@ -74,12 +113,13 @@ class _RawWriter(io.RawIOBase):
     def __init__(self, sink: Any, flags: int, dtype: str | None, level: int, threads: int, sha256: bool) -> None:
         self._outcome: list[BaseException] = []
         self._handover = _Handover()
-        arguments = (sink, flags, dtype, level, threads, True, sha256, None)
+        arguments = (sink, flags, dtype, level, threads, True, sha256)
         # A daemon: a writer that is never closed must not keep the interpreter from ending.
-        self._thread = threading.Thread(
+        self._handover.thread = threading.Thread(
             target=_pack, args=(self._handover, self._outcome, arguments), name="zipnn.open", daemon=True
         )
-        self._thread.start()
+        _all.add(self._handover)
+        self._handover.thread.start()
 
     def writable(self) -> bool:
         return True
@@ -87,37 +127,84 @@ class _RawWriter(io.RawIOBase):
     def write(self, data: Any) -> int:
         if self.closed:
             raise ValueError("the file is closed")
+        self.check()
         view = memoryview(data).cast("B")
         if len(view) and not self._handover.write(view):
             self._finish(True)
         return len(view)
 
+    def check(self) -> None:
+        """The thread that compresses cannot wait for itself: what it calls may not use this file."""
+        if self._handover.reader == threading.get_ident():
+            raise RuntimeError("the file object that the archive is written to cannot use the file that writes it")
+        if self._handover.pid != os.getpid():
+            raise RuntimeError("a file that was opened for writing before a fork belongs to the parent process")
+
     def _finish(self, aborted: bool) -> None:
         self._handover.end(aborted)
-        self._thread.join()
+        try:
+            self._handover.join()
+        except BaseException:  # interrupted: there is to be no file
+            self.abort(_PATIENCE)
+            raise
         if self._outcome and not (aborted and isinstance(self._outcome[0], EOFError)):
             raise self._outcome[0]
 
-    def abort(self) -> None:
-        """Ends without a file."""
-        try:
-            self._finish(True)
-        except Exception:
-            pass  # the reason to abort counts
+    def abort(self, patience: float | None = None) -> None:
+        """Ends without a file; waits for that, at most so many seconds. In a forked process there is nothing to end."""
+        if self._handover.pid == os.getpid():
+            self._handover.end(True)
+            if self._handover.reader != threading.get_ident():
+                self._handover.join(patience)
         super().close()
 
     def close(self) -> None:
         if not self.closed:
+            self.check()
             try:
                 self._finish(False)
             finally:
                 super().close()
+
+    def __del__(self) -> None:  # that of the base class would close, and make a file of what has come so far
+        if not self.closed:
+            self.abort(_PATIENCE)
 
 
 class _Writer(io.BufferedWriter):
     """Becomes a file when it is closed; when it is left by an exception, or forgotten, there is none."""
 
     raw: _RawWriter
+
+    def __init__(self, raw: _RawWriter, buffer_size: int) -> None:
+        super().__init__(raw, buffer_size)
+        self._written = 0
+
+    def write(self, data: Any) -> int:
+        self.raw.check()
+        n = super().write(data)
+        self._written += n
+        return n
+
+    def flush(self) -> None:
+        self.raw.check()
+        super().flush()
+
+    def tell(self) -> int:
+        """How many bytes were written."""
+        if self.closed:
+            raise ValueError("the file is closed")
+        return self._written
+
+    def close(self) -> None:
+        if not self.raw.closed:
+            self.raw.check()
+            try:
+                self.flush()  # when it fails, close() of the base class goes on, and makes a file of what has come so far
+            except BaseException:
+                self.discard()
+                raise
+        super().close()
 
     def discard(self) -> None:
         """Ends without a file."""
@@ -130,9 +217,12 @@ class _Writer(io.BufferedWriter):
             self.close()
 
     def __del__(self) -> None:
-        if not self.raw.closed:
-            warnings.warn("a zipnn writer was not closed: there is no file", ResourceWarning, source=self, stacklevel=2)
-            self.discard()
+        raw = getattr(self, "raw", None)
+        if raw is not None and not raw.closed:
+            if raw._handover.pid == os.getpid():
+                text = "a zipnn writer was not closed: there is no file"
+                warnings.warn(text, ResourceWarning, source=self, stacklevel=2)
+            raw.abort(_PATIENCE)
 
 
 def open(
@@ -149,13 +239,17 @@ def open(
     file  a path, or a binary file object (seekable when it is read)
     mode  "rb" reads and seeks; "wb" replaces an existing file, "xb" refuses to. The new file gets its name when it is
           closed; when the `with` block is left by an exception it does not appear.
+
+    A file object that is written to is called by a thread of its own, with bytes that it may keep; it cannot use the
+    file that this returns. tell() says how many bytes were written.
     """
     if mode in ("r", "rb"):
         return io.BufferedReader(ArchiveReader(file, threads), _BUFFER)
     if mode not in ("w", "wb", "x", "xb"):
-        raise ValueError(f"mode {mode!r}: one of rb, wb and xb is possible")
-    sink = file.write if hasattr(file, "write") else os.fsdecode(file)
+        raise ValueError(f"mode {mode!r}: one of rb, wb and xb is possible (for text, put io.TextIOWrapper around it)")
+    name = streams.dtype_name(dtype)
+    sink = streams.write_all(file) if hasattr(file, "write") else os.fsdecode(file)
     if "x" in mode and isinstance(sink, str) and os.path.lexists(sink):
-        raise FileExistsError(f"{sink} exists")
+        raise FileThereError(None, f"{sink} exists: mode wb replaces it", sink)
     flags = 0 if "x" in mode else _zipnn.FILE_REPLACE
-    return _Writer(_RawWriter(sink, flags, dtypes.optional_name(dtype), level or 0, threads or 0, sha256), _BUFFER)
+    return _Writer(_RawWriter(sink, flags, name, level or 0, threads or 0, sha256), _BUFFER)

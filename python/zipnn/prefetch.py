@@ -2,87 +2,186 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
+import weakref
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import Any
+
+
+class _Dropped(Exception):
+    """Ends a read that nobody waits for any more."""
 
 
 class Prefetcher:
-    """A thread that decodes ranges in the order in which they were ordered, at most `limit` bytes ahead of whoever
-    takes them. Every range is taken once; one that was not ordered, or is not ready, is left to the caller."""
+    """Decodes ranges in the order in which they were ordered, at most `limit` bytes ahead of whoever takes them. Every
+    range is taken once; one that was not ordered, or is not ready, is left to the caller.
 
-    def __init__(self, read_into: Callable[[int, bytearray], None]) -> None:
-        self._read_into = read_into
+    Its thread holds the queue and the extension's archive, and nothing that leads to whoever made this: when the owner
+    is let go, so is this, and the thread ends."""
+
+    def __init__(self, archive: Any) -> None:
+        self._archive = archive
+        self._queue = _Queue()
+        self._pid = os.getpid()
+        _all.add(self)
+
+    def order(self, ranges: Iterable[tuple[int, int]], limit: int) -> None:
+        self._archive.check()
+        if self._pid != os.getpid():  # the queue may be locked by a thread that is not here
+            self._queue = _Queue()
+            self._pid = os.getpid()
+        self._queue.order([r for r in ranges if r[1] > 0], limit, self._archive)
+
+    def take(self, offset: int, nbytes: int) -> bytearray | None:
+        """The bytes of a range that is ready, waiting for one that is being decoded; None when the caller is to decode
+        it: then nobody else will."""
+        if not self._queue.used or self._pid != os.getpid():
+            return None
+        self._archive.check()
+        return self._queue.take((offset, nbytes))
+
+    def stop(self) -> None:
+        """Ends the thread, waits for that, and forgets what was not taken."""
+        if self._queue.used and self._pid == os.getpid():
+            self._archive.check()
+            self._end(None)
+
+    def _end(self, patience: float | None) -> None:
+        self._queue.stop()
+        self._queue.join(patience)
+
+    def __del__(self) -> None:
+        # Usually the thread is gone in a moment. It may, however, wait for something that the thread which collects
+        # this object holds: nobody waits for ever here.
+        if self._queue.used and self._pid == os.getpid():
+            self._end(0.5)
+
+
+# A thread that still decodes when the interpreter ends would be ended in the middle of it.
+_all: weakref.WeakSet[Prefetcher] = weakref.WeakSet()
+
+
+def _end_all() -> None:
+    for prefetcher in list(_all):
+        if prefetcher._pid == os.getpid():
+            prefetcher._end(5.0)
+
+
+atexit.register(_end_all)
+
+
+class _Queue:
+    """What the thread and those who take from it share."""
+
+    def __init__(self) -> None:
+        self.used = False
+        self.thread: threading.Thread | None = None  # the one that is to work; it ends when there is nothing to do
+        self._working: set[threading.Thread] = set()  # and those that have not ended
         self._changed = threading.Condition()
         self._ordered: deque[tuple[int, int]] = deque()
         self._ready: dict[tuple[int, int], bytearray] = {}
         self._current: tuple[int, int] | None = None
         self._held = 0
         self._limit = 0
-        self._thread: threading.Thread | None = None
-        self._pid = os.getpid()
 
-    def order(self, ranges: Iterable[tuple[int, int]], limit: int) -> None:
+    def order(self, ranges: list[tuple[int, int]], limit: int, archive: Any) -> None:
         with self._changed:
-            self._ordered.extend(r for r in ranges if r[1] > 0)
+            self._ordered.extend(ranges)
             self._limit = limit
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="zipnn.prefetch", daemon=True)
-                self._thread.start()
+            self.used = True
+            if self.thread is None and self._ordered:
+                thread = threading.Thread(target=_run, args=(self, archive), name="zipnn.prefetch", daemon=True)
+                thread.start()
+                self._working.add(thread)
+                self.thread = thread  # it waits for the lock, and ends if it never comes to this
             self._changed.notify_all()
 
-    def take(self, offset: int, nbytes: int) -> bytearray | None:
-        """The bytes of a range that is ready, waiting for one that is being decoded; None when the caller is to decode
-        it: then nobody else will."""
-        key = (offset, nbytes)
-        if self._thread is None or self._pid != os.getpid():
-            return None
+    def take(self, key: tuple[int, int]) -> bytearray | None:
         with self._changed:
             self._changed.wait_for(lambda: self._current != key)
             data = self._ready.pop(key, None)
             if data is not None:
-                self._held -= nbytes
+                self._held -= key[1]
                 self._changed.notify_all()
             elif key in self._ordered:
                 self._ordered.remove(key)
             return data
 
     def stop(self) -> None:
-        """Ends the thread and forgets what was not taken."""
         with self._changed:
-            thread, self._thread = self._thread, None
+            self.thread = None
+            self.used = False
             self._ordered.clear()
             self._ready.clear()
+            self._current = None
             self._held = 0
             self._changed.notify_all()
-        if thread is not None and self._pid == os.getpid() and thread is not threading.current_thread():
-            thread.join()
 
-    def _next(self) -> tuple[int, int] | None:
-        """The next range there is room for, once there is one. One that is larger than all room goes alone."""
+    def join(self, patience: float | None) -> None:
+        """Waits until no thread works, at most so many seconds. Not by Thread.join() alone: one that is interrupted takes
+        the thread for dead afterwards."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._thread is None
-                or (self._ordered and (self._held == 0 or self._held + self._ordered[0][1] <= self._limit))
-            )
-            if self._thread is None:
-                return None
-            self._current = self._ordered.popleft()
-            self._held += self._current[1]
-            return self._current
+            threads = self._working - {threading.current_thread()}
+            self._changed.wait_for(lambda: not self._working & threads, patience)
+            threads -= self._working
+        for thread in threads:
+            thread.join(patience)
 
-    def _run(self) -> None:
-        while (key := self._next()) is not None:
-            data: bytearray | None = bytearray(key[1])
-            try:
-                self._read_into(key[0], data)  # type: ignore[arg-type]
-            except Exception:
-                data = None  # whoever takes it decodes it again, and gets the error
-            with self._changed:
-                if data is not None and self._thread is not None:
-                    self._ready[key] = data
+    def leave(self) -> None:
+        with self._changed:
+            self._working.discard(threading.current_thread())
+            self._changed.notify_all()
+
+    def _is_mine(self) -> bool:
+        return self.thread is threading.current_thread()
+
+    def next(self) -> tuple[int, int] | None:
+        """The next range, once there is room for it, or None: the thread is to end. One that is larger than all room goes
+        alone."""
+        with self._changed:
+            while self._is_mine():
+                if not self._ordered:
+                    self.thread = None
+                elif self._held == 0 or self._held + self._ordered[0][1] <= self._limit:
+                    self._current = self._ordered.popleft()
+                    self._held += self._current[1]
+                    return self._current
                 else:
-                    self._held = max(self._held - key[1], 0)
-                self._current = None
-                self._changed.notify_all()
+                    # Not for ever: a collection that begins inside of wait() may end this, and wakes nobody.
+                    self._changed.wait(1.0)
+            return None
+
+    def finish(self, key: tuple[int, int], data: bytearray | None) -> None:
+        with self._changed:
+            if not self._is_mine():
+                return
+            if data is not None:
+                self._ready[key] = data
+            else:
+                self._held -= key[1]
+            self._current = None
+            self._changed.notify_all()
+
+    def go_on(self, done: int, total: int | None) -> None:
+        if not self._is_mine():
+            raise _Dropped
+
+
+def _run(queue: _Queue, archive: Any) -> None:
+    try:
+        while (key := queue.next()) is not None:
+            queue.finish(key, _decode(archive, key, queue.go_on))
+    finally:
+        queue.leave()
+
+
+def _decode(archive: Any, key: tuple[int, int], go_on: Any) -> bytearray | None:
+    try:
+        data = bytearray(key[1])
+        archive.read_into(key[0], data, go_on)
+        return data
+    except BaseException:
+        return None  # whoever takes it decodes it again, and gets the error

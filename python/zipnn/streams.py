@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
+import stat
+from contextlib import ExitStack
 from typing import Any, Callable, NamedTuple, Optional, Union
 
 from . import _zipnn, dtypes
+from .errors import FileThereError, file_error_of
 
 Progress = Callable[[int, Optional[int]], Any]
 PathLike = Union[str, "os.PathLike[str]"]
@@ -38,10 +42,30 @@ def compress(
     threads   None for as many as the input and this machine make use of
     verify    decode every chunk and compare it before it is kept
     sha256    store the SHA-256 of the original too
-    progress  called with (bytes done, total), now and then and from any thread; a true result cancels, and so does an
-              exception
+    progress  called with (bytes done, total), at most ten times a second and at the end, on the thread that called. What
+              it returns does not matter; an exception stops the call and is raised by it
+
+    `data` must not be changed meanwhile by other threads or processes: what then comes out is an error at best. Ctrl-C
+    stops a call within the time that a chunk takes.
     """
-    return _zipnn.compress(data, dtypes.optional_name(dtype), level or 0, threads or 0, verify, sha256, progress)
+    name = dtype_name(dtype)
+    return _zipnn.compress(_memory_of(data), name, level or 0, threads or 0, verify, sha256, progress)
+
+
+def dtype_name(dtype: Any) -> str | None:
+    """As dtypes.optional_name; a number is no type, but the level that gzip and zstd take in its place."""
+    if isinstance(dtype, int):
+        raise TypeError(f"{dtype} is no element type: a level is given by name, level={dtype}")
+    return dtypes.optional_name(dtype)
+
+
+def _memory_of(data: Any) -> Any:
+    if type(data).__module__.partition(".")[0] == "torch" and hasattr(data, "untyped_storage"):
+        raise TypeError(
+            "a torch tensor has no buffer protocol: give tensor.detach().cpu().contiguous().flatten()"
+            ".view(torch.uint8).numpy() and its dtype, or keep names and shapes with zipnn.torch.save"
+        )
+    return data
 
 
 def decompress(data: Any, threads: int | None = None, progress: Progress | None = None) -> bytes:
@@ -61,15 +85,62 @@ def original_size(data: Any) -> int:
     return _zipnn.original_size(data)
 
 
-def _target(src: str, dst: PathLike, overwrite: bool) -> tuple[str, int]:
-    """Path and flags of a new file. The library makes sure of them in a race; here they become built-in exceptions."""
-    path = os.fsdecode(dst)
-    os.stat(src)
-    if os.path.exists(path) and os.path.samefile(src, path):
+# ---- files ----
+
+
+def _open(path: str, mode: str) -> io.FileIO:
+    try:
+        return io.FileIO(path, mode)
+    except OSError as error:
+        raise file_error_of(error, path) from None
+
+
+def _source(path: str, held: ExitStack) -> Any:
+    """A file by its path. What may keep its reader waiting, such as a FIFO, is read here, where Ctrl-C ends the wait."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        raise file_error_of(error, path) from None
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISBLK(mode):
+        return path
+    return held.enter_context(_open(path, "rb")).readinto, None, None
+
+
+def _sink(path: str, held: ExitStack) -> Any:
+    """A new file by its path; a FIFO or device that is there is written to here, for the same reason."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return path
+    if not (stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)):
+        return path
+    return write_all(held.enter_context(_open(path, "wb")))
+
+
+def write_all(file: Any) -> Callable[[bytes], None]:
+    """A write() that does not come back before all is written, of a file object whose own may."""
+    may_wait = isinstance(file, io.RawIOBase)  # of others None means that all is well
+
+    def write(data: bytes) -> None:
+        done = 0
+        while done < len(data):
+            n = file.write(data[done:] if done else data)
+            if not isinstance(n, int) and not may_wait:
+                return
+            if not n:
+                raise BlockingIOError("the file object takes no more bytes now")
+            done += n
+
+    return write
+
+
+def _target(source: str, path: str, overwrite: bool) -> int:
+    """Flags of a new file. The library makes sure of them in a race; here mistakes get their own words."""
+    if os.path.exists(path) and os.path.samefile(source, path):
         raise ValueError(f"input and output are the same file: {path}")
     if not overwrite and (os.path.isfile(path) or os.path.islink(path)):
-        raise FileExistsError(f"{path} exists: overwrite=True replaces it")
-    return path, _zipnn.FILE_REPLACE if overwrite else 0
+        raise FileThereError(None, f"{path} exists: overwrite=True replaces it", path)
+    return _zipnn.FILE_REPLACE if overwrite else 0
 
 
 def compress_file(
@@ -86,10 +157,14 @@ def compress_file(
 ) -> Stats:
     """Writes the archive of the file `src` as `dst`, by default `src` + ".znn". The new file gets the permissions and
     times of the old one, and its name only when it is complete. Options as in compress()."""
-    source = os.fsdecode(src)
-    sink, flags = _target(source, source + ".znn" if dst is None else dst, overwrite)
-    name = dtypes.optional_name(dtype)
-    return Stats(*_zipnn.pack(source, sink, flags, name, level or 0, threads or 0, verify, sha256, progress))
+    path = os.fsdecode(src)
+    new = path + ".znn" if dst is None else os.fsdecode(dst)
+    name = dtype_name(dtype)
+    with ExitStack() as held:
+        source = _source(path, held)
+        flags = _target(path, new, overwrite)
+        options = (name, level or 0, threads or 0, verify, sha256, progress)
+        return Stats(*_zipnn.pack(source, _sink(new, held), flags, *options))
 
 
 def decompress_file(
@@ -102,15 +177,17 @@ def decompress_file(
 ) -> Stats:
     """Restores the archive `src` as `dst`, by default `src` without ".znn". All digests are verified before the new
     file gets its name."""
-    source = os.fsdecode(src)
-    if dst is None:
-        if not source.endswith(".znn"):
-            raise ValueError(f"{source} does not end in .znn: say where the original goes")
-        dst = source.removesuffix(".znn")
-    sink, flags = _target(source, dst, overwrite)
-    return Stats(*_zipnn.unpack(source, sink, flags, threads or 0, progress))
+    path = os.fsdecode(src)
+    if dst is None and not path.endswith(".znn"):
+        raise ValueError(f"{path} does not end in .znn: say where the original goes")
+    new = path.removesuffix(".znn") if dst is None else os.fsdecode(dst)
+    with ExitStack() as held:
+        source = _source(path, held)
+        flags = _target(path, new, overwrite)
+        return Stats(*_zipnn.unpack(source, _sink(new, held), flags, threads or 0, progress))
 
 
 def verify_file(src: PathLike, *, threads: int | None = None, progress: Progress | None = None) -> Stats:
     """Decodes a whole archive and verifies every digest, writing nothing."""
-    return Stats(*_zipnn.test(os.fsdecode(src), threads or 0, progress))
+    with ExitStack() as held:
+        return Stats(*_zipnn.test(_source(os.fsdecode(src), held), threads or 0, progress))

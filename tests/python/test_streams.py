@@ -84,16 +84,27 @@ def test_errors_are_what_python_expects():
     assert str(zipnn.FileError(None, "x: gone", "x")) == "x: gone"
 
 
+def stop(done, total):
+    raise zipnn.CancelledError(None, "enough")
+
+
 def test_progress(weights):
     seen = []
     assert zipnn.compress(weights, progress=lambda done, total: seen.append((done, total)))
     assert seen[-1] == (len(weights), len(weights))
-    with pytest.raises(zipnn.CancelledError):
-        zipnn.compress(weights, progress=lambda done, total: True)
-    with pytest.raises(ZeroDivisionError):
-        zipnn.compress(weights, progress=lambda done, total: 1 / 0)
-    with pytest.raises(zipnn.CancelledError):
-        zipnn.decompress(zipnn.compress(weights), progress=lambda done, total: True)
+    archive = zipnn.compress(weights, threads=2)
+    for call in (zipnn.compress, zipnn.decompress):
+        for threads in (1, 3):
+            data = weights if call is zipnn.compress else archive
+            expected = call(data, threads=threads)
+            me, where = threading.get_ident(), set()
+            # The bars of tqdm answer true when they draw: only an exception stops.
+            answer = call(data, threads=threads, progress=lambda *_: where.add(threading.get_ident()) or True)
+            assert answer == expected and where == {me}
+            with pytest.raises(ZeroDivisionError):
+                call(data, threads=threads, progress=lambda done, total: 1 / 0)
+            with pytest.raises(zipnn.CancelledError, match="enough"):
+                call(data, threads=threads, progress=stop)
 
 
 def test_files(tmp_path, weights):
@@ -123,7 +134,7 @@ def test_failed_files_leave_nothing(tmp_path, weights):
     src, dst = tmp_path / "w", tmp_path / "w.znn"
     src.write_bytes(weights)
     with pytest.raises(zipnn.CancelledError):
-        zipnn.compress_file(src, progress=lambda done, total: True)
+        zipnn.compress_file(src, progress=stop)
     with pytest.raises(KeyError):
         zipnn.compress_file(src, progress=lambda done, total: {}[0])
     zipnn.compress_file(src)
