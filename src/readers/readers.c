@@ -15,6 +15,7 @@
  * many: where nothing says how long the head is, the answer grows, and at least doubles. */
 struct head_reader {
     const char *container;
+    size_t max; /* a file with a longer head is not read */
     size_t (*want)(const uint8_t *head, size_t len);
     zipnn_status (*plan)(const uint8_t *head, size_t len, struct zn_plan *plan, zipnn_error *err);
 };
@@ -28,9 +29,9 @@ struct view_reader {
 
 /* The first that knows the file is the one; further formats are further rows. */
 static const struct head_reader head_readers[] = {
-    {"gguf", zn_gguf_want, zn_gguf_plan},
-    {"npy", zn_npy_want, zn_npy_plan},
-    {"safetensors", zn_safetensors_want, zn_safetensors_plan},
+    {"gguf", ZN_MAX_HEAD, zn_gguf_want, zn_gguf_plan},
+    {"npy", ZN_MAX_HEAD, zn_npy_want, zn_npy_plan},
+    {"safetensors", 8 + ZN_SAFETENSORS_MAX_HEADER, zn_safetensors_want, zn_safetensors_plan},
 };
 static const struct view_reader view_readers[] = {
     {"zip", zn_zip_knows, zn_zip_plan},
@@ -62,7 +63,15 @@ static zipnn_status fetch(struct head *h, size_t want, const struct zn_plan *pla
 
 static size_t ask(const struct head_reader *r, const struct head *h) {
     const size_t want = r->want(h->bytes, h->len);
-    return want <= ZN_MAX_HEAD ? want : 0;
+    return want <= r->max ? want : 0;
+}
+
+/* Whether a head that is longer than most can be there, before memory is taken for it. */
+static zipnn_status check_length(const struct head *h, size_t want, zipnn_error *err) {
+    uint64_t seen = want;
+    enum zn_view_end end;
+    if (want > ZN_MAX_HEAD) ZN_TRY(zn_view_measure(h->view, &seen, &end, err));
+    return seen < want ? ZIPNN_E_FORMAT : ZIPNN_OK;
 }
 
 /* The container's name when the reader knows the file, and then the file is its, understood or not. */
@@ -71,6 +80,7 @@ static zipnn_status try_head(const struct head_reader *r, struct head *h, struct
     size_t want = ask(r, h);
     while (want > h->len) {
         const size_t asked = want;
+        ZN_TRY(check_length(h, want, err));
         ZN_TRY(fetch(h, asked, plan, err));
         want = ask(r, h);
         if (h->len < asked && want > h->len) return ZIPNN_E_FORMAT; /* the file is shorter than its header says */

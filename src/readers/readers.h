@@ -12,7 +12,8 @@
 /* A file's first bytes, by which formats are told apart. */
 enum { ZN_SNIFF_LEN = 16 };
 
-/* Longest header, directory or pickle that is read; a file with a longer one is taken as opaque bytes. */
+/* Longest directory, pickle or header (but for safetensors') that is read; a file with a longer one is taken as opaque
+ * bytes. */
 enum { ZN_MAX_HEAD = 32 << 20 };
 
 /* Bytes from the start that are seen of a file being packed. */

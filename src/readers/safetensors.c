@@ -3,34 +3,23 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-#include "base/cur.h"
 #include "plan/dtype.h"
+#include "readers/json.h"
 #include "readers/readers.h"
 
-/* The header of a large model is megabytes of JSON, and a DOM of it would be ten times that. So the outermost object is
- * walked here, by brackets and quotes alone, and the JSON library sees one key or one entry at a time. */
+/* What the package safetensors accepts is read, with headers as long as it allows. Entries that it refuses are counted
+ * as left out: the others give their hints all the same. */
 
-enum {
-    LENGTH_BYTES = 8,   /* of the header's length at the start of the file */
-    MAX_KEY = 64 << 10, /* longer names and entries are passed over */
-    MAX_ENTRY = 64 << 10,
-    MAX_DEPTH = 16
-};
-
-static bool is_space(uint8_t c) {
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
+enum { LENGTH_BYTES = 8 /* of the header's length at the start of the file */ };
 
 size_t zn_safetensors_want(const uint8_t *head, size_t len) {
     if (len <= LENGTH_BYTES) return 0;
     const uint64_t header = zn_get_u64(head);
-    if (header < 2 || header > ZN_MAX_HEAD - LENGTH_BYTES) return 0;
+    if (header < 2 || header > ZN_SAFETENSORS_MAX_HEADER) return 0;
     for (size_t i = LENGTH_BYTES; i < len; i++)
-        if (!is_space(head[i])) return head[i] == '{' ? LENGTH_BYTES + (size_t)header : 0;
+        if (!zn_json_is_space(head[i])) return head[i] == '{' ? LENGTH_BYTES + (size_t)header : 0;
     return LENGTH_BYTES + (size_t)header; /* only white space so far */
 }
-
-/* ---- the outermost object */
 
 struct scan {
     struct zn_cur cur;
@@ -42,104 +31,120 @@ struct scan {
     zipnn_error *err;
 };
 
-struct extent {
-    const uint8_t *at;
-    size_t len;
-    size_t depth; /* brackets open at once, at most */
-};
-
 static zipnn_status malformed(struct scan *s, const uint8_t *at, const char *what) {
     return zn_fail(s->err, ZIPNN_E_FORMAT, (uint64_t)(at - s->head), "safetensors header: %s", what);
 }
 
-/* The next byte that is not white space, without passing it; 0 at the end. */
-static uint8_t peek(struct zn_cur *c) {
-    while (c->at < c->end && is_space(*c->at)) c->at++;
-    return c->at < c->end ? *c->at : 0;
+static zipnn_status skip_value(struct scan *s) {
+    const uint8_t *at = s->cur.at;
+    const zipnn_status st = zn_json_skip(&s->cur, s->plan, s->err);
+    return st == ZIPNN_E_FORMAT ? malformed(s, at, "not JSON") : st;
 }
 
-static bool take_char(struct zn_cur *c, char expected) {
-    if (peek(c) != (uint8_t)expected) return false;
-    c->at++;
-    return true;
+/* ---- strings as they are meant */
+
+struct text {
+    const char *at; /* `len` bytes, any of which may be zero */
+    size_t len;
+    json_t *owner; /* of those that had escapes */
+};
+
+static void free_text(struct text *t) {
+    json_decref(t->owner);
 }
 
-/* Passes white space and a string, which is returned with its quotes. */
-static bool take_string(struct zn_cur *c, struct extent *string) {
-    if (peek(c) != '"') return false;
-    const uint8_t *start = c->at++;
-    while (c->at < c->end && *c->at != '"') c->at += *c->at == '\\' && c->end - c->at > 1 ? 2 : 1;
-    if (c->at >= c->end) return false;
-    c->at++;
-    *string = (struct extent){start, (size_t)(c->at - start), 0};
-    return true;
+static zipnn_status decode(struct scan *s, const struct zn_json_string *string, struct text *t) {
+    *t = (struct text){(const char *)string->at, string->len, NULL};
+    if (string->plain) return ZIPNN_OK;
+    json_error_t fault;
+    t->owner = json_loadb((const char *)string->at - 1, string->len + 2, JSON_DECODE_ANY | JSON_ALLOW_NUL, &fault);
+    if (!t->owner && json_error_code(&fault) == json_error_out_of_memory)
+        return zn_fail(s->err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory reading a safetensors header");
+    if (!t->owner) return malformed(s, string->at, "not JSON");
+    t->at = json_string_value(t->owner);
+    t->len = json_string_length(t->owner);
+    return ZIPNN_OK;
 }
 
-/* Passes white space and an object. Only brackets (of either kind) and strings are looked at. */
-static bool take_object(struct zn_cur *c, struct extent *object) {
-    if (peek(c) != '{') return false;
-    const uint8_t *start = c->at;
-    size_t depth = 0, deepest = 0;
-    struct extent string;
-    do {
-        const uint8_t ch = c->at < c->end ? *c->at : 0;
-        if (ch == 0) return false;
-        if (ch == '"') {
-            if (!take_string(c, &string)) return false;
-            continue;
-        }
-        if (ch == '{' || ch == '[') depth++;
-        if (ch == '}' || ch == ']') depth--;
-        deepest = ZN_MAX(deepest, depth);
-        c->at++;
-    } while (depth > 0);
-    *object = (struct extent){start, (size_t)(c->at - start), deepest};
-    return true;
+static bool equals(const struct text *t, const char *word) {
+    return t->len == strlen(word) && memcmp(t->at, word, t->len) == 0;
 }
 
 /* ---- one entry */
 
-static json_t *parse(const struct extent *text, zipnn_status *st, struct scan *s) {
-    json_error_t fault;
-    json_t *json = json_loadb((const char *)text->at, text->len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &fault);
-    if (json)
-        *st = ZIPNN_OK;
-    else if (json_error_code(&fault) == json_error_out_of_memory)
-        *st = zn_fail(s->err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory reading a safetensors header");
-    else
-        *st = malformed(s, text->at, "not JSON");
-    return json;
-}
-
-static bool get_u64(const json_t *json, uint64_t *value) {
-    if (!json_is_integer(json) || json_integer_value(json) < 0) return false;
-    *value = (uint64_t)json_integer_value(json);
-    return true;
-}
-
-/* What an entry says; false when it lacks a field or has one of another type. A rank above ZN_MAX_RANK is reported, its
- * dimensions are not. */
+/* A rank above ZN_MAX_RANK is reported, its further dimensions are not. */
 struct entry {
+    bool has_dtype, has_shape, has_offsets;
     zipnn_dtype dtype;
     uint64_t dims[ZN_MAX_RANK];
     size_t rank;
     uint64_t begin, end; /* relative to data_off */
 };
 
-static bool read_entry(const json_t *json, struct entry *e) {
-    const json_t *dtype = json_object_get(json, "dtype");
-    const json_t *shape = json_object_get(json, "shape");
-    const json_t *offsets = json_object_get(json, "data_offsets");
-    if (!json_is_string(dtype) || !json_is_array(shape) || json_array_size(offsets) != 2) return false;
+static bool take_shape(struct zn_cur *c, struct entry *e) {
+    uint64_t dim;
+    if (!zn_json_take_char(c, '[')) return false;
+    if (zn_json_take_char(c, ']')) return true;
+    do {
+        if (!zn_json_take_u64(c, &dim)) return false;
+        if (e->rank < ZN_MAX_RANK) e->dims[e->rank] = dim;
+        e->rank++;
+    } while (zn_json_take_char(c, ','));
+    return zn_json_take_char(c, ']');
+}
 
-    e->dtype = zn_dtype_from_safetensors(json_string_value(dtype), json_string_length(dtype));
-    e->rank = json_array_size(shape);
-    for (size_t i = 0; i < e->rank; i++) {
-        uint64_t dim;
-        if (!get_u64(json_array_get(shape, i), &dim)) return false;
-        if (i < ZN_MAX_RANK) e->dims[i] = dim;
+static bool take_offsets(struct zn_cur *c, struct entry *e) {
+    return zn_json_take_char(c, '[') && zn_json_take_u64(c, &e->begin) && zn_json_take_char(c, ',') &&
+           zn_json_take_u64(c, &e->end) && zn_json_take_char(c, ']');
+}
+
+static zipnn_status take_dtype(struct scan *s, struct entry *e) {
+    struct zn_json_string string;
+    struct text name;
+    if (!zn_json_take_string(&s->cur, &string)) return malformed(s, s->cur.at, "a dtype is no string");
+    ZN_TRY(decode(s, &string, &name));
+    e->dtype = zn_dtype_from_safetensors(name.at, name.len);
+    free_text(&name);
+    return ZIPNN_OK;
+}
+
+/* The value of a field. Those of other names are passed over, as the package does. */
+static zipnn_status take_value(struct scan *s, const struct text *key, struct entry *e) {
+    const uint8_t *at = s->cur.at;
+    bool *had = equals(key, "dtype")          ? &e->has_dtype
+                : equals(key, "shape")        ? &e->has_shape
+                : equals(key, "data_offsets") ? &e->has_offsets
+                                              : NULL;
+    if (!had) return skip_value(s);
+    if (*had) return malformed(s, at, "a field occurs twice");
+    *had = true;
+    if (had == &e->has_dtype) return take_dtype(s, e);
+    const bool well = had == &e->has_shape ? take_shape(&s->cur, e) : take_offsets(&s->cur, e);
+    return well ? ZIPNN_OK : malformed(s, at, "a shape or data_offsets are no list of numbers");
+}
+
+static zipnn_status take_field(struct scan *s, struct entry *e) {
+    struct zn_json_string string;
+    struct text key;
+    if (!zn_json_take_string(&s->cur, &string) || !zn_json_take_char(&s->cur, ':'))
+        return malformed(s, s->cur.at, "a field's name is missing");
+    ZN_TRY(decode(s, &string, &key));
+    const zipnn_status st = take_value(s, &key, e);
+    free_text(&key);
+    return st;
+}
+
+static zipnn_status take_entry(struct scan *s, struct entry *e) {
+    const uint8_t *at = s->cur.at;
+    if (!zn_json_take_char(&s->cur, '{')) return malformed(s, at, "no object after a name");
+    if (!zn_json_take_char(&s->cur, '}')) {
+        do {
+            ZN_TRY(take_field(s, e));
+        } while (zn_json_take_char(&s->cur, ','));
+        if (!zn_json_take_char(&s->cur, '}')) return malformed(s, s->cur.at, "an object does not end");
     }
-    return get_u64(json_array_get(offsets, 0), &e->begin) && get_u64(json_array_get(offsets, 1), &e->end);
+    if (e->has_dtype && e->has_shape && e->has_offsets) return ZIPNN_OK;
+    return malformed(s, at, "a tensor lacks dtype, shape or data_offsets");
 }
 
 /* Whether the entry's offsets, shape and type agree. An unknown type has no size to agree with. */
@@ -155,42 +160,39 @@ static bool makes_sense(const struct entry *e, uint64_t data_off) {
     return bits % 8 == 0 && e->end - e->begin == bits / 8;
 }
 
-static zipnn_status add_entry(struct scan *s, const json_t *key, const struct extent *text) {
-    zipnn_status st;
-    json_t *json = parse(text, &st, s);
-    if (!json) return st;
-    struct entry e;
-    const bool complete = read_entry(json, &e);
-    json_decref(json);
-    if (!complete) return malformed(s, text->at, "a tensor lacks dtype, shape or data_offsets");
-    if (!makes_sense(&e, s->data_off)) return ZIPNN_OK;
+static zipnn_status add_entry(struct scan *s, const struct text *name) {
+    struct entry e = {.rank = 0};
+    ZN_TRY(take_entry(s, &e));
+    const bool sense = makes_sense(&e, s->data_off);
+    if (!sense || e.dtype == ZIPNN_DTYPE_UNKNOWN) s->plan->n_left_out++;
+    if (!sense) return ZIPNN_OK;
     const struct zn_plan_mark mark = zn_plan_mark(s->plan);
-    ZN_TRY(zn_plan_add(s->plan, s->data_off + e.begin, e.end - e.begin, e.dtype, json_string_value(key),
-                       json_string_length(key), e.dims, (uint32_t)e.rank, s->err));
+    ZN_TRY(zn_plan_add(s->plan, s->data_off + e.begin, e.end - e.begin, e.dtype, name->at, name->len, e.dims,
+                       (uint32_t)e.rank, s->err));
     struct zn_tensor *t = zn_plan_last(s->plan, &mark);
     if (t) t->meaning = ZN_ALONE;
     return ZIPNN_OK;
 }
 
+/* Of the metadata all that matters here is where they end. */
+static zipnn_status pass_metadata(struct scan *s) {
+    const uint8_t *at = s->cur.at;
+    if (s->metadata_seen) return malformed(s, at, "__metadata__ occurs twice");
+    s->metadata_seen = true;
+    const uint8_t first = zn_json_peek(&s->cur);
+    if (first != '{' && first != 'n') return malformed(s, at, "__metadata__ is no object");
+    return skip_value(s);
+}
+
 /* One member of the outermost object. */
 static zipnn_status take_member(struct scan *s) {
-    const uint8_t *at = s->cur.at;
-    struct extent key_text, text;
-    if (!take_string(&s->cur, &key_text)) return malformed(s, at, "a name is missing");
-    if (!take_char(&s->cur, ':') || !take_object(&s->cur, &text))
-        return malformed(s, s->cur.at, "no object after a name");
-    if (key_text.len > MAX_KEY) return ZIPNN_OK;
-
-    zipnn_status st;
-    json_t *key = parse(&key_text, &st, s);
-    if (!key) return st;
-    if (strcmp(json_string_value(key), "__metadata__") == 0) {
-        if (s->metadata_seen) st = malformed(s, at, "__metadata__ occurs twice");
-        s->metadata_seen = true;
-    } else if (text.len <= MAX_ENTRY && text.depth <= MAX_DEPTH) {
-        st = add_entry(s, key, &text);
-    }
-    json_decref(key);
+    struct zn_json_string string;
+    struct text name;
+    if (!zn_json_take_string(&s->cur, &string) || !zn_json_take_char(&s->cur, ':'))
+        return malformed(s, s->cur.at, "a name is missing");
+    ZN_TRY(decode(s, &string, &name));
+    const zipnn_status st = equals(&name, "__metadata__") ? pass_metadata(s) : add_entry(s, &name);
+    free_text(&name);
     return st;
 }
 
@@ -220,13 +222,14 @@ zipnn_status zn_safetensors_plan(const uint8_t *head, size_t len, struct zn_plan
     struct scan s = {.head = head, .plan = plan, .first = plan->n_tensors, .data_off = len, .err = err};
     s.cur = zn_cur_of(head + LENGTH_BYTES, len - LENGTH_BYTES);
 
-    if (!take_char(&s.cur, '{')) return malformed(&s, s.cur.at, "no object");
-    if (peek(&s.cur) != '}') {
+    if (!zn_json_is_utf8(s.cur.at, zn_cur_left(&s.cur))) return malformed(&s, s.cur.at, "not UTF-8");
+    if (!zn_json_take_char(&s.cur, '{')) return malformed(&s, s.cur.at, "no object");
+    if (zn_json_peek(&s.cur) != '}') {
         do {
             ZN_TRY(take_member(&s));
-        } while (take_char(&s.cur, ','));
+        } while (zn_json_take_char(&s.cur, ','));
     }
-    if (!take_char(&s.cur, '}')) return malformed(&s, s.cur.at, "the object does not end");
-    if (peek(&s.cur) != 0 || zn_cur_left(&s.cur) > 0) return malformed(&s, s.cur.at, "bytes after the object");
+    if (!zn_json_take_char(&s.cur, '}')) return malformed(&s, s.cur.at, "the object does not end");
+    if (zn_json_peek(&s.cur) != 0 || zn_cur_left(&s.cur) > 0) return malformed(&s, s.cur.at, "bytes after the object");
     return refuse_duplicates(&s);
 }

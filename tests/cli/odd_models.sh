@@ -20,7 +20,7 @@ def safetensors(name, entries):
     open(name, "wb").write(struct.pack("<Q", len(head)) + head + bytes(range(8)))
 def entry(name, shape, begin, end):
     return '"%s":{"dtype":"U8","shape":[%s],"data_offsets":[%d,%d]}' % (name, shape, begin, end)
-safetensors("overlap.safetensors", [entry("a", "4", 0, 4), entry("b", "4", 2, 6), entry("c", "2", 6, 8)])
+safetensors("overlap.safetensors", [entry("a", "4", 0, 4), entry("b", "4", 2, 6), entry("c", "2", 6, 8), entry("d", "3", 0, 4)])
 safetensors("zero.safetensors", [entry("a\\u0000b", "4", 0, 4), entry("c", "4", 4, 8)])
 END
 
@@ -47,10 +47,16 @@ prints "1 entry of the original's directory is not listed"
 
 # Overlaps and shapes that disagree.
 expect 0 zipnn -lv overlap.safetensors.znn
-prints "1 entry of the original's directory is not listed"
+prints "2 entries of the original's directory are not listed"
 prints " a "
 prints " c "
 expect 0 zipnn -l --json one.npy.znn
 prints '"n_tensors":1,"n_left_out":0'
+
+# A name with a zero byte is spelled as in JSON.
+for source in zero.safetensors zero.safetensors.znn; do
+    expect 0 zipnn extract "$source" --tensor 'a\u0000b' -o bytes -f
+    [ "$(od -An -tx1 bytes)" = " 00 01 02 03" ] || fail "$source: the bytes are $(od -An -tx1 bytes)"
+done
 
 finish

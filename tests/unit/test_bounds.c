@@ -117,6 +117,26 @@ static void names_are_bounded_by_what_is_there(void **state) {
     free(member.at);
 }
 
+/* As long as the package safetensors allows; nothing of it is read when not all can be seen. */
+static void long_headers_are_read(void **state) {
+    (void)state;
+    enum { LONG = 40 << 20 };
+    const char tensor[] = "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}";
+    for (int end = ZN_VIEW_WHOLE; end <= ZN_VIEW_CUT; end++) {
+        struct bytes file = {NULL, 0, 0};
+        put_number(&file, LONG, 8);
+        put_text(&file, "{");
+        put_zeros(&file, LONG);
+        memset(file.at + 9, ' ', LONG);
+        memcpy(file.at + 8 + LONG - (sizeof tensor - 1), tensor, sizeof tensor - 1);
+        struct zn_work work = zn_work_of(1000);
+        struct zn_plan plan = zt_plan_paid(file.at, end == ZN_VIEW_CUT ? ZN_WINDOW : file.len, end, &work);
+        assert_int_equal(plan.n_tensors, end == ZN_VIEW_CUT ? 0 : 1);
+        zn_plan_free(&plan);
+        free(file.at);
+    }
+}
+
 static void name_numbered(char *to, size_t i) {
     snprintf(to, 64, "%zu.pkl", i);
 }
@@ -207,9 +227,8 @@ static void messages_of_hdf5_are_counted(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(members_of_one_name_are_linear),
-        cmocka_unit_test(names_are_bounded_by_what_is_there),
-        cmocka_unit_test(texts_of_pickles_are_bounded_together),
+        cmocka_unit_test(members_of_one_name_are_linear), cmocka_unit_test(names_are_bounded_by_what_is_there),
+        cmocka_unit_test(long_headers_are_read),          cmocka_unit_test(texts_of_pickles_are_bounded_together),
         cmocka_unit_test(messages_of_hdf5_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
