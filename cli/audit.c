@@ -74,8 +74,9 @@ static void begin_json(const struct audit *a) {
     fputs(",\"damage\":[", stdout);
 }
 
-static void end_json(const struct audit *a, zipnn_status st, const zipnn_error *err) {
+static void end_json(const struct audit *a, zipnn_status st, zipnn_error *err) {
     const zipnn_verified *v = &a->found;
+    if (st != ZIPNN_OK) run_advise(a->run, err);
     if (!a->run->args->json) return;
     printf("],\"original\":%" PRIu64 ",\"intact\":%" PRIu64 ",\"unplaced\":%" PRIu64 ",\"length_unknown\":%s",
            v->original, v->intact, v->unplaced, v->length_unknown ? "true" : "false");
@@ -102,7 +103,7 @@ static void explain(const struct audit *a, zipnn_status st) {
         fprintf(stderr, "zipnn: %" PRIu64 " intact bytes are left out: nobody knows where they belong\n", v->unplaced);
     if (v->length_unknown)
         fputs("zipnn: the original was longer; what follows the first gap may belong further on\n", stderr);
-    if (!a->run->talks && st == ZIPNN_OK) return;
+    if (st == ZIPNN_E_BASE || (!a->run->talks && st == ZIPNN_OK)) return;
     text_put(stderr, run_shown_name(a->path));
     fprintf(stderr, ": %" PRIu64 " of %" PRIu64 " bytes are intact\n", v->intact, v->original);
 }
@@ -172,8 +173,10 @@ static zipnn_status verify_opened(struct audit *a, zipnn_error *err) {
     struct run *run = a->run;
     begin_json(a);
     progress_start(&run->progress);
-    zipnn_status st = run->args->against ? verify_against(a, run->args->against, err)
-                                         : zipnn_archive_verify(a->opened.archive, note, a, &a->found, err);
+    zipnn_status st = run->args->against ? run_lacks_base(a->opened.archive, err) : ZIPNN_OK;
+    if (st == ZIPNN_OK)
+        st = run->args->against ? verify_against(a, run->args->against, err)
+                                : zipnn_archive_verify(a->opened.archive, note, a, &a->found, err);
     progress_end(&run->progress);
     end_json(a, st, err);
     explain(a, st);
@@ -222,6 +225,7 @@ void salvage_file(struct run *run, const char *path) {
     struct audit a = {.run = run, .path = path};
     zipnn_error err;
     zipnn_status st = opened_open(run, path, OPENED_DAMAGED, &a.opened, &err);
+    if (st == ZIPNN_OK) st = run_lacks_base(a.opened.archive, &err);
     if (st != ZIPNN_OK)
         run_report_failure(run, path, &err);
     else if (salvage_opened(&a, &err) != ZIPNN_OK)

@@ -180,8 +180,8 @@ static zipnn_status refuse_blind_drop(const struct steps *steps, size_t index, z
         const struct step *s = &steps->step[i];
         const bool orphan = s->has_base && s->parent == NO_STEP;
         if (s->damaged || (orphan && steps->step[index].damaged))
-            return run_fail(err, ZIPNN_E_BASE, "not dropped: step %" PRIu64 " %s, and may be made from it", s->number,
-                            s->damaged ? "cannot be read" : "lacks its base");
+            return run_fail(err, ZIPNN_E_ARGUMENT, "not dropped: step %" PRIu64 " %s, and may be made from it",
+                            s->number, s->damaged ? "cannot be read" : "lacks its base");
     }
     return ZIPNN_OK;
 }

@@ -100,6 +100,20 @@ static zipnn_status refuse_same_file(const struct job *job, zipnn_error *err) {
     return ZIPNN_OK;
 }
 
+/* --rm is for what can be read again, and for results that can be read back. */
+static zipnn_status refuse_to_remove(const struct job *job, zipnn_error *err) {
+    struct stat st;
+    if (!job->run->args->remove) return ZIPNN_OK;
+    if (is_stdin(job->path) && fstat(STDIN_FILENO, &st) == 0 && !S_ISREG(st.st_mode))
+        return run_fail(err, ZIPNN_E_ARGUMENT, "--rm deletes a FILE, and standard input is none");
+    if (!is_stdin(job->path) && stat(job->path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+        return run_fail(err, ZIPNN_E_ARGUMENT, "--rm deletes regular files only");
+    if (job->output && stat(job->output, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+        return run_fail(err, ZIPNN_E_ARGUMENT,
+                        "--rm needs a result in a regular file, which can be read back; %.100s is none", job->output);
+    return ZIPNN_OK;
+}
+
 /* A file whose size is told first is written faster, by several threads most of all. The size comes from the
  * archive's index: when it is improbable, the file may grow as it goes. */
 static zipnn_status reserve_output(struct job *job, const zipnn_source *source, zipnn_error *err) {
@@ -123,7 +137,7 @@ static void look_through(zipnn_file *archive) {
         (void)zipnn_file_read_ahead(archive, NULL);
 }
 
-/* What was read, and what the result was made against. */
+/* What was read, and what the result was made against, unless it was there before. */
 static zipnn_status inputs_unchanged(const struct job *job, zipnn_error *err) {
     const struct run *run = job->run;
     zipnn_status st = zipnn_file_unchanged(job->in, err);
@@ -169,58 +183,124 @@ static zipnn_status move_bytes(struct job *job, zipnn_error *err) {
     return check_unchanged(job, st, err);
 }
 
+/* Bases, too: before there is anything to clean up. */
+static zipnn_status make_context(struct job *job, zipnn_error *err) {
+    struct run *run = job->run;
+    const bool from_stdin = is_stdin(job->path);
+    if (run->args->operation == OP_COMPRESS)
+        return run_context_for(run, from_stdin ? "/dev/stdin" : job->path, job->output, err);
+    return from_stdin ? run_need_context(run, err) : run_context_to_restore(run, job->path, job->output, err);
+}
+
 /* From the open input to a complete output under its name. */
 static zipnn_status write_output(struct job *job, zipnn_error *err) {
     struct interrupt *interrupt = &job->run->interrupt;
     interrupt_start(interrupt);
-    zipnn_status st = run_context_for(job->run, job->path, err); /* bases, too: before there is anything to clean up */
+    zipnn_status st = make_context(job, err);
     if (st == ZIPNN_OK) st = open_output(job, err);
     if (st != ZIPNN_OK) return st;
     interrupt_watch(interrupt, job->out);
     st = move_bytes(job, err);
+    if (job->output) touched_spare(&job->run->touched, job->output);
     if (st == ZIPNN_OK) st = zipnn_file_commit(job->out, err);
     if (st != ZIPNN_OK) zipnn_file_discard(job->out);
     interrupt_watch(interrupt, NULL);
     return st;
 }
 
-static zipnn_status remove_input(struct job *job, zipnn_error *err) {
+/* Whether the result can take the place of the input. `written` is what was written, or found. */
+static zipnn_status check_result(struct job *job, const zipnn_file *written, zipnn_error *err) {
     struct run *run = job->run;
-    if (!run->args->remove || is_stdin(job->path)) return ZIPNN_OK;
-    progress_start(&run->progress);
-    zipnn_status st = run->args->operation == OP_RESTORE
-                          ? verify_restored(run->ctx, job->in, job->output, &job->stats, err)
-                          : verify_archive(run->ctx, job->output, &job->stats, err);
-    progress_end(&run->progress);
+    struct run_check check;
+    zipnn_source source;
+    zipnn_file_source(job->in, &source);
+    const struct made_from from = {&source, job->path, &job->stats};
+    zipnn_status st = run_check_begin(run, job->path, job->output, &check, err);
+    if (st == ZIPNN_OK) {
+        progress_start(&run->progress);
+        st = run->args->operation == OP_RESTORE ? verify_restored(check.ctx, job->path, written, job->output, err)
+                                                : verify_archive(check.ctx, written, job->output, &from, err);
+        progress_end(&run->progress);
+    }
+    run_check_end(&check);
+    return st;
+}
+
+/* The input is looked at before and after it is compared: who writes to it meanwhile is seen. */
+static zipnn_status remove_input(struct job *job, const zipnn_file *written, zipnn_error *err) {
+    if (!job->run->args->remove || is_stdin(job->path)) return ZIPNN_OK;
+    zipnn_status st = zipnn_file_at_rest(job->in, err);
+    if (st == ZIPNN_OK) st = check_result(job, written, err);
     if (st == ZIPNN_OK) st = inputs_unchanged(job, err);
+    if (st == ZIPNN_OK) st = zipnn_file_at_rest(job->in, err);
     return st == ZIPNN_OK ? zipnn_file_remove(job->in, err) : st;
+}
+
+static void end_job(struct job *job, zipnn_status st, const zipnn_error *err) {
+    if (st == ZIPNN_OK)
+        run_report_done(job->run, job->path, job->output ? job->output : "stdout", &job->stats);
+    else
+        run_report_failure(job->run, job->path, err);
+    zipnn_file_close(job->out);
+    zipnn_file_close(job->in);
+    free(job->output);
 }
 
 void convert_file(struct run *run, const char *path) {
     struct job job = {.run = run, .path = path};
     zipnn_error err;
     zipnn_status st = choose_output(&job, &err);
+    if (st == ZIPNN_OK) st = refuse_to_remove(&job, &err);
     if (st == ZIPNN_OK) st = convert_open_input(path, &job.in, &err);
     if (st == ZIPNN_OK) st = refuse_same_file(&job, &err);
     if (st == ZIPNN_OK) st = write_output(&job, &err);
-    if (st == ZIPNN_OK) st = remove_input(&job, &err);
-    if (st == ZIPNN_OK)
-        run_report_done(run, path, job.output ? job.output : "stdout", &job.stats);
-    else
-        run_report_failure(run, path, &err);
-    zipnn_file_close(job.out);
-    zipnn_file_close(job.in);
-    free(job.output);
+    if (st == ZIPNN_OK) st = remove_input(&job, job.out, &err);
+    end_job(&job, st, &err);
 }
 
-static zipnn_status test_input(struct run *run, zipnn_file *in, zipnn_stats *stats, zipnn_error *err) {
+/* The archive that is there already, and what it says of itself. */
+static zipnn_status open_archive(struct job *job, zipnn_file **archive, zipnn_error *err) {
+    zipnn_archive *opened;
+    zipnn_archive_info info;
+    zipnn_source source;
+    zipnn_status st = zipnn_file_open(job->output, archive, err);
+    if (st == ZIPNN_OK) st = run_need_context(job->run, err);
+    if (st != ZIPNN_OK) return st;
+    zipnn_file_source(*archive, &source);
+    st = zipnn_archive_open(job->run->ctx, &source, &opened, err);
+    if (st != ZIPNN_OK) return st;
+    zipnn_archive_get_info(opened, &info);
+    zipnn_archive_close(opened);
+    job->stats = (zipnn_stats){
+        .original = info.original, .archive = info.archive, .n_chunks = info.n_chunks, .unverified = info.unverified};
+    memcpy(job->stats.xxh3, info.xxh3, sizeof info.xxh3);
+    return ZIPNN_OK;
+}
+
+void convert_remove_compressed(struct run *run, const char *path) {
+    struct job job = {.run = run, .path = path};
+    zipnn_file *archive = NULL;
+    zipnn_error err;
+    zipnn_status st = choose_output(&job, &err);
+    if (st == ZIPNN_OK) st = convert_open_input(path, &job.in, &err);
+    if (st == ZIPNN_OK) st = open_archive(&job, &archive, &err);
+    if (st == ZIPNN_OK) st = remove_input(&job, archive, &err);
+    zipnn_file_close(archive);
+    end_job(&job, st, &err);
+}
+
+static zipnn_status test_input(struct run *run, const char *path, zipnn_file *in, zipnn_stats *stats,
+                               zipnn_error *err) {
     zipnn_source source;
     zipnn_file_source(in, &source);
-    zipnn_status st = run_need_context(run, err);
+    zipnn_status st = is_stdin(path) ? run_need_context(run, err) : run_context_to_restore(run, path, NULL, err);
     if (st != ZIPNN_OK) return st;
     progress_start(&run->progress);
     st = restore(run->ctx, &source, NULL, stats, err);
     progress_end(&run->progress);
+    if (st == ZIPNN_OK) st = run_source_lacks_base(run->ctx, &source, err);
+    if (st == ZIPNN_OK && stats->n_unchecked)
+        st = run_fail(err, ZIPNN_E_BASE, "made against a file that was not given");
     return st;
 }
 
@@ -229,7 +309,7 @@ void test_file(struct run *run, const char *path) {
     zipnn_stats stats;
     zipnn_error err;
     zipnn_status st = convert_open_input(path, &in, &err);
-    if (st == ZIPNN_OK) st = test_input(run, in, &stats, &err);
+    if (st == ZIPNN_OK) st = test_input(run, path, in, &stats, &err);
     if (st == ZIPNN_OK)
         run_report_done(run, path, NULL, &stats);
     else

@@ -7,6 +7,9 @@
 /* Compresses or restores `path` ("-" is standard input) as run->args says, and reports. */
 void convert_file(struct run *run, const char *path);
 
+/* Deletes `path`, of which there is an archive already, once that was verified like a new one, and reports. */
+void convert_remove_compressed(struct run *run, const char *path);
+
 /* Decodes the archive `path`, and reports. */
 void test_file(struct run *run, const char *path);
 

@@ -36,7 +36,7 @@ void estimate_file(struct run *run, const char *path) {
     zipnn_status st = convert_open_input(path, &in, &err);
     if (st == ZIPNN_OK) {
         zipnn_file_source(in, &source);
-        st = source.read_at ? run_need_context(run, &err)
+        st = source.read_at ? run_context_for(run, path, NULL, &err)
                             : run_fail(&err, ZIPNN_E_ARGUMENT, "only a regular file can be sampled");
     }
     if (st == ZIPNN_OK) st = zipnn_estimate(run->ctx, &source, run->args->sample, &info, &err);

@@ -53,6 +53,20 @@ char *filename_of_old_tensors(const char *path) {
     return with_suffix(path, TENSORS_SUFFIX, ARCHIVE_SUFFIX TENSORS_SUFFIX);
 }
 
+char *filename_folder(const char *path) {
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? text_join(path, "", "") : text_join(".", "", "");
+    if (slash) folder[slash == path ? 1 : slash - path] = '\0';
+    return folder;
+}
+
+bool filename_is_unfinished(const char *path) {
+    static const char *const suffixes[] = {".incomplete", ".part", ".tmp", ".download"};
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++)
+        if (strcasecmp(suffix_of(path), suffixes[i]) == 0) return true;
+    return false;
+}
+
 bool filename_is_model(const char *path) {
     const char *suffix = suffix_of(path);
     for (const char *const *s = model_suffixes; *s; s++)

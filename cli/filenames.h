@@ -16,6 +16,12 @@ char *filename_restored(const char *archive);
 /* "x.znn.safetensors" of "x.safetensors", the Python package's name, to be freed; NULL for other names. */
 char *filename_of_old_tensors(const char *path);
 
+/* The folder that holds `path`: "." when it names none; to be freed. */
+char *filename_folder(const char *path);
+
+/* Whether the suffix is one that programs give to files on their way: of a download, say. */
+bool filename_is_unfinished(const char *path);
+
 /* Whether the suffix is one of model weights. */
 bool filename_is_model(const char *path);
 

@@ -19,13 +19,17 @@ zipnn_status opened_open(struct run *run, const char *path, enum opened_as as, s
     if (st != ZIPNN_OK) return st;
     zipnn_file_source(o->file, &o->source);
     if (!o->source.read_at) return run_fail(err, ZIPNN_E_ARGUMENT, "only a regular file can be read in parts");
-    st = run_need_context(run, err);
+    const bool alone = run->args->operation == OP_COMPRESS || strcmp(path, "-") == 0;
+    st = alone ? run_need_context(run, err) : run_context_to_restore(run, path, NULL, err);
     if (st != ZIPNN_OK) return st;
     st = as == OPENED_DAMAGED ? zipnn_archive_open_damaged(run->ctx, &o->source, &o->archive, err)
                               : zipnn_archive_open(run->ctx, &o->source, &o->archive, err);
     if (as != OPENED_DAMAGED) st = advise(st, err);
     o->plain = as == OPENED_PLAIN && st == ZIPNN_E_FORMAT;
-    return o->plain ? zipnn_model_open(run->ctx, &o->source, &o->archive, err) : st;
+    if (!o->plain) return st;
+    /* What becomes of a model is looked at with the bases that it would get. */
+    st = run->args->operation == OP_INSPECT ? run_context_for(run, path, NULL, err) : ZIPNN_OK;
+    return st == ZIPNN_OK ? zipnn_model_open(run->ctx, &o->source, &o->archive, err) : st;
 }
 
 void opened_close(struct opened *o) {

@@ -3,10 +3,12 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "exits.h"
+#include "filenames.h"
 #include "text.h"
 
 void run_init(struct run *run, const struct args *args) {
@@ -22,32 +24,9 @@ unsigned run_threads(const struct args *args) {
 static void drop_context(struct run *run) {
     zipnn_destroy(run->ctx);
     run->ctx = NULL;
+    free(run->ctx_for);
+    run->ctx_for = NULL;
     bases_close(&run->bases);
-}
-
-/* Of the bases found in a folder, all after the first `named`, compressing takes the nearest alone: what is restored
- * later needs few files. The others stay for what that one is made against. */
-static zipnn_status choose_direct(zipnn_options *options, const char *input, size_t named, struct bases *bases,
-                                  zipnn_error *err) {
-    zipnn_file *file = NULL;
-    zipnn_ctx *ctx = NULL;
-    zipnn_source source;
-    size_t nearest;
-    zipnn_status st = zipnn_file_open(input, &file, err);
-    if (st == ZIPNN_OK) zipnn_file_source(file, &source);
-    if (st == ZIPNN_OK) st = zipnn_create(options, &ctx, err);
-    if (st == ZIPNN_OK) st = zipnn_nearest_base(ctx, &source, &nearest, err);
-    if (st == ZIPNN_OK && nearest >= named) {
-        bases_swap(bases, named, nearest);
-        options->n_direct = named + 1;
-    } else if (st == ZIPNN_OK || st == ZIPNN_E_NOT_FOUND) {
-        options->n_direct = named;
-        if (named == 0) options->n_bases = 0;
-        st = ZIPNN_OK;
-    }
-    zipnn_destroy(ctx);
-    zipnn_file_close(file);
-    return st;
 }
 
 zipnn_options run_options(struct run *run) {
@@ -65,30 +44,158 @@ zipnn_options run_options(struct run *run) {
                            .progress_user = &run->progress};
 }
 
-zipnn_status run_need_context(struct run *run, zipnn_error *err) {
-    return run_context_for(run, NULL, err);
-}
-
-zipnn_status run_context_for(struct run *run, const char *input, zipnn_error *err) {
-    const struct args *args = run->args;
-    const bool against = args->operation == OP_COMPRESS && (args->n_bases || args->base_dir);
-    if (run->ctx && against) drop_context(run);
-    if (run->ctx) return ZIPNN_OK;
-    zipnn_status st = bases_open(args, against ? input : NULL, &run->bases, err);
-    if (st != ZIPNN_OK) return st;
-    const struct bases *bases = &run->bases;
+static zipnn_options options_with(struct run *run, const struct bases *bases) {
     zipnn_options options = run_options(run);
-    options.base = args->n_bases == 1 ? bases->sources : NULL;
+    options.base = run->args->n_bases == 1 && bases->n_named ? bases->sources : NULL;
     options.bases = bases->sources;
     options.n_bases = bases->n;
     options.base_names = (const char *const *)bases->names;
-    if (against && args->base_dir) st = choose_direct(&options, input, args->n_bases, &run->bases, err);
-    run->n_direct = options.n_direct ? options.n_direct : options.n_bases;
-    return st == ZIPNN_OK ? zipnn_create(&options, &run->ctx, err) : st;
+    return options;
+}
+
+/* Of the bases found in a folder, compressing takes the nearest alone: what is restored later needs few files. The
+ * others stay for what that one is made against. */
+static zipnn_status find_nearest(zipnn_options *options, const char *input, struct bases *bases, zipnn_error *err) {
+    zipnn_file *file = NULL;
+    zipnn_ctx *ctx = NULL;
+    zipnn_source source;
+    size_t nearest = 0;
+    options->n_direct = bases->n_usable;
+    zipnn_status st = zipnn_file_open(input, &file, err);
+    if (st == ZIPNN_OK) zipnn_file_source(file, &source);
+    if (st == ZIPNN_OK) st = zipnn_create(options, &ctx, err);
+    if (st == ZIPNN_OK) st = zipnn_nearest_base(ctx, &source, &nearest, err);
+    const bool found = st == ZIPNN_OK && nearest >= bases->n_named;
+    if (st == ZIPNN_E_NOT_FOUND) st = ZIPNN_OK;
+    zipnn_destroy(ctx);
+    zipnn_file_close(file);
+    if (found) st = bases_prefer(bases, bases->n_named, nearest, err);
+    options->n_direct = bases->n_named + found;
+    return st;
+}
+
+/* What an archive may be made against is the first n_direct of all bases; none at all when there is none. */
+static zipnn_status choose_direct(struct run *run, zipnn_options *options, const char *input, zipnn_error *err) {
+    struct bases *bases = &run->bases;
+    options->n_direct = bases->n_named;
+    zipnn_status st = bases->n_usable > bases->n_named ? find_nearest(options, input, bases, err) : ZIPNN_OK;
+    if (options->n_direct == 0) options->n_bases = 0;
+    run->n_direct = options->n_direct;
+    return st;
+}
+
+zipnn_status run_need_context(struct run *run, zipnn_error *err) {
+    const struct args *args = run->args;
+    const bool compressing = args->operation == OP_COMPRESS || args->operation == OP_ESTIMATE;
+    const struct bases_wanted wanted = {.args = args};
+    if (run->ctx && run->ctx_for) drop_context(run);
+    if (run->ctx) return ZIPNN_OK;
+    zipnn_status st = compressing ? ZIPNN_OK : bases_open(&wanted, &run->bases, err);
+    if (st != ZIPNN_OK) return st;
+    const zipnn_options options = options_with(run, &run->bases);
+    return zipnn_create(&options, &run->ctx, err);
+}
+
+static bool has_bases(const struct args *args) {
+    return args->n_bases || args->base_dir;
+}
+
+zipnn_status run_context_for(struct run *run, const char *input, const char *output, zipnn_error *err) {
+    const struct bases_wanted wanted = {
+        .args = run->args, .touched = &run->touched, .input = input, .output = output, .compressing = true};
+    if (!has_bases(run->args)) return run_need_context(run, err);
+    if (run->ctx && run->ctx_for && strcmp(run->ctx_for, input) == 0) return ZIPNN_OK;
+    drop_context(run);
+    zipnn_status st = bases_open(&wanted, &run->bases, err);
+    if (st != ZIPNN_OK) return st;
+    zipnn_options options = options_with(run, &run->bases);
+    st = choose_direct(run, &options, input, err);
+    if (st == ZIPNN_OK) st = zipnn_create(&options, &run->ctx, err);
+    if (st == ZIPNN_OK) run->ctx_for = text_join(input, "", "");
+    return st;
+}
+
+zipnn_status run_lacks_base(const zipnn_archive *archive, zipnn_error *err) {
+    zipnn_archive_info info;
+    zipnn_base_info base;
+    zipnn_archive_get_info(archive, &info);
+    for (unsigned i = 0; i < info.n_bases; i++) {
+        if (zipnn_archive_base(archive, i, &base, NULL) != ZIPNN_OK || base.at_hand) continue;
+        return run_fail(err, ZIPNN_E_BASE, "made against \"%.80s\" of %" PRIu64 " bytes, which was not given",
+                        base.name, base.original);
+    }
+    return ZIPNN_OK;
+}
+
+zipnn_status run_source_lacks_base(zipnn_ctx *ctx, const zipnn_source *source, zipnn_error *err) {
+    zipnn_archive *archive;
+    if (!source->read_at || zipnn_archive_open(ctx, source, &archive, NULL) != ZIPNN_OK) return ZIPNN_OK;
+    zipnn_status st = run_lacks_base(archive, err);
+    zipnn_archive_close(archive);
+    return st;
+}
+
+/* Whether the archive at `path` lacks a base. */
+static bool lacks_base(struct run *run, const char *path) {
+    zipnn_file *file = NULL;
+    zipnn_source source;
+    zipnn_error err;
+    if (zipnn_file_open(path, &file, &err) != ZIPNN_OK) return false;
+    zipnn_file_source(file, &source);
+    const bool lacks = run_source_lacks_base(run->ctx, &source, &err) == ZIPNN_E_BASE;
+    zipnn_file_close(file);
+    return lacks;
+}
+
+/* Makes the context anew, with bases found for one archive. */
+static zipnn_status make_context(struct run *run, const struct bases_wanted *wanted, zipnn_error *err) {
+    drop_context(run);
+    zipnn_status st = bases_open(wanted, &run->bases, err);
+    if (st != ZIPNN_OK) return st;
+    const zipnn_options options = options_with(run, &run->bases);
+    st = zipnn_create(&options, &run->ctx, err);
+    if (st == ZIPNN_OK) run->ctx_for = text_join(wanted->input, "", "");
+    return st;
+}
+
+zipnn_status run_context_to_restore(struct run *run, const char *archive, const char *output, zipnn_error *err) {
+    struct bases_wanted wanted = {.args = run->args, .input = archive, .output = output};
+    zipnn_status st = output && has_bases(run->args) ? make_context(run, &wanted, err) : run_need_context(run, err);
+    if (st != ZIPNN_OK || !run->args->recursive || !lacks_base(run, archive)) return st;
+    char *folder = filename_folder(archive);
+    wanted.beside = folder;
+    st = make_context(run, &wanted, err);
+    free(folder);
+    return st;
+}
+
+zipnn_status run_check_begin(struct run *run, const char *input, const char *output, struct run_check *check,
+                             zipnn_error *err) {
+    const bool compressing = run->args->operation == OP_COMPRESS;
+    char *folder = run->args->recursive ? filename_folder(compressing ? output : input) : NULL;
+    const struct bases_wanted wanted = {.args = run->args,
+                                        .touched = compressing ? &run->touched : NULL,
+                                        .input = input,
+                                        .output = output,
+                                        .beside = folder};
+    *check = (struct run_check){.ctx = NULL};
+    zipnn_status st = bases_open(&wanted, &check->bases, err);
+    free(folder);
+    if (st != ZIPNN_OK) return st;
+    zipnn_options options = options_with(run, &check->bases);
+    options.max_original = 0;
+    return zipnn_create(&options, &check->ctx, err);
+}
+
+void run_check_end(struct run_check *check) {
+    zipnn_destroy(check->ctx);
+    bases_close(&check->bases);
+    *check = (struct run_check){.ctx = NULL};
 }
 
 void run_end(struct run *run) {
     drop_context(run);
+    touched_free(&run->touched);
     if (fflush(stdout) == 0 && !ferror(stdout)) return;
     fputs("zipnn: cannot write to standard output\n", stderr);
     if (run->exit_code < EXIT_FAILED) run->exit_code = EXIT_FAILED;
@@ -108,6 +215,11 @@ const char *run_shown_name(const char *path) {
     return strcmp(path, "-") == 0 ? "stdin" : path;
 }
 
+/* There a base is wrong, and elsewhere it is missing. */
+static bool makes_archives(const struct args *args) {
+    return args->operation == OP_COMPRESS || args->operation == OP_ESTIMATE || args->operation == OP_RECOMPRESS;
+}
+
 static int exit_code_of(const struct args *args, zipnn_status status) {
     switch (status) {
         case ZIPNN_OK:
@@ -121,7 +233,9 @@ static int exit_code_of(const struct args *args, zipnn_status status) {
         case ZIPNN_E_UNSUPPORTED:
         case ZIPNN_E_LIMIT:
             return args->operation == OP_COMPRESS || args->max_output ? EXIT_FAILED : EXIT_DAMAGED;
-        default: /* ZIPNN_E_BASE among them: the archive may be sound */
+        case ZIPNN_E_BASE: /* the archive may be sound */
+            return makes_archives(args) ? EXIT_FAILED : EXIT_BASE;
+        default:
             return EXIT_FAILED;
     }
 }
@@ -153,16 +267,27 @@ static void put_json_failure(const char *path, const zipnn_error *err) {
     puts("}");
 }
 
+void run_advise(const struct run *run, zipnn_error *err) {
+    static const char advice[] = ": give it with --base FILE, or its folder with --base-dir DIR";
+    const size_t n = strlen(err->message);
+    const bool missing = err->status == ZIPNN_E_BASE && !makes_archives(run->args) && run->args->operation != OP_CHAIN;
+    if (missing && !strstr(err->message, advice)) snprintf(err->message + n, sizeof err->message - n, "%s", advice);
+}
+
 void run_report_fault(struct run *run, const char *path, const zipnn_error *err) {
+    zipnn_error advised = *err;
+    run_advise(run, &advised);
     int code = exit_code_of(run->args, err->status);
     if (run->exit_code < code) run->exit_code = code;
     run->n_failed++;
-    put_failure(path, err);
+    put_failure(path, &advised);
 }
 
 void run_report_failure(struct run *run, const char *path, const zipnn_error *err) {
-    run_report_fault(run, path, err);
-    if (run->args->json) put_json_failure(path, err);
+    zipnn_error advised = *err;
+    run_advise(run, &advised);
+    run_report_fault(run, path, &advised);
+    if (run->args->json) put_json_failure(path, &advised);
 }
 
 void run_put_digests(const uint8_t xxh3[16], const uint8_t sha256[32], int has_sha256) {
@@ -184,7 +309,6 @@ static void put_json_done(const char *path, const char *output, const zipnn_stat
     }
     printf(",\"original\":%" PRIu64 ",\"stored\":%" PRIu64 ",\"n_chunks\":%" PRIu64, stats->original, stats->archive,
            stats->n_chunks);
-    if (stats->n_unchecked) printf(",\"n_unchecked\":%" PRIu64, stats->n_unchecked);
     if (stats->unverified)
         fputs(",\"unverified\":true", stdout);
     else
@@ -202,10 +326,7 @@ void run_report_done(struct run *run, const char *path, const char *output, cons
     fprintf(stderr, ": %s is %.2f %% of %s", text_size(stats->archive).text,
             text_percent(stats->archive, stats->original), text_size(stats->original).text);
     const char *tested = stats->unverified ? ", well-formed; old records hold no digest" : ", all digests are right";
-    if (stats->n_unchecked)
-        fprintf(stderr, ", all checksums are right; %" PRIu64 " chunks need a base to be decoded", stats->n_unchecked);
-    else
-        fputs(output ? ", wrote " : tested, stderr);
+    fputs(output ? ", wrote " : tested, stderr);
     if (output) text_put(stderr, output);
     putc('\n', stderr);
 }
@@ -224,6 +345,13 @@ void run_report_skip(struct run *run, const char *path, const char *why) {
     if (run->args->verbosity <= 0) return;
     text_put(stderr, path);
     fprintf(stderr, ": skipped, %s\n", why);
+}
+
+void run_warn(const struct run *run, const char *path, const char *what, const char *why) {
+    if (run->args->verbosity < 0) return;
+    fputs("zipnn: ", stderr);
+    text_put(stderr, path);
+    fprintf(stderr, ": %s%s\n", what, why);
 }
 
 void run_report_sum(const struct run *run) {

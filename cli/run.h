@@ -6,11 +6,14 @@
 #include "base_files.h"
 #include "interrupt.h"
 #include "progress.h"
+#include "touched.h"
 
 struct run {
     const struct args *args;
-    zipnn_ctx *ctx;     /* made when the first file needs it */
-    struct bases bases; /* opened then too */
+    struct touched touched; /* what the run deletes and replaces */
+    zipnn_ctx *ctx;         /* made when the first file needs it */
+    char *ctx_for;          /* the file that it and `bases` were made for; NULL: any */
+    struct bases bases;     /* opened with it */
     struct progress progress;
     size_t n_direct; /* bases, the first of `bases`, that what is compressed may refer to */
     struct interrupt interrupt;
@@ -30,11 +33,32 @@ zipnn_options run_options(struct run *run);
 /* ZIPNN_E_LIMIT when `n` bytes that are to be written, or read to be shown, are more than --max-output allows. */
 zipnn_status run_check_limit(const struct run *run, uint64_t n, zipnn_error *err);
 
-/* Makes run->ctx unless it is there. */
+/* Makes run->ctx unless it is there: for whatever reads archives, with the bases of the command line for that. */
 zipnn_status run_need_context(struct run *run, zipnn_error *err);
 
-/* The same for converting `input`: a file that is compressed is none of its own bases. */
-zipnn_status run_context_for(struct run *run, const char *input, zipnn_error *err);
+/* The same for what becomes an archive: with the bases that `input` may be made against when it is written to `output`
+ * (NULL: nowhere). */
+zipnn_status run_context_for(struct run *run, const char *input, const char *output, zipnn_error *err);
+
+/* The same for an archive to be restored to `output` (NULL: nowhere). With -r the files of its folder are bases, too,
+ * if it lacks any. */
+zipnn_status run_context_to_restore(struct run *run, const char *archive, const char *output, zipnn_error *err);
+
+/* A context of its own, with bases opened anew, that has what will be left after the run to restore `output`, an
+ * archive made from `input`; or, restoring, to read `input` when `output` is there. run_check_end must follow, also
+ * after a failure. */
+struct run_check {
+    zipnn_ctx *ctx;
+    struct bases bases;
+};
+zipnn_status run_check_begin(struct run *run, const char *input, const char *output, struct run_check *check,
+                             zipnn_error *err);
+void run_check_end(struct run_check *check);
+
+/* ZIPNN_E_BASE with a sentence that names the first base the archive was made against and lacks; ZIPNN_OK when there is
+ * none, or nobody can tell. */
+zipnn_status run_lacks_base(const zipnn_archive *archive, zipnn_error *err);
+zipnn_status run_source_lacks_base(zipnn_ctx *ctx, const zipnn_source *source, zipnn_error *err);
 
 void run_end(struct run *run);
 
@@ -44,6 +68,9 @@ __attribute__((format(printf, 3, 4))) zipnn_status run_fail(zipnn_error *err, zi
 
 /* "stdin" for "-". */
 const char *run_shown_name(const char *path);
+
+/* Adds to the message what to do, where that is known: about a base that is missing. */
+void run_advise(const struct run *run, zipnn_error *err);
 
 /* Says what went wrong with `path`, and remembers the exit code of it. */
 void run_report_failure(struct run *run, const char *path, const zipnn_error *err);
@@ -56,6 +83,9 @@ void run_report_done(struct run *run, const char *path, const char *output, cons
 
 /* Says why `path` was left out; under -v, and as JSON. */
 void run_report_skip(struct run *run, const char *path, const char *why);
+
+/* Says something about `path` that is no failure, unless -q was given. */
+void run_warn(const struct run *run, const char *path, const char *what, const char *why);
 
 /* Says what became of a whole folder. */
 void run_report_sum(const struct run *run);

@@ -2,28 +2,32 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "convert.h"
 #include "filenames.h"
 #include "text.h"
 #include "worth.h"
 
 typedef void each_fn(struct run *run, const char *path);
 
-/* A file found in a folder, and what it is behind its name. */
+/* A file to be worked on: an operand, or found in a folder. */
 struct found {
     char *path;
-    dev_t device;
-    ino_t node;
-    bool named; /* its suffix is one of model weights */
-    bool again; /* another name of it comes first */
+    bool in_folder, regular;
+    struct node node; /* behind its name */
+    bool named;       /* its suffix is one of model weights */
+    bool again;       /* another name of it comes first */
 };
 
 struct finds {
     struct found *file;
     size_t n, cap;
+    bool told; /* of a version control's folder */
 };
 
 static void report_errno(struct run *run, const char *path, const char *verb) {
@@ -37,39 +41,87 @@ static bool takes_originals(const struct run *run) {
     return op == OP_COMPRESS || op == OP_BENCH || op == OP_ESTIMATE || op == OP_INSPECT;
 }
 
+static bool is_named_base(const struct run *run, const char *path) {
+    struct stat st;
+    for (size_t i = 0; i < run->args->n_bases; i++)
+        if (stat(run->args->bases[i], &st) == 0 && touched_leads_to(path, (struct node){st.st_dev, st.st_ino}))
+            return true;
+    return false;
+}
+
+static const char why_cut[] = "its header tells of more bytes than it has: it is cut short";
+
 /* Why the operation leaves the file out, NULL when it takes it. */
 static const char *why_unsuited(struct run *run, const char *path) {
     const bool archive = filename_is_archive(path);
+    if (filename_is_unfinished(path)) return "its name says that it is not finished";
     if (!takes_originals(run)) return archive ? NULL : "the suffix is not " ARCHIVE_SUFFIX;
     if (archive) return "it is named " ARCHIVE_SUFFIX " already";
-    return filename_is_model(path) || worth_is_model(run, path) ? NULL : "it is no file of model weights";
+    if (run->args->operation == OP_COMPRESS && is_named_base(run, path)) return "it is what --base names";
+    switch (worth_look(run, path)) {
+        case LOOKS_CUT:
+            return why_cut;
+        case LOOKS_MODEL:
+            return NULL;
+        default:
+            return filename_is_model(path) ? NULL : "it is no file of model weights";
+    }
 }
 
-static void add_found(struct finds *files, char *path, const struct stat *st) {
+static void add_found(struct finds *files, char *path, bool in_folder, const struct stat *st) {
     if (files->n == files->cap) {
         files->cap = files->cap ? 2 * files->cap : 16;
         files->file = text_realloc(files->file, files->cap * sizeof files->file[0]);
     }
-    files->file[files->n++] = (struct found){path, st->st_dev, st->st_ino, filename_is_model(path), false};
+    files->file[files->n++] = (struct found){.path = path,
+                                             .in_folder = in_folder,
+                                             .regular = S_ISREG(st->st_mode),
+                                             .node = {st->st_dev, st->st_ino},
+                                             .named = filename_is_model(path)};
+}
+
+/* What belongs to a version control is found there by its name, or not at all. */
+static bool is_version_control(const char *path) {
+    static const char *const names[] = {".git", ".svn", ".hg"};
+    const char *slash = strrchr(path, '/');
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(slash ? slash + 1 : path, names[i]) == 0) return true;
+    return false;
+}
+
+/* What the user may not expect is said without -v, too. */
+static void skip_aloud(struct run *run, const char *path, const char *why) {
+    if (run->args->verbosity == 0) run_warn(run, path, "skipped, ", why);
+    run_report_skip(run, path, why);
+}
+
+/* Said once of all, under -v of each. */
+static void leave_out(struct run *run, const char *folder, struct finds *files) {
+    static const char why[] = "-r does not enter .git, .svn and .hg";
+    if (!files->told) skip_aloud(run, folder, why);
+    if (files->told) run_report_skip(run, folder, why);
+    files->told = true;
 }
 
 /* Files go to `files`, folders to `folders`. Links are followed to files only: there are no loops that way. */
 static void sort_in(struct run *run, char *path, struct paths *folders, struct finds *files) {
     struct stat st;
     bool known = lstat(path, &st) == 0;
-    if (known && S_ISDIR(st.st_mode)) {
+    if (known && S_ISDIR(st.st_mode) && !is_version_control(path)) {
         paths_add(folders, path);
         return;
     }
-    if (!known || stat(path, &st) != 0) {
+    if (known && S_ISDIR(st.st_mode)) {
+        leave_out(run, path, files);
+    } else if (!known || stat(path, &st) != 0) {
         report_errno(run, path, "open");
     } else if (S_ISREG(st.st_mode)) {
         const char *why = why_unsuited(run, path);
         if (!why) {
-            add_found(files, path, &st);
+            add_found(files, path, true, &st);
             return;
         }
-        run_report_skip(run, path, why);
+        (why == why_cut ? skip_aloud : run_report_skip)(run, path, why);
     }
     free(path);
 }
@@ -96,59 +148,51 @@ static int by_path(const void *a, const void *b) {
 /* Names of one file next to each other, the best name first. */
 static int by_node(const void *a, const void *b) {
     const struct found *x = *(struct found *const *)a, *y = *(struct found *const *)b;
-    if (x->device != y->device) return x->device < y->device ? -1 : 1;
-    if (x->node != y->node) return x->node < y->node ? -1 : 1;
+    if (x->node.device != y->node.device) return x->node.device < y->node.device ? -1 : 1;
+    if (x->node.number != y->node.number) return x->node.number < y->node.number ? -1 : 1;
     if (x->named != y->named) return x->named ? -1 : 1;
     return strcmp(x->path, y->path);
 }
 
+static bool is_same(const struct found *x, const struct found *y) {
+    return x->node.device == y->node.device && x->node.number == y->node.number;
+}
+
 /* A cache of models holds a file once, under the name of its hash, and links to it under its own: the name that ends
  * like one of model weights is the one that counts. */
-static void find_other_names(struct finds *files) {
-    struct found **order = text_realloc(NULL, (files->n + 1) * sizeof *order);
-    for (size_t i = 0; i < files->n; i++) order[i] = &files->file[i];
-    if (files->n) qsort(order, files->n, sizeof order[0], by_node);
-    for (size_t i = 1; i < files->n; i++)
-        order[i]->again = order[i]->device == order[i - 1]->device && order[i]->node == order[i - 1]->node;
+static void find_other_names(struct found *file, size_t n) {
+    struct found **order = text_realloc(NULL, (n + 1) * sizeof *order);
+    for (size_t i = 0; i < n; i++) order[i] = &file[i];
+    if (n) qsort(order, n, sizeof order[0], by_node);
+    for (size_t i = 1; i < n; i++) order[i]->again = is_same(order[i], order[i - 1]);
     free(order);
 }
 
-static void work_on(struct run *run, const struct found *f, each_fn *each) {
-    const char *why = f->again ? "it is another name of a file of this folder" : NULL;
-    if (!why && run->args->operation == OP_COMPRESS) why = worth_why_not(run, f->path);
-    if (why)
-        run_report_skip(run, f->path, why);
-    else
-        each(run, f->path);
-}
-
-/* The list is complete before the first file is touched, so results do not turn up in it. */
-static void walk_folder(struct run *run, const char *top, each_fn *each) {
+static void list_folder(struct run *run, const char *top, struct finds *files) {
+    const size_t first = files->n;
     struct paths folders = {0};
-    struct finds files = {0};
-    paths_add(&folders, text_join(top, "", ""));
+    if (is_version_control(top))
+        leave_out(run, top, files);
+    else
+        paths_add(&folders, text_join(top, "", ""));
     while (folders.n > 0) {
         char *folder = folders.path[--folders.n];
-        read_folder(run, folder, &folders, &files);
+        read_folder(run, folder, &folders, files);
         free(folder);
     }
-    if (files.n) qsort(files.file, files.n, sizeof files.file[0], by_path);
-    if (takes_originals(run)) find_other_names(&files);
-    for (size_t i = 0; i < files.n; i++) {
-        work_on(run, &files.file[i], each);
-        free(files.file[i].path);
-    }
+    const size_t n = files->n - first;
+    if (n) qsort(files->file + first, n, sizeof files->file[0], by_path);
+    if (takes_originals(run)) find_other_names(files->file + first, n);
     paths_free(&folders);
-    free(files.file);
 }
 
-static void walk_operand(struct run *run, const char *path, each_fn *each) {
-    struct stat st;
-    bool folder = strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+static void list_operand(struct run *run, const char *path, struct finds *files) {
+    struct stat st = {.st_size = 0};
+    const bool folder = strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
     if (!folder) {
-        each(run, path);
+        add_found(files, text_join(path, "", ""), false, &st);
     } else if (run->args->recursive) {
-        walk_folder(run, path, each);
+        list_folder(run, path, files);
     } else {
         zipnn_error err;
         run_fail(&err, ZIPNN_E_ARGUMENT, "is a folder: -r works on the files in it");
@@ -156,8 +200,51 @@ static void walk_operand(struct run *run, const char *path, each_fn *each) {
     }
 }
 
+/* What compressing these files will delete and replace. */
+static void note_touched(struct run *run, const struct finds *files) {
+    const struct args *args = run->args;
+    struct touched *t = &run->touched;
+    const bool replaces = args->force || (isatty(STDIN_FILENO) && isatty(STDERR_FILENO));
+    for (size_t i = 0; i < files->n; i++) {
+        const struct found *f = &files->file[i];
+        if (strcmp(f->path, "-") == 0) continue;
+        if (args->remove) touched_remove(t, f->path);
+        char *output = args->output ? text_join(args->output, "", "") : text_join(f->path, ARCHIVE_SUFFIX, "");
+        if (replaces && !args->to_stdout) touched_replace(t, output);
+        free(output);
+    }
+    if (args->to_stdout) touched_replace_stdout(t);
+}
+
+/* WORTH_DONE comes to the same whether the archive is new or was there. */
+static void work_on(struct run *run, const struct found *f, each_fn *each) {
+    const bool choosing = f->in_folder && run->args->operation == OP_COMPRESS && !f->again;
+    if (!f->in_folder && f->regular && run->args->operation == OP_COMPRESS && worth_look(run, f->path) == LOOKS_CUT)
+        run_warn(run, f->path, "", why_cut);
+    const enum worth worth = choosing ? worth_compressing(run, f->path) : WORTH_IT;
+    if (f->again)
+        run_report_skip(run, f->path, "it is another name of a file of this folder");
+    else if (worth == WORTH_NOTHING)
+        run_report_skip(run, f->path, "compressing gains less than 1 %");
+    else if (worth == WORTH_DONE && run->args->remove)
+        convert_remove_compressed(run, f->path);
+    else if (worth == WORTH_DONE)
+        run_report_skip(run, f->path, "it is compressed already");
+    else
+        each(run, f->path);
+}
+
+/* The list is complete before the first file is touched: results do not turn up in it, and no file is made from one
+ * that the run is about to delete or replace. */
 void walk_files(struct run *run, each_fn *each) {
-    for (size_t i = 0; i < run->args->n_files; i++) walk_operand(run, run->args->files[i], each);
     const enum operation op = run->args->operation;
+    struct finds files = {0};
+    for (size_t i = 0; i < run->args->n_files; i++) list_operand(run, run->args->files[i], &files);
+    if (op == OP_COMPRESS) note_touched(run, &files);
+    for (size_t i = 0; i < files.n; i++) {
+        work_on(run, &files.file[i], each);
+        free(files.file[i].path);
+    }
+    free(files.file);
     if (run->args->recursive && (op == OP_COMPRESS || op == OP_RESTORE || op == OP_TEST)) run_report_sum(run);
 }

@@ -14,14 +14,42 @@ enum {
     LEAST_GAIN = 100 /* one part in so many */
 };
 
-bool worth_is_model(struct run *run, const char *path) {
+/* Whether a tensor ends past the end of the file. */
+static bool is_cut(const zipnn_archive *model, const zipnn_archive_info *info) {
+    zipnn_tensor_info t;
+    bool cut = false;
+    for (uint64_t i = 0; i < info->n_tensors && !cut; i++)
+        cut = zipnn_archive_tensor(model, i, &t, NULL) == ZIPNN_OK &&
+              (t.offset > info->original || t.length > info->original - t.offset);
+    return cut;
+}
+
+/* No reader knows a header that ends too early: the length that begins a safetensors file tells, and GGUF's magic. */
+static bool has_cut_header(const struct opened *o) {
+    enum { SANE = 100000000 }; /* bytes: safetensors allows no longer header */
+    unsigned char head[9];
+    uint64_t len = 0;
+    if (o->source.length < sizeof head) return false;
+    if (o->source.read_at(o->source.user, 0, head, sizeof head, NULL) != ZIPNN_OK) return false;
+    for (unsigned i = 0; i < 8; i++) len |= (uint64_t)head[i] << 8 * i;
+    return memcmp(head, "GGUF", 4) == 0 || (head[8] == '{' && len <= SANE && len > o->source.length - 8);
+}
+
+enum looks worth_look(struct run *run, const char *path) {
     struct opened o;
     zipnn_archive_info info = {.container = "raw"};
     zipnn_error err;
-    if (opened_open(run, path, OPENED_PLAIN, &o, &err) == ZIPNN_OK && o.plain) zipnn_archive_get_info(o.archive, &info);
-    const bool large = o.file && o.source.length >= LEAST_MODEL;
+    enum looks looks = LOOKS_OTHER;
+    if (opened_open(run, path, OPENED_PLAIN, &o, &err) == ZIPNN_OK && o.plain) {
+        zipnn_archive_get_info(o.archive, &info);
+        const bool model = strcmp(info.container, "raw") != 0;
+        if (model ? is_cut(o.archive, &info) : has_cut_header(&o))
+            looks = LOOKS_CUT;
+        else if (model && o.source.length >= LEAST_MODEL)
+            looks = LOOKS_MODEL;
+    }
     opened_close(&o);
-    return large && strcmp(info.container, "raw") != 0;
+    return looks;
 }
 
 /* An archive gets the times of its original: one with other times, or of another length, is of something else. */
@@ -40,21 +68,24 @@ static bool is_compressed_already(struct run *run, const char *path) {
     return same && info.original == (uint64_t)original.st_size;
 }
 
+/* With the bases that it would get. */
 static bool gains_little(struct run *run, const char *path) {
+    char *output = text_join(path, ARCHIVE_SUFFIX, "");
     zipnn_file *file = NULL;
     zipnn_source source;
     zipnn_estimate_info info = {.original = 0};
     zipnn_error err;
     zipnn_status st = zipnn_file_open(path, &file, &err);
     if (st == ZIPNN_OK) zipnn_file_source(file, &source);
-    if (st == ZIPNN_OK && source.read_at) st = run_need_context(run, &err);
+    if (st == ZIPNN_OK && source.read_at) st = run_context_for(run, path, output, &err);
     if (st == ZIPNN_OK && source.read_at) st = zipnn_estimate(run->ctx, &source, SAMPLE, &info, &err);
     zipnn_file_close(file);
+    free(output);
     return st == ZIPNN_OK && source.read_at && info.archive > info.original - info.original / LEAST_GAIN;
 }
 
-const char *worth_why_not(struct run *run, const char *path) {
-    if (run->args->force || run->args->old_format) return NULL;
-    if (is_compressed_already(run, path)) return "it is compressed already";
-    return gains_little(run, path) ? "compressing gains less than 1 %" : NULL;
+enum worth worth_compressing(struct run *run, const char *path) {
+    if (run->args->force || run->args->old_format) return WORTH_IT;
+    if (is_compressed_already(run, path)) return WORTH_DONE;
+    return gains_little(run, path) ? WORTH_NOTHING : WORTH_IT;
 }

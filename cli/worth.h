@@ -4,11 +4,12 @@
 
 #include "run.h"
 
-/* Whether a reader of the library recognises the file as one of model weights, whatever its name. */
-bool worth_is_model(struct run *run, const char *path);
+/* What a file looks like, whatever its name. */
+enum looks { LOOKS_OTHER, LOOKS_MODEL, LOOKS_CUT /* a model whose header tells of more bytes than there are */ };
+enum looks worth_look(struct run *run, const char *path);
 
-/* NULL when the file should be compressed, otherwise why not: its archive is there already, or would be hardly smaller.
- * What cannot be read is worth a try: that explains. */
-const char *worth_why_not(struct run *run, const char *path);
+/* WORTH_DONE: its archive is there already. What cannot be read is worth a try: that explains. */
+enum worth { WORTH_IT, WORTH_DONE, WORTH_NOTHING /* it would be hardly smaller */ };
+enum worth worth_compressing(struct run *run, const char *path);
 
 #endif

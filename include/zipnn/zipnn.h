@@ -228,6 +228,9 @@ typedef struct zipnn_options {
      * archive. Compressing stores tensors that resemble one of a base as their difference from it. Restoring finds the
      * bases it needs among them by digest, also those that they are themselves made against; more may be given than
      * are needed. The structs are copied; what they point to must outlive the context, and its bytes must not change.
+     * No archive may need itself: ZIPNN_E_BASE when an original is to be made from a base that holds the same original,
+     * or one of which any archive given here was made, over any number of steps, from it. Give all archives that are
+     * known, those that are not to be referred to behind the first n_direct: the more, the more circles are seen.
      * base_names, n_bases strings or NULL, are stored to tell people where a base came from. */
     const struct zipnn_source *bases;
     size_t n_bases;
@@ -250,8 +253,9 @@ ZIPNN_API const char *zipnn_kernel_name(const zipnn_ctx *ctx);
 
 /* ---- buffers ----------------------------------------------------------------------------------------------------- */
 
-/* The number of the context's base that a source with read_at comes nearest to, by a sample of each tensor, and
- * ZIPNN_E_NOT_FOUND when it comes near none: the one to compress it against, of many. */
+/* The number of the base, among the context's first n_direct ones, that a source with read_at comes nearest to, by a
+ * sample of each tensor, and ZIPNN_E_NOT_FOUND when it comes near none: the one to compress it against, of many. Bases
+ * that lead back to the source (see zipnn_options.bases) are left out. */
 ZIPNN_API zipnn_status zipnn_nearest_base(zipnn_ctx *ctx, const struct zipnn_source *source, size_t *index,
                                           zipnn_error *err);
 
@@ -626,7 +630,18 @@ ZIPNN_API zipnn_status zipnn_file_unchanged(const zipnn_file *file, zipnn_error 
  * when syncing the folder fails, the file is there and complete. */
 ZIPNN_API zipnn_status zipnn_file_commit(zipnn_file *file, zipnn_error *err);
 
-/* Removes the name a file was opened by, if it still leads to that file. */
+/* Opens a regular file once more, to see whether the device has it: of a new file before its commit all that has been
+ * written so far, after it what has the file's name, which is ZIPNN_E_IO if that is another file by now; also a file
+ * that was opened by its name for reading. It and its name are synced before, and its pages are let go from the cache,
+ * so that what is read comes from the device where the system allows it. The file given stays open as it is. */
+ZIPNN_API zipnn_status zipnn_file_read_back(const zipnn_file *written, zipnn_file **file, zipnn_error *err);
+
+/* ZIPNN_E_IO when another program has a regular file opened for reading open, or mapped, for writing, as far as the
+ * system tells (Linux, to the file's owner): its changes need not show in the modification time. Lets go of the file's
+ * cached pages as well, so that what is read next comes from the device. */
+ZIPNN_API zipnn_status zipnn_file_at_rest(const zipnn_file *file, zipnn_error *err);
+
+/* Removes the name a file was opened by, if it still leads to that file; the folder is held meanwhile. */
 ZIPNN_API zipnn_status zipnn_file_remove(const zipnn_file *file, zipnn_error *err);
 
 /* Gives up a new file: a temporary that has a name is removed at once, and a later commit fails. May be called from a

@@ -59,6 +59,14 @@ zipnn_status zipnn_file_commit(zipnn_file *file, zipnn_error *err) {
     return zn_file_commit(file, err);
 }
 
+zipnn_status zipnn_file_read_back(const zipnn_file *written, zipnn_file **file, zipnn_error *err) {
+    return zn_file_read_back(written, file, err);
+}
+
+zipnn_status zipnn_file_at_rest(const zipnn_file *file, zipnn_error *err) {
+    return zn_file_at_rest(file, err);
+}
+
 zipnn_status zipnn_file_remove(const zipnn_file *file, zipnn_error *err) {
     ZN_TRY(zn_given("zipnn_file_remove", file, file, err));
     return zn_file_remove(file, err);

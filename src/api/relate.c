@@ -1,6 +1,7 @@
 #include "api/relate.h"
 
 #include "api/archive.h"
+#include "engine/circles.h"
 
 /* ---- models that can be read */
 
@@ -58,23 +59,56 @@ static zipnn_status match_bases(zipnn_ctx *ctx, const struct zn_model *model, st
     return status;
 }
 
-/* The base that comes nearest to the model, SIZE_MAX when none is near. One that cannot be read is none. */
-static zipnn_status find_nearest(zipnn_ctx *ctx, const struct zn_model *model, size_t *nearest, zipnn_error *err) {
+/* How near each of the first n_direct bases comes; one that cannot be read does not. */
+static zipnn_status measure_gains(zipnn_ctx *ctx, const struct zn_model *model, uint64_t *gains, zipnn_error *err) {
     struct zn_matches matches;
-    uint64_t most = 0;
-    *nearest = SIZE_MAX;
     ZN_TRY(zn_matches_begin(&ctx->engine.alloc, model, &matches, err));
     zipnn_status status = ZIPNN_OK;
-    for (size_t i = 0; i < ctx->engine.bases.n; i++) {
+    for (size_t i = 0; i < ctx->n_direct; i++) {
         zn_matches_reset(&matches);
         status = match_base(ctx, i, 1, &matches, err);
         if (status == ZIPNN_E_MEMORY || status == ZIPNN_E_IO) break;
-        const uint64_t gain = status == ZIPNN_OK ? zn_matches_gain(&matches) : 0;
-        if (gain > most) *nearest = i;
-        most = ZN_MAX(most, gain);
+        gains[i] = status == ZIPNN_OK ? zn_matches_gain(&matches) : 0;
         status = ZIPNN_OK;
     }
     zn_matches_end(&matches);
+    return status;
+}
+
+/* What the bases could lead back to; *possible: they could. */
+static zipnn_status look_for_circles(zipnn_ctx *ctx, const struct zn_input *in, struct zn_identity *original,
+                                     bool *possible, zipnn_error *err) {
+    *original = (struct zn_identity){.length = in->length};
+    ZN_TRY(zn_circle_possible(&ctx->engine, in->length, possible, err));
+    if (!*possible) return ZIPNN_OK;
+    ZN_TRY(zn_input_digest(&ctx->engine, in, original->xxh3, err));
+    return zn_circle_find(&ctx->engine, original, err);
+}
+
+/* The nearest that does not lead back to the input, SIZE_MAX when there is none. */
+static zipnn_status choose_nearest(zipnn_ctx *ctx, const struct zn_input *in, uint64_t *gains, size_t *nearest,
+                                   zipnn_error *err) {
+    struct zn_identity original;
+    bool circles = false;
+    ZN_TRY(look_for_circles(ctx, in, &original, &circles, err));
+    for (;;) {
+        *nearest = SIZE_MAX;
+        for (size_t i = 0; i < ctx->n_direct; i++)
+            if (gains[i] > (*nearest == SIZE_MAX ? 0 : gains[*nearest])) *nearest = i;
+        bool leads_back = false;
+        if (circles && *nearest != SIZE_MAX) ZN_TRY(zn_circle_has(&ctx->engine, &original, *nearest, &leads_back, err));
+        if (!leads_back) return ZIPNN_OK;
+        gains[*nearest] = 0;
+    }
+}
+
+static zipnn_status find_nearest(zipnn_ctx *ctx, const struct zn_model *model, const struct zn_input *in,
+                                 size_t *nearest, zipnn_error *err) {
+    uint64_t *gains = zn_alloc(&ctx->engine.alloc, (ctx->n_direct + 1) * sizeof *gains);
+    if (!gains) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a table of bases");
+    zipnn_status status = measure_gains(ctx, model, gains, err);
+    if (status == ZIPNN_OK) status = choose_nearest(ctx, in, gains, nearest, err);
+    zn_free(&ctx->engine.alloc, gains);
     return status;
 }
 
@@ -89,10 +123,10 @@ zipnn_status zipnn_nearest_base(zipnn_ctx *ctx, const zipnn_source *source, size
         return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "what is held against a base must be a file, not a pipe");
     ZN_TRY(zn_plan_input(ctx, &in, &plan, &head, err));
     const struct zn_model model = model_of_input(&plan, &in);
-    zipnn_status status = find_nearest(ctx, &model, index, err);
+    zipnn_status status = find_nearest(ctx, &model, &in, index, err);
     zn_plan_free(&plan);
     if (status == ZIPNN_OK && *index == SIZE_MAX)
-        status = zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "no base of %zu comes near", ctx->engine.bases.n);
+        status = zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "no base of %zu comes near", ctx->n_direct);
     return status;
 }
 
@@ -113,6 +147,16 @@ static zipnn_status number_bases(zipnn_ctx *ctx, struct zn_relations *r, zipnn_e
     return ZIPNN_OK;
 }
 
+/* Before any work is done, not only at its end. */
+static zipnn_status refuse_circles(zipnn_ctx *ctx, const struct zn_input *in, const struct zn_relations *r,
+                                   zipnn_error *err) {
+    struct zn_identity original;
+    bool possible = false;
+    if (r->n_bases == 0) return ZIPNN_OK;
+    ZN_TRY(look_for_circles(ctx, in, &original, &possible, err));
+    return possible ? zn_circle_refuse(&ctx->engine, &original, r->records, r->n_bases, err) : ZIPNN_OK;
+}
+
 zipnn_status zn_relate(zipnn_ctx *ctx, const struct zn_plan *plan, const struct zn_input *in,
                        struct zn_relations *relations, zipnn_error *err) {
     *relations = (struct zn_relations){.n_bases = 0};
@@ -129,7 +173,8 @@ zipnn_status zn_relate(zipnn_ctx *ctx, const struct zn_plan *plan, const struct 
     }
     if (ctx->engine.bases.n) ZN_TRY(match_bases(ctx, &model, &relations->links, err));
     zn_links_finish(&relations->links);
-    return number_bases(ctx, relations, err);
+    ZN_TRY(number_bases(ctx, relations, err));
+    return refuse_circles(ctx, in, relations, err);
 }
 
 void zn_relations_free(zipnn_ctx *ctx, struct zn_relations *relations) {

@@ -27,6 +27,7 @@ void zn_bases_destroy(const zipnn_allocator *alloc, struct zn_bases *bases) {
         zn_toc_free(alloc, &bases->base[i].toc);
         zn_free(alloc, bases->base[i].places);
         zn_free(alloc, bases->base[i].records);
+        zn_free(alloc, bases->base[i].made_from);
     }
     if (bases->base) zn_free(alloc, bases->base);
     *bases = (struct zn_bases){NULL, 0};
@@ -57,25 +58,30 @@ static zipnn_status sight(struct zn_engine *e, struct zn_base *b, zipnn_error *e
     return ZIPNN_OK;
 }
 
-static zipnn_status digest(struct zn_engine *e, struct zn_base *b, zipnn_error *err) {
+zipnn_status zn_input_digest(const struct zn_engine *e, const struct zn_input *in, uint8_t xxh3[16], zipnn_error *err) {
     struct zn_digest d;
     uint8_t unused[ZN_SHA256_LEN];
-    if (b->digested) return ZIPNN_OK;
     uint8_t *piece = zn_alloc(&e->alloc, PIECE);
     if (!piece) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: %d bytes", PIECE);
     zipnn_status status = zn_digest_begin(&d, e->k, false, err);
-    for (uint64_t done = 0; status == ZIPNN_OK && done < b->in.length;) {
-        const size_t len = (size_t)ZN_MIN(b->in.length - done, (uint64_t)PIECE);
+    for (uint64_t done = 0; status == ZIPNN_OK && done < in->length;) {
+        const size_t len = (size_t)ZN_MIN(in->length - done, (uint64_t)PIECE);
         const uint8_t *bytes;
-        status = zn_input_at(&b->in, done, len, piece, &bytes, err);
+        status = zn_input_at(in, done, len, piece, &bytes, err);
         if (status == ZIPNN_OK) zn_digest_update(&d, bytes, len);
         done += len;
     }
-    if (status == ZIPNN_OK) zn_digest_result(&d, b->xxh3, unused);
-    b->digested = status == ZIPNN_OK;
+    if (status == ZIPNN_OK) zn_digest_result(&d, xxh3, unused);
     zn_digest_end(&d);
     zn_free(&e->alloc, piece);
     return status;
+}
+
+static zipnn_status digest(struct zn_engine *e, struct zn_base *b, zipnn_error *err) {
+    if (b->digested) return ZIPNN_OK;
+    ZN_TRY(zn_input_digest(e, &b->in, b->xxh3, err));
+    b->digested = true;
+    return ZIPNN_OK;
 }
 
 static zipnn_status open_behind(struct zn_engine *e, struct zn_base *b, unsigned behind, zipnn_error *err);
@@ -192,6 +198,58 @@ zipnn_status zn_base_open(struct zn_engine *e, size_t i, zipnn_error *err) {
     return open_behind(e, &e->bases.base[i], 0, err);
 }
 
+/* ---- what bases say of themselves
+ * ------------------------------------------------------------------------------------------------------------ */
+
+/* Copies what the table of an archive with bases lists. */
+static zipnn_status read_parents(struct zn_engine *e, struct zn_base *b, zipnn_error *err) {
+    struct zn_place place;
+    void *memory = NULL;
+    const uint8_t *frame;
+    struct zn_base_record *records = zn_alloc(&e->alloc, ZN_MAX_BASES * sizeof *records);
+    unsigned n = 0;
+    zipnn_status status =
+        records ? ZIPNN_OK : zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a table of bases");
+    if (status == ZIPNN_OK) status = read_table(e, &b->in, &place, &memory, &frame, err);
+    if (status == ZIPNN_OK) status = zn_frame_verify(frame, &place.frame, place.at, e->k->xxh3_64, err);
+    if (status == ZIPNN_OK)
+        status = zn_bases_read(frame + ZN_FRAME_LEN, place.frame.body_len, place.at, records, &n, err);
+    if (status == ZIPNN_OK && n) b->made_from = zn_alloc(&e->alloc, n * sizeof *b->made_from);
+    if (status == ZIPNN_OK && n && !b->made_from)
+        status = zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a table of bases");
+    for (unsigned i = 0; status == ZIPNN_OK && i < n; i++) b->made_from[i] = zn_identity_of(&records[i]);
+    if (status == ZIPNN_OK) b->n_made_from = n;
+    zn_free(&e->alloc, memory);
+    zn_free(&e->alloc, records);
+    return status;
+}
+
+/* Its index, which may be long, is let go if nobody needs it yet. */
+static void forget_index(struct zn_engine *e, struct zn_base *b) {
+    zn_toc_free(&e->alloc, &b->toc);
+    zn_free(&e->alloc, b->places);
+    b->toc = (struct zn_toc){.memory = NULL};
+    b->places = NULL;
+    b->sighted = false;
+}
+
+zipnn_status zn_base_know(struct zn_engine *e, size_t i, zipnn_error *err) {
+    struct zn_base *b = &e->bases.base[i];
+    if (b->looked_at) return ZIPNN_OK;
+    const bool sighted = b->sighted;
+    zipnn_status status = sight(e, b, err);
+    if (status == ZIPNN_OK) {
+        b->identity.length = b->origin.length;
+        memcpy(b->identity.xxh3, b->xxh3, sizeof b->xxh3);
+        if (b->places && b->origin.flags & ZN_FLAG_BASES) status = read_parents(e, b, err);
+    }
+    if (status != ZIPNN_OK && !is_unusable(status)) return status;
+    b->known = status == ZIPNN_OK;
+    b->looked_at = true;
+    if (!sighted && b->places) forget_index(e, b);
+    return ZIPNN_OK;
+}
+
 /* The last part of a path, cut to what a record holds. */
 static void put_name(struct zn_base_record *record, const char *path) {
     const char *slash = strrchr(path, '/');
@@ -208,4 +266,10 @@ zipnn_status zn_base_identify(struct zn_engine *e, size_t i, struct zn_base_reco
     record->length = b->origin.length;
     put_name(record, b->name);
     return ZIPNN_OK;
+}
+
+struct zn_identity zn_identity_of(const struct zn_base_record *record) {
+    struct zn_identity it = {.length = record->length};
+    memcpy(it.xxh3, record->xxh3, sizeof it.xxh3);
+    return it;
 }

@@ -7,6 +7,12 @@
 
 enum { ZN_MAX_CHAIN = 64 /* archives one behind the other */ };
 
+/* What an original is known by. */
+struct zn_identity {
+    uint64_t length;
+    uint8_t xxh3[16];
+};
+
 struct zn_base {
     struct zn_input in;
     const char *name; /* "" for none */
@@ -18,6 +24,13 @@ struct zn_base {
     bool sighted; /* origin.length is known, and whether it is an archive */
     bool digested;
     enum { ZN_BASE_CLOSED, ZN_BASE_OPENING, ZN_BASE_OPEN } state;
+    /* What zn_base_know has found, for circles.h. */
+    bool looked_at, known;       /* known: it can be read */
+    struct zn_identity identity; /* of its original; the digest of archives only */
+    struct zn_identity *made_from;
+    unsigned n_made_from;
+    bool leads_back;              /* to the original asked about last ... */
+    struct zn_base *next_leading; /* ... and the next one that does */
 };
 
 /* Copies the sources; on failure nothing is owned. zn_bases_destroy accepts a zeroed struct. */
@@ -29,8 +42,17 @@ void zn_bases_destroy(const zipnn_allocator *alloc, struct zn_bases *bases);
  */
 zipnn_status zn_base_open(struct zn_engine *e, size_t i, zipnn_error *err);
 
+/* Learns what the i-th base says of itself, whether or not what it was made from is at hand, and keeps no more than
+ * that. One that cannot be read says nothing. */
+zipnn_status zn_base_know(struct zn_engine *e, size_t i, zipnn_error *err);
+
 /* What a table says of the i-th base, which is open. Reads all of a base that is no archive. */
 zipnn_status zn_base_identify(struct zn_engine *e, size_t i, struct zn_base_record *record, zipnn_error *err);
+
+struct zn_identity zn_identity_of(const struct zn_base_record *record);
+
+/* The digest of all of a random-access input. */
+zipnn_status zn_input_digest(const struct zn_engine *e, const struct zn_input *in, uint8_t xxh3[16], zipnn_error *err);
 
 enum zn_missing { ZN_MISSING_FAILS, ZN_MISSING_STAYS_NULL };
 

@@ -1,5 +1,6 @@
 /* Original in, archive out: workers claim cuts, encode and verify them, and write them in turn. */
 #include "chunk/cut.h"
+#include "engine/circles.h"
 #include "engine/digest.h"
 #include "engine/refer.h"
 
@@ -227,10 +228,19 @@ static void read_checks(struct pack *p) {
     }
 }
 
+/* The last word on it: what was looked at before the first chunk may have changed since. */
+static zipnn_status refuse_circle(struct pack *p, const struct zn_index *index, zipnn_error *err) {
+    const struct zn_relations *r = p->relations;
+    struct zn_identity original = {.length = index->original};
+    memcpy(original.xxh3, index->xxh3, sizeof original.xxh3);
+    return r ? zn_circle_refuse(p->e, &original, r->records, r->n_bases, err) : ZIPNN_OK;
+}
+
 /* The index frame and the trailer, in one piece. */
 static zipnn_status write_index(struct pack *p, zipnn_stats *stats, zipnn_error *err) {
     struct zn_index index = {.original = p->original, .has_sha256 = p->digest.has_sha256};
     zn_digest_result(&p->digest, index.xxh3, index.sha256);
+    ZN_TRY(refuse_circle(p, &index, err));
     size_t head_len = zn_index_head_len(index.has_sha256);
     uint64_t body_len = head_len + (uint64_t)p->n_entries * ZN_ENTRY_LEN;
     if (body_len > UINT32_MAX)

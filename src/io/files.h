@@ -20,6 +20,8 @@ void zn_file_sink(zipnn_file *file, zipnn_sink *sink);
 zipnn_status zn_file_reserve(zipnn_file *file, uint64_t len, zipnn_error *err);
 zipnn_status zn_file_unchanged(const zipnn_file *file, zipnn_error *err);
 zipnn_status zn_file_commit(zipnn_file *file, zipnn_error *err);
+zipnn_status zn_file_read_back(const zipnn_file *written, zipnn_file **file, zipnn_error *err);
+zipnn_status zn_file_at_rest(const zipnn_file *file, zipnn_error *err);
 zipnn_status zn_file_remove(const zipnn_file *file, zipnn_error *err);
 void zn_file_discard(zipnn_file *file);
 void zn_file_close(zipnn_file *file);

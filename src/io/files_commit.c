@@ -31,19 +31,16 @@
 #define MTIME st_mtim
 #endif
 
-/* Splits f->path: the folder is opened, target.name points at the rest. */
-static zipnn_status open_folder(zipnn_file *f, zipnn_error *err) {
-    char *slash = strrchr(f->path, '/');
-    f->target.name = slash ? slash + 1 : f->path;
-    const char *folder = slash ? f->path : ".";
+int zn_folder_open(char *path, const char **name) {
+    char *slash = strrchr(path, '/');
+    *name = slash ? slash + 1 : path;
+    const char *folder = slash ? path : ".";
     char after = '\0'; /* what is put back over the NUL that ends the folder's name; "/x" lies in "/" */
-    char *cut = slash == f->path ? slash + 1 : slash;
+    char *cut = slash == path ? slash + 1 : slash;
     if (cut) after = *cut, *cut = '\0';
-    f->target.folder = open(folder, FOLDER_ACCESS | O_DIRECTORY | O_CLOEXEC);
-    int os_error = errno;
+    const int fd = open(folder, FOLDER_ACCESS | O_DIRECTORY | O_CLOEXEC);
     if (cut) *cut = after;
-    if (f->target.folder < 0) return zn_fail_os(f->path, "create", ZN_NOWHERE, os_error, err);
-    return ZIPNN_OK;
+    return fd;
 }
 
 /* A fresh name: nobody can guess it, and O_EXCL decides anyhow. */
@@ -98,7 +95,8 @@ static zipnn_status open_stream(zipnn_file *f, zipnn_error *err) {
 static zipnn_status open_target(zipnn_file *f, zipnn_error *err) {
     struct stat there, behind;
     bool replace = f->target.flags & ZIPNN_FILE_REPLACE;
-    ZN_TRY(open_folder(f, err));
+    f->target.folder = zn_folder_open(f->path, &f->target.name);
+    if (f->target.folder < 0) return zn_fail_os(f->path, "create", ZN_NOWHERE, errno, err);
     if (!f->target.name[0]) return zn_fail_path(f->path, "is no name for a file", err);
     if (fstatat(f->target.folder, f->target.name, &there, AT_SYMLINK_NOFOLLOW) != 0)
         return errno == ENOENT ? open_temp(f, err) : zn_fail_os(f->path, "create", ZN_NOWHERE, errno, err);
@@ -193,16 +191,18 @@ static int give_name(zipnn_file *f, int nameless) {
 }
 
 /* Some file systems cannot sync a folder and say EINVAL; there is nothing more to be done on them. */
-static zipnn_status sync_folder(const zipnn_file *f, zipnn_error *err) {
-    int fd = openat(f->target.folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return zn_fail_os(f->path, "sync the folder", ZN_NOWHERE, errno, err);
+zipnn_status zn_folder_sync(int folder, const char *path, zipnn_error *err) {
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return zn_fail_os(path, "sync the folder", ZN_NOWHERE, errno, err);
     int os_error = fsync(fd) == 0 || errno == EINVAL ? 0 : errno;
     close(fd);
-    return os_error ? zn_fail_os(f->path, "sync the folder", ZN_NOWHERE, os_error, err) : ZIPNN_OK;
+    return os_error ? zn_fail_os(path, "sync the folder", ZN_NOWHERE, os_error, err) : ZIPNN_OK;
 }
 
+/* Which file it was stays known. */
 static zipnn_status close_written(zipnn_file *f, zipnn_error *err) {
     int fd = f->fd;
+    if (fstat(fd, &f->opened) != 0) return zn_fail_os(f->path, "inspect", ZN_NOWHERE, errno, err);
     f->fd = -1;
     if (close(fd) != 0 && errno != EINTR) return zn_fail_os(f->path, "close", ZN_NOWHERE, errno, err);
     return ZIPNN_OK;
@@ -237,7 +237,7 @@ zipnn_status zn_file_commit(zipnn_file *f, zipnn_error *err) {
         return zn_fail_os(f->path, "sync", ZN_NOWHERE, errno, err);
     if (!t->is_new) return close_written(f, err);
     ZN_TRY(close_and_name(f, err));
-    return sync ? sync_folder(f, err) : ZIPNN_OK;
+    return sync ? zn_folder_sync(t->folder, f->path, err) : ZIPNN_OK;
 }
 
 void zn_file_discard(zipnn_file *f) {

@@ -50,6 +50,13 @@ struct zipnn_file {
 /* A handle that owns nothing yet, its path set. */
 zipnn_status zn_file_new(const char *path, zipnn_file **file, zipnn_error *err);
 
+/* Opens the folder that `path` lies in, with the least right that lets us work in it, and points at the last part; -1
+ * and errno when it cannot be opened. The path is cut meanwhile, and whole again afterwards. */
+int zn_folder_open(char *path, const char **name);
+
+/* Waits until what the folder lists is on the device; `path` for messages. */
+zipnn_status zn_folder_sync(int folder, const char *path, zipnn_error *err);
+
 /* Gives the source of a mapped file its view; the map goes when the file is closed. */
 void zn_file_map_source(const zipnn_file *f, zipnn_source *source);
 void zn_file_unmap(zipnn_file *f);

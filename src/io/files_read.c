@@ -134,12 +134,3 @@ zipnn_status zn_file_unchanged(const zipnn_file *f, zipnn_error *err) {
                 now.MTIME.tv_nsec == f->opened.MTIME.tv_nsec;
     return same ? ZIPNN_OK : zn_fail_path(f->path, "changed while it was read", err);
 }
-
-zipnn_status zn_file_remove(const zipnn_file *f, zipnn_error *err) {
-    struct stat now;
-    if (stat(f->path, &now) != 0) return zn_fail_os(f->path, "remove", ZN_NOWHERE, errno, err);
-    if (now.st_dev != f->opened.st_dev || now.st_ino != f->opened.st_ino)
-        return zn_fail_path(f->path, "not removed: the name leads to another file now", err);
-    if (unlink(f->path) != 0) return zn_fail_os(f->path, "remove", ZN_NOWHERE, errno, err);
-    return ZIPNN_OK;
-}

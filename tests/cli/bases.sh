@@ -25,12 +25,13 @@ check test "$(stat -c %s each.znn)" -gt 45000
 check cmp each.znn <(cat t.safetensors | zipnn -c)
 
 # A model against its base, as a file or as an archive, named or found in a folder.
-mkdir in run
+mkdir in run empty
 model 400 in/base.safetensors
 cp in/base.safetensors next.safetensors
 printf xyz | dd of=next.safetensors bs=1 seek=3000 conv=notrunc 2>"$home/err"
 
-model 400 same.safetensors
+cp in/base.safetensors same.safetensors
+printf x | dd of=same.safetensors bs=1 seek=9000 conv=notrunc 2>"$home/err"
 expect 0 zipnn --base in/base.safetensors same.safetensors -o same.znn
 check test "$(stat -c %s same.znn)" -lt 1000
 expect 0 zipnn in/base.safetensors -o run/archived.znn
@@ -47,14 +48,21 @@ for base in "--base in/base.safetensors" "--base run/archived.znn" "--base-dir i
 done
 
 # Without it, or with another: nothing is written.
-expect 1 zipnn -d same.znn -o back
-says "base.safetensors"
-expect 1 zipnn -d --base t.safetensors same.znn -o back
-says "was not given"
+for line in -t "-t --base t.safetensors" "-t --base-dir empty" "-d -o back" "-d -o back --base t.safetensors" \
+    "cat -o back" "salvage -o back" verify "extract --tensor a.weight -o back"; do
+    expect 5 zipnn $line same.znn
+    says "--base FILE"
+    says "base-dir"
+    check test "$(wc -l <"$home/err")" -eq 1
+done
 check test ! -e back
-expect 0 zipnn -tv same.znn
-says "need a base"
-expect 1 zipnn verify same.znn
+expect 5 zipnn -d same.znn -o back
+says "base.safetensors"
+says "was not given"
+expect 5 zipnn -t --json same.znn
+prints '"error":"base"'
+check sh -c 'cat same.znn | zipnn -t; [ $? -eq 5 ]'
+expect 5 zipnn verify same.znn
 says "cannot be verified beyond their checksums"
 expect 0 zipnn verify --base in/base.safetensors same.znn
 expect 0 zipnn -lv same.znn
@@ -72,7 +80,6 @@ check test "$(zipnn -lv nearest.znn | grep -c 'made against')" -eq 1
 expect 0 zipnn -d --base-dir run nearest.znn -o back
 check cmp back next.safetensors
 rm back
-mkdir empty
 expect 0 zipnn --base-dir empty next.safetensors -o alone.znn
 check cmp alone.znn <(zipnn -c next.safetensors)
 

@@ -54,7 +54,7 @@ expect 0 sh -c 'cd steps && zipnn chain ../chain restore 2 -fo again && cmp agai
 mv chain/00000002.1.znn aside
 expect 0 zipnn chain chain list
 prints "base missing"
-expect 1 zipnn chain chain restore 6 -o back
+expect 5 zipnn chain chain restore 6 -o back
 says "00000002.1.znn"
 check cmp steps/3 <(zipnn chain chain restore 4 -c)
 mv aside chain/00000002.1.znn

@@ -16,8 +16,21 @@ check cmp m original
 rm m.znn
 expect 1 zipnn --rm m -o /dev/full
 check cmp m original
-expect 3 zipnn --rm m -o /dev/null
+expect 1 zipnn --rm m -o /dev/null
+says "needs a result in a regular file"
 check cmp m original
+mkfifo pipe
+for line in "--rm m -o pipe" "--rm -f m -o pipe" "--rm pipe" "-d --rm pipe -o x"; do
+    expect 1 timeout 10 zipnn $line
+    says "--rm"
+done
+check cmp m original
+check sh -c '! cat m | zipnn --rm -o x.znn'
+check test ! -e x.znn
+for line in "-t --rm x" "-l --rm x" "cat --rm x" "extract --rm --tensor a x" "salvage --rm x -o y" "chain x --rm add y"; do
+    expect 2 zipnn $line
+    says "--rm goes with"
+done
 expect 2 zipnn --rm -c m
 check cmp m original
 zipnn m && printf x >>m.znn

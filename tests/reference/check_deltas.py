@@ -79,6 +79,8 @@ def main():
         return write_golden(pathlib.Path(sys.argv[2]), sys.argv[3:])
     with tempfile.TemporaryDirectory() as folder:
         for name, base, model in pairs():
+            if base == model:
+                continue  # decoded as golden files; the encoder refuses to make an original from itself
             archive = pack(sys.argv[1:], pathlib.Path(folder), base, model)
             if restore(archive, [base]) != model:
                 sys.exit(f"{name} came back changed")

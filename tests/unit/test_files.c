@@ -195,6 +195,57 @@ static void only_the_opened_file_is_removed(void **state) {
     assert_int_equal(n_entries(), 0);
 }
 
+/* In a folder that was put in the place of the one opened from, nothing goes. */
+static void the_folder_of_a_removed_file_is_held(void **state) {
+    (void)state;
+    zipnn_error err;
+    assert_int_equal(mkdir("here", 0700) | mkdir("there", 0700), 0);
+    put("here/f", "one");
+    put("there/f", "other");
+    zipnn_file *f = opened("here/f");
+    assert_int_equal(rename("here", "gone") | rename("there", "here"), 0);
+    assert_int_equal(zipnn_file_remove(f, &err), ZIPNN_E_IO);
+    assert_file("here/f", "other");
+    assert_file("gone/f", "one");
+    zipnn_file_close(f);
+    assert_int_equal(unlink("here/f") | unlink("gone/f") | rmdir("here") | rmdir("gone"), 0);
+}
+
+static void assert_reads(zipnn_file *f, const char *text) {
+    char buf[32] = "";
+    zipnn_source source;
+    zipnn_file_source(f, &source);
+    assert_int_equal(source.length, strlen(text));
+    assert_int_equal(source.read_at(source.user, 0, buf, strlen(text), NULL), ZIPNN_OK);
+    assert_string_equal(buf, text);
+    zipnn_file_close(f);
+}
+
+/* Before and after it has its name; what took the name since is another file. */
+static void what_was_written_is_read_back(void **state) {
+    (void)state;
+    zipnn_error err;
+    zipnn_file *again = NULL, *f = created("f", NULL, 0, "text");
+    assert_int_equal(zipnn_file_read_back(f, &again, &err), ZIPNN_OK);
+    assert_reads(again, "text");
+    assert_int_equal(zipnn_file_commit(f, &err), ZIPNN_OK);
+    assert_int_equal(zipnn_file_read_back(f, &again, &err), ZIPNN_OK);
+    assert_reads(again, "text");
+    put("g", "text");
+    assert_int_equal(rename("g", "f"), 0);
+    assert_int_equal(zipnn_file_read_back(f, &again, &err), ZIPNN_E_IO);
+    assert_int_equal(unlink("f") | symlink("g", "f"), 0);
+    assert_int_equal(zipnn_file_read_back(f, &again, &err), ZIPNN_E_IO);
+    zipnn_file_close(f);
+    assert_int_equal(unlink("f"), 0);
+    put("f", "found");
+    f = opened("f");
+    assert_int_equal(zipnn_file_read_back(f, &again, &err), ZIPNN_OK);
+    assert_reads(again, "found");
+    assert_int_equal(zipnn_file_at_rest(f, &err), ZIPNN_OK);
+    zipnn_file_close(f);
+}
+
 static void file_appears_at_commit(void **state) {
     (void)state;
     zipnn_error err;
@@ -415,6 +466,8 @@ int main(void) {
         IN_FOLDER(pipe_is_read_in_order),
         IN_FOLDER(change_of_a_source_is_noticed),
         IN_FOLDER(only_the_opened_file_is_removed),
+        IN_FOLDER(the_folder_of_a_removed_file_is_held),
+        IN_FOLDER(what_was_written_is_read_back),
         IN_FOLDER(file_appears_at_commit),
         IN_FOLDER(file_without_commit_is_gone),
         IN_FOLDER(late_rival_is_not_replaced),

@@ -1,0 +1,113 @@
+/* Files met a second time: read back after they were written, removed after they were read. */
+#define _GNU_SOURCE /* F_SETLEASE */
+#define _FILE_OFFSET_BITS 64
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "io/files_priv.h"
+
+/* Pages that are on the device already are let go, so that what is read next comes from there. */
+static void forget_pages(int fd) {
+#if defined(POSIX_FADV_DONTNEED)
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+#else
+    (void)fd;
+#endif
+}
+
+static zipnn_status sync_file(const zipnn_file *f, zipnn_error *err) {
+    if (fsync(f->fd) == 0 || errno == EINVAL || errno == EROFS) return ZIPNN_OK;
+    return zn_fail_os(f->path, "sync", ZN_NOWHERE, errno, err);
+}
+
+/* Of a file that was opened by its name. */
+static zipnn_status sync_name(const zipnn_file *f, zipnn_error *err) {
+    const char *name;
+    char *path = strdup(f->path);
+    if (!path) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "no memory for a path");
+    const int folder = zn_folder_open(path, &name);
+    zipnn_status st = folder < 0 ? zn_fail_os(f->path, "sync the folder", ZN_NOWHERE, errno, err)
+                                 : zn_folder_sync(folder, f->path, err);
+    if (folder >= 0) close(folder);
+    free(path);
+    return st;
+}
+
+/* The file that was written, not whatever has its name now. */
+static zipnn_status open_committed(const zipnn_file *f, zipnn_file *again, zipnn_error *err) {
+    again->fd = openat(f->target.folder, f->target.name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK);
+    again->owns_fd = again->fd >= 0;
+    if (again->fd < 0 || fstat(again->fd, &again->opened) != 0)
+        return zn_fail_os(f->path, "read back", ZN_NOWHERE, errno, err);
+    if (again->opened.st_dev != f->opened.st_dev || again->opened.st_ino != f->opened.st_ino)
+        return zn_fail_path(f->path, "cannot be read back: the name leads to another file now", err);
+    return f->target.flags & ZIPNN_FILE_SYNC ? ZIPNN_OK : sync_file(again, err);
+}
+
+static zipnn_status open_once_more(const zipnn_file *f, zipnn_file *again, zipnn_error *err) {
+    if (f->target.is_new) ZN_TRY(zn_file_settle_length(f, err));
+    ZN_TRY(sync_file(f, err));
+    if (!f->target.name) ZN_TRY(sync_name(f, err));
+    again->fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
+    again->owns_fd = again->fd >= 0;
+    if (again->fd < 0 || fstat(again->fd, &again->opened) != 0)
+        return zn_fail_os(f->path, "read back", ZN_NOWHERE, errno, err);
+    return ZIPNN_OK;
+}
+
+zipnn_status zn_file_read_back(const zipnn_file *f, zipnn_file **file, zipnn_error *err) {
+    if (!f->seekable) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "only a regular file can be read back");
+    zipnn_file *again = NULL;
+    ZN_TRY(zn_file_new(f->path, &again, err));
+    zipnn_status st = f->fd < 0 ? open_committed(f, again, err) : open_once_more(f, again, err);
+    if (st != ZIPNN_OK) {
+        zn_file_close(again);
+        return st;
+    }
+    forget_pages(again->fd);
+    again->seekable = true;
+    again->length = (uint64_t)again->opened.st_size;
+    *file = again;
+    return ZIPNN_OK;
+}
+
+zipnn_status zn_file_at_rest(const zipnn_file *f, zipnn_error *err) {
+    if (!f->seekable) return ZIPNN_OK;
+    forget_pages(f->fd);
+#if defined(F_SETLEASE)
+    /* The system gives a lease for reading only while nobody, a mapping included, has the file open for writing. Other
+     * refusals say that there are no leases here. */
+    if (fcntl(f->fd, F_SETLEASE, F_RDLCK) == 0)
+        (void)fcntl(f->fd, F_SETLEASE, F_UNLCK);
+    else if (errno == EAGAIN)
+        return zn_fail_path(f->path, "another program has it open for writing", err);
+#endif
+    return ZIPNN_OK;
+}
+
+/* The folder is held, so that one put in its place meanwhile is not the one that loses a file. */
+static zipnn_status remove_from(const zipnn_file *f, int folder, const char *name, zipnn_error *err) {
+    struct stat now;
+    if (fstatat(folder, name, &now, 0) != 0) return zn_fail_os(f->path, "remove", ZN_NOWHERE, errno, err);
+    if (now.st_dev != f->opened.st_dev || now.st_ino != f->opened.st_ino)
+        return zn_fail_path(f->path, "not removed: the name leads to another file now", err);
+    if (unlinkat(folder, name, 0) != 0) return zn_fail_os(f->path, "remove", ZN_NOWHERE, errno, err);
+    return ZIPNN_OK;
+}
+
+zipnn_status zn_file_remove(const zipnn_file *f, zipnn_error *err) {
+    char *path = strdup(f->path);
+    const char *name;
+    if (!path) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "no memory for a path");
+    const int folder = zn_folder_open(path, &name);
+    zipnn_status st =
+        folder < 0 ? zn_fail_os(f->path, "remove", ZN_NOWHERE, errno, err) : remove_from(f, folder, name, err);
+    if (folder >= 0) close(folder);
+    free(path);
+    return st;
+}
