@@ -21,14 +21,32 @@ struct audit {
 
 /* ---- findings ---------------------------------------------------------------------------------------------------- */
 
+/* The next tensor from *i on, among those of the damage, that has bytes there; false after the last. Where the pieces
+ * of one are is not known here. */
+static bool next_tensor(const struct audit *a, const zipnn_damage *d, uint64_t *i, zipnn_tensor_info *t) {
+    for (; *i < d->n_tensors; ++*i) {
+        zipnn_tensor_layout layout = {.size = sizeof layout};
+        const uint64_t index = d->first_tensor + *i;
+        if (zipnn_archive_tensor(a->opened.archive, index, t, NULL) != ZIPNN_OK ||
+            zipnn_archive_tensor_layout(a->opened.archive, index, &layout, NULL) != ZIPNN_OK)
+            return false;
+        if ((layout.flags & ZIPNN_TENSOR_IN_PIECES) || t->offset + t->length > d->offset) {
+            ++*i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static void put_tensor_names(const struct audit *a, const zipnn_damage *d) {
-    for (uint64_t i = 0; i < d->n_tensors && i < SHOWN_TENSORS; i++) {
-        zipnn_tensor_info t;
-        if (zipnn_archive_tensor(a->opened.archive, d->first_tensor + i, &t, NULL) != ZIPNN_OK) return;
-        fputs(i ? ", " : "; tensors ", stderr);
+    zipnn_tensor_info t;
+    uint64_t i = 0, n = 0;
+    while (next_tensor(a, d, &i, &t)) {
+        if (n++ >= SHOWN_TENSORS) continue;
+        fputs(n > 1 ? ", " : "; tensors ", stderr);
         text_put(stderr, t.name);
     }
-    if (d->n_tensors > SHOWN_TENSORS) fprintf(stderr, " and %" PRIu64 " more", d->n_tensors - SHOWN_TENSORS);
+    if (n > SHOWN_TENSORS) fprintf(stderr, " and %" PRIu64 " more", n - SHOWN_TENSORS);
 }
 
 static void say_damage(const struct audit *a, const zipnn_damage *d) {
@@ -50,10 +68,9 @@ static void put_json_damage(struct audit *a, const zipnn_damage *d) {
     text_put_json(stdout, d->error->message);
     if (d->error->offset != UINT64_MAX) printf(",\"archive_offset\":%" PRIu64, d->error->offset);
     fputs(",\"tensors\":[", stdout);
-    for (uint64_t i = 0; i < d->n_tensors; i++) {
-        zipnn_tensor_info t;
-        if (zipnn_archive_tensor(a->opened.archive, d->first_tensor + i, &t, NULL) != ZIPNN_OK) break;
-        if (i) putchar(',');
+    zipnn_tensor_info t;
+    for (uint64_t i = 0, n = 0; next_tensor(a, d, &i, &t); n++) {
+        if (n) putchar(',');
         text_put_json(stdout, t.name);
     }
     fputs("]}", stdout);

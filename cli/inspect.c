@@ -148,11 +148,22 @@ static void put_json(const struct inspection *x) {
 
 /* ---- the file ---------------------------------------------------------------------------------------------------- */
 
-static zipnn_status add_profile(struct inspection *x, const zipnn_tensor_info *t, zipnn_error *err) {
-    struct profile *p = &x->profiles[x->n++];
-    const zipnn_status st = profiler_look(&x->profiler, t, p, err);
-    for (unsigned b = 0; b < PROFILE_BINS && p->n_elements; b++) x->sums[t->dtype].bins[b] += x->profiler.bins[b];
+static zipnn_status end_profile(struct inspection *x, zipnn_status st) {
+    const struct profile *p = &x->profiles[x->n++];
+    for (unsigned b = 0; b < PROFILE_BINS && p->n_elements; b++)
+        x->sums[p->tensor.dtype].bins[b] += x->profiler.bins[b];
     return st;
+}
+
+/* Bytes that several tensors have count once. */
+static zipnn_status add_profile(struct inspection *x, uint64_t index, const zipnn_tensor_info *t, zipnn_error *err) {
+    const unsigned plain = ZIPNN_TENSOR_COLUMN_MAJOR | ZIPNN_TENSOR_CONJUGATE | ZIPNN_TENSOR_NEGATIVE;
+    zipnn_tensor_layout layout = {.size = sizeof layout};
+    struct profile *p = &x->profiles[x->n];
+    const zipnn_status st = zipnn_archive_tensor_layout(x->profiler.archive, index, &layout, err);
+    if (st != ZIPNN_OK || (layout.flags & (ZIPNN_TENSOR_SHARED | ZIPNN_TENSOR_FILTERED))) return st;
+    if (layout.flags & ~plain) return end_profile(x, profiler_look_at_values(&x->profiler, index, t, p, err));
+    return end_profile(x, profiler_look(&x->profiler, t, p, err));
 }
 
 /* A damaged tensor is reported, and shown without what its bits hold. */
@@ -166,7 +177,7 @@ static zipnn_status make_profiles(struct run *run, struct inspection *x, zipnn_a
         zipnn_status st = zipnn_archive_tensor(archive, i, &t, err);
         const uint64_t there = t.offset < x->info.original ? x->info.original - t.offset : 0;
         if (st == ZIPNN_OK && t.length > there) t.length = there; /* a file cut short */
-        if (st == ZIPNN_OK) st = add_profile(x, &t, err);
+        if (st == ZIPNN_OK) st = add_profile(x, i, &t, err);
         if (st == ZIPNN_E_CORRUPT)
             run_report_fault(run, x->path, err);
         else if (st != ZIPNN_OK)
@@ -180,7 +191,7 @@ static zipnn_status make_whole(struct inspection *x, zipnn_error *err) {
     const zipnn_tensor_info t = {.name = "(all bytes)", .length = x->info.original, .stored = x->info.archive};
     x->profiles = malloc(sizeof *x->profiles);
     if (!x->profiles) return run_fail(err, ZIPNN_E_MEMORY, "no memory");
-    return add_profile(x, &t, err);
+    return end_profile(x, profiler_look(&x->profiler, &t, &x->profiles[0], err));
 }
 
 static zipnn_status inspect(struct run *run, struct inspection *x, struct opened *o, zipnn_error *err) {
@@ -188,7 +199,7 @@ static zipnn_status inspect(struct run *run, struct inspection *x, struct opened
     x->plain = o->plain;
     zipnn_status st = profiler_start(&x->profiler, o->archive, err);
     if (st != ZIPNN_OK) return st;
-    x->sums = calloc(ZIPNN_Q2_0 + 1, sizeof *x->sums);
+    x->sums = calloc(ZIPNN_C32 + 1, sizeof *x->sums);
     if (!x->sums) return run_fail(err, ZIPNN_E_MEMORY, "no memory");
     st = o->plain ? ZIPNN_OK : run_check_limit(run, x->info.original, err);
     if (st != ZIPNN_OK) return st;

@@ -17,24 +17,54 @@ static void put_shape(const zipnn_tensor_info *t, const char *between) {
     putchar(']');
 }
 
-static void put_json_tensor(const zipnn_tensor_info *t, const struct coding_text *coding) {
+/* What is to be known of the bytes besides type and shape. */
+static const struct {
+    unsigned flag;
+    const char *text;
+} layouts[] = {{ZIPNN_TENSOR_BIG_ENDIAN, "big-endian"}, {ZIPNN_TENSOR_COLUMN_MAJOR, "in columns"},
+               {ZIPNN_TENSOR_CONJUGATE, "conjugate"},   {ZIPNN_TENSOR_NEGATIVE, "negative"},
+               {ZIPNN_TENSOR_STRIDED, "strided"},       {ZIPNN_TENSOR_IN_PIECES, "in pieces"},
+               {ZIPNN_TENSOR_FILTERED, "filtered"},     {ZIPNN_TENSOR_SHARED, "shared"}};
+enum { N_LAYOUTS = sizeof layouts / sizeof layouts[0] };
+
+static void put_json_layout(const zipnn_tensor_layout *layout) {
+    const char *between = ",\"layout\":[";
+    if (layout->flags == 0) return;
+    for (size_t i = 0; i < N_LAYOUTS; i++) {
+        if (!(layout->flags & layouts[i].flag)) continue;
+        printf("%s\"%s\"", between, layouts[i].text);
+        between = ",";
+    }
+    putchar(']');
+}
+
+static void put_layout(const zipnn_tensor_layout *layout) {
+    for (size_t i = 0; i < N_LAYOUTS; i++)
+        if (layout->flags & layouts[i].flag) printf(", %s", layouts[i].text);
+}
+
+static void put_json_tensor(const zipnn_tensor_info *t, const zipnn_tensor_layout *layout,
+                            const struct coding_text *coding) {
     fputs("{\"name\":", stdout);
     text_put_json(stdout, t->name);
     printf(",\"dtype\":\"%s\",\"shape\":", zipnn_dtype_name(t->dtype));
     put_shape(t, ",");
     printf(",\"offset\":%" PRIu64 ",\"original\":%" PRIu64 ",\"stored\":%" PRIu64, t->offset, t->length, t->stored);
+    put_json_layout(layout);
     if (coding->n)
         printf(",\"coding\":\"%s\",\"first_chunk\":%" PRIu64 ",\"n_chunks\":%" PRIu64, coding->text, coding->first,
                coding->n);
     putchar('}');
 }
 
-static void put_tensor(const zipnn_tensor_info *t, const struct coding_text *coding) {
+static void put_tensor(const zipnn_tensor_info *t, const zipnn_tensor_layout *layout,
+                       const struct coding_text *coding) {
     printf("%10s %10s %6.2f%%  %-10s ", text_size(t->length).text, text_size(t->stored).text,
            text_percent(t->stored, t->length), zipnn_dtype_name(t->dtype));
     text_put(stdout, t->name);
     putchar(' ');
     put_shape(t, ", ");
+    put_layout(layout);
     if (coding->n) printf("  %s", coding->text);
     putchar('\n');
 }
@@ -42,15 +72,18 @@ static void put_tensor(const zipnn_tensor_info *t, const struct coding_text *cod
 static zipnn_status put_tensors(const struct run *run, const zipnn_archive *archive, uint64_t n, zipnn_error *err) {
     for (uint64_t i = 0; i < n; i++) {
         zipnn_tensor_info t;
-        struct coding_text coding;
+        zipnn_tensor_layout layout = {.size = sizeof layout};
+        struct coding_text coding = {.n = 0};
         zipnn_status st = zipnn_archive_tensor(archive, i, &t, err);
-        if (st == ZIPNN_OK) st = coding_of(archive, t.offset, t.length, &coding, err);
+        if (st == ZIPNN_OK) st = zipnn_archive_tensor_layout(archive, i, &layout, err);
+        if (st == ZIPNN_OK && !(layout.flags & (ZIPNN_TENSOR_SHARED | ZIPNN_TENSOR_IN_PIECES)))
+            st = coding_of(archive, t.offset, t.length, &coding, err);
         if (st != ZIPNN_OK) return st;
         if (run->args->json) {
             if (i) putchar(',');
-            put_json_tensor(&t, &coding);
+            put_json_tensor(&t, &layout, &coding);
         } else {
-            put_tensor(&t, &coding);
+            put_tensor(&t, &layout, &coding);
         }
     }
     return ZIPNN_OK;

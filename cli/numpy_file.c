@@ -4,37 +4,45 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct type {
-    zipnn_dtype dtype;
-    const char *descr;
-} exact_types[] = {
-    {ZIPNN_F16, "<f2"}, {ZIPNN_F32, "<f4"}, {ZIPNN_F64, "<f8"},  {ZIPNN_I8, "|i1"},  {ZIPNN_U8, "|u1"},
-    {ZIPNN_I16, "<i2"}, {ZIPNN_U16, "<u2"}, {ZIPNN_I32, "<i4"},  {ZIPNN_U32, "<u4"}, {ZIPNN_I64, "<i8"},
-    {ZIPNN_U64, "<u8"}, {ZIPNN_C64, "<c8"}, {ZIPNN_BOOL, "|b1"},
-};
-
-static void choose_type(zipnn_dtype dtype, struct npy_shape *s) {
-    for (size_t i = 0; i < sizeof exact_types / sizeof exact_types[0]; i++) {
-        if (exact_types[i].dtype != dtype) continue;
-        s->exact = true;
-        s->descr = exact_types[i].descr;
-        return;
-    }
-    const bool two = zipnn_dtype_bits(dtype) == 16;
-    s->descr = two ? "<u2" : "|u1";
-    s->type_name = two ? "uint16" : "uint8";
+/* Bytes of an element where that is a whole number, else 0. */
+static uint64_t element_of(const zipnn_tensor_info *t, uint64_t elements, uint64_t length) {
+    const unsigned bits = zipnn_dtype_bits(t->dtype);
+    if (bits) return bits % 8 ? 0 : bits / 8;
+    return t->dtype == ZIPNN_DTYPE_UNKNOWN && elements && length % elements == 0 ? length / elements : 0;
 }
 
-struct npy_shape npy_shape_of(const zipnn_tensor_info *t, uint64_t rows, uint64_t row_len) {
+static void choose_type(const zipnn_tensor_info *t, const zipnn_tensor_layout *layout, uint64_t element,
+                        struct npy_shape *s) {
+    zipnn_dtype_info info = {.size = sizeof info};
+    if (zipnn_dtype_describe(t->dtype, &info, NULL) != ZIPNN_OK) { /* opaque elements, as numpy writes them */
+        s->exact = element > 0;
+        snprintf(s->descr, sizeof s->descr, element ? "|V%" PRIu64 : "|u1", element);
+        return;
+    }
+    snprintf(s->descr, sizeof s->descr, "%s", info.numpy);
+    if ((layout->flags & ZIPNN_TENSOR_BIG_ENDIAN) && s->descr[0] == '<') s->descr[0] = '>';
+    s->exact = s->descr[1] != 'u' || strcmp(info.kind, "unsigned") == 0;
+    snprintf(s->type_name, sizeof s->type_name,
+             s->descr[2] == '1'   ? "uint8"
+             : s->descr[2] == '2' ? "uint16"
+                                  : "uint32");
+}
+
+struct npy_shape npy_shape_of(const zipnn_tensor_info *t, const zipnn_tensor_layout *layout, uint64_t rows,
+                              uint64_t length) {
     struct npy_shape s = {.rank = t->rank < NPY_MAX_RANK ? t->rank : NPY_MAX_RANK};
-    choose_type(t->dtype, &s);
-    const unsigned bits = zipnn_dtype_bits(t->dtype);
-    if (bits % 8 == 0 && bits) {
-        for (uint32_t i = 0; i < s.rank; i++) s.dim[i] = i ? t->shape[i] : rows;
-    } else {
-        s.rank = 2;
-        s.dim[0] = rows;
-        s.dim[1] = row_len;
+    uint64_t elements = 1;
+    for (uint32_t i = 0; i < s.rank; i++) elements *= s.dim[i] = i ? t->shape[i] : rows;
+    const uint64_t element = element_of(t, elements, length);
+    choose_type(t, layout, element, &s);
+    if (element || length == 0) return s;
+    s.bytes = true;
+    const uint64_t lines = s.rank && s.dim[s.rank - 1] ? elements / s.dim[s.rank - 1] : 0;
+    if (lines && length % lines == 0) {
+        s.dim[s.rank - 1] = length / lines;
+    } else { /* lines end inside bytes */
+        s.rank = 1;
+        s.dim[0] = length;
     }
     return s;
 }
@@ -42,7 +50,8 @@ struct npy_shape npy_shape_of(const zipnn_tensor_info *t, uint64_t rows, uint64_
 size_t npy_header(const struct npy_shape *shape, char out[NPY_MAX_HEADER]) {
     enum { PREFIX = 10, ALIGNMENT = 64 };
     size_t n = PREFIX + (size_t)snprintf(out + PREFIX, NPY_MAX_HEADER - PREFIX,
-                                         "{'descr': '%s', 'fortran_order': False, 'shape': (", shape->descr);
+                                         "{'descr': '%s', 'fortran_order': %s, 'shape': (", shape->descr,
+                                         shape->in_columns ? "True" : "False");
     for (uint32_t i = 0; i < shape->rank; i++)
         n += (size_t)snprintf(out + n, NPY_MAX_HEADER - n, "%" PRIu64 "%s", shape->dim[i],
                               i + 1 < shape->rank || shape->rank == 1 ? "," : "");

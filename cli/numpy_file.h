@@ -10,14 +10,18 @@ enum { NPY_MAX_RANK = 64, NPY_MAX_HEADER = 2048 };
 
 /* An array as numpy sees it. */
 struct npy_shape {
-    bool exact; /* numpy knows the element type; otherwise unsigned integers hold its bits */
-    const char *descr, *type_name;
+    bool exact;     /* numpy knows the element type; otherwise unsigned integers hold its bits */
+    bool bytes;     /* elements are no whole bytes, such as blocks: the last dimension counts bytes */
+    char descr[16]; /* "<f4"; big-endian where the tensor is */
+    char type_name[16];
+    bool in_columns;
     uint32_t rank;
     uint64_t dim[NPY_MAX_RANK];
 };
 
-/* `rows` rows of `row_len` bytes of a tensor. Elements that are no whole bytes, such as blocks, become bytes. */
-struct npy_shape npy_shape_of(const zipnn_tensor_info *t, uint64_t rows, uint64_t row_len);
+/* `rows` rows of a tensor that has `layout`, of `length` bytes together. */
+struct npy_shape npy_shape_of(const zipnn_tensor_info *t, const zipnn_tensor_layout *layout, uint64_t rows,
+                              uint64_t length);
 
 /* Writes the header; answers its length. */
 size_t npy_header(const struct npy_shape *shape, char out[NPY_MAX_HEADER]);

@@ -115,15 +115,49 @@ void profiler_end(struct profiler *p) {
     *p = (struct profiler){.archive = NULL};
 }
 
-zipnn_status profiler_look(struct profiler *p, const zipnn_tensor_info *t, struct profile *profile, zipnn_error *err) {
-    const struct layout fields = layout_of(t->dtype), *l = fields.exponent_bits ? &fields : NULL;
-    const unsigned width = width_of(t->dtype, l);
+static void begin(struct profiler *p, const zipnn_tensor_info *t, struct profile *profile) {
     *profile = (struct profile){.tensor = *t};
     memset(p->bins, 0, sizeof p->bins);
     if (p->tally->n) memset(p->tally, 0, sizeof *p->tally);
+}
+
+zipnn_status profiler_look(struct profiler *p, const zipnn_tensor_info *t, struct profile *profile, zipnn_error *err) {
+    const struct layout fields = layout_of(t->dtype), *l = fields.exponent_bits ? &fields : NULL;
+    const unsigned width = width_of(t->dtype, l);
+    begin(p, t, profile);
     const zipnn_status st = read_windows(p->archive, t, p->tally, l, width, p->window, err);
     if (st != ZIPNN_OK) return st;
     sum_up(p->tally, l, width, profile);
+    fill_bins(p->tally, l, p->bins);
+    return ZIPNN_OK;
+}
+
+/* A sink that has seen enough after some megabytes. */
+struct counting {
+    struct tally *tally;
+    const struct layout *layout;
+    unsigned width;
+    uint64_t left;
+};
+
+static zipnn_status count_values(void *user, const void *buf, size_t len, zipnn_error *err) {
+    struct counting *c = user;
+    const size_t n = len < c->left ? len : (size_t)c->left;
+    (void)err;
+    count_bytes(c->tally, c->layout, c->width, buf, n / c->width);
+    c->left -= n;
+    return c->left ? ZIPNN_OK : ZIPNN_E_CANCELLED;
+}
+
+zipnn_status profiler_look_at_values(struct profiler *p, uint64_t index, const zipnn_tensor_info *t,
+                                     struct profile *profile, zipnn_error *err) {
+    const struct layout fields = layout_of(t->dtype), *l = fields.exponent_bits ? &fields : NULL;
+    struct counting c = {p->tally, l, width_of(t->dtype, l), (uint64_t)WINDOW * MAX_WINDOWS};
+    const zipnn_sink sink = {.write = count_values, .user = &c};
+    begin(p, t, profile);
+    const zipnn_status st = zipnn_archive_write_rows(p->archive, index, 0, t->rank ? t->shape[0] : 1, &sink, err);
+    if (st != ZIPNN_OK && !(st == ZIPNN_E_CANCELLED && c.left == 0)) return st;
+    sum_up(p->tally, l, c.width, profile);
     fill_bins(p->tally, l, p->bins);
     return ZIPNN_OK;
 }

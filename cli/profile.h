@@ -34,8 +34,12 @@ struct profiler {
 zipnn_status profiler_start(struct profiler *p, zipnn_archive *archive, zipnn_error *err);
 void profiler_end(struct profiler *p);
 
-/* Looks at the tensor, at all of it or at stretches of a long one. */
+/* Looks at bytes of the original that are elements of a type, at all of them or at stretches of a long run. */
 zipnn_status profiler_look(struct profiler *p, const zipnn_tensor_info *t, struct profile *profile, zipnn_error *err);
+
+/* Looks at the first values of the tensor of this number, whose bytes say little by themselves. */
+zipnn_status profiler_look_at_values(struct profiler *p, uint64_t index, const zipnn_tensor_info *t,
+                                     struct profile *profile, zipnn_error *err);
 
 /* The bits that `needed` saves of all, as a share left: 0 to 1. */
 double profile_share(const struct profile *p);

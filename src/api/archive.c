@@ -125,6 +125,16 @@ static zipnn_status open_damaged(zipnn_archive *a, zipnn_error *err) {
     return zn_archive_rebuild(a, err);
 }
 
+/* Once all chunks have their places. */
+static zipnn_status sum_stored(zipnn_archive *a, zipnn_error *err) {
+    if (a->n_listed == 0) return ZIPNN_OK; /* nobody asks */
+    a->stored = zn_alloc(&a->ctx->engine.alloc, (size_t)(a->n_chunks + 1) * sizeof *a->stored);
+    if (!a->stored) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a table of chunks");
+    a->stored[0] = 0;
+    for (uint64_t i = 0; i < a->n_chunks; i++) a->stored[i + 1] = a->stored[i] + zn_frame_size(&a->places[i].frame);
+    return ZIPNN_OK;
+}
+
 static zipnn_status open_by(zipnn_status (*parts)(zipnn_archive *a, zipnn_error *err), zipnn_ctx *ctx,
                             const zipnn_source *source, zipnn_archive **archive, zipnn_error *err) {
     struct zn_input in;
@@ -142,6 +152,7 @@ static zipnn_status open_by(zipnn_status (*parts)(zipnn_archive *a, zipnn_error 
     a->held_index = NOTHING_HELD;
     zn_plan_init(&a->plan, &ctx->engine.alloc);
     zipnn_status status = parts(a, err);
+    if (status == ZIPNN_OK) status = sum_stored(a, err);
     if (status == ZIPNN_OK)
         *archive = a;
     else
@@ -176,6 +187,7 @@ void zipnn_archive_close(zipnn_archive *a) {
     zn_free(&alloc, a->records);
     zn_free(&alloc, a->listed);
     zn_free(&alloc, a->reach);
+    zn_free(&alloc, a->stored);
     zn_free(&alloc, a->by_name);
     zn_free(&alloc, a->held);
     zn_free(&alloc, a);
@@ -233,10 +245,13 @@ static uint64_t stored_bytes(const zipnn_archive *a, uint64_t off, uint64_t len)
     if (len == 0 || off >= a->toc.index.original) return 0;
     if (a->plain) return ZN_MIN(len, a->toc.index.original - off);
     if (a->old.legacy) return zn_legacy_stored(a->old.legacy, off, len);
-    for (uint64_t i = zn_archive_chunk_at(a, off); i < a->n_chunks && a->places[i].off < end; i++) {
+    if (a->n_chunks == 0) return 0;
+    const uint64_t first = zn_archive_chunk_at(a, off), last = zn_archive_chunk_at(a, end - 1);
+    if (last > first) stored = a->stored[last] - a->stored[first + 1];
+    for (uint64_t i = first; i <= last; i += ZN_MAX(last - first, 1)) {
         const struct zn_place *p = &a->places[i];
-        uint64_t from = ZN_MAX(off, p->off), to = ZN_MIN(end, p->off + p->frame.orig_len);
-        stored += zn_frame_size(&p->frame) * (to - from) / p->frame.orig_len;
+        const uint64_t from = ZN_MAX(off, p->off), to = ZN_MIN(end, p->off + p->frame.orig_len);
+        if (from < to) stored += zn_frame_size(&p->frame) * (to - from) / p->frame.orig_len;
     }
     return stored;
 }

@@ -24,6 +24,7 @@ struct zipnn_archive {
     const struct zn_tensor **listed; /* of the plan, ascending by offset: what callers number */
     uint64_t *reach;                 /* of each, how far it and those before it go */
     size_t n_listed;
+    uint64_t *stored;    /* of each chunk, the archive bytes of those before it; one more at the end */
     size_t *by_name;     /* indices of them, sorted by name */
     uint8_t *held;       /* the chunk that was last read in part: small tensors that share one are decoded once */
     uint64_t held_index; /* of that chunk, NOTHING_HELD for none */
