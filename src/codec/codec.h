@@ -37,6 +37,7 @@ struct zn_effort {
     unsigned hist_step;  /* every how many groups of 64 symbols are counted at first: 1, 2, 4 */
     unsigned rounds;     /* of clustering */
     int zstd_level;
+    bool careful;       /* a little smaller is worth much time */
     bool tops;          /* floats' upper bits of mantissa given the exponent where that is smaller */
     bool mixing;        /* floats by mixed predictions where that is smaller */
     bool finds_repeats; /* within a chunk */
@@ -112,8 +113,13 @@ void zn_stream_survey(const struct zn_codec *c, const uint8_t *plane, size_t n, 
 enum zn_codec_id zn_stream_encode(struct zn_codec *c, unsigned depth, const struct zn_effort *effort,
                                   const struct zn_survey *survey, const uint8_t *plane, size_t n, struct zn_out *out);
 
-/* The same for n symbols 0 .. 15, which take n / 2 bytes as nibbles: never more than that, rounded up. *out has room
- * for as many. */
+/* The same for a plane, neither constant nor random, that zn_r16_fit saw last and answered `expected` for. */
+enum zn_codec_id zn_stream_encode_fitted(struct zn_codec *c, const struct zn_effort *effort,
+                                         const struct zn_survey *survey, const uint8_t *plane, size_t n,
+                                         size_t expected, struct zn_out *out);
+
+/* The same as zn_stream_encode for n symbols 0 .. 15, which take n / 2 bytes as nibbles: never more than that, rounded
+ * up. *out has room for as many. */
 enum zn_codec_id zn_stream_encode_halves(struct zn_codec *c, const struct zn_effort *effort,
                                          const struct zn_survey *survey, const uint8_t *plane, size_t n,
                                          struct zn_out *out);
@@ -151,6 +157,12 @@ struct zn_r16c_input {
     unsigned block_log2;
 };
 
+/* A plane as zn_stream_encode_given codes it, and what it must take less than, being slow to restore, where a rival
+ * takes so much. */
+struct zn_r16c_input zn_given_input(const struct zn_effort *effort, const uint8_t *context, unsigned max_contexts,
+                                    const uint8_t *plane, size_t n);
+size_t zn_given_limit(const struct zn_effort *effort, size_t rival);
+
 /* zn_r16_fit and zn_r16_write given a context. */
 size_t zn_r16c_fit(struct zn_codec *c, const struct zn_r16c_input *in);
 bool zn_r16c_write(struct zn_codec *c, const struct zn_effort *effort, const struct zn_r16c_input *in,
@@ -177,6 +189,9 @@ zipnn_status zn_r16_ran_out(const struct zn_r16_reader *reader, uint64_t at, zip
 /* Chooses tables for plane[0, n), n >= 1; answers the cost it expects, in bytes. */
 size_t zn_r16_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,
                   const uint32_t *counts);
+
+/* How many tables zn_r16_fit has just chosen for a plane. */
+unsigned zn_r16_n_tables(const struct zn_codec *c);
 
 /* Encodes with the tables just chosen; false when it takes n bytes or more (then out is as before). */
 bool zn_r16_write(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,

@@ -4,7 +4,10 @@
 
 #include "base/bytes.h"
 
-enum { ZN_COST_ONE = 256 }; /* one bit, in the unit of all costs here */
+enum {
+    ZN_COST_ONE = 256,   /* one bit, in the unit of all costs here */
+    ZN_COST_UNSEEN = 185 /* what a sample's entropy falls short by for each symbol in use (Miller and Madow) */
+};
 
 /* log2(x) for x >= 1 in 1/256 bit, within 1/256. log2(1 + y) is approximated by y + y (1 - y) (0.3455 - 0.0635 (2 y -
  * 1)). */

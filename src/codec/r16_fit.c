@@ -235,3 +235,7 @@ size_t zn_r16_fit_words(struct zn_codec *c, const struct zn_effort *effort, cons
     }
     return fit_tables(fit, 0, counts, step);
 }
+
+unsigned zn_r16_n_tables(const struct zn_codec *c) {
+    return c->fit[0]->n_tables;
+}

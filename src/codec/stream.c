@@ -11,7 +11,8 @@ struct zn_effort zn_effort_of(int level) {
     if (level < 2)
         return (struct zn_effort){.max_tables = 8, .block_log2 = 9, .hist_step = 4, .rounds = 1, .zstd_level = 1};
     struct zn_effort effort = {.max_tables = 16, .block_log2 = 8, .hist_step = 1, .rounds = 2, .zstd_level = 6};
-    effort.tops = level >= ZIPNN_LEVEL_HIGH && level < ZIPNN_LEVEL_BEST;
+    effort.careful = level >= ZIPNN_LEVEL_HIGH;
+    effort.tops = effort.careful && level < ZIPNN_LEVEL_BEST;
     effort.mixing = level == ZIPNN_LEVEL_BEST;
     effort.finds_repeats = true;
     return effort;
@@ -154,7 +155,6 @@ enum {
     SHORTEST = 16,        /* below, a model cannot pay */
     SAMPLED = 1 << 12,    /* bytes that suffice to see what a stream is like */
     HALVED = 1 << 10,     /* from here on half of a stream shorter than that suffices */
-    UNSEEN = 185,         /* what a sample's entropy falls short by for each symbol in use (Miller and Madow) */
     RAW_ENTROPY = 2020,   /* 7.89 of 8 bits: not worth coding */
     HALF_ENTROPY = 1016,  /* 3.97 of 4 bits */
     PROBE_LEN = 16 << 10, /* what zstd is tried on first */
@@ -216,7 +216,7 @@ static bool weigh_sample(struct zn_survey *s) {
     }
     s->varying = (uint8_t)(any & ~all);
     s->order0 = zn_entropy_of_logs(s->sampled, inner);
-    return s->order0 + used * UNSEEN >= s->sampled * RAW_ENTROPY;
+    return s->order0 + used * ZN_COST_UNSEEN >= s->sampled * RAW_ENTROPY;
 }
 
 /* Of some KiB, half is counted, and noise not looked at any closer. Trained mantissas are not quite even; what is past
@@ -329,9 +329,8 @@ static bool pack_nested(struct zn_codec *c, const uint8_t *plane, size_t n, size
 /* The coders that use a model of the plane; false when storing it is as good. R16 takes time: of a plane it must save
  * as much as a slow codec. */
 static bool encode_modelled(struct zn_codec *c, unsigned depth, const struct zn_effort *effort,
-                            const struct zn_survey *s, const uint8_t *plane, size_t n, struct zn_out *out,
-                            enum zn_codec_id *codec) {
-    size_t expected = depth < ZN_MAX_DEPTH ? zn_r16_fit(c, depth, effort, plane, n, s->counts) : n;
+                            const struct zn_survey *s, const uint8_t *plane, size_t n, size_t expected,
+                            struct zn_out *out, enum zn_codec_id *codec) {
     size_t rival = ZN_MIN(expected, n);
     if (depth > 0 && pack_nested(c, plane, n, rival, out, codec)) return true;
     struct zn_bits bits;
@@ -350,6 +349,12 @@ static bool encode_modelled(struct zn_codec *c, unsigned depth, const struct zn_
     return expected < (depth == 0 ? worthwhile(n) : n) && zn_r16_write(c, depth, effort, plane, n, out);
 }
 
+static enum zn_codec_id store(const uint8_t *plane, size_t n, struct zn_out *out) {
+    uint8_t *to = zn_out_room(out, n);
+    if (to && to != plane && n) memmove(to, plane, n);
+    return ZN_CODEC_RAW;
+}
+
 enum zn_codec_id zn_stream_encode(struct zn_codec *c, unsigned depth, const struct zn_effort *effort,
                                   const struct zn_survey *survey, const uint8_t *plane, size_t n, struct zn_out *out) {
     enum zn_codec_id codec;
@@ -357,10 +362,16 @@ enum zn_codec_id zn_stream_encode(struct zn_codec *c, unsigned depth, const stru
         zn_out_u8(out, plane[0]);
         return ZN_CODEC_CONSTANT;
     }
-    if (!survey->random && encode_modelled(c, depth, effort, survey, plane, n, out, &codec)) return codec;
-    uint8_t *to = zn_out_room(out, n);
-    if (to && to != plane && n) memmove(to, plane, n);
-    return ZN_CODEC_RAW;
+    if (survey->random) return store(plane, n, out);
+    const size_t expected = depth < ZN_MAX_DEPTH ? zn_r16_fit(c, depth, effort, plane, n, survey->counts) : n;
+    return encode_modelled(c, depth, effort, survey, plane, n, expected, out, &codec) ? codec : store(plane, n, out);
+}
+
+enum zn_codec_id zn_stream_encode_fitted(struct zn_codec *c, const struct zn_effort *effort,
+                                         const struct zn_survey *survey, const uint8_t *plane, size_t n,
+                                         size_t expected, struct zn_out *out) {
+    enum zn_codec_id codec;
+    return encode_modelled(c, 0, effort, survey, plane, n, expected, out, &codec) ? codec : store(plane, n, out);
 }
 
 size_t zn_survey_halves(const struct zn_survey *s, size_t n) {

@@ -1,0 +1,206 @@
+/* Bytes that are numbers: fp8, int8, uint8. Each falls apart into a high part, coded by tables by block, and low bits,
+ * which are packed, or coded given the high part; zstd where it finds what repeats. doc/internals/types.md. */
+#include "chunk/records_encode.h"
+#include "codec/bits.h"
+#include "codec/cost.h"
+#include "codec/repeats.h"
+
+enum {
+    FEWEST = 4096,     /* bytes; fewer do not pay for two sets of tables */
+    SAMPLED = 1 << 15, /* bytes that tell whether the low bits depend on the high ones */
+    FEW_SYMBOLS = 15,  /* so many are listed by one table */
+    MOST_CONTEXTS = 16 /* tables of the low plane */
+};
+
+static bool has_few_symbols(const struct zn_survey *survey) {
+    unsigned used = 0;
+    for (unsigned v = 0; v < 256; v++) used += survey->counts[v] != 0;
+    return used <= FEW_SYMBOLS;
+}
+
+/* How far counts differ from those half the bytes away; floats have both signs alike. */
+static bool is_symmetric(const struct zn_survey *survey) {
+    uint64_t apart = 0;
+    for (unsigned v = 0; v < 128; v++) {
+        const uint32_t plus = survey->counts[v], minus = survey->counts[v + 128];
+        apart += plus > minus ? plus - minus : minus - plus;
+    }
+    return apart < survey->sampled / 4;
+}
+
+/* Whether bytes lie around 0, taken as signed, rather than around the middle of unsigned ones. */
+static bool is_signed(const struct zn_survey *survey) {
+    uint64_t near = 0, middle = 0;
+    for (unsigned v = 0; v < 64; v++) {
+        near += survey->counts[v] + survey->counts[255 - v];
+        middle += survey->counts[128 + v] + survey->counts[127 - v];
+    }
+    return near > middle;
+}
+
+/* E4M3 may also be taken as E4. */
+static enum zn_field_kind kind_of(zipnn_dtype dtype, const struct zn_survey *survey) {
+    switch (dtype) {
+        case ZIPNN_F8_E4M3:
+        case ZIPNN_F8_E4M3FNUZ:
+            return ZN_FIELD_E4;
+        case ZIPNN_F8_E5M2:
+        case ZIPNN_F8_E5M2FNUZ:
+            return ZN_FIELD_E5;
+        case ZIPNN_DTYPE_UNKNOWN:
+            if (is_symmetric(survey)) return ZN_FIELD_E4;
+            break;
+        default:
+            break;
+    }
+    return is_signed(survey) ? ZN_FIELD_SIGNED : ZN_FIELD_HALVES;
+}
+
+/* Bytes on their way: one field, halved. */
+struct halved {
+    struct zn_field field;
+    uint32_t counts[256]; /* of a sample of the bytes */
+    uint8_t *low, *high;
+    struct zn_survey survey; /* of the high plane */
+    bool raw;                /* the low plane is as good as random, given the high one too */
+    size_t high_cost;        /* expected, in bytes */
+};
+
+static size_t packed_len(const struct halved *h, size_t n) {
+    return (n * zn_field_low_bits(h->field.kind) + 7) / 8;
+}
+
+/* What low bits take given the high ones, of so many in all, judged by the sample. */
+static size_t given_len(const struct halved *h, size_t packed) {
+    uint8_t byte[256], low[256], high[256], *const planes[2] = {low, high};
+    uint32_t counts[256] = {0};
+    uint64_t sampled = 0;
+    for (unsigned v = 0; v < 256; v++) byte[v] = (uint8_t)v;
+    zn_field_split(&h->field, byte, 256, 1, planes);
+    for (unsigned v = 0; v < 256; v++) {
+        counts[high[v]] += h->counts[v];
+        sampled += h->counts[v];
+    }
+    const uint64_t given = zn_entropy(h->counts, 256) - zn_entropy(counts, 256);
+    return (size_t)(given * packed / (sampled * zn_field_low_bits(h->field.kind) * ZN_COST_ONE));
+}
+
+/* Whether low bits are as good as random, given the high ones and by tables of their own. */
+static bool is_low_random(struct zn_coder *coder, const struct zn_effort *effort, const struct halved *h, size_t n) {
+    enum { IDEAL_GAIN = 96 }; /* what tables make 1/128 of */
+    const size_t packed = packed_len(h, n);
+    struct zn_survey survey;
+    if (given_len(h, packed) < (effort->careful ? packed : packed - packed / IDEAL_GAIN)) return false;
+    zn_stream_survey(&coder->codec, h->low, n, &survey);
+    return !survey.constant &&
+           zn_r16_fit(&coder->codec, 0, effort, h->low, n, survey.counts) >= zn_given_limit(effort, packed);
+}
+
+/* Halves n bytes and chooses tables for the high plane. Low bits given the high ones are slow to restore: they must
+ * save 1/128. */
+static void halve(struct zn_coder *coder, const struct zn_effort *effort, const uint8_t *src, size_t n,
+                  struct halved *h) {
+    zn_field_split(&h->field, src, n, 1, (uint8_t *const[]){h->low, h->high});
+    zn_stream_survey(&coder->codec, h->high, n, &h->survey);
+    h->raw = is_low_random(coder, effort, h, n);
+    h->high_cost = h->survey.constant ? 1 : zn_r16_fit(&coder->codec, 0, effort, h->high, n, h->survey.counts);
+}
+
+/* A plane's record, completed when its coded bytes are there. */
+static void end_plane(uint8_t *record, enum zn_codec_id codec, const struct zn_out *out, size_t before) {
+    record[0] = (uint8_t)codec;
+    zn_put_u32(record + 1, (uint32_t)(zn_out_len(out) - before));
+}
+
+static enum zn_codec_id write_low(struct zn_coder *coder, const struct zn_effort *effort, const struct halved *h,
+                                  size_t n, struct zn_out *out) {
+    struct zn_survey survey;
+    if (h->raw) {
+        const struct zn_bits all = {(uint8_t)((1u << zn_field_low_bits(h->field.kind)) - 1), 0};
+        zn_bits_write(coder->codec.k, all, h->low, n, out);
+        return ZN_CODEC_BITS;
+    }
+    zn_stream_survey(&coder->codec, h->low, n, &survey);
+    return zn_stream_encode_given(&coder->codec, effort, &survey, h->high, MOST_CONTEXTS, h->low, n, out);
+}
+
+static enum zn_codec_id write_high(struct zn_coder *coder, const struct zn_effort *effort, const struct halved *h,
+                                   size_t n, struct zn_out *out) {
+    const bool nibbles = zn_field_low_bits(h->field.kind) == 4;
+    if (nibbles) return zn_stream_encode_halves(&coder->codec, effort, &h->survey, h->high, n, out);
+    /* A low plane that is packed leaves the tables of the high one where they are. */
+    if (h->raw && !h->survey.constant && !h->survey.random)
+        return zn_stream_encode_fitted(&coder->codec, effort, &h->survey, h->high, n, h->high_cost, out);
+    return zn_stream_encode(&coder->codec, 0, effort, &h->survey, h->high, n, out);
+}
+
+static void write_planes(struct zn_coder *coder, const struct zn_effort *effort, const struct halved *h, size_t n,
+                         struct zn_out *out) {
+    uint8_t *records = zn_out_room(out, 2 * ZN_PLANE_LEN);
+    size_t before = zn_out_len(out);
+    end_plane(records, write_low(coder, effort, h, n, out), out, before);
+    before = zn_out_len(out);
+    end_plane(records + ZN_PLANE_LEN, write_high(coder, effort, h, n, out), out, before);
+}
+
+/* Whether zstd may find what halves cannot show: text and periods, judged by a piece, and stretches that occurred long
+ * before. */
+static bool may_match(struct zn_coder *coder, const uint8_t *src, uint32_t len, size_t halves) {
+    return zn_stream_probe_zstd(&coder->codec, src, len) < halves - halves / 16 ||
+           zn_repeats_estimate(src, len) > len / 32;
+}
+
+/* A body of one plane by zstd, shorter than `limit`; 0 when there is none. */
+static uint32_t write_matched(struct zn_coder *coder, const struct zn_effort *effort, const uint8_t *src, uint32_t len,
+                              size_t limit, uint8_t *body) {
+    enum { HEAD = ZN_CHUNK_LEN + ZN_PLANE_LEN };
+    struct zn_out coded = zn_out_of(coder->spare, len), out = zn_out_of(body, limit);
+    if (limit < HEAD + 2 || !zn_stream_encode_zstd(&coder->codec, effort, src, len, limit - HEAD, &coded)) return 0;
+    zn_out_u8(&out, ZN_KIND_CHUNK);
+    zn_out_u8(&out, ZN_LAYOUT_8);
+    zn_out_u16(&out, 0);
+    zn_out_u8(&out, ZN_CODEC_ZSTD);
+    zn_out_u32(&out, (uint32_t)zn_out_len(&coded));
+    zn_out_bytes(&out, coder->spare, zn_out_len(&coded));
+    return (uint32_t)zn_out_len(&out);
+}
+
+/* The body of halved bytes; 0 when there is no room. */
+static uint32_t write_halved(struct zn_coder *coder, const struct zn_effort *effort, const struct halved *h,
+                             const uint8_t *src, uint32_t len, uint8_t *body) {
+    const struct zn_record record = {1, {h->field}};
+    struct zn_out out = zn_out_of(body, zn_chunk_bound(len));
+    zn_records_head(&out, &record, 0, 0, src, len);
+    write_planes(coder, effort, h, len, &out);
+    return out.full ? 0 : (uint32_t)zn_out_len(&out);
+}
+
+/* Fields of E5 show an exponent and the top bit of a mantissa together. Those of E4 show all of a mantissa given the
+ * exponent, which is slower to restore; that is tried where time is spent, or tables of E5 did not suffice. */
+static uint32_t try_e4(struct zn_coder *coder, const struct zn_effort *effort, struct halved *h, const uint8_t *src,
+                       uint32_t len, uint8_t *body, uint32_t body_len) {
+    h->field.kind = ZN_FIELD_E4;
+    halve(coder, effort, src, len, h);
+    const uint32_t other = write_halved(coder, effort, h, src, len, coder->rival);
+    if (other == 0 || other >= body_len - (effort->careful ? 0 : body_len / 256)) return body_len;
+    memcpy(body, coder->rival, other);
+    return other;
+}
+
+uint32_t zn_bytes_encode(struct zn_coder *coder, const struct zn_effort *effort, zipnn_dtype dtype,
+                         const struct zn_survey *survey, const uint8_t *src, uint32_t len, uint8_t *body) {
+    if (len < FEWEST || survey->random || survey->constant || has_few_symbols(survey)) return 0;
+    struct halved h = {
+        .field = {(uint8_t)kind_of(dtype, survey), 1}, .low = coder->planes, .high = coder->planes + len};
+    const bool is_e4 = h.field.kind == ZN_FIELD_E4;
+    coder->codec.k->byte_hist(src, len, ZN_MAX(len / SAMPLED, 1u), h.counts);
+    if (is_e4) h.field.kind = ZN_FIELD_E5;
+    halve(coder, effort, src, len, &h);
+    const bool exhausted = zn_r16_n_tables(&coder->codec) == effort->max_tables;
+    uint32_t halves = write_halved(coder, effort, &h, src, len, body);
+    if (halves == 0) return 0;
+    if (is_e4 && (exhausted || effort->careful)) halves = try_e4(coder, effort, &h, src, len, body, halves);
+    const uint32_t matched =
+        may_match(coder, src, len, halves) ? write_matched(coder, effort, src, len, halves - halves / 256, body) : 0;
+    return matched ? matched : halves;
+}
