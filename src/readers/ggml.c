@@ -12,7 +12,6 @@ enum {
     MAX_SEARCH = 4 << 20, /* bytes in which the first tensor is looked for; vocabularies take about half a MiB */
     MAX_DIMS = 4,
     MAX_NAME = 255,
-    MAX_TENSORS = 1 << 18,
     PADDED = 32 /* alignment of data in files of llama.cpp */
 };
 
@@ -114,18 +113,20 @@ static bool find_first(struct file *f, struct record *r) {
 
 static zipnn_status plan_records(struct file *f, struct record r, enum zn_view_end seen, struct zn_plan *plan,
                                  zipnn_error *err) {
-    for (uint32_t n = 0; n < MAX_TENSORS; n++) {
+    for (;;) {
         uint64_t end = 0;
         const struct type *t = find_type(f, &r, &end);
         /* Out of sight nothing contradicts the first length. */
         for (size_t i = 0; !t && seen == ZN_VIEW_CUT && i < sizeof types / sizeof types[0]; i++)
             if (types[i].number == r.type) t = &types[i];
-        if (!t) return ZIPNN_OK;
+        if (!t) {
+            plan->n_left_out++;
+            return ZIPNN_OK;
+        }
         const uint64_t len = r.n / t->elements * t->bytes;
         ZN_TRY(zn_plan_add(plan, r.data, len, (zipnn_dtype)t->dtype, r.name, r.name_len, r.dims, r.rank, err));
         if (r.data + len >= f->s.end || !read_record(f, r.data + len, &r)) return ZIPNN_OK;
     }
-    return ZIPNN_OK;
 }
 
 zipnn_status zn_ggml_plan(const struct zn_view *view, struct zn_plan *plan, const char **container, zipnn_error *err) {

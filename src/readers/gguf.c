@@ -12,9 +12,9 @@ enum {
     COUNTS_LEN = 24, /* magic, version and the two counts */
     FIRST_HEAD = 64 << 10,
     MAX_DIMS = 4,
-    MAX_NAME = 64 << 10, /* a tensor with a longer name is left out */
-    MIN_PAIR = 13,       /* a key of no bytes, its type, a value of one byte */
-    MIN_TENSOR = 24,     /* a name of no bytes, no dimensions */
+    MAX_NESTING = 16, /* arrays in arrays */
+    MIN_PAIR = 13,    /* a key of no bytes, its type, a value of one byte */
+    MIN_TENSOR = 24,  /* a name of no bytes, no dimensions */
     DEFAULT_ALIGNMENT = 32
 };
 
@@ -88,19 +88,33 @@ static bool equals(const struct string *s, const char *text) {
 
 /* ---- key-value pairs */
 
-static void pass_array(struct walk *w) {
+/* An array up to its first array, or to its end: how many arrays are to come. */
+static uint64_t pass_items(struct walk *w) {
     const uint32_t type = take_u32(w);
     const uint64_t n = take_u64(w);
     uint64_t size;
-    if (type >= N_VALUE_TYPES || type == ARRAY || !zn_mul(n, ZN_MAX(value_size[type], 1), &size)) {
-        w->malformed = true; /* arrays of arrays exist on paper only */
-        return;
-    }
-    if (type != STRING) {
+    if (type == ARRAY) return n;
+    if (type >= N_VALUE_TYPES || !zn_mul(n, ZN_MAX(value_size[type], 1), &size))
+        w->malformed = true;
+    else if (type != STRING)
         take(w, size);
-        return;
+    else
+        for (uint64_t i = 0; i < n && goes_on(w); i++) take_string(w);
+    return 0;
+}
+
+static void pass_array(struct walk *w) {
+    uint64_t left[MAX_NESTING] = {1}; /* arrays to come, by how deep they are */
+    for (unsigned depth = 1; depth > 0 && goes_on(w);) {
+        if (left[depth - 1] == 0) {
+            depth--;
+            continue;
+        }
+        left[depth - 1]--;
+        const uint64_t inside = pass_items(w);
+        if (inside && depth == MAX_NESTING) w->malformed = true;
+        if (inside && depth < MAX_NESTING) left[depth++] = inside;
     }
-    for (uint64_t i = 0; i < n && goes_on(w); i++) take_string(w);
 }
 
 static void pass_value(struct walk *w, uint32_t type) {
@@ -204,8 +218,10 @@ static zipnn_status add_record(const struct walk *w, const struct record *r, uin
     const bool known = r->type < sizeof dtypes / sizeof dtypes[0] && dtypes[r->type] != 0;
     const zipnn_dtype dtype = known ? (zipnn_dtype)dtypes[r->type] : ZIPNN_DTYPE_UNKNOWN;
     uint64_t size, off, end;
-    if (!known || r->name.len > MAX_NAME || memchr(r->name.at, '\0', (size_t)r->name.len)) return ZIPNN_OK;
-    if (!size_of(r, dtype, &size) || !zn_add(data_off, r->off, &off) || !zn_add(off, size, &end)) return ZIPNN_OK;
+    if (!known || !size_of(r, dtype, &size) || !zn_add(data_off, r->off, &off) || !zn_add(off, size, &end)) {
+        plan->n_left_out++;
+        return ZIPNN_OK;
+    }
     const struct zn_plan_mark mark = zn_plan_mark(plan);
     ZN_TRY(zn_plan_add(plan, off, size, dtype, (const char *)r->name.at, (size_t)r->name.len, r->dims, r->rank, err));
     struct zn_tensor *t = zn_plan_last(plan, &mark);

@@ -7,7 +7,7 @@
  * many bytes. The walk goes through the file once, front to back, entering the messages that lead to tensors: graphs,
  * their nodes' attributes, graphs in these. */
 
-enum { MAX_DEPTH = 32, MAX_RANK = 16, MAX_NAME = 512, MAX_TENSORS = 1 << 20 };
+enum { MAX_DEPTH = 32, MAX_RANK = 16, MAX_NAME = ZN_SCAN_MAX };
 
 enum wire { VARINT = 0, FIXED64 = 1, LENGTH = 2, FIXED32 = 5 };
 
@@ -43,6 +43,7 @@ struct text {
 struct tensor {
     uint64_t dims[MAX_RANK];
     uint32_t rank; /* above MAX_RANK: too many */
+    bool has_type;
     zipnn_dtype dtype;
     struct text name;
     uint64_t off, len;
@@ -54,11 +55,10 @@ struct walk {
     struct level {
         enum message is;
         uint64_t end;
+        struct text output; /* of a node: what its constant is called */
     } level[MAX_DEPTH];
     unsigned depth;
     struct tensor tensor;
-    struct text output; /* of the node at hand: what its constant is called */
-    size_t n_tensors;
     bool malformed;
     zipnn_error *err;
 };
@@ -84,7 +84,7 @@ static void take_text(struct walk *w, uint64_t len, struct text *text) {
     text->len = 0;
     const uint8_t *bytes = len <= MAX_NAME ? zn_scan_take(&w->s, (size_t)len) : NULL;
     if (len > MAX_NAME) zn_scan_skip(&w->s, len);
-    if (!bytes || len == 0 || memchr(bytes, '\0', (size_t)len)) return;
+    if (!bytes || len == 0) return;
     memcpy(text->at, bytes, (size_t)len);
     text->len = (size_t)len;
 }
@@ -96,19 +96,31 @@ static void add_dim(struct tensor *t, uint64_t dim) {
 
 /* ---- tensors */
 
-static zipnn_status finish_tensor(struct walk *w) {
-    struct tensor *t = &w->tensor;
+/* Whether type and shape say what its bytes are; those of integers may be elsewhere, as numbers of any length. */
+static bool is_plain(const struct tensor *t) {
     const unsigned bits = zn_dtype_bits(t->dtype);
     uint64_t n = 1;
-    if (t->len == 0 || bits == 0 || t->rank > MAX_RANK || w->n_tensors == MAX_TENSORS) return ZIPNN_OK;
+    if (bits == 0 || t->rank > MAX_RANK) return false;
     for (uint32_t i = 0; i < t->rank; i++)
-        if (!zn_mul(n, t->dims[i], &n)) return ZIPNN_OK;
-    if (!zn_mul(n, bits, &n) || n / 8 + (n % 8 != 0) != t->len) return ZIPNN_OK;
-    const struct text *name = t->name.len ? &t->name : &w->output;
-    const uint64_t len = t->len;
-    t->len = 0;
-    w->n_tensors++;
-    return zn_plan_add(w->plan, t->off, len, t->dtype, name->at, name->len, t->dims, t->rank, w->err);
+        if (!zn_mul(n, t->dims[i], &n)) return false;
+    return zn_mul(n, bits, &n) && n / 8 + (n % 8 != 0) == t->len;
+}
+
+/* The tensor, inside the messages [0, around). One without a name is called as what its node gives, when it is an
+ * attribute of that node. */
+static zipnn_status finish_tensor(struct walk *w, unsigned around) {
+    struct tensor *t = &w->tensor;
+    if (!t->has_type) return ZIPNN_OK;
+    if (!is_plain(t)) {
+        w->plan->n_left_out++;
+        return ZIPNN_OK;
+    }
+    const struct text *name = &t->name;
+    if (name->len == 0 && around >= 2 && w->level[around - 1].is == ATTRIBUTE && w->level[around - 2].is == NODE)
+        name = &w->level[around - 2].output;
+    t->has_type = false;
+    return zn_plan_add(w->plan, t->len ? t->off : w->s.off, t->len, t->dtype, name->at, name->len, t->dims, t->rank,
+                       w->err);
 }
 
 /* A field of a tensor that has a length. */
@@ -145,18 +157,22 @@ static enum message what_is(enum message in, uint64_t field) {
 
 static void enter(struct walk *w, enum message is, uint64_t len) {
     if (w->depth == MAX_DEPTH) {
+        w->plan->n_left_out++;
         zn_scan_skip(&w->s, len);
         return;
     }
-    w->level[w->depth++] = (struct level){is, w->s.off + len};
+    struct level *l = &w->level[w->depth++];
+    l->is = is;
+    l->end = w->s.off + len;
+    l->output.len = 0;
     if (is == TENSOR) w->tensor = (struct tensor){.rank = 0};
-    if (is == NODE) w->output.len = 0;
 }
 
-static void take_length(struct walk *w, enum message in, uint64_t end, uint64_t number) {
+static void take_length(struct walk *w, struct level *l, uint64_t number) {
     const uint64_t len = take_varint(w);
+    const enum message in = l->is;
     if (!zn_scan_ok(&w->s)) return;
-    if (len > end - w->s.off) {
+    if (len > l->end - w->s.off) {
         w->malformed = true;
         return;
     }
@@ -165,8 +181,8 @@ static void take_length(struct walk *w, enum message in, uint64_t end, uint64_t 
         enter(w, is, len);
     else if (in == TENSOR)
         take_tensor_bytes(w, number, len);
-    else if (in == NODE && number == NODE_OUTPUT && w->output.len == 0)
-        take_text(w, len, &w->output);
+    else if (in == NODE && number == NODE_OUTPUT && l->output.len == 0)
+        take_text(w, len, &l->output);
     else
         zn_scan_skip(&w->s, len);
 }
@@ -174,24 +190,25 @@ static void take_length(struct walk *w, enum message in, uint64_t end, uint64_t 
 static void take_number(struct walk *w, enum message in, uint64_t field) {
     const uint64_t v = take_varint(w);
     if (in == TENSOR && field == TENSOR_DIMS) add_dim(&w->tensor, v);
-    if (in == TENSOR && field == TENSOR_TYPE)
-        w->tensor.dtype = v < sizeof dtypes ? (zipnn_dtype)dtypes[v] : ZIPNN_DTYPE_UNKNOWN;
+    if (in != TENSOR || field != TENSOR_TYPE) return;
+    w->tensor.has_type = v != 0;
+    w->tensor.dtype = v < sizeof dtypes ? (zipnn_dtype)dtypes[v] : ZIPNN_DTYPE_UNKNOWN;
 }
 
 /* One field, or the end of a message. */
 static zipnn_status step(struct walk *w) {
-    const struct level l = w->level[w->depth - 1];
-    if (w->s.off >= l.end) {
-        w->malformed = w->s.off > l.end;
+    struct level *l = &w->level[w->depth - 1];
+    if (w->s.off >= l->end) {
+        w->malformed = w->s.off > l->end;
         w->depth--;
-        return l.is == TENSOR ? finish_tensor(w) : ZIPNN_OK;
+        return l->is == TENSOR ? finish_tensor(w, w->depth) : ZIPNN_OK;
     }
     const uint64_t tag = take_varint(w), number = tag >> 3;
     if (!zn_scan_ok(&w->s)) return ZIPNN_OK;
     w->malformed |= number == 0;
     switch (tag & 7) {
         case VARINT:
-            take_number(w, l.is, number);
+            take_number(w, l->is, number);
             break;
         case FIXED64:
             zn_scan_skip(&w->s, 8);
@@ -200,7 +217,7 @@ static zipnn_status step(struct walk *w) {
             zn_scan_skip(&w->s, 4);
             break;
         case LENGTH:
-            take_length(w, l.is, l.end, number);
+            take_length(w, l, number);
             break;
         default:
             w->malformed = true;
@@ -209,19 +226,33 @@ static zipnn_status step(struct walk *w) {
     return ZIPNN_OK;
 }
 
-zipnn_status zn_onnx_plan(const struct zn_view *view, struct zn_plan *plan, const char **container, zipnn_error *err) {
-    struct walk w = {.plan = plan, .err = err, .depth = 1};
+static zipnn_status walk_all(struct walk *w, const struct zn_view *view) {
     uint64_t len;
     enum zn_view_end end;
-    (void)container;
-    ZN_TRY(zn_view_measure(view, &len, &end, err));
+    ZN_TRY(zn_view_measure(view, &len, &end, w->err));
     const uint64_t limit = end == ZN_VIEW_WHOLE ? len : (uint64_t)INT64_MAX;
-    w.level[0] = (struct level){MODEL, limit};
-    zn_scan_init(&w.s, view, 0, limit, err);
-    while (w.depth > 0 && zn_scan_ok(&w.s) && !w.malformed) ZN_TRY(step(&w));
-    if (w.s.status != ZIPNN_OK) return w.s.status;
+    w->level[0].is = MODEL;
+    w->level[0].end = limit;
+    zn_scan_init(&w->s, view, 0, limit, w->err);
+    while (w->depth > 0 && zn_scan_ok(&w->s) && !w->malformed) ZN_TRY(step(w));
+    if (w->s.status != ZIPNN_OK) return w->s.status;
     /* Bytes out of sight may hold anything; a tensor that reaches there may be complete. */
-    if (end == ZN_VIEW_CUT && !w.malformed) return w.tensor.len ? finish_tensor(&w) : ZIPNN_OK;
-    if (w.depth == 0 && !w.malformed) return ZIPNN_OK;
-    return zn_fail(err, ZIPNN_E_FORMAT, w.s.off, "ONNX: a field makes no sense");
+    if (end == ZN_VIEW_CUT && !w->malformed)
+        return w->tensor.has_type && is_plain(&w->tensor) ? finish_tensor(w, w->depth - 1) : ZIPNN_OK;
+    if (w->depth == 0 && !w->malformed) return ZIPNN_OK;
+    return zn_fail(w->err, ZIPNN_E_FORMAT, w->s.off, "ONNX: a field makes no sense");
+}
+
+zipnn_status zn_onnx_plan(const struct zn_view *view, struct zn_plan *plan, const char **container, zipnn_error *err) {
+    struct walk *w = zn_alloc(&plan->alloc, sizeof *w);
+    (void)container;
+    if (!w) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory reading an ONNX file");
+    w->plan = plan;
+    w->err = err;
+    w->depth = 1;
+    w->malformed = false;
+    w->tensor.has_type = false;
+    const zipnn_status st = walk_all(w, view);
+    zn_free(&plan->alloc, w);
+    return st;
 }

@@ -8,7 +8,8 @@ enum {
     MAX_ITEMS = 1 << 23,
     MAX_NODES = 1 << 22,
     MAX_TEXT = 64 << 20,
-    MAX_STRING = 4096, /* longer strings are no names */
+    MAX_STRING = 64 << 10, /* longer strings are no names */
+    MAX_GLOBAL = 512,      /* ... and longer modules with a name in them no functions */
     PROTOCOLS = 5
 };
 
@@ -114,14 +115,14 @@ void zn_pickle_free(struct zn_pickle *p) {
 
 /* ---- containers */
 
-void zn_pickle_append(struct zn_pickle *p, uint64_t node, const value *values, size_t n) {
+void zn_pickle_append(struct zn_pickle *p, uint64_t node, enum zn_pickle_run_kind kind, const value *values, size_t n) {
     if (n == 0) return;
     const size_t at = p->items.n;
     value *items = zn_pickle_grow(p, &p->items, n, sizeof *items, MAX_ITEMS);
     struct zn_pickle_run *run = items ? zn_pickle_grow(p, &p->runs, 1, sizeof *run, MAX_NODES) : NULL;
     if (!run) return;
     memcpy(items, values, n * sizeof *items);
-    *run = (struct zn_pickle_run){at, (uint32_t)n, 0};
+    *run = (struct zn_pickle_run){at, (uint32_t)n, 0, kind};
     struct zn_pickle_node *owner = (struct zn_pickle_node *)p->nodes.at + node;
     if (owner->last_run)
         ((struct zn_pickle_run *)p->runs.at)[owner->last_run - 1].next = (uint32_t)p->runs.n;
@@ -130,12 +131,12 @@ void zn_pickle_append(struct zn_pickle *p, uint64_t node, const value *values, s
     owner->last_run = (uint32_t)p->runs.n;
 }
 
-value zn_pickle_node_of(struct zn_pickle *p, enum zn_pickle_shape shape, const value *values, size_t n) {
+value zn_pickle_node_of(struct zn_pickle *p, enum zn_pickle_run_kind kind, const value *values, size_t n) {
     const uint64_t index = p->nodes.n;
     struct zn_pickle_node *node = zn_pickle_grow(p, &p->nodes, 1, sizeof *node, MAX_NODES);
     if (!node) return (value){0};
-    *node = (struct zn_pickle_node){.shape = shape};
-    zn_pickle_append(p, index, values, n);
+    *node = (struct zn_pickle_node){.entered = false};
+    zn_pickle_append(p, index, kind, values, n);
     return (value){ZN_PICKLE_NODE, 0, index};
 }
 
@@ -211,35 +212,36 @@ static void push_tuple(struct zn_pickle *p, size_t n) {
     }
     p->stack.n -= n;
     const value *values = n ? (const value *)p->stack.at + p->stack.n : NULL;
-    push(p, zn_pickle_node_of(p, ZN_NODE_LIST, values, n));
+    push(p, zn_pickle_node_of(p, ZN_RUN_ITEMS, values, n));
 }
 
-static void push_marked(struct zn_pickle *p, enum zn_pickle_shape shape) {
+static void push_marked(struct zn_pickle *p, enum zn_pickle_run_kind kind) {
     size_t n;
     const value *values = pop_to_mark(p, &n);
-    push(p, zn_pickle_node_of(p, shape, values, n));
+    push(p, zn_pickle_node_of(p, kind, values, n));
 }
 
-/* Adds values to the container below them. Objects that look like containers may be of any kind. */
-static void add_to_top(struct zn_pickle *p, const value *values, size_t n) {
+/* Adds values to the container below them: whatever it is, pairs are set in it and items appended. */
+static void add_to_top(struct zn_pickle *p, enum zn_pickle_run_kind kind, const value *values, size_t n) {
     if (p->stack.n <= floor_of(p)) {
         refuse(p, NULL, "the stack is empty");
         return;
     }
     const value top = ((const value *)p->stack.at)[p->stack.n - 1];
-    if (p->status == ZIPNN_OK && top.kind == ZN_PICKLE_NODE) zn_pickle_append(p, top.what, values, n);
+    if (p->status == ZIPNN_OK && top.kind == ZN_PICKLE_NODE) zn_pickle_append(p, top.what, kind, values, n);
 }
 
-static void add_one(struct zn_pickle *p, size_t n) {
+static void add_one(struct zn_pickle *p, enum zn_pickle_run_kind kind) {
     value v[2] = {{0}, {0}};
+    const size_t n = kind == ZN_RUN_PAIRS ? 2 : 1;
     for (size_t i = n; i-- > 0;) v[i] = pop(p);
-    if (p->status == ZIPNN_OK) add_to_top(p, v, n);
+    if (p->status == ZIPNN_OK) add_to_top(p, kind, v, n);
 }
 
-static void add_marked(struct zn_pickle *p) {
+static void add_marked(struct zn_pickle *p, enum zn_pickle_run_kind kind) {
     size_t n;
     const value *values = pop_to_mark(p, &n);
-    if (p->status == ZIPNN_OK) add_to_top(p, values, n);
+    if (p->status == ZIPNN_OK) add_to_top(p, kind, values, n);
 }
 
 /* ---- the memo */
@@ -284,16 +286,44 @@ static void push_long(struct zn_pickle *p, struct zn_scan *s) {
     push(p, n <= 8 ? int_of((int64_t)i) : (value){0});
 }
 
+static bool take_bytes(struct zn_scan *s, char *to, size_t len) {
+    for (size_t i = 0, n; i < len; i += n) {
+        n = ZN_MIN(len - i, (size_t)ZN_SCAN_MAX);
+        const uint8_t *bytes = zn_scan_take(s, n);
+        if (!bytes) return false;
+        memcpy(to + i, bytes, n);
+    }
+    return true;
+}
+
+/* Zeros would end the text that was kept last: they are spelled as in names of the plan. Answers its length. */
+static size_t spell_zeros(struct zn_pickle *p, size_t at, size_t len) {
+    static const char zero[] = "\\u0000";
+    size_t n = 0;
+    for (size_t i = 0; i < len; i++) n += zn_pickle_text(p, at)[i] == '\0';
+    if (n == 0 || !zn_pickle_grow(p, &p->text, n * (sizeof zero - 2), 1, MAX_TEXT)) return len;
+    char *text = (char *)p->text.at + at, *to = text + p->text.n - at - 1;
+    for (size_t i = len; i-- > 0;) {
+        const size_t each = text[i] ? 1 : sizeof zero - 1;
+        to -= each;
+        memmove(to, text[i] ? &text[i] : zero, each);
+    }
+    ((char *)p->text.at)[p->text.n - 1] = '\0';
+    return p->text.n - at - 1;
+}
+
 static void push_text(struct zn_pickle *p, struct zn_scan *s, uint64_t len) {
     if (len > MAX_STRING) {
         zn_scan_skip(s, len);
         push(p, (value){0});
         return;
     }
-    const uint8_t *text = zn_scan_take(s, (size_t)len);
-    if (!text) return;
-    if (memchr(text, '\0', (size_t)len)) len = 0; /* no name has one */
-    push(p, (value){ZN_PICKLE_TEXT, (uint32_t)len, zn_pickle_keep(p, text, (size_t)len)});
+    const size_t at = p->text.n;
+    char *to = zn_pickle_grow(p, &p->text, (size_t)len + 1, 1, MAX_TEXT);
+    if (!to || !take_bytes(s, to, (size_t)len)) return;
+    to[len] = '\0';
+    const size_t spelled = spell_zeros(p, at, (size_t)len);
+    push(p, (value){ZN_PICKLE_TEXT, (uint32_t)spelled, at});
 }
 
 /* An array's bytes: their place alone is of interest. It is kept as two ints. */
@@ -315,7 +345,7 @@ static void push_string(struct zn_pickle *p, struct zn_scan *s, uint32_t len) {
 
 /* Two lines of text: a module and a name in it. */
 static void push_global(struct zn_pickle *p, struct zn_scan *s) {
-    char text[512];
+    char text[MAX_GLOBAL];
     size_t len = 0;
     for (unsigned lines = 0; lines < 2 && len < sizeof text;) {
         const uint8_t c = zn_scan_u8(s);
@@ -331,11 +361,11 @@ static void push_global(struct zn_pickle *p, struct zn_scan *s) {
 
 static void push_stack_global(struct zn_pickle *p) {
     const value name = pop(p), module = pop(p);
-    if (name.kind != ZN_PICKLE_TEXT || module.kind != ZN_PICKLE_TEXT) {
+    if (name.kind != ZN_PICKLE_TEXT || module.kind != ZN_PICKLE_TEXT || (uint64_t)name.len + module.len >= MAX_GLOBAL) {
         push(p, (value){0});
         return;
     }
-    char text[2 * MAX_STRING + 1];
+    char text[MAX_GLOBAL];
     memcpy(text, zn_pickle_text(p, (size_t)module.what), module.len);
     text[module.len] = '.';
     memcpy(text + module.len + 1, zn_pickle_text(p, (size_t)name.what), name.len);
@@ -409,10 +439,10 @@ static bool do_container(struct zn_pickle *p, uint8_t op) {
         case EMPTY_TUPLE:
         case EMPTY_LIST:
         case EMPTY_SET:
-            push(p, zn_pickle_node_of(p, ZN_NODE_LIST, NULL, 0));
+            push(p, zn_pickle_node_of(p, ZN_RUN_ITEMS, NULL, 0));
             return true;
         case EMPTY_DICT:
-            push(p, zn_pickle_node_of(p, ZN_NODE_DICT, NULL, 0));
+            push(p, zn_pickle_node_of(p, ZN_RUN_PAIRS, NULL, 0));
             return true;
         case TUPLE1:
         case TUPLE2:
@@ -422,21 +452,23 @@ static bool do_container(struct zn_pickle *p, uint8_t op) {
         case TUPLE:
         case LIST:
         case FROZENSET:
-            push_marked(p, ZN_NODE_LIST);
+            push_marked(p, ZN_RUN_ITEMS);
             return true;
         case DICT:
-            push_marked(p, ZN_NODE_DICT);
+            push_marked(p, ZN_RUN_PAIRS);
             return true;
         case APPEND:
-            add_one(p, 1);
+            add_one(p, ZN_RUN_ITEMS);
             return true;
         case SETITEM:
-            add_one(p, 2);
+            add_one(p, ZN_RUN_PAIRS);
             return true;
         case APPENDS:
-        case SETITEMS:
         case ADDITEMS:
-            add_marked(p);
+            add_marked(p, ZN_RUN_ITEMS);
+            return true;
+        case SETITEMS:
+            add_marked(p, ZN_RUN_PAIRS);
             return true;
         default:
             return false;
@@ -445,13 +477,13 @@ static bool do_container(struct zn_pickle *p, uint8_t op) {
 
 static void make_object(struct zn_pickle *p, uint8_t op) {
     if (op == OBJ) {
-        push_marked(p, ZN_NODE_CALL);
+        push_marked(p, ZN_RUN_PARTS);
         return;
     }
     if (op == NEWOBJ_EX) pop(p); /* keyword arguments */
     const value args = pop(p), callable = pop(p);
     const bool known = op == REDUCE && p->status == ZIPNN_OK;
-    push(p, known ? zn_pickle_call(p, callable, args) : zn_pickle_node_of(p, ZN_NODE_CALL, &args, 1));
+    push(p, known ? zn_pickle_call(p, callable, args) : zn_pickle_node_of(p, ZN_RUN_PARTS, &args, 1));
 }
 
 static bool do_object(struct zn_pickle *p, uint8_t op) {

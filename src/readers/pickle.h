@@ -79,7 +79,8 @@ void zn_pickle_free(struct zn_pickle *p);
 
 /* Reads one pickle, which the cursor stands at, up to and with its last opcode. ZIPNN_E_FORMAT when it ends early, uses
  * an opcode that models do not, or more of anything than a model needs; ZIPNN_E_MEMORY; or what the view fails with.
- * Takes time and memory in proportion to the bytes read; strings of bytes are passed over, not read. */
+ * Takes time and memory in proportion to the bytes read, and pays for them; strings of bytes are passed over, not read.
+ */
 zipnn_status zn_pickle_read(struct zn_pickle *p, struct zn_scan *s);
 
 /* Gives the arrays the path of keys that leads to them from the root, joined by dots; one that several paths lead to is
@@ -107,17 +108,21 @@ struct zn_pickle_value zn_pickle_root_item(const struct zn_pickle *p, size_t *ru
 
 /* Inside the pickle machine: pickle.c walks opcodes, pickle_calls.c knows what calls mean, pickle_names.c the paths. */
 
-enum zn_pickle_shape { ZN_NODE_LIST, ZN_NODE_DICT, ZN_NODE_CALL };
+/* What a run of values is to its container: items with numbers, keys and values in turn, or what a call was given and
+ * an object's state, which are parts without a name of their own. */
+enum zn_pickle_run_kind { ZN_RUN_ITEMS, ZN_RUN_PAIRS, ZN_RUN_PARTS };
 
-/* A container. Its items come in runs, since lists and dictionaries are filled in batches. */
+/* A container, of one kind or several: a dictionary with attributes has pairs and parts. Its items come in runs, since
+ * lists and dictionaries are filled in batches. */
 struct zn_pickle_node {
-    enum zn_pickle_shape shape;
-    bool visited;
+    bool entered;                 /* on the path at hand */
+    uint8_t n_paths;              /* that led to it */
     uint32_t first_run, last_run; /* index + 1; 0 for none */
 };
 struct zn_pickle_run {
-    uint64_t items; /* index of the first in zn_pickle.items; of a dictionary keys and values alternate */
+    uint64_t items; /* index of the first in zn_pickle.items */
     uint32_t n, next;
+    enum zn_pickle_run_kind kind;
 };
 
 /* One more copy of an array, as a value. */
@@ -129,10 +134,11 @@ void *zn_pickle_grow(struct zn_pickle *p, struct zn_vector *v, size_t n, size_t 
 /* Copies text to p->text and returns its offset. */
 size_t zn_pickle_keep(struct zn_pickle *p, const void *text, size_t len);
 
-/* A new node holding n values, as a value. */
-struct zn_pickle_value zn_pickle_node_of(struct zn_pickle *p, enum zn_pickle_shape shape,
+/* A new node holding n values, as a value; a run that is added to one. */
+struct zn_pickle_value zn_pickle_node_of(struct zn_pickle *p, enum zn_pickle_run_kind kind,
                                          const struct zn_pickle_value *values, size_t n);
-void zn_pickle_append(struct zn_pickle *p, uint64_t node, const struct zn_pickle_value *values, size_t n);
+void zn_pickle_append(struct zn_pickle *p, uint64_t node, enum zn_pickle_run_kind kind,
+                      const struct zn_pickle_value *values, size_t n);
 
 /* The items of a node that came in one run; NULL when there are fewer than `least`. */
 const struct zn_pickle_value *zn_pickle_items(const struct zn_pickle *p, struct zn_pickle_value v, size_t least,

@@ -3,7 +3,7 @@
 
 /* The functions whose results are arrays; everything else is an object of no interest. */
 
-enum { MAX_STORAGES = 1 << 20, MAX_ARRAYS = 1 << 20 };
+enum { MAX_STORAGES = 1 << 20, MAX_ARRAYS = 1 << 20, MAX_KEY = 128 /* of storages, which are compared often */ };
 
 typedef struct zn_pickle_value value;
 
@@ -203,10 +203,10 @@ static uint32_t lazy_bits(const struct zn_pickle *p, value metadata) {
     uint32_t meaning = 0;
     if (metadata.kind != ZN_PICKLE_NODE) return 0;
     const struct zn_pickle_node *node = (const struct zn_pickle_node *)p->nodes.at + metadata.what;
-    for (uint32_t at = node->shape == ZN_NODE_DICT ? node->first_run : 0; at != 0;) {
+    for (uint32_t at = node->first_run; at != 0;) {
         const struct zn_pickle_run *run = (const struct zn_pickle_run *)p->runs.at + at - 1;
         const value *item = (const value *)p->items.at + run->items;
-        for (uint32_t i = 0; i + 1 < run->n; i += 2) {
+        for (uint32_t i = 0; run->kind == ZN_RUN_PAIRS && i + 1 < run->n; i += 2) {
             if (item[i].kind != ZN_PICKLE_TEXT || item[i + 1].kind != ZN_PICKLE_INT || item[i + 1].what == 0) continue;
             const char *key = zn_pickle_text(p, (size_t)item[i].what);
             if (strcmp(key, "conj") == 0) meaning |= ZN_CONJUGATE;
@@ -259,7 +259,8 @@ static value from_buffer(struct zn_pickle *p, const value *args, size_t n) {
 
 /* ---- calls */
 
-value zn_pickle_call(struct zn_pickle *p, value callable, value args) {
+/* OTHER for functions that give none. */
+static value array_of(struct zn_pickle *p, value callable, value args) {
     static const char *const tensors[] = {"torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3",
                                           "torch._utils._rebuild_tensor", "torch._utils._rebuild_qtensor"};
     static const char *const wrappers[] = {"torch._utils._rebuild_parameter",
@@ -275,8 +276,33 @@ value zn_pickle_call(struct zn_pickle *p, value callable, value args) {
     if (n >= 3 && is_one_of(p, callable, buffers, 2)) result = from_buffer(p, a, n);
     if (is_one_of(p, callable, empty_arrays, 2)) result = zn_pickle_new_array(p, (struct zn_pickle_array){0});
     if (n >= 1 && is(p, callable, "numpy.dtype")) result = numpy_type(p, a[0]);
-    if (is(p, callable, "collections.OrderedDict")) return zn_pickle_node_of(p, ZN_NODE_DICT, NULL, 0);
-    return result.kind != ZN_PICKLE_OTHER ? result : zn_pickle_node_of(p, ZN_NODE_CALL, &args, 1);
+    return result;
+}
+
+/* OrderedDict(pairs), as Python 2 wrote it; from Python 3 there are none, they are set later. */
+static value ordered_dict(struct zn_pickle *p, value args) {
+    const value dict = zn_pickle_node_of(p, ZN_RUN_PAIRS, NULL, 0);
+    size_t n, n_pairs, n_fields;
+    const value *a = zn_pickle_items(p, args, 1, &n);
+    if (!a || !zn_pickle_items(p, a[0], 1, &n_pairs)) return dict;
+    const value pairs = a[0];
+    for (size_t i = 0; i < n_pairs && p->status == ZIPNN_OK; i++) {
+        const value pair = zn_pickle_items(p, pairs, 1, &n_pairs)[i];
+        const value *field = zn_pickle_items(p, pair, 2, &n_fields);
+        const value both[2] = {field ? field[0] : pair, field ? field[1] : pair};
+        zn_pickle_append(p, dict.what, ZN_RUN_PAIRS, both, 2);
+    }
+    return dict;
+}
+
+value zn_pickle_call(struct zn_pickle *p, value callable, value args) {
+    static const char from_type[] = "torch._tensor._rebuild_from_type_v2";
+    size_t n;
+    const value *a = zn_pickle_items(p, args, 0, &n);
+    if (is(p, callable, "collections.OrderedDict")) return ordered_dict(p, args);
+    const bool of_type = n >= 3 && is(p, callable, from_type); /* (function, type, arguments, state) */
+    const value result = of_type ? array_of(p, a[0], a[2]) : array_of(p, callable, args);
+    return result.kind != ZN_PICKLE_OTHER ? result : zn_pickle_node_of(p, ZN_RUN_PARTS, &args, 1);
 }
 
 value zn_pickle_persistent(struct zn_pickle *p, value id) {
@@ -285,7 +311,7 @@ value zn_pickle_persistent(struct zn_pickle *p, value id) {
     if (!field || field[0].kind != ZN_PICKLE_TEXT || strcmp(zn_pickle_text(p, (size_t)field[0].what), "storage") != 0)
         return (value){0};
     if (field[1].kind != ZN_PICKLE_GLOBAL || field[2].kind != ZN_PICKLE_TEXT || field[4].kind != ZN_PICKLE_INT ||
-        (int64_t)field[4].what < 0)
+        (int64_t)field[4].what < 0 || field[2].len > MAX_KEY)
         return (value){0};
     const struct zn_pickle_type type = type_of(last_name(p, field[1]), TYPES(storage_types));
     struct zn_pickle_storage *s = zn_pickle_grow(p, &p->storages, 1, sizeof *s, MAX_STORAGES);
@@ -294,12 +320,25 @@ value zn_pickle_persistent(struct zn_pickle *p, value id) {
     return (value){ZN_PICKLE_STORAGE, 0, p->storages.n - 1};
 }
 
+static bool is_dict(const struct zn_pickle *p, value node) {
+    const uint32_t run = ((const struct zn_pickle_node *)p->nodes.at)[node.what].first_run;
+    return run && ((const struct zn_pickle_run *)p->runs.at)[run - 1].kind == ZN_RUN_PAIRS;
+}
+
+/* Attributes, or those of __dict__ and of __slots__: (None or a dictionary, a dictionary). */
+static void set_attributes(struct zn_pickle *p, value object, value state) {
+    size_t n, n_slots;
+    const value *s = zn_pickle_items(p, state, 2, &n);
+    const bool both = s && n == 2 && (s[0].kind == ZN_PICKLE_OTHER || s[0].kind == ZN_PICKLE_NODE) &&
+                      zn_pickle_items(p, s[1], 2, &n_slots) && is_dict(p, s[1]);
+    const value parts[2] = {both ? s[0] : state, both ? s[1] : state};
+    zn_pickle_append(p, object.what, ZN_RUN_PARTS, parts, both ? 2 : 1);
+}
+
 /* The state of a numpy array is (version, shape, dtype, is_fortran, bytes). */
 void zn_pickle_build(struct zn_pickle *p, value object, value state) {
     if (object.kind == ZN_PICKLE_NODE) {
-        const struct zn_pickle_node *node = (const struct zn_pickle_node *)p->nodes.at + object.what;
-        if (node->shape == ZN_NODE_DICT) return; /* attributes of a dictionary hold no weights */
-        zn_pickle_append(p, object.what, &state, 1);
+        set_attributes(p, object, state);
         return;
     }
     if (object.kind == ZN_PICKLE_DTYPE) {

@@ -2,12 +2,14 @@
 
 #include "readers/pickle.h"
 
-/* A walk over everything the root reaches, each node once, with the path of keys on the way. */
+/* A walk over everything the root reaches, with the path of keys on the way: what several paths lead to has a name from
+ * each. A node that is on the path at hand is not entered again, nor one that many paths led to before: there may be 2
+ * to the power of the nodes. */
 
-enum { MAX_DEPTH = 64, MAX_PATH = 1024 };
+enum { MAX_LEVELS = 1 << 22, MAX_PATH = 64 << 20, MAX_PATHS = 32 };
 
 struct level {
-    const struct zn_pickle_node *node;
+    uint64_t node;
     uint32_t run;    /* index + 1 of the run at hand */
     uint32_t i;      /* next item in it */
     uint32_t number; /* of that item among all of the node */
@@ -16,9 +18,7 @@ struct level {
 
 struct walk {
     struct zn_pickle *p;
-    struct level level[MAX_DEPTH];
-    unsigned depth;
-    char path[MAX_PATH];
+    struct zn_vector levels, path;
 };
 
 /* Keys that only say how a module is built. */
@@ -26,24 +26,27 @@ static bool is_noise(const char *key) {
     return strcmp(key, "_modules") == 0 || strcmp(key, "_parameters") == 0 || strcmp(key, "_buffers") == 0;
 }
 
-/* Adds a step to the path and returns its new length, or the old one for a step that is not worth it. */
-static size_t step(struct walk *w, size_t len, const struct zn_pickle_value *key, uint32_t number) {
+/* Adds a step to the path of the length given, for a key that is worth it. */
+static void step(struct walk *w, size_t len, const struct zn_pickle_value *key, uint32_t number) {
     char digits[24];
     const char *text = digits;
+    w->path.n = len;
     if (key && key->kind == ZN_PICKLE_TEXT)
         text = zn_pickle_text(w->p, (size_t)key->what);
     else
         snprintf(digits, sizeof digits, "%lld",
                  key && key->kind == ZN_PICKLE_INT ? (long long)key->what : (long long)number);
+    if (is_noise(text)) return;
     const size_t text_len = strlen(text), dot = len > 0;
-    if (is_noise(text) || text_len + dot >= MAX_PATH - len) return len;
-    if (dot) w->path[len] = '.';
-    memcpy(w->path + len + dot, text, text_len);
-    return len + dot + text_len;
+    char *to = zn_pickle_grow(w->p, &w->path, text_len + dot, 1, MAX_PATH);
+    if (!to) return;
+    if (dot) *to = '.';
+    if (text_len) memcpy(to + dot, text, text_len);
 }
 
-static void name_array(struct walk *w, const struct zn_pickle_value *v, size_t path_len) {
-    const size_t name = zn_pickle_keep(w->p, w->path, path_len);
+static void name_array(struct walk *w, const struct zn_pickle_value *v) {
+    const size_t name = zn_pickle_keep(w->p, w->path.at, w->path.n);
+    if (w->p->status != ZIPNN_OK) return;
     struct zn_pickle_array *a = (struct zn_pickle_array *)w->p->arrays.at + v->what;
     if (a->name == 0) {
         a->name = name;
@@ -54,25 +57,35 @@ static void name_array(struct walk *w, const struct zn_pickle_value *v, size_t p
     zn_pickle_new_array(w->p, again);
 }
 
-static void enter(struct walk *w, const struct zn_pickle_value *v, size_t path_len) {
-    if (v->kind == ZN_PICKLE_ARRAY) name_array(w, v, path_len);
-    if (v->kind != ZN_PICKLE_NODE || w->depth == MAX_DEPTH) return;
-    struct zn_pickle_node *node = (struct zn_pickle_node *)w->p->nodes.at + v->what;
-    if (node->visited) return;
-    node->visited = true;
-    w->level[w->depth++] = (struct level){node, node->first_run, 0, 0, path_len};
+static struct zn_pickle_node *node_at(const struct walk *w, uint64_t index) {
+    return (struct zn_pickle_node *)w->p->nodes.at + index;
+}
+
+/* Something that the path at hand leads to. */
+static void enter(struct walk *w, const struct zn_pickle_value *v) {
+    if (v->kind == ZN_PICKLE_ARRAY) name_array(w, v);
+    if (v->kind != ZN_PICKLE_NODE || node_at(w, v->what)->entered) return;
+    if (node_at(w, v->what)->n_paths++ == MAX_PATHS) {
+        node_at(w, v->what)->n_paths = MAX_PATHS;
+        return;
+    }
+    struct level *l = zn_pickle_grow(w->p, &w->levels, 1, sizeof *l, MAX_LEVELS);
+    if (!l) return;
+    node_at(w, v->what)->entered = true;
+    *l = (struct level){v->what, node_at(w, v->what)->first_run, 0, 0, w->path.n};
 }
 
 /* Takes the next item of the deepest level, or leaves that. */
 static void advance(struct walk *w) {
-    struct level *l = &w->level[w->depth - 1];
+    struct level *l = (struct level *)w->levels.at + w->levels.n - 1;
     const struct zn_pickle_run *run = l->run ? (const struct zn_pickle_run *)w->p->runs.at + l->run - 1 : NULL;
+    w->p->status = zn_work_step(w->p->work, 1, w->p->err);
     if (!run) {
-        w->depth--;
+        node_at(w, l->node)->entered = false;
+        w->levels.n--;
         return;
     }
-    const bool dict = l->node->shape == ZN_NODE_DICT;
-    const uint32_t taken = dict ? 2 : 1;
+    const uint32_t taken = run->kind == ZN_RUN_PAIRS ? 2 : 1;
     if (run->n - l->i < taken) {
         l->run = run->next;
         l->i = 0;
@@ -80,18 +93,18 @@ static void advance(struct walk *w) {
     }
     const struct zn_pickle_value *item = (const struct zn_pickle_value *)w->p->items.at + run->items + l->i;
     l->i += taken;
-    l->number++;
-    /* What a call was given, and an object's state, have no names of their own. */
-    const bool nameless = l->node->shape == ZN_NODE_CALL;
-    const size_t len = nameless ? l->path_len : step(w, l->path_len, dict ? item : NULL, l->number - 1);
-    enter(w, item + (dict ? 1 : 0), len);
+    w->path.n = l->path_len;
+    if (run->kind != ZN_RUN_PARTS) step(w, l->path_len, taken == 2 ? item : NULL, l->number++);
+    enter(w, item + taken - 1);
 }
 
 zipnn_status zn_pickle_name_arrays(struct zn_pickle *p) {
     struct walk w = {.p = p};
     if (p->named) return p->status;
     p->named = true;
-    enter(&w, &p->root, 0);
-    while (w.depth > 0 && p->status == ZIPNN_OK) advance(&w);
+    enter(&w, &p->root);
+    while (w.levels.n > 0 && p->status == ZIPNN_OK) advance(&w);
+    zn_free(&p->alloc, w.levels.at);
+    zn_free(&p->alloc, w.path.at);
     return p->status;
 }

@@ -5,15 +5,15 @@
 
 /* A table begins with the distance back to its vtable, which lists where in the table each field is. Fields that are
  * not scalars hold the distance forward to what they are: a table, a string or a vector, which begin with a count.
- * Nothing is copied or followed twice, so loops and lies cost at most one look per tensor. */
+ * Loops and lies cost what the purse pays for. */
 
-enum { MAX_TENSORS = 1 << 18, MAX_NAME = 512, MAX_RANK = 8 };
+enum { MAX_NAME = ZN_SCAN_MAX, MAX_RANK = 8 };
 
 /* Numbers of fields, by the schema. */
 enum { MODEL_SUBGRAPHS = 2, MODEL_BUFFERS = 4 };
 enum { SUBGRAPH_TENSORS = 0 };
 enum { TENSOR_SHAPE = 0, TENSOR_TYPE = 1, TENSOR_BUFFER = 2, TENSOR_NAME = 3 };
-enum { BUFFER_DATA = 0 };
+enum { BUFFER_DATA = 0, BUFFER_OFFSET = 1, BUFFER_SIZE = 2 }; /* the last two: behind the tables, in the file */
 
 static const uint8_t dtypes[] = {
     [0] = ZIPNN_F32,  [1] = ZIPNN_F16,  [2] = ZIPNN_I32,  [3] = ZIPNN_U8,    [4] = ZIPNN_I64,
@@ -25,7 +25,6 @@ struct file {
     struct zn_scan s;
     struct zn_plan *plan;
     uint64_t buffers, n_buffers; /* the vector of them */
-    uint64_t n_tensors;
 };
 
 struct vector {
@@ -41,6 +40,11 @@ bool zn_tflite_knows(const uint8_t *head, size_t len) {
 static uint32_t u32_at(struct file *f, uint64_t at) {
     zn_scan_seek(&f->s, at);
     return zn_scan_u32(&f->s);
+}
+
+static uint64_t u64_at(struct file *f, uint64_t at) {
+    zn_scan_seek(&f->s, at);
+    return zn_scan_u64(&f->s);
 }
 
 static uint16_t u16_at(struct file *f, uint64_t at) {
@@ -103,12 +107,24 @@ static void read_name(struct file *f, uint64_t table, struct tensor *t) {
     if (name.n == 0 || name.n > MAX_NAME) return;
     zn_scan_seek(&f->s, name.at);
     const uint8_t *text = zn_scan_take(&f->s, (size_t)name.n);
-    if (!text || memchr(text, '\0', (size_t)name.n)) return;
+    if (!text) return;
     memcpy(t->name, text, (size_t)name.n);
     t->name_len = (size_t)name.n;
 }
 
-static bool read_tensor(struct file *f, uint64_t table, struct tensor *t) {
+/* The bytes of a buffer; none for tensors that are computed. */
+static struct vector read_buffer(struct file *f, uint64_t table) {
+    const struct vector inside = vector_of(f, table, BUFFER_DATA, 1);
+    if (inside.n) return inside;
+    const uint64_t off_at = field(f, table, BUFFER_OFFSET), size_at = field(f, table, BUFFER_SIZE);
+    if (!off_at || !size_at) return inside;
+    const struct vector behind = {u64_at(f, off_at), u64_at(f, size_at)};
+    return behind.at > 1 ? behind : inside; /* 1: not known yet */
+}
+
+enum found { NO_DATA, NOT_UNDERSTOOD, UNDERSTOOD };
+
+static enum found read_tensor(struct file *f, uint64_t table, struct tensor *t) {
     const uint64_t type_at = field(f, table, TENSOR_TYPE), buffer_at = field(f, table, TENSOR_BUFFER);
     uint8_t type = 0;
     if (type_at) {
@@ -117,21 +133,25 @@ static bool read_tensor(struct file *f, uint64_t table, struct tensor *t) {
     }
     const uint32_t buffer = buffer_at ? u32_at(f, buffer_at) : 0;
     t->dtype = type < sizeof dtypes ? (zipnn_dtype)dtypes[type] : ZIPNN_DTYPE_UNKNOWN;
-    if (buffer == 0 || buffer >= f->n_buffers || t->dtype == ZIPNN_DTYPE_UNKNOWN) return false;
-    t->data = vector_of(f, follow(f, f->buffers + 4 * (uint64_t)buffer), BUFFER_DATA, 1);
-    if (t->data.n == 0 || !read_shape(f, table, t)) return false;
-    uint64_t size = zn_dtype_bits(t->dtype) / 8;
+    if (buffer == 0) return NO_DATA;
+    if (buffer >= f->n_buffers) return NOT_UNDERSTOOD;
+    t->data = read_buffer(f, follow(f, f->buffers + 4 * (uint64_t)buffer));
+    if (t->data.n == 0) return NO_DATA;
+    if (t->dtype == ZIPNN_DTYPE_UNKNOWN || !read_shape(f, table, t)) return NOT_UNDERSTOOD;
+    uint64_t size = zn_dtype_bits(t->dtype) / 8, end;
     for (uint32_t i = 0; i < t->rank; i++)
-        if (!zn_mul(size, t->dims[i], &size)) return false;
+        if (!zn_mul(size, t->dims[i], &size)) return NOT_UNDERSTOOD;
     read_name(f, table, t);
-    return size == t->data.n && zn_scan_ok(&f->s);
+    return size == t->data.n && zn_add(t->data.at, size, &end) && zn_scan_ok(&f->s) ? UNDERSTOOD : NOT_UNDERSTOOD;
 }
 
 static zipnn_status plan_tensors(struct file *f, uint64_t subgraph, zipnn_error *err) {
     const struct vector tensors = vector_of(f, subgraph, SUBGRAPH_TENSORS, 4);
-    for (uint64_t i = 0; i < tensors.n && f->n_tensors < MAX_TENSORS && zn_scan_ok(&f->s); i++, f->n_tensors++) {
+    for (uint64_t i = 0; i < tensors.n && zn_scan_ok(&f->s); i++) {
         struct tensor t;
-        if (!read_tensor(f, follow(f, tensors.at + 4 * i), &t)) continue;
+        const enum found found = read_tensor(f, follow(f, tensors.at + 4 * i), &t);
+        if (found == NOT_UNDERSTOOD) f->plan->n_left_out++;
+        if (found != UNDERSTOOD) continue;
         ZN_TRY(zn_plan_add(f->plan, t.data.at, t.data.n, t.dtype, t.name, t.name_len, t.dims, t.rank, err));
     }
     return ZIPNN_OK;
@@ -150,7 +170,7 @@ zipnn_status zn_tflite_plan(const struct zn_view *view, struct zn_plan *plan, co
     const struct vector subgraphs = vector_of(&f, root, MODEL_SUBGRAPHS, 4);
     f.buffers = buffers.at;
     f.n_buffers = buffers.n;
-    for (uint64_t i = 0; i < subgraphs.n && f.n_tensors < MAX_TENSORS && zn_scan_ok(&f.s); i++)
+    for (uint64_t i = 0; i < subgraphs.n && zn_scan_ok(&f.s); i++)
         ZN_TRY(plan_tensors(&f, follow(&f, subgraphs.at + 4 * i), err));
     if (f.s.status != ZIPNN_OK) return f.s.status;
     if (zn_scan_ok(&f.s)) return ZIPNN_OK;

@@ -166,6 +166,9 @@ zipnn_status zn_zip_plan_member(const struct zn_view *view, const struct zn_memb
     plan->origin = part.first;
     plan->superseded |= m->superseded;
     const zipnn_status st = zn_reader_plan_part(&part, plan, NULL, err);
+    if (ends_with(m->name, strlen(m->name), ".npy") && plan->n_tensors == outer.n_tensors &&
+        plan->n_left_out == outer.n_left_out)
+        plan->n_left_out++; /* an array of a type that is not known */
     plan->prefix = outer.prefix;
     plan->origin = outer.origin;
     plan->superseded = outer.superseded;

@@ -4,7 +4,7 @@
 They come from the archives of make_vectors.py and its like that must be restored: whole for fuzz_container, chunk
 bodies and planes for fuzz_decode, with their base for fuzz_bases. Those of fuzz_delta are deltas and pairs of
 tests/deltas, those of codec 6 the chunks of tests/golden/mixing, those of fuzz_roundtrip data of the common types,
-those of fuzz_readers the files of model_files.py. The corpus keeps the ones that add coverage (a target's -merge=1)."""
+those of fuzz_readers the files of model_files.py and odd_files.py. The corpus keeps the ones that add coverage (a target's -merge=1)."""
 
 import pathlib
 import struct
@@ -13,8 +13,9 @@ import sys
 import make_plane_vectors
 import make_references
 import make_vectors
+import model_files
+import odd_files
 from make_vectors import halves, weights
-from model_files import FILES
 
 LONGEST = 1200
 TESTS = pathlib.Path(__file__).parent.parent
@@ -91,7 +92,7 @@ def seeds():
                               (13, "text", b"the quick brown fox " * 9)):  # fmt: skip
         for level, times in ((1, 3), (3, 7), (3, 220)):
             yield "fuzz_roundtrip", f"{name}_{level}_{times}", bytes([dtype, level, 16 * times & 255]) + data
-    for name, make in FILES.items():
+    for name, make in (model_files.FILES | odd_files.FILES).items():
         yield "fuzz_readers", name, make()
 
 
@@ -101,7 +102,8 @@ def main():
     for target, name, seed in seeds():
         folder = pathlib.Path(sys.argv[1]) / target
         folder.mkdir(parents=True, exist_ok=True)
-        if len(seed) <= LONGEST * (8 if target in ("fuzz_bases", "fuzz_delta") or name.endswith("-9") else 1):
+        long = target in ("fuzz_bases", "fuzz_delta", "fuzz_readers") or name.endswith("-9")
+        if len(seed) <= LONGEST * (10 if long else 1):
             (folder / name).write_bytes(seed)
 
 

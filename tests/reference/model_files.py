@@ -91,22 +91,32 @@ def numpy_pickle5():
     return b"\x80\x05\x95" + struct.pack("<Q", len(body)) + body
 
 
-def onnx():
-    def varint(n):
-        return bytes([n & 127 | 128]) + varint(n >> 7) if n > 127 else bytes([n])
+def varint(n):
+    return bytes([n & 127 | 128]) + varint(n >> 7) if n > 127 else bytes([n])
 
-    def field(number, value):
-        if isinstance(value, int):
-            return varint(number << 3) + varint(value)
-        return varint(number << 3 | 2) + varint(len(value)) + value
 
-    def tensor(name, kind, dims, data):
-        return b"".join(field(1, d) for d in dims) + field(2, kind) + field(8, name) + field(9, data)
+def field(number, value):
+    """Of a protobuf message."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    return varint(number << 3 | 2) + varint(len(value)) + value
 
-    constant = field(5, tensor(b"", 16, (4,), B))
-    node = field(2, b"b") + field(4, b"Constant") + field(5, field(1, b"value") + constant)
-    graph = field(1, node) + field(2, b"graph") + field(5, tensor(b"w", 1, (2, 3), W))
+
+def onnx_tensor(name, kind, dims, data):
+    return b"".join(field(1, d) for d in dims) + field(2, kind) + field(8, name) + field(9, data)
+
+
+def onnx_constant(output, tensor):
+    return field(2, output) + field(4, b"Constant") + field(5, field(1, b"value") + field(5, tensor))
+
+
+def onnx_model(graph):
     return field(1, 8) + field(2, b"test") + field(7, graph)
+
+
+def onnx():
+    node = onnx_constant(b"b", onnx_tensor(b"", 16, (4,), B))
+    return onnx_model(field(1, node) + field(2, b"graph") + field(5, onnx_tensor(b"w", 1, (2, 3), W)))
 
 
 def ggml():
@@ -137,7 +147,8 @@ class Image:
         return at
 
 
-def tflite():
+def tflite(behind=False):
+    """`behind`: the weights are not in buffers but behind them."""
     f = Image()
 
     def vector(items, fmt):
@@ -146,14 +157,18 @@ def tflite():
         return at
 
     def table(fields):
-        """Fields by number: a place to refer to, or ("I", value)."""
-        vtable = f.put_bytes(struct.pack("<HH", 4 + 2 * len(fields), 4 + 4 * len(fields)))
-        f.put(f"{len(fields)}H", *(0 if v is None else 4 + 4 * i for i, v in enumerate(fields)))
+        """Fields by number: a place to refer to, or ("I" or "Q", value)."""
+        places, end = [], 4
+        for v in fields:
+            places.append(end if v is not None else 0)
+            end += 8 if isinstance(v, tuple) and v[0] == "Q" else 4
+        vtable = f.put_bytes(struct.pack("<HH", 4 + 2 * len(fields), end))
+        f.put(f"{len(fields)}H", *places)
         at = f.put_bytes(b"")
         f.put("i", at - vtable)
         later = []
         for v in fields:
-            place = f.put("I", v[1] if isinstance(v, tuple) else 0)
+            place = f.put(*v) if isinstance(v, tuple) else f.put("I", 0)
             if v is not None and not isinstance(v, tuple):
                 later.append((place, v))
         return at, later
@@ -177,11 +192,18 @@ def tflite():
         refer(later[1][0], f.put_bytes(struct.pack("<I", len(name)) + name + b"\0"))
     buffers = vector([0, 0, 0], "I")
     refer(buffers_ref[0], buffers)
+    ends = []
     for i, data in enumerate((None, W, B)):
-        at, later = table([None if data is None else 1])
+        inside = data is not None and not behind
+        outside = data is not None and behind
+        at, later = table([None, ("Q", 0), ("Q", len(data))] if outside else [1 if inside else None])
         refer(buffers + 4 + 4 * i, at)
-        if data is not None:
+        if inside:
             refer(later[0][0], f.put_bytes(struct.pack("<I", len(data)) + data))
+        if outside:
+            ends.append((at + 8, data))
+    for place, data in ends:
+        struct.pack_into("<Q", f.data, place, f.put_bytes(data))
     return bytes(f.data)
 
 

@@ -6,7 +6,7 @@
 #include "support/plans.h"
 #include "support/unit.h"
 
-enum { MAX_FILE = 2048 };
+enum { MAX_FILE = 2048, MAX_ODD = 16384 };
 
 static const struct {
     const char *file, *container;
@@ -19,15 +19,19 @@ static const struct {
 };
 enum { N_CASES = sizeof cases / sizeof cases[0], CHUNKED = N_CASES - 1 };
 
-static size_t load(size_t i, uint8_t *data) {
+static size_t load_file(const char *name, uint8_t *data, size_t cap) {
     char path[1024];
-    snprintf(path, sizeof path, "%s/tests/fuzz/corpus/fuzz_readers/%s", ZT_SOURCE_DIR, cases[i].file);
+    snprintf(path, sizeof path, "%s/tests/fuzz/corpus/fuzz_readers/%s", ZT_SOURCE_DIR, name);
     FILE *f = fopen(path, "rb");
     assert_non_null(f);
-    const size_t len = fread(data, 1, MAX_FILE, f);
+    const size_t len = fread(data, 1, cap, f);
     fclose(f);
-    assert_true(len > 0 && len < MAX_FILE);
+    assert_true(len > 0 && len < cap);
     return len;
+}
+
+static size_t load(size_t i, uint8_t *data) {
+    return load_file(cases[i].file, data, MAX_FILE);
 }
 
 static const struct zn_tensor *tensor_of(const struct zn_plan *plan, const char *name) {
@@ -85,6 +89,57 @@ static void chunks_of_hdf5_make_a_tensor(void **state) {
         assert_true(p->cell == i);
         assert_memory_equal(data + p->off, rows[i], sizeof rows[i]);
     }
+    zn_plan_free(&plan);
+}
+
+/* Names in the order of the plan, the longer of them cut. */
+static void names_of(const struct zn_plan *plan, char *to) {
+    *to = '\0';
+    for (size_t i = 0; i < plan->n_tensors + plan->n_aliases; i++)
+        snprintf(to + strlen(to), 24, "%s%.16s", i ? " " : "", plan->names + plan->tensors[i].name);
+}
+
+/* What is allowed and seldom: every tensor has a name of its own, or is counted. */
+static void odd_files_are_listed(void **state) {
+    (void)state;
+    static const struct {
+        const char *file, *container, *names;
+        unsigned n_left_out;
+    } odd[] = {
+        {"containers.pkl", "pickle",
+         "p.w dd.w dd.b cfg.w cfg.extra od.w obj.w slots.v slots.w dq.0 dq.1 set.0 set.1.0 one.w 7 11 two.w", 0},
+        {"hard_names.pkl", "pickle",
+         "deep.0.0.0.0.0.0 kkkkkkkkkkkkkkkk nnnnnnnnnnnnnnnn mmmmmmmmmmmmmmmm a.b a.b#1 z\\u0000z ", 0},
+        {"roots.zip", "zip", "a.pkl/ b.pkl/0", 0},
+        {"unnamed.onnx", "onnx", "inner if W  none", 1},
+        {"nested.gguf", "gguf", "w\\u0000w", 1},
+        {"links.h5", "hdf5", "w empty", 0},
+        {"behind.tflite", "tflite", "w b", 0},
+        {"twice.npz", "zip", "w#1 v w", 1},
+    };
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        static uint8_t data[MAX_ODD];
+        char names[1000];
+        const size_t len = load_file(odd[i].file, data, sizeof data);
+        struct zn_plan plan = zt_plan_of(data, len, ZN_VIEW_WHOLE);
+        names_of(&plan, names);
+        assert_string_equal(plan.container, odd[i].container);
+        assert_string_equal(names, odd[i].names);
+        assert_int_equal(plan.n_left_out, odd[i].n_left_out);
+        for (size_t t = 0; t < plan.n_tensors; t++) assert_true(plan.tensors[t].off + plan.tensors[t].len <= len);
+        zn_plan_free(&plan);
+    }
+}
+
+/* A dictionary of one that is in it twice, and so on: names stay within a multiple of what the file has. */
+static void paths_are_bounded(void **state) {
+    (void)state;
+    uint8_t data[MAX_FILE];
+    const size_t len = load_file("many_paths.pkl", data, sizeof data);
+    struct zn_work work = zn_work_of(len);
+    struct zn_plan plan = zt_plan_paid(data, len, ZN_VIEW_WHOLE, &work);
+    assert_int_equal(plan.n_tensors + plan.n_aliases, 64);
+    assert_true(work.steps < 100 * len && work.memory < 200 * len);
     zn_plan_free(&plan);
 }
 
@@ -201,6 +256,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_are_understood),
         cmocka_unit_test(chunks_of_hdf5_make_a_tensor),
+        cmocka_unit_test(odd_files_are_listed),
+        cmocka_unit_test(paths_are_bounded),
         cmocka_unit_test(every_truncation_and_change_is_survived),
         cmocka_unit_test(files_of_ones_are_survived),
         cmocka_unit_test(each_failing_read_is_reported),
