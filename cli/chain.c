@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "chain_steps.h"
 #include "filenames.h"
 #include "output.h"
 #include "text.h"
+#include "verify.h"
 
 enum { DEFAULT_EVERY = 10 };
 
@@ -56,22 +58,53 @@ static void close_original(struct original *o) {
     pthread_mutex_destroy(&o->lock);
 }
 
-/* ---- writing steps: a new file is complete and on the device before it gets its name */
+/* ---- writing steps: a new file is complete, on the device and read back before it gets its name */
 
 /* What becomes a step: `source`, from `file`, whose permissions and times the step gets. */
 struct intake {
+    const char *path;
     const zipnn_file *file;
     zipnn_source source;
     const uint8_t *expected; /* digest that it must have; NULL for any */
 };
 
-/* Packs `in` to `path` against the step `base`, NO_STEP for one that stands alone. */
+/* Decodes what was written, with the step that it was made against opened anew, and compares: with the file it was made
+ * from, or with the digest that was known before. */
+static zipnn_status check_step(struct run *run, const struct steps *steps, size_t base, const struct intake *in,
+                               const zipnn_file *written, const char *path, const zipnn_stats *stats,
+                               zipnn_error *err) {
+    const struct made_from from = {in->expected ? NULL : &in->source, in->path, stats};
+    struct lineage l = {.n = 0};
+    zipnn_ctx *ctx = NULL;
+    zipnn_status st = base == NO_STEP ? ZIPNN_OK : lineage_open(steps, base, &l, err);
+    if (st == ZIPNN_OK) st = make_context(run, &l, &ctx, err);
+    if (st == ZIPNN_OK) st = verify_archive(ctx, written, path, &from, err);
+    zipnn_destroy(ctx);
+    lineage_close(&l);
+    return st;
+}
+
+/* Packs `in` to the new file `out` with a context that has the step `base`. */
+static zipnn_status fill_step(struct run *run, const struct steps *steps, size_t base, const struct intake *in,
+                              zipnn_ctx *ctx, zipnn_file *out, const char *path, zipnn_stats *stats, zipnn_error *err) {
+    zipnn_sink sink;
+    zipnn_file_sink(out, &sink);
+    progress_start(&run->progress);
+    zipnn_status st = zipnn_pack(ctx, &in->source, &sink, stats, err);
+    if (st == ZIPNN_OK) st = zipnn_file_unchanged(in->file, err);
+    if (st == ZIPNN_OK && in->expected && memcmp(stats->xxh3, in->expected, sizeof stats->xxh3) != 0)
+        st = run_fail(err, ZIPNN_E_CORRUPT, "the step read back has another digest than it had");
+    if (st == ZIPNN_OK) st = check_step(run, steps, base, in, out, path, stats, err);
+    progress_end(&run->progress);
+    return st;
+}
+
+/* Stores `in` at `path` against the step `base`, NO_STEP for one that stands alone. */
 static zipnn_status write_step(struct run *run, const struct steps *steps, size_t base, const struct intake *in,
                                const char *path, unsigned flags, zipnn_stats *stats, zipnn_error *err) {
     struct lineage l = {.n = 0};
     zipnn_ctx *ctx = NULL;
     zipnn_file *out = NULL;
-    zipnn_sink sink;
     zipnn_status st = base == NO_STEP ? ZIPNN_OK : lineage_open(steps, base, &l, err);
     if (st == ZIPNN_OK) st = make_context(run, &l, &ctx, err);
     if (st == ZIPNN_OK) {
@@ -80,13 +113,7 @@ static zipnn_status write_step(struct run *run, const struct steps *steps, size_
     }
     if (st == ZIPNN_OK) {
         interrupt_watch(&run->interrupt, out);
-        zipnn_file_sink(out, &sink);
-        progress_start(&run->progress);
-        st = zipnn_pack(ctx, &in->source, &sink, stats, err);
-        progress_end(&run->progress);
-        if (st == ZIPNN_OK) st = zipnn_file_unchanged(in->file, err);
-        if (st == ZIPNN_OK && in->expected && memcmp(stats->xxh3, in->expected, sizeof stats->xxh3) != 0)
-            st = run_fail(err, ZIPNN_E_CORRUPT, "the step read back has another digest than it had");
+        st = fill_step(run, steps, base, in, ctx, out, path, stats, err);
         if (st == ZIPNN_OK) st = zipnn_file_commit(out, err);
         if (st != ZIPNN_OK) zipnn_file_discard(out);
         interrupt_watch(&run->interrupt, NULL);
@@ -97,17 +124,31 @@ static zipnn_status write_step(struct run *run, const struct steps *steps, size_
     return st;
 }
 
+/* The same against the next best: a step that holds the same, or was made from that, is no base. */
+static zipnn_status write_step_near(struct run *run, const struct steps *steps, size_t base, const struct intake *in,
+                                    const char *path, unsigned flags, zipnn_stats *stats, zipnn_error *err) {
+    zipnn_status st = write_step(run, steps, base, in, path, flags, stats, err);
+    while (st == ZIPNN_E_BASE && base != NO_STEP) {
+        base = steps->step[base].parent;
+        st = write_step(run, steps, base, in, path, flags, stats, err);
+    }
+    return st;
+}
+
+typedef zipnn_status write_fn(struct run *run, const struct steps *steps, size_t base, const struct intake *in,
+                              const char *path, unsigned flags, zipnn_stats *stats, zipnn_error *err);
+
 /* Stores a step anew, against another one, in place of its file. */
-static zipnn_status rewrite_step(struct run *run, const struct steps *steps, size_t index, size_t base,
+static zipnn_status rewrite_step(struct run *run, const struct steps *steps, size_t index, size_t base, write_fn *write,
                                  zipnn_error *err) {
     const struct step *s = &steps->step[index];
     struct original o;
     zipnn_stats stats;
     zipnn_status st = open_original(run, steps, index, &o, err);
     if (st == ZIPNN_OK) {
-        const struct intake in = {
-            o.lineage.files[0], {.read_at = read_original, .length = s->original, .user = &o}, s->xxh3};
-        st = write_step(run, steps, base, &in, s->path, ZIPNN_FILE_REPLACE, &stats, err);
+        const zipnn_source source = {.read_at = read_original, .length = s->original, .user = &o};
+        const struct intake in = {s->path, o.lineage.files[0], source, s->xxh3};
+        st = write(run, steps, base, &in, s->path, ZIPNN_FILE_REPLACE, &stats, err);
     }
     if (st == ZIPNN_OK) run_report_done(run, s->name, s->path, &stats);
     close_original(&o);
@@ -131,21 +172,34 @@ static zipnn_status add(struct run *run, struct steps *steps, const char *folder
     char number[32];
     const char *slash = strrchr(path, '/');
     const uint64_t last = steps->n ? steps->step[steps->n - 1].number : 0;
+    if (filename_is_archive(path) && !run->args->force)
+        return run_fail(err, ZIPNN_E_ARGUMENT,
+                        "is named " ARCHIVE_SUFFIX ": restore it first, or let -f store the archive itself as a step");
     if (last == UINT64_MAX) return run_fail(err, ZIPNN_E_ARGUMENT, "no number is left after that of the last step");
     zipnn_status st = zipnn_file_open(path, &file, err);
     if (st != ZIPNN_OK) return st;
     snprintf(number, sizeof number, "/%08" PRIu64 ".", last + 1);
     char *stem = text_join(folder, number, slash ? slash + 1 : path);
     char *to = text_join(stem, ARCHIVE_SUFFIX, "");
-    struct intake in = {.file = file};
+    struct intake in = {.path = path, .file = file};
     zipnn_file_source(file, &in.source);
-    st = in.source.read_at ? write_step(run, steps, choose_base(run, steps), &in, to, 0, &stats, err)
+    st = in.source.read_at ? write_step_near(run, steps, choose_base(run, steps), &in, to, 0, &stats, err)
                            : run_fail(err, ZIPNN_E_ARGUMENT, "only a regular file can be a step");
     if (st == ZIPNN_OK) run_report_done(run, path, to, &stats);
     free(to);
     free(stem);
     zipnn_file_close(file);
     return st;
+}
+
+/* What is restored takes no step's place. */
+static zipnn_status refuse_step(const struct steps *steps, const char *path, zipnn_error *err) {
+    for (size_t i = 0; i < steps->n; i++) {
+        struct stat st;
+        if (stat(steps->step[i].path, &st) == 0 && touched_leads_to(path, (struct node){st.st_dev, st.st_ino}))
+            return run_fail(err, ZIPNN_E_ARGUMENT, "%.150s is a step of the chain", path);
+    }
+    return ZIPNN_OK;
 }
 
 static zipnn_status restore(struct run *run, const struct steps *steps, size_t index, zipnn_error *err) {
@@ -158,6 +212,7 @@ static zipnn_status restore(struct run *run, const struct steps *steps, size_t i
     const char *path = args->to_stdout ? NULL : args->output ? args->output : name;
     struct output out = {.file = NULL};
     zipnn_status st = lineage_open(steps, index, &l, err);
+    if (st == ZIPNN_OK && path) st = refuse_step(steps, path, err);
     if (st == ZIPNN_OK) st = make_context(run, &l, &ctx, err);
     if (st == ZIPNN_OK) st = output_open(run, path, l.files[0], &out, err);
     if (st == ZIPNN_OK) {
@@ -186,14 +241,29 @@ static zipnn_status refuse_blind_drop(const struct steps *steps, size_t index, z
     return ZIPNN_OK;
 }
 
+/* Whether all that the step is made from is there. */
+static bool is_whole(const struct steps *steps, size_t index) {
+    while (steps->step[index].parent != NO_STEP) index = steps->step[index].parent;
+    return !steps->step[index].has_base && !steps->step[index].damaged;
+}
+
 /* Those made from it are stored against what it was made from first: whatever happens meanwhile, each can be restored.
- */
+ * Where it cannot be restored itself, they cannot either, and -f lets it go. */
 static zipnn_status drop(struct run *run, struct steps *steps, size_t index, zipnn_error *err) {
     const struct step *s = &steps->step[index];
+    const bool whole = is_whole(steps, index);
     zipnn_file *file = NULL;
     zipnn_status st = refuse_blind_drop(steps, index, err);
-    for (size_t i = index + 1; i < steps->n && st == ZIPNN_OK; i++)
-        if (steps->step[i].parent == index) st = rewrite_step(run, steps, i, s->parent, err);
+    for (size_t i = index + 1; i < steps->n && st == ZIPNN_OK; i++) {
+        if (steps->step[i].parent != index || (!whole && run->args->force)) continue;
+        if (whole)
+            st = rewrite_step(run, steps, i, s->parent, write_step_near, err);
+        else
+            st = run_fail(err, ZIPNN_E_ARGUMENT,
+                          "not dropped: a base of it is missing, and step %" PRIu64
+                          " is made from it, which -f gives up",
+                          steps->step[i].number);
+    }
     if (st == ZIPNN_OK) st = zipnn_file_open(s->path, &file, err);
     if (st == ZIPNN_OK) st = zipnn_file_remove(file, err);
     zipnn_file_close(file);
@@ -205,7 +275,7 @@ static zipnn_status rebase(struct run *run, struct steps *steps, size_t index, c
     zipnn_status st = onto ? steps_find(steps, onto, &base, err) : ZIPNN_OK;
     if (st == ZIPNN_OK && onto && base >= index)
         st = run_fail(err, ZIPNN_E_ARGUMENT, "a step can be made against an earlier one only");
-    return st == ZIPNN_OK ? rewrite_step(run, steps, index, base, err) : st;
+    return st == ZIPNN_OK ? rewrite_step(run, steps, index, base, write_step, err) : st;
 }
 
 static void put_json_step(const struct steps *steps, const struct step *s) {

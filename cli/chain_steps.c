@@ -109,16 +109,28 @@ static zipnn_status read_folder(struct run *run, const char *folder, struct step
     return ZIPNN_OK;
 }
 
+/* One changes a chain at a time; the others wait. */
+static zipnn_status lock_folder(const struct run *run, const char *folder, int *lock, zipnn_error *err) {
+    *lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int failed = *lock < 0 ? -1 : flock(*lock, LOCK_EX | LOCK_NB);
+    if (failed && *lock >= 0 && errno == EWOULDBLOCK) {
+        run_warn(run, folder, "", "another zipnn changes the chain; waiting for it");
+        do failed = flock(*lock, LOCK_EX);
+        while (failed && errno == EINTR);
+    }
+    if (!failed) return ZIPNN_OK;
+    return run_fail(err, ZIPNN_E_IO, "%.150s: cannot lock the folder: %s", folder, strerror(errno));
+}
+
 zipnn_status steps_open(struct run *run, const char *folder, enum steps_use use, struct steps *steps,
                         zipnn_error *err) {
     *steps = (struct steps){.lock = -1};
     zipnn_status st = run_need_context(run, err);
     if (st != ZIPNN_OK) return st;
-    if (use == STEPS_CHANGE) {
-        steps->lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (steps->lock < 0 || flock(steps->lock, LOCK_EX | LOCK_NB) != 0)
-            return run_fail(err, ZIPNN_E_IO, "%.150s: cannot lock the folder: %s", folder, strerror(errno));
-    }
+    if (use == STEPS_ADD && mkdir(folder, S_IRWXU | S_IRWXG | S_IRWXO) != 0 && errno != EEXIST)
+        return run_fail(err, ZIPNN_E_IO, "%.150s: cannot make the folder: %s", folder, strerror(errno));
+    if (use != STEPS_LOOK) st = lock_folder(run, folder, &steps->lock, err);
+    if (st != ZIPNN_OK) return st;
     return read_folder(run, folder, steps, err);
 }
 

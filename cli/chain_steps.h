@@ -27,8 +27,9 @@ struct steps {
     int lock; /* of the folder, held while it is changed */
 };
 
-/* Reads the folder; `change` takes its lock first. steps_close accepts a zeroed struct. */
-enum steps_use { STEPS_LOOK, STEPS_CHANGE };
+/* Reads the folder; to change it, its lock is taken first, and to add to it, it is made. steps_close accepts a zeroed
+ * struct. */
+enum steps_use { STEPS_LOOK, STEPS_CHANGE, STEPS_ADD };
 zipnn_status steps_open(struct run *run, const char *folder, enum steps_use use, struct steps *steps, zipnn_error *err);
 void steps_close(struct steps *steps);
 

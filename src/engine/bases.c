@@ -95,25 +95,25 @@ static bool is_unusable(zipnn_status status) {
  * one content, one that is being opened would depend on itself. */
 static zipnn_status find(struct zn_engine *e, const struct zn_base_record *record, unsigned behind,
                          const struct zn_origin **origin, zipnn_error *err) {
-    zipnn_status last = ZIPNN_OK;
+    zipnn_error fault = {ZIPNN_OK, ZN_NOWHERE, ""}; /* of the last base that might have been it */
     *origin = NULL;
     if (behind > ZN_MAX_CHAIN)
         return zn_fail(err, ZIPNN_E_LIMIT, ZN_NOWHERE, "more than %d archives one behind the other", ZN_MAX_CHAIN);
     for (size_t i = 0; i < e->bases.n; i++) {
         struct zn_base *b = &e->bases.base[i];
-        const zipnn_status seen = sight(e, b, err);
-        if (seen != ZIPNN_OK && !is_unusable(seen)) return seen;
-        if (seen != ZIPNN_OK) last = seen;
-        if (seen != ZIPNN_OK) continue;
-        if (b->origin.length != record->length || b->state == ZN_BASE_OPENING) continue;
-        ZN_TRY(digest(e, b, err));
-        if (memcmp(b->xxh3, record->xxh3, sizeof b->xxh3) != 0) continue;
-        last = open_behind(e, b, behind, err);
-        if (last != ZIPNN_OK && !is_unusable(last)) return last;
-        if (last == ZIPNN_OK) *origin = &b->origin;
-        if (last == ZIPNN_OK) return ZIPNN_OK;
+        zipnn_error this = fault;
+        zipnn_status status = sight(e, b, &this);
+        if (status == ZIPNN_OK && (b->origin.length != record->length || b->state == ZN_BASE_OPENING)) continue;
+        if (status == ZIPNN_OK) status = digest(e, b, &this);
+        if (status == ZIPNN_OK && memcmp(b->xxh3, record->xxh3, sizeof b->xxh3) != 0) continue;
+        if (status == ZIPNN_OK) status = open_behind(e, b, behind, &this);
+        if (status == ZIPNN_OK) *origin = &b->origin;
+        if (status == ZIPNN_OK) return ZIPNN_OK;
+        fault = this;
+        if (!is_unusable(status)) break;
     }
-    return last;
+    if (fault.status != ZIPNN_OK && err) *err = fault;
+    return fault.status;
 }
 
 static zipnn_status no_base(const struct zn_base_record *record, zipnn_error *err) {

@@ -45,6 +45,9 @@ expect 1 zipnn chain chain restore 3 -o back
 says "no step 3"
 expect 1 zipnn chain chain restore x -o back
 expect 1 zipnn chain nowhere list
+expect 1 zipnn chain chain restore 2 -fo chain/00000002.1.znn
+says "is a step of the chain"
+whole 2 4 5 6
 expect 0 zipnn chain chain restore 2
 check cmp 1 steps/1
 expect 1 zipnn chain chain restore 2
@@ -97,6 +100,60 @@ refuted grep -q "folder" "$home/out"
 cp odd/00000002.1.znn odd/18446744073709551615.last.znn
 expect 1 zipnn chain odd add steps/6
 says "no number is left"
+
+# The folder is made for the first step; an archive is taken for what it is.
+cp steps/0 first
+expect 0 zipnn chain new add first
+check cmp steps/0 <(zipnn chain new restore 1 -c)
+zipnn first
+expect 1 zipnn chain new add first.znn
+says "restore it first"
+expect 0 zipnn chain new add -f first.znn
+check cmp first.znn <(zipnn chain new restore 2 -c)
+
+# Whoever comes second waits.
+for i in 1 2 3 4 5 6; do zipnn -q chain busy add steps/$i & done
+wait
+check test "$(zipnn chain busy list | grep -c alone)" -eq 1
+for i in 1 2 3 4 5 6; do
+    zipnn chain busy restore $i -fo back && grep -q . back || fail "step $i of those added at once"
+    for k in 1 2 3 4 5 6; do cmp -s back steps/$k && touch came$k; done
+done
+check test "$(ls came? | wc -l)" -eq 6
+rm -f back came?
+
+# The same file again, next to it and later; states that return. All of it stays restorable while steps go.
+mkdir again.steps
+for i in 0 0 1 1 0 2 1 0; do expect 0 zipnn chain again add steps/$i --every 20; done
+for gone in 1 4 2 8; do
+    expect 0 zipnn chain again drop $gone
+    expect 0 zipnn -tr again
+    n=1
+    for i in 0 0 1 1 0 2 1 0; do
+        [ ! -e again/*$n.$i.znn ] || check cmp steps/$i <(zipnn chain again restore $n -c)
+        n=$((n + 1))
+    done
+done
+
+# -tr finds the bases in the chain, and tells when one is not there.
+expect 0 zipnn -trv ./chain
+refuted grep -q base "$home/err"
+cp -r chain cut
+rm cut/00000002.1.znn
+expect 5 zipnn -tr cut
+says "00000002.1.znn"
+says "--base-dir"
+expect 5 zipnn -t chain/00000006.5.znn
+expect 0 zipnn -t --base-dir chain chain/00000006.5.znn
+
+# A step whose base is gone goes with -f, though others are made from it.
+rm -rf cut && mkdir cut
+for i in 0 1 2 3; do expect 0 zipnn chain cut add steps/$i; done
+rm cut/00000001.0.znn
+expect 1 zipnn chain cut drop 2
+says "-f"
+expect 0 zipnn chain cut drop -f 2
+check test ! -e cut/00000002.1.znn
 
 # Killed at any moment, it leaves every step restorable.
 for i in 1 2 3 4 5 6 7 8 9 10; do

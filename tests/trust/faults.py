@@ -32,13 +32,17 @@ TROUBLE = {
 }
 
 
+TRANSFERS = "read", "pread", "write", "pwrite"
+
+
 def plans(scene):
     """(what to inject, whether it kills, whether it keeps temporary files from being deleted)"""
     for n, call in enumerate(scene.calls, 1):
-        for trouble in TROUBLE[call.split(" ")[0]]:
+        flips = ["flip"] if scene.reads_back and call.split(" ")[0] in TRANSFERS else []
+        for trouble in TROUBLE[call.split(" ")[0]] + flips:
             sticky = "+" if trouble[0] == "+" else ""
             what = trouble.lstrip("+")
-            number = what if what in ("short", "kill", "tear") else getattr(errno, what)
+            number = what if what in ("short", "flip", "kill", "tear") else getattr(errno, what)
             yield call, trouble, f"{n}{sticky}:{number}", what in ("kill", "tear"), call.startswith("unlink")
 
 
@@ -48,7 +52,10 @@ def attempt(job):
     try:
         scene.set_up(folder)
         code, out, err = scenes.run(scene.arguments, folder, scene.stdin, trouble=injection, named=scene.named)
-        wrong = scene.judge(folder, code, out, err, kills, may_leave)
+        if trouble == "flip":
+            wrong = scene.judge_flip(folder, code)
+        else:
+            wrong = scene.judge(folder, code, out, err, kills, may_leave)
     finally:
         shutil.rmtree(folder)
     if wrong:

@@ -4,8 +4,9 @@
  *   ZIPNN_INJECT=N:WHAT     does WHAT at call N; "N+:WHAT" at that and all later calls of the same name
  *   ZIPNN_INJECT_NAMED=1    no file without a name can be had, as on file systems that lack them
  *
- * WHAT is the number of an error; "short", one byte of a transfer; "kill", SIGKILL before the call; "tear", half of a
- * transfer and then SIGKILL. Calls that the C library makes by itself, such as those behind stdio, are not seen. */
+ * WHAT is the number of an error; "short", one byte of a transfer; "flip", one bit of it is another; "kill", SIGKILL
+ * before the call; "tear", half of a transfer and then SIGKILL. Calls that the C library makes by itself, such as those
+ * behind stdio, are not seen. */
 #undef _FORTIFY_SOURCE /* it makes inline functions of those that are defined here */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -30,7 +31,7 @@
 /* The visible ones replace the C library's. */
 #define SHOWN __attribute__((visibility("default")))
 
-enum what { FAIL, SHORT, KILL, TEAR };
+enum what { FAIL, SHORT, FLIP, KILL, TEAR };
 
 static struct {
     unsigned long call; /* 0: none */
@@ -52,7 +53,11 @@ __attribute__((constructor)) static void read_plan(void) {
     plan.call = strtoul(text, &end, 10);
     plan.sticky = *end == '+';
     text = end + (plan.sticky ? 2 : 1);
-    plan.what = !strcmp(text, "short") ? SHORT : !strcmp(text, "kill") ? KILL : !strcmp(text, "tear") ? TEAR : FAIL;
+    plan.what = !strcmp(text, "flip")    ? FLIP
+                : !strcmp(text, "short") ? SHORT
+                : !strcmp(text, "kill")  ? KILL
+                : !strcmp(text, "tear")  ? TEAR
+                                         : FAIL;
     plan.error = plan.what == FAIL ? atoi(text) : 0;
 }
 
@@ -100,14 +105,29 @@ static void *next(const char *name) {
 /* ---- transfers */
 
 static size_t less(size_t len) {
-    return plan.what == TEAR ? len / 2 : len > 0;
+    return plan.what == FLIP ? len : plan.what == TEAR ? len / 2 : len > 0;
+}
+
+/* What was read, with a bit of it flipped. */
+static ssize_t flipped(bool hit, void *buf, ssize_t n) {
+    if (hit && plan.what == FLIP && n > 0) ((unsigned char *)buf)[n / 3] ^= 4;
+    return n;
+}
+
+/* What is to be written, likewise; to be freed. */
+static void *flipped_copy(bool hit, const void *buf, size_t len) {
+    unsigned char *copy = hit && plan.what == FLIP && len ? malloc(len) : NULL;
+    if (!copy) return NULL;
+    memcpy(copy, buf, len);
+    copy[len / 3] ^= 4;
+    return copy;
 }
 
 SHOWN ssize_t read(int fd, void *buf, size_t len) {
     REAL(read);
     const bool hit = is_hit("read", "");
     if (hit && plan.what == KILL) die();
-    if (!hit || plan.what != FAIL) return real(fd, buf, hit ? less(len) : len);
+    if (!hit || plan.what != FAIL) return flipped(hit, buf, real(fd, buf, hit ? less(len) : len));
     errno = plan.error;
     return -1;
 }
@@ -120,7 +140,9 @@ SHOWN ssize_t write(int fd, const void *buf, size_t len) {
         errno = plan.error;
         return -1;
     }
-    const ssize_t n = real(fd, buf, hit ? less(len) : len);
+    void *copy = flipped_copy(hit, buf, len);
+    const ssize_t n = real(fd, copy ? copy : buf, hit ? less(len) : len);
+    free(copy);
     if (hit && plan.what == TEAR) die();
     return n;
 }
@@ -129,7 +151,7 @@ SHOWN ssize_t pread64(int fd, void *buf, size_t len, off64_t off) {
     REAL(pread64);
     const bool hit = is_hit("pread", "");
     if (hit && plan.what == KILL) die();
-    if (!hit || plan.what != FAIL) return real(fd, buf, hit ? less(len) : len, off);
+    if (!hit || plan.what != FAIL) return flipped(hit, buf, real(fd, buf, hit ? less(len) : len, off));
     errno = plan.error;
     return -1;
 }
@@ -142,7 +164,9 @@ SHOWN ssize_t pwrite64(int fd, const void *buf, size_t len, off64_t off) {
         errno = plan.error;
         return -1;
     }
-    const ssize_t n = real(fd, buf, hit ? less(len) : len, off);
+    void *copy = flipped_copy(hit, buf, len);
+    const ssize_t n = real(fd, copy ? copy : buf, hit ? less(len) : len, off);
+    free(copy);
     if (hit && plan.what == TEAR) die();
     return n;
 }

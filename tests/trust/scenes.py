@@ -152,6 +152,31 @@ class Scene:
             return self.judge_salvaged(folder, state)
         return self.judge_chain(folder, state, success) if self.originals else self.judge_files(state, success)
 
+    @property
+    def reads_back(self):
+        """Whether what is replaced or removed goes only when what was written has been read back."""
+        return "--rm" in self.name or self.name == "recompress" or bool(self.originals)
+
+    def judge_flip(self, folder, code):
+        """After one bit was flipped on its way: the original is there, as what it was or as an archive that restores."""
+        state = read_state(folder)
+        if self.originals:
+            return self.judge_chain(folder, state, code == 0)
+        (name, data), = self.files.items()
+        if name in state and state[name][0] == digest(data):
+            return None
+        if code != 0 and "--rm" in self.name:
+            return f"{name} is gone, or another"
+        new = next(iter(self.new))
+        original = data if not name.endswith(".znn") else run(["-dc", name], self.kept(folder))[1]
+        found = run(["-dc", new], folder)[1] if new.endswith(".znn") else read_file(os.path.join(folder, new))
+        return None if found == original else f"{new} has other bytes than {name} had"
+
+    def kept(self, folder):
+        """A folder with the files as they were."""
+        self.set_up(folder + ".kept")
+        return folder + ".kept"
+
     def judge_salvaged(self, folder, state):
         for name, original in self.salvaged.items():
             if name not in state:
@@ -192,6 +217,11 @@ class Scene:
                 return f"step {step} does not come back: {err.decode()}"
         self.sound.add(summary)
         return None
+
+
+def read_file(path):
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def digest(data):
