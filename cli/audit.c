@@ -86,8 +86,8 @@ static int note(void *user, const zipnn_damage *damage) {
 
 static void begin_json(const struct audit *a) {
     if (!a->run->args->json) return;
-    fputs("{\"file\":", stdout);
-    text_put_json(stdout, run_shown_name(a->path));
+    putchar('{');
+    text_put_json_name("file", run_shown_name(a->path));
     fputs(",\"damage\":[", stdout);
 }
 
@@ -105,7 +105,11 @@ static void end_json(const struct audit *a, zipnn_status st, zipnn_error *err) {
     puts("}");
 }
 
-/* What the numbers mean, for people. */
+static bool is_damage(zipnn_status st) {
+    return st == ZIPNN_E_CORRUPT || st == ZIPNN_E_TRUNCATED || st == ZIPNN_E_FORMAT;
+}
+
+/* What the numbers mean, for people. What was not looked at is not damaged. */
 static void explain(const struct audit *a, zipnn_status st) {
     const zipnn_verified *v = &a->found;
     const zipnn_error *fault = zipnn_archive_fault(a->opened.archive);
@@ -120,7 +124,8 @@ static void explain(const struct audit *a, zipnn_status st) {
         fprintf(stderr, "zipnn: %" PRIu64 " intact bytes are left out: nobody knows where they belong\n", v->unplaced);
     if (v->length_unknown)
         fputs("zipnn: the original was longer; what follows the first gap may belong further on\n", stderr);
-    if (st == ZIPNN_E_BASE || (!a->run->talks && st == ZIPNN_OK)) return;
+    const bool stopped = st != ZIPNN_OK && !is_damage(st);
+    if (stopped || (!a->run->talks && st == ZIPNN_OK)) return;
     text_put(stderr, run_shown_name(a->path));
     fprintf(stderr, ": %" PRIu64 " of %" PRIu64 " bytes are intact\n", v->intact, v->original);
 }
@@ -212,10 +217,6 @@ void verify_file(struct run *run, const char *path) {
 }
 
 /* ---- salvage ----------------------------------------------------------------------------------------------------- */
-
-static bool is_damage(zipnn_status st) {
-    return st == ZIPNN_E_CORRUPT || st == ZIPNN_E_TRUNCATED || st == ZIPNN_E_FORMAT;
-}
 
 /* Damage does not keep the output from its name: that is what it is for. */
 static zipnn_status salvage_opened(struct audit *a, zipnn_error *err) {

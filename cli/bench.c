@@ -104,12 +104,9 @@ static double gbps(const struct bench *b, double seconds) {
     return seconds > 0 ? (double)b->len / seconds * 1e-9 : 0;
 }
 
-void bench_head(const struct run *run) {
-    if (!run->args->json) puts("  original     stored   ratio   compress decompress     memcpy  (GB/s)  name");
-}
-
-static void put_bench(const struct run *run, const char *path, const struct bench *b) {
+static void put_bench(struct run *run, const char *path, const struct bench *b) {
     double compress = gbps(b, b->compress), decompress = gbps(b, b->decompress), copy = gbps(b, b->copy);
+    run_put_head(run, "  original     stored   ratio   compress decompress     memcpy  (GB/s)  name");
     if (!run->args->json) {
         printf("%10s %10s %6.2f%% %10.3f %10.3f %10.3f          ", text_size(b->len).text,
                text_size(b->archive_len).text, text_percent(b->archive_len, b->len), compress, decompress, copy);
@@ -118,12 +115,13 @@ static void put_bench(const struct run *run, const char *path, const struct benc
         fflush(stdout);
         return;
     }
-    fputs("{\"file\":", stdout);
-    text_put_json(stdout, path);
+    putchar('{');
+    text_put_json_name("file", path);
     printf(
-        ",\"original\":%zu,\"compressed\":%zu,\"compress_gbps\":%.4f,\"decompress_gbps\":%.4f,\"memcpy_gbps\":%.4f,"
+        ",\"original\":%zu,\"stored\":%zu,\"compressed\":%zu,\"compress_gbps\":%.4f,\"decompress_gbps\":%.4f,\"memcpy_"
+        "gbps\":%.4f,"
         "\"threads\":%u,\"level\":%d,\"kernel\":\"%s\"}\n",
-        b->len, b->archive_len, compress, decompress, copy, run_threads(run->args),
+        b->len, b->archive_len, b->archive_len, compress, decompress, copy, run_threads(run->args),
         run->args->level ? run->args->level : 3, zipnn_kernel_name(b->ctx));
     fflush(stdout);
 }
@@ -134,7 +132,9 @@ void bench_file(struct run *run, const char *path) {
     zipnn_status st = run_need_context(run, &err);
     b.ctx = run->ctx;
     if (st == ZIPNN_OK) st = load(&b, path, &err);
+    progress_start(&run->progress);
     if (st == ZIPNN_OK) st = measure_all(&b, &err);
+    progress_end(&run->progress);
     if (st == ZIPNN_OK)
         put_bench(run, path, &b);
     else

@@ -4,9 +4,6 @@
 
 #include "run.h"
 
-/* The line above the table; nothing for JSON. */
-void bench_head(const struct run *run);
-
 /* Measures the file `path`, and reports. */
 void bench_file(struct run *run, const char *path);
 

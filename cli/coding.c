@@ -43,6 +43,17 @@ static void write_ways(const struct ways *ways, char *text, size_t size) {
     if (ways->others && n < size) snprintf(text + n, size - n, "; others x%" PRIu64, ways->others);
 }
 
+bool coding_is_shared(const zipnn_archive *archive, uint64_t off, uint64_t len) {
+    uint64_t first, last;
+    zipnn_chunk_info a, b;
+    if (len == 0 || zipnn_archive_chunk_at(archive, off, &first, NULL) != ZIPNN_OK ||
+        zipnn_archive_chunk_at(archive, off + len - 1, &last, NULL) != ZIPNN_OK ||
+        zipnn_archive_chunk(archive, first, &a, NULL) != ZIPNN_OK ||
+        zipnn_archive_chunk(archive, last, &b, NULL) != ZIPNN_OK)
+        return false;
+    return a.offset < off || b.offset + b.length > off + len;
+}
+
 zipnn_status coding_of(const zipnn_archive *archive, uint64_t off, uint64_t len, struct coding_text *coding,
                        zipnn_error *err) {
     struct ways ways = {.n = 0};
@@ -52,6 +63,7 @@ zipnn_status coding_of(const zipnn_archive *archive, uint64_t off, uint64_t len,
     *coding = (struct coding_text){.n = 0};
     if (len == 0 || zipnn_archive_chunk_at(archive, off, &chunk, NULL) != ZIPNN_OK) return ZIPNN_OK;
     coding->first = chunk;
+    coding->shared = coding_is_shared(archive, off, len);
     for (; chunk < info.n_chunks; chunk++) {
         zipnn_chunk_info place;
         zipnn_coding one;

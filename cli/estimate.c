@@ -6,11 +6,8 @@
 #include "convert.h"
 #include "text.h"
 
-void estimate_head(const struct run *run) {
-    if (!run->args->json) puts("  original   estimate   ratio  give or take  compressed for that  name");
-}
-
-static void put_estimate(const struct run *run, const char *path, const zipnn_estimate_info *info, double seconds) {
+static void put_estimate(struct run *run, const char *path, const zipnn_estimate_info *info, double seconds) {
+    run_put_head(run, "  original   estimate   ratio  give or take  compressed for that  name");
     if (!run->args->json) {
         printf("%10s %10s %6.2f%% %12.2f%% %19.1f%%  ", text_size(info->original).text, text_size(info->archive).text,
                text_percent(info->archive, info->original),
@@ -20,11 +17,11 @@ static void put_estimate(const struct run *run, const char *path, const zipnn_es
         putchar('\n');
         return;
     }
-    fputs("{\"file\":", stdout);
-    text_put_json(stdout, run_shown_name(path));
-    printf(",\"original\":%" PRIu64 ",\"estimate\":%" PRIu64 ",\"margin\":%" PRIu64 ",\"sampled\":%" PRIu64
-           ",\"n_chunks\":%" PRIu64 ",\"seconds\":%.3f}\n",
-           info->original, info->archive, info->margin, info->sampled, info->n_chunks, seconds);
+    putchar('{');
+    text_put_json_name("file", run_shown_name(path));
+    printf(",\"original\":%" PRIu64 ",\"stored\":%" PRIu64 ",\"estimate\":%" PRIu64 ",\"margin\":%" PRIu64
+           ",\"sampled\":%" PRIu64 ",\"n_chunks\":%" PRIu64 ",\"seconds\":%.3f}\n",
+           info->original, info->archive, info->archive, info->margin, info->sampled, info->n_chunks, seconds);
 }
 
 void estimate_file(struct run *run, const char *path) {

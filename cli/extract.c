@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "filenames.h"
+#include "nearest.h"
 #include "numpy_file.h"
 #include "opened.h"
 #include "output.h"
@@ -91,10 +92,28 @@ static zipnn_status find_rows(const struct run *run, struct part *part, zipnn_er
     return ZIPNN_OK;
 }
 
+/* Which tensor may be meant, since none has that name. */
+static zipnn_status name_nearest(const zipnn_archive *archive, const char *name, zipnn_error *err) {
+    zipnn_archive_info info;
+    zipnn_tensor_info t;
+    struct nearest near = nearest_to(name);
+    zipnn_archive_get_info(archive, &info);
+    for (uint64_t i = 0; i < info.n_tensors; i++)
+        if (zipnn_archive_tensor(archive, i, &t, NULL) == ZIPNN_OK) nearest_try(&near, t.name);
+    if (info.n_tensors == 0)
+        return run_fail(err, ZIPNN_E_NOT_FOUND, "has no tensors: the original is no model file that is known");
+    if (!near.best)
+        return run_fail(err, ZIPNN_E_NOT_FOUND, "no tensor is named \"%.80s\"; zipnn -lv lists the names", name);
+    return run_fail(err, ZIPNN_E_NOT_FOUND,
+                    "no tensor is named \"%.60s\"; the nearest name is \"%.80s\"; zipnn -lv lists all", name,
+                    near.best);
+}
+
 static zipnn_status find_part(const struct run *run, zipnn_archive *archive, struct part *part, zipnn_error *err) {
     *part = (struct part){.layout = {.size = sizeof part->layout}};
     zipnn_status st = choose_form(run->args->output, &part->form, err);
     if (st == ZIPNN_OK) st = zipnn_archive_find(archive, run->args->tensor, &part->index, err);
+    if (st == ZIPNN_E_NOT_FOUND) return name_nearest(archive, run->args->tensor, err);
     if (st == ZIPNN_OK) st = zipnn_archive_tensor(archive, part->index, &part->tensor, err);
     if (st == ZIPNN_OK) st = zipnn_archive_tensor_layout(archive, part->index, &part->layout, err);
     if (st == ZIPNN_OK && (part->layout.flags & ZIPNN_TENSOR_FILTERED)) /* says so before anything is written */
@@ -181,10 +200,10 @@ static zipnn_status write_part(struct run *run, const struct opened *o, struct p
 }
 
 static void put_json_part(const struct run *run, const char *path, const struct part *part) {
-    fputs("{\"file\":", stdout);
-    text_put_json(stdout, run_shown_name(path));
-    fputs(",\"output\":", stdout);
-    text_put_json(stdout, run->args->output);
+    putchar('{');
+    text_put_json_name("file", run_shown_name(path));
+    putchar(',');
+    text_put_json_name("output", run->args->output);
     fputs(",\"tensor\":", stdout);
     text_put_json(stdout, part->tensor.name);
     printf(",\"dtype\":\"%s\",\"offset\":%" PRIu64 ",\"length\":%" PRIu64 "}\n", zipnn_dtype_name(part->tensor.dtype),
@@ -205,7 +224,15 @@ void extract_file(struct run *run, const char *path) {
     opened_close(&o);
 }
 
-static zipnn_status cat_range(struct run *run, const struct opened *o, zipnn_error *err) {
+static void put_json_range(const struct run *run, const char *path, uint64_t offset, uint64_t length) {
+    putchar('{');
+    text_put_json_name("file", run_shown_name(path));
+    putchar(',');
+    text_put_json_name("output", run->args->output);
+    printf(",\"offset\":%" PRIu64 ",\"length\":%" PRIu64 "}\n", offset, length);
+}
+
+static zipnn_status cat_range(struct run *run, const char *path, const struct opened *o, zipnn_error *err) {
     const struct span *range = &run->args->range;
     zipnn_archive_info info;
     zipnn_archive_get_info(o->archive, &info);
@@ -219,14 +246,16 @@ static zipnn_status cat_range(struct run *run, const struct opened *o, zipnn_err
     if (st != ZIPNN_OK) return st;
     st = output_open(run, run->args->output, o->file, &out, err);
     if (st == ZIPNN_OK) st = output_put_range(&out, o->archive, first, end - first, err);
-    return output_end(&out, st, err);
+    st = output_end(&out, st, err);
+    if (st == ZIPNN_OK && run->args->json) put_json_range(run, path, first, end - first);
+    return st;
 }
 
 void cat_file(struct run *run, const char *path) {
     struct opened o;
     zipnn_error err;
     zipnn_status st = opened_open(run, path, OPENED_ARCHIVE, &o, &err);
-    if (st == ZIPNN_OK) st = cat_range(run, &o, &err);
+    if (st == ZIPNN_OK) st = cat_range(run, path, &o, &err);
     if (st != ZIPNN_OK) run_report_failure(run, path, &err);
     opened_close(&o);
 }

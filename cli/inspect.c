@@ -26,7 +26,11 @@ static void put_field(double entropy, unsigned bits) {
     printf(" %5.2f/%-2u", entropy, bits);
 }
 
-static void put_profile(const struct inspection *x, const struct profile *p) {
+static bool is_shared(const struct inspection *x, const zipnn_tensor_info *t) {
+    return !x->plain && coding_is_shared(x->profiler.archive, t->offset, t->length);
+}
+
+static void put_profile(const struct inspection *x, const struct profile *p, bool shared) {
     const zipnn_tensor_info *t = &p->tensor;
     put_field(p->exponent, p->exponent_bits);
     put_field(p->mantissa, p->mantissa_bits);
@@ -34,7 +38,7 @@ static void put_profile(const struct inspection *x, const struct profile *p) {
     if (x->plain)
         printf("%8s", "");
     else
-        printf("%7.2f%%", text_percent(t->stored, t->length));
+        printf("%c%6.2f%%", shared ? '~' : ' ', text_percent(t->stored, t->length));
     printf(" %10s  %-10s ", text_size(t->length).text, zipnn_dtype_name(t->dtype));
     text_put(stdout, t->name);
     fputs("  ", stdout);
@@ -103,10 +107,16 @@ static void put_text(const struct inspection *x) {
         "byte");
     for (int d = 0; d <= ZIPNN_C32; d++) {
         const struct profile sum = sum_of(x, (zipnn_dtype)d);
-        if (sum.tensor.length) put_profile(x, &sum);
+        if (sum.tensor.length) put_profile(x, &sum, false);
     }
     putchar('\n');
-    for (size_t i = 0; i < x->n; i++) put_profile(x, &x->profiles[i]);
+    bool any_shared = false;
+    for (size_t i = 0; i < x->n; i++) {
+        const bool shared = is_shared(x, &x->profiles[i].tensor);
+        any_shared |= shared;
+        put_profile(x, &x->profiles[i], shared);
+    }
+    if (any_shared) puts("~ its share, by length, of chunks that it has in common with others");
     for (int d = 0; d <= ZIPNN_C32; d++) {
         const struct profile sum = sum_of(x, (zipnn_dtype)d);
         put_exponents(&sum, x->sums[d].bins);
@@ -117,14 +127,19 @@ static void put_text(const struct inspection *x) {
 
 static void put_json_tensor(const struct inspection *x, const struct profile *p) {
     const zipnn_tensor_info *t = &p->tensor;
-    fputs("{\"file\":", stdout);
-    text_put_json(stdout, run_shown_name(x->path));
-    fputs(",\"tensor\":", stdout);
-    text_put_json(stdout, t->name);
+    putchar('{');
+    text_put_json_name("file", run_shown_name(x->path));
+    putchar(',');
+    text_put_json_name("tensor", t->name);
+    if (x->info.n_tensors) {
+        putchar(',');
+        text_put_json_name("name", t->name);
+    }
     printf(",\"dtype\":\"%s\",\"shape\":[", zipnn_dtype_name(t->dtype));
     for (uint32_t i = 0; i < t->rank; i++) printf("%s%" PRIu64, i ? "," : "", t->shape[i]);
     printf("],\"original\":%" PRIu64, t->length);
     if (!x->plain) printf(",\"stored\":%" PRIu64, t->stored);
+    if (is_shared(x, t)) fputs(",\"shares_chunks\":true", stdout);
     printf(",\"elements\":%" PRIu64 ",\"bits\":%u,\"needed\":%.4f", p->n_elements, p->bits, p->needed);
     if (p->exponent_bits)
         printf(
@@ -138,12 +153,12 @@ static void put_json_tensor(const struct inspection *x, const struct profile *p)
 
 static void put_json(const struct inspection *x) {
     for (size_t i = 0; i < x->n; i++) put_json_tensor(x, &x->profiles[i]);
-    fputs("{\"file\":", stdout);
-    text_put_json(stdout, run_shown_name(x->path));
+    putchar('{');
+    text_put_json_name("file", run_shown_name(x->path));
     printf(",\"original\":%" PRIu64 ",\"container\":\"%s\",\"n_tensors\":%" PRIu64 ",\"n_left_out\":%" PRIu64,
            x->info.original, x->info.container, x->info.n_tensors, x->info.n_left_out);
-    printf(x->plain ? ",\"estimate\":%" PRIu64 "}\n" : ",\"stored\":%" PRIu64 "}\n",
-           x->plain ? x->estimate.archive : x->info.archive);
+    if (x->plain) printf(",\"estimate\":%" PRIu64, x->estimate.archive);
+    printf(",\"stored\":%" PRIu64 "}\n", x->plain ? x->estimate.archive : x->info.archive);
 }
 
 /* ---- the file ---------------------------------------------------------------------------------------------------- */

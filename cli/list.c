@@ -7,10 +7,6 @@
 #include "opened.h"
 #include "text.h"
 
-void list_head(const struct run *run) {
-    if (!run->args->json) puts("  original     stored   ratio  tensors  container    name");
-}
-
 static void put_shape(const zipnn_tensor_info *t, const char *between) {
     putchar('[');
     for (uint32_t i = 0; i < t->rank; i++) printf("%s%" PRIu64, i ? between : "", t->shape[i]);
@@ -45,8 +41,8 @@ static void put_layout(const zipnn_tensor_layout *layout) {
 
 static void put_json_tensor(const zipnn_tensor_info *t, const zipnn_tensor_layout *layout,
                             const struct coding_text *coding) {
-    fputs("{\"name\":", stdout);
-    text_put_json(stdout, t->name);
+    putchar('{');
+    text_put_json_name("name", t->name);
     printf(",\"dtype\":\"%s\",\"shape\":", zipnn_dtype_name(t->dtype));
     put_shape(t, ",");
     printf(",\"offset\":%" PRIu64 ",\"original\":%" PRIu64 ",\"stored\":%" PRIu64, t->offset, t->length, t->stored);
@@ -54,13 +50,14 @@ static void put_json_tensor(const zipnn_tensor_info *t, const zipnn_tensor_layou
     if (coding->n)
         printf(",\"coding\":\"%s\",\"first_chunk\":%" PRIu64 ",\"n_chunks\":%" PRIu64, coding->text, coding->first,
                coding->n);
+    if (coding->shared) fputs(",\"shares_chunks\":true", stdout);
     putchar('}');
 }
 
 static void put_tensor(const zipnn_tensor_info *t, const zipnn_tensor_layout *layout,
                        const struct coding_text *coding) {
-    printf("%10s %10s %6.2f%%  %-10s ", text_size(t->length).text, text_size(t->stored).text,
-           text_percent(t->stored, t->length), zipnn_dtype_name(t->dtype));
+    printf("%10s %10s%c%6.2f%%  %-10s ", text_size(t->length).text, text_size(t->stored).text,
+           coding->shared ? '~' : ' ', text_percent(t->stored, t->length), zipnn_dtype_name(t->dtype));
     text_put(stdout, t->name);
     putchar(' ');
     put_shape(t, ", ");
@@ -70,6 +67,7 @@ static void put_tensor(const zipnn_tensor_info *t, const zipnn_tensor_layout *la
 }
 
 static zipnn_status put_tensors(const struct run *run, const zipnn_archive *archive, uint64_t n, zipnn_error *err) {
+    bool any_shared = false;
     for (uint64_t i = 0; i < n; i++) {
         zipnn_tensor_info t;
         zipnn_tensor_layout layout = {.size = sizeof layout};
@@ -85,7 +83,9 @@ static zipnn_status put_tensors(const struct run *run, const zipnn_archive *arch
         } else {
             put_tensor(&t, &layout, &coding);
         }
+        any_shared |= coding.shared;
     }
+    if (any_shared && !run->args->json) puts("  ~ its share, by length, of chunks that it has in common with others");
     return ZIPNN_OK;
 }
 
@@ -111,7 +111,8 @@ static zipnn_status put_chunks(const struct run *run, const zipnn_archive *archi
     return ZIPNN_OK;
 }
 
-static void put_archive(const struct run *run, const char *path, const zipnn_archive_info *info) {
+static void put_archive(struct run *run, const char *path, const zipnn_archive_info *info) {
+    run_put_head(run, "  original     stored   ratio  tensors  container    name");
     printf("%10s %10s %6.2f%% %8" PRIu64 "  %-12s ", text_size(info->original).text, text_size(info->archive).text,
            text_percent(info->archive, info->original), info->n_tensors, info->container);
     text_put(stdout, run_shown_name(path));
@@ -132,8 +133,8 @@ static void put_archive(const struct run *run, const char *path, const zipnn_arc
 }
 
 static void put_json_archive(const char *path, const zipnn_archive_info *info) {
-    fputs("{\"file\":", stdout);
-    text_put_json(stdout, run_shown_name(path));
+    putchar('{');
+    text_put_json_name("file", run_shown_name(path));
     printf(",\"original\":%" PRIu64 ",\"stored\":%" PRIu64 ",\"n_tensors\":%" PRIu64 ",\"n_left_out\":%" PRIu64
            ",\"n_chunks\":%" PRIu64 ",\"container\":\"%s\",\"level\":%d",
            info->original, info->archive, info->n_tensors, info->n_left_out, info->n_chunks, info->container,
@@ -177,8 +178,7 @@ static void put_bases(const struct run *run, const zipnn_archive *archive, unsig
     if (json) putchar(']');
 }
 
-static zipnn_status put_listing(const struct run *run, const char *path, const zipnn_archive *archive,
-                                zipnn_error *err) {
+static zipnn_status put_listing(struct run *run, const char *path, const zipnn_archive *archive, zipnn_error *err) {
     bool all = run->args->verbosity > 0, json = run->args->json;
     zipnn_status st = ZIPNN_OK;
     zipnn_archive_info info;

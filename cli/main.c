@@ -76,13 +76,13 @@ static const struct work {
     void (*each)(struct run *run, const char *path);
     void (*all)(struct run *run); /* instead of each: operands are not all files */
 } works[N_OPERATIONS] = {
-    [OP_COMPRESS] = {NULL, convert_file, NULL},  [OP_RESTORE] = {NULL, convert_file, NULL},
-    [OP_TEST] = {NULL, test_file, NULL},         [OP_LIST] = {list_head, list_file, NULL},
-    [OP_HELP] = {print_help, NULL, NULL},        [OP_VERSION] = {print_version, NULL, NULL},
-    [OP_VERIFY] = {NULL, verify_file, NULL},     [OP_SALVAGE] = {NULL, salvage_file, NULL},
-    [OP_BENCH] = {bench_head, bench_file, NULL}, [OP_EXTRACT] = {NULL, extract_file, NULL},
-    [OP_CAT] = {NULL, cat_file, NULL},           [OP_ESTIMATE] = {estimate_head, estimate_file, NULL},
-    [OP_INSPECT] = {NULL, inspect_file, NULL},   [OP_RECOMPRESS] = {NULL, recompress_file, NULL},
+    [OP_COMPRESS] = {NULL, convert_file, NULL}, [OP_RESTORE] = {NULL, convert_file, NULL},
+    [OP_TEST] = {NULL, test_file, NULL},        [OP_LIST] = {NULL, list_file, NULL},
+    [OP_HELP] = {print_help, NULL, NULL},       [OP_VERSION] = {print_version, NULL, NULL},
+    [OP_VERIFY] = {NULL, verify_file, NULL},    [OP_SALVAGE] = {NULL, salvage_file, NULL},
+    [OP_BENCH] = {NULL, bench_file, NULL},      [OP_EXTRACT] = {NULL, extract_file, NULL},
+    [OP_CAT] = {NULL, cat_file, NULL},          [OP_ESTIMATE] = {NULL, estimate_file, NULL},
+    [OP_INSPECT] = {NULL, inspect_file, NULL},  [OP_RECOMPRESS] = {NULL, recompress_file, NULL},
     [OP_CHAIN] = {NULL, NULL, chain_run},
 };
 

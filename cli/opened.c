@@ -5,10 +5,11 @@
 
 #include "convert.h"
 
-/* An archive that was one, and what to do about it. */
+/* Adds to the message about a damaged archive what helps. */
 static zipnn_status advise(zipnn_status status, zipnn_error *err) {
     const size_t n = strlen(err->message);
-    if (status == ZIPNN_E_CORRUPT || status == ZIPNN_E_TRUNCATED)
+    const bool is_joined = strstr(err->message, "cut the file there") != NULL;
+    if ((status == ZIPNN_E_CORRUPT || status == ZIPNN_E_TRUNCATED) && !is_joined)
         snprintf(err->message + n, sizeof err->message - n, "; run zipnn salvage first");
     return status;
 }
@@ -19,6 +20,7 @@ zipnn_status opened_open(struct run *run, const char *path, enum opened_as as, s
     if (st != ZIPNN_OK) return st;
     zipnn_file_source(o->file, &o->source);
     if (!o->source.read_at) return run_fail(err, ZIPNN_E_ARGUMENT, "only a regular file can be read in parts");
+    if (o->source.length == 0) return run_fail(err, ZIPNN_E_FORMAT, "is empty: it holds no archive and no model");
     const bool alone = run->args->operation == OP_COMPRESS || strcmp(path, "-") == 0;
     st = alone ? run_need_context(run, err) : run_context_to_restore(run, path, NULL, err);
     if (st != ZIPNN_OK) return st;

@@ -259,8 +259,8 @@ static void put_failure(const char *path, const zipnn_error *err) {
 }
 
 static void put_json_failure(const char *path, const zipnn_error *err) {
-    fputs("{\"file\":", stdout);
-    text_put_json(stdout, run_shown_name(path));
+    putchar('{');
+    text_put_json_name("file", run_shown_name(path));
     printf(",\"error\":\"%s\",\"message\":", zipnn_status_name(err->status));
     text_put_json(stdout, err->message);
     if (err->offset != UINT64_MAX) printf(",\"offset\":%" PRIu64, err->offset);
@@ -301,11 +301,11 @@ void run_put_digests(const uint8_t xxh3[16], const uint8_t sha256[32], int has_s
 }
 
 static void put_json_done(const char *path, const char *output, const zipnn_stats *stats) {
-    fputs("{\"file\":", stdout);
-    text_put_json(stdout, run_shown_name(path));
+    putchar('{');
+    text_put_json_name("file", run_shown_name(path));
     if (output) {
-        fputs(",\"output\":", stdout);
-        text_put_json(stdout, output);
+        putchar(',');
+        text_put_json_name("output", output);
     }
     printf(",\"original\":%" PRIu64 ",\"stored\":%" PRIu64 ",\"n_chunks\":%" PRIu64, stats->original, stats->archive,
            stats->n_chunks);
@@ -332,8 +332,8 @@ void run_report_done(struct run *run, const char *path, const char *output, cons
 }
 
 static void put_json_skip(const char *path, const char *why) {
-    fputs("{\"file\":", stdout);
-    text_put_json(stdout, run_shown_name(path));
+    putchar('{');
+    text_put_json_name("file", run_shown_name(path));
     fputs(",\"skipped\":", stdout);
     text_put_json(stdout, why);
     puts("}");
@@ -363,4 +363,9 @@ void run_report_sum(const struct run *run) {
         fprintf(stderr, " %s", text_size(run->original).text);
     }
     putc('\n', stderr);
+}
+
+void run_put_head(struct run *run, const char *text) {
+    if (!run->args->json && !run->headed) puts(text);
+    run->headed = true;
 }

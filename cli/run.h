@@ -17,7 +17,8 @@ struct run {
     struct progress progress;
     size_t n_direct; /* bases, the first of `bases`, that what is compressed may refer to */
     struct interrupt interrupt;
-    bool talks; /* a line about each file goes to standard error */
+    bool headed; /* the heading of a table has been printed */
+    bool talks;  /* a line about each file goes to standard error */
     int exit_code;
     uint64_t n_done, n_skipped, n_failed, original, stored; /* files, and bytes of those done */
 };
@@ -80,6 +81,9 @@ void run_report_fault(struct run *run, const char *path, const zipnn_error *err)
 
 /* Says what was done with `path`. `output` is NULL when nothing was written. */
 void run_report_done(struct run *run, const char *path, const char *output, const zipnn_stats *stats);
+
+/* Prints the heading of a table, once, before its first line; none for JSON. */
+void run_put_head(struct run *run, const char *text);
 
 /* Says why `path` was left out; under -v, and as JSON. */
 void run_report_skip(struct run *run, const char *path, const char *why);

@@ -67,6 +67,25 @@ void text_put_json(FILE *to, const char *text) {
     putc('"', to);
 }
 
+static bool is_utf8(const char *text) {
+    unsigned long code;
+    for (const unsigned char *s = (const unsigned char *)text; *s;) {
+        const size_t len = utf8_sequence(s, &code);
+        if (!len) return false;
+        s += len;
+    }
+    return true;
+}
+
+void text_put_json_name(const char *member, const char *name) {
+    printf("\"%s\":", member);
+    text_put_json(stdout, name);
+    if (is_utf8(name)) return;
+    printf(",\"%s_bytes\":\"", member);
+    text_put_hex(stdout, (const uint8_t *)name, strlen(name));
+    putchar('"');
+}
+
 void text_put_hex(FILE *to, const uint8_t *bytes, size_t len) {
     for (size_t i = 0; i < len; i++) fprintf(to, "%02x", bytes[i]);
 }

@@ -13,6 +13,10 @@ void text_put(FILE *to, const char *text);
 /* A JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD. */
 void text_put_json(FILE *to, const char *text);
 
+/* The member "MEMBER":"name" of a JSON object on standard output; of a name that is not UTF-8 another one follows that
+ * has its bytes: "MEMBER_bytes":"hexadecimal". */
+void text_put_json_name(const char *member, const char *name);
+
 void text_put_hex(FILE *to, const uint8_t *bytes, size_t len);
 
 /* "15.97 GB" */

@@ -36,6 +36,11 @@ static zipnn_status recompress(zipnn_ctx *ctx, zipnn_archive *archive, const zip
     const bool sha256 = ctx->engine.sha256;
     zipnn_archive_get_info(archive, &info);
     ZN_TRY(zn_engine_allows(&ctx->engine, info.original, err));
+    if (info.n_bases)
+        return zn_fail(
+            err, ZIPNN_E_ARGUMENT, ZN_NOWHERE,
+            "is a difference from another file, and differences are not recompressed: restore it and compress "
+            "that");
     ZN_TRY(zn_windows_open(&windows, &ctx->engine.alloc, fetch, archive, info.original, WINDOW, err));
     const zipnn_source original = {.read_at = zn_windows_read_at, .length = info.original, .user = &windows};
     ctx->engine.sha256 |= info.has_sha256 != 0;

@@ -132,6 +132,10 @@ zipnn_status zn_toc_load(const zipnn_allocator *alloc, const struct zn_kernels *
                          struct zn_toc *toc, zipnn_error *err);
 void zn_toc_free(const zipnn_allocator *alloc, struct zn_toc *toc);
 
+/* ZIPNN_E_CORRUPT for bytes[0, len) that follow the end of an archive at `end` of an input of `length` bytes, or
+ * ZN_NOWHERE of them: another archive, or something else. */
+zipnn_status zn_fail_excess(const uint8_t *bytes, size_t len, uint64_t end, uint64_t length, zipnn_error *err);
+
 /* Where every chunk of the index lies, to be freed with zn_free; frames without a chunk are left out. */
 zipnn_status zn_toc_places(const zipnn_allocator *alloc, const struct zn_toc *toc, struct zn_place **places,
                            uint64_t *n_places, zipnn_error *err);

@@ -1,4 +1,6 @@
 /* Frames of a random-access archive: its table of contents, and one frame at a time. */
+#include <stdio.h>
+
 #include "engine/origin.h"
 
 static zipnn_status check_kind(const struct zn_origin *of, const uint8_t *frame, const struct zn_place *place,
@@ -92,9 +94,53 @@ static zipnn_status find_index(const struct zn_kernels *k, const struct zn_input
     return ZIPNN_OK;
 }
 
-zipnn_status zn_toc_load(const zipnn_allocator *alloc, const struct zn_kernels *k, const struct zn_input *in,
-                         struct zn_toc *toc, zipnn_error *err) {
-    memset(toc, 0, sizeof *toc);
+zipnn_status zn_fail_excess(const uint8_t *bytes, size_t len, uint64_t end, uint64_t length, zipnn_error *err) {
+    if (zn_is_archive(bytes, len))
+        return zn_fail(err, ZIPNN_E_CORRUPT, end,
+                       "two archives one after the other: the first ends and the second begins at byte %llu; cut the "
+                       "file there",
+                       (unsigned long long)end);
+    char excess[32] = "bytes";
+    if (length != ZN_NOWHERE) snprintf(excess, sizeof excess, "%llu bytes", (unsigned long long)(length - end));
+    return zn_fail(err, ZIPNN_E_CORRUPT, end,
+                   "%s were appended: they follow the end of the archive; it is whole in the first %llu bytes", excess,
+                   (unsigned long long)end);
+}
+
+/* Where the frames end, by their heads: behind a trailer that gives the frame before it the length it has. ZN_NOWHERE
+ * when they do not lead to one soon. */
+static uint64_t find_end(const struct zn_input *in, uint32_t max_chunk) {
+    enum { MOST_FRAMES = 1 << 20 };
+    uint8_t buf[ZN_FRAME_LEN];
+    const uint8_t *bytes;
+    struct zn_frame f;
+    uint64_t at = ZN_HEADER_LEN, index_len;
+    for (uint32_t i = 0; i < MOST_FRAMES; i++) {
+        if (at > in->length || in->length - at < ZN_FRAME_LEN) return ZN_NOWHERE;
+        if (zn_input_at(in, at, ZN_FRAME_LEN, buf, &bytes, NULL) != ZIPNN_OK) return ZN_NOWHERE;
+        if (zn_frame_read(bytes, max_chunk, at, &f, NULL) != ZIPNN_OK) return ZN_NOWHERE;
+        at += zn_frame_size(&f);
+        if (f.orig_len != 0 || at > in->length || in->length - at < ZN_TRAILER_LEN) continue;
+        if (zn_input_at(in, at, ZN_TRAILER_LEN, buf, &bytes, NULL) != ZIPNN_OK) return ZN_NOWHERE;
+        if (zn_trailer_read(bytes, at, &index_len, NULL) == ZIPNN_OK && index_len == zn_frame_size(&f))
+            return at + ZN_TRAILER_LEN;
+    }
+    return ZN_NOWHERE;
+}
+
+/* What is wrong with an archive whose end is not where the input's is. */
+static zipnn_status explain_end(const struct zn_input *in, uint32_t max_chunk, zipnn_status status, zipnn_error *err) {
+    uint8_t buf[ZN_HEADER_LEN];
+    const uint8_t *bytes;
+    const uint64_t end = find_end(in, max_chunk);
+    if (end == ZN_NOWHERE || end == in->length) return status;
+    const size_t len = (size_t)ZN_MIN(in->length - end, (uint64_t)sizeof buf);
+    if (zn_input_at(in, end, len, buf, &bytes, NULL) != ZIPNN_OK) return status;
+    return zn_fail_excess(bytes, len, end, in->length, err);
+}
+
+static zipnn_status load_toc(const zipnn_allocator *alloc, const struct zn_kernels *k, const struct zn_input *in,
+                             struct zn_toc *toc, zipnn_error *err) {
     uint64_t len;
     ZN_TRY(find_index(k, in, toc, &len, err));
     toc->memory = zn_alloc(alloc, (size_t)len);
@@ -110,6 +156,14 @@ zipnn_status zn_toc_load(const zipnn_allocator *alloc, const struct zn_kernels *
         return zn_fail(err, ZIPNN_E_CORRUPT, toc->index_at, "no index frame where the trailer points");
     ZN_TRY(zn_frame_verify(bytes, &f, toc->index_at, k->xxh3_64, err));
     return zn_index_read(bytes + ZN_FRAME_LEN, f.body_len, toc->header.max_chunk, toc->index_at, &toc->index, err);
+}
+
+zipnn_status zn_toc_load(const zipnn_allocator *alloc, const struct zn_kernels *k, const struct zn_input *in,
+                         struct zn_toc *toc, zipnn_error *err) {
+    memset(toc, 0, sizeof *toc);
+    const zipnn_status status = load_toc(alloc, k, in, toc, err);
+    const bool bad_end = (status == ZIPNN_E_CORRUPT || status == ZIPNN_E_TRUNCATED) && toc->header.max_chunk;
+    return bad_end ? explain_end(in, toc->header.max_chunk, status, err) : status;
 }
 
 void zn_toc_free(const zipnn_allocator *alloc, struct zn_toc *toc) {

@@ -122,7 +122,8 @@ static zipnn_status find_source(const struct zn_scope *scope, const struct zn_re
     *source = (struct zn_scope){of, scope->depth, self};
     if (!self) source->of = of->bases[ref->source - 1];
     if (!source->of)
-        return zn_fail(err, ZIPNN_E_BASE, at, "the base \"%.100s\" is needed", of->records[ref->source - 1].name);
+        return zn_fail(err, ZIPNN_E_BASE, at, "made against \"%.100s\", which was not given",
+                       of->records[ref->source - 1].name);
     if (ref->off + ref->len > source->of->length)
         return zn_fail(err, ZIPNN_E_CORRUPT, at, "reference to bytes up to %llu of %llu",
                        (unsigned long long)(ref->off + ref->len), (unsigned long long)source->of->length);

@@ -107,7 +107,7 @@ static zipnn_status record_entry(struct unpack *u, const struct zn_frame *f, zip
 
 /* The index frame is in u->tail: it must list exactly the frames that came, and only the trailer may follow. */
 static zipnn_status finish_sequence(struct unpack *u, const struct zn_frame *f, zipnn_error *err) {
-    uint8_t trailer[ZN_TRAILER_LEN], excess;
+    uint8_t trailer[ZN_TRAILER_LEN], excess[ZN_HEADER_LEN];
     uint64_t index_len;
     size_t got;
     ZN_TRY(zn_index_read(u->tail + ZN_FRAME_LEN, f->body_len, u->header.max_chunk, u->at, &u->index, err));
@@ -119,8 +119,9 @@ static zipnn_status finish_sequence(struct unpack *u, const struct zn_frame *f, 
     if (index_len != zn_frame_size(f))
         return zn_fail(err, ZIPNN_E_CORRUPT, u->at, "trailer gives the index %llu bytes, it has %llu",
                        (unsigned long long)index_len, (unsigned long long)zn_frame_size(f));
-    ZN_TRY(zn_input_next(u->in, &excess, 1, &got, err));
-    if (got) return zn_fail(err, ZIPNN_E_CORRUPT, u->in->pos - 1, "bytes follow the end of the archive");
+    const uint64_t end = u->in->pos;
+    ZN_TRY(zn_input_next(u->in, excess, sizeof excess, &got, err));
+    if (got) return zn_fail_excess(excess, got, end, ZN_NOWHERE, err);
     u->drained = true;
     return ZIPNN_OK;
 }

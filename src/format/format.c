@@ -5,6 +5,10 @@ static const uint8_t end_magic[8] = {'Z', 'N', 'N', 'E', 'N', 'D', 0x0A, 0x8F};
 
 enum { HEADER_CHECKED = 16 };
 
+bool zn_is_archive(const uint8_t *in, size_t len) {
+    return len >= sizeof magic && memcmp(in, magic, sizeof magic) == 0;
+}
+
 void zn_header_write(uint8_t *out, const struct zn_header *header, zn_hash_fn *hash) {
     struct zn_out o = zn_out_of(out, ZN_HEADER_LEN);
     zn_out_bytes(&o, magic, sizeof magic);

@@ -71,6 +71,9 @@ struct zn_header {
     uint8_t flags; /* ZN_FLAG_* */
 };
 
+/* Whether these bytes begin as an archive does. */
+bool zn_is_archive(const uint8_t *in, size_t len);
+
 /* Writes ZN_HEADER_LEN bytes. */
 void zn_header_write(uint8_t *out, const struct zn_header *header, zn_hash_fn *hash);
 

@@ -72,13 +72,13 @@ if has_sha256; then
 fi
 
 expect 0 zipnn estimate --json m n.bin
-has file original estimate margin sampled n_chunks seconds
+has file original stored estimate margin sampled n_chunks seconds
 value "x[0]['estimate'] == $(stat -c %s m.znn) and x[0]['margin'] == 0"
 expect 0 zipnn estimate m
 prints "100.0%"
 
 expect 0 zipnn bench --json -T 1 m n.bin
-has file original compressed compress_gbps decompress_gbps memcpy_gbps threads level kernel
+has file original stored compressed compress_gbps decompress_gbps memcpy_gbps threads level kernel
 value 'len(x) == 2 and x[0]["threads"] == 1 and min(x[0]["compress_gbps"], x[0]["decompress_gbps"], x[0]["memcpy_gbps"]) > 0'
 value "x[0]['compressed'] == $(stat -c %s m.znn)"
 expect 0 zipnn bench m
@@ -86,4 +86,29 @@ prints "decompress"
 : >empty
 expect 0 zipnn bench --json empty
 expect 1 zipnn bench missing
+
+# What other commands call otherwise has one name everywhere; what tensors share is said.
+expect 0 zipnn inspect --json m.znn
+value 'all(t["name"] == t["tensor"] and t["shares_chunks"] for t in x[:-1]) and "tensor" not in x[-1]'
+expect 0 zipnn inspect --json m
+value 'x[-1]["stored"] == x[-1]["estimate"] and "shares_chunks" not in x[0]'
+expect 0 zipnn inspect m.znn
+prints "its share, by length"
+expect 0 zipnn -lv m.znn
+prints "~"
+
+# A name that is not UTF-8 is told by its bytes, too.
+odd=$(printf 'odd\377name')
+if cp m "$odd" 2>/dev/null && [ -e "$odd" ]; then
+    expect 0 zipnn --json "$odd"
+    value 'bytes.fromhex(x[0]["file_bytes"]) == b"odd\xffname" and bytes.fromhex(x[0]["output_bytes"]) == b"odd\xffname.znn"'
+    expect 1 zipnn --json "$odd.nothing"
+    value 'bytes.fromhex(x[0]["file_bytes"]) == b"odd\xffname.nothing"'
+fi
+expect 0 zipnn --json m -f -o plain
+value '"file_bytes" not in x[0]'
+
+# A table without lines has no heading.
+expect 1 zipnn -l missing
+[ ! -s "$home/out" ] || fail "a heading of nothing"
 finish
