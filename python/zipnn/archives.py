@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from . import _zipnn, dtypes
+from .buffers import of_torch
 from .prefetch import Prefetcher
 
 
@@ -262,8 +262,8 @@ class Tensor:
 
         ready = self.archive._bytes_of(self.offset, self.nbytes)
         if ready is None:
-            memory = torch.empty(self.nbytes, dtype=torch.uint8)
-            self.archive.read_into(self.offset, memory_of_torch(memory))
+            memory = torch.empty(self.nbytes, dtype=torch.uint8, device="cpu")
+            self.archive.read_into(self.offset, of_torch(memory))
         else:
             memory = torch.frombuffer(ready, dtype=torch.uint8)
         tensor = shape_torch(memory, self.dtype, self.shape)
@@ -289,14 +289,6 @@ def shape_torch(memory: Any, dtype: str, shape: tuple[int, ...]) -> Any:
         memory = memory.clone()
     tensor = memory.view(target)
     return tensor if dtypes.is_packed(dtype) else tensor.reshape(shape)
-
-
-def memory_of_torch(tensor: Any) -> Any:
-    """The memory of a contiguous tensor on the CPU as a buffer; it must not outlive the tensor."""
-    nbytes = tensor.numel() * tensor.element_size()
-    if nbytes == 0:
-        return bytearray()
-    return memoryview((ctypes.c_char * nbytes).from_address(tensor.data_ptr())).cast("B")
 
 
 class ArchiveReader(io.RawIOBase):

@@ -3,35 +3,59 @@ files. Plain files are left to the package safetensors, which must be installed 
 
     from zipnn.safetensors import safe_open
     from zipnn.safetensors.torch import load_file, save_file     # or .numpy
+
+What an archive gives is decided by the header of the file in it: every tensor, or an error where the package
+safetensors raises one (zipnn.safetensors.exceptions). Each tensor has a storage of its own, as after safetensors'
+load_file: torch.save, pickle, copies and shared memory take its bytes alone. Small tensors (below 8 MiB) that are
+neighbours in the file are decoded into common memory of at most 32 MiB, which is freed with the last of them.
 """
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from typing import Any
 
 from .. import _zipnn
-from ..archives import Archive, Tensor, memory_of_torch, shape_numpy, shape_torch
-from ..errors import FormatError
+from ..archives import Archive, Tensor
+from ..buffers import shown
 from . import layout
+from .exceptions import ArgumentError, ClosedError, FormatError, MissingError, translated
+from .frameworks import Framework, framework_of
 
 __all__ = ["safe_open", "is_archive"]
 
 _MAGIC = b"\x8fZNN\r\n\x1a\n"
 _MAGICS = (_MAGIC, b"ZN")
-_FRAMEWORKS = {"pt": "pt", "torch": "pt", "pytorch": "pt", "np": "np", "numpy": "np"}
 
 
-def is_archive(data_or_path: Any) -> bool:
-    """Whether a file, or bytes, begin as an archive does, or as a record of zipnn 0.x. A file named .znn.safetensors is
-    one of these in the form of safetensors."""
-    if not isinstance(data_or_path, (str, os.PathLike)):
-        return bytes(memoryview(data_or_path).cast("B")[: len(_MAGIC)]).startswith(_MAGICS)
-    if os.fsdecode(data_or_path).endswith(".znn.safetensors"):
-        return True
-    with open(data_or_path, "rb") as f:
-        return f.read(len(_MAGIC)).startswith(_MAGICS)
+# ---- sources and sinks ----------------------------------------------------------------------------------------------
+
+
+def is_archive(source: Any) -> bool:
+    """Whether a file, a seekable file object, or bytes, begin as an archive does, or as a record of zipnn 0.x. A file
+    named .znn.safetensors is one of these in the form of safetensors."""
+    if isinstance(source, (str, os.PathLike)):
+        if os.fsdecode(source).endswith(".znn.safetensors"):
+            return True
+        with open(source, "rb") as f:
+            return f.read(len(_MAGIC)).startswith(_MAGICS)
+    if _is_file(source):
+        source.seek(0)
+        front = source.read(len(_MAGIC))
+        source.seek(0)
+        return bytes(front).startswith(_MAGICS)
+    return bytes(memoryview(source).cast("B")[: len(_MAGIC)]).startswith(_MAGICS)
+
+
+def _is_file(source: Any) -> bool:
+    return hasattr(source, "read") and hasattr(source, "seek")
+
+
+def bytes_of_plain(source: Any) -> bytes:
+    """What the package safetensors takes of bytes in any form, or of a file object."""
+    return source.read() if _is_file(source) else bytes(source)
 
 
 def find_archive(filename: Any) -> str | None:
@@ -43,54 +67,129 @@ def find_archive(filename: Any) -> str | None:
     return path + ".znn" if os.path.isfile(path + ".znn") else None
 
 
-def open_model(source: Any, threads: int | None = None, access: str = "map") -> tuple[Archive, dict[str, str] | None, int]:
-    """An archive of a safetensors file, its metadata and where its tensors begin."""
-    archive = Archive(source, threads, access)
-    if archive.info.container != "safetensors" and not (archive.info.container == "zipnn 0.x" and len(archive) > 1):
-        archive.close()
-        raise FormatError(None, "the archive does not hold a safetensors file", _name(source))
-    return archive, *layout.read_header(archive.read_range)
+def is_path(sink: Any) -> bool:
+    """Whether something to write to is a path; else it is a file object."""
+    return not hasattr(sink, "write")
+
+
+def access_of(backend: str) -> str:
+    """How Archive reads what safetensors calls a backend."""
+    ways = {"mmap": "map", "pread": "read"}
+    if backend not in ways:
+        raise ArgumentError(None, f"backend {backend!r} is none of mmap and pread")
+    return ways[backend]
+
+
+def write(entries: dict[str, layout.Entry], sink: Any, metadata: dict[str, str] | None, level: int | None) -> None:
+    """Writes an archive to a path, or to a file object. What cannot be read again raises before anything is written."""
+    reader = layout.PartsReader(layout.parts(entries, metadata))
+    target = os.fsdecode(sink) if is_path(sink) else sink.write
+    _zipnn.pack((reader.read, None, None), target, _zipnn.FILE_REPLACE, None, level or 0, 0, True, False, None)
+
+
+def saved(entries: dict[str, layout.Entry], metadata: dict[str, str] | None, level: int | None) -> bytes:
+    """The archive as bytes."""
+    data = io.BytesIO()
+    write(entries, data, metadata, level)
+    return data.getvalue()
+
+
+# ---- reading --------------------------------------------------------------------------------------------------------
+
+
+class Model:
+    """An archive of a safetensors file: its metadata and its tensors, as the file's own header has them."""
+
+    def __init__(self, source: Any, threads: int | None = None, access: str = "map") -> None:
+        with translated():
+            self.archive = Archive(source, threads, access)
+            try:
+                self.metadata, self.tensors = layout.read_header(self.archive.read_range, self.archive.info.original)
+            except FormatError as error:
+                container = self.archive.info.container
+                self.archive.close()
+                raise FormatError(None, _not_a_model(container, error.message), _name(source)) from None
+            except BaseException:
+                self.archive.close()
+                raise
+
+    def tensor(self, name: str) -> Tensor:
+        stored = self.tensors.get(name) if isinstance(name, str) else None
+        if stored is None:
+            raise MissingError(None, f"there is no tensor {shown(name)}")
+        return Tensor(self.archive, name, stored.dtype, stored.shape, stored.offset, stored.nbytes)
+
+    def load(self, framework: Framework) -> dict[str, Any]:
+        """Every tensor, each in memory of its own. Reads from front to back, so that every chunk is decoded once: the
+        archive keeps the chunk that the last read ended in."""
+        made = {}
+        for group in _groups(self.tensors):
+            start = group[0][1].offset
+            block = framework.empty(sum(stored.nbytes for _, stored in group))
+            buffer = memoryview(framework.buffer(block))
+            if len(buffer):
+                self.archive._archive.read_into(start, buffer)
+            for name, stored in group:
+                at = stored.offset - start
+                own = block if len(group) == 1 else framework.part(buffer[at : at + stored.nbytes])
+                made[name] = framework.tensor(name, own, stored)
+        return made
+
+    def close(self) -> None:
+        self.archive.close()
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self.close()
+
+
+# A read is spread over threads by chunks of half a MiB, and large memory that is written for the first time costs least
+# per byte. So small tensors are decoded together, into memory of which each gets its part; it is freed with the last of
+# them, which is why it is not larger.
+_LARGE = 8 << 20
+_GROUP = 32 << 20
+
+
+def _groups(tensors: dict[str, layout.Stored]) -> Iterator[list[tuple[str, layout.Stored]]]:
+    """Tensors that follow one another, to be read at once."""
+    group: list[tuple[str, layout.Stored]] = []
+    held = 0
+    for name, stored in tensors.items():
+        if group and (stored.nbytes >= _LARGE or held + stored.nbytes > _GROUP):
+            yield group
+            group, held = [], 0
+        group.append((name, stored))
+        held += stored.nbytes
+        if stored.nbytes >= _LARGE:
+            yield group
+            group, held = [], 0
+    if group:
+        yield group
 
 
 def _name(source: Any) -> str | None:
     return os.fsdecode(source) if isinstance(source, (str, os.PathLike)) else None
 
 
+def _not_a_model(container: str, reason: str) -> str:
+    if container in ("torch", "pickle"):
+        return (
+            "the archive does not hold a safetensors file but one of torch.save: torch.load(zipnn.open(name)) loads it"
+        )
+    if container in ("safetensors", "raw", "zipnn 0.x"):
+        return f"the archive does not hold a safetensors file that can be read: {reason}"
+    return f"the archive does not hold a safetensors file but one of {container}: zipnn.Archive lists its tensors"
+
+
 def load_all(
-    source: Any, framework: str, device: Any = None, threads: int | None = None
+    source: Any, framework: str, device: Any = None, threads: int | None = None, backend: str = "mmap"
 ) -> tuple[dict[str, Any], dict[str, str] | None]:
-    """Every tensor of an archive, and the metadata. The tensors are views of one block of memory, which lives as long
-    as any of them."""
-    archive, metadata, start = open_model(source, threads, "whole")
-    with archive:
-        block, shape = _numpy_block(archive, start) if framework == "np" else _torch_block(archive, start, device)
-        tensors = {}
-        for t in archive.values():
-            at = t.offset - start
-            tensors[t.name] = shape(block[at : at + t.nbytes], t.dtype, t.shape)
-        return tensors, metadata
-
-
-def _numpy_block(archive: Archive, start: int) -> tuple[Any, Any]:
-    import numpy
-
-    block = numpy.empty(archive.info.original - start, numpy.uint8)
-    archive.read_into(start, block.data)
-    return block, shape_numpy
-
-
-def _torch_block(archive: Archive, start: int, device: Any) -> tuple[Any, Any]:
-    import torch
-
-    block = torch.empty(archive.info.original - start, dtype=torch.uint8)
-    archive.read_into(start, memory_of_torch(block))
-    return block if device is None else block.to(device), shape_torch
-
-
-def write(entries: dict[str, layout.Entry], sink: Any, metadata: dict[str, str] | None, level: int | None) -> None:
-    reader = layout.PartsReader(layout.parts(entries, metadata))
-    source = (reader.read, None, None)
-    _zipnn.pack(source, sink, _zipnn.FILE_REPLACE, None, level or 0, 0, True, False, None)
+    """Every tensor of an archive, and the metadata."""
+    maker = framework_of(framework, device)
+    with Model(source, threads, "whole" if access_of(backend) == "map" else "read") as model, translated():
+        return model.load(maker), model.metadata
 
 
 class _Slice:
@@ -110,8 +209,8 @@ class _Slice:
         index = index if isinstance(index, tuple) else (index,)
         if index and _narrows(index[0]) and self._tensor.shape:
             rest = index[1:] if hasattr(index[0], "__index__") else (slice(None), *index[1:])
-            return self._decode(self._tensor[index[0]])[rest]
-        return self._decode(self._tensor)[index]
+            return self._decode(self._tensor[index[0]], rest)
+        return self._decode(self._tensor, index)
 
 
 def _narrows(first: Any) -> bool:
@@ -121,31 +220,40 @@ def _narrows(first: Any) -> bool:
 
 
 class _ArchiveFile:
-    def __init__(self, filename: Any, framework: str, device: Any, threads: int | None) -> None:
-        self._archive, self._metadata, _ = open_model(filename, threads)
+    """What safe_open gives of an archive. After the `with` block every call raises, as in safetensors."""
+
+    def __init__(self, filename: Any, framework: Framework, threads: int | None, access: str) -> None:
+        self._model: Model | None = Model(filename, threads, access)
         self._framework = framework
-        self._device = device
+
+    def _open(self) -> Model:
+        if self._model is None:
+            raise ClosedError(None, "the file is closed")
+        return self._model
 
     def keys(self) -> list[str]:
-        return sorted(self._archive, key=str.encode)
+        return sorted(self._open().tensors, key=str.encode)
 
     def offset_keys(self) -> list[str]:
-        return sorted(self._archive, key=lambda name: (self._archive[name].offset, self._archive[name].nbytes))
+        return list(self._open().tensors)
 
     def metadata(self) -> dict[str, str] | None:
-        return self._metadata
+        return self._open().metadata
 
-    def _decode(self, tensor: Tensor) -> Any:
-        return tensor.numpy() if self._framework == "np" else tensor.torch(self._device)
+    def _decode(self, tensor: Tensor, index: Any = None) -> Any:
+        self._open()
+        with translated():
+            return self._framework.decode(tensor, index)
 
     def get_tensor(self, name: str) -> Any:
-        return self._decode(self._archive[name])
+        return self._decode(self._open().tensor(name))
 
     def get_slice(self, name: str) -> _Slice:
-        return _Slice(self._archive[name], self._decode)
+        return _Slice(self._open().tensor(name), self._decode)
 
     def get_tensors(self) -> dict[str, Any]:
-        return {name: self.get_tensor(name) for name in self.keys()}
+        with translated():
+            return self._open().load(self._framework)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.keys())
@@ -154,25 +262,31 @@ class _ArchiveFile:
         return self
 
     def __exit__(self, *unused: object) -> None:
-        self._archive.close()
+        if self._model is not None:
+            self._model.close()
+        self._model = None
 
 
-def safe_open(filename: Any, framework: str, device: Any = "cpu", threads: int | None = None) -> Any:
+def safe_open(
+    filename: Any, framework: str, device: Any = "cpu", threads: int | None = None, *, backend: str = "mmap"
+) -> Any:
     """Opens a model file lazily, as safetensors.safe_open does.
 
-    filename   an archive of a safetensors file, or a plain one
-    framework  "pt" or "np" for archives; whatever safetensors knows for plain files
+    filename   an archive of a safetensors file: a path, bytes or a seekable binary file object; or the path of a plain
+               file
+    framework  "pt", "np", or another that safetensors knows, where its package is installed
+    device     of the tensors, for "pt"
+    backend    "mmap" reads through the page cache, "pread" by reads alone
     """
     if not is_archive(filename):
         import safetensors
 
-        return safetensors.safe_open(filename, framework, device)
-    return open_archive(filename, framework, device, threads)
+        return safetensors.safe_open(filename, framework, device, backend=backend)
+    return open_archive(filename, framework, device, threads, backend)
 
 
-def open_archive(filename: Any, framework: str, device: Any = "cpu", threads: int | None = None) -> _ArchiveFile:
+def open_archive(
+    filename: Any, framework: str, device: Any = "cpu", threads: int | None = None, backend: str = "mmap"
+) -> _ArchiveFile:
     """safe_open of what is known to be an archive."""
-    if framework not in _FRAMEWORKS:
-        raise ValueError(f"framework {framework!r}: archives are opened for pt and np")
-    name = _FRAMEWORKS[framework]
-    return _ArchiveFile(filename, name, None if name == "np" or str(device) == "cpu" else device, threads)
+    return _ArchiveFile(filename, framework_of(framework, device), threads, access_of(backend))

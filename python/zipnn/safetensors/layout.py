@@ -1,18 +1,51 @@
-"""The safetensors layout: a header in JSON, then the tensors. Written as the package safetensors writes it."""
+"""The safetensors layout: a header in JSON, then the tensors. Written as the package safetensors writes it; read as
+strictly, so that a file gives every tensor or an error."""
 
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterator
 from typing import Any, Callable, NamedTuple
 
-# The order in which tensors are laid out: the reference's order of types, last first, then by name.
-_ORDER = (
-    "BOOL F4_E2M1 F6_E2M3 F6_E3M2 U8 I8 F8_E5M2 F8_E4M3 F8_E8M0 F8_E4M3FNUZ F8_E5M2FNUZ I16 U16 F16 BF16 I32 U32 F32 "
-    "C64 F64 I64 U64"
-).split()
-_RANK = {name: rank for rank, name in enumerate(_ORDER)}
+from ..buffers import shown
+from .exceptions import FormatError
+
+# The types and the bits of an element, in the reference's order. Tensors are laid out by it, last first, then by name.
+_BITS = {
+    "BOOL": 8,
+    "F4": 4,
+    "F6_E2M3": 6,
+    "F6_E3M2": 6,
+    "U8": 8,
+    "I8": 8,
+    "F8_E5M2": 8,
+    "F8_E4M3": 8,
+    "F8_E8M0": 8,
+    "F8_E4M3FNUZ": 8,
+    "F8_E5M2FNUZ": 8,
+    "I16": 16,
+    "U16": 16,
+    "F16": 16,
+    "BF16": 16,
+    "I32": 32,
+    "U32": 32,
+    "F32": 32,
+    "C64": 64,
+    "F64": 64,
+    "I64": 64,
+    "U64": 64,
+}
+_RANK = {name: rank for rank, name in enumerate(_BITS)}
 _ALIGNMENT = 8
+_LENGTH = 8  # bytes of the header's length, in front of it
+_LONGEST = 100_000_000  # bytes of a header, as the reference has it
+_DEEPEST = 127  # brackets open at once, as the reference has it
+_METADATA = "__metadata__"
+
+
+# ---- writing --------------------------------------------------------------------------------------------------------
 
 
 class Entry(NamedTuple):
@@ -25,35 +58,61 @@ class Entry(NamedTuple):
 
 
 def parts(entries: dict[str, Entry], metadata: dict[str, str] | None) -> Iterator[Any]:
-    """The file as a sequence of buffers."""
+    """The file as a sequence of buffers. ValueError or TypeError, before there is any, for what could not be read
+    again."""
+    for name in entries:
+        _check_name(name)
     names = sorted(entries, key=lambda name: (-_RANK[entries[name].dtype], name.encode()))
     header: dict[str, Any] = {}
     if metadata is not None:
-        _check_metadata(metadata)
-        header["__metadata__"] = dict(sorted(metadata.items()))
+        header[_METADATA] = _checked_metadata(metadata)
     end = 0
     for name in names:
         entry = entries[name]
+        if entry.nbytes * 8 != math.prod(entry.shape) * _BITS[entry.dtype]:
+            raise ValueError(f"{shown(name)} of {entry.dtype} {list(entry.shape)} has {entry.nbytes} bytes")
         begin, end = end, end + entry.nbytes
         header[name] = {"dtype": entry.dtype, "shape": list(entry.shape), "data_offsets": [begin, end]}
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % _ALIGNMENT)
-    yield len(text).to_bytes(8, "little") + text
-    for name in names:
-        yield entries[name].memory()
+    if len(text) > _LONGEST:
+        raise ValueError(f"names and metadata make a header of {len(text)} bytes, safetensors allows {_LONGEST}")
+    return _buffers(len(text).to_bytes(_LENGTH, "little") + text, [(name, entries[name]) for name in names])
 
 
-def _check_metadata(metadata: dict[str, str]) -> None:
+def _buffers(head: bytes, entries: list[tuple[str, Entry]]) -> Iterator[Any]:
+    yield head
+    for name, entry in entries:
+        data = memoryview(entry.memory()).cast("B")
+        if len(data) != entry.nbytes:
+            raise ValueError(f"{shown(name)} has {len(data)} bytes, it had {entry.nbytes} when saving began")
+        yield data
+
+
+def _check_name(name: Any) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"a tensor is named {name!r}: names must be str")
+    if name == _METADATA:
+        raise ValueError(f"a tensor cannot be named {_METADATA}: the header of safetensors keeps the metadata there")
+    _check_text(name, "the name")
+
+
+def _check_text(text: str, what: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{what} {shown(text)} is not valid Unicode: {error.reason}") from None
+
+
+def _checked_metadata(metadata: Any) -> dict[str, str]:
+    if not isinstance(metadata, dict):
+        raise TypeError(f"metadata is a dict of str to str, not a {type(metadata).__name__}")
     for key, value in metadata.items():
         if not isinstance(key, str) or not isinstance(value, str):
-            raise TypeError(f"metadata maps str to str: {key!r}: {value!r}")
-
-
-def read_header(read_range: Callable[[int, int], Any]) -> tuple[dict[str, str] | None, int]:
-    """The metadata and where the tensors begin. The library has checked the header before."""
-    length = int.from_bytes(read_range(0, 8), "little")
-    header = json.loads(bytes(read_range(8, length)))
-    return header.get("__metadata__"), 8 + length
+            raise TypeError(f"metadata maps str to str: {shown(str(key))}: {shown(str(value))}")
+        _check_text(key, "the metadata's key")
+        _check_text(value, "the metadata's value")
+    return dict(sorted(metadata.items()))
 
 
 class PartsReader:
@@ -73,3 +132,190 @@ class PartsReader:
         target[:n] = self._view[:n]
         self._view = self._view[n:]
         return n
+
+
+# ---- reading --------------------------------------------------------------------------------------------------------
+
+
+class Stored(NamedTuple):
+    """A tensor of a file: where it is, counted from the first byte of the file."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+    nbytes: int
+
+
+class Header(NamedTuple):
+    metadata: dict[str, str] | None
+    tensors: dict[str, Stored]  # in the order of their places
+
+
+def read_header(read_range: Callable[[int, int], Any], original: int) -> Header:
+    """The header of a file of `original` bytes, of which read_range(offset, length) gives any. FormatError for all that
+    the package safetensors refuses: then nothing is known of the tensors."""
+    if original < _LENGTH:
+        raise _wrong(f"a file of {original} bytes is too short for it")
+    length = int.from_bytes(read_range(0, _LENGTH), "little")
+    if length > _LONGEST or length > original - _LENGTH:
+        raise _wrong(f"{length} bytes long; the file has {original}, and {_LONGEST} are allowed")
+    metadata, tensors = _entries(_parsed(bytes(read_range(_LENGTH, length))))
+    start = _LENGTH + length
+    return Header(metadata, _placed(tensors, start, original - start))
+
+
+def _wrong(what: str) -> Exception:
+    return FormatError(None, f"safetensors header: {what}")  # type: ignore[no-any-return]
+
+
+# JSON is read by Python's own reader, and where that takes more than the reference does, the rest is refused here.
+# Objects become tuples of pairs, so that names that occur twice are seen.
+
+
+_ODD_INTEGER = re.compile(r"-0|[0-9]{19}")
+
+
+def _integer(text: str) -> int | float:
+    """As the reference: what does not fit into 64 bits, and -0, is no integer."""
+    value = int(text) if len(text) <= 20 else -1 << 64
+    return value if -1 << 63 <= value < 1 << 64 and text != "-0" else _float(text)
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise _wrong("a number is too large")
+    return value
+
+
+def _constant(text: str) -> None:
+    raise _wrong(f"{text} is not JSON")
+
+
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F])|.)", re.DOTALL)
+
+
+def _check_before(text: str) -> None:
+    """What Python's reader does not refuse, or only at great cost: every tensor has three brackets and over 40 other
+    characters, and with many more brackets the values would take a hundred times the header's length."""
+    most = len(text) // 8 + 4096
+    if text.count("[") + text.count("{") > most:
+        bare = _STRING.sub("", text)
+        if bare.count("[") + bare.count("{") > most:
+            raise _wrong("more brackets than tensors can have")
+    if _SURROGATE.search(text) and any(escape.group(1) for escape in _ESCAPE.finditer(text)):
+        raise _wrong("half of a surrogate pair")
+
+
+def _parsed(data: bytes) -> tuple[tuple[str, Any], ...]:
+    """The pairs of the outermost object."""
+    try:
+        text = data.decode()
+        _check_before(text)
+        integer = _integer if _ODD_INTEGER.search(text) else int  # which takes a third of the time
+        value = json.loads(
+            text, object_pairs_hook=tuple, parse_int=integer, parse_float=_float, parse_constant=_constant
+        )
+    except FormatError:
+        raise
+    except RecursionError:
+        raise _wrong(f"more than {_DEEPEST} brackets are open at once") from None
+    except ValueError as error:  # UnicodeDecodeError and JSONDecodeError among them
+        raise _wrong(str(error)) from None
+    if not isinstance(value, tuple):
+        raise _wrong("not an object")
+    return value
+
+
+def _entries(pairs: tuple[tuple[str, Any], ...]) -> tuple[dict[str, str] | None, dict[str, Any]]:
+    """Metadata and tensors, these with places counted from the first tensor's. Of tensors of one name the last counts,
+    as it does in the reference; the metadata comes once."""
+    metadata: tuple[dict[str, str] | None, ...] = ()
+    tensors = {}
+    for name, value in pairs:
+        if name == _METADATA:
+            if metadata:
+                raise _wrong(f"{_METADATA} occurs twice")
+            metadata = (_metadata_of(value),)
+        else:
+            tensors[name] = _entry_of(name, value)
+    return metadata[0] if metadata else None, tensors
+
+
+def _metadata_of(value: Any) -> dict[str, str] | None:
+    if value is None:
+        return None
+    if not isinstance(value, tuple) or not all(isinstance(text, str) for _, text in value):
+        raise _wrong(f"{_METADATA} is not an object of strings")
+    return dict(value)
+
+
+_FIELDS = ("dtype", "shape", "data_offsets")
+
+
+def _entry_of(name: str, value: Any) -> tuple[str, list[int], int, int]:
+    """(dtype, shape, begin, end)"""
+    if not isinstance(value, tuple):
+        raise _wrong(f"{shown(name)} is not an object")
+    fields = dict(value)
+    if len(value) != len(_FIELDS) or not all(key in fields for key in _FIELDS):
+        _check_fields(name, value)
+    dtype, shape, offsets = (fields[key] for key in _FIELDS)
+    if not isinstance(dtype, str) or dtype not in _BITS:
+        raise _wrong(f"{shown(name)} has the unknown type {shown(dtype)}")
+    if not _are_counts(shape):
+        raise _wrong(f"the shape of {shown(name)} is not a list of counts")
+    if not _are_counts(offsets) or len(offsets) != 2:
+        raise _wrong(f"the data_offsets of {shown(name)} are not two counts")
+    return dtype, shape, offsets[0], offsets[1]
+
+
+def _check_fields(name: str, pairs: tuple[tuple[str, Any], ...]) -> None:
+    """Each field once; others may be there as they like."""
+    keys = [key for key, _ in pairs]
+    for field in _FIELDS:
+        if keys.count(field) != 1:
+            raise _wrong(f"{shown(name)} has {'two' if field in keys else 'no'} {field}")
+    if any(_depth(value) + 2 > _DEEPEST for key, value in pairs if key not in _FIELDS):
+        raise _wrong(f"more than {_DEEPEST} brackets are open at once")
+
+
+def _are_counts(value: Any) -> bool:
+    return isinstance(value, list) and (not value or (set(map(type, value)) == {int} and min(value) >= 0))
+
+
+def _depth(value: Any) -> int:
+    """Brackets that are open at once in it."""
+    depth, level = 0, [value]
+    while level := [v for v in level if isinstance(v, (list, tuple))]:
+        depth += 1
+        level = [inner for outer in level for inner in (outer if isinstance(outer, list) else (v for _, v in outer))]
+    return depth
+
+
+def _bits(dtype: str, shape: list[int]) -> int | None:
+    """Of all elements; None when a product on the way, as the reference takes them, does not fit into 64 bits."""
+    product = 1
+    for factor in (*shape, _BITS[dtype]):
+        product *= factor
+        if product >= 1 << 64:
+            return None
+    return product
+
+
+def _placed(tensors: dict[str, Any], start: int, length: int) -> dict[str, Stored]:
+    """The tensors in order. They must follow one another without gap or overlap to the end of the file."""
+    placed = {}
+    at = 0
+    for name, (dtype, shape, begin, end) in sorted(tensors.items(), key=lambda item: item[1][2:]):
+        if begin != at or end < begin:
+            raise _wrong(f"{shown(name)} has bytes {begin} to {end}, the tensor before it ends at {at}")
+        if _bits(dtype, shape) != (end - begin) * 8:
+            raise _wrong(f"{shown(name)} of {dtype} {shown(shape)} cannot have {end - begin} bytes")
+        placed[name] = Stored(dtype, tuple(shape), start + begin, end - begin)
+        at = end
+    if at != length:
+        raise _wrong(f"the tensors have {at} bytes, the file has {length} for them")
+    return placed

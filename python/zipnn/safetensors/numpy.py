@@ -6,21 +6,19 @@ import os
 from typing import Any
 
 from .. import dtypes
-from . import is_archive, layout, load_all, write
+from ..buffers import check_numpy, numpy_bytes, shown
+from . import bytes_of_plain, is_archive, is_path, layout, load_all, saved, write
 
 __all__ = ["load", "load_file", "save", "save_file"]
 
 
 def _entry(name: str, array: Any) -> layout.Entry:
-    import numpy
-
-    def memory() -> Any:
-        little = array.astype(array.dtype.newbyteorder("<"), copy=False) if array.dtype.byteorder == ">" else array
-        return little.reshape(-1).view(numpy.uint8).data
-
-    if not array.flags.c_contiguous:
-        raise ValueError(f"{name} is not contiguous")
-    return layout.Entry(dtypes.name_of(array.dtype), array.shape, array.nbytes, memory)
+    check_numpy(name, array)
+    try:
+        dtype = dtypes.name_of(array.dtype)
+    except ValueError as error:
+        raise ValueError(f"{shown(name)} has a type that safetensors does not know: {error}") from None
+    return layout.Entry(dtype, array.shape, array.nbytes, lambda: numpy_bytes(name, array))
 
 
 def _entries(tensors: dict[str, Any]) -> dict[str, layout.Entry]:
@@ -30,9 +28,10 @@ def _entries(tensors: dict[str, Any]) -> dict[str, layout.Entry]:
 def save_file(
     tensors: dict[str, Any], filename: Any, metadata: dict[str, str] | None = None, level: int | None = None
 ) -> None:
-    """Writes an archive when the name ends in .znn, else a plain file through the package safetensors."""
-    if os.fsdecode(filename).endswith(".znn"):
-        write(_entries(tensors), os.fsdecode(filename), metadata, level)
+    """Writes an archive when the name ends in .znn, or to a file object; else a plain file through the package
+    safetensors."""
+    if not is_path(filename) or os.fsdecode(filename).endswith(".znn"):
+        write(_entries(tensors), filename, metadata, level)
     else:
         from safetensors.numpy import save_file as save_plain
 
@@ -41,24 +40,21 @@ def save_file(
 
 def save(tensors: dict[str, Any], metadata: dict[str, str] | None = None, level: int | None = None) -> bytes:
     """The archive as bytes."""
-    data = bytearray()
-    write(_entries(tensors), data.extend, metadata, level)
-    return bytes(data)
+    return saved(_entries(tensors), metadata, level)
 
 
-def load_file(filename: Any, threads: int | None = None) -> dict[str, Any]:
-    """Every tensor of an archive or a plain file. Those of an archive are views of one block of memory."""
+def load_file(filename: Any, threads: int | None = None, *, backend: str = "mmap") -> dict[str, Any]:
+    """Every tensor of an archive or a plain file, given as a path, bytes or a seekable binary file object. Each array
+    has memory of its own."""
     if is_archive(filename):
-        return load_all(filename, "np", None, threads)[0]
-    from safetensors.numpy import load_file as load_plain
+        return load_all(filename, "np", None, threads, backend)[0]
+    import safetensors.numpy as plain
 
-    return load_plain(filename)
+    if isinstance(filename, (str, os.PathLike)):
+        return plain.load_file(filename, backend=backend)
+    return plain.load(bytes_of_plain(filename))
 
 
 def load(data: Any, threads: int | None = None) -> dict[str, Any]:
     """The same of bytes."""
-    if is_archive(data):
-        return load_all(data, "np", None, threads)[0]
-    from safetensors.numpy import load as load_plain
-
-    return load_plain(data)
+    return load_file(data, threads)

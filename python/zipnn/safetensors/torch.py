@@ -1,72 +1,95 @@
-"""safetensors.torch for archives: load, load_file, save, save_file."""
+"""safetensors.torch for archives: load, load_file, load_model, save, save_file, save_model."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import torch
 
 from .. import dtypes
-from ..archives import memory_of_torch
-from . import is_archive, layout, load_all, write
+from ..buffers import check_torch, shown, torch_bytes
+from . import bytes_of_plain, is_archive, is_path, layout, load_all, saved, write
 
-__all__ = ["load", "load_file", "save", "save_file"]
-
-
-class _Memory:
-    """The bytes of a tensor; brings them to the CPU when they are wanted and keeps them until the next one's turn."""
-
-    held: torch.Tensor | None = None
-
-    def __call__(self, tensor: torch.Tensor) -> Any:
-        self.held = tensor.detach().cpu().resolve_conj().resolve_neg()
-        return memory_of_torch(self.held)
+__all__ = ["load", "load_file", "load_model", "save", "save_file", "save_model"]
 
 
-def _entry(name: str, tensor: torch.Tensor, memory: _Memory) -> layout.Entry:
-    if not isinstance(tensor, torch.Tensor):
-        raise ValueError(f"{name} is a {type(tensor).__name__}, not a tensor")
-    if tensor.layout != torch.strided:
-        raise ValueError(f"{name} is sparse")
-    if not tensor.is_contiguous():
-        raise ValueError(f"{name} is not contiguous: tensor.contiguous() makes it so")
+def entry_of(name: str, tensor: torch.Tensor) -> layout.Entry:
+    """What is to be written of a tensor of any strides. ValueError for what has no bytes, or a type that safetensors
+    does not know. The bytes are brought to the CPU when their time has come."""
+    check_torch(name, tensor)
+    try:
+        dtype = dtypes.name_of(tensor.dtype)
+    except ValueError:
+        raise ValueError(
+            f"{shown(name)} is of {tensor.dtype}, which safetensors does not know{_instead(tensor)}"
+        ) from None
     nbytes = tensor.numel() * tensor.element_size()
-    return layout.Entry(dtypes.name_of(tensor.dtype), tuple(tensor.shape), nbytes, lambda: memory(tensor))
+    return layout.Entry(dtype, tuple(tensor.shape), nbytes, lambda: torch_bytes(name, tensor))
 
 
-def _refuse_shared(tensors: dict[str, torch.Tensor]) -> None:
-    """Tensors of overlapping memory would come back as separate ones."""
-    ends = [
-        (str(t.device), t.data_ptr(), t.data_ptr() + t.numel() * t.element_size(), name)
-        for name, t in tensors.items()
-        if t.device.type != "meta" and t.numel() and t.data_ptr()
-    ]
-    last: tuple[str, int, int, str] | None = None
-    for item in sorted(ends):
-        if last and last[0] == item[0] and item[1] < last[2]:
-            raise RuntimeError(f"{last[3]} and {item[3]} share memory: zipnn.torch.save keeps them tied")
-        last = item
+def _instead(tensor: torch.Tensor) -> str:
+    if tensor.is_quantized:
+        return ": save int_repr() and its scales, or what dequantize() gives"
+    return ": save what torch.view_as_real() gives" if tensor.is_complex() else ""
 
 
-def entries_of(tensors: dict[str, torch.Tensor]) -> dict[str, layout.Entry]:
-    """What is to be written, whether tensors share memory or not."""
-    memory = _Memory()
-    return {name: _entry(name, tensor, memory) for name, tensor in tensors.items()}
-
-
-def _separate_entries(tensors: dict[str, torch.Tensor]) -> dict[str, layout.Entry]:
-    entries = entries_of(tensors)
-    _refuse_shared(tensors)
+def _entries(tensors: dict[str, torch.Tensor]) -> dict[str, layout.Entry]:
+    if not isinstance(tensors, dict):
+        raise ValueError(f"a dict of names to tensors is saved, not a {type(tensors).__name__}")
+    entries = {name: entry_of(name, tensor) for name, tensor in tensors.items()}
+    for name, tensor in tensors.items():
+        if not tensor.is_contiguous():
+            raise ValueError(f"{shown(name)} is not contiguous: contiguous() makes it so")
+    for group in _overlapping(tensors):
+        names = " and ".join(shown(span.name) for span in group[:2])
+        raise RuntimeError(f"{names} share memory: zipnn.torch.save and save_model() keep them tied")
     return entries
+
+
+class _Span(NamedTuple):
+    """The memory from a tensor's first element to its last."""
+
+    device: str
+    begin: int
+    end: int
+    name: str
+
+
+def _span(name: str, tensor: Any) -> _Span | None:
+    """None for what has no memory."""
+    try:
+        begin = tensor.data_ptr() if tensor.numel() else 0
+    except RuntimeError:
+        return None
+    if begin == 0:
+        return None
+    last = sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride()))
+    return _Span(str(tensor.device), begin, begin + (last + 1) * tensor.element_size(), name)
+
+
+def _overlapping(tensors: dict[str, torch.Tensor]) -> list[list[_Span]]:
+    """Groups of two and more tensors whose memory overlaps, directly or by others between them."""
+    groups: list[list[_Span]] = []
+    reached = 0
+    for span in sorted(filter(None, (_span(name, tensor) for name, tensor in tensors.items()))):
+        if groups and groups[-1][0].device == span.device and span.begin < reached:
+            groups[-1].append(span)
+            reached = max(reached, span.end)
+        else:
+            groups.append([span])
+            reached = span.end
+    return [group for group in groups if len(group) > 1]
 
 
 def save_file(
     tensors: dict[str, torch.Tensor], filename: Any, metadata: dict[str, str] | None = None, level: int | None = None
 ) -> None:
-    """Writes an archive when the name ends in .znn, else a plain file through the package safetensors."""
-    if os.fsdecode(filename).endswith(".znn"):
-        write(_separate_entries(tensors), os.fsdecode(filename), metadata, level)
+    """Writes an archive when the name ends in .znn, or to a file object; else a plain file through the package
+    safetensors."""
+    if not is_path(filename) or os.fsdecode(filename).endswith(".znn"):
+        write(_entries(tensors), filename, metadata, level)
     else:
         from safetensors.torch import save_file as save_plain
 
@@ -75,24 +98,92 @@ def save_file(
 
 def save(tensors: dict[str, torch.Tensor], metadata: dict[str, str] | None = None, level: int | None = None) -> bytes:
     """The archive as bytes."""
-    data = bytearray()
-    write(_separate_entries(tensors), data.extend, metadata, level)
-    return bytes(data)
+    return saved(_entries(tensors), metadata, level)
 
 
-def load_file(filename: Any, device: Any = "cpu", threads: int | None = None) -> dict[str, torch.Tensor]:
-    """Every tensor of an archive or a plain file. Those of an archive are views of one block of memory."""
+def load_file(
+    filename: Any, device: Any = "cpu", threads: int | None = None, *, backend: str = "mmap"
+) -> dict[str, torch.Tensor]:
+    """Every tensor of an archive or a plain file, given as a path, bytes or a seekable binary file object. Each tensor
+    has a storage of its own."""
     if is_archive(filename):
-        return load_all(filename, "pt", None if str(device) == "cpu" else device, threads)[0]
-    from safetensors.torch import load_file as load_plain
+        return load_all(filename, "pt", device, threads, backend)[0]
+    import safetensors.torch as plain
 
-    return load_plain(filename, device)
+    if isinstance(filename, (str, os.PathLike)):
+        return plain.load_file(filename, device, **({} if backend == "mmap" else {"backend": backend}))
+    loaded = plain.load(bytes_of_plain(filename))
+    return loaded if str(device) == "cpu" else {name: tensor.to(device) for name, tensor in loaded.items()}
 
 
 def load(data: Any, threads: int | None = None) -> dict[str, torch.Tensor]:
     """The same of bytes."""
-    if is_archive(data):
-        return load_all(data, "pt", None, threads)[0]
-    from safetensors.torch import load as load_plain
+    return load_file(data, threads=threads)
 
-    return load_plain(data)
+
+# ---- models ---------------------------------------------------------------------------------------------------------
+
+
+def _repeated(state: dict[str, torch.Tensor], preferred: Iterable[str] = ()) -> dict[str, str]:
+    """Names that need not be saved -> the name of a tensor that has all of their memory: a preferred one where there is
+    a choice, else the first by alphabet. RuntimeError where none has all of it."""
+    wanted = set(preferred)
+    repeated = {}
+    for group in _overlapping(state):
+        begin, length = group[0].begin, max(span.end for span in group) - group[0].begin
+        names = [span.name for span in group]
+        whole = [s.name for s in group if s.begin == begin and state[s.name].nbytes == length]
+        if not whole:
+            raise RuntimeError(
+                f"{', '.join(map(shown, names))} share memory and none has all of it: clone() parts them"
+            )
+        kept = min(whole, key=lambda name: (name not in wanted, name))
+        repeated.update({name: kept for name in names if name != kept})
+    return repeated
+
+
+def save_model(
+    model: torch.nn.Module,
+    filename: Any,
+    metadata: dict[str, str] | None = None,
+    force_contiguous: bool = True,
+    level: int | None = None,
+) -> None:
+    """Writes the state of a model. Of tensors that share memory one is written; the metadata notes the others with its
+    name, as safetensors' save_model does."""
+    state = model.state_dict()
+    for name, tensor in state.items():
+        check_torch(name, tensor)
+    notes = dict(metadata or {})
+    for name, kept in _repeated(state).items():
+        notes.setdefault(name, kept)
+        del state[name]
+    if force_contiguous:
+        state = {name: tensor.contiguous() for name, tensor in state.items()}
+    save_file(state, filename, notes if notes or metadata is not None else None, level)
+
+
+def load_model(
+    model: torch.nn.Module,
+    filename: Any,
+    strict: bool = True,
+    device: Any = "cpu",
+    threads: int | None = None,
+    *,
+    backend: str = "mmap",
+) -> tuple[set[str], list[str]]:
+    """Loads a file that save_model() wrote, here or in safetensors, into a model. The names that the model misses, and
+    those of the file that it did not take; RuntimeError instead where there are any and `strict` is set."""
+    state = load_file(filename, device, threads, backend=backend)
+    repeated = _repeated(model.state_dict(), state)
+    result = model.load_state_dict(state, strict=False)
+    missing = set(result.missing_keys) - set(repeated)
+    unexpected = [*result.unexpected_keys, *(name for name in repeated if name in state)]
+    if strict and (missing or unexpected):
+        lines = [
+            f"{kind} key(s): {', '.join(map(shown, sorted(names)))}"
+            for kind, names in (("missing", missing), ("unexpected", unexpected))
+            if names
+        ]
+        raise RuntimeError(f"{type(model).__name__} and the file do not agree: {'; '.join(lines)}")
+    return missing, unexpected

@@ -7,8 +7,11 @@ from typing import Any
 
 import torch
 
-from ..safetensors import is_archive, load_all, write
-from ..safetensors.torch import entries_of, load_file
+from ..buffers import check_torch, shown
+from ..safetensors import bytes_of_plain, is_archive, load_all, write
+from ..safetensors.exceptions import FormatError
+from ..safetensors.layout import read_header
+from ..safetensors.torch import entry_of, load_file
 
 __all__ = ["save", "load"]
 
@@ -22,30 +25,75 @@ def save(
     metadata: dict[str, str] | None = None,
     level: int | None = None,
 ) -> None:
-    """Writes a flat dict of names to tensors. Tensors that are one and the same are stored once and tied again by
-    load(); those that are not contiguous are stored as contiguous ones, and those that overlap otherwise as separate
-    ones."""
-    kept: dict[str, torch.Tensor] = {}
-    first: dict[tuple, str] = {}
+    """Writes a flat dict of names to tensors to a path or a binary file object. Tensors that are one and the same are
+    stored once and tied again by load(); those that are not contiguous are stored as contiguous ones, and those that
+    overlap otherwise as separate ones.
+
+    Other objects (an optimizer's state, numbers, nested dicts) are left to torch.save, which writes an archive so:
+
+        with zipnn.open("checkpoint.pt.znn", "wb") as f:
+            torch.save(checkpoint, f)
+    """
+    if not isinstance(state_dict, dict):
+        raise TypeError(f"a dict of names to tensors is saved, not a {type(state_dict).__name__}")
     notes = dict(metadata or {})
+    for key in notes:
+        if isinstance(key, str) and key.startswith(_TIED):
+            raise ValueError(f"the metadata's key {shown(key)} is one that load() takes for a tied tensor")
+    entries = {}
+    first: dict[tuple, str] = {}
     for name, tensor in state_dict.items():
         if not isinstance(tensor, torch.Tensor):
-            raise TypeError(f"{name} is a {type(tensor).__name__}: only tensors are saved")
-        same = (tensor.device, tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride())
-        same += (tensor.is_conj(), tensor.is_neg())
-        if tensor.numel() and first.setdefault(same, name) != name:
-            notes[_TIED + name] = first[same]
+            raise TypeError(
+                f"{shown(name)} is a {type(tensor).__name__}: only tensors are saved here, other objects by "
+                "torch.save(obj, f) with f of zipnn.open(filename, 'wb')"
+            )
+        check_torch(name, tensor)
+        if tensor.numel() and isinstance(name, str) and first.setdefault(_identity(tensor), name) != name:
+            notes[_TIED + name] = first[_identity(tensor)]
         else:
-            kept[name] = tensor.detach().contiguous()
-    write(entries_of(kept), os.fsdecode(filename), notes or None, level)
+            entries[name] = entry_of(name, tensor)
+    write(entries, filename, notes or None, level)
+
+
+def _identity(tensor: torch.Tensor) -> tuple:
+    """Equal for tensors that are one and the same."""
+    memory = (tensor.device, tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride())
+    return *memory, tensor.is_conj(), tensor.is_neg()
 
 
 def load(filename: Any, device: Any = "cpu", threads: int | None = None) -> dict[str, torch.Tensor]:
-    """The state dict that save() wrote, or any safetensors file, plain or in an archive."""
-    if not is_archive(filename):
-        return load_file(filename, device)
-    tensors, metadata = load_all(filename, "pt", None if str(device) == "cpu" else device, threads)
-    for key, name in (metadata or {}).items():
-        if key.startswith(_TIED) and name in tensors:
-            tensors.setdefault(key.removeprefix(_TIED), tensors[name])
+    """The state dict that save() wrote, or any safetensors file, plain or in an archive, given as a path, bytes or a
+    seekable binary file object. Tied tensors are one, each other has a storage of its own."""
+    if is_archive(filename):
+        tensors, metadata = load_all(filename, "pt", device, threads)
+    else:
+        tensors, metadata = _load_plain(filename, device)
+    for key, kept in (metadata or {}).items():
+        if key.startswith(_TIED):
+            name = key.removeprefix(_TIED)
+            if kept not in tensors:
+                raise FormatError(None, f"{shown(name)} is tied to {shown(kept)}, which is not there")
+            tensors.setdefault(name, tensors[kept])
     return tensors
+
+
+def _load_plain(source: Any, device: Any) -> tuple[dict[str, torch.Tensor], dict[str, str] | None]:
+    if isinstance(source, (str, os.PathLike)):
+        with open(source, "rb") as f:
+            _refuse_pickles(f.read(len(_ZIP)), os.fsdecode(source))
+            length = os.fstat(f.fileno()).st_size
+            metadata = read_header(lambda offset, n: os.pread(f.fileno(), n, offset), length).metadata
+    else:
+        source = bytes_of_plain(source)
+        _refuse_pickles(source[: len(_ZIP)], None)
+        metadata = read_header(lambda offset, n: source[offset : offset + n], len(source)).metadata
+    return load_file(source, device), metadata
+
+
+_ZIP, _PICKLE = b"PK\x03\x04", b"\x80\x02"  # how files of torch.save begin
+
+
+def _refuse_pickles(front: bytes, filename: str | None) -> None:
+    if front.startswith((_ZIP, _PICKLE)):
+        raise FormatError(None, "a file of torch.save, not one of zipnn.torch.save: torch.load() reads it", filename)

@@ -20,11 +20,12 @@ import io
 import os
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
 import torch
+from torch.distributed._functional_collectives import AsyncCollectiveTensor
 from torch.distributed.checkpoint import FileSystemReader, FileSystemWriter
 from torch.distributed.checkpoint._extension import StreamTransformExtension
 from torch.distributed.checkpoint.planner import (
@@ -32,17 +33,21 @@ from torch.distributed.checkpoint.planner import (
     LoadPlan,
     LoadPlanner,
     ReadItem,
+    SavePlan,
     SavePlanner,
     WriteItem,
     WriteItemType,
 )
 from torch.distributed.checkpoint.storage import WriteResult
 from torch.futures import Future
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from .. import _zipnn, dtypes, fileobj
-from ..archives import Archive, memory_of_torch
-from ..errors import FormatError
-from ..safetensors import layout
+from ..archives import Tensor
+from ..buffers import check_torch, shown
+from ..safetensors import Model, layout
+from ..safetensors.exceptions import FormatError
+from ..safetensors.torch import entry_of
 
 __all__ = ["StorageReader", "StorageWriter", "Stream"]
 
@@ -51,41 +56,93 @@ _SUFFIX = ".safetensors.znn"
 
 @dataclass
 class Place:
-    """Where a piece is: what the checkpoint's metadata keeps of it. `length` is in bytes of the original."""
+    """Where a piece is: what the checkpoint's metadata keeps of it. `length` is in bytes of the original. A piece that
+    safetensors has no type for (complex128, quantized, a wrapper) is bytes of torch.save: `pickled`."""
 
     relative_path: str
     key: str
     length: int
+    pickled: bool = False
 
 
-def _key_of(item: WriteItem) -> str:
+def _key_of(item: WriteItem, taken: Container[str]) -> str:
     """A name that no other piece of the file has: the tensor's, and where the piece begins in it."""
-    at = item.index.offset
-    return item.index.fqn if at is None else f"{item.index.fqn}[{','.join(map(str, at))}]"
+    key = item.index.fqn.encode("utf-8", "backslashreplace").decode()
+    if item.index.offset is not None:
+        key = f"{key}[{','.join(map(str, item.index.offset))}]"
+    while key in taken or key == "__metadata__":
+        key += "'"
+    return key
+
+
+def _tensor_of(item: WriteItem, planner: SavePlanner) -> torch.Tensor:
+    tensor = planner.resolve_data(item).detach()
+    return tensor.wait() if isinstance(tensor, AsyncCollectiveTensor) else tensor
+
+
+def _check_parts(name: str, tensor: torch.Tensor) -> None:
+    """ValueError unless a tensor, or all that a wrapper is made of, has memory to be read."""
+    if is_traceable_wrapper_subclass(tensor):
+        for part in tensor.__tensor_flatten__()[0]:  # type: ignore[attr-defined]
+            _check_parts(f"{name}.{part}", getattr(tensor, part))
+    else:
+        check_torch(name, tensor)
+
+
+def _is_plain(tensor: torch.Tensor) -> bool:
+    """Whether a tensor is written as one of safetensors."""
+    try:
+        dtypes.name_of(tensor.dtype)
+    except ValueError:
+        return False
+    return not is_traceable_wrapper_subclass(tensor)
+
+
+def _pickle(tensor: torch.Tensor) -> io.BytesIO:
+    """As torch's own writer keeps a tensor."""
+    tensor = tensor.cpu()
+    if not is_traceable_wrapper_subclass(tensor) and tensor.untyped_storage().nbytes() != tensor.nbytes:
+        tensor = tensor.clone()
+    data = io.BytesIO()
+    torch.save(tensor, data)
+    data.seek(0)
+    return data
+
+
+def _unpickle(data: io.BytesIO) -> torch.Tensor:
+    return torch.load(data, map_location="cpu", weights_only=True)
+
+
+def _check(item: WriteItem, planner: SavePlanner) -> None:
+    """ValueError with the tensor's name for what could not be read again."""
+    name, tensor = item.index.fqn, _tensor_of(item, planner)
+    _check_parts(name, tensor)
+    if not _is_plain(tensor):
+        try:
+            _unpickle(_pickle(tensor))
+        except Exception as error:
+            raise ValueError(
+                f"{shown(name)} is a {type(tensor).__name__} that torch cannot load again: {error}"
+            ) from error
 
 
 class _Piece:
     """What is to be written of one item, brought to the CPU when its turn comes."""
 
     def __init__(self, item: WriteItem, planner: SavePlanner) -> None:
-        self.item, self.planner = item, planner
-        self.held: Any = None
+        self.item = item
+        self.pickled = False
         if item.type == WriteItemType.BYTE_IO:
-            self.held = planner.resolve_data(item).getbuffer()
-            dtype, shape, nbytes = "U8", (self.held.nbytes,), self.held.nbytes
-        else:
-            data = item.tensor_data
-            dtype = dtypes.name_of(data.properties.dtype)
-            shape = tuple(data.chunk.sizes)
-            nbytes = data.properties.dtype.itemsize * int(torch.Size(shape).numel())
-        self.entry = layout.Entry(dtype, shape, nbytes, self.memory)
+            self.entry = self._bytes(planner.resolve_data(item))
+            return
+        tensor = _tensor_of(item, planner)
+        self.pickled = not _is_plain(tensor)
+        self.entry = self._bytes(_pickle(tensor)) if self.pickled else entry_of(item.index.fqn, tensor)
 
-    def memory(self) -> Any:
-        if self.item.type != WriteItemType.BYTE_IO:
-            tensor = self.planner.resolve_data(self.item).detach()
-            self.held = tensor.cpu().contiguous().resolve_conj().resolve_neg()
-            return memory_of_torch(self.held)
-        return self.held
+    @staticmethod
+    def _bytes(data: io.BytesIO) -> layout.Entry:
+        view = data.getbuffer()
+        return layout.Entry("U8", (view.nbytes,), view.nbytes, lambda: view)
 
 
 class StorageWriter(FileSystemWriter):
@@ -118,6 +175,13 @@ class StorageWriter(FileSystemWriter):
         )
         self._level = level or 0
         self._threads = threads or 1
+
+    def write_data(self, plan: SavePlan, planner: SavePlanner) -> Future[list[WriteResult]]:
+        """Refuses what could not be read again before anything is written."""
+        for item in plan.items:
+            if item.type != WriteItemType.BYTE_IO:
+                _check(item, planner)
+        return super().write_data(plan, planner)
 
     def _write_data(self, planner: SavePlanner, file_queue: queue.Queue) -> Future[list[WriteResult]]:
         results: list[WriteResult] = []
@@ -152,16 +216,16 @@ class StorageWriter(FileSystemWriter):
 
     def _write_file(self, planner: SavePlanner, path: Any, name: str, items: list[WriteItem]) -> list[WriteResult]:
         """One archive, which appears whole or not at all."""
-        pieces = {_key_of(item): _Piece(item, planner) for item in items}
-        if len(pieces) != len(items):
-            raise ValueError(f"{name}: two pieces of a plan begin at the same place of a tensor")
+        pieces: dict[str, _Piece] = {}
+        for item in items:
+            pieces[_key_of(item, pieces)] = _Piece(item, planner)
         reader = layout.PartsReader(layout.parts({key: p.entry for key, p in pieces.items()}, None))
         flags = _zipnn.FILE_REPLACE | (_zipnn.FILE_SYNC if self.sync_files else 0)
         target = os.fsdecode(path).removesuffix(".distcp") + _SUFFIX
         _zipnn.pack((reader.read, None, None), target, flags, None, self._level, self._threads, True, False, None)
         relative = name.removesuffix(".distcp") + _SUFFIX
         return [
-            WriteResult(piece.item.index, piece.entry.nbytes, Place(relative, key, piece.entry.nbytes))
+            WriteResult(piece.item.index, piece.entry.nbytes, Place(relative, key, piece.entry.nbytes, piece.pickled))
             for key, piece in pieces.items()
         ]
 
@@ -179,9 +243,9 @@ class StorageReader(FileSystemReader):
 
     def read_data(self, plan: LoadPlan, planner: LoadPlanner) -> Future[None]:
         for relative_path, items in self._by_file(plan):
-            with Archive(os.fspath(self.fs.concat_path(self.path, relative_path)), self._threads) as archive:
+            with Model(os.fspath(self.fs.concat_path(self.path, relative_path)), self._threads) as model:
                 for item in items:
-                    self._read_item(archive, item, planner)
+                    self._read_item(model, item, planner)
         future: Future[None] = Future()
         future.set_result(None)
         return future
@@ -195,22 +259,36 @@ class StorageReader(FileSystemReader):
             files.setdefault(place.relative_path, []).append(item)
         return iter(files.items())
 
-    def _read_item(self, archive: Archive, item: ReadItem, planner: LoadPlanner) -> None:
-        stored = archive[self.storage_data[item.storage_index].key]
+    def _read_item(self, model: Model, item: ReadItem, planner: LoadPlanner) -> None:
+        place = self.storage_data[item.storage_index]
+        stored = model.tensor(place.key)
         if item.type == LoadItemType.BYTE_IO:
             planner.load_bytes(item, io.BytesIO(bytes(stored.bytes())))
             return
-        offsets, lengths = item.storage_offsets, item.lengths
-        if len(lengths) > 0:  # rows that are not wanted are not decoded
-            stored = stored[offsets[0] : offsets[0] + lengths[0]]
-        tensor = stored.torch()
-        for axis in range(1, len(lengths)):
-            tensor = tensor.narrow(axis, offsets[axis], lengths[axis])
+        if place.pickled:
+            tensor = _narrowed(_unpickle(io.BytesIO(stored.bytes())), item, 0)
+        else:
+            tensor = _rows(stored, item)
         target = planner.resolve_tensor(item).detach()
         if target.size() != tensor.size():
             raise ValueError(f"{item.storage_index.fqn}: {tuple(target.size())} wanted, {tuple(tensor.size())} stored")
         target.copy_(tensor)
         planner.commit_tensor(item, target)
+
+
+def _narrowed(tensor: torch.Tensor, item: ReadItem, first: int) -> torch.Tensor:
+    """What an item wants of a piece, along the axes from `first` on."""
+    for axis in range(first, len(item.lengths)):
+        tensor = tensor.narrow(axis, item.storage_offsets[axis], item.lengths[axis])
+    return tensor
+
+
+def _rows(stored: Tensor, item: ReadItem) -> torch.Tensor:
+    """The same of a piece that is decoded for it: rows that are not wanted are not."""
+    if len(item.lengths) == 0:
+        return stored.torch()
+    first = item.storage_offsets[0]
+    return _narrowed(stored[first : first + item.lengths[0]].torch(), item, 1)
 
 
 # ---- the stream extension -------------------------------------------------------------------------------------------
@@ -234,8 +312,8 @@ class _KeepOpen(io.RawIOBase):
 class Stream(StreamTransformExtension):
     """Compresses each piece of a checkpoint that torch's own writer makes.
 
-        FileSystemWriter(path, _extensions=[Stream()])
-        FileSystemReader(path, _extension_registry=Stream.registry())
+    FileSystemWriter(path, _extensions=[Stream()])
+    FileSystemReader(path, _extension_registry=Stream.registry())
     """
 
     def __init__(self, level: int | None = None) -> None:

@@ -1,0 +1,139 @@
+"""The memory of tensors and arrays as buffers: the one place where an address is taken. Not every tensor has memory (a
+DTensor, a wrapper of quantized weights, a storage that was given back), and an address of none, or of too little, would
+end the process. Neither numpy nor torch is imported before a tensor of theirs comes."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+_LONGEST = 80  # characters of a name in a message
+
+
+def shown(name: Any) -> str:
+    """A name as messages have it: quoted, and only its front where it is very long."""
+    text = repr(name)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
+
+
+# ---- torch ----------------------------------------------------------------------------------------------------------
+
+
+def of_torch(tensor: Any) -> Any:
+    """The memory of a contiguous tensor on the CPU as a buffer, which keeps the tensor alive. ValueError when the
+    tensor's storage does not hold all of it."""
+    import torch
+
+    with torch._C.DisableTorchFunctionSubclass():
+        nbytes = tensor.numel() * tensor.element_size()
+        lacking = _lacking(tensor)
+        if lacking is not None:
+            raise ValueError(f"a tensor {lacking}")
+        if tensor.device.type != "cpu" or not tensor.is_contiguous():
+            raise ValueError("only the memory of a contiguous tensor on the CPU can be read")
+        if nbytes == 0:
+            return bytearray()
+        array: Any = (ctypes.c_char * nbytes).from_address(tensor.data_ptr())
+    array.owner = tensor
+    return memoryview(array).cast("B")
+
+
+def check_torch(name: Any, tensor: Any) -> None:
+    """ValueError, with the name and what to do, for a tensor whose values are not to be had as bytes."""
+    import torch
+
+    if not isinstance(tensor, torch.Tensor):
+        raise ValueError(f"{shown(name)} is a {type(tensor).__name__}, not a tensor")
+    with torch._C.DisableTorchFunctionSubclass():
+        reason = _of_another_kind(tensor) or _lacking(tensor)
+    if reason is not None:
+        raise ValueError(f"{shown(name)} {reason}")
+
+
+def torch_bytes(name: Any, tensor: Any) -> Any:
+    """The bytes of a tensor's elements in order, as a buffer that keeps them alive; from any device, of any strides,
+    conjugate and negative bits resolved. ValueError as check_torch()."""
+    import torch
+
+    check_torch(name, tensor)
+    with torch._C.DisableTorchFunctionSubclass(), torch.no_grad():
+        plain = tensor.cpu() if tensor.device.type != "cpu" else tensor
+        plain = plain.resolve_conj() if plain.is_conj() else plain
+        plain = plain.resolve_neg() if plain.is_neg() else plain
+        plain = plain if plain.is_contiguous() else plain.contiguous()
+    try:
+        return of_torch(plain)
+    except ValueError as error:
+        raise ValueError(f"{shown(name)} became {error}") from None
+
+
+def _of_another_kind(tensor: Any) -> str | None:
+    """Why a tensor is not one of strides and memory, and what to do; None when it is."""
+    import torch
+
+    kind = type(tensor)
+    if any(c.__name__ == "DTensor" for c in kind.__mro__):
+        return "is a DTensor, of which this process has a part: call full_tensor(), or use zipnn.torch.distributed"
+    if isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin):
+        return "is not initialized: run the module once, then save"
+    if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        return "is inside a transform of torch.func, where tensors have no values: save it outside"
+    if tensor.is_nested:
+        return "is a nested tensor: save what unbind() gives, or values() and offsets()"
+    if tensor.layout != torch.strided:
+        what = "sparse" if "sparse" in str(tensor.layout) else "not strided"
+        return f"is {what} ({tensor.layout}): call to_dense()"
+    if tensor.device.type == "meta":
+        return "is on the device meta and has no values: load or initialize the model, then save"
+    wraps = kind.__torch_dispatch__ is not torch.Tensor.__torch_dispatch__
+    if wraps and (tensor.numel() == 0 or _lacking(tensor) is not None):
+        return (
+            f"is a {kind.__name__}, which has no memory of its own: save the tensors that it wraps, or a plain one "
+            "made of it, with dequantize() for example"
+        )
+    return None
+
+
+def _lacking(tensor: Any) -> str | None:
+    """What a strided tensor lacks: its storage must reach to its last element. None when it does."""
+    if tensor.numel() == 0:
+        return None
+    none = "has no memory of its own: save what clone() gives"
+    try:
+        storage = tensor.untyped_storage()
+        held, address = storage.nbytes(), storage.data_ptr()
+    except (RuntimeError, NotImplementedError):
+        return none if tensor.device.type == "cpu" else None  # some devices have no storages: cpu() makes one
+    last = tensor.storage_offset() + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride()))
+    need = (last + 1) * tensor.element_size()
+    if held < need:
+        return f"needs {need} bytes of its storage, which has {held}: the memory was given back, fill it again first"
+    return none if address == 0 else None
+
+
+# ---- numpy ----------------------------------------------------------------------------------------------------------
+
+
+def check_numpy(name: Any, array: Any) -> None:
+    """ValueError, with the name and what to do, for what is not an array of numbers in C order."""
+    import numpy
+
+    if isinstance(array, numpy.ma.MaskedArray):
+        raise ValueError(f"{shown(name)} is a masked array: save what filled() gives, and the mask beside it")
+    if not isinstance(array, (numpy.ndarray, numpy.generic)):
+        raise ValueError(f"{shown(name)} is a {type(array).__name__}, not a numpy array")
+    if array.dtype.hasobject:
+        raise ValueError(f"{shown(name)} has Python objects for elements: only numbers are saved")
+    if not array.flags.c_contiguous:
+        raise ValueError(f"{shown(name)} is not contiguous: numpy.ascontiguousarray() makes it so")
+
+
+def numpy_bytes(name: Any, array: Any) -> Any:
+    """The bytes of an array's elements, little-endian, as a buffer that keeps them alive."""
+    import numpy
+
+    check_numpy(name, array)
+    plain = numpy.asarray(array)
+    if plain.dtype.byteorder == ">":
+        plain = plain.astype(plain.dtype.newbyteorder("<"))
+    return plain.reshape(-1).view(numpy.uint8).data

@@ -1,0 +1,328 @@
+"""Loaded tensors as the package safetensors gives them: memory of their own, its arguments, its errors."""
+
+import copy
+import io
+import pickle
+import subprocess
+import sys
+import types
+
+import pytest
+import zipnn
+
+np = pytest.importorskip("numpy")
+torch = pytest.importorskip("torch")
+safetensors = pytest.importorskip("safetensors")
+
+import safetensors.torch as plain  # noqa: E402
+import zipnn.safetensors as twin  # noqa: E402
+import zipnn.safetensors.numpy as arrays  # noqa: E402
+import zipnn.safetensors.torch as ours  # noqa: E402
+import zipnn.torch  # noqa: E402
+from zipnn.safetensors.exceptions import ClosedError, FormatError, MissingError  # noqa: E402
+
+
+@pytest.fixture
+def state():
+    g = torch.Generator().manual_seed(9)
+    made = {f"layer.{i}": torch.randn(500 + i, 40, generator=g) for i in range(20)}
+    return {
+        **made,
+        "large": torch.randn(2200, 1000, generator=g),
+        "bias": torch.randn(64, generator=g),
+        "none": torch.zeros(0, 3),
+    }
+
+
+@pytest.fixture
+def path(tmp_path, state):
+    path = tmp_path / "model.safetensors.znn"
+    ours.save_file(state, path, {"format": "pt"}, level=1)
+    return path
+
+
+def size_of(save, tensor):
+    file = io.BytesIO()
+    save(tensor, file)
+    return len(file.getvalue())
+
+
+def test_each_tensor_has_its_storage(path, state):
+    with twin.safe_open(path, "pt") as f:
+        ways = [ours.load_file(path), ours.load(path.read_bytes()), zipnn.torch.load(path), f.get_tensors()]
+    for loaded in ways:
+        assert list(loaded) == sorted(loaded, key=lambda name: name.encode())  # one type: the order of the file
+        for name, tensor in loaded.items():
+            assert torch.equal(tensor, state[name])
+            assert tensor.untyped_storage().nbytes() == tensor.nbytes and tensor.storage_offset() == 0
+            assert tensor.is_contiguous() and tensor.data_ptr() % tensor.element_size() == 0
+        assert len({t.untyped_storage().data_ptr() for t in loaded.values() if t.numel()}) == len(state) - 1
+        bias = loaded["bias"]
+        assert size_of(torch.save, bias) < 3000 and len(pickle.dumps(bias)) < 2000
+        assert copy.deepcopy(bias).untyped_storage().nbytes() == 256
+        assert size_of(torch.save, loaded["layer.0"]) < 85000
+        loaded["layer.1"].add_(1)  # writable, and nobody else's
+        assert all(torch.equal(loaded[name], state[name]) for name in state if name != "layer.1")
+        bias.share_memory_()
+        assert bias.is_shared() and bias.untyped_storage().nbytes() == 256 and not loaded["large"].is_shared()
+
+
+def test_arrays_have_their_memory(path, state):
+    loaded = arrays.load_file(path)
+    for name, array in loaded.items():
+        np.testing.assert_array_equal(array, state[name].numpy())
+        assert array.flags.writeable and array.flags.aligned and array.flags.c_contiguous
+        owner = array
+        while isinstance(owner.base, np.ndarray):
+            owner = owner.base
+        assert owner.nbytes == array.nbytes
+    loaded["layer.1"][:] = 0
+    np.testing.assert_array_equal(loaded["layer.2"], state["layer.2"].numpy())
+
+
+def test_next_steps(path, state, tmp_path):
+    """What programs do with a state dict, as after safetensors' load_file."""
+    plain.save_file(state, tmp_path / "plain.safetensors")
+    for loaded in (ours.load_file(path), plain.load_file(tmp_path / "plain.safetensors")):
+        plain.save_file(loaded, tmp_path / "again.safetensors")
+        assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "plain.safetensors").read_bytes()
+        layer = torch.nn.Linear(40, 500)
+        layer.load_state_dict({"weight": loaded["layer.0"], "bias": torch.zeros(500)}, assign=True)
+        plain.save_model(layer, tmp_path / "layer.safetensors")
+        hub = pytest.importorskip("huggingface_hub")
+        (tmp_path / "hub").mkdir(exist_ok=True)
+        hub.save_torch_state_dict(loaded, tmp_path / "hub", max_shard_size="1MB")
+        assert len(list((tmp_path / "hub").glob("*.safetensors"))) >= 3
+
+
+@pytest.mark.parametrize("misalign", [0, 1, 2, 4])
+def test_tensors_that_are_not_aligned(misalign):
+    """Another writer may put them at any byte."""
+    import json
+    import struct
+
+    rows = np.arange(9, dtype="f8")
+    header = {"pad": {"dtype": "U8", "shape": [misalign], "data_offsets": [0, misalign]}}
+    header["w"] = {"dtype": "F64", "shape": [9], "data_offsets": [misalign, misalign + 72]}
+    text = json.dumps(header).encode()
+    archive = zipnn.compress(struct.pack("<Q", len(text)) + text + bytes(misalign) + rows.tobytes())
+    assert ours.load(archive)["w"].tolist() == rows.tolist() and ours.load(archive)["w"].data_ptr() % 8 == 0
+    assert arrays.load(archive)["w"].tolist() == rows.tolist() and arrays.load(archive)["w"].flags.aligned
+
+
+def test_chunks_are_decoded_once(path, state, monkeypatch):
+    """Reads go from front to back, each where the last one ended."""
+    reads = []
+    with twin.Model(path) as model:
+        read_into = model.archive._archive.read_into
+
+        class Watched:
+            def read_into(self, offset, buffer):
+                reads.append((offset, len(buffer)))
+                read_into(offset, buffer)
+
+        model.archive._archive, kept = Watched(), model.archive._archive
+        loaded = model.load(twin.framework_of("pt", "cpu"))
+        model.archive._archive = kept
+        start = min(t.offset for t in model.tensors.values())
+        assert [offset for offset, _ in reads] == [start + sum(n for _, n in reads[:i]) for i in range(len(reads))]
+        assert start + sum(n for _, n in reads) == model.archive.info.original and len(reads) <= 3
+    assert all(torch.equal(loaded[name], state[name]) for name in state)
+
+
+# ---- arguments and errors -------------------------------------------------------------------------------------------
+
+
+def test_errors_are_those_of_both(path):
+    with twin.safe_open(path, "pt") as f:
+        for call in (lambda: f.get_tensor("nothing"), lambda: f.get_slice("nothing"), lambda: f.get_tensor(3)):
+            with pytest.raises(MissingError, match="nothing|3") as caught:
+                call()
+            assert isinstance(caught.value, (KeyError, LookupError)) and isinstance(caught.value, zipnn.NotFoundError)
+            assert isinstance(caught.value, safetensors.SafetensorError)
+        part = f.get_slice("bias")
+    for call in (f.keys, f.offset_keys, f.metadata, f.get_tensors, lambda: f.get_tensor("bias"), lambda: part[:3]):
+        with pytest.raises(ClosedError, match="closed") as caught:
+            call()
+        assert isinstance(caught.value, (ValueError, safetensors.SafetensorError))
+    for arguments in (("pt", "cpu", None, "bogus"), ("bogus",), (None,), ("np", "cuda"), ([],)):
+        with pytest.raises(safetensors.SafetensorError) as caught:
+            twin.open_archive(path, *arguments)
+        assert isinstance(caught.value, zipnn.ArgumentError)
+    with pytest.raises(FileNotFoundError):
+        ours.load_file(path.with_name("nothing.znn"))
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    for call in (lambda: ours.load(damaged), lambda: twin.safe_open(damaged, "pt").get_tensors()):
+        with pytest.raises(zipnn.CorruptError) as caught:
+            call()
+        assert isinstance(caught.value, safetensors.SafetensorError)
+        again = pickle.loads(pickle.dumps(caught.value))
+        assert type(again) is type(caught.value) and str(again) == str(caught.value)
+
+
+def test_errors_without_safetensors():
+    program = (
+        "import sys; sys.modules['safetensors'] = None; import zipnn, numpy, zipnn.safetensors as t\n"
+        "import zipnn.safetensors.numpy as n; from zipnn.safetensors.exceptions import MissingError\n"
+        "data = n.save({'w': numpy.ones(3)}); assert n.load(data)['w'].sum() == 3\n"
+        "try: t.safe_open(data, 'np').get_tensor('x')\n"
+        "except KeyError as e: print(*(c.__name__ for c in type(e).__mro__ if 'afetensor' in c.__name__), 'fine')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "fine", done.stderr
+
+
+@pytest.mark.parametrize("backend", ["mmap", "pread"])
+def test_backends(path, state, tmp_path, backend):
+    plain.save_file(state, tmp_path / "m.safetensors")
+    for file in (path, tmp_path / "m.safetensors"):
+        assert torch.equal(ours.load_file(file, backend=backend)["bias"], state["bias"])
+        assert arrays.load_file(file, backend=backend)["bias"].tolist() == state["bias"].tolist()
+        with twin.safe_open(file, "pt", backend=backend) as f:
+            assert torch.equal(f.get_tensor("bias"), state["bias"])
+
+
+def test_files_and_bytes(path, state, tmp_path):
+    plain.save_file(state, tmp_path / "m.safetensors")
+    for file in (path, tmp_path / "m.safetensors"):
+        data = file.read_bytes()
+        with open(file, "rb") as opened:
+            for source in (data, bytearray(data), memoryview(data), io.BytesIO(data), opened):
+                for load in (ours.load, ours.load_file, arrays.load, arrays.load_file, zipnn.torch.load):
+                    found = load(source)
+                    assert set(found) == set(state) and found["bias"].tolist() == state["bias"].tolist()
+    with open(path, "rb") as opened, twin.safe_open(opened, "pt") as f:
+        assert torch.equal(f.get_slice("layer.3")[7:9], state["layer.3"][7:9])
+    for save, load in ((ours.save_file, ours.load), (zipnn.torch.save, zipnn.torch.load)):
+        file = io.BytesIO()
+        save(state, file)
+        assert torch.equal(load(file.getvalue())["large"], state["large"])
+    file = io.BytesIO()
+    arrays.save_file({"w": np.ones(3)}, file)
+    assert arrays.load(file.getvalue())["w"].tolist() == [1, 1, 1]
+
+
+def fake_module(monkeypatch, name, **functions):
+    parts = name.split(".")
+    for i in range(1, len(parts) + 1):
+        monkeypatch.setitem(sys.modules, ".".join(parts[:i]), types.ModuleType(".".join(parts[:i])))
+    for key, function in functions.items():
+        setattr(sys.modules[name], key, function)
+
+
+@pytest.mark.parametrize(
+    "names, module, function",
+    [
+        (("flax", "jax"), "jax.numpy", "array"),
+        (("tf", "tensorflow"), "tensorflow", "convert_to_tensor"),
+        (("mlx",), "mlx.core", "array"),
+        (("paddle",), "paddle", "to_tensor"),
+    ],
+)
+def test_other_frameworks(path, state, monkeypatch, names, module, function):
+    for name in names:
+        with monkeypatch.context() as m:
+            m.setitem(sys.modules, module.partition(".")[0], None)
+            with pytest.raises(ImportError, match=module.partition(".")[0]) as caught:
+                twin.safe_open(path, name)
+            assert isinstance(caught.value, zipnn.ArgumentError)
+        with monkeypatch.context() as m:
+            fake_module(m, module, **{function: lambda array, **_: ("made", array.tolist())})
+            with twin.safe_open(path, name) as f:
+                assert f.get_tensor("bias") == ("made", state["bias"].tolist())
+                assert f.get_slice("layer.0")[3:5, 1] == ("made", state["layer.0"][3:5, 1].tolist())
+                assert f.get_tensors()["layer.7"] == ("made", state["layer.7"].tolist())
+
+
+# ---- models ---------------------------------------------------------------------------------------------------------
+
+
+class Tied(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = torch.nn.Linear(4, 6)
+        self.head = torch.nn.Linear(4, 6)
+        self.norm = torch.nn.BatchNorm1d(6)
+        self.head.weight = self.embed.weight
+
+
+def test_models(tmp_path):
+    model = Tied()
+    files = [(ours, tmp_path / "m.znn"), (ours, tmp_path / "m.safetensors"), (plain, tmp_path / "p.safetensors")]
+    for module, file in files:
+        module.save_model(model, file, {"who": "me"})
+    ours.save_model(model, tmp_path / "q.znn")
+    assert ours.load_file(files[0][1]).keys() == plain.load_file(files[2][1]).keys()
+    with twin.safe_open(files[0][1], "pt") as f, safetensors.safe_open(files[2][1], "pt") as g:
+        assert f.metadata() == g.metadata() == {"who": "me", "head.weight": "embed.weight"}
+    for _, file in (*files, (ours, tmp_path / "q.znn")):
+        other = Tied()
+        missing, unexpected = ours.load_model(other, file)
+        assert not missing and not unexpected and other.head.weight is other.embed.weight
+        assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), other.state_dict().values()))
+    other = Tied()
+    other.more = torch.nn.Linear(1, 1)
+    with pytest.raises(RuntimeError, match="missing key.*more.bias"):
+        ours.load_model(other, files[0][1])
+    assert ours.load_model(other, files[0][1], strict=False) == ({"more.weight", "more.bias"}, [])
+    assert plain.load_model(other, files[1][1], strict=False) == ({"more.weight", "more.bias"}, [])
+    del other.norm, other.more
+    with pytest.raises(RuntimeError, match="unexpected key.*norm.bias"):
+        ours.load_model(other, files[0][1])
+
+
+def test_models_that_share_parts(tmp_path):
+    model = torch.nn.Module()
+    whole = torch.randn(6, 4)
+    model.a = torch.nn.Parameter(whole[:3])
+    model.b = torch.nn.Parameter(whole[3:])
+    ours.save_model(model, tmp_path / "m.znn")  # neighbours do not overlap
+    assert set(ours.load_file(tmp_path / "m.znn")) == {"a", "b"}
+    model.b = torch.nn.Parameter(whole[2:])
+    with pytest.raises(RuntimeError, match="'a', 'b' share memory"):
+        ours.save_model(model, tmp_path / "m.znn")
+    model.all = torch.nn.Parameter(whole)
+    model.turned = torch.nn.Parameter(whole.T)
+    ours.save_model(model, tmp_path / "m.znn")
+    assert set(ours.load_file(tmp_path / "m.znn")) == {"all"}
+    model.bad = torch.nn.Parameter(torch.empty(3, device="meta"))
+    with pytest.raises(ValueError, match="'bad' is on the device meta"):
+        ours.save_model(model, tmp_path / "m.znn")
+
+
+# ---- zipnn.torch ----------------------------------------------------------------------------------------------------
+
+
+def test_files_of_torch_save(tmp_path):
+    checkpoint = {"model": {"w": torch.ones(3)}, "optimizer": {"state": {}}, "step": 7}
+    for bad in (checkpoint, {"w": torch.ones(2), "step": 7}, [torch.ones(2)], torch.nn.Linear(2, 2)):
+        with pytest.raises(TypeError, match="dict|zipnn.open"):
+            zipnn.torch.save(bad, tmp_path / "x.znn")
+    assert not (tmp_path / "x.znn").exists()
+    path = tmp_path / "x.pt.znn"
+    with zipnn.open(path, "wb") as f:
+        torch.save(checkpoint, f)
+    with zipnn.open(path) as f:
+        assert torch.load(f)["step"] == 7
+    for load in (zipnn.torch.load, ours.load_file, arrays.load_file):
+        with pytest.raises(FormatError, match=r"torch.load\(zipnn.open\("):
+            load(path)
+    torch.save(checkpoint, tmp_path / "x.pt")
+    torch.save(checkpoint, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    for file in (tmp_path / "x.pt", tmp_path / "old.pt"):
+        for source in (file, file.read_bytes(), io.BytesIO(file.read_bytes())):
+            with pytest.raises(FormatError, match=r"torch.load\(\)"):
+                zipnn.torch.load(source)
+
+
+def test_ties(tmp_path):
+    w = torch.randn(3, 4)
+    path = tmp_path / "m.safetensors.znn"
+    zipnn.torch.save({"a": w, "b": w, "c": w.T}, path)
+    zipnn.decompress_file(path)
+    for source in (path, tmp_path / "m.safetensors", path.read_bytes(), (tmp_path / "m.safetensors").read_bytes()):
+        found = zipnn.torch.load(source)
+        assert found["a"] is found["b"] and torch.equal(found["b"], w) and torch.equal(found["c"], w.T)
+    with pytest.raises(FormatError, match="'x' is tied to 'y', which is not there"):
+        zipnn.torch.load(ours.save({"w": w}, {"zipnn.tied:x": "y"}))
