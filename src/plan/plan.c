@@ -54,6 +54,8 @@ static char *put_name(char *to, const char *name, size_t len) {
 
 static bool is_paid(struct zn_plan *plan, size_t name_len, uint32_t rank) {
     const uint64_t bytes = sizeof *plan->tensors + (uint64_t)name_len + 1 + rank * sizeof *plan->dims;
+    const uint64_t all = plan->n_tensors * sizeof *plan->tensors + plan->names_len + plan->n_dims * sizeof *plan->dims;
+    if (plan->work && all + bytes > plan->work->most_memory / ZN_WORK_PLAN) return false;
     return zn_work_keep(plan->work, bytes, NULL) == ZIPNN_OK;
 }
 
@@ -177,9 +179,10 @@ static int compare_pieces(const void *a, const void *b) {
 static void finish_grids(struct zn_plan *plan) {
     for (size_t i = 0; i < plan->n_grids; i++) {
         struct zn_grid *g = &plan->grids[i];
+        if (g->n == 0) continue;
         struct zn_grid_piece *p = plan->pieces + g->first;
         size_t kept = 0;
-        if (g->n) qsort(p, g->n, sizeof *p, compare_pieces);
+        qsort(p, g->n, sizeof *p, compare_pieces);
         for (size_t j = 0; j < g->n; j++)
             if (kept == 0 || p[kept - 1].cell != p[j].cell) p[kept++] = p[j];
         g->n = kept;

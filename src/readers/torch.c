@@ -113,8 +113,10 @@ static zipnn_status add_view(const struct zn_pickle *p, const struct zn_pickle_a
     uint64_t off, len;
     const bool packed = zn_dtype_bits(a->type.type) % 8 != 0;
     if (a->type.element == 0 || (packed && !a->contiguous) || !extent_of(p, a, &len) ||
-        !zn_mul(a->first, a->type.element, &off) || off > s->len || len > s->len - off)
+        !zn_mul(a->first, a->type.element, &off) || off > s->len || len > s->len - off) {
+        plan->n_left_out++;
         return ZIPNN_OK;
+    }
     const uint32_t order = s->big_endian && zn_dtype_unit(a->type.type) > 1 ? ZN_BIG_ENDIAN : 0;
     return add_array(p, a, s->off + off, len, order | ZN_ALIAS, plan, err);
 }
@@ -202,7 +204,10 @@ static zipnn_status add_views(const struct zn_pickle *p, const struct zn_stored 
         const struct zn_pickle_array *a = &zn_pickle_arrays(p)[i];
         if (a->where != ZN_ARRAY_STORED || piece_of(p, a, stored, n, &unused)) continue;
         const struct zn_stored *s = zn_torch_find(stored, n, zn_pickle_text(p, zn_pickle_storages(p)[a->source].key));
-        if (s) ZN_TRY(add_view(p, a, s, plan, err));
+        if (s)
+            ZN_TRY(add_view(p, a, s, plan, err));
+        else
+            plan->n_left_out++;
     }
     return ZIPNN_OK;
 }
@@ -211,8 +216,11 @@ static zipnn_status add_inline(const struct zn_pickle *p, struct zn_plan *plan, 
     for (size_t i = 0; i < p->arrays.n; i++) {
         const struct zn_pickle_array *a = &zn_pickle_arrays(p)[i];
         uint64_t size;
-        if (a->where != ZN_ARRAY_INLINE || a->type.element == 0 || !size_of(p, a, &size) || size != a->first) continue;
-        ZN_TRY(add_array(p, a, a->source, size, 0, plan, err));
+        if (a->where == ZN_ARRAY_STORED) continue;
+        if (a->where == ZN_ARRAY_INLINE && a->type.element && size_of(p, a, &size) && size == a->first)
+            ZN_TRY(add_array(p, a, a->source, size, 0, plan, err));
+        else
+            plan->n_left_out++;
     }
     return ZIPNN_OK;
 }

@@ -184,6 +184,7 @@ static zipnn_status list_members(const struct zn_view *view, const struct archiv
 static zipnn_status plan_archive(const struct zn_view *view, const struct archive *a, struct zn_plan *plan,
                                  const char **container, zipnn_error *err) {
     const size_t max = a->directory_len / ENTRY_LEN;
+    ZN_TRY(zn_work_keep(plan->work, a->directory_len + (max + 1) * sizeof(struct zn_member), err));
     uint8_t *directory = zn_alloc(&plan->alloc, a->directory_len + 1);
     struct zn_member *members = zn_alloc(&plan->alloc, (max + 1) * sizeof *members);
     size_t n = 0;

@@ -121,6 +121,7 @@ static zipnn_status plan_pickle(const struct checkpoint *c, struct zn_member *pi
 
 static zipnn_status plan_checkpoints(const struct zn_view *view, struct zn_member *members, size_t n,
                                      struct zn_plan *plan, const char **container, zipnn_error *err) {
+    ZN_TRY(zn_work_keep(plan->work, (n + 1) * (sizeof(struct zn_member *) + sizeof(struct zn_stored)), err));
     struct zn_member **by_name = zn_alloc(&plan->alloc, (n + 1) * sizeof(struct zn_member *));
     struct checkpoint c = {view, by_name, n, zn_alloc(&plan->alloc, (n + 1) * sizeof(struct zn_stored))};
     zipnn_status st = ZIPNN_OK;

@@ -1,5 +1,6 @@
 /* Any bytes as a file, and as the part of a file that its reader has to believe: the readers plan it, whether its end
- * is in sight or not, the plan tiles the file, and so do the cuts. */
+ * is in sight or not, the plan tiles the file, and so do the cuts. What it costs is paid from the purse: steps as they
+ * are counted, memory as it is taken from the allocator; and no two tensors that are listed have one name. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,11 +35,71 @@ static void check_cuts(const struct zn_plan *plan) {
     }
 }
 
+static int compare_names(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void check_names(const struct zn_plan *plan) {
+    const size_t all = plan->n_tensors + plan->n_aliases;
+    const char **names = malloc((all + 1) * sizeof *names);
+    require(names != NULL);
+    size_t n = 0;
+    for (size_t i = 0; i < all; i++)
+        if ((plan->tensors[i].meaning & ZN_HIDDEN) == 0) names[n++] = plan->names + plan->tensors[i].name;
+    if (n) qsort(names, n, sizeof *names, compare_names);
+    for (size_t i = 1; i < n; i++) require(strcmp(names[i - 1], names[i]) != 0);
+    free(names);
+}
+
+/* Memory that is taken, each piece behind its size. */
+struct taken {
+    uint64_t now, most;
+};
+
+enum { SIZE = 64 };
+
+static void *take(void *user, size_t size) {
+    struct taken *t = user;
+    uint8_t *p = size < SIZE_MAX - SIZE ? malloc(SIZE + size) : NULL;
+    if (!p) return NULL;
+    zn_put_u64(p, size);
+    t->now += size;
+    t->most = ZN_MAX(t->most, t->now);
+    return p + SIZE;
+}
+
+static void release(void *user, void *ptr) {
+    struct taken *t = user;
+    uint8_t *p = ptr;
+    if (!p) return;
+    t->now -= zn_get_u64(p - SIZE);
+    free(p - SIZE);
+}
+
+/* Beside what is paid there are growing tables that are copied, lists of what was found, and fixed buffers. */
+static void check_costs(const struct zn_work *work, const struct taken *taken, size_t len) {
+    enum { FIXED = 1 << 20 };
+    require(work->steps <= work->most_steps + 64 + len / 8);
+    require(work->memory <= work->most_memory);
+    require(taken->most <= FIXED + 8 * (work->memory + len));
+}
+
 static void plan_view(const uint8_t *data, size_t len, enum zn_view_end end) {
-    struct zn_plan plan = zt_plan_of(data, len, end);
+    struct taken taken = {0, 0};
+    const zipnn_allocator alloc = {take, release, &taken};
+    struct zn_work work = zn_work_of(len / 8);
+    struct zn_memory_view memory = {data, len, end};
+    struct zn_view view = zn_view_of_memory(&memory);
+    struct zn_plan plan;
+    view.work = &work;
+    zn_plan_init(&plan, &alloc);
+    require(zn_reader_plan(&view, &plan, NULL) == ZIPNN_OK);
+    check_costs(&work, &taken, len);
     check_spans(&plan);
     check_cuts(&plan);
+    check_names(&plan);
     zn_plan_free(&plan);
+    require(taken.now == 0);
 }
 
 static void plan_file(const uint8_t *data, size_t len) {
