@@ -167,9 +167,8 @@ static uint32_t write_matched(struct zn_coder *coder, const struct zn_effort *ef
 
 /* The body of halved bytes; 0 when there is no room. */
 static uint32_t write_halved(struct zn_coder *coder, const struct zn_effort *effort, const struct halved *h,
-                             const uint8_t *src, uint32_t len, uint8_t *body) {
+                             const uint8_t *src, uint32_t len, struct zn_out out) {
     const struct zn_record record = {1, {h->field}};
-    struct zn_out out = zn_out_of(body, zn_chunk_bound(len));
     zn_records_head(&out, &record, 0, 0, src, len);
     write_planes(coder, effort, h, len, &out);
     return out.full ? 0 : (uint32_t)zn_out_len(&out);
@@ -181,9 +180,10 @@ static uint32_t try_e4(struct zn_coder *coder, const struct zn_effort *effort, s
                        uint32_t len, uint8_t *body, uint32_t body_len) {
     h->field.kind = ZN_FIELD_E4;
     halve(coder, effort, src, len, h);
-    const uint32_t other = write_halved(coder, effort, h, src, len, coder->rival);
+    const uint32_t other =
+        write_halved(coder, effort, h, src, len, zn_out_of(coder->spare, ZN_MIN(body_len, coder->max_chunk)));
     if (other == 0 || other >= body_len - (effort->careful ? 0 : body_len / 256)) return body_len;
-    memcpy(body, coder->rival, other);
+    memcpy(body, coder->spare, other);
     return other;
 }
 
@@ -197,7 +197,7 @@ uint32_t zn_bytes_encode(struct zn_coder *coder, const struct zn_effort *effort,
     if (is_e4) h.field.kind = ZN_FIELD_E5;
     halve(coder, effort, src, len, &h);
     const bool exhausted = zn_r16_n_tables(&coder->codec) == effort->max_tables;
-    uint32_t halves = write_halved(coder, effort, &h, src, len, body);
+    uint32_t halves = write_halved(coder, effort, &h, src, len, zn_out_of(body, zn_chunk_bound(len)));
     if (halves == 0) return 0;
     if (is_e4 && (exhausted || effort->careful)) halves = try_e4(coder, effort, &h, src, len, body, halves);
     const uint32_t matched =

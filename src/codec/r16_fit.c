@@ -11,6 +11,7 @@ enum {
     DEAREST = 14 * ZN_COST_ONE, /* code length given to what a cluster has not seen: an escape and its byte */
     SHORT = 1 << 12,            /* symbols; below ... */
     SHORT_RARE_SHIFT = 8,       /* ... one of at most 1/256 costs more as a class than it saves */
+    FEW = 1 << 15,              /* symbols; they are all counted */
     BLOCKS_LOG2 = 7,            /* a stream has at least 128 blocks if they can be that small */
     BLOCKS_PER_TABLE = 4,       /* at least, or the table costs more than it saves */
     ONE_TABLE_LOG2 = 11,        /* shorter streams are one block or two: a choice takes too long for what it gives */
@@ -158,6 +159,13 @@ static unsigned block_log2_of(const struct zn_effort *effort, size_t n) {
     return ZN_MAX(ZN_MIN(effort->block_log2, log2_n - BLOCKS_LOG2), (unsigned)ZN_R16_MIN_BLOCK);
 }
 
+/* Blocks hold a group that is counted at least. */
+static unsigned step_of(const struct zn_effort *effort, unsigned block_log2, size_t n) {
+    unsigned step = n < FEW ? 1 : effort->hist_step;
+    while (step > 1 && 64u * step > 1u << block_log2) step /= 2;
+    return step;
+}
+
 /* Everything up to the counts of blocks. */
 static void begin(struct zn_r16_fit *fit, const struct zn_effort *effort, unsigned max_tables, size_t n,
                   const uint32_t *counts) {
@@ -223,8 +231,8 @@ static bool are_patchwork(const struct zn_r16_fit *fit) {
 size_t zn_r16_fit_words(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
                         const uint32_t *counts) {
     struct zn_r16_fit *fit = c->fit[0];
-    unsigned step = effort->hist_step;
     begin(fit, effort, effort->max_tables, words->n, counts);
+    unsigned step = step_of(effort, fit->block_log2, words->n);
     const unsigned n_tables = fit->n_tables;
     count_words(c, fit, words, step);
     find_tables(c, fit, effort, n_tables, step);

@@ -94,6 +94,32 @@ static void a_single_table_lists_the_most_frequent(void **state) {
     assert_int_equal(b->codec.fit[0]->models[0].n, 15);
 }
 
+/* Whatever the length, level 1 counts no block beyond its end and at least a quarter of all words. */
+static void samples_stay_within_blocks(void **state) {
+    struct bench *b = *state;
+    const struct zn_effort effort = zn_effort_of(ZIPNN_LEVEL_FAST);
+    uint64_t seed = 5;
+    for (size_t n = ZN_R16_FULL; n <= N / 2; n += n / 5) {
+        struct zn_words words = {.shape = ZN_SHAPE_16R, .at = b->plane, .n = n};
+        memset(b->counts, 0, sizeof b->counts);
+        for (size_t i = 0; i < n; i++) {
+            const unsigned exponent = 100 + geometric(&seed);
+            zn_put_u16(b->plane + 2 * i, (uint16_t)(exponent << 7));
+            b->counts[exponent]++;
+        }
+        for (unsigned set = 0; zn_kernels_at(set); set++) {
+            const struct zn_r16_fit *fit = b->codec.fit[0];
+            uint64_t counted = 0;
+            b->codec.k = zn_kernels_at(set);
+            zn_r16_fit_words(&b->codec, &effort, &words, b->counts);
+            for (unsigned t = 0; t < fit->n_tables; t++)
+                for (unsigned c = 0; c < ZN_R16_CLASSES; c++) counted += fit->sums[t][c];
+            assert_in_range(counted, n / 4, n);
+        }
+    }
+    b->codec.k = &zn_kernels_scalar;
+}
+
 static int make(void **state) {
     static struct bench bench;
     set_up(&bench);
@@ -112,6 +138,7 @@ int main(void) {
         cmocka_unit_test(two_distributions_get_several),
         cmocka_unit_test(rare_symbols_escape),
         cmocka_unit_test(a_single_table_lists_the_most_frequent),
+        cmocka_unit_test(samples_stay_within_blocks),
     };
     return cmocka_run_group_tests(tests, make, unmake);
 }
