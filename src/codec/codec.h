@@ -70,6 +70,7 @@ struct zn_codec {
     struct zn_mixing *mixing;
     void *zstd_enc, *zstd_dec;
     struct zn_ahead ahead; /* encoder: for the next plane that R16 codes */
+    uint64_t slow;         /* decoder: bytes coded by mixing, which take longest, so far */
 };
 
 enum zn_codec_use { ZN_USE_DECODE, ZN_USE_BOTH };

@@ -176,6 +176,8 @@ zipnn_status zn_mixing_decode(struct zn_codec *c, const struct zn_coded *in, uin
     zn_range_begin(&r, ZN_DECODE, (struct zn_range_bytes){(uint8_t *)(uintptr_t)code, 0, code_len},
                    (struct zn_range_bytes){(uint8_t *)(uintptr_t)plain, 0, plain_len});
     struct zn_cur runs = zn_cur_of(runs_at, runs_len);
+    enum { RESET = 1 << 10 }; /* a reset takes as long as so many bytes */
+    c->slow += RESET + n;
     zn_mixing_reset(c->mixing);
     if (!zn_mixing_walk(c->mixing, &r, &f, &runs, out + head, n_words))
         return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "mixed words: their runs are malformed");

@@ -36,26 +36,41 @@ void zn_bases_destroy(const zipnn_allocator *alloc, struct zn_bases *bases) {
 /* ---- finding
  * ------------------------------------------------------------------------------------------------------------ */
 
+/* What makes a base as good as none, rather than the operation fail. */
+static bool is_unusable(zipnn_status status) {
+    return status != ZIPNN_OK && status != ZIPNN_E_MEMORY && status != ZIPNN_E_IO && status != ZIPNN_E_CANCELLED;
+}
+
+/* Passes on what ends the operation, and remembers what ends the base alone. */
+static zipnn_status conclude(struct zn_base *b, enum zn_base_state next, zipnn_status status, zipnn_error *err) {
+    if (status == ZIPNN_OK) b->state = next;
+    if (status == ZIPNN_OK) return status;
+    if (!is_unusable(status) && err) *err = b->fault;
+    if (!is_unusable(status)) return status;
+    b->state = ZN_BASE_FAILED;
+    return ZIPNN_OK;
+}
+
+static zipnn_status look(struct zn_engine *e, struct zn_base *b, zipnn_error *err) {
+    uint8_t head[ZN_HEADER_LEN];
+    struct zn_header header;
+    const size_t len = (size_t)ZN_MIN(b->in.length, (uint64_t)sizeof head);
+    ZN_TRY(zn_input_copy(&b->in, 0, len, head, err));
+    b->origin = zn_origin_plain(&b->in);
+    if (zn_header_read(head, len, &header, e->k->xxh3_64, NULL) != ZIPNN_OK) return ZIPNN_OK;
+    zn_toc_free(&e->alloc, &b->toc);
+    ZN_TRY(zn_toc_load(&e->alloc, e->k, &b->in, &b->toc, err));
+    if (!b->places) ZN_TRY(zn_toc_places(&e->alloc, &b->toc, &b->places, &b->origin.n_places, err));
+    b->origin = zn_origin_archive(&b->in, &b->toc, b->places, b->origin.n_places);
+    memcpy(b->xxh3, b->toc.index.xxh3, sizeof b->xxh3);
+    b->digested = true;
+    return ZIPNN_OK;
+}
+
 /* Learns the length of the base's original, and whether it is an archive: it is when it has an archive's header. */
 static zipnn_status sight(struct zn_engine *e, struct zn_base *b, zipnn_error *err) {
-    uint8_t head[ZN_HEADER_LEN];
-    const uint8_t *bytes;
-    struct zn_header header;
-    if (b->sighted) return ZIPNN_OK;
-    const size_t len = (size_t)ZN_MIN(b->in.length, (uint64_t)sizeof head);
-    ZN_TRY(zn_input_at(&b->in, 0, len, head, &bytes, err));
-    if (zn_header_read(bytes, len, &header, e->k->xxh3_64, NULL) == ZIPNN_OK) {
-        zn_toc_free(&e->alloc, &b->toc);
-        ZN_TRY(zn_toc_load(&e->alloc, e->k, &b->in, &b->toc, err));
-        if (!b->places) ZN_TRY(zn_toc_places(&e->alloc, &b->toc, &b->places, &b->origin.n_places, err));
-        b->origin = zn_origin_archive(&b->in, &b->toc, b->places, b->origin.n_places);
-        memcpy(b->xxh3, b->toc.index.xxh3, sizeof b->xxh3);
-        b->digested = true;
-    } else {
-        b->origin = zn_origin_plain(&b->in);
-    }
-    b->sighted = true;
-    return ZIPNN_OK;
+    if (b->state != ZN_BASE_UNSEEN) return ZIPNN_OK;
+    return conclude(b, ZN_BASE_SIGHTED, look(e, b, &b->fault), err);
 }
 
 zipnn_status zn_input_digest(const struct zn_engine *e, const struct zn_input *in, uint8_t xxh3[16], zipnn_error *err) {
@@ -84,36 +99,8 @@ static zipnn_status digest(struct zn_engine *e, struct zn_base *b, zipnn_error *
     return ZIPNN_OK;
 }
 
-static zipnn_status open_behind(struct zn_engine *e, struct zn_base *b, unsigned behind, zipnn_error *err);
-
-/* What makes a base as good as none, rather than the operation fail. */
-static bool is_unusable(zipnn_status status) {
-    return status != ZIPNN_E_MEMORY && status != ZIPNN_E_IO && status != ZIPNN_E_CANCELLED;
-}
-
-/* The base that the record means: one that is open or can be opened, *origin NULL when there is none. Among several of
- * one content, one that is being opened would depend on itself. */
-static zipnn_status find(struct zn_engine *e, const struct zn_base_record *record, unsigned behind,
-                         const struct zn_origin **origin, zipnn_error *err) {
-    zipnn_error fault = {ZIPNN_OK, ZN_NOWHERE, ""}; /* of the last base that might have been it */
-    *origin = NULL;
-    if (behind > ZN_MAX_CHAIN)
-        return zn_fail(err, ZIPNN_E_LIMIT, ZN_NOWHERE, "more than %d archives one behind the other", ZN_MAX_CHAIN);
-    for (size_t i = 0; i < e->bases.n; i++) {
-        struct zn_base *b = &e->bases.base[i];
-        zipnn_error this = fault;
-        zipnn_status status = sight(e, b, &this);
-        if (status == ZIPNN_OK && (b->origin.length != record->length || b->state == ZN_BASE_OPENING)) continue;
-        if (status == ZIPNN_OK) status = digest(e, b, &this);
-        if (status == ZIPNN_OK && memcmp(b->xxh3, record->xxh3, sizeof b->xxh3) != 0) continue;
-        if (status == ZIPNN_OK) status = open_behind(e, b, behind, &this);
-        if (status == ZIPNN_OK) *origin = &b->origin;
-        if (status == ZIPNN_OK) return ZIPNN_OK;
-        fault = this;
-        if (!is_unusable(status)) break;
-    }
-    if (fault.status != ZIPNN_OK && err) *err = fault;
-    return fault.status;
+static bool means(const struct zn_base_record *record, const struct zn_base *b) {
+    return b->origin.length == record->length && memcmp(b->xxh3, record->xxh3, sizeof b->xxh3) == 0;
 }
 
 static zipnn_status no_base(const struct zn_base_record *record, zipnn_error *err) {
@@ -123,19 +110,179 @@ static zipnn_status no_base(const struct zn_base_record *record, zipnn_error *er
                    (unsigned long long)__builtin_bswap64(zn_get_u64(record->xxh3 + 8)));
 }
 
-static zipnn_status resolve(struct zn_engine *e, struct zn_origin *o, const uint8_t *frame,
-                            const struct zn_place *place, enum zn_missing missing, unsigned behind,
-                            struct zn_base_record **records, zipnn_error *err) {
+/* ---- tables
+ * -------------------------------------------------------------------------------------------------------------------
+ */
+
+/* The records of a table whose frame is in memory. */
+static zipnn_status read_records(struct zn_engine *e, struct zn_origin *o, const uint8_t *frame,
+                                 const struct zn_place *place, struct zn_base_record **records, zipnn_error *err) {
     const uint8_t *body = frame + ZN_FRAME_LEN;
     ZN_TRY(zn_frame_verify(frame, &place->frame, place->at, e->k->xxh3_64, err));
-    if (!*records) *records = zn_alloc(&e->alloc, ZN_MAX_BASES * sizeof **records);
+    zn_free(&e->alloc, *records);
+    *records = zn_alloc(&e->alloc, ZN_MIN(body[1], ZN_MAX_BASES) * sizeof **records + 1);
     if (!*records) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a table of bases");
     ZN_TRY(zn_bases_read(body, place->frame.body_len, place->at, *records, &o->n_bases, err));
     o->records = *records;
+    return ZIPNN_OK;
+}
+
+/* The first frame of a random-access archive, in memory that is to be freed. */
+static zipnn_status read_frame(struct zn_engine *e, const struct zn_input *in, struct zn_place *place, void **memory,
+                               zipnn_error *err) {
+    uint8_t head[ZN_FRAME_LEN];
+    *place = (struct zn_place){.at = ZN_HEADER_LEN};
+    const uint64_t left = in->length - ZN_MIN(in->length, (uint64_t)ZN_HEADER_LEN);
+    if (left < ZN_FRAME_LEN) return zn_fail(err, ZIPNN_E_TRUNCATED, in->length, "archive ends before its first frame");
+    ZN_TRY(zn_input_copy(in, place->at, sizeof head, head, err));
+    ZN_TRY(zn_frame_read(head, ZN_MAX_CHUNK, place->at, &place->frame, err));
+    const uint64_t len = zn_frame_size(&place->frame);
+    if (place->frame.orig_len || place->frame.body_len > ZN_MAX_ANCILLARY || len > left)
+        return zn_fail(err, ZIPNN_E_CORRUPT, place->at, "an archive with bases does not begin with their table");
+    *memory = zn_alloc(&e->alloc, (size_t)len);
+    if (!*memory)
+        return zn_fail(err, ZIPNN_E_MEMORY, place->at, "out of memory: a frame takes %u bytes", place->frame.body_len);
+    return zn_input_copy(in, place->at, (size_t)len, *memory, err);
+}
+
+static zipnn_status read_table(struct zn_engine *e, struct zn_origin *o, struct zn_base_record **records,
+                               zipnn_error *err) {
+    struct zn_place place;
+    void *frame = NULL;
+    if (!(o->flags & ZN_FLAG_BASES)) return ZIPNN_OK;
+    zipnn_status status = read_frame(e, &o->in, &place, &frame, err);
+    if (status == ZIPNN_OK) status = read_records(e, o, frame, &place, records, err);
+    zn_free(&e->alloc, frame);
+    return status;
+}
+
+/* ---- opening
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* Bases are opened from the far end of their chains: what waits for nothing is open, and opens what waits for it. So
+ * nothing is tried twice, and an archive cannot be behind itself. */
+
+/* The first base that the record means and that is open. */
+static const struct zn_base *find_open(const struct zn_engine *e, const struct zn_base_record *record) {
+    for (size_t i = 0; i < e->bases.n; i++)
+        if (e->bases.base[i].state == ZN_BASE_OPEN && means(record, &e->bases.base[i])) return &e->bases.base[i];
+    return NULL;
+}
+
+static void open_base(struct zn_base *b) {
+    zn_origin_measure(&b->origin);
+    b->state = ZN_BASE_OPEN;
+    if (b->origin.behind <= ZN_MAX_CHAIN) return;
+    b->state = ZN_BASE_FAILED;
+    zn_fail(&b->fault, ZIPNN_E_LIMIT, ZN_NOWHERE, "more than %d archives one behind the other", ZN_MAX_CHAIN);
+}
+
+/* Gives a waiting base what is open already. */
+static void fill_in(const struct zn_engine *e, struct zn_base *b) {
+    b->n_missing = 0;
+    for (unsigned i = 0; i < b->origin.n_bases; i++) {
+        const struct zn_base *found = find_open(e, &b->records[i]);
+        b->origin.bases[i] = found ? &found->origin : NULL;
+        b->n_missing += !found;
+    }
+    b->state = ZN_BASE_WAITING;
+    if (b->n_missing == 0) open_base(b);
+}
+
+/* Opens what waits for nothing but this base, and in turn what waits for that. */
+static void open_dependants(struct zn_engine *e, struct zn_base *b) {
+    struct zn_base *next = b, *last = b;
+    for (b->next = NULL; next; next = next->next)
+        for (size_t i = 0; i < e->bases.n; i++) {
+            struct zn_base *x = &e->bases.base[i];
+            for (unsigned k = 0; x->state == ZN_BASE_WAITING && k < x->origin.n_bases; k++) {
+                if (x->origin.bases[k] || !means(&x->records[k], next)) continue;
+                x->origin.bases[k] = &next->origin;
+                if (--x->n_missing) continue;
+                open_base(x);
+                if (x->state != ZN_BASE_OPEN) break;
+                x->next = NULL;
+                last = last->next = x;
+            }
+        }
+}
+
+/* Reads the table of a base that is sighted and opens it, or lets it wait. */
+static zipnn_status begin(struct zn_engine *e, struct zn_base *b, zipnn_error *err) {
+    ZN_TRY(sight(e, b, err));
+    if (b->state != ZN_BASE_SIGHTED) return ZIPNN_OK;
+    const zipnn_status status = b->places ? read_table(e, &b->origin, &b->records, &b->fault) : ZIPNN_OK;
+    ZN_TRY(conclude(b, ZN_BASE_WAITING, status, err));
+    if (b->state == ZN_BASE_FAILED) return ZIPNN_OK;
+    fill_in(e, b);
+    if (b->state == ZN_BASE_OPEN) open_dependants(e, b);
+    return ZIPNN_OK;
+}
+
+/* Begins all bases that the record means, unless one is open. */
+static zipnn_status ask_for(struct zn_engine *e, const struct zn_base_record *record, zipnn_error *err) {
+    bool found = find_open(e, record) != NULL;
+    for (size_t i = 0; i < e->bases.n && !found; i++) {
+        struct zn_base *b = &e->bases.base[i];
+        ZN_TRY(sight(e, b, err));
+        if (b->state != ZN_BASE_SIGHTED || b->origin.length != record->length) continue;
+        ZN_TRY(digest(e, b, err));
+        if (!means(record, b)) continue;
+        ZN_TRY(begin(e, b, err));
+        found = b->state == ZN_BASE_OPEN;
+    }
+    return ZIPNN_OK;
+}
+
+/* Asks for what the waiting bases wait for, and for what those wait for that this brings, each once. */
+static zipnn_status settle(struct zn_engine *e, zipnn_error *err) {
+    bool more = true;
+    while (more) {
+        more = false;
+        for (size_t i = 0; i < e->bases.n; i++) {
+            struct zn_base *b = &e->bases.base[i];
+            if (b->state != ZN_BASE_WAITING || b->asked) continue;
+            more = b->asked = true;
+            for (unsigned k = 0; k < b->origin.n_bases && b->state == ZN_BASE_WAITING; k++)
+                if (!b->origin.bases[k]) ZN_TRY(ask_for(e, &b->records[k], err));
+        }
+    }
+    return ZIPNN_OK;
+}
+
+/* Why there is no base that the record means: the first fault on the way to one. */
+static zipnn_status explain(const struct zn_engine *e, const struct zn_base_record *record, zipnn_error *err) {
+    for (unsigned depth = 0; depth <= ZN_MAX_CHAIN; depth++) {
+        const struct zn_base *waiting = NULL;
+        for (size_t i = 0; i < e->bases.n && !waiting; i++) {
+            const struct zn_base *b = &e->bases.base[i];
+            if (b->state < ZN_BASE_WAITING || !means(record, b)) continue;
+            if (b->state == ZN_BASE_FAILED && err) *err = b->fault;
+            if (b->state == ZN_BASE_FAILED) return b->fault.status;
+            waiting = b;
+        }
+        if (!waiting) break;
+        for (unsigned k = 0; k < waiting->origin.n_bases; k++)
+            if (!waiting->origin.bases[k]) record = &waiting->records[k];
+    }
+    /* One whose content nobody knows might have been it. */
+    for (size_t i = e->bases.n; i-- > 0;) {
+        const struct zn_base *b = &e->bases.base[i];
+        if (b->state != ZN_BASE_FAILED || b->digested) continue;
+        if (err) *err = b->fault;
+        return b->fault.status;
+    }
+    return no_base(record, err);
+}
+
+/* The bases of a table, which `o` has the records of. */
+static zipnn_status find_bases(struct zn_engine *e, struct zn_origin *o, enum zn_missing missing, zipnn_error *err) {
     for (unsigned i = 0; i < o->n_bases; i++) {
-        const zipnn_status status = find(e, &o->records[i], behind, &o->bases[i], err);
-        if (status != ZIPNN_OK && (!is_unusable(status) || missing == ZN_MISSING_FAILS)) return status;
-        if (!o->bases[i] && missing == ZN_MISSING_FAILS) return no_base(&o->records[i], err);
+        ZN_TRY(ask_for(e, &o->records[i], err));
+        ZN_TRY(settle(e, err));
+        const struct zn_base *found = find_open(e, &o->records[i]);
+        o->bases[i] = found ? &found->origin : NULL;
+        if (!found && missing == ZN_MISSING_FAILS) return explain(e, &o->records[i], err);
     }
     return ZIPNN_OK;
 }
@@ -143,59 +290,28 @@ static zipnn_status resolve(struct zn_engine *e, struct zn_origin *o, const uint
 zipnn_status zn_origin_resolve(struct zn_engine *e, struct zn_origin *origin, const uint8_t *frame,
                                const struct zn_place *place, enum zn_missing missing, struct zn_base_record **records,
                                zipnn_error *err) {
-    return resolve(e, origin, frame, place, missing, 0, records, err);
-}
-
-/* The first frame of a random-access archive, in memory that is to be freed. */
-static zipnn_status read_table(struct zn_engine *e, const struct zn_input *in, struct zn_place *place, void **memory,
-                               const uint8_t **frame, zipnn_error *err) {
-    uint8_t buf[ZN_FRAME_LEN];
-    *place = (struct zn_place){.at = ZN_HEADER_LEN};
-    const uint64_t left = in->length - ZN_MIN(in->length, (uint64_t)ZN_HEADER_LEN);
-    if (left < ZN_FRAME_LEN) return zn_fail(err, ZIPNN_E_TRUNCATED, in->length, "archive ends before its first frame");
-    ZN_TRY(zn_input_at(in, place->at, sizeof buf, buf, frame, err));
-    ZN_TRY(zn_frame_read(*frame, ZN_MAX_CHUNK, place->at, &place->frame, err));
-    const uint64_t len = zn_frame_size(&place->frame);
-    if (place->frame.orig_len || place->frame.body_len > ZN_MAX_ANCILLARY || len > left)
-        return zn_fail(err, ZIPNN_E_CORRUPT, place->at, "an archive with bases does not begin with their table");
-    *memory = zn_alloc(&e->alloc, (size_t)len);
-    if (!*memory)
-        return zn_fail(err, ZIPNN_E_MEMORY, place->at, "out of memory: a frame takes %u bytes", place->frame.body_len);
-    return zn_input_at(in, place->at, (size_t)len, *memory, frame, err);
-}
-
-static zipnn_status resolve_from(struct zn_engine *e, struct zn_origin *o, enum zn_missing missing, unsigned behind,
-                                 struct zn_base_record **records, zipnn_error *err) {
-    struct zn_place place;
-    void *memory = NULL;
-    const uint8_t *frame;
-    zipnn_status status = ZIPNN_OK;
-    if (o->flags & ZN_FLAG_BASES) {
-        status = read_table(e, &o->in, &place, &memory, &frame, err);
-        if (status == ZIPNN_OK) status = resolve(e, o, frame, &place, missing, behind, records, err);
-        zn_free(&e->alloc, memory);
-    }
-    if (status == ZIPNN_OK) zn_origin_measure(o);
-    return status;
+    ZN_TRY(read_records(e, origin, frame, place, records, err));
+    return find_bases(e, origin, missing, err);
 }
 
 zipnn_status zn_origin_resolve_from(struct zn_engine *e, struct zn_origin *origin, enum zn_missing missing,
                                     struct zn_base_record **records, zipnn_error *err) {
-    return resolve_from(e, origin, missing, 0, records, err);
-}
-
-static zipnn_status open_behind(struct zn_engine *e, struct zn_base *b, unsigned behind, zipnn_error *err) {
-    if (b->state == ZN_BASE_OPEN) return ZIPNN_OK;
-    b->state = ZN_BASE_OPENING;
-    const zipnn_status status =
-        b->places ? resolve_from(e, &b->origin, ZN_MISSING_FAILS, behind + 1, &b->records, err) : ZIPNN_OK;
-    b->state = status == ZIPNN_OK ? ZN_BASE_OPEN : ZN_BASE_CLOSED;
-    return status;
+    ZN_TRY(read_table(e, origin, records, err));
+    ZN_TRY(find_bases(e, origin, missing, err));
+    zn_origin_measure(origin);
+    return ZIPNN_OK;
 }
 
 zipnn_status zn_base_open(struct zn_engine *e, size_t i, zipnn_error *err) {
-    ZN_TRY(sight(e, &e->bases.base[i], err));
-    return open_behind(e, &e->bases.base[i], 0, err);
+    struct zn_base *b = &e->bases.base[i];
+    ZN_TRY(begin(e, b, err));
+    ZN_TRY(settle(e, err));
+    if (b->state == ZN_BASE_OPEN) return ZIPNN_OK;
+    if (b->state == ZN_BASE_FAILED && err) *err = b->fault;
+    if (b->state == ZN_BASE_FAILED) return b->fault.status;
+    for (unsigned k = 0; k < b->origin.n_bases; k++)
+        if (!b->origin.bases[k]) return explain(e, &b->records[k], err);
+    return ZIPNN_OK;
 }
 
 /* ---- what bases say of themselves
@@ -203,23 +319,14 @@ zipnn_status zn_base_open(struct zn_engine *e, size_t i, zipnn_error *err) {
 
 /* Copies what the table of an archive with bases lists. */
 static zipnn_status read_parents(struct zn_engine *e, struct zn_base *b, zipnn_error *err) {
-    struct zn_place place;
-    void *memory = NULL;
-    const uint8_t *frame;
-    struct zn_base_record *records = zn_alloc(&e->alloc, ZN_MAX_BASES * sizeof *records);
-    unsigned n = 0;
-    zipnn_status status =
-        records ? ZIPNN_OK : zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a table of bases");
-    if (status == ZIPNN_OK) status = read_table(e, &b->in, &place, &memory, &frame, err);
-    if (status == ZIPNN_OK) status = zn_frame_verify(frame, &place.frame, place.at, e->k->xxh3_64, err);
-    if (status == ZIPNN_OK)
-        status = zn_bases_read(frame + ZN_FRAME_LEN, place.frame.body_len, place.at, records, &n, err);
-    if (status == ZIPNN_OK && n) b->made_from = zn_alloc(&e->alloc, n * sizeof *b->made_from);
-    if (status == ZIPNN_OK && n && !b->made_from)
+    struct zn_base_record *records = NULL;
+    struct zn_origin o = b->origin;
+    zipnn_status status = read_table(e, &o, &records, err);
+    if (status == ZIPNN_OK && o.n_bases) b->made_from = zn_alloc(&e->alloc, o.n_bases * sizeof *b->made_from);
+    if (status == ZIPNN_OK && o.n_bases && !b->made_from)
         status = zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a table of bases");
-    for (unsigned i = 0; status == ZIPNN_OK && i < n; i++) b->made_from[i] = zn_identity_of(&records[i]);
-    if (status == ZIPNN_OK) b->n_made_from = n;
-    zn_free(&e->alloc, memory);
+    for (unsigned i = 0; status == ZIPNN_OK && i < o.n_bases; i++) b->made_from[i] = zn_identity_of(&records[i]);
+    if (status == ZIPNN_OK) b->n_made_from = o.n_bases;
     zn_free(&e->alloc, records);
     return status;
 }
@@ -230,23 +337,24 @@ static void forget_index(struct zn_engine *e, struct zn_base *b) {
     zn_free(&e->alloc, b->places);
     b->toc = (struct zn_toc){.memory = NULL};
     b->places = NULL;
-    b->sighted = false;
+    b->state = ZN_BASE_UNSEEN;
 }
 
 zipnn_status zn_base_know(struct zn_engine *e, size_t i, zipnn_error *err) {
     struct zn_base *b = &e->bases.base[i];
     if (b->looked_at) return ZIPNN_OK;
-    const bool sighted = b->sighted;
-    zipnn_status status = sight(e, b, err);
+    const bool unseen = b->state == ZN_BASE_UNSEEN;
+    ZN_TRY(sight(e, b, err));
+    zipnn_status status = b->state == ZN_BASE_FAILED ? b->fault.status : ZIPNN_OK;
     if (status == ZIPNN_OK) {
         b->identity.length = b->origin.length;
         memcpy(b->identity.xxh3, b->xxh3, sizeof b->xxh3);
-        if (b->places && b->origin.flags & ZN_FLAG_BASES) status = read_parents(e, b, err);
+        if (b->places) status = read_parents(e, b, err);
     }
     if (status != ZIPNN_OK && !is_unusable(status)) return status;
     b->known = status == ZIPNN_OK;
     b->looked_at = true;
-    if (!sighted && b->places) forget_index(e, b);
+    if (unseen && b->state == ZN_BASE_SIGHTED && b->places) forget_index(e, b);
     return ZIPNN_OK;
 }
 

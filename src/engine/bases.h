@@ -13,6 +13,15 @@ struct zn_identity {
     uint8_t xxh3[16];
 };
 
+/* Each file is looked at once, whatever asks for it, and what is wrong with it is remembered. */
+enum zn_base_state {
+    ZN_BASE_UNSEEN,
+    ZN_BASE_SIGHTED, /* origin.length is known, and whether it is an archive */
+    ZN_BASE_WAITING, /* its table is known: for the bases that it is made against itself */
+    ZN_BASE_OPEN,
+    ZN_BASE_FAILED
+};
+
 struct zn_base {
     struct zn_input in;
     const char *name; /* "" for none */
@@ -21,9 +30,12 @@ struct zn_base {
     struct zn_place *places;
     struct zn_base_record *records;
     uint8_t xxh3[16];
-    bool sighted; /* origin.length is known, and whether it is an archive */
     bool digested;
-    enum { ZN_BASE_CLOSED, ZN_BASE_OPENING, ZN_BASE_OPEN } state;
+    enum zn_base_state state;
+    unsigned n_missing; /* waiting: of its records, those without a base that is open */
+    bool asked;         /* waiting: for these */
+    struct zn_base *next;
+    zipnn_error fault; /* failed: why */
     /* What zn_base_know has found, for circles.h. */
     bool looked_at, known;       /* known: it can be read */
     struct zn_identity identity; /* of its original; the digest of archives only */

@@ -1,6 +1,7 @@
 #include <stdatomic.h>
 
 #include "base/pages.h"
+#include "chunk/cut.h"
 #include "engine/bases.h"
 
 enum {
@@ -33,7 +34,7 @@ static zipnn_status set_fields(struct zn_engine *e, const zipnn_options *o, zipn
     e->alloc = zn_allocator_or_default(&o->allocator);
     e->level = existing_level(o->level);
     e->effort = zn_effort_of(e->level);
-    e->n_workers = ZN_MIN(ZN_MAX(o->threads, 1u), (unsigned)MAX_WORKERS);
+    e->n_workers = e->seats = e->crew = ZN_MIN(ZN_MAX(o->threads, 1u), (unsigned)MAX_WORKERS);
     e->executor = o->executor;
     e->progress = o->progress;
     e->progress_user = o->progress_user;
@@ -68,10 +69,12 @@ zipnn_status zn_engine_allows(const struct zn_engine *e, uint64_t original, zipn
 }
 
 static void release_worker(struct zn_engine *e, struct zn_worker *w) {
+    const struct zn_toll toll = w->toll;
     zn_codec_close(&w->coder.codec);
     zn_free(&e->alloc, w->memory);
-    zn_free(&e->alloc, w->level_memory);
+    zn_shelf_free(&w->shelf, &e->alloc);
     memset(w, 0, sizeof *w);
+    w->toll = toll;
 }
 
 void zn_engine_release(struct zn_engine *e) {
@@ -91,69 +94,83 @@ static uint8_t *carve_behind_block(struct zn_arena *arena, size_t len) {
 static void carve_worker(struct zn_worker *w, struct zn_arena *arena, uint32_t max_chunk, enum zn_codec_use use) {
     zn_coder_carve(&w->coder, arena, max_chunk, use);
     w->orig = carve_behind_block(arena, max_chunk);
-    w->frame = carve_behind_block(arena, ZN_FRAME_LEN + (size_t)zn_chunk_bound(max_chunk));
+    const uint32_t body = use == ZN_USE_BOTH ? zn_chunk_bound(max_chunk) : max_chunk + ZN_CHUNK_GROWTH;
+    w->frame = carve_behind_block(arena, ZN_FRAME_LEN + (size_t)body);
     w->check = use == ZN_USE_BOTH ? zn_carve(arena, max_chunk) : NULL;
 }
 
-static zipnn_status prepare_worker(struct zn_engine *e, struct zn_worker *w, uint32_t max_chunk, enum zn_codec_use use,
-                                   zipnn_error *err) {
+static size_t worker_len(uint32_t max_chunk, enum zn_codec_use use) {
     struct zn_arena arena = {NULL, 0};
-    carve_worker(w, &arena, max_chunk, use);
-    w->memory = zn_alloc(&e->alloc, arena.used);
-    if (!w->memory)
-        return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a worker needs %zu bytes", arena.used);
-    arena = (struct zn_arena){w->memory, 0};
+    struct zn_worker measured = {.n_levels = 0};
+    carve_worker(&measured, &arena, max_chunk, use);
+    return arena.used;
+}
+
+static zipnn_status prepare_worker(struct zn_engine *e, struct zn_worker *w, size_t len, uint32_t max_chunk,
+                                   enum zn_codec_use use, zipnn_error *err) {
+    w->memory = zn_alloc(&e->alloc, len);
+    if (!w->memory) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a worker needs %zu bytes", len);
+    struct zn_arena arena = {w->memory, 0};
     carve_worker(w, &arena, max_chunk, use);
     return zn_codec_open(&w->coder.codec, e->k, use, err);
 }
 
+/* How many workers of `len` bytes have a place beside the shelves: all of them, where chunks are no larger than this
+ * library's. */
+static unsigned seats_for(const struct zn_engine *e, uint32_t max_chunk, size_t len) {
+    const uint64_t all = ZN_MEMORY - ZN_SHELVES + (uint64_t)ZN_MEMORY_OF_THREAD * e->n_workers;
+    if (max_chunk <= ZN_CUT_MAX) return e->n_workers;
+    return (unsigned)ZN_MIN(ZN_MAX(all / len, (uint64_t)1), (uint64_t)e->n_workers);
+}
+
+/* What suffices is kept, unless it is so large that not all workers have a place. */
 zipnn_status zn_engine_prepare(struct zn_engine *e, uint32_t max_chunk, enum zn_codec_use use, zipnn_error *err) {
-    if (max_chunk <= e->max_chunk && use <= e->use) return ZIPNN_OK;
-    max_chunk = ZN_MAX(max_chunk, e->max_chunk);
-    use = ZN_MAX(use, e->use);
+    const bool same = max_chunk == e->max_chunk && use == e->use, crowded = e->seats < e->n_workers;
+    if (e->max_chunk && (same || (!crowded && max_chunk <= e->max_chunk && use <= e->use))) return ZIPNN_OK;
+    if (!crowded) {
+        max_chunk = ZN_MAX(max_chunk, e->max_chunk);
+        use = ZN_MAX(use, e->use);
+    }
+    const size_t len = worker_len(max_chunk, use);
     e->max_chunk = 0;
+    e->seats = e->crew = seats_for(e, max_chunk, len);
     for (unsigned i = 0; i < e->n_workers; i++) {
         release_worker(e, &e->workers[i]);
-        ZN_TRY(prepare_worker(e, &e->workers[i], max_chunk, use, err));
+        if (i < e->seats) ZN_TRY(prepare_worker(e, &e->workers[i], len, max_chunk, use, err));
     }
     e->max_chunk = max_chunk;
     e->use = use;
     return ZIPNN_OK;
 }
 
-static void carve_levels(struct zn_worker *w, struct zn_arena *arena, unsigned n, uint32_t max_chunk) {
-    w->levels = zn_carve(arena, n * sizeof *w->levels);
-    for (unsigned i = 0; i < n; i++) {
-        struct zn_level level = {.frame = zn_carve(arena, ZN_FRAME_LEN + (size_t)max_chunk + ZN_CHUNK_GROWTH),
-                                 .bytes = zn_carve(arena, max_chunk),
-                                 .held = zn_carve(arena, max_chunk)};
-        if (w->levels) w->levels[i] = level;
-    }
-}
-
-static zipnn_status prepare_levels(struct zn_engine *e, struct zn_worker *w, unsigned n, zipnn_error *err) {
-    struct zn_arena arena = {NULL, 0};
-    for (unsigned i = 0; i < w->n_levels; i++) w->levels[i].held_of = NULL;
-    if (n <= w->n_levels) return ZIPNN_OK;
-    w->n_levels = 0;
-    zn_free(&e->alloc, w->level_memory);
-    carve_levels(w, &arena, n, e->max_chunk);
-    w->level_memory = zn_alloc(&e->alloc, arena.used);
-    if (!w->level_memory)
-        return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: references take %zu bytes", arena.used);
-    arena = (struct zn_arena){w->level_memory, 0};
-    carve_levels(w, &arena, n, e->max_chunk);
-    w->n_levels = n;
-    return ZIPNN_OK;
-}
-
 zipnn_status zn_engine_prepare_levels(struct zn_engine *e, unsigned n, zipnn_error *err) {
-    for (unsigned i = 0; i < e->n_workers; i++) ZN_TRY(prepare_levels(e, &e->workers[i], n, err));
+    /* A chunk for each archive, and those at work; the frame takes as much as one of them. */
+    enum { MORE_THAN_LEVELS = 4, MOST_SLOTS = 96, FRAME = 1 };
+    const unsigned slots = (unsigned)ZN_MIN(ZN_SHELVES / ZN_MAX(e->max_chunk, 1u), (uint32_t)ZN_SHELVES);
+    e->crew = e->seats;
+    if (n) e->crew = ZN_MIN(ZN_MAX(slots / (n + MORE_THAN_LEVELS), 1u), e->seats);
+    for (unsigned i = 0; i < e->n_workers; i++) {
+        struct zn_worker *w = &e->workers[i];
+        const unsigned share = n && i < e->crew ? ZN_MIN(slots / e->crew, (unsigned)MOST_SLOTS) - FRAME : 0;
+        w->n_levels = n;
+        w->before = w->toll;
+        ZN_TRY(zn_shelf_prepare(&w->shelf, &e->alloc, share, e->max_chunk, err));
+    }
     return ZIPNN_OK;
+}
+
+struct zn_toll zn_engine_toll(const struct zn_engine *e) {
+    struct zn_toll sum = {0, 0, 0};
+    for (unsigned i = 0; i < e->n_workers; i++) {
+        sum.own += e->workers[i].toll.own;
+        sum.referred += e->workers[i].toll.referred;
+        sum.original += e->workers[i].toll.original;
+    }
+    return sum;
 }
 
 unsigned zn_engine_crew(const struct zn_engine *e, uint64_t original) {
-    return (unsigned)ZN_MIN((uint64_t)e->n_workers, ZN_MAX(original / WORTH_A_THREAD, (uint64_t)1));
+    return (unsigned)ZN_MIN((uint64_t)e->crew, ZN_MAX(original / WORTH_A_THREAD, (uint64_t)1));
 }
 
 struct shift {

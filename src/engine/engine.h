@@ -5,6 +5,7 @@
 
 #include "chunk/chunk.h"
 #include "engine/crew.h"
+#include "engine/shelf.h"
 #include "engine/stream_io.h"
 #include "plan/plan.h"
 
@@ -13,25 +14,24 @@ struct zn_origin;
 struct zn_relations;
 struct zn_scope;
 
-/* What decoding takes for the archives behind one reference. */
-struct zn_level {
-    uint8_t *frame;                  /* a whole frame */
-    uint8_t *bytes;                  /* max_chunk: those referred to */
-    uint8_t *held;                   /* max_chunk: the chunk last decoded for a part of it ... */
-    const struct zn_origin *held_of; /* ... its archive, NULL for none ... */
-    uint64_t held_index;             /* ... and number */
+/* What decoding has cost a thread so far, in bytes that usual chunks decode to. Counted, not timed: tests hold it
+ * against what they allow. */
+struct zn_toll {
+    uint64_t own;      /* chunks that were asked for */
+    uint64_t referred; /* those that they refer to */
+    uint64_t original; /* bytes of the former */
 };
 
 /* What one thread works with. */
 struct zn_worker {
     struct zn_coder coder;
-    struct zn_level *levels;
-    unsigned n_levels;
-    uint64_t spent; /* bytes decoded for the references of one chunk */
-    uint8_t *orig;  /* max_chunk, and room for ZN_BLOCK before */
-    uint8_t *frame; /* a whole frame, likewise */
-    uint8_t *check; /* encoder: max_chunk, what the encoded chunk decodes to */
-    void *memory, *level_memory;
+    struct zn_shelf shelf;       /* for what chunks refer to */
+    unsigned n_levels;           /* archives that references may lead through */
+    struct zn_toll toll, before; /* now, and when the operation began */
+    uint8_t *orig;               /* max_chunk, and room for ZN_BLOCK before */
+    uint8_t *frame;              /* a whole frame, likewise */
+    uint8_t *check;              /* encoder: max_chunk, what the encoded chunk decodes to */
+    void *memory;
 };
 
 struct zn_engine {
@@ -40,6 +40,8 @@ struct zn_engine {
     struct zn_effort effort;
     int level;
     unsigned n_workers;
+    unsigned seats; /* of them, those that are prepared */
+    unsigned crew;  /* of these, those that may work now */
     zipnn_executor executor;
     struct zn_pool *pool; /* behind executor when the caller gave none */
     zipnn_progress_fn progress;
@@ -63,17 +65,26 @@ void zn_engine_release(struct zn_engine *e);
 /* Holds the length of an original against the caller's limit. */
 zipnn_status zn_engine_allows(const struct zn_engine *e, uint64_t original, zipnn_error *err);
 
-/* Gives every worker scratch for chunks of max_chunk bytes; keeps what suffices. */
+/* Gives every worker scratch for chunks of max_chunk bytes, or as many as ZN_MEMORY has room for; keeps what suffices.
+ */
 zipnn_status zn_engine_prepare(struct zn_engine *e, uint32_t max_chunk, enum zn_codec_use use, zipnn_error *err);
 
-/* Makes every worker's n levels, for chunks of the size prepared for, and empties them: call it after zn_engine_prepare
- * whenever an operation may meet references. */
+/* Readies the workers for references that lead through n archives, for chunks of the size prepared for: call it after
+ * zn_engine_prepare whenever an operation may meet references, and with 0 where it meets none. Empties their shelves.
+ * The shelves of all take ZN_SHELVES bytes at most; where that is little for n archives, fewer workers share it. */
 zipnn_status zn_engine_prepare_levels(struct zn_engine *e, unsigned n, zipnn_error *err);
+
+/* What the workers and their shelves take together, at most: so much, and so much for each thread. Chunks of the size
+ * that this library writes leave all threads at work; where chunks are larger, fewer workers share it. */
+enum { ZN_MEMORY = 56 << 20, ZN_MEMORY_OF_THREAD = 8 << 20, ZN_SHELVES = 40 << 20 };
+
+/* What all workers have cost since the engine was made. */
+struct zn_toll zn_engine_toll(const struct zn_engine *e);
 
 /* Runs `n` workers, fewer when there are fewer jobs or too little work for a second thread. */
 void zn_engine_run(struct zn_engine *e, unsigned n, void (*work)(void *arg, size_t worker), void *arg);
 
-/* How many workers pay for `original` bytes (UINT64_MAX: unknown). */
+/* How many workers pay for `original` bytes (UINT64_MAX: unknown), of those that the shelves are for. */
 unsigned zn_engine_crew(const struct zn_engine *e, uint64_t original);
 
 /* How `len` decoded bytes are best stored to memory. Past the caches when they are many and the pages have been in use;
@@ -107,6 +118,11 @@ struct zn_place {
 zipnn_status zn_frame_decode(const struct zn_engine *e, struct zn_worker *w, const struct zn_origin *of,
                              const uint8_t *frame, const struct zn_place *place, uint8_t *out, enum zn_store store,
                              struct zn_ahead ahead, zipnn_error *err);
+
+/* Verifies a whole frame that is known to hold a chunk, for the scope that asks for it: its body. */
+zipnn_status zn_frame_open(const struct zn_engine *e, struct zn_worker *w, const struct zn_scope *scope,
+                           const uint8_t *frame, const struct zn_place *place, struct zn_chunk_body *body,
+                           zipnn_error *err);
 
 /* The same inside a reference. */
 zipnn_status zn_frame_decode_in(const struct zn_engine *e, struct zn_worker *w, const struct zn_scope *scope,

@@ -37,24 +37,71 @@ static bool decode_checking(const struct zn_engine *e, struct zn_worker *w, cons
            e->k->check_end(&check) == f->check;
 }
 
+/* What a frame costs beyond its bytes, and a byte that is coded by mixing beyond one of the others. */
+enum { TOLL_OF_FRAME = 1024, TOLL_OF_MIXING = 15 };
+
+static void charge(struct zn_worker *w, const struct zn_scope *scope, uint64_t toll) {
+    if (scope->depth)
+        w->toll.referred += toll;
+    else
+        w->toll.own += toll;
+}
+
+/* Reads the head and charges for what follows. */
+static zipnn_status enter(struct zn_worker *w, const struct zn_scope *scope, const uint8_t *frame,
+                          const struct zn_place *place, struct zn_frame *f, zipnn_error *err) {
+    ZN_TRY(zn_frame_read(frame, w->coder.max_chunk, place->at, f, err));
+    if (f->check != place->frame.check || f->body_len != place->frame.body_len || f->orig_len != place->frame.orig_len)
+        return zn_fail(err, ZIPNN_E_CORRUPT, place->at, "frame is not the one that the index lists here");
+    charge(w, scope, TOLL_OF_FRAME + zn_frame_size(f) + f->orig_len);
+    if (scope->depth == 0) w->toll.original += f->orig_len;
+    return ZIPNN_OK;
+}
+
+/* Verifies check and kind. */
+static zipnn_status open_body(const struct zn_engine *e, const struct zn_scope *scope, const uint8_t *frame,
+                              const struct zn_place *place, struct zn_chunk_body *body, zipnn_error *err) {
+    const struct zn_frame *f = &place->frame;
+    const size_t checked = (size_t)zn_frame_size(f) - ZN_FRAME_CHECKED;
+    body->ahead.lines = e->k->decode_fetches;
+    if (e->k->xxh3_64_passing(frame + ZN_FRAME_CHECKED, checked, &body->ahead, NULL) != f->check)
+        return zn_frame_mismatch(f, place->at, err);
+    return check_kind(scope->of, frame, place, err);
+}
+
+static struct zn_chunk_body body_of(const uint8_t *frame, const struct zn_place *place, struct zn_ahead ahead) {
+    return (struct zn_chunk_body){frame + ZN_FRAME_LEN, place->frame.body_len, place->at + ZN_FRAME_LEN, ahead, NULL};
+}
+
+zipnn_status zn_frame_open(const struct zn_engine *e, struct zn_worker *w, const struct zn_scope *scope,
+                           const uint8_t *frame, const struct zn_place *place, struct zn_chunk_body *body,
+                           zipnn_error *err) {
+    struct zn_frame f;
+    ZN_TRY(enter(w, scope, frame, place, &f, err));
+    *body = body_of(frame, place, (struct zn_ahead){0});
+    return open_body(e, scope, frame, place, body, err);
+}
+
+static zipnn_status decode_body(const struct zn_engine *e, struct zn_worker *w, const struct zn_scope *scope,
+                                const uint8_t *frame, const struct zn_place *place, struct zn_chunk_body body,
+                                uint8_t *out, enum zn_store store, zipnn_error *err) {
+    const uint32_t orig_len = place->frame.orig_len;
+    if (decode_checking(e, w, &place->frame, body, out, store)) return ZIPNN_OK;
+    ZN_TRY(open_body(e, scope, frame, place, &body, err));
+    if (orig_len == 0) return ZIPNN_OK;
+    if (body.data[0] == ZN_KIND_REFERENCE) return zn_reference_decode(e, w, scope, &body, out, orig_len, err);
+    return zn_chunk_decode(&w->coder, &body, out, orig_len, store, err);
+}
+
 zipnn_status zn_frame_decode_in(const struct zn_engine *e, struct zn_worker *w, const struct zn_scope *scope,
                                 const uint8_t *frame, const struct zn_place *place, uint8_t *out, enum zn_store store,
                                 struct zn_ahead ahead, zipnn_error *err) {
     struct zn_frame f;
-    ZN_TRY(zn_frame_read(frame, w->coder.max_chunk, place->at, &f, err));
-    if (f.check != place->frame.check || f.body_len != place->frame.body_len || f.orig_len != place->frame.orig_len)
-        return zn_fail(err, ZIPNN_E_CORRUPT, place->at, "frame is not the one that the index lists here");
-    struct zn_chunk_body body = {frame + ZN_FRAME_LEN, f.body_len, place->at + ZN_FRAME_LEN, ahead, NULL};
-    if (decode_checking(e, w, &f, body, out, store)) return ZIPNN_OK;
-    ahead.lines = e->k->decode_fetches;
-    size_t checked = (size_t)zn_frame_size(&f) - ZN_FRAME_CHECKED;
-    if (e->k->xxh3_64_passing(frame + ZN_FRAME_CHECKED, checked, &ahead, NULL) != f.check)
-        return zn_frame_mismatch(&f, place->at, err);
-    ZN_TRY(check_kind(scope->of, frame, place, err));
-    if (f.orig_len == 0) return ZIPNN_OK;
-    body.ahead = ahead;
-    if (body.data[0] == ZN_KIND_REFERENCE) return zn_reference_decode(e, w, scope, &body, out, f.orig_len, err);
-    return zn_chunk_decode(&w->coder, &body, out, f.orig_len, store, err);
+    ZN_TRY(enter(w, scope, frame, place, &f, err));
+    const uint64_t slow = w->coder.codec.slow;
+    const zipnn_status status = decode_body(e, w, scope, frame, place, body_of(frame, place, ahead), out, store, err);
+    charge(w, scope, (w->coder.codec.slow - slow) * TOLL_OF_MIXING);
+    return status;
 }
 
 struct zn_ahead zn_look_ahead(const struct zn_input *in, const struct zn_place *place, unsigned n_frames) {

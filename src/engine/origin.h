@@ -13,7 +13,8 @@ struct zn_origin {
     uint8_t flags;      /* of the archive's header */
     bool restored;      /* an archive whose original is at hand: `in` is that */
     uint32_t max_chunk; /* of it and of every archive behind it; 0 when there is none */
-    unsigned levels;    /* that a worker needs to decode its chunks */
+    unsigned levels;    /* archives that references of its chunks lead through, itself among them */
+    unsigned behind;    /* archives one behind the other, behind it */
     /* Of the archive's table; a base that is not at hand is NULL. */
     const struct zn_origin *bases[ZN_MAX_BASES];
     const struct zn_base_record *records;
@@ -44,9 +45,14 @@ struct zn_scope {
 zipnn_status zn_reference_decode(const struct zn_engine *e, struct zn_worker *w, const struct zn_scope *scope,
                                  const struct zn_chunk_body *body, uint8_t *out, uint32_t orig_len, zipnn_error *err);
 
-/* Reads [off, off + len), which lies inside the original and is no longer than a worker's chunk: a pointer into memory,
- * or dst after filling it. The levels from `depth` on are used. */
-zipnn_status zn_origin_read(const struct zn_engine *e, struct zn_worker *w, const struct zn_scope *scope, uint64_t off,
-                            uint32_t len, uint8_t *dst, const uint8_t **bytes, zipnn_error *err);
+/* Bytes in memory, until zn_shelf_return(slot). */
+struct zn_lent {
+    const uint8_t *bytes;
+    struct zn_slot *slot; /* NULL: nothing is lent */
+};
+
+/* Reads [off, off + len), which lies inside the original and is no longer than a worker's chunk. */
+zipnn_status zn_origin_read(const struct zn_engine *e, struct zn_worker *w, const struct zn_origin *origin,
+                            uint64_t off, uint32_t len, struct zn_lent *lent, zipnn_error *err);
 
 #endif

@@ -321,8 +321,9 @@ zipnn_status zn_relations_prepare(struct zn_engine *e, const struct zn_relations
 zipnn_status zn_engine_pack(struct zn_engine *e, const struct zn_plan *plan, const struct zn_relations *relations,
                             struct zn_input *in, const struct zn_output *out, zipnn_stats *stats, zipnn_error *err) {
     if (relations && relations->links.n == 0) relations = NULL;
-    struct pack p = {.e = e, .in = in, .out = out, .relations = relations, .n_workers = zn_engine_crew(e, in->length)};
+    struct pack p = {.e = e, .in = in, .out = out, .relations = relations};
     ZN_TRY(zn_relations_prepare(e, relations, err));
+    p.n_workers = zn_engine_crew(e, in->length);
     ZN_TRY(zn_turns_init(&p.turns, err));
     zn_cutter_init_linked(&p.cutter, plan, relations ? &relations->links : NULL);
     zipnn_status status = zn_digest_begin(&p.digest, e->k, e->sha256, err);

@@ -2,22 +2,19 @@
 
 #include "chunk/delta.h"
 
-/* The bytes that the chunk is like, or NULL where there are none. */
+/* The bytes that the chunk is like; NULL where there are none. */
 static zipnn_status fetch(const struct zn_engine *e, struct zn_worker *w, const struct zn_relations *relations,
                           const struct zn_input *in, const struct zn_likely *chunk, const struct zn_reference *ref,
-                          const uint8_t **bytes, zipnn_error *err) {
+                          struct zn_lent *lent, zipnn_error *err) {
     const struct zn_link *link = chunk->link;
-    const bool self = link->source == ZN_SOURCE_SELF;
-    const struct zn_origin *base = self ? NULL : relations->bases[link->source - 1];
-    const uint64_t length = self ? in->length : base->length;
-    *bytes = NULL;
+    const struct zn_origin itself = zn_origin_plain(in);
+    const struct zn_origin *from = link->source == ZN_SOURCE_SELF ? &itself : relations->bases[link->source - 1];
+    *lent = (struct zn_lent){NULL, NULL};
     const uint64_t into = chunk->off - link->off;
     if (into > link->len || chunk->len > link->len - into) return ZIPNN_OK;
-    if (ref->off > length || ref->len > length - ref->off) return ZIPNN_OK;
-    uint8_t *dst = w->levels[0].bytes;
-    if (self) return zn_input_at(in, ref->off, ref->len, dst, bytes, err);
-    w->spent = 0;
-    return zn_origin_read(e, w, &(struct zn_scope){base, 0, false}, ref->off, ref->len, dst, bytes, err);
+    if (ref->off > from->length || ref->len > from->length - ref->off) return ZIPNN_OK;
+    w->toll.original += chunk->len;
+    return zn_origin_read(e, w, from, ref->off, ref->len, lent, err);
 }
 
 /* The payload, held against the bytes unless the caller wants none of that: its length, 0 when it is no gain. */
@@ -32,6 +29,21 @@ static uint32_t encode_delta(const struct zn_engine *e, struct zn_worker *w, con
     return status == ZIPNN_OK && memcmp(w->check, chunk->bytes, chunk->len) == 0 ? len : 0;
 }
 
+/* The body, given the bytes that the chunk is like. */
+static uint32_t encode(const struct zn_engine *e, struct zn_worker *w, const struct zn_likely *chunk,
+                       const uint8_t *bytes, struct zn_reference *ref, uint8_t *body) {
+    ref->ref_check = ref->orig_check = e->k->xxh3_64(bytes, ref->len);
+    uint32_t body_len = ZN_REFERENCE_LEN;
+    if (memcmp(bytes, chunk->bytes, chunk->len) != 0) {
+        const uint32_t len = encode_delta(e, w, chunk, bytes, body + ZN_REFERENCE_LEN);
+        ref->method = ZN_METHOD_DELTA;
+        ref->orig_check = e->k->xxh3_64(chunk->bytes, chunk->len);
+        body_len = len ? ZN_REFERENCE_LEN + len : 0;
+    }
+    if (body_len) zn_reference_write(body, ref);
+    return body_len;
+}
+
 zipnn_status zn_refer(const struct zn_engine *e, struct zn_worker *w, const struct zn_relations *relations,
                       const struct zn_input *in, const struct zn_likely *chunk, uint8_t *body, uint32_t *body_len,
                       zipnn_error *err) {
@@ -40,18 +52,10 @@ zipnn_status zn_refer(const struct zn_engine *e, struct zn_worker *w, const stru
                                .source = link->source,
                                .len = chunk->len,
                                .off = link->ref_off + (chunk->off - link->off)};
-    const uint8_t *bytes;
+    struct zn_lent lent;
     *body_len = 0;
-    ZN_TRY(fetch(e, w, relations, in, chunk, &ref, &bytes, err));
-    if (!bytes) return ZIPNN_OK;
-    ref.ref_check = ref.orig_check = e->k->xxh3_64(bytes, ref.len);
-    *body_len = ZN_REFERENCE_LEN;
-    if (memcmp(bytes, chunk->bytes, chunk->len) != 0) {
-        const uint32_t len = encode_delta(e, w, chunk, bytes, body + ZN_REFERENCE_LEN);
-        ref.method = ZN_METHOD_DELTA;
-        ref.orig_check = e->k->xxh3_64(chunk->bytes, chunk->len);
-        *body_len = len ? ZN_REFERENCE_LEN + len : 0;
-    }
-    if (*body_len) zn_reference_write(body, &ref);
+    ZN_TRY(fetch(e, w, relations, in, chunk, &ref, &lent, err));
+    if (lent.bytes) *body_len = encode(e, w, chunk, lent.bytes, &ref, body);
+    zn_shelf_return(lent.slot);
     return ZIPNN_OK;
 }

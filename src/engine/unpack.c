@@ -326,7 +326,6 @@ static zipnn_status begin(struct unpack *u, struct zn_toc *toc, zipnn_error *err
         ZN_TRY(zn_engine_allows(u->e, toc->index.original, err));
         u->header = toc->header;
         u->index = toc->index;
-        u->n_workers = zn_engine_crew(u->e, u->index.original);
         if (u->out->mem && u->index.original > u->out->cap)
             return zn_fail(err, ZIPNN_E_SPACE, ZN_NOWHERE, "the original has %llu bytes, the output buffer %zu",
                            (unsigned long long)u->index.original, u->out->cap);
@@ -336,12 +335,12 @@ static zipnn_status begin(struct unpack *u, struct zn_toc *toc, zipnn_error *err
         size_t got;
         ZN_TRY(zn_input_next(u->in, header, sizeof header, &got, err));
         ZN_TRY(zn_header_read(header, got, &u->header, u->e->k->xxh3_64, err));
-        u->n_workers = u->e->n_workers;
     }
     u->at = ZN_HEADER_LEN;
     ZN_TRY(open_self(u, toc, err));
     ZN_TRY(zn_engine_prepare(u->e, ZN_MAX(u->header.max_chunk, u->self.max_chunk), ZN_USE_DECODE, err));
     ZN_TRY(zn_engine_prepare_levels(u->e, u->self.levels, err));
+    u->n_workers = zn_engine_crew(u->e, zn_input_is_random(u->in) ? u->index.original : UINT64_MAX);
     bool sha256 = u->digesting == ZN_DIGEST_VERIFY && u->index.has_sha256;
     zipnn_status status = zn_digest_begin(&u->digest, u->e->k, sha256, err);
     if (status != ZIPNN_E_UNSUPPORTED) return status;
