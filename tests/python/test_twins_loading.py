@@ -217,7 +217,6 @@ def fake_module(monkeypatch, name, **functions):
         (("flax", "jax"), "jax.numpy", "array"),
         (("tf", "tensorflow"), "tensorflow", "convert_to_tensor"),
         (("mlx",), "mlx.core", "array"),
-        (("paddle",), "paddle", "to_tensor"),
     ],
 )
 def test_other_frameworks(path, state, monkeypatch, names, module, function):
@@ -233,6 +232,41 @@ def test_other_frameworks(path, state, monkeypatch, names, module, function):
                 assert f.get_tensor("bias") == ("made", state["bias"].tolist())
                 assert f.get_slice("layer.0")[3:5, 1] == ("made", state["layer.0"][3:5, 1].tolist())
                 assert f.get_tensors()["layer.7"] == ("made", state["layer.7"].tolist())
+
+
+class FakePaddle:
+    """What of paddle is used, over an array."""
+
+    def __init__(self, array, **_):
+        self.array = array
+
+    def view(self, target):
+        return FakePaddle(self.array.view(target.removeprefix("paddle.")))
+
+    def reshape(self, shape):
+        return FakePaddle(self.array.reshape(shape))
+
+
+def test_paddle(path, state, monkeypatch):
+    fake_module(monkeypatch, "paddle", to_tensor=FakePaddle, float32="paddle.float32", uint16="paddle.bfloat16")
+    sys.modules["paddle"].empty = lambda shape, target: FakePaddle(np.empty(shape, target.removeprefix("paddle.")))
+    with twin.safe_open(path, "paddle") as f:
+        for name, tensor in state.items():
+            array = f.get_tensor(name).array
+            assert array.dtype == np.float32 and array.tolist() == tensor.tolist() and array.shape == tensor.shape
+        assert f.get_slice("bias")[3:5].array.tolist() == state["bias"][3:5].tolist()
+    with pytest.raises(zipnn.UnsupportedError, match="no uint16"):  # it would become bfloat16
+        twin.safe_open(ours.save({"w": torch.zeros(3, dtype=torch.uint16)}), "paddle").get_tensor("w")
+
+
+def test_names_of_old_archives(tmp_path, state):
+    """Not every file named .znn.safetensors is one of zipnn 0.x: "znn" may be a variant."""
+    file = tmp_path / "model.znn.safetensors"
+    for write in (lambda: plain.save_file(state, file), lambda: file.write_bytes(ours.save(state))):
+        write()
+        assert torch.equal(ours.load_file(file)["bias"], state["bias"])
+        with zipnn.zipnn_safetensors():
+            assert torch.equal(plain.load_file(file)["bias"], state["bias"])
 
 
 # ---- models ---------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .. import _zipnn
+from .. import errors as zipnn_errors
 from ..archives import Archive, Tensor
 from ..buffers import shown
 from . import layout
@@ -35,18 +36,28 @@ _MAGICS = (_MAGIC, b"ZN")
 
 def is_archive(source: Any) -> bool:
     """Whether a file, a seekable file object, or bytes, begin as an archive does, or as a record of zipnn 0.x. A file
-    named .znn.safetensors is one of these in the form of safetensors."""
+    named .znn.safetensors may also be one of these in the form of safetensors."""
     if isinstance(source, (str, os.PathLike)):
-        if os.fsdecode(source).endswith(".znn.safetensors"):
-            return True
         with open(source, "rb") as f:
-            return f.read(len(_MAGIC)).startswith(_MAGICS)
+            begins = f.read(len(_MAGIC)).startswith(_MAGICS)
+        return begins or (os.fsdecode(source).endswith(".znn.safetensors") and _is_of_records(source))
     if _is_file(source):
         source.seek(0)
         front = source.read(len(_MAGIC))
         source.seek(0)
         return bytes(front).startswith(_MAGICS)
     return bytes(memoryview(source).cast("B")[: len(_MAGIC)]).startswith(_MAGICS)
+
+
+def _is_of_records(path: Any) -> bool:
+    """Whether a file of safetensors holds records of zipnn 0.x."""
+    try:
+        _zipnn.Archive(os.fsdecode(path)).close()
+    except zipnn_errors.FormatError:
+        return False
+    except zipnn_errors.ZipnnError:
+        pass  # whoever reads it is told
+    return True
 
 
 def _is_file(source: Any) -> bool:

@@ -110,7 +110,11 @@ class FromNumpy(Numpy):
     def _converted(self, array: Any, dtype: str) -> Any:
         if dtypes.numpy_dtype(dtype).kind == "u" and not dtype.startswith("U"):
             raise TypeError(f"{dtype} is brought to {self._module.__name__} by the package ml_dtypes: install it")
-        return self._convert(self._module, array)
+        try:
+            return self._convert(self._module, array)
+        except (RuntimeError, TypeError, ValueError) as error:
+            what = f"{self._module.__name__} makes nothing of {dtype} {list(array.shape)}: {error}"
+            raise UnsupportedError(None, what) from error
 
     def tensor(self, name: str, block: Any, stored: Stored) -> Any:
         return self._converted(super().tensor(name, block, stored), stored.dtype)
@@ -136,6 +140,17 @@ def _impossible(name: str, stored: Stored, library: str, error: Exception) -> Ex
     return FormatError(None, what)  # type: ignore[no-any-return]
 
 
+def _paddle(module: Any, array: Any) -> Any:
+    """By the bytes: to_tensor() takes uint16 for bfloat16, and other types not at all."""
+    name = array.dtype.name
+    target = getattr(module, name, None)
+    if str(target) != f"paddle.{name}":
+        raise TypeError(f"it has no {name}")
+    if array.size == 0:
+        return module.empty(array.shape, target)
+    return module.to_tensor(array.reshape(-1).view("u1"), place="cpu").view(target).reshape(array.shape)
+
+
 # The names that safetensors knows -> the one for each.
 _NAMES = {"pt": "pt", "torch": "pt", "pytorch": "pt", "np": "np", "numpy": "np", "flax": "jax", "jax": "jax"}
 _NAMES |= {"tf": "tensorflow", "tensorflow": "tensorflow", "mlx": "mlx", "paddle": "paddle"}
@@ -143,7 +158,7 @@ _OTHERS: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {
     "jax": ("jax.numpy", lambda module, array: module.array(array)),
     "tensorflow": ("tensorflow", lambda module, array: module.convert_to_tensor(array)),
     "mlx": ("mlx.core", lambda module, array: module.array(array)),
-    "paddle": ("paddle", lambda module, array: module.to_tensor(array)),
+    "paddle": ("paddle", _paddle),
 }
 
 
