@@ -8,6 +8,7 @@ from typing import Any
 
 from . import streams
 from .archives import Archive
+from .buffers import check_torch
 from .errors import FormatError, UnsupportedError
 
 _FORMATS = ("byte", "numpy", "torch")
@@ -84,8 +85,9 @@ class ZipNN:
         if self.input_format == "numpy":
             import numpy
 
-            data = numpy.asarray(data, order="C")
+            data = numpy.asanyarray(data, order="C")
         else:
+            check_torch("data", data)
             data = data.contiguous()
         framework = importlib.import_module(f"zipnn.safetensors.{self.input_format}")
         return framework.save({"data": data})

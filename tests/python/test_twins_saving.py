@@ -264,6 +264,17 @@ def test_taken_tensors(tmp_path, kind):
         assert equal(target["w"], expected)
 
 
+def test_the_class_of_old():
+    for make, message in REFUSED.values():
+        with pytest.raises(ValueError, match=message):
+            zipnn.ZipNN(input_format="torch").compress(make())
+    with pytest.raises(ValueError, match="masked"):
+        zipnn.ZipNN(input_format="numpy").compress(np.ma.array([1.0, 2.0], mask=[0, 1]))
+    assert (
+        zipnn.ZipNN(input_format="numpy").decompress(zipnn.ZipNN(input_format="numpy").compress(np.eye(3).T)).sum() == 3
+    )
+
+
 def test_memory_that_goes_while_saving():
     tensor = torch.randn(1 << 18)
 

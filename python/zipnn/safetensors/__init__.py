@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .. import _zipnn
@@ -80,7 +80,7 @@ def find_archive(filename: Any) -> str | None:
 
 def is_path(sink: Any) -> bool:
     """Whether something to write to is a path; else it is a file object."""
-    return not hasattr(sink, "write")
+    return isinstance(sink, (str, bytes, os.PathLike))
 
 
 def access_of(backend: str) -> str:
@@ -89,6 +89,13 @@ def access_of(backend: str) -> str:
     if backend not in ways:
         raise ArgumentError(None, f"backend {backend!r} is none of mmap and pread")
     return ways[backend]
+
+
+def entries_of(tensors: Any, entry_of: Callable[[Any, Any], layout.Entry]) -> dict[str, layout.Entry]:
+    """What is to be written of a dict of tensors."""
+    if not isinstance(tensors, dict):
+        raise ValueError(f"a dict of names to tensors is saved, not a {type(tensors).__name__}")
+    return {name: entry_of(name, tensor) for name, tensor in tensors.items()}
 
 
 def write(entries: dict[str, layout.Entry], sink: Any, metadata: dict[str, str] | None, level: int | None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import dtypes
 from ..buffers import check_numpy, numpy_bytes, shown
-from . import bytes_of_plain, is_archive, is_path, layout, load_all, saved, write
+from . import bytes_of_plain, entries_of, is_archive, is_path, layout, load_all, saved, write
 
 __all__ = ["load", "load_file", "save", "save_file"]
 
@@ -21,17 +21,13 @@ def _entry(name: str, array: Any) -> layout.Entry:
     return layout.Entry(dtype, array.shape, array.nbytes, lambda: numpy_bytes(name, array))
 
 
-def _entries(tensors: dict[str, Any]) -> dict[str, layout.Entry]:
-    return {name: _entry(name, array) for name, array in tensors.items()}
-
-
 def save_file(
     tensors: dict[str, Any], filename: Any, metadata: dict[str, str] | None = None, level: int | None = None
 ) -> None:
     """Writes an archive when the name ends in .znn, or to a file object; else a plain file through the package
     safetensors."""
     if not is_path(filename) or os.fsdecode(filename).endswith(".znn"):
-        write(_entries(tensors), filename, metadata, level)
+        write(entries_of(tensors, _entry), filename, metadata, level)
     else:
         from safetensors.numpy import save_file as save_plain
 
@@ -40,7 +36,7 @@ def save_file(
 
 def save(tensors: dict[str, Any], metadata: dict[str, str] | None = None, level: int | None = None) -> bytes:
     """The archive as bytes."""
-    return saved(_entries(tensors), metadata, level)
+    return saved(entries_of(tensors, _entry), metadata, level)
 
 
 def load_file(filename: Any, threads: int | None = None, *, backend: str = "mmap") -> dict[str, Any]:

@@ -10,7 +10,7 @@ import torch
 
 from .. import dtypes
 from ..buffers import check_torch, shown, torch_bytes
-from . import bytes_of_plain, is_archive, is_path, layout, load_all, saved, write
+from . import bytes_of_plain, entries_of, is_archive, is_path, layout, load_all, saved, write
 
 __all__ = ["load", "load_file", "load_model", "save", "save_file", "save_model"]
 
@@ -36,9 +36,7 @@ def _instead(tensor: torch.Tensor) -> str:
 
 
 def _entries(tensors: dict[str, torch.Tensor]) -> dict[str, layout.Entry]:
-    if not isinstance(tensors, dict):
-        raise ValueError(f"a dict of names to tensors is saved, not a {type(tensors).__name__}")
-    entries = {name: entry_of(name, tensor) for name, tensor in tensors.items()}
+    entries = entries_of(tensors, entry_of)
     for name, tensor in tensors.items():
         if not tensor.is_contiguous():
             raise ValueError(f"{shown(name)} is not contiguous: contiguous() makes it so")
