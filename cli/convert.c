@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "filenames.h"
+#include "output.h"
 #include "spool.h"
 #include "text.h"
 #include "verify.h"
@@ -49,6 +50,8 @@ static zipnn_status choose_output(struct job *job, zipnn_error *err) {
     if (args->output || args->to_stdout || is_stdin(job->path)) {
         free(job->output);
         job->output = args->output ? text_join(args->output, "", "") : NULL;
+    } else if (access(job->path, F_OK) != 0) {
+        return ZIPNN_OK; /* opening it says more than its name */
     } else if (args->operation == OP_RESTORE) {
         if (!archive)
             return run_fail(err, ZIPNN_E_ARGUMENT,
@@ -61,8 +64,8 @@ static zipnn_status choose_output(struct job *job, zipnn_error *err) {
 }
 
 /* The user's word at the terminal; no when there is none. */
-static bool user_allows_replacing(const char *path) {
-    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) return false;
+static bool user_allows_replacing(const struct args *args, const char *path) {
+    if (args->verbosity < 0 || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) return false;
     char answer[16];
     fputs("zipnn: ", stderr);
     text_put(stderr, path);
@@ -78,7 +81,8 @@ static zipnn_status create_output(struct job *job, zipnn_error *err) {
     zipnn_status st = zipnn_file_create(job->output, like, flags, &job->out, err);
     struct stat there;
     if (st != ZIPNN_E_IO || args->force || is_stdin(job->path)) return st;
-    if (lstat(job->output, &there) != 0 || !S_ISREG(there.st_mode) || !user_allows_replacing(job->output)) return st;
+    if (lstat(job->output, &there) != 0 || !S_ISREG(there.st_mode)) return st;
+    if (!user_allows_replacing(args, job->output)) return output_taken(job->output, job->path, err);
     return zipnn_file_create(job->output, like, flags | ZIPNN_FILE_REPLACE, &job->out, err);
 }
 

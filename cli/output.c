@@ -1,9 +1,18 @@
 #include "output.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { WINDOW = 32 << 20 }; /* read at a time: enough for all threads */
+
+zipnn_status output_taken(const char *path, const char *input, zipnn_error *err) {
+    struct stat there, now;
+    const bool older = input && stat(path, &there) == 0 && stat(input, &now) == 0 && S_ISREG(now.st_mode) &&
+                       there.st_mtime < now.st_mtime;
+    return run_fail(err, ZIPNN_E_IO, "%.100s: already exists%s; -f replaces it", path,
+                    older ? ", and is older than what it would be made from" : "");
+}
 
 zipnn_status output_open(struct run *run, const char *path, const zipnn_file *like, struct output *out,
                          zipnn_error *err) {
@@ -15,7 +24,9 @@ zipnn_status output_open(struct run *run, const char *path, const zipnn_file *li
     const unsigned flags = (args->force ? ZIPNN_FILE_REPLACE : 0U) | (args->sync ? ZIPNN_FILE_SYNC : 0U);
     zipnn_status st = path ? zipnn_file_create(path, like, flags, &out->file, err)
                            : zipnn_file_from_fd(STDOUT_FILENO, "stdout", &out->file, err);
-    if (st != ZIPNN_OK) return st;
+    struct stat there;
+    const bool taken = st == ZIPNN_E_IO && path && !args->force && lstat(path, &there) == 0 && S_ISREG(there.st_mode);
+    if (st != ZIPNN_OK) return taken ? output_taken(path, NULL, err) : st;
     zipnn_file_sink(out->file, &out->sink);
     interrupt_watch(&run->interrupt, out->file);
     return ZIPNN_OK;

@@ -15,6 +15,10 @@ struct output {
 zipnn_status output_open(struct run *run, const char *path, const zipnn_file *like, struct output *out,
                          zipnn_error *err);
 
+/* ZIPNN_E_IO with a sentence that says what to do about the file that is at `path`, where the result of `input` (NULL:
+ * of several) was to go. */
+zipnn_status output_taken(const char *path, const char *input, zipnn_error *err);
+
 /* Appends. */
 zipnn_status output_put(struct output *out, const void *bytes, size_t len, zipnn_error *err);
 

@@ -272,6 +272,10 @@ void run_advise(const struct run *run, zipnn_error *err) {
     const size_t n = strlen(err->message);
     const bool missing = err->status == ZIPNN_E_BASE && !makes_archives(run->args) && run->args->operation != OP_CHAIN;
     if (missing && !strstr(err->message, advice)) snprintf(err->message + n, sizeof err->message - n, "%s", advice);
+    const unsigned threads = run_threads(run->args);
+    if (err->status == ZIPNN_E_MEMORY && threads > 1 && !strstr(err->message, "; fewer threads"))
+        snprintf(err->message + n, sizeof err->message - n, "; fewer threads need less: -T %u",
+                 threads > 4 ? threads / 4 : 1);
 }
 
 void run_report_fault(struct run *run, const char *path, const zipnn_error *err) {
@@ -331,20 +335,31 @@ void run_report_done(struct run *run, const char *path, const char *output, cons
     putc('\n', stderr);
 }
 
-static void put_json_skip(const char *path, const char *why) {
-    putchar('{');
-    text_put_json_name("file", run_shown_name(path));
-    fputs(",\"skipped\":", stdout);
-    text_put_json(stdout, why);
-    puts("}");
+static const struct {
+    const char *code, *text;
+} skips[] = {
+    {"", ""},
+#define SKIP(id, code, text) {code, text},
+#include "skips.def"
+#undef SKIP
+};
+
+const char *run_skip_text(enum skip why) {
+    return skips[why].text;
 }
 
-void run_report_skip(struct run *run, const char *path, const char *why) {
+static void put_json_skip(const char *path, enum skip why) {
+    putchar('{');
+    text_put_json_name("file", run_shown_name(path));
+    printf(",\"skipped\":\"%s\",\"reason\":\"%s\"}\n", skips[why].text, skips[why].code);
+}
+
+void run_report_skip(struct run *run, const char *path, enum skip why) {
     run->n_skipped++;
     if (run->args->json) put_json_skip(path, why);
     if (run->args->verbosity <= 0) return;
     text_put(stderr, path);
-    fprintf(stderr, ": skipped, %s\n", why);
+    fprintf(stderr, ": skipped, %s\n", skips[why].text);
 }
 
 void run_warn(const struct run *run, const char *path, const char *what, const char *why) {

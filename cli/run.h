@@ -85,8 +85,17 @@ void run_report_done(struct run *run, const char *path, const char *output, cons
 /* Prints the heading of a table, once, before its first line; none for JSON. */
 void run_put_head(struct run *run, const char *text);
 
+/* Why a file is left out of a folder; SKIP_NOT: it is not. */
+enum skip {
+    SKIP_NOT,
+#define SKIP(id, code, text) SKIP_##id,
+#include "skips.def"
+#undef SKIP
+};
+const char *run_skip_text(enum skip why);
+
 /* Says why `path` was left out; under -v, and as JSON. */
-void run_report_skip(struct run *run, const char *path, const char *why);
+void run_report_skip(struct run *run, const char *path, enum skip why);
 
 /* Says something about `path` that is no failure, unless -q was given. */
 void run_warn(const struct run *run, const char *path, const char *what, const char *why);

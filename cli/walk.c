@@ -49,22 +49,20 @@ static bool is_named_base(const struct run *run, const char *path) {
     return false;
 }
 
-static const char why_cut[] = "its header tells of more bytes than it has: it is cut short";
-
-/* Why the operation leaves the file out, NULL when it takes it. */
-static const char *why_unsuited(struct run *run, const char *path) {
+/* Why the operation leaves the file out. */
+static enum skip why_unsuited(struct run *run, const char *path) {
     const bool archive = filename_is_archive(path);
-    if (filename_is_unfinished(path)) return "its name says that it is not finished";
-    if (!takes_originals(run)) return archive ? NULL : "the suffix is not " ARCHIVE_SUFFIX;
-    if (archive) return "it is named " ARCHIVE_SUFFIX " already";
-    if (run->args->operation == OP_COMPRESS && is_named_base(run, path)) return "it is what --base names";
+    if (filename_is_unfinished(path)) return SKIP_UNFINISHED;
+    if (!takes_originals(run)) return archive ? SKIP_NOT : SKIP_NO_ARCHIVE;
+    if (archive) return SKIP_ARCHIVE;
+    if (run->args->operation == OP_COMPRESS && is_named_base(run, path)) return SKIP_BASE;
     switch (worth_look(run, path)) {
         case LOOKS_CUT:
-            return why_cut;
+            return SKIP_CUT;
         case LOOKS_MODEL:
-            return NULL;
+            return SKIP_NOT;
         default:
-            return filename_is_model(path) ? NULL : "it is no file of model weights";
+            return filename_is_model(path) ? SKIP_NOT : SKIP_NO_MODEL;
     }
 }
 
@@ -90,16 +88,14 @@ static bool is_version_control(const char *path) {
 }
 
 /* What the user may not expect is said without -v, too. */
-static void skip_aloud(struct run *run, const char *path, const char *why) {
-    if (run->args->verbosity == 0) run_warn(run, path, "skipped, ", why);
+static void skip_aloud(struct run *run, const char *path, enum skip why) {
+    if (run->args->verbosity == 0) run_warn(run, path, "skipped, ", run_skip_text(why));
     run_report_skip(run, path, why);
 }
 
 /* Said once of all, under -v of each. */
 static void leave_out(struct run *run, const char *folder, struct finds *files) {
-    static const char why[] = "-r does not enter .git, .svn and .hg";
-    if (!files->told) skip_aloud(run, folder, why);
-    if (files->told) run_report_skip(run, folder, why);
+    (files->told ? run_report_skip : skip_aloud)(run, folder, SKIP_VERSION_CONTROL);
     files->told = true;
 }
 
@@ -116,17 +112,36 @@ static void sort_in(struct run *run, char *path, struct paths *folders, struct f
     } else if (!known || stat(path, &st) != 0) {
         report_errno(run, path, "open");
     } else if (S_ISREG(st.st_mode)) {
-        const char *why = why_unsuited(run, path);
-        if (!why) {
+        const enum skip why = why_unsuited(run, path);
+        if (why == SKIP_NOT) {
             add_found(files, path, true, &st);
             return;
         }
-        (why == why_cut ? skip_aloud : run_report_skip)(run, path, why);
+        (why == SKIP_CUT ? skip_aloud : run_report_skip)(run, path, why);
     }
     free(path);
 }
 
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* In the order of names: what is said of files is said in the same order each time. The last of `folders` is the next
+ * to be read. */
+static void sort_in_all(struct run *run, struct paths *entries, struct paths *folders, struct finds *files) {
+    const size_t first = folders->n;
+    if (entries->n) qsort(entries->path, entries->n, sizeof entries->path[0], by_name);
+    for (size_t i = 0; i < entries->n; i++) sort_in(run, entries->path[i], folders, files);
+    for (size_t i = first, k = folders->n; i + 1 < k; i++) {
+        char *path = folders->path[i];
+        folders->path[i] = folders->path[--k];
+        folders->path[k] = path;
+    }
+    free(entries->path);
+}
+
 static void read_folder(struct run *run, const char *folder, struct paths *folders, struct finds *files) {
+    struct paths entries = {0};
     DIR *dir = opendir(folder);
     const char *slash = folder[strlen(folder) - 1] == '/' ? "" : "/";
     if (!dir) {
@@ -136,9 +151,10 @@ static void read_folder(struct run *run, const char *folder, struct paths *folde
     const struct dirent *entry;
     while ((errno = 0, entry = readdir(dir)) != NULL)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            sort_in(run, text_join(folder, slash, entry->d_name), folders, files);
+            paths_add(&entries, text_join(folder, slash, entry->d_name));
     if (errno) report_errno(run, folder, "read the folder");
     closedir(dir);
+    sort_in_all(run, &entries, folders, files);
 }
 
 static int by_path(const void *a, const void *b) {
@@ -219,17 +235,19 @@ static void note_touched(struct run *run, const struct finds *files) {
 /* WORTH_DONE comes to the same whether the archive is new or was there. */
 static void work_on(struct run *run, const struct found *f, each_fn *each) {
     const bool choosing = f->in_folder && run->args->operation == OP_COMPRESS && !f->again;
-    if (!f->in_folder && f->regular && run->args->operation == OP_COMPRESS && worth_look(run, f->path) == LOOKS_CUT)
-        run_warn(run, f->path, "", why_cut);
+    const bool named = !f->in_folder && f->regular && run->args->operation == OP_COMPRESS;
+    if (named && worth_look(run, f->path) == LOOKS_CUT) run_warn(run, f->path, "", run_skip_text(SKIP_CUT));
+    const char *instead = named ? worth_what_instead(f->path) : NULL;
+    if (instead) run_warn(run, f->path, "", instead);
     const enum worth worth = choosing ? worth_compressing(run, f->path) : WORTH_IT;
     if (f->again)
-        run_report_skip(run, f->path, "it is another name of a file of this folder");
+        run_report_skip(run, f->path, SKIP_OTHER_NAME);
     else if (worth == WORTH_NOTHING)
-        run_report_skip(run, f->path, "compressing gains less than 1 %");
+        run_report_skip(run, f->path, SKIP_NO_GAIN);
     else if (worth == WORTH_DONE && run->args->remove)
         convert_remove_compressed(run, f->path);
     else if (worth == WORTH_DONE)
-        run_report_skip(run, f->path, "it is compressed already");
+        run_report_skip(run, f->path, SKIP_COMPRESSED);
     else
         each(run, f->path);
 }

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "filenames.h"
@@ -50,6 +51,29 @@ enum looks worth_look(struct run *run, const char *path) {
     }
     opened_close(&o);
     return looks;
+}
+
+const char *worth_what_instead(const char *path) {
+    static const struct {
+        const char *begins, *has, *what;
+    } others[] = {
+        {"version https:", "git-lfs", "is a pointer of Git LFS and no model: git lfs pull fetches that"},
+        {"<!doctype html", "", "is an HTML page and no model: the download may have failed"},
+        {"<html", "", "is an HTML page and no model: the download may have failed"},
+    };
+    zipnn_file *file = NULL;
+    zipnn_source source;
+    char head[64] = "";
+    if (!filename_is_model(path) || zipnn_file_open(path, &file, NULL) != ZIPNN_OK) return NULL;
+    zipnn_file_source(file, &source);
+    const size_t len = source.length < sizeof head - 1 ? (size_t)source.length : sizeof head - 1;
+    if (source.read_at && source.read_at(source.user, 0, head, len, NULL) != ZIPNN_OK) head[0] = '\0';
+    zipnn_file_close(file);
+    const char *text = head + strspn(head, " \t\r\n");
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (strncasecmp(text, others[i].begins, strlen(others[i].begins)) == 0 && strstr(text, others[i].has))
+            return others[i].what;
+    return NULL;
 }
 
 /* An archive gets the times of its original: one with other times, or of another length, is of something else. */

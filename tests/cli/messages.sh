@@ -135,5 +135,52 @@ check cmp <(zipnn -dc one.znn) m.safetensors
 mkdir folder
 expect 1 zipnn -f m.safetensors -o folder
 says "is a folder"
+expect 1 zipnn nothing.znn
+says "nothing.znn: cannot open: No such file or directory"
+expect 1 zipnn -d nothing
+says "nothing: cannot open: No such file or directory"
+echo '<!DOCTYPE html><title>404</title>' >page.safetensors
+printf 'version https:%s\noid sha256:00\nsize 1\n' //git-lfs.github.com/spec/v1 >pointer.safetensors
+expect 0 zipnn page.safetensors
+says "page.safetensors: is an HTML page and no model"
+expect 0 zipnn pointer.safetensors
+says "git lfs pull"
+expect 0 zipnn -qf page.safetensors
+silent "-q with an HTML page"
+
+# What is in the way.
+expect 1 zipnn m.safetensors
+says "m.safetensors.znn: already exists; -f replaces it"
+touch -d '2001-01-01' m.safetensors.znn
+expect 1 zipnn m.safetensors
+says "is older than what it would be made from; -f replaces it"
+mkdir models
+cp m.safetensors models
+expect 0 zipnn -r models
+echo >>models/m.safetensors
+expect 1 zipnn -r models
+says "-f replaces it"
+expect 1 zipnn extract m.safetensors --tensor b -o n.safetensors
+says "n.safetensors: already exists; -f replaces it"
+
+# Differences without their base.
+cp m.safetensors tuned.safetensors
+printf X | dd of=tuned.safetensors bs=1 seek=9000 conv=notrunc 2>"$home/err"
+expect 0 zipnn tuned.safetensors --base m.safetensors
+for line in -dc -t verify "salvage -o saved" "extract --tensor a.weight" inspect cat; do
+    expect 5 zipnn $line tuned.safetensors.znn
+    [ "$line" = verify ] || says 'made against "m.safetensors"'
+    says "--base FILE"
+    [ "$(wc -l <"$home/err")" -eq 1 ] || fail "$line of a difference says more than a line"
+    check test ! -e saved
+done
+expect 1 zipnn recompress -6 tuned.safetensors.znn
+says "are not recompressed"
+check zipnn -t tuned.safetensors.znn --base m.safetensors
+
+# Not enough memory.
+(ulimit -v 300000 && zipnn -T 64 m.safetensors -o much) 2>"$home/err"
+code=$?
+[ $code -eq 0 ] || says "fewer threads need less: -T 16"
 no_temporaries
 finish

@@ -36,6 +36,17 @@ check grep -q precious m.znn
 at_terminal 0 "zipnn m" yes
 check cmp m.znn archive
 
+# -q asks nothing, and replaces nothing.
+echo precious >m.znn
+at_terminal 1 "zipnn -q m" yes
+prints "-f replaces it"
+grep -q "replace it?" "$home/out" && fail "-q asks"
+check grep -q precious m.znn
+
+# A measurement takes its progress away before its line.
+at_terminal 0 "zipnn bench -T1 m"
+grep -q '] .*%.*%.* m' "$home/out" && fail "progress beside the line of a measurement"
+
 # Without a terminal: no questions, no progress, no result lines.
 expect 1 zipnn m
 expect 0 zipnn -f m
