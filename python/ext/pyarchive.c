@@ -200,8 +200,7 @@ static PyObject *info_tuple(const zipnn_archive_info *i) {
     if (!sha256) return NULL;
     return Py_BuildValue("KKKKsiy#NK", (unsigned long long)i->original, (unsigned long long)i->archive,
                          (unsigned long long)i->n_chunks, (unsigned long long)i->n_tensors, i->container, i->level,
-                         (const char *)i->xxh3, (Py_ssize_t)sizeof i->xxh3, sha256,
-                         (unsigned long long)i->n_left_out);
+                         (const char *)i->xxh3, (Py_ssize_t)sizeof i->xxh3, sha256, (unsigned long long)i->n_left_out);
 }
 
 static PyObject *archive_info(struct archive_object *self, PyObject *unused) {
@@ -229,25 +228,30 @@ static PyObject *archive_chunk(struct archive_object *self, PyObject *args) {
                          (unsigned long long)info.check);
 }
 
-static PyObject *shape_tuple(const zipnn_tensor_info *t) {
-    PyObject *shape = PyTuple_New((Py_ssize_t)t->rank);
-    for (uint32_t i = 0; shape && i < t->rank; i++) {
-        PyObject *dim = PyLong_FromUnsignedLongLong(t->shape[i]);
-        if (!dim || PyTuple_SetItem(shape, (Py_ssize_t)i, dim) != 0) Py_CLEAR(shape);
+static PyObject *tuple_of(const uint64_t *numbers, uint32_t n) {
+    PyObject *tuple = PyTuple_New((Py_ssize_t)n);
+    for (uint32_t i = 0; tuple && i < n; i++) {
+        PyObject *number = PyLong_FromUnsignedLongLong(numbers[i]);
+        if (!number || PyTuple_SetItem(tuple, (Py_ssize_t)i, number) != 0) Py_CLEAR(tuple);
     }
-    return shape;
+    return tuple;
 }
 
-/* (name, dtype, shape, offset, length, stored). A file may hold names that are not UTF-8. */
-static PyObject *tensor_tuple(const zipnn_tensor_info *t) {
+/* (name, dtype, shape, offset, length, stored, flags, strides or None, bytes of the values). A file may hold names that
+ * are not UTF-8. */
+static PyObject *tensor_tuple(const zipnn_tensor_info *t, const zipnn_tensor_layout *layout) {
     PyObject *name = PyUnicode_DecodeUTF8(t->name, (Py_ssize_t)strlen(t->name), "backslashreplace");
-    PyObject *shape = name ? shape_tuple(t) : NULL;
-    if (!shape) {
+    PyObject *shape = name ? tuple_of(t->shape, t->rank) : NULL;
+    PyObject *strides = layout->strides ? tuple_of(layout->strides, t->rank) : Py_NewRef(Py_None);
+    if (!shape || !strides) {
         Py_XDECREF(name);
+        Py_XDECREF(shape);
+        Py_XDECREF(strides);
         return NULL;
     }
-    return Py_BuildValue("NsNKKK", name, zipnn_dtype_name(t->dtype), shape, (unsigned long long)t->offset,
-                         (unsigned long long)t->length, (unsigned long long)t->stored);
+    return Py_BuildValue("NsNKKKINK", name, zipnn_dtype_name(t->dtype), shape, (unsigned long long)t->offset,
+                         (unsigned long long)t->length, (unsigned long long)t->stored, layout->flags, strides,
+                         (unsigned long long)layout->values);
 }
 
 static PyObject *list_tensors(struct archive_object *self) {
@@ -256,9 +260,11 @@ static PyObject *list_tensors(struct archive_object *self) {
     PyObject *list = PyList_New(0);
     for (uint64_t i = 0; list && i < info.n_tensors; i++) {
         zipnn_tensor_info t;
+        zipnn_tensor_layout layout = {.size = sizeof layout};
         PyObject *item = NULL;
         zipnn_status status = zipnn_archive_tensor(self->archive, i, &t, &self->call.err);
-        if (pyz_call_check(&self->call, status)) item = tensor_tuple(&t);
+        if (status == ZIPNN_OK) status = zipnn_archive_tensor_layout(self->archive, i, &layout, &self->call.err);
+        if (pyz_call_check(&self->call, status)) item = tensor_tuple(&t, &layout);
         if (!item || PyList_Append(list, item) != 0) Py_CLEAR(list);
         Py_XDECREF(item);
     }
@@ -275,12 +281,26 @@ static PyObject *archive_tensors(struct archive_object *self, PyObject *unused) 
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-static bool read_view(struct archive_object *self, uint64_t off, const Py_buffer *buffer, PyObject *progress) {
+/* What is read: bytes from an offset on, or rows of a tensor. */
+struct wanted {
+    uint64_t offset;
+    uint64_t index, first, n;
+    bool rows;
+};
+
+static zipnn_status read_wanted(struct archive_object *self, const struct wanted *w, const Py_buffer *buffer) {
+    const size_t len = (size_t)buffer->len;
+    if (!w->rows) return zipnn_archive_read(self->archive, w->offset, len, buffer->buf, &self->call.err);
+    return zipnn_archive_read_rows(self->archive, w->index, w->first, w->n, buffer->buf, len, &self->call.err);
+}
+
+static bool read_view(struct archive_object *self, const struct wanted *w, const Py_buffer *buffer,
+                      PyObject *progress) {
     zipnn_status status;
     if (!enter(self)) return false;
     pyz_call_again(&self->call, progress);
     Py_BEGIN_ALLOW_THREADS;
-    status = zipnn_archive_read(self->archive, off, (uint64_t)buffer->len, buffer->buf, &self->call.err);
+    status = read_wanted(self, w, buffer);
     Py_END_ALLOW_THREADS;
     self->call.progress = NULL;
     bool done = pyz_call_check(&self->call, status);
@@ -303,10 +323,23 @@ static void advise_huge(const Py_buffer *buffer) {
 static PyObject *archive_read_into(struct archive_object *self, PyObject *args) {
     PyObject *offset, *progress = Py_None;
     Py_buffer buffer;
-    uint64_t off;
+    struct wanted w = {.rows = false};
     if (!PyArg_ParseTuple(args, "Ow*|O:read_into", &offset, &buffer, &progress)) return NULL;
     advise_huge(&buffer);
-    bool done = pyz_as_u64(offset, "an offset", &off) && read_view(self, off, &buffer, progress);
+    bool done = pyz_as_u64(offset, "an offset", &w.offset) && read_view(self, &w, &buffer, progress);
+    PyBuffer_Release(&buffer);
+    if (!done) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *archive_read_rows(struct archive_object *self, PyObject *args) {
+    PyObject *index, *first, *n;
+    Py_buffer buffer;
+    struct wanted w = {.rows = true};
+    if (!PyArg_ParseTuple(args, "OOOw*:read_rows", &index, &first, &n, &buffer)) return NULL;
+    advise_huge(&buffer);
+    bool done = pyz_as_u64(index, "the number of a tensor", &w.index) && pyz_as_u64(first, "a row", &w.first) &&
+                pyz_as_u64(n, "a number of rows", &w.n) && read_view(self, &w, &buffer, Py_None);
     PyBuffer_Release(&buffer);
     if (!done) return NULL;
     Py_RETURN_NONE;
@@ -319,9 +352,11 @@ static PyMethodDef methods[] = {
     {"chunk", (PyCFunction)(void (*)(void))archive_chunk, METH_VARARGS,
      "(offset, length, archive_offset, stored, check) of a chunk"},
     {"tensors", (PyCFunction)(void (*)(void))archive_tensors, METH_NOARGS,
-     "List of (name, dtype, shape, offset, length, stored)"},
+     "List of (name, dtype, shape, offset, length, stored, flags, strides, bytes of the values)"},
     {"read_into", (PyCFunction)(void (*)(void))archive_read_into, METH_VARARGS,
      "read_into(offset, buffer, progress=None): fills the buffer with original bytes"},
+    {"read_rows", (PyCFunction)(void (*)(void))archive_read_rows, METH_VARARGS,
+     "read_rows(index, first, n, buffer): fills the buffer with values, row after row, little-endian"},
     {"check", (PyCFunction)(void (*)(void))archive_check, METH_NOARGS,
      "RuntimeError on a thread that is inside of a read of this archive"},
     {NULL, NULL, 0, NULL}};

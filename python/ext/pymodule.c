@@ -14,6 +14,21 @@ static PyObject *cpus(PyObject *module, PyObject *unused) {
     return PyLong_FromUnsignedLong(zipnn_available_cpus());
 }
 
+/* List of (id, name, kind, bits, exponent_bits, block_bytes, block_elements, numpy, ml_dtypes, torch, aliases) */
+static PyObject *list_dtypes(PyObject *module, PyObject *unused) {
+    zipnn_dtype_info t = {.size = sizeof t};
+    PyObject *list = PyList_New(0);
+    (void)module;
+    (void)unused;
+    for (int i = 1; list && zipnn_dtype_describe((zipnn_dtype)i, &t, NULL) == ZIPNN_OK; i++) {
+        PyObject *row = Py_BuildValue("sssIIIIssss", t.id, t.name, t.kind, t.bits, t.exponent_bits, t.block_bytes,
+                                      t.block_elements, t.numpy, t.ml_dtypes, t.torch, t.aliases);
+        if (!row || PyList_Append(list, row) != 0) Py_CLEAR(list);
+        Py_XDECREF(row);
+    }
+    return list;
+}
+
 static PyMethodDef methods[] = {
     {"compress", pyz_compress, METH_VARARGS, "compress(data, dtype, level, threads, verify, sha256, progress)"},
     {"decompress", pyz_decompress, METH_VARARGS, "decompress(data, threads, progress)"},
@@ -23,13 +38,25 @@ static PyMethodDef methods[] = {
      "pack(source, sink, flags, dtype, level, threads, verify, sha256, progress) -> stats"},
     {"unpack", pyz_unpack, METH_VARARGS, "unpack(source, sink, flags, threads, progress) -> stats"},
     {"test", pyz_test, METH_VARARGS, "test(source, threads, progress) -> stats"},
+    {"dtypes", list_dtypes, METH_NOARGS,
+     "List of (id, name, kind, bits, exponent_bits, block_bytes, block_elements, numpy, ml_dtypes, torch, aliases)"},
     {"cpus", cpus, METH_NOARGS, "Processors this process may run on"},
     {NULL, NULL, 0, NULL}};
 
 static int add_constants(PyObject *module) {
     if (PyModule_AddStringConstant(module, "version", zipnn_version()) != 0) return -1;
     if (PyModule_AddIntConstant(module, "FILE_REPLACE", ZIPNN_FILE_REPLACE) != 0) return -1;
-    return PyModule_AddIntConstant(module, "FILE_SYNC", ZIPNN_FILE_SYNC);
+    if (PyModule_AddIntConstant(module, "FILE_SYNC", ZIPNN_FILE_SYNC) != 0) return -1;
+    static const struct {
+        const char *name;
+        int flag;
+    } layouts[] = {{"BIG_ENDIAN", ZIPNN_TENSOR_BIG_ENDIAN}, {"COLUMN_MAJOR", ZIPNN_TENSOR_COLUMN_MAJOR},
+                   {"CONJUGATE", ZIPNN_TENSOR_CONJUGATE},   {"NEGATIVE", ZIPNN_TENSOR_NEGATIVE},
+                   {"STRIDED", ZIPNN_TENSOR_STRIDED},       {"IN_PIECES", ZIPNN_TENSOR_IN_PIECES},
+                   {"FILTERED", ZIPNN_TENSOR_FILTERED},     {"SHARED", ZIPNN_TENSOR_SHARED}};
+    for (size_t i = 0; i < sizeof layouts / sizeof layouts[0]; i++)
+        if (PyModule_AddIntConstant(module, layouts[i].name, layouts[i].flag) != 0) return -1;
+    return 0;
 }
 
 static bool find_main_thread(struct pyz_state *state) {

@@ -1,73 +1,58 @@
-"""Element types: the names of safetensors ("BF16"), numpy's and torch's. Neither numpy nor torch is imported before it
-is asked for."""
+"""Element types: the names of safetensors ("BF16"), numpy's and torch's, from the library's own list. Neither numpy nor
+torch is imported before it is asked for."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-# Name -> numpy's own type. The types behind it in _ML_DTYPES come from the package ml_dtypes.
-_NUMPY = {
-    "F16": "<f2",
-    "F32": "<f4",
-    "F64": "<f8",
-    "C64": "<c8",
-    "I8": "|i1",
-    "U8": "|u1",
-    "I16": "<i2",
-    "U16": "<u2",
-    "I32": "<i4",
-    "U32": "<u4",
-    "I64": "<i8",
-    "U64": "<u8",
-    "BOOL": "|b1",
-}
-# Name -> (name in ml_dtypes, the unsigned integer that stands in for it without that package).
-_ML_DTYPES = {
-    "BF16": ("bfloat16", "<u2"),
-    "F8_E4M3": ("float8_e4m3fn", "|u1"),
-    "F8_E5M2": ("float8_e5m2", "|u1"),
-    "F8_E4M3FNUZ": ("float8_e4m3fnuz", "|u1"),
-    "F8_E5M2FNUZ": ("float8_e5m2fnuz", "|u1"),
-    "F8_E8M0": ("float8_e8m0fnu", "|u1"),
-}
-_TORCH = {
-    "BF16": "bfloat16",
-    "F16": "float16",
-    "F32": "float32",
-    "F64": "float64",
-    "C64": "complex64",
-    "F8_E4M3": "float8_e4m3fn",
-    "F8_E5M2": "float8_e5m2",
-    "F8_E4M3FNUZ": "float8_e4m3fnuz",
-    "F8_E5M2FNUZ": "float8_e5m2fnuz",
-    "F8_E8M0": "float8_e8m0fnu",
-    "I8": "int8",
-    "U8": "uint8",
-    "I16": "int16",
-    "U16": "uint16",
-    "I32": "int32",
-    "U32": "uint32",
-    "I64": "int64",
-    "U64": "uint64",
-    "BOOL": "bool",
-}
+from . import _zipnn
+
+
+class DType(NamedTuple):
+    """A row of the library's list (zipnn_dtype_info in zipnn.h)."""
+
+    id: str
+    name: str
+    kind: str
+    bits: int
+    exponent_bits: int
+    block_bytes: int
+    block_elements: int
+    numpy: str
+    ml_dtypes: str
+    torch: str
+    aliases: str
+
+    @property
+    def names(self) -> set[str]:
+        """All that people may write for it, in lower case."""
+        return {n.lower() for n in (self.id, self.name, self.ml_dtypes, self.torch, *self.aliases.split()) if n}
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether numpy has it; else `numpy` is an unsigned integer of the same bits."""
+        return self.numpy[1] != "u" or self.kind == "unsigned"
+
+
+ALL = {row.name: row for row in (DType(*row) for row in _zipnn.dtypes())}
 # Everything a caller may write -> name.
-_NAMES = {name.lower(): name for name in (*_NUMPY, *_ML_DTYPES, "F6_E2M3", "F6_E3M2", "F4_E2M1")}
-_NAMES |= {torch: name for name, torch in _TORCH.items()}
-_NAMES |= {"fp16": "F16", "fp32": "F32", "fp64": "F64", "half": "F16", "float": "F32", "double": "F64"}
+_NAMES = {alias: name for name, row in ALL.items() for alias in row.names}
 
 
 def is_packed(name: str) -> bool:
-    """Whether elements are smaller than a byte or come in blocks: then tensors are given as bytes."""
-    return name not in _NUMPY and name not in _ML_DTYPES
+    """Whether elements are smaller than a byte, come in blocks, or are not known: then tensors are given as bytes."""
+    row = ALL.get(name)
+    return row is None or row.bits == 0 or row.bits % 8 != 0
 
 
 def name_of(dtype: Any) -> str:
-    """The name of a dtype given as a string in any of the three spellings, a numpy dtype or a torch dtype."""
+    """The name of a dtype given as a string in any spelling, a numpy dtype or a torch dtype."""
     text = dtype if isinstance(dtype, str) else str(getattr(dtype, "name", None) or getattr(dtype, "__name__", dtype))
     name = _NAMES.get(text.removeprefix("torch.").lower())
     if name is None:
         raise ValueError(f"no element type is named {text!r}")
+    if is_packed(name) and not isinstance(dtype, str) and not str(dtype).startswith("torch."):
+        raise ValueError(f"arrays of {text} have an element in each byte, which is no {name}")
     return name
 
 
@@ -81,23 +66,35 @@ def numpy_dtype(name: str) -> Any:
     packed types are uint8."""
     import numpy
 
-    if name in _NUMPY:
-        return numpy.dtype(_NUMPY[name])
-    foreign, stand_in = _ML_DTYPES.get(name, ("", "|u1"))
+    row = ALL.get(name)
+    if row is None or is_packed(name):
+        return numpy.dtype(numpy.uint8)
+    if not row.ml_dtypes:
+        return numpy.dtype(row.numpy)
     try:
         import ml_dtypes
     except ImportError:
-        return numpy.dtype(stand_in)
-    return numpy.dtype(getattr(ml_dtypes, foreign, stand_in))
+        return numpy.dtype(row.numpy)
+    return numpy.dtype(getattr(ml_dtypes, row.ml_dtypes, row.numpy))
 
 
 def torch_dtype(name: str) -> Any:
-    """torch's dtype; uint8 for packed types."""
+    """torch's dtype; that of two F4 in a byte, and uint8 for other packed types."""
     import torch
 
+    row = ALL.get(name)
+    dtype = getattr(torch, row.torch, None) if row is not None and row.torch else None
+    if dtype is not None:
+        return dtype
     if is_packed(name):
         return torch.uint8
-    dtype = getattr(torch, _TORCH[name], None)
-    if dtype is None:
-        raise TypeError(f"torch {torch.__version__} has no type for {name}")
-    return dtype
+    raise TypeError(f"torch {torch.__version__} has no type for {name}")
+
+
+def packed_shape(shape: tuple[int, ...], nbytes: int) -> tuple[int, ...]:
+    """The shape of a packed tensor's bytes: that of its elements, with bytes in the last dimension where they end with
+    it, else one dimension."""
+    lines = 1
+    for dim in shape[:-1]:
+        lines *= dim
+    return (*shape[:-1], nbytes // lines) if shape and lines and nbytes % lines == 0 else (nbytes,)
