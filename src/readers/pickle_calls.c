@@ -3,7 +3,12 @@
 
 /* The functions whose results are arrays; everything else is an object of no interest. */
 
-enum { MAX_STORAGES = 1 << 20, MAX_ARRAYS = 1 << 20, MAX_KEY = 128 /* of storages, which are compared often */ };
+enum {
+    MAX_STORAGES = 1 << 20,
+    MAX_ARRAYS = 1 << 20,
+    MAX_AXES = 1 << 23,
+    MAX_KEY = 128 /* of storages, which are compared often */
+};
 
 typedef struct zn_pickle_value value;
 
@@ -246,14 +251,42 @@ static void set_bytes(const struct zn_pickle *p, struct zn_pickle_array *a, valu
     a->first = place[1].what;
 }
 
-/* numpy's _frombuffer(bytes, dtype, shape, order). */
+/* Turns an array that is row after row so that its axes come in this order; false for an order that makes no sense. */
+static bool turn_axes(struct zn_pickle *p, struct zn_pickle_array *a, value order) {
+    const uint32_t n = a->rank;
+    uint64_t stride[ZN_PICKLE_MAX_RANK], next = 1;
+    value turned[2 * ZN_PICKLE_MAX_RANK];
+    unsigned seen = 0;
+    size_t n_axes;
+    const value *axes = zn_pickle_items(p, order, 0, &n_axes);
+    if (n_axes != n) return false;
+    for (uint32_t i = n; i-- > 0;) {
+        stride[i] = next;
+        if (!zn_mul(next, zn_pickle_dim(p, a, i), &next)) return false;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        if (axes[i].kind != ZN_PICKLE_INT || axes[i].what >= n || seen >> axes[i].what & 1) return false;
+        seen |= 1u << axes[i].what;
+        turned[i] = (value){ZN_PICKLE_INT, 0, zn_pickle_dim(p, a, (uint32_t)axes[i].what)};
+        turned[n + i] = (value){ZN_PICKLE_INT, 0, stride[axes[i].what]};
+    }
+    a->dims = p->items.n;
+    a->strides = a->dims + n;
+    value *items = n ? zn_pickle_grow(p, &p->items, 2 * n, sizeof *items, MAX_AXES) : NULL;
+    if (items) memcpy(items, turned, 2 * n * sizeof *items);
+    a->contiguous = n == 0;
+    return items || n == 0;
+}
+
+/* numpy's _frombuffer(bytes, dtype, shape, order, axes): "C", "F", or with axes "K": "C", and these turned. */
 static value from_buffer(struct zn_pickle *p, const value *args, size_t n) {
-    const bool in_columns =
-        n > 3 && args[3].kind == ZN_PICKLE_TEXT && strcmp(zn_pickle_text(p, (size_t)args[3].what), "F") == 0;
     struct zn_pickle_array a = {.where = ZN_ARRAY_UNFINISHED};
     if (args[0].kind != ZN_PICKLE_BYTES || args[1].kind != ZN_PICKLE_DTYPE || !take_dims(p, args[2], &a))
         return (value){0};
-    set_bytes(p, &a, args[1], args[0], in_columns ? ZN_COLUMN_MAJOR : 0);
+    const char *order = n > 3 && args[3].kind == ZN_PICKLE_TEXT ? zn_pickle_text(p, (size_t)args[3].what) : "C";
+    set_bytes(p, &a, args[1], args[0], strcmp(order, "F") == 0 ? ZN_COLUMN_MAJOR : 0);
+    if (strcmp(order, "K") == 0 && n > 4 && args[4].kind == ZN_PICKLE_NODE && !turn_axes(p, &a, args[4]))
+        return (value){0};
     return zn_pickle_new_array(p, a);
 }
 
