@@ -94,7 +94,10 @@ class Archive(Mapping):
             raise ValueError(f"access {access!r}: one of {', '.join(_ACCESS)}")
         self._archive = _zipnn.Archive(_source_of(source), threads or 0, _ACCESS[access])
         self.info = Info(*self._archive.info())
-        self._tensors = {t[0]: Tensor(self, i, *t) for i, t in enumerate(self._archive.tensors())}
+        self._tensors = {}
+        for index, listed in enumerate(self._archive.tensors()):
+            name, dtype, shape, offset, _, stored, flags, strides, values = listed
+            self._tensors[name] = Tensor(self, name, dtype, shape, offset, values, stored, flags, strides, index)
         self._window: tuple[int, bytes | bytearray] = (0, b"")  # a decoded chunk and where it begins
         self._prefetcher = Prefetcher(self._archive)
 
@@ -222,23 +225,22 @@ class Tensor:
     def __init__(
         self,
         archive: Archive,
-        index: int,
         name: str,
         dtype: str,
         shape: tuple[int, ...],
         offset: int,
-        length: int,
-        stored: int,
-        flags: int,
-        strides: tuple[int, ...] | None,
-        values: int,
+        nbytes: int,
+        stored: int = 0,
+        flags: int = 0,
+        strides: tuple[int, ...] | None = None,
+        index: int = 0,  # in the archive's list; needed of what is no run of values
     ) -> None:
         self.archive = archive
         self.name = name
         self.dtype = dtype  # as safetensors spells it
         self.shape = shape
         self.offset = offset
-        self.nbytes = values
+        self.nbytes = nbytes
         self.stored = stored
         self.strides = strides
         self.layout = frozenset(text for flag, text in _LAYOUTS.items() if flags & flag)

@@ -478,6 +478,22 @@ def test_four_bits(tmp_path, shape):
             same(np.load(out), part, rows)
 
 
+@needs_torch
+def test_four_bits_are_saved(tmp_path):
+    from safetensors.torch import load_file
+
+    import zipnn.safetensors.torch as twin
+
+    state = {"w": torch.arange(64, dtype=torch.uint8).reshape(4, 16).view(torch.float4_e2m1fn_x2), "u": torch.ones(3)}
+    twin.save_file(state, tmp_path / "x.znn")
+    (tmp_path / "x.safetensors").write_bytes(zipnn.decompress((tmp_path / "x.znn").read_bytes()))
+    for loaded in twin.load_file(tmp_path / "x.znn"), load_file(tmp_path / "x.safetensors"):
+        assert set(loaded) == set(state)
+        for name, want in state.items():
+            assert loaded[name].dtype == want.dtype and loaded[name].shape == want.shape
+            assert loaded[name].view(torch.uint8).equal(want.view(torch.uint8))
+
+
 def test_six_bits():
     for dtype in ("F6_E2M3", "F6_E3M2"):
         raw = bytes(range(192))

@@ -6,9 +6,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Callable, NamedTuple
 
+from .. import dtypes
 from ..buffers import shown
 from .exceptions import FormatError
 
@@ -43,6 +44,20 @@ _LENGTH = 8  # bytes of the header's length, in front of it
 _LONGEST = 100_000_000  # bytes of a header, as the reference has it
 _DEEPEST = 127  # brackets open at once, as the reference has it
 _METADATA = "__metadata__"
+
+
+def type_of(dtype: Any) -> str:
+    """safetensors' name of a dtype of numpy or torch; ValueError where it has none."""
+    name = dtypes.name_of(dtype)
+    if name not in _BITS:
+        raise ValueError(f"safetensors has no element type {name}")
+    return name
+
+
+def shape_of(dtype: str, shape: Iterable[int]) -> tuple[int, ...]:
+    """The shape that a header says. torch counts two elements of four bits as one, a header counts each."""
+    dims = tuple(shape)
+    return (*dims[:-1], dims[-1] * 2) if _BITS[dtype] == 4 and dims else dims
 
 
 # ---- writing --------------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from .. import dtypes
 from ..buffers import check_numpy, numpy_bytes, shown
 from . import bytes_of_plain, entries_of, is_archive, is_path, layout, load_all, saved, write
 
@@ -15,7 +14,7 @@ __all__ = ["load", "load_file", "save", "save_file"]
 def _entry(name: str, array: Any) -> layout.Entry:
     check_numpy(name, array)
     try:
-        dtype = dtypes.name_of(array.dtype)
+        dtype = layout.type_of(array.dtype)
     except ValueError as error:
         raise ValueError(f"{shown(name)} has a type that safetensors does not know: {error}") from None
     return layout.Entry(dtype, array.shape, array.nbytes, lambda: numpy_bytes(name, array))

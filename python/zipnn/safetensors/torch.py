@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import torch
 
-from .. import dtypes
 from ..buffers import check_torch, shown, torch_bytes
 from . import bytes_of_plain, entries_of, is_archive, is_path, layout, load_all, saved, write
 
@@ -20,13 +19,13 @@ def entry_of(name: str, tensor: torch.Tensor) -> layout.Entry:
     does not know. The bytes are brought to the CPU when their time has come."""
     check_torch(name, tensor)
     try:
-        dtype = dtypes.name_of(tensor.dtype)
+        dtype = layout.type_of(tensor.dtype)
     except ValueError:
         raise ValueError(
             f"{shown(name)} is of {tensor.dtype}, which safetensors does not know{_instead(tensor)}"
         ) from None
     nbytes = tensor.numel() * tensor.element_size()
-    return layout.Entry(dtype, tuple(tensor.shape), nbytes, lambda: torch_bytes(name, tensor))
+    return layout.Entry(dtype, layout.shape_of(dtype, tensor.shape), nbytes, lambda: torch_bytes(name, tensor))
 
 
 def _instead(tensor: torch.Tensor) -> str:

@@ -42,7 +42,7 @@ from torch.distributed.checkpoint.storage import WriteResult
 from torch.futures import Future
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from .. import _zipnn, dtypes, fileobj
+from .. import _zipnn, fileobj
 from ..archives import Tensor
 from ..buffers import check_torch, shown
 from ..safetensors import Model, layout
@@ -92,7 +92,7 @@ def _check_parts(name: str, tensor: torch.Tensor) -> None:
 def _is_plain(tensor: torch.Tensor) -> bool:
     """Whether a tensor is written as one of safetensors."""
     try:
-        dtypes.name_of(tensor.dtype)
+        layout.type_of(tensor.dtype)
     except ValueError:
         return False
     return not is_traceable_wrapper_subclass(tensor)
