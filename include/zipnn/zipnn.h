@@ -408,7 +408,8 @@ typedef struct zipnn_archive_info {
 } zipnn_archive_info;
 
 typedef struct zipnn_tensor_info {
-    const char *name; /* as in the file, UTF-8 if it keeps its rules, NUL-terminated; owned by the archive */
+    const char *name; /* as in the file, UTF-8 if it keeps its rules, NUL-terminated, zeros in it as "\u0000"; no two
+                         tensors have one: the first keeps it, others are NAME#1, NAME#2 ...; owned by the archive */
     zipnn_dtype dtype;
     uint32_t rank;
     const uint64_t *shape; /* `rank` entries; owned by the archive */
