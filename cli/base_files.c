@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "filenames.h"
 #include "run.h"
@@ -147,6 +148,7 @@ static zipnn_status add_folder(const struct bases_wanted *w, const char *folder,
     for (size_t i = 0; status == ZIPNN_OK && i < found.n; i++) {
         struct stat st;
         if (!is_candidate(w, found.path[i]) || stat(found.path[i], &st) != 0 || !S_ISREG(st.st_mode)) continue;
+        if (access(found.path[i], R_OK) != 0) continue;
         if (has_node(b, node_of(&st)) || why_unfit(w, node_of(&st))) continue;
         status = add(b, found.path[i], &st, b->n < KEPT_OPEN ? KEEP_OPEN : READ_ONCE, err);
     }
@@ -190,6 +192,8 @@ static zipnn_status add_all_witnesses(const struct bases_wanted *w, struct bases
     if (st == ZIPNN_OK && w->input) st = add_witnesses(b, w->input, err);
     if (st == ZIPNN_OK && w->output) st = add_witnesses(b, w->output, err);
     for (size_t i = 0; st == ZIPNN_OK && i < w->args->n_bases; i++) st = add_witnesses(b, w->args->bases[i], err);
+    for (size_t i = 0; st == ZIPNN_OK && w->touched && i < w->touched->files.n; i++)
+        st = add_witnesses(b, w->touched->files.path[i], err);
     return st;
 }
 
@@ -199,8 +203,17 @@ zipnn_status bases_open(const struct bases_wanted *w, struct bases *b, zipnn_err
     b->n_named = b->n;
     if (st == ZIPNN_OK && w->args->base_dir) st = add_folder(w, w->args->base_dir, b, err);
     if (st == ZIPNN_OK && w->beside) st = add_folder(w, w->beside, b, err);
+    for (size_t i = 0; st == ZIPNN_OK && w->visited && i < w->visited->n; i++) {
+        char *folder = filename_folder(w->visited->path[i]);
+        st = add_folder(w, folder, b, err);
+        free(folder);
+    }
     b->n_usable = b->n;
     return st == ZIPNN_OK && w->compressing && b->n_usable ? add_all_witnesses(w, b, err) : st;
+}
+
+bool bases_is_at(const struct bases *b, size_t i, const char *path) {
+    return touched_leads_to(path, b->files[i]->node);
 }
 
 zipnn_status bases_unchanged(const struct bases *b, size_t n, zipnn_error *err) {

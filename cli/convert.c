@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "filenames.h"
+#include "needed.h"
 #include "output.h"
 #include "spool.h"
 #include "text.h"
@@ -198,14 +199,17 @@ static zipnn_status make_context(struct job *job, zipnn_error *err) {
 
 /* From the open input to a complete output under its name. */
 static zipnn_status write_output(struct job *job, zipnn_error *err) {
-    struct interrupt *interrupt = &job->run->interrupt;
+    struct run *run = job->run;
+    struct interrupt *interrupt = &run->interrupt;
     interrupt_start(interrupt);
     zipnn_status st = make_context(job, err);
     if (st == ZIPNN_OK) st = open_output(job, err);
     if (st != ZIPNN_OK) return st;
     interrupt_watch(interrupt, job->out);
     st = move_bytes(job, err);
-    if (job->output) touched_spare(&job->run->touched, job->output);
+    if (st == ZIPNN_OK && job->output)
+        st = needed_refuse(run, job->output, run->args->operation == OP_COMPRESS ? job->stats.xxh3 : NULL, err);
+    if (job->output) touched_spare(&run->touched, job->output);
     if (st == ZIPNN_OK) st = zipnn_file_commit(job->out, err);
     if (st != ZIPNN_OK) zipnn_file_discard(job->out);
     interrupt_watch(interrupt, NULL);

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "needed.h"
+
 enum { WINDOW = 32 << 20 }; /* read at a time: enough for all threads */
 
 zipnn_status output_taken(const char *path, const char *input, zipnn_error *err) {
@@ -21,6 +23,7 @@ zipnn_status output_open(struct run *run, const char *path, const zipnn_file *li
     interrupt_start(&run->interrupt);
     if (!path && !args->force && isatty(STDOUT_FILENO))
         return run_fail(err, ZIPNN_E_ARGUMENT, "bytes are not written to a terminal: use -o, a redirection or -f");
+    if (path && needed_refuse(run, path, NULL, err) != ZIPNN_OK) return err->status;
     const unsigned flags = (args->force ? ZIPNN_FILE_REPLACE : 0U) | (args->sync ? ZIPNN_FILE_SYNC : 0U);
     zipnn_status st = path ? zipnn_file_create(path, like, flags, &out->file, err)
                            : zipnn_file_from_fd(STDOUT_FILENO, "stdout", &out->file, err);

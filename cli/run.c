@@ -48,7 +48,9 @@ static zipnn_options options_with(struct run *run, const struct bases *bases) {
     zipnn_options options = run_options(run);
     options.base = run->args->n_bases == 1 && bases->n_named ? bases->sources : NULL;
     options.bases = bases->sources;
-    options.n_bases = bases->n;
+    options.n_bases = bases->n_usable;
+    options.known = bases->sources ? bases->sources + bases->n_usable : NULL;
+    options.n_known = bases->n - bases->n_usable;
     options.base_names = (const char *const *)bases->names;
     return options;
 }
@@ -79,7 +81,7 @@ static zipnn_status choose_direct(struct run *run, zipnn_options *options, const
     struct bases *bases = &run->bases;
     options->n_direct = bases->n_named;
     zipnn_status st = bases->n_usable > bases->n_named ? find_nearest(options, input, bases, err) : ZIPNN_OK;
-    if (options->n_direct == 0) options->n_bases = 0;
+    if (options->n_direct == 0) options->n_bases = options->n_known = 0;
     run->n_direct = options->n_direct;
     return st;
 }
@@ -169,6 +171,16 @@ zipnn_status run_context_to_restore(struct run *run, const char *archive, const 
     return st;
 }
 
+zipnn_status run_check_open(struct run *run, const struct bases_wanted *wanted, struct run_check *check,
+                            zipnn_error *err) {
+    *check = (struct run_check){.ctx = NULL};
+    zipnn_status st = bases_open(wanted, &check->bases, err);
+    if (st != ZIPNN_OK) return st;
+    zipnn_options options = options_with(run, &check->bases);
+    options.max_original = 0;
+    return zipnn_create(&options, &check->ctx, err);
+}
+
 zipnn_status run_check_begin(struct run *run, const char *input, const char *output, struct run_check *check,
                              zipnn_error *err) {
     const bool compressing = run->args->operation == OP_COMPRESS;
@@ -178,13 +190,9 @@ zipnn_status run_check_begin(struct run *run, const char *input, const char *out
                                         .input = input,
                                         .output = output,
                                         .beside = folder};
-    *check = (struct run_check){.ctx = NULL};
-    zipnn_status st = bases_open(&wanted, &check->bases, err);
+    zipnn_status st = run_check_open(run, &wanted, check, err);
     free(folder);
-    if (st != ZIPNN_OK) return st;
-    zipnn_options options = options_with(run, &check->bases);
-    options.max_original = 0;
-    return zipnn_create(&options, &check->ctx, err);
+    return st;
 }
 
 void run_check_end(struct run_check *check) {
@@ -196,6 +204,7 @@ void run_check_end(struct run_check *check) {
 void run_end(struct run *run) {
     drop_context(run);
     touched_free(&run->touched);
+    paths_free(&run->independent);
     if (fflush(stdout) == 0 && !ferror(stdout)) return;
     fputs("zipnn: cannot write to standard output\n", stderr);
     if (run->exit_code < EXIT_FAILED) run->exit_code = EXIT_FAILED;

@@ -10,10 +10,11 @@
 
 struct run {
     const struct args *args;
-    struct touched touched; /* what the run deletes and replaces */
-    zipnn_ctx *ctx;         /* made when the first file needs it */
-    char *ctx_for;          /* the file that it and `bases` were made for; NULL: any */
-    struct bases bases;     /* opened with it */
+    struct touched touched;   /* what the run deletes and replaces */
+    struct paths independent; /* folders without archives that were made from others: needed.c */
+    zipnn_ctx *ctx;           /* made when the first file needs it */
+    char *ctx_for;            /* the file that it and `bases` were made for; NULL: any */
+    struct bases bases;       /* opened with it */
     struct progress progress;
     size_t n_direct; /* bases, the first of `bases`, that what is compressed may refer to */
     struct interrupt interrupt;
@@ -52,6 +53,8 @@ struct run_check {
     zipnn_ctx *ctx;
     struct bases bases;
 };
+zipnn_status run_check_open(struct run *run, const struct bases_wanted *wanted, struct run_check *check,
+                            zipnn_error *err);
 zipnn_status run_check_begin(struct run *run, const char *input, const char *output, struct run_check *check,
                              zipnn_error *err);
 void run_check_end(struct run_check *check);

@@ -1,6 +1,7 @@
 #include "touched.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,6 +57,14 @@ void touched_spare(struct touched *t, const char *path) {
     t->replaced.sorted = false;
 }
 
+void touched_visit(struct touched *t, const char *path) {
+    char *folder = filename_folder(path);
+    char *last = t->files.n ? filename_folder(t->files.path[t->files.n - 1]) : NULL;
+    if (!last || strcmp(folder, last) != 0) paths_add(&t->files, text_join(path, "", ""));
+    free(folder);
+    free(last);
+}
+
 bool touched_is_removed(struct touched *t, struct node node) {
     return find(&t->removed, node) != NULL;
 }
@@ -73,5 +82,6 @@ bool touched_leads_to(const char *path, struct node node) {
 void touched_free(struct touched *t) {
     free(t->removed.node);
     free(t->replaced.node);
-    *t = (struct touched){{NULL, 0, 0, false}, {NULL, 0, 0, false}};
+    paths_free(&t->files);
+    *t = (struct touched){.files = {NULL, 0, 0}};
 }

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "filenames.h"
+
 struct node {
     dev_t device;
     ino_t number;
@@ -20,7 +22,11 @@ struct nodes {
 
 struct touched {
     struct nodes removed, replaced;
+    struct paths files; /* one of each folder that the run works in */
 };
+
+/* Remembers the folder of `path`. */
+void touched_visit(struct touched *t, const char *path);
 
 /* What is at `path`, and what is behind it if that is a link; nothing when nothing is there. */
 void touched_remove(struct touched *t, const char *path);

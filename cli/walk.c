@@ -148,6 +148,9 @@ static void read_folder(struct run *run, const char *folder, struct paths *folde
         report_errno(run, folder, "open the folder");
         return;
     }
+    char *inside = text_join(folder, slash, ".");
+    touched_visit(&run->touched, inside);
+    free(inside);
     const struct dirent *entry;
     while ((errno = 0, entry = readdir(dir)) != NULL)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
@@ -196,10 +199,11 @@ static void list_folder(struct run *run, const char *top, struct finds *files) {
         read_folder(run, folder, &folders, files);
         free(folder);
     }
-    const size_t n = files->n - first;
-    if (n) qsort(files->file + first, n, sizeof files->file[0], by_path);
-    if (takes_originals(run)) find_other_names(files->file + first, n);
     paths_free(&folders);
+    const size_t n = files->n - first;
+    if (n == 0) return;
+    qsort(files->file + first, n, sizeof files->file[0], by_path);
+    if (takes_originals(run)) find_other_names(files->file + first, n);
 }
 
 static void list_operand(struct run *run, const char *path, struct finds *files) {
@@ -224,6 +228,7 @@ static void note_touched(struct run *run, const struct finds *files) {
     for (size_t i = 0; i < files->n; i++) {
         const struct found *f = &files->file[i];
         if (strcmp(f->path, "-") == 0) continue;
+        touched_visit(t, f->path);
         if (args->remove) touched_remove(t, f->path);
         char *output = args->output ? text_join(args->output, "", "") : text_join(f->path, ARCHIVE_SUFFIX, "");
         if (replaces && !args->to_stdout) touched_replace(t, output);

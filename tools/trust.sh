@@ -3,11 +3,11 @@
 # not stop the next; its log stays in build/trust. The last line says whether all held.
 #
 #   tools/trust.sh           all stages, about an hour
-#   tools/trust.sh STAGE...  some of: faults kills paths threads memory scale coverage msan static determinism portable fuzz
+#   tools/trust.sh STAGE...  some of: faults kills sequences paths threads memory scale coverage msan static determinism portable fuzz
 set -u
 cd "$(dirname "$0")/.."
 
-stages=${*:-faults kills paths threads memory scale coverage msan static determinism portable fuzz}
+stages=${*:-faults kills sequences paths threads memory scale coverage msan static determinism portable fuzz}
 jobs=${JOBS:-$(nproc)}
 log=$PWD/build/trust
 failures=()
@@ -46,6 +46,7 @@ command_built() {
 }
 
 stage_faults() { command_built && figure faults python3 -B tests/trust/faults.py; }
+stage_sequences() { command_built && figure sequences python3 -B tests/trust/sequences.py 2000; }
 stage_kills() { command_built && figure kills python3 -B tests/trust/kills.py 500; }
 
 # Each a test of the command's as it is in `make test`; it may say that it is skipped.

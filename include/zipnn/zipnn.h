@@ -229,14 +229,17 @@ typedef struct zipnn_options {
      * bases it needs among them by digest, also those that they are themselves made against; more may be given than
      * are needed. The structs are copied; what they point to must outlive the context, and its bytes must not change.
      * No archive may need itself: ZIPNN_E_BASE when an original is to be made from a base that holds the same original,
-     * or one of which any archive given here was made, over any number of steps, from it. Give all archives that are
-     * known, those that are not to be referred to behind the first n_direct: the more, the more circles are seen.
+     * or one of which any archive, given here or as `known`, was made, over any number of steps, from it.
      * base_names, n_bases strings or NULL, are stored to tell people where a base came from. */
     const struct zipnn_source *bases;
     size_t n_bases;
     const char *const *base_names;
     size_t n_direct; /* compressing refers to the first so many bases only, 0 for all: the others are there because
                         these were made against them */
+    /* Further archives, n_known sources like those of `bases`, which nothing is made against or restored from: their
+     * tables tell who was made from whom. The more are given, the more circles are seen. */
+    const struct zipnn_source *known;
+    size_t n_known;
 } zipnn_options;
 
 typedef struct zipnn_ctx zipnn_ctx;
@@ -360,7 +363,8 @@ ZIPNN_API zipnn_status zipnn_apply(zipnn_ctx *ctx, const zipnn_source *source, v
                                    zipnn_stats *stats, zipnn_error *err);
 
 /* Does all that zipnn_unpack does except writing. Without the bases of an archive it verifies what it can, and says in
- * stats->n_unchecked what it could not. */
+ * stats->n_unchecked what it could not: then nobody knows whether the archive can be restored, and zipnn_unpack is
+ * ZIPNN_E_BASE. */
 ZIPNN_API zipnn_status zipnn_test(zipnn_ctx *ctx, const zipnn_source *source, zipnn_stats *stats, zipnn_error *err);
 
 /* Writes another archive of the same original, of the context's level: chunks are decoded and encoded again, the

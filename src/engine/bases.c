@@ -4,33 +4,37 @@
 
 enum { PIECE = 1 << 20 };
 
-zipnn_status zn_bases_create(const zipnn_allocator *alloc, const zipnn_source *sources, const char *const *names,
-                             size_t n, struct zn_bases *bases, zipnn_error *err) {
-    *bases = (struct zn_bases){NULL, 0};
+zipnn_status zn_bases_create(const zipnn_allocator *alloc, const zipnn_options *o, struct zn_bases *bases,
+                             zipnn_error *err) {
+    const size_t n = o->n_bases + o->n_known, most = SIZE_MAX / sizeof *bases->base;
+    *bases = (struct zn_bases){NULL, 0, 0};
     if (n == 0) return ZIPNN_OK;
-    for (size_t i = 0; i < n; i++)
-        if (!sources[i].read_at || sources[i].length == UINT64_MAX)
-            return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "a base needs read_at and its length");
-    bases->base = n > SIZE_MAX / sizeof *bases->base ? NULL : zn_alloc(alloc, n * sizeof *bases->base);
+    bases->base = n < o->n_bases || n > most ? NULL : zn_alloc(alloc, n * sizeof *bases->base);
     if (!bases->base) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: %zu bases", n);
     memset(bases->base, 0, n * sizeof *bases->base);
-    bases->n = n;
     for (size_t i = 0; i < n; i++) {
-        bases->base[i].in = (struct zn_input){.source = sources[i], .length = sources[i].length};
-        bases->base[i].name = names && names[i] ? names[i] : "";
+        const zipnn_source *source = i < o->n_bases ? &o->bases[i] : &o->known[i - o->n_bases];
+        if (!source->read_at || source->length == UINT64_MAX) {
+            zn_bases_destroy(alloc, bases);
+            return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "a base needs read_at and its length");
+        }
+        bases->base[i].in = (struct zn_input){.source = *source, .length = source->length};
+        bases->base[i].name = i < o->n_bases && o->base_names && o->base_names[i] ? o->base_names[i] : "";
     }
+    bases->n = o->n_bases;
+    bases->n_all = n;
     return ZIPNN_OK;
 }
 
 void zn_bases_destroy(const zipnn_allocator *alloc, struct zn_bases *bases) {
-    for (size_t i = 0; i < bases->n; i++) {
+    for (size_t i = 0; i < bases->n_all; i++) {
         zn_toc_free(alloc, &bases->base[i].toc);
         zn_free(alloc, bases->base[i].places);
         zn_free(alloc, bases->base[i].records);
         zn_free(alloc, bases->base[i].made_from);
     }
     if (bases->base) zn_free(alloc, bases->base);
-    *bases = (struct zn_bases){NULL, 0};
+    *bases = (struct zn_bases){NULL, 0, 0};
 }
 
 /* ---- finding

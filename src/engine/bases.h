@@ -45,9 +45,10 @@ struct zn_base {
     struct zn_base *next_leading; /* ... and the next one that does */
 };
 
-/* Copies the sources; on failure nothing is owned. zn_bases_destroy accepts a zeroed struct. */
-zipnn_status zn_bases_create(const zipnn_allocator *alloc, const zipnn_source *sources, const char *const *names,
-                             size_t n, struct zn_bases *bases, zipnn_error *err);
+/* Copies the sources of options->bases and options->known; on failure nothing is owned. zn_bases_destroy accepts a
+ * zeroed struct. */
+zipnn_status zn_bases_create(const zipnn_allocator *alloc, const zipnn_options *options, struct zn_bases *bases,
+                             zipnn_error *err);
 void zn_bases_destroy(const zipnn_allocator *alloc, struct zn_bases *bases);
 
 /* Makes the i-th base ready to be read, together with those that it is made against: all of them must have been given.

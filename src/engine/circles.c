@@ -6,7 +6,7 @@ static bool same(const struct zn_identity *a, const struct zn_identity *b) {
 
 zipnn_status zn_circle_possible(struct zn_engine *e, uint64_t length, bool *possible, zipnn_error *err) {
     *possible = false;
-    for (size_t i = 0; i < e->bases.n; i++) {
+    for (size_t i = 0; i < e->bases.n_all; i++) {
         const struct zn_base *b = &e->bases.base[i];
         ZN_TRY(zn_base_know(e, i, err));
         if (!b->known) continue;
@@ -19,7 +19,7 @@ zipnn_status zn_circle_possible(struct zn_engine *e, uint64_t length, bool *poss
 /* Marks the archives that were made from `it`; each is put once at the end of the list of those still to be followed.
  */
 static void mark(struct zn_engine *e, const struct zn_identity *it, struct zn_base **last) {
-    for (size_t i = 0; i < e->bases.n; i++) {
+    for (size_t i = 0; i < e->bases.n_all; i++) {
         struct zn_base *b = &e->bases.base[i];
         bool made_from = false;
         for (unsigned k = 0; k < b->n_made_from && !b->leads_back; k++) made_from |= same(&b->made_from[k], it);
@@ -33,7 +33,7 @@ static void mark(struct zn_engine *e, const struct zn_identity *it, struct zn_ba
 
 zipnn_status zn_circle_find(struct zn_engine *e, const struct zn_identity *original, zipnn_error *err) {
     struct zn_base head = {.next_leading = NULL}, *last = &head;
-    for (size_t i = 0; i < e->bases.n; i++) {
+    for (size_t i = 0; i < e->bases.n_all; i++) {
         ZN_TRY(zn_base_know(e, i, err));
         e->bases.base[i].leads_back = false;
     }
@@ -44,14 +44,14 @@ zipnn_status zn_circle_find(struct zn_engine *e, const struct zn_identity *origi
 
 bool zn_circle_leads(const struct zn_engine *e, const struct zn_identity *original, const struct zn_identity *other) {
     bool leads = same(original, other);
-    for (size_t i = 0; i < e->bases.n && !leads; i++)
+    for (size_t i = 0; i < e->bases.n_all && !leads; i++)
         leads = e->bases.base[i].leads_back && same(&e->bases.base[i].identity, other);
     return leads;
 }
 
 static bool has_length(const struct zn_engine *e, const struct zn_identity *original, uint64_t length) {
     bool has = original->length == length;
-    for (size_t i = 0; i < e->bases.n && !has; i++)
+    for (size_t i = 0; i < e->bases.n_all && !has; i++)
         has = e->bases.base[i].leads_back && e->bases.base[i].identity.length == length;
     return has;
 }

@@ -52,8 +52,7 @@ zipnn_status zn_engine_init(struct zn_engine *e, const zipnn_options *options, z
     e->workers = zn_alloc(&e->alloc, e->n_workers * sizeof *e->workers);
     if (!e->workers) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory creating %u workers", e->n_workers);
     memset(e->workers, 0, e->n_workers * sizeof *e->workers);
-    zipnn_status status =
-        zn_bases_create(&e->alloc, options->bases, options->base_names, options->n_bases, &e->bases, err);
+    zipnn_status status = zn_bases_create(&e->alloc, options, &e->bases, err);
     if (status == ZIPNN_OK && !e->executor.run && e->n_workers > 1) {
         status = zn_pool_create(&e->alloc, e->n_workers - 1, &e->pool, err);
         if (status == ZIPNN_OK) e->executor = (zipnn_executor){zn_pool_run, e->pool};

@@ -54,8 +54,9 @@ struct zn_engine {
     enum zn_codec_use use;
     struct zn_bases {
         struct zn_base *base;
-        size_t n;
-    } bases; /* that the caller gave: bases.h */
+        size_t n;     /* those that may be read ... */
+        size_t n_all; /* ... and, behind them, those that only tell what they were made from */
+    } bases;          /* that the caller gave: bases.h */
 };
 
 /* Sets up what does not depend on a job. On failure everything is released again. */

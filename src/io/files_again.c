@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#if defined(__linux__)
+#include <sys/vfs.h>
+#endif
 
 #include "base/bytes.h"
 #include "io/files_priv.h"
@@ -76,6 +79,21 @@ zipnn_status zn_file_read_back(const zipnn_file *f, zipnn_file **file, zipnn_err
     return ZIPNN_OK;
 }
 
+#if defined(F_SETLEASE)
+
+/* Network file systems refuse leases in the same way for reasons of their own. */
+static bool knows_writers(int fd) {
+    static const uint32_t local[] = {0xEF53 /* ext */,       0x58465342 /* XFS */,     0x9123683E /* Btrfs */,
+                                     0x01021994 /* tmpfs */, 0x794C7630 /* overlay */, 0xF2F52010 /* F2FS */};
+    struct statfs fs;
+    if (fstatfs(fd, &fs) != 0) return false;
+    for (size_t i = 0; i < sizeof local / sizeof local[0]; i++)
+        if ((uint32_t)fs.f_type == local[i]) return true;
+    return false;
+}
+
+#endif
+
 zipnn_status zn_file_at_rest(const zipnn_file *f, zipnn_error *err) {
     if (!f->seekable) return ZIPNN_OK;
     forget_pages(f->fd);
@@ -84,7 +102,7 @@ zipnn_status zn_file_at_rest(const zipnn_file *f, zipnn_error *err) {
      * refusals say that there are no leases here. */
     if (fcntl(f->fd, F_SETLEASE, F_RDLCK) == 0)
         (void)fcntl(f->fd, F_SETLEASE, F_UNLCK);
-    else if (errno == EAGAIN)
+    else if (errno == EAGAIN && knows_writers(f->fd))
         return zn_fail_path(f->path, "another program has it open for writing", err);
 #endif
     return ZIPNN_OK;

@@ -85,6 +85,29 @@ for before in -r "-r --base-dir ." none; do
     done
 done
 
+# What others are made from is not replaced by something else, by compressing or by restoring, unless it is elsewhere.
+fresh a b
+expect 0 zipnn a.safetensors
+expect 0 zipnn --rm --base a.safetensors.znn b.safetensors
+expect 0 zipnn -f a.safetensors
+cp ../originals/c.safetensors a.safetensors
+expect 1 zipnn -f --rm a.safetensors
+says "a.safetensors.znn is not replaced: ./b.safetensors.znn is made from it"
+expect 1 zipnn cat a.safetensors.znn -fo a.safetensors.znn
+expect 0 zipnn -d --base a.safetensors.znn b.safetensors.znn -o back
+check cmp back ../originals/b.safetensors
+cp ../originals/a.safetensors copy.safetensors
+expect 0 zipnn -f a.safetensors
+all_restorable b
+fresh a b
+expect 0 zipnn --base a.safetensors b.safetensors
+cp ../originals/c.safetensors c && expect 0 zipnn c -o a.safetensors.znn
+expect 1 zipnn -df a.safetensors.znn
+says "a.safetensors is not replaced"
+expect 0 zipnn -f a.safetensors
+expect 0 zipnn -df --rm a.safetensors.znn
+check cmp a.safetensors ../originals/a.safetensors
+
 # Operands that go are no bases either; their archives are.
 fresh a b c
 expect 1 zipnn --rm --base b.safetensors a.safetensors b.safetensors

@@ -48,6 +48,47 @@ says "missing: cannot open"
 check test -e models/a.safetensors.znn
 
 
+# Version control keeps its files by their names; what is not finished, or cut short, is no model yet.
+mkdir -p clone/.git/lfs clone/sub/.hg clone/.svn
+for name in .git/lfs/ed61 sub/.hg/x.bin .svn/y.safetensors w.safetensors; do model 100 clone/$name; done
+for name in incomplete part tmp download PART; do cp clone/w.safetensors clone/v.safetensors.$name; done
+head -c 9000 clone/w.safetensors >clone/cut.safetensors
+head -c 60 clone/w.safetensors >clone/cut_header.safetensors
+printf 'GGUF\3\0\0\0\200\0\0\0\0\0\0\0' >clone/cut.gguf
+expect 0 zipnn -r --rm clone
+cp "$home/err" said
+check test "$(grep -c 'does not enter' said)" -eq 1
+check test "$(grep -c 'cut short' said)" -eq 3
+[ "$(find clone -name '*.znn')" = clone/w.safetensors.znn ] || fail "too much was compressed: $(find clone -name '*.znn')"
+expect 0 zipnn -rq --rm clone
+silent "-rq over version control"
+expect 0 zipnn -rv clone
+says "clone/.svn: skipped"
+says "clone/v.safetensors.part: skipped, its name says that it is not finished"
+expect 0 zipnn clone/cut.safetensors
+says "cut short"
+expect 0 zipnn -r clone/.git
+check test ! -e clone/.git/lfs/ed61.znn
+
+# What is compressed already goes with --rm, once its archive is right; one that is not keeps it.
+mkdir twice
+model 100 twice/a.safetensors
+model 200 twice/b.safetensors
+cp -r twice kept
+expect 0 zipnn -r twice
+expect 0 zipnn -r --rm twice
+[ "$(ls twice)" = "a.safetensors.znn
+b.safetensors.znn" ] || fail "-r --rm after -r: $(ls twice)"
+expect 0 zipnn -dr --rm twice
+check cmp twice/a.safetensors kept/a.safetensors
+check cmp twice/b.safetensors kept/b.safetensors
+expect 0 zipnn -r twice
+printf 'XXXX' | dd of=twice/a.safetensors.znn bs=1 seek=200 conv=notrunc 2>/dev/null
+touch -r twice/a.safetensors twice/a.safetensors.znn
+expect 3 zipnn -r --rm twice
+check cmp twice/a.safetensors kept/a.safetensors
+check test ! -e twice/b.safetensors
+
 # What gains nothing is left as it is.
 mkdir noise
 head -c 100000 /dev/urandom >noise/n.bin

@@ -48,6 +48,27 @@ check test ! -L link
 check cmp m original
 zipnn --rm <m >/dev/null || fail "--rm with standard input"
 
+# A file that another program writes, be it through a mapping, which need not move its times, is kept.
+if command -v python3 >/dev/null && [ "$(uname)" = Linux ]; then
+    rm -f m.znn
+    cat >writer.py <<'END'
+import mmap, subprocess, sys, time
+with open("m", "r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+    memory[:] = memory[:]
+    file.close()
+    time.sleep(0.1)
+    p = subprocess.Popen([sys.argv[1], "-q", "--rm", "m"])
+    n = 0
+    while p.poll() is None:
+        memory[5000 + n % 10000] = n % 256
+        n += 1
+sys.exit(p.returncode)
+END
+    expect 1 python3 writer.py zipnn
+    check test -e m
+    cp original m
+fi
+
 # Several: each on its own.
 cp m one
 cp m three
