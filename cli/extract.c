@@ -43,7 +43,7 @@ static zipnn_status choose_form(const char *path, enum form *form, zipnn_error *
     bool promises = *form == VALUES && filename_is_model(path);
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) promises |= ends_with(path, others[i]);
     if (!promises) return ZIPNN_OK;
-    return run_fail(err, ZIPNN_E_UNSUPPORTED,
+    return run_fail(err, ZIPNN_E_ARGUMENT,
                     "extract writes no %s file: name the output .npy or .safetensors, or otherwise (.bin) for the "
                     "bytes of the values alone",
                     strrchr(path, '.'));

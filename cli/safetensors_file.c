@@ -9,12 +9,12 @@
 
 zipnn_status safetensors_check(const zipnn_tensor_info *t, uint64_t rows, zipnn_error *err) {
     if (t->dtype == ZIPNN_DTYPE_UNKNOWN || t->dtype > ZIPNN_C64)
-        return run_fail(err, ZIPNN_E_UNSUPPORTED, "safetensors has no element type %s: name the output .npy",
+        return run_fail(err, ZIPNN_E_ARGUMENT, "safetensors has no element type %s: name the output .npy",
                         zipnn_dtype_name(t->dtype));
     uint64_t bits = zipnn_dtype_bits(t->dtype) % 8; /* only the remainder counts, which products keep */
     for (uint32_t i = 0; i < t->rank; i++) bits = bits * ((i ? t->shape[i] : rows) % 8) % 8;
     if (bits % 8 == 0) return ZIPNN_OK;
-    return run_fail(err, ZIPNN_E_UNSUPPORTED, "safetensors holds whole bytes only");
+    return run_fail(err, ZIPNN_E_ARGUMENT, "safetensors holds whole bytes only");
 }
 
 static void put_json(FILE *to, const zipnn_tensor_info *t, uint64_t rows, uint64_t length) {

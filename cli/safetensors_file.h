@@ -4,7 +4,7 @@
 
 #include "output.h"
 
-/* ZIPNN_E_UNSUPPORTED when the format cannot hold `rows` rows of a tensor: it lacks the element type, or its elements
+/* ZIPNN_E_ARGUMENT when the format cannot hold `rows` rows of a tensor: it lacks the element type, or its elements
  * do not fill whole bytes. */
 zipnn_status safetensors_check(const zipnn_tensor_info *t, uint64_t rows, zipnn_error *err);
 

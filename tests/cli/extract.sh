@@ -55,6 +55,53 @@ assert a.tobytes() == open("a", "rb").read()[10 * 128:30 * 128]
 '
 fi
 
+# Values, not bytes: what an output has is what its name says.
+if python3 -c 'import numpy' 2>/dev/null; then
+    python3 -c '
+import numpy
+a = numpy.arange(24, dtype=">f4").reshape(4, 6)
+numpy.savez("n.npz", big=a, columns=numpy.asfortranarray(a.astype("<f4")), both=numpy.asfortranarray(a), c=a.astype(">c16"))
+'
+    zipnn n.npz
+    for file in n.npz n.npz.znn; do
+        for name in big columns both c; do
+            expect 0 zipnn extract $file --tensor $name -fo v.npy
+            expect 0 zipnn extract $file --tensor $name --rows 1:3 -fo rows.npy
+            expect 0 zipnn extract $file --tensor $name -fo v.bin
+            check python3 -c '
+import numpy, sys
+want = numpy.load("n.npz")[sys.argv[1]]
+got, rows, raw = numpy.load("v.npy"), numpy.load("rows.npy"), open("v.bin", "rb").read()
+assert got.dtype == want.dtype and (got == want).all() and got.flags.fnc == want.flags.fnc
+assert rows.dtype == want.dtype and (rows == want[1:3]).all()
+assert raw == want.astype(want.dtype.newbyteorder("<")).tobytes()
+' $name
+        done
+        expect 0 zipnn extract $file --tensor both -fo v.safetensors
+        check python3 -c '
+import json, numpy, struct
+data = open("v.safetensors", "rb").read()
+n = struct.unpack("<Q", data[:8])[0]
+entry = json.loads(data[8:8 + n])["both"]
+assert n % 8 == 0 and entry == {"dtype": "F32", "shape": [4, 6], "data_offsets": [0, 96]}, entry
+assert (numpy.frombuffer(data[8 + n:], "<f4").reshape(4, 6) == numpy.load("n.npz")["both"]).all()
+'
+        expect 1 zipnn extract $file --tensor c -fo c.safetensors
+        says "safetensors has no element type C128"
+        for name in v.npz v.pt v.gguf v.h5 v.znn v.zip; do
+            expect 1 zipnn extract $file --tensor big -fo $name
+            says "extract writes no .${name#v.} file"
+            check test ! -e $name
+        done
+        expect 0 zipnn extract $file --tensor both -fo v.bin
+        says "row after row, little-endian; the file has them big-endian and in columns"
+        expect 1 zipnn extract $file --tensor big --max-output 95 -fo v.bin
+    done
+    zipnn -lv n.npz.znn >listing
+    check grep -q 'both \[4, 6\], big-endian, in columns' listing
+    check grep -q 'C128 *c \[4, 6\]' listing
+fi
+
 # Command lines that make no sense.
 for line in "extract m.znn" "extract m.znn --tensor" "extract m.znn --tensor a --rows x" "cat m.znn --rows 1:2" \
     "extract m.znn --tensor a --rows 1:2:3" "cat m.znn --range 5" "cat m.znn --range 1:99999999999999999999" \
