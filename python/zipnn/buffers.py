@@ -126,6 +126,21 @@ def check_numpy(name: Any, array: Any) -> None:
         raise ValueError(f"{shown(name)} has Python objects for elements: only numbers are saved")
     if not array.flags.c_contiguous:
         raise ValueError(f"{shown(name)} is not contiguous: numpy.ascontiguousarray() makes it so")
+    if _is_outside(array):
+        raise ValueError(f"{shown(name)} reaches outside of the array whose memory it uses: that was resized, perhaps")
+
+
+def _is_outside(array: Any) -> bool:
+    """Whether an array is not inside the one that it is a view of. as_strided() can make such, and resize()."""
+    import numpy
+
+    owner = array
+    while (base := getattr(owner, "base", None)) is not None:
+        owner = base
+    if owner is array or not isinstance(owner, numpy.ndarray) or array.nbytes == 0:
+        return False
+    begin, first = (a.__array_interface__["data"][0] for a in (array, owner))
+    return not first <= begin <= begin + array.nbytes <= first + owner.nbytes
 
 
 def numpy_bytes(name: Any, array: Any) -> Any:

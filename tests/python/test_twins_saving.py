@@ -291,7 +291,17 @@ def test_memory_that_goes_while_saving():
 
 # ---- numpy ----------------------------------------------------------------------------------------------------------
 
+
+def resized_owner():
+    owner = np.ones(1 << 16)
+    view = owner[100:200]
+    owner.resize(1, refcheck=False)
+    return view
+
+
 REFUSED_ARRAYS = {
+    "beyond its owner": (lambda: np.lib.stride_tricks.as_strided(np.ones(1), (1 << 30,), (8,)), "outside"),
+    "owner resized": (resized_owner, "outside"),
     "masked": (lambda: np.ma.array([1.0, 2.0], mask=[0, 1]), "masked array"),
     "objects": (lambda: np.array([object()]), "Python objects"),
     "text": (lambda: np.array(["a"]), "type"),
@@ -312,6 +322,9 @@ REFUSED_ARRAYS = {
     "tensor": (lambda: torch.ones(2), "not a numpy array"),
 }
 TAKEN_ARRAYS = {
+    "row of a view": lambda: np.arange(60.0).reshape(3, 4, 5)[1:][0][2:],
+    "view of bytes": lambda: np.frombuffer(bytearray(80), "f8")[3:7],
+    "windows of one": lambda: np.lib.stride_tricks.as_strided(np.ones(8), (4,), (8,)),
     "swapped": lambda: np.arange(5, dtype=">f4"),
     "swapped complex": lambda: np.arange(5, dtype=">c8"),
     "scalar": lambda: np.array(2.5),

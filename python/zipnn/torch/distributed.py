@@ -6,10 +6,11 @@
     checkpoint.save(state_dict, storage_writer=StorageWriter("step-100"))
     checkpoint.load(state_dict, storage_reader=StorageReader("step-100"))
 
-Each rank writes archives of safetensors files, `__RANK_NUMBER.safetensors.znn`, with every piece of a tensor as a tensor of its own:
-element types are known, any piece is read alone, also by other numbers of ranks, and every tool for archives reads the
-files. The metadata comes last, as it does with torch's own writer: a folder without it is no checkpoint, so a save that
-was interrupted does no harm and is simply done again. async_save works as it does with torch's writer.
+Each rank writes archives of safetensors files, `__RANK_NUMBER.safetensors.znn`, with every piece of a tensor as a tensor
+of its own: element types are known, any piece is read alone, also by other numbers of ranks, and every tool for
+archives reads the files. The metadata comes last, as it does with torch's own writer: a folder without it is no
+checkpoint, so a save that was interrupted does no harm and is simply done again. async_save works as it does with
+torch's writer. Tensors without memory, and what torch.load() could not load again, are refused before anything is written.
 
 `Stream` is the smaller step: an extension of torch's own file writer and reader, one archive for each piece.
 """
@@ -42,7 +43,7 @@ from torch.distributed.checkpoint.storage import WriteResult
 from torch.futures import Future
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from .. import _zipnn, fileobj
+from .. import _zipnn, dtypes, fileobj
 from ..archives import Tensor
 from ..buffers import check_torch, shown
 from ..safetensors import Model, layout
@@ -90,12 +91,12 @@ def _check_parts(name: str, tensor: torch.Tensor) -> None:
 
 
 def _is_plain(tensor: torch.Tensor) -> bool:
-    """Whether a tensor is written as one of safetensors."""
+    """Whether a tensor is written as one of safetensors. Not of types of less than a byte: a header counts their elements
+    otherwise than torch does, and rows are not to be had alone."""
     try:
-        layout.type_of(tensor.dtype)
+        return not dtypes.is_packed(layout.type_of(tensor.dtype)) and not is_traceable_wrapper_subclass(tensor)
     except ValueError:
         return False
-    return not is_traceable_wrapper_subclass(tensor)
 
 
 def _pickle(tensor: torch.Tensor) -> io.BytesIO:
@@ -117,6 +118,10 @@ def _check(item: WriteItem, planner: SavePlanner) -> None:
     """ValueError with the tensor's name for what could not be read again."""
     name, tensor = item.index.fqn, _tensor_of(item, planner)
     _check_parts(name, tensor)
+    if tensor.shape != item.tensor_data.chunk.sizes:
+        raise ValueError(
+            f"{shown(name)} has the shape {list(tensor.shape)}, the plan {list(item.tensor_data.chunk.sizes)}"
+        )
     if not _is_plain(tensor):
         try:
             _unpickle(_pickle(tensor))
