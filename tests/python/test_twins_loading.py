@@ -269,6 +269,43 @@ def test_names_of_old_archives(tmp_path, state):
             assert torch.equal(plain.load_file(file)["bias"], state["bias"])
 
 
+def test_two_elements_in_a_byte(tmp_path):
+    if not hasattr(torch, "float4_e2m1fn_x2"):
+        pytest.skip("this torch has no float4_e2m1fn_x2")
+    bits = torch.randint(0, 255, (6, 8), dtype=torch.uint8)
+    tensors = {"w": bits.view(torch.float4_e2m1fn_x2), "v": bits[0].clone().view(torch.float4_e2m1fn_x2)}
+    plain.save_file(tensors, tmp_path / "plain")
+    ours.save_file(tensors, tmp_path / "m.znn")
+    zipnn.torch.save({**tensors, "tied": tensors["w"]}, tmp_path / "t.znn")
+    assert zipnn.decompress((tmp_path / "m.znn").read_bytes()) == (tmp_path / "plain").read_bytes()
+    with twin.safe_open(tmp_path / "m.znn", "pt") as f, safetensors.safe_open(tmp_path / "plain", "pt") as g:
+        ways = [f.get_tensors(), ours.load_file(tmp_path / "m.znn"), zipnn.torch.load(tmp_path / "t.znn")]
+        ways.append({name: f.get_tensor(name) for name in f.keys()})
+        for name in f.keys():
+            assert f.get_slice(name).get_shape() == g.get_slice(name).get_shape()
+            assert f.get_slice(name).get_dtype() == g.get_slice(name).get_dtype() == "F4"
+            for found in (*ways, {name: g.get_tensor(name)}):
+                assert found[name].dtype == torch.float4_e2m1fn_x2 and found[name].shape == tensors[name].shape
+                assert torch.equal(found[name].view(torch.uint8), tensors[name].view(torch.uint8))
+        assert torch.equal(f.get_slice("w")[2:4].view(torch.uint8), bits[2:4])
+        assert torch.equal(f.get_slice("w")[-1].view(torch.uint8), bits[-1])
+        for name, index in (
+            ("w", (0, 3)),
+            ("w", (slice(None), slice(2))),
+            ("v", slice(0, 4)),
+            ("v", 1),
+            ("w", (..., 1)),
+        ):
+            with pytest.raises(zipnn.UnsupportedError):  # safetensors itself fails on each index
+                f.get_slice(name)[index]
+            with pytest.raises(RuntimeError):
+                g.get_slice(name)[index]
+    with pytest.raises(zipnn.UnsupportedError, match="numpy lacks"):
+        arrays.load_file(tmp_path / "m.znn")
+    with pytest.raises(ValueError, match="'w' of F4"):
+        ours.save({"w": bits[0, 0].view(torch.float4_e2m1fn_x2)})
+
+
 # ---- models ---------------------------------------------------------------------------------------------------------
 
 

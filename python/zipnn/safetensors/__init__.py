@@ -17,12 +17,12 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .. import _zipnn
+from .. import _zipnn, dtypes
 from .. import errors as zipnn_errors
 from ..archives import Archive, Tensor
 from ..buffers import shown
 from . import layout
-from .exceptions import ArgumentError, ClosedError, FormatError, MissingError, translated
+from .exceptions import ArgumentError, ClosedError, FormatError, MissingError, UnsupportedError, translated
 from .frameworks import Framework, framework_of
 
 __all__ = ["safe_open", "is_archive"]
@@ -225,6 +225,11 @@ class _Slice:
 
     def __getitem__(self, index: Any) -> Any:
         index = index if isinstance(index, tuple) else (index,)
+        if dtypes.is_packed(self._tensor.dtype) and index and (len(index) > 1 or len(self._tensor.shape) < 2):
+            what = (
+                f"{shown(self._tensor.name)} is of {self._tensor.dtype}: only the first of several axes can be indexed"
+            )
+            raise UnsupportedError(None, what)
         if index and _narrows(index[0]) and self._tensor.shape:
             rest = index[1:] if hasattr(index[0], "__index__") else (slice(None), *index[1:])
             return self._decode(self._tensor[index[0]], rest)

@@ -10,7 +10,8 @@ Each rank writes archives of safetensors files, `__RANK_NUMBER.safetensors.znn`,
 of its own: element types are known, any piece is read alone, also by other numbers of ranks, and every tool for
 archives reads the files. The metadata comes last, as it does with torch's own writer: a folder without it is no
 checkpoint, so a save that was interrupted does no harm and is simply done again. async_save works as it does with
-torch's writer. Tensors without memory, and what torch.load() could not load again, are refused before anything is written.
+torch's writer. Tensors without memory, and what torch.load() could not load again, are refused before anything is
+written.
 
 `Stream` is the smaller step: an extension of torch's own file writer and reader, one archive for each piece.
 """
@@ -91,8 +92,8 @@ def _check_parts(name: str, tensor: torch.Tensor) -> None:
 
 
 def _is_plain(tensor: torch.Tensor) -> bool:
-    """Whether a tensor is written as one of safetensors. Not of types of less than a byte: a header counts their elements
-    otherwise than torch does, and rows are not to be had alone."""
+    """Whether a tensor is written as one of safetensors. Not of types of less than a byte: a header counts their
+    elements otherwise than torch does, and rows are not to be had alone."""
     try:
         return not dtypes.is_packed(layout.type_of(tensor.dtype)) and not is_traceable_wrapper_subclass(tensor)
     except ValueError:
