@@ -35,10 +35,11 @@ zipnn_status zn_fail_os(const char *path, const char *verb, uint64_t off, int os
                    text);
 }
 
-zipnn_status zn_fail_full(const char *path, const char *verb, uint64_t n, uint64_t free, zipnn_error *err) {
+zipnn_status zn_fail_full(const char *path, const char *verb, uint64_t n, const char *unit, uint64_t free,
+                          zipnn_error *err) {
     struct shown s = shown_path(path);
-    return zn_fail(err, ZIPNN_E_IO, ZN_NOWHERE, "%s: cannot %s %llu: No space left on device, %llu bytes are free",
-                   s.text, verb, (unsigned long long)n, (unsigned long long)free);
+    return zn_fail(err, ZIPNN_E_IO, ZN_NOWHERE, "%s: cannot %s %llu%s: No space left on device, %llu bytes are free",
+                   s.text, verb, (unsigned long long)n, unit, (unsigned long long)free);
 }
 
 zipnn_status zn_fail_path(const char *path, const char *what, zipnn_error *err) {

@@ -72,8 +72,9 @@ zipnn_status zn_file_settle_length(const zipnn_file *f, zipnn_error *err);
  * reading has its place in err->offset, which belongs to the input. */
 zipnn_status zn_fail_os(const char *path, const char *verb, uint64_t off, int os_error, zipnn_error *err);
 
-/* ZIPNN_E_IO with the sentence "PATH: cannot VERB N: No space left on device, FREE bytes are free". */
-zipnn_status zn_fail_full(const char *path, const char *verb, uint64_t n, uint64_t free, zipnn_error *err);
+/* ZIPNN_E_IO with the sentence "PATH: cannot VERB NUNIT: No space left on device, FREE bytes are free". */
+zipnn_status zn_fail_full(const char *path, const char *verb, uint64_t n, const char *unit, uint64_t free,
+                          zipnn_error *err);
 
 /* ZIPNN_E_IO with the sentence "PATH: what". */
 zipnn_status zn_fail_path(const char *path, const char *what, zipnn_error *err);

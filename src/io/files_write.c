@@ -65,14 +65,14 @@ zipnn_status zn_file_settle_length(const zipnn_file *f, zipnn_error *err) {
 }
 
 /* A full device is said with what is free on it. */
-static zipnn_status fail_full(const zipnn_file *f, const char *what, uint64_t n, zipnn_error *err) {
+static zipnn_status fail_full(const zipnn_file *f, const char *what, uint64_t n, const char *unit, zipnn_error *err) {
     struct statvfs fs;
     if (fstatvfs(f->fd, &fs) != 0) return zn_fail_os(f->path, what, n, ENOSPC, err);
-    return zn_fail_full(f->path, what, n, (uint64_t)fs.f_bavail * fs.f_frsize, err);
+    return zn_fail_full(f->path, what, n, unit, (uint64_t)fs.f_bavail * fs.f_frsize, err);
 }
 
 static zipnn_status fail_write(const zipnn_file *f, uint64_t off, int os_error, zipnn_error *err) {
-    if (os_error == ENOSPC && f->target.is_new) return fail_full(f, "write at offset", off, err);
+    if (os_error == ENOSPC && f->target.is_new) return fail_full(f, "write at offset", off, "", err);
     return zn_fail_os(f->path, "write", off, os_error, err);
 }
 
@@ -166,7 +166,7 @@ zipnn_status zn_file_reserve(zipnn_file *f, uint64_t len, zipnn_error *err) {
     const bool refused = fallocate(f->fd, 0, 0, (off_t)len) != 0;
     if (refused && errno == ENOSPC) {
         if (ftruncate(f->fd, 0) != 0) errno = 0; /* what it got before it found the device full */
-        return fail_full(f, "make room for bytes", len, err);
+        return fail_full(f, "make room for", len, " bytes", err);
     }
     if (!refused) atomic_store(&f->has_room, true);
     atomic_store(&f->room, ZN_ROOM_ENDS);

@@ -40,4 +40,11 @@ _zipnn
 COMP_WORDS=(zipnn ben) COMP_CWORD=1
 _zipnn
 [ "${COMPREPLY[*]}" = bench ] || fail "completion of ben: ${COMPREPLY[*]}"
+COMP_WORDS=(zipnn --dtype fp1) COMP_CWORD=2
+_zipnn
+[ "${COMPREPLY[*]}" = fp16 ] || fail "completion of --dtype fp1: ${COMPREPLY[*]}"
+COMP_WORDS=(zipnn chain run re) COMP_CWORD=3
+_zipnn
+[ "${COMPREPLY[*]}" = "restore rebase" ] || fail "completion of a verb: ${COMPREPLY[*]}"
+refuted grep -E ":(A:B|OFF:LEN):" "$docs/_zipnn"
 finish

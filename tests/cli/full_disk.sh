@@ -24,4 +24,10 @@ for threads in 1 2; do
     expect 1 unshare -m bash -c "attempt 1m zipnn -dT $threads m.znn -o disk/m"
     says "No space left on device"
 done
+# How much is needed and free is said, where that is known; what was not looked at is not called damaged.
+expect 1 unshare -m bash -c "attempt 1m zipnn -d m.znn -o disk/m"
+says "cannot make room for $(stat -c %s m) bytes: No space left on device, 1048576 bytes are free"
+expect 1 unshare -m bash -c "attempt 1m zipnn salvage m.znn -o disk/m"
+says "bytes are free"
+grep -q intact "$home/err" && fail "a full disk is told as damage"
 finish
