@@ -11,6 +11,21 @@ static PyObject *new_bytes(uint64_t len) {
     return PyBytes_FromStringAndSize(NULL, (Py_ssize_t)len);
 }
 
+/* What differences are made against: memory, a path or a descriptor, NULL or None for nothing. False with an
+ * exception. `end` is to be closed. */
+static bool open_base(PyObject *module, PyObject *from, struct pyz_end *end, struct pyz_options *options) {
+    *end = (struct pyz_end){.file = NULL};
+    options->base = NULL;
+    if (!from || from == Py_None) return true;
+    if (PyTuple_Check(from)) {
+        PyErr_SetString(PyExc_TypeError, "a base is a path, a descriptor or memory");
+        return false;
+    }
+    if (!pyz_source_open(end, from, pyz_state_of(module), NULL)) return false;
+    options->base = &end->source;
+    return true;
+}
+
 /* ---- compressing ------------------------------------------------------------------------------------------------- */
 
 /* Memory of the greatest size that an archive can have; what the archive does not reach is never touched. The limited
@@ -78,11 +93,16 @@ static PyObject *compress_view(PyObject *module, const Py_buffer *data, const st
 
 PyObject *pyz_compress(PyObject *module, PyObject *args) {
     Py_buffer data;
+    PyObject *from = NULL, *archive = NULL;
+    struct pyz_end base;
     struct pyz_options o;
-    if (!PyArg_ParseTuple(args, "y*ziippO:compress", &data, &o.dtype, &o.level, &o.threads, &o.verify, &o.sha256,
-                          &o.progress))
+    if (!PyArg_ParseTuple(args, "y*ziippO|O:compress", &data, &o.dtype, &o.level, &o.threads, &o.verify, &o.sha256,
+                          &o.progress, &from))
         return NULL;
-    PyObject *archive = compress_view(module, &data, &o);
+    if (open_base(module, from, &base, &o)) {
+        archive = compress_view(module, &data, &o);
+        pyz_end_close(&base);
+    }
     PyBuffer_Release(&data);
     return archive;
 }
@@ -129,20 +149,30 @@ static PyObject *decompress_new(PyObject *module, const Py_buffer *data, const s
 
 PyObject *pyz_decompress(PyObject *module, PyObject *args) {
     Py_buffer data;
+    PyObject *from = NULL, *original = NULL;
+    struct pyz_end base;
     struct pyz_options o = {.verify = 1};
-    if (!PyArg_ParseTuple(args, "y*iO:decompress", &data, &o.threads, &o.progress)) return NULL;
-    PyObject *original = decompress_new(module, &data, &o);
+    if (!PyArg_ParseTuple(args, "y*iO|O:decompress", &data, &o.threads, &o.progress, &from)) return NULL;
+    if (open_base(module, from, &base, &o)) {
+        original = decompress_new(module, &data, &o);
+        pyz_end_close(&base);
+    }
     PyBuffer_Release(&data);
     return original;
 }
 
 PyObject *pyz_decompress_into(PyObject *module, PyObject *args) {
     Py_buffer data, buffer;
+    PyObject *from = NULL, *result = NULL;
+    struct pyz_end base;
     struct pyz_options o = {.verify = 1};
-    if (!PyArg_ParseTuple(args, "y*w*iO:decompress_into", &data, &buffer, &o.threads, &o.progress)) return NULL;
-    size_t len;
-    PyObject *result = NULL;
-    if (decompress_view(module, &data, buffer.buf, (size_t)buffer.len, &o, &len)) result = PyLong_FromSize_t(len);
+    if (!PyArg_ParseTuple(args, "y*w*iO|O:decompress_into", &data, &buffer, &o.threads, &o.progress, &from))
+        return NULL;
+    if (open_base(module, from, &base, &o)) {
+        size_t len;
+        if (decompress_view(module, &data, buffer.buf, (size_t)buffer.len, &o, &len)) result = PyLong_FromSize_t(len);
+        pyz_end_close(&base);
+    }
     PyBuffer_Release(&buffer);
     PyBuffer_Release(&data);
     return result;

@@ -148,6 +148,9 @@ static bool create(struct pyz_call *call, const struct pyz_options *options, uin
                        .threads = choose_threads(options->threads, len),
                        .verify = options->verify ? ZIPNN_VERIFY_DEFAULT : ZIPNN_VERIFY_OFF,
                        .sha256 = options->sha256,
+                       .base = options->base,
+                       .bases = options->base,
+                       .n_bases = options->base != NULL,
                        .executor = {pyz_crew_run, call},
                        .progress = on_progress,
                        .progress_user = call};

@@ -61,7 +61,7 @@ static PyObject *transfer_objects(PyObject *module, transfer_fn *transfer, PyObj
 PyObject *pyz_pack(PyObject *module, PyObject *args) {
     PyObject *from, *to;
     int flags;
-    struct pyz_options o;
+    struct pyz_options o = {.base = NULL};
     if (!PyArg_ParseTuple(args, "OOiziippO:pack", &from, &to, &flags, &o.dtype, &o.level, &o.threads, &o.verify,
                           &o.sha256, &o.progress))
         return NULL;

@@ -30,9 +30,11 @@ static PyObject *list_dtypes(PyObject *module, PyObject *unused) {
 }
 
 static PyMethodDef methods[] = {
-    {"compress", pyz_compress, METH_VARARGS, "compress(data, dtype, level, threads, verify, sha256, progress)"},
-    {"decompress", pyz_decompress, METH_VARARGS, "decompress(data, threads, progress)"},
-    {"decompress_into", pyz_decompress_into, METH_VARARGS, "decompress_into(data, buffer, threads, progress)"},
+    {"compress", pyz_compress, METH_VARARGS,
+     "compress(data, dtype, level, threads, verify, sha256, progress, base=None)"},
+    {"decompress", pyz_decompress, METH_VARARGS, "decompress(data, threads, progress, base=None)"},
+    {"decompress_into", pyz_decompress_into, METH_VARARGS,
+     "decompress_into(data, buffer, threads, progress, base=None)"},
     {"original_size", pyz_original_size, METH_VARARGS, "original_size(data)"},
     {"pack", pyz_pack, METH_VARARGS,
      "pack(source, sink, flags, dtype, level, threads, verify, sha256, progress) -> stats"},

@@ -64,7 +64,8 @@ void pyz_crew_ask(struct pyz_call *call, void (*run)(void *arg), void *arg);
 struct pyz_options {
     const char *dtype; /* as safetensors spells it, NULL to measure */
     int level, threads, verify, sha256;
-    PyObject *progress; /* called with (done, total or None); None for nothing */
+    PyObject *progress;       /* called with (done, total or None); None for nothing */
+    const zipnn_source *base; /* what differences are made against; NULL for none */
 };
 
 /* A context, and what goes wrong while it is used. The first exception of a callback, or of a signal's handler

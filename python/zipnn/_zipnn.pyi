@@ -11,6 +11,7 @@ _Source = Union[
     tuple[None, Callable[[int, int], Buffer], int],
 ]
 _Sink = Union[str, int, Callable[[bytes], Any]]
+_Base = Union[str, int, Buffer, None]
 _Stats = tuple[int, int, int, bytes, Optional[bytes]]
 
 version: str
@@ -26,10 +27,18 @@ FILTERED: int
 SHARED: int
 
 def compress(
-    data: Buffer, dtype: str | None, level: int, threads: int, verify: bool, sha256: bool, progress: _Progress, /
+    data: Buffer,
+    dtype: str | None,
+    level: int,
+    threads: int,
+    verify: bool,
+    sha256: bool,
+    progress: _Progress,
+    base: _Base = ...,
+    /,
 ) -> bytes: ...
-def decompress(data: Buffer, threads: int, progress: _Progress, /) -> bytes: ...
-def decompress_into(data: Buffer, buffer: Buffer, threads: int, progress: _Progress, /) -> int: ...
+def decompress(data: Buffer, threads: int, progress: _Progress, base: _Base = ..., /) -> bytes: ...
+def decompress_into(data: Buffer, buffer: Buffer, threads: int, progress: _Progress, base: _Base = ..., /) -> int: ...
 def original_size(data: Buffer, /) -> int: ...
 def pack(
     source: _Source,

@@ -3,101 +3,221 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import warnings
 from typing import Any
 
-from . import streams
+from . import _zipnn, streams
 from .archives import Archive
 from .buffers import check_torch
-from .errors import FormatError, UnsupportedError
+from .errors import CorruptError, FormatError, TruncatedError, UnsupportedError, ZipnnError
 
-_FORMATS = ("byte", "numpy", "torch")
+_METHODS = {"AUTO": 0, "HUFFMAN": 1, "ZSTD": 2, "LZ4": 3, "SNAPPY": 4}
+_FORMATS = {"byte": 1, "torch": 2, "numpy": 3}
+_DELTAS = (0, None, "byte", "file")
 
-# What 0.x could be told and has no meaning here: the values that were its defaults.
-_UNUSED = {
-    "method": "AUTO",
-    "is_monotonic": 0,
-    "compression_threshold": 0.95,
-    "check_th_after_percent": 10,
-    "byte_reorder": 0,
-    "reorder_signbit": 0,
-    "compression_chunk": 256 * 1024,
-    "is_streaming": False,
-    "streaming_chunk": 1024 * 1024,
-    "zstd_level": 3,
-    "lz4_compression_level": 0,
-}
-# What changes the result, and is gone.
-_GONE = {
-    "delta_compressed_type": 0,
-    "lossy_compressed_type": 0,
-    "lossy_compressed_factor": 27,
-    "input_file": None,
-    "compressed_file": None,
-    "decompressed_file": None,
-}
+# Parameters of 0.x that only tuned its coder, or never had an effect.
+_UNUSED = (
+    "is_monotonic",
+    "compression_threshold",
+    "check_th_after_percent",
+    "byte_reorder",
+    "reorder_signbit",
+    "lossy_compressed_factor",
+    "compression_chunk",
+    "is_streaming",
+    "streaming_chunk",
+    "input_file",
+    "compressed_file",
+    "decompressed_file",
+    "zstd_level",
+    "lz4_compression_level",
+)
+
+# How an archive of a tensor says that it is one: in the metadata of the safetensors file that it holds.
+_MARK = "zipnn.ZipNN"
 
 
 class ZipNN:
     """Compresses and restores bytes, numpy arrays or torch tensors.
 
-    input_format     "byte", "numpy" or "torch"; decompress() gives what compress() was given
-    bytearray_dtype  element type of bytes
-    threads          0 for as many as are useful
+    input_format           "byte", "numpy" or "torch": what compress() is given
+    bytearray_dtype        element type of bytes
+    threads                0 for as many as are useful
+    delta_compressed_type  "byte" or "file": compress() and decompress() take a `delta_second_data`, bytes or a path, and
+                           what is stored is the difference to it
 
-    The other parameters of 0.x are accepted: those that only tuned its coder with a DeprecationWarning when they are
-    set, those that asked for lossy or delta compression with an UnsupportedError.
+    The other parameters of 0.x are accepted. Those that only tuned its coder are told with a DeprecationWarning when they
+    are set; lossy compression is an UnsupportedError.
     """
 
     def __init__(
         self,
         method: str = "AUTO",
         input_format: str = "byte",
-        bytearray_dtype: str = "bfloat16",
+        bytearray_dtype: Any = "bfloat16",
         is_monotonic: int = 0,
         threads: int = 0,
-        **others: Any,
+        compression_threshold: float = 0.95,
+        check_th_after_percent: int = 10,
+        byte_reorder: int = 0,
+        reorder_signbit: int = 0,
+        delta_compressed_type: Any = 0,
+        lossy_compressed_type: Any = 0,
+        lossy_compressed_factor: int = 27,
+        compression_chunk: int = 256 * 1024,
+        is_streaming: bool = False,
+        streaming_chunk: int = 1024 * 1024,
+        input_file: str | None = None,
+        compressed_file: str | None = None,
+        decompressed_file: str | None = None,
+        zstd_level: int = 3,
+        lz4_compression_level: int = 0,
     ) -> None:
-        others |= {"method": method.upper(), "is_monotonic": is_monotonic}
-        for name, value in others.items():
-            self._check(name, value)
-        if input_format not in _FORMATS:
-            raise ValueError(f"input_format {input_format!r}: one of {', '.join(_FORMATS)}")
-        self.input_format = input_format
-        self.bytearray_dtype = bytearray_dtype
-        self.threads = threads
+        given = dict(locals())
+        del given["self"]
+        self.__dict__.update(given)
+        self.method = _one_of("method", method.upper(), _METHODS)
+        self.input_format = _one_of("input_format", input_format.lower(), _FORMATS)
+        _check(given)
 
-    @staticmethod
-    def _check(name: str, value: Any) -> None:
-        if name not in _UNUSED and name not in _GONE:
-            raise TypeError(f"ZipNN() has no parameter {name!r}")
-        if name in _GONE and value not in (_GONE[name], None):
-            raise UnsupportedError(
-                None, f"{name}={value!r}: zipnn 1 compresses without loss, and files by compress_file"
-            )
-        if name in _UNUSED and value != _UNUSED[name]:
-            warnings.warn(f"ZipNN({name}=...) has no effect any more", DeprecationWarning, stacklevel=3)
-
-    def compress(self, data: Any) -> bytes:
+    def compress(
+        self,
+        data: Any,
+        compress_cpu_gpu: str = "cpu",
+        delta_second_data: Any = None,
+        lossy_compressed_type: Any = None,
+        lossy_compressed_factor: Any = None,
+    ) -> bytes:
         """The archive; that of an array or tensor holds a safetensors file with this one tensor."""
-        if self.input_format == "byte":
-            return streams.compress(data, self.bytearray_dtype, threads=self.threads)
-        if self.input_format == "numpy":
+        base = self._base(delta_second_data)
+        if self.input_format == _FORMATS["byte"]:
+            if base is not None and len(memoryview(data).cast("B")) != len(base):
+                raise ValueError("delta_second_data must be as long as the data")
+            return streams.compress(data, self.bytearray_dtype, threads=self.threads, base=base)
+        name = "torch" if self.input_format == _FORMATS["torch"] else "numpy"
+        if name == "numpy":
             import numpy
 
             data = numpy.asanyarray(data, order="C")
         else:
             check_torch("data", data)
-            data = data.contiguous()
-        framework = importlib.import_module(f"zipnn.safetensors.{self.input_format}")
-        return framework.save({"data": data})
+            data = data.detach().contiguous()
+        framework = importlib.import_module(f"zipnn.safetensors.{name}")
+        return framework.save({"data": data}, {_MARK: name})
 
-    def decompress(self, data: Any) -> Any:
-        """What compress() was given, here or in zipnn 0.x."""
-        if self.input_format == "byte":
-            return streams.decompress(data, threads=self.threads)
-        with Archive(data, self.threads) as archive:
-            if len(archive) != 1:
+    def decompress(self, data: Any, decompress_cpu_gpu: str = "cpu", delta_second_data: Any = None) -> Any:
+        """What compress() was given, here or in zipnn 0.x, whatever the input_format of this object: a tensor, an array
+        or, of bytes, a bytearray. Of several archives of bytes behind each other: all of their bytes."""
+        base = self._base(delta_second_data)
+        if base is None and (kind := self._kind(data)) is not None:
+            return _tensor(data, kind, self.threads)
+        try:
+            return _bytes(data, self.threads, base)
+        except (CorruptError, FormatError) as error:
+            parts = [] if base is not None else _parts(memoryview(data).cast("B"))
+            if len(parts) < 2:
+                raise error
+            return bytearray().join(_bytes(part, self.threads, None) for part in parts)
+
+    def _base(self, second: Any) -> Any:
+        if self.delta_compressed_type in (0, None):
+            if second is not None:
+                raise ValueError("delta_second_data is given, but ZipNN() was made without delta_compressed_type")
+            return None
+        if second is None:
+            raise ValueError(f"delta_compressed_type={self.delta_compressed_type!r} needs delta_second_data")
+        if self.delta_compressed_type == "byte":
+            return second
+        with open(second, "rb") as f:
+            return f.read()
+
+    def _kind(self, data: Any) -> str | None:
+        """"torch" or "numpy" when `data` holds a tensor that is to be given as one; None for bytes."""
+        head = bytes(memoryview(data).cast("B")[:9])
+        if head[:2] == b"ZN":
+            return {2: "torch", 3: "numpy"}.get(head[8] if len(head) == 9 else 0)
+        own = {number: name for name, number in _FORMATS.items()}[self.input_format]
+        try:
+            archive = Archive(data, self.threads)
+        except (CorruptError, FormatError, TruncatedError):
+            return None  # restoring it says why, or finds that there are several
+        with archive:
+            marked = _mark(archive)
+            if marked is None and own != "byte" and len(archive) > 1:
                 raise FormatError(None, f"an archive of one tensor is wanted, this one has {len(archive)}")
-            (tensor,) = archive.values()
-            return tensor.numpy() if self.input_format == "numpy" else tensor.torch()
+            return marked or (own if own != "byte" and len(archive) == 1 else None)
+
+
+def _one_of(name: str, value: str, known: dict[str, int]) -> int:
+    if value not in known:
+        raise ValueError(f"{name} {value!r}: one of {', '.join(known)}")
+    return known[value]
+
+
+def _check(given: dict[str, Any]) -> None:
+    if given["lossy_compressed_type"] not in (0, None):
+        raise UnsupportedError(None, "lossy_compressed_type: what zipnn compresses comes back bit by bit")
+    if given["delta_compressed_type"] not in _DELTAS:
+        raise ValueError(f"delta_compressed_type {given['delta_compressed_type']!r}: one of 0, byte, file")
+    for name in ("compression_chunk", "streaming_chunk"):
+        if given[name] & (given[name] - 1):
+            raise ValueError(f"{name} must be a power of 2")
+    if given["is_streaming"] and given["input_format"].lower() != "byte":
+        raise ValueError("is_streaming is for bytes only")
+    defaults = inspect.signature(ZipNN).parameters
+    for name in _UNUSED:
+        if given[name] != defaults[name].default:
+            warnings.warn(f"ZipNN({name}=...) has no effect any more", DeprecationWarning, stacklevel=3)
+
+
+def _mark(archive: Archive) -> str | None:
+    if archive.info.container != "safetensors" or list(archive) != ["data"]:
+        return None
+    from .safetensors import layout
+
+    metadata = layout.read_header(archive.read_range)[0] or {}
+    return metadata.get(_MARK) if metadata.get(_MARK) in _FORMATS else None
+
+
+def _tensor(data: Any, kind: str, threads: int) -> Any:
+    with Archive(data, threads) as archive:
+        if len(archive) != 1:
+            raise FormatError(None, f"an archive of one tensor is wanted, this one has {len(archive)}")
+        (tensor,) = archive.values()
+        return tensor.numpy() if kind == "numpy" else tensor.torch()
+
+
+def _bytes(data: Any, threads: int, base: Any) -> bytearray:
+    buffer = bytearray(streams.original_size(data))
+    n = streams.decompress_into(data, buffer, threads, base=base)
+    if n != len(buffer):
+        raise CorruptError(None, "the archive changed while it was restored")
+    return buffer
+
+
+_BEGIN, _END = b"\x8fZNN\r\n\x1a\n", b"ZNNEND\n\x8f"
+_MOST_TRIES = 10000  # places that look like a seam; more are not looked at in hostile data
+
+
+def _parts(data: memoryview) -> list[memoryview]:
+    """Archives one behind the other, as programs made them with is_streaming. Empty when they are not that."""
+    whole, parts, start, seam = bytes(data), [], 0, 0
+    for _ in range(_MOST_TRIES):
+        seam = whole.find(_END + _BEGIN, seam)
+        end = len(whole) if seam < 0 else seam + len(_END)
+        if _is_archive(data[start:end]):
+            parts.append(data[start:end])
+            start = end
+        if seam < 0:
+            break
+        seam = end
+    return parts if start == len(whole) else []
+
+
+def _is_archive(data: memoryview) -> bool:
+    try:
+        _zipnn.original_size(data)
+        return True
+    except ZipnnError:
+        return False

@@ -26,7 +26,8 @@ class _Handover:
     are taken."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()  # entered itself: an interrupt in Condition.__enter__ would leave it locked
+        self._changed = threading.Condition(self._lock)
         self._view: memoryview | None = None
         self._ended = False
         self._stopped = False
@@ -34,10 +35,11 @@ class _Handover:
         self.reader: int | None = None  # the ident of the thread that reads, while it runs
         self.thread = threading.Thread()
         self.pid = os.getpid()
+        self.owner: Any = None  # a weak reference to the writer
 
     def write(self, view: memoryview) -> bool:
         """False when nobody reads any more."""
-        with self._changed:
+        with self._lock:
             self._view = view
             self._changed.notify_all()
             try:
@@ -47,16 +49,18 @@ class _Handover:
             return not self._stopped
 
     def end(self, aborted: bool) -> None:
-        with self._changed:
+        with self._lock:
             self._ended = True
             self._aborted |= aborted
             self._changed.notify_all()
 
     def read(self, target: memoryview) -> int:
-        with self._changed:
+        with self._lock:
             while self._view is None and not self._ended:
-                # Not for ever: a collection that begins inside of wait() may end this, and wakes nobody.
+                # Not for ever: a finalizer that runs inside of wait() wakes nobody, and one may be interrupted.
                 self._changed.wait(1.0)
+                self._aborted |= self.owner() is None
+                self._ended |= self._aborted
             self.go_on(0, None)
             if self._view is None:
                 return 0
@@ -71,14 +75,14 @@ class _Handover:
             raise EOFError("the writer gave up")
 
     def stop(self) -> None:
-        with self._changed:
+        with self._lock:
             self._stopped = True
             self._changed.notify_all()
 
     def join(self, patience: float | None = None) -> None:
         """Waits until the thread is gone, at most so many seconds. By an own flag first: a Thread.join() that is
         interrupted takes the thread for dead afterwards."""
-        with self._changed:
+        with self._lock:
             self._changed.wait_for(lambda: self._stopped, patience)
         if self._stopped:
             self.thread.join(patience)
@@ -113,6 +117,7 @@ class _RawWriter(io.RawIOBase):
     def __init__(self, sink: Any, flags: int, dtype: str | None, level: int, threads: int, sha256: bool) -> None:
         self._outcome: list[BaseException] = []
         self._handover = _Handover()
+        self._handover.owner = weakref.ref(self)
         arguments = (sink, flags, dtype, level, threads, True, sha256)
         # A daemon: a writer that is never closed must not keep the interpreter from ending.
         self._handover.thread = threading.Thread(

@@ -24,14 +24,14 @@ class Prefetcher:
 
     def __init__(self, archive: Any) -> None:
         self._archive = archive
-        self._queue = _Queue()
+        self._queue = _Queue(weakref.ref(self))
         self._pid = os.getpid()
         _all.add(self)
 
     def order(self, ranges: Iterable[tuple[int, int]], limit: int) -> None:
         self._archive.check()
         if self._pid != os.getpid():  # the queue may be locked by a thread that is not here
-            self._queue = _Queue()
+            self._queue = _Queue(weakref.ref(self))
             self._pid = os.getpid()
         self._queue.order([r for r in ranges if r[1] > 0], limit, self._archive)
 
@@ -76,11 +76,13 @@ atexit.register(_end_all)
 class _Queue:
     """What the thread and those who take from it share."""
 
-    def __init__(self) -> None:
+    def __init__(self, owner: Any) -> None:
+        self._owner = owner  # a weak reference
         self.used = False
         self.thread: threading.Thread | None = None  # the one that is to work; it ends when there is nothing to do
         self._working: set[threading.Thread] = set()  # and those that have not ended
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()  # entered itself: an interrupt in Condition.__enter__ would leave it locked
+        self._changed = threading.Condition(self._lock)
         self._ordered: deque[tuple[int, int]] = deque()
         self._ready: dict[tuple[int, int], bytearray] = {}
         self._current: tuple[int, int] | None = None
@@ -88,7 +90,7 @@ class _Queue:
         self._limit = 0
 
     def order(self, ranges: list[tuple[int, int]], limit: int, archive: Any) -> None:
-        with self._changed:
+        with self._lock:
             self._ordered.extend(ranges)
             self._limit = limit
             self.used = True
@@ -100,7 +102,7 @@ class _Queue:
             self._changed.notify_all()
 
     def take(self, key: tuple[int, int]) -> bytearray | None:
-        with self._changed:
+        with self._lock:
             self._changed.wait_for(lambda: self._current != key)
             data = self._ready.pop(key, None)
             if data is not None:
@@ -111,7 +113,7 @@ class _Queue:
             return data
 
     def stop(self) -> None:
-        with self._changed:
+        with self._lock:
             self.thread = None
             self.used = False
             self._ordered.clear()
@@ -123,7 +125,7 @@ class _Queue:
     def join(self, patience: float | None) -> None:
         """Waits until no thread works, at most so many seconds. Not by Thread.join() alone: one that is interrupted takes
         the thread for dead afterwards."""
-        with self._changed:
+        with self._lock:
             threads = self._working - {threading.current_thread()}
             self._changed.wait_for(lambda: not self._working & threads, patience)
             threads -= self._working
@@ -131,17 +133,17 @@ class _Queue:
             thread.join(patience)
 
     def leave(self) -> None:
-        with self._changed:
+        with self._lock:
             self._working.discard(threading.current_thread())
             self._changed.notify_all()
 
     def _is_mine(self) -> bool:
-        return self.thread is threading.current_thread()
+        return self.thread is threading.current_thread() and self._owner() is not None
 
     def next(self) -> tuple[int, int] | None:
         """The next range, once there is room for it, or None: the thread is to end. One that is larger than all room goes
         alone."""
-        with self._changed:
+        with self._lock:
             while self._is_mine():
                 if not self._ordered:
                     self.thread = None
@@ -150,12 +152,12 @@ class _Queue:
                     self._held += self._current[1]
                     return self._current
                 else:
-                    # Not for ever: a collection that begins inside of wait() may end this, and wakes nobody.
+                    # Not for ever: a finalizer that runs inside of wait() wakes nobody, and one may be interrupted.
                     self._changed.wait(1.0)
             return None
 
     def finish(self, key: tuple[int, int], data: bytearray | None) -> None:
-        with self._changed:
+        with self._lock:
             if not self._is_mine():
                 return
             if data is not None:

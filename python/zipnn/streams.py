@@ -33,6 +33,7 @@ def compress(
     verify: bool = True,
     sha256: bool = False,
     progress: Progress | None = None,
+    base: Any = None,
 ) -> bytes:
     """An archive of `data`, any C-contiguous object with the buffer protocol.
 
@@ -44,12 +45,19 @@ def compress(
     sha256    store the SHA-256 of the original too
     progress  called with (bytes done, total), at most ten times a second and at the end, on the thread that called. What
               it returns does not matter; an exception stops the call and is raised by it
+    base      an earlier state of the data, or its archive: memory or a path. Tensors that resemble one there are stored
+              as differences, and decompress() needs the same base
 
     `data` must not be changed meanwhile by other threads or processes: what then comes out is an error at best. Ctrl-C
     stops a call within the time that a chunk takes.
     """
     name = dtype_name(dtype)
-    return _zipnn.compress(_memory_of(data), name, level or 0, threads or 0, verify, sha256, progress)
+    options = (name, level or 0, threads or 0, verify, sha256, progress)
+    return _zipnn.compress(_memory_of(data), *options, _base(base))
+
+
+def _base(base: Any) -> Any:
+    return os.fsdecode(base) if isinstance(base, (str, os.PathLike)) else base
 
 
 def dtype_name(dtype: Any) -> str | None:
@@ -68,16 +76,21 @@ def _memory_of(data: Any) -> Any:
     return data
 
 
-def decompress(data: Any, threads: int | None = None, progress: Progress | None = None) -> bytes:
-    """The original of an archive. Each chunk's checksum is verified before any of it is handed out."""
-    return _zipnn.decompress(data, threads or 0, progress)
+def decompress(
+    data: Any, threads: int | None = None, progress: Progress | None = None, base: Any = None
+) -> bytes:
+    """The original of an archive. Each chunk's checksum is verified before any of it is handed out. `base` is what a
+    difference was made against, memory or a path: without it BaseError is raised."""
+    return _zipnn.decompress(data, threads or 0, progress, _base(base))
 
 
-def decompress_into(data: Any, buffer: Any, threads: int | None = None, progress: Progress | None = None) -> int:
+def decompress_into(
+    data: Any, buffer: Any, threads: int | None = None, progress: Progress | None = None, base: Any = None
+) -> int:
     """Restores into a writable buffer that is large enough; returns the size of the original. In memory that was
     written before this is several times as fast as decompress(). After an exception the buffer holds unspecified
     bytes."""
-    return _zipnn.decompress_into(data, buffer, threads or 0, progress)
+    return _zipnn.decompress_into(data, buffer, threads or 0, progress, _base(base))
 
 
 def original_size(data: Any) -> int:
