@@ -3,11 +3,11 @@
 # not stop the next; its log stays in build/trust. The last line says whether all held.
 #
 #   tools/trust.sh           all stages, about an hour
-#   tools/trust.sh STAGE...  some of: faults kills sequences paths threads memory scale coverage msan static determinism portable fuzz
+#   tools/trust.sh STAGE...  some of: faults kills sequences paths threads memory scale coverage msan static determinism portable python fuzz
 set -u
 cd "$(dirname "$0")/.."
 
-stages=${*:-faults kills sequences paths threads memory scale coverage msan static determinism portable fuzz}
+stages=${*:-faults kills sequences paths threads memory scale coverage msan static determinism portable python fuzz}
 jobs=${JOBS:-$(nproc)}
 log=$PWD/build/trust
 failures=()
@@ -119,6 +119,18 @@ stage_portable() {
         built "$preset" && figure "portable-$preset" tests "$preset" unit
     done
 }
+
+# Random calls of the package in three kinds of interpreter.
+python_stress() {
+    local python=$PWD/build/python/venv/bin/python seconds=${STRESS_SECONDS:-300}
+    ZIPNN_TEST_RUN=0 tools/test_python.sh || return
+    [ -x "$python" ] || { echo "python: skipped, no environment could be made" && return; }
+    "$python" tests/python/stress.py "${seconds}s" 1 &&
+        PYTHONDEVMODE=1 "$python" tests/python/stress.py "${seconds}s" 100001 &&
+        PYTHONMALLOC=debug "$python" tests/python/stress.py "${seconds}s" 200001
+}
+
+stage_python() { figure python python_stress; }
 
 # In braces, so that an edit of this file does not change what runs.
 {

@@ -176,7 +176,7 @@ def _mark(archive: Archive) -> str | None:
         return None
     from .safetensors import layout
 
-    metadata = layout.read_header(archive.read_range)[0] or {}
+    metadata = layout.read_header(archive.read_range, archive.info.original).metadata or {}
     return metadata.get(_MARK) if metadata.get(_MARK) in _FORMATS else None
 
 

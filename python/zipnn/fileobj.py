@@ -223,11 +223,13 @@ class _Writer(io.BufferedWriter):
 
     def __del__(self) -> None:
         raw = getattr(self, "raw", None)
-        if raw is not None and not raw.closed:
-            if raw._handover.pid == os.getpid():
-                text = "a zipnn writer was not closed: there is no file"
-                warnings.warn(text, ResourceWarning, source=self, stacklevel=2)
-            raw.abort(_PATIENCE)
+        if raw is None or raw.closed:
+            return
+        mine = raw._handover.pid == os.getpid()
+        raw.abort(_PATIENCE)
+        if mine:
+            text = "a zipnn writer was not closed: there is no file"
+            warnings.warn(text, ResourceWarning, source=self, stacklevel=2)
 
 
 def open(

@@ -14,8 +14,10 @@ __all__ = ["register"]
 
 
 def register(force: bool = False) -> None:
-    """Makes compression="znn" known, and ".znn" to compression="infer"."""
+    """Makes compression="znn" and compression="zipnn" known, and ".znn" to compression="infer"."""
     from fsspec.compression import compr, register_compression
 
     if "znn" not in compr or force:
         register_compression("znn", fileobj.open, "znn", force=force)
+    if "zipnn" not in compr or force:
+        register_compression("zipnn", fileobj.open, [], force=force)

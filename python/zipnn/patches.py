@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from typing import Any, Callable
 
@@ -99,16 +101,75 @@ def _note_for_children(name: str, present: bool) -> None:
 def _replacements_of_safetensors() -> dict[Any, Any]:
     import safetensors
 
-    original = safetensors.safe_open
+    replaced = {safetensors.safe_open: _patched_safe_open(safetensors.safe_open)}
+    for framework in ("numpy", "torch"):
+        module = sys.modules.get(f"safetensors.{framework}")
+        if module is not None:
+            replaced[module.save_file] = _patched_save_file(module.save_file)
+    return replaced
 
-    @functools.wraps(original, updated=())
-    def safe_open(filename: Any, framework: Any = "np", device: Any = "cpu", **others: Any) -> Any:
+
+def _patched_safe_open(original: Any) -> Any:
+    """A class as the original is one: for isinstance(), annotations and classes that are made from it."""
+    kinds = {original}  # of what it opens
+
+    def opened(filename: Any, framework: Any = "np", device: Any = "cpu", **others: Any) -> Any:
         from .safetensors import find_archive, open_archive
 
         path = find_archive(filename)
-        return original(filename, framework, device, **others) if path is None else open_archive(path, framework, device)
+        if path is not None:
+            file = open_archive(path, framework, device)
+            kinds.add(type(file))
+            return file
+        _warn_of_two(filename, "is read")
+        return original(filename, framework, device, **others)
 
-    return {original: safe_open}
+    class Kind(type):
+        def __instancecheck__(cls, instance: Any) -> bool:
+            return type.__instancecheck__(cls, instance) or (cls is safe_open and isinstance(instance, tuple(kinds)))
+
+    class safe_open(metaclass=Kind):
+        __doc__ = original.__doc__
+
+        def __new__(cls, *arguments: Any, **named: Any) -> Any:
+            file = opened(*arguments, **named)
+            if cls is safe_open:
+                return file
+            self = super().__new__(cls)
+            self._file = file
+            return self
+
+        def __getattr__(self, name: str) -> Any:  # of a subclass
+            if name == "_file":
+                raise AttributeError(name)
+            return getattr(self._file, name)
+
+        def __enter__(self) -> Any:
+            self._file.__enter__()
+            return self
+
+        def __exit__(self, *error: Any) -> Any:
+            return self._file.__exit__(*error)
+
+    safe_open.__module__, safe_open.__qualname__ = original.__module__, original.__qualname__
+    return safe_open
+
+
+def _patched_save_file(original: Any) -> Any:
+    @functools.wraps(original)
+    def save_file(tensors: Any, filename: Any, *others: Any, **named: Any) -> Any:
+        result = original(tensors, filename, *others, **named)
+        _warn_of_two(filename, "was written")
+        return result
+
+    return save_file
+
+
+def _warn_of_two(filename: Any, what: str) -> None:
+    path = os.fsdecode(filename)
+    if os.path.isfile(path) and os.path.isfile(path + _SUFFIX):
+        text = "%s %s, and not the archive %s beside it, which may hold other weights: remove one of them"
+        logging.getLogger("zipnn").warning(text, path, what, os.path.basename(path) + _SUFFIX)
 
 
 # ---- transformers ---------------------------------------------------------------------------------------------------
@@ -122,7 +183,7 @@ def _replacements_of_transformers() -> dict[Any, Any]:
     @functools.wraps(original)
     def resolve(pretrained_model_name_or_path: Any, *others: Any, **named: Any) -> Any:
         try:
-            return original(pretrained_model_name_or_path, *others, **named)
+            return _without_suffix(original(pretrained_model_name_or_path, *others, **named))
         except OSError:
             found = _find_checkpoint(pretrained_model_name_or_path, named)
             if found is None:
@@ -132,10 +193,21 @@ def _replacements_of_transformers() -> dict[Any, Any]:
     return {original: resolve}
 
 
+def _without_suffix(found: Any) -> Any:
+    """What transformers has found by itself, from an index that names archives, by the names that it decides by."""
+    files, index = found
+    if not files or not any(file.endswith(".safetensors" + _SUFFIX) for file in files):
+        return found
+    if index and "weight_map" in index:
+        names = {key: name.removesuffix(_SUFFIX) for key, name in index["weight_map"].items()}
+        index = {**index, "weight_map": names}
+    return [file.removesuffix(_SUFFIX) for file in files], index
+
+
 def _find_checkpoint(model: Any, named: dict[str, Any]) -> tuple[list[str], dict[str, Any] | None] | None:
     """The files of a model that is there as archives: the names that they were made from, since that is what
     transformers decides by; and what it wants to know of the index of several. None when there are none."""
-    if model is None or named.get("gguf_file"):
+    if model is None or named.get("gguf_file") or named.get("use_safetensors") is False:
         return None
     variant = named.get("variant")
     name = f"model.{variant}.safetensors" if variant else "model.safetensors"
@@ -151,12 +223,12 @@ def _find_checkpoint(model: Any, named: dict[str, Any]) -> tuple[list[str], dict
 def _shards(index_path: str, fetch: Callable[[str], str | None]) -> tuple[list[str], dict[str, Any]] | None:
     with open(index_path, encoding="utf-8") as f:
         index = json.load(f)
-    files = [fetch(name + _SUFFIX) for name in sorted(set(index["weight_map"].values()))]
+    files = [fetch(name.removesuffix(_SUFFIX) + _SUFFIX) for name in sorted(set(index["weight_map"].values()))]
     if not all(files):
         return None
     metadata = dict(index.get("metadata") or {})
     metadata["all_checkpoint_keys"] = list(index["weight_map"])
-    metadata["weight_map"] = dict(index["weight_map"])
+    metadata["weight_map"] = {key: name.removesuffix(_SUFFIX) for key, name in index["weight_map"].items()}
     return [file.removesuffix(_SUFFIX) for file in files if file], metadata
 
 
@@ -195,15 +267,22 @@ class _Both(Patch):
 
 def zipnn_safetensors() -> Patch:
     """Makes safetensors.safe_open, and with it safetensors.torch.load_file and all who use them, open archives: files
-    that are archives, whatever their name, and "X" where there is only "X.znn". Processes that this one starts do
-    so, too."""
+    that are archives, whatever their name, and "X" where there is only "X.znn". Where there are both, "X" is read, and
+    the logger "zipnn" warns of that; likewise when save_file() writes "X" beside an archive. Processes that this one
+    starts do so, too."""
     return _safetensors.acquire()
 
 
-def zipnn_hf() -> Patch:
+def zipnn_hf(replace_local_file: bool = False) -> Patch:
     """Makes transformers' from_pretrained load models whose weights are archives: model.safetensors.znn, or the parts
-    that model.safetensors.index.json names with .znn behind each. Does what zipnn_safetensors() does besides."""
-    return _Both(iter([_safetensors.acquire(), _transformers.acquire()]))
+    that model.safetensors.index.json names with .znn behind each. Does what zipnn_safetensors() does besides.
+
+    replace_local_file  is of zipnn 0.x, where it put restored files in the place of archives; it has no effect any more
+    """
+    if replace_local_file:
+        text = "zipnn_hf(replace_local_file=True) has no effect any more: zipnn.decompress_file restores a file"
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
+    return _Both(iter([_transformers.acquire(), _safetensors.acquire()]))
 
 
 def begin_from_environment() -> None:

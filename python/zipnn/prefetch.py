@@ -103,7 +103,8 @@ class _Queue:
 
     def take(self, key: tuple[int, int]) -> bytearray | None:
         with self._lock:
-            self._changed.wait_for(lambda: self._current != key)
+            while self._current == key and self._working:
+                self._changed.wait(1.0)  # not for ever: who was to wake this may have been interrupted
             data = self._ready.pop(key, None)
             if data is not None:
                 self._held -= key[1]
@@ -158,13 +159,13 @@ class _Queue:
 
     def finish(self, key: tuple[int, int], data: bytearray | None) -> None:
         with self._lock:
-            if not self._is_mine():
-                return
-            if data is not None:
-                self._ready[key] = data
-            else:
-                self._held -= key[1]
-            self._current = None
+            if self._is_mine():
+                if data is not None:
+                    self._ready[key] = data
+                else:
+                    self._held -= key[1]
+            if self._current == key:
+                self._current = None
             self._changed.notify_all()
 
     def go_on(self, done: int, total: int | None) -> None:

@@ -53,6 +53,7 @@ class Source(io.BytesIO):
     def __init__(self, data, world):
         super().__init__(data)
         self.world = world
+        self.user = lambda: None  # a weak reference to what reads it
 
     def read(self, n=-1):
         if self.world.misbehaves():
@@ -64,6 +65,7 @@ class Sink(io.BytesIO):
     def __init__(self, world):
         super().__init__()
         self.world = world
+        self.user = lambda: None
         self.kept = []
 
     def write(self, data):
@@ -122,8 +124,8 @@ class World:
             raise Refusal
         if what == 1:
             gc.collect()
-        elif what == 2 and self.pool:
-            self.use(self.rng.choice(self.pool))
+        elif what == 2 and fileobj.user() is not None:
+            self.use(fileobj.user())
         elif what == 3:
             time.sleep(0.002)
         else:
@@ -201,14 +203,21 @@ class World:
             self.unforked.append(weakref.ref(a))
         if self.rng.random() < 0.3:
             a.itself = [a, source]
-        self.pool.append(a)
+        self.keep(a, source)
+
+    def keep(self, o, fileobj):
+        if isinstance(fileobj, (Source, Sink)):
+            fileobj.user = weakref.ref(o)
+        self.pool.append(o)
 
     def open_reader(self):
-        self.pool.append(self.zipnn.open(self.rng.choice([self.path, Source(self.archives[-1], self)])))
+        source = self.rng.choice([self.path, Source(self.archives[-1], self)])
+        self.keep(self.zipnn.open(source), source)
 
     def open_writer(self):
         path = os.path.join(self.folder, f"w{self.rng.randrange(3)}")
-        self.pool.append(self.zipnn.open(self.rng.choice([path, Sink(self)]), "wb", level=1))
+        sink = self.rng.choice([path, Sink(self)])
+        self.keep(self.zipnn.open(sink, "wb", level=1), sink)
 
     def use(self, o):
         if isinstance(o, io.BufferedWriter):
@@ -377,8 +386,8 @@ def play_in(world):
             world.call()
         except Alarm:
             pass
+    faulthandler.dump_traceback_later(HANGS, exit=True)  # goes on to the end of the interpreter
     finish(world, before)
-    faulthandler.cancel_dump_traceback_later()
 
 
 def judge(seed):

@@ -149,8 +149,9 @@ def test_fsspec(tmp_path, weights):
     with fsspec.open(path, "wb", compression="infer") as f:
         f.write(weights)
     assert zipnn.decompress(path.read_bytes()) == weights
-    with fsspec.open(path, "rb", compression="znn") as f:
-        assert f.read() == weights
+    for name in ("znn", "zipnn"):
+        with fsspec.open(path, "rb", compression=name) as f:
+            assert f.read() == weights
 
 
 def run(name, *arguments):

@@ -60,6 +60,24 @@ def test_write(tmp_path, archive, weights):
     assert zipnn.decompress(sink.getvalue()) == b""
 
 
+def test_tell(tmp_path, weights):
+    with zipnn.open(tmp_path / "t.znn", "wb") as f:
+        assert f.tell() == 0
+        f.write(weights)
+        f.write(b"abc")
+        assert f.tell() == len(weights) + 3
+    with zipnn.open(tmp_path / "t.znn") as f:
+        assert f.name == os.fspath(tmp_path / "t.znn")
+        with pytest.raises(ValueError, match="whence"):
+            f.raw.seek(0, 7)
+    import tarfile
+
+    with zipnn.open(tmp_path / "t.tar.znn", "wb") as f, tarfile.open(fileobj=f, mode="w") as tar:
+        tar.add(tmp_path / "t.znn", "inside")
+    with zipnn.open(tmp_path / "t.tar.znn") as f, tarfile.open(fileobj=f) as tar:
+        assert tar.extractfile("inside").read() == (tmp_path / "t.znn").read_bytes()
+
+
 def test_write_failures(tmp_path, weights):
     path = tmp_path / "c.znn"
     with pytest.raises(KeyError):

@@ -51,6 +51,50 @@ def test_safetensors(tmp_path, weights):
         safetensors.torch.load_file(gone)
 
 
+def test_the_patched_class_is_one(tmp_path, weights):
+    path = tmp_path / "m.safetensors"
+    safetensors.torch.save_file(weights, path)
+    archive = tmp_path / "a.safetensors"
+    safetensors.torch.save_file(weights, archive)
+    compress_away(archive)
+    original = safetensors.safe_open
+    with zipnn.zipnn_safetensors():
+        for name in (path, archive):
+            with safetensors.safe_open(name, framework="pt") as f:
+                assert isinstance(f, safetensors.safe_open)
+            with safetensors.safe_open(filename=str(name), framework="pt") as f:
+                assert sorted(f.keys()) == sorted(weights)
+        assert not isinstance(5, safetensors.safe_open)
+        assert safetensors.safe_open | None and isinstance(safetensors.safe_open, type)
+        assert safetensors.safe_open.__name__ == original.__name__
+
+        class Mine(safetensors.safe_open):
+            def first(self):
+                return sorted(self.keys())[0]
+
+        for name in (path, archive):
+            with Mine(name, framework="pt") as f:
+                assert f.first() == "b" and isinstance(f, safetensors.safe_open)
+                assert torch.equal(f.get_tensor("w"), weights["w"])
+        assert not isinstance(safetensors.safe_open(path, "pt"), Mine)
+    assert isinstance(original(path, "pt"), original)
+
+
+def test_two_truths_are_told(tmp_path, weights, caplog):
+    path = tmp_path / "m.safetensors"
+    safetensors.torch.save_file(weights, path)
+    compress_away(path)
+    with zipnn.zipnn_safetensors():
+        safetensors.torch.load_file(path)
+        assert not caplog.records
+        newer = {**weights, "b": weights["b"] + 1}
+        safetensors.torch.save_file(newer, path)
+        assert "m.safetensors.znn beside it" in caplog.text
+        caplog.clear()
+        assert torch.equal(safetensors.torch.load_file(path)["b"], newer["b"])
+        assert "is read" in caplog.text
+
+
 def test_patches_count(tmp_path):
     original = safetensors.safe_open
     first, second = zipnn.zipnn_safetensors(), zipnn.zipnn_safetensors()
@@ -143,6 +187,25 @@ def test_transformers_leaves_plain_models_alone(tmp_path):
         with pytest.raises(OSError):
             auto.from_pretrained(tmp_path / "nothing-here")
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters()))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_index_that_names_archives(tmp_path):
+    """As the scripts of zipnn 0.x made it."""
+    auto, config = next(models())
+    model = auto.from_config(config)
+    model.save_pretrained(tmp_path, max_shard_size="100KB")
+    for file in tmp_path.glob("*.safetensors"):
+        compress_away(file)
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(index.read_text().replace(".safetensors", ".safetensors.znn"))
+    with zipnn.zipnn_hf():
+        again = auto.from_pretrained(tmp_path)
+        with pytest.raises(OSError):
+            auto.from_pretrained(tmp_path, use_safetensors=False)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters()))
+    with pytest.warns(DeprecationWarning, match="replace_local_file"):
+        zipnn.zipnn_hf(replace_local_file=True).undo()
 
 
 def test_index_that_names_missing_parts(tmp_path):

@@ -43,6 +43,23 @@ def test_closed_with_tensors_not_taken(archive):
         a["big"].numpy()
 
 
+def test_stopped_by_halves(archive):
+    """An interrupt in the middle of stop(): whoever waits for a tensor that is being decoded is not left alone."""
+    tensors, a = archive
+    queue, seen = a._prefetcher._queue, []
+    finish = queue.finish
+
+    def finish_late(key, data):
+        queue.thread = None  # as far as stop() came
+        seen.append(key)
+        finish(key, data)
+
+    queue.finish = finish_late
+    a.prefetch()
+    equal(tensors, a, list(a))
+    assert seen
+
+
 def test_unknown_name(archive):
     with pytest.raises(KeyError):
         archive[1].prefetch(["nobody"])

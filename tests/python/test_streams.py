@@ -1,6 +1,7 @@
 """Bytes and files, there and back."""
 
 import array
+import errno
 import os
 import pickle
 import subprocess
@@ -82,6 +83,65 @@ def test_errors_are_what_python_expects():
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), again.offset, str(again)) == (zipnn.CorruptError, 17, "file: the sentence")
     assert str(zipnn.FileError(None, "x: gone", "x")) == "x: gone"
+
+
+def test_files_that_cannot_be_opened(tmp_path, weights):
+    """Each is what Python calls it, and a FileError."""
+    missing, file = tmp_path / "missing", tmp_path / "w"
+    file.write_bytes(weights)
+    new = tmp_path / "new"
+    cases = [
+        (FileNotFoundError, errno.ENOENT, missing, lambda: zipnn.open(missing)),
+        (FileNotFoundError, errno.ENOENT, missing, lambda: zipnn.Archive(missing)),
+        (FileNotFoundError, errno.ENOENT, missing, lambda: zipnn.verify_file(missing)),
+        (FileNotFoundError, errno.ENOENT, missing, lambda: zipnn.compress_file(missing)),
+        (FileNotFoundError, errno.ENOENT, missing, lambda: zipnn.decompress_file(missing, new)),
+        (FileNotFoundError, errno.ENOENT, missing / "new", lambda: zipnn.compress_file(file, missing / "new")),
+        (NotADirectoryError, errno.ENOTDIR, file / "x", lambda: zipnn.Archive(file / "x")),
+        (IsADirectoryError, errno.EISDIR, tmp_path, lambda: zipnn.Archive(tmp_path)),
+        (IsADirectoryError, errno.EISDIR, tmp_path, lambda: zipnn.verify_file(tmp_path)),
+        (FileExistsError, errno.EEXIST, file, lambda: zipnn.open(file, "xb")),
+        (FileExistsError, errno.EEXIST, file, lambda: zipnn.compress_file(file, file.with_name("w.znn"))),
+    ]
+    file.with_name("w.znn").write_bytes(b"")
+    cases[-1] = (FileExistsError, errno.EEXIST, file.with_name("w.znn"), cases[-1][3])
+    long = tmp_path / ("n" * 200)
+    cases.append((FileNotFoundError, errno.ENOENT, long, lambda: zipnn.Archive(long)))
+    for kind, number, path, call in cases:
+        with pytest.raises(kind) as error:
+            call()
+        e = error.value
+        assert isinstance(e, zipnn.FileError) and e.errno == number and e.filename == str(path)
+        assert e.strerror == os.strerror(number)
+        again = pickle.loads(pickle.dumps(e))
+        assert type(again) is type(e) and str(again) == str(e) and again.errno == number
+    with pytest.raises(FileNotFoundError):
+        with zipnn.open(missing / "new", "wb") as f:
+            f.write(weights)
+
+
+def test_clear_words(weights):
+    with pytest.raises(TypeError, match="level=9"):
+        zipnn.compress(weights, 9)
+    with pytest.raises(ValueError, match="access 'bogus': one of read, map, whole"):
+        zipnn.Archive(zipnn.compress(weights), access="bogus")
+    torch = pytest.importorskip("torch")
+    with pytest.raises(TypeError, match="zipnn.torch.save"):
+        zipnn.compress(torch.zeros(3))
+
+
+def test_memory_of_compress():
+    """Input and result, and not the greatest result besides."""
+    program = """
+import os, resource, zipnn
+data = os.urandom(96 << 20)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+archive = zipnn.compress(data, threads=1)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10, zipnn.decompress(archive) == data)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    grown, same = done.stdout.split()
+    assert same == "True" and int(grown) < 96 + 48, done.stdout + done.stderr
 
 
 def stop(done, total):
