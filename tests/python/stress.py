@@ -359,11 +359,14 @@ def finish(world, before):
     while time.monotonic() < end and left_over(world, before):
         time.sleep(0.02)
         gc.collect()
-    assert not left_over(world, before), left_over(world, before)
+    if left_over(world, before):
+        faulthandler.dump_traceback()
+        raise AssertionError(left_over(world, before))
 
 
 def left_over(world, before):
-    threads = [t.name for t in threading.enumerate() if t.name.startswith("zipnn")]
+    # A start() that is interrupted leaves a thread in the list that never was.
+    threads = [t.name for t in threading.enumerate() if t.name.startswith("zipnn") and t.is_alive()]
     temporary = [name for name in os.listdir(world.folder) if name.startswith(".zipnn-")]
     return threads + temporary + ["descriptors"] * max(len(os.listdir("/proc/self/fd")) - before, 0)
 

@@ -308,9 +308,8 @@ def test_re_entrance_of_writes(weights, use):
                 getattr(f, use)()
 
     f = zipnn.open(Sink(), "wb")
-    with pytest.raises(RuntimeError, match="cannot use the file"):
+    with pytest.raises(RuntimeError, match="cannot use the file"), f:
         f.write(weights)
-        f.close()
     assert not any(t.name == "zipnn.open" for t in threading.enumerate())
 
 
