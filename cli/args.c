@@ -96,6 +96,12 @@ static bool parse_count(const char *text, unsigned least, unsigned *count) {
     return true;
 }
 
+/* A version of which readers may be. */
+static bool parse_version(const char *text, unsigned *readers) {
+    *readers = strcmp(text, "1.0") == 0 ? 100 : strcmp(text, "1.1") == 0 ? 101 : 0;
+    return *readers != 0;
+}
+
 static bool parse_cpu(const char *text, zipnn_cpu *cpu) {
     static const struct {
         const char *name;
@@ -209,6 +215,7 @@ static bool apply(struct args *a, enum option_id id, char letter, const char *va
     if (id == OPT_OUTPUT) set_output(a, value);
     if (id == OPT_THREADS) return parse_count(value, 0, &a->threads);
     if (id == OPT_CPU) return parse_cpu(value, &a->cpu);
+    if (id == OPT_COMPAT) return parse_version(value, &a->readers);
     if (id == OPT_TENSOR) a->tensor = value;
     if (id == OPT_ROWS) return parse_rows(value, &a->rows);
     if (id == OPT_HTML) a->html = value;

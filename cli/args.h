@@ -23,6 +23,7 @@ struct args {
     bool to_stdout, force, remove, sync, recursive, verify, sha256, json;
     int level;
     unsigned threads; /* 0: all processors */
+    unsigned readers; /* oldest version that must read what is written, as in zipnn_options */
     zipnn_cpu cpu;
     bool old_format;       /* write what the Python package reads */
     zipnn_dtype dtype;     /* UNKNOWN: not given */

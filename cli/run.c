@@ -35,6 +35,7 @@ zipnn_options run_options(struct run *run) {
                            .level = args->level,
                            .threads = run_threads(args),
                            .cpu = args->cpu,
+                           .readers = args->readers,
                            .verify = args->verify ? ZIPNN_VERIFY_DEFAULT : ZIPNN_VERIFY_OFF,
                            .sha256 = args->sha256,
                            .dtype = args->dtype,

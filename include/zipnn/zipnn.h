@@ -30,7 +30,7 @@ extern "C" {
 #endif
 
 #define ZIPNN_VERSION_MAJOR 1
-#define ZIPNN_VERSION_MINOR 0
+#define ZIPNN_VERSION_MINOR 1
 #define ZIPNN_VERSION_PATCH 0
 
 /* Version of the library in use, "major.minor.patch"; a static string. */
@@ -240,6 +240,9 @@ typedef struct zipnn_options {
      * tables tell who was made from whom. The more are given, the more circles are seen. */
     const struct zipnn_source *known;
     size_t n_known;
+    unsigned readers; /* the oldest version that must read what is written, 100 * major + minor: 100 for 1.0, whose
+                         archives are larger by 0.3 points of bf16; 0: this version. Others than 100 to this version's
+                         are ZIPNN_E_ARGUMENT */
 } zipnn_options;
 
 typedef struct zipnn_ctx zipnn_ctx;

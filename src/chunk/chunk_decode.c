@@ -1,4 +1,5 @@
 #include "chunk/chunk.h"
+#include "chunk/joint.h"
 #include "chunk/layout.h"
 #include "chunk/records.h"
 #include "chunk/tops.h"
@@ -272,8 +273,13 @@ static bool is_usual(const struct zn_chunk_body *body, uint32_t orig_len, struct
     return c->plane[c->n_planes - 1].codec == ZN_CODEC_R16;
 }
 
+static bool is_joint(const struct zn_chunk_body *body) {
+    return body->len >= ZN_CHUNK_LEN && body->data[1] == ZN_LAYOUT_JOINT;
+}
+
 bool zn_chunk_takes_check(const struct zn_chunk_body *body, uint32_t orig_len) {
     struct chunk c;
+    if (is_joint(body)) return zn_joint_takes_check(body, orig_len);
     return is_usual(body, orig_len, &c);
 }
 
@@ -284,6 +290,7 @@ zipnn_status zn_chunk_decode(struct zn_coder *coder, const struct zn_chunk_body 
         return zn_wrapped_decode(coder, body, out, orig_len, err);
     if (body->len >= ZN_CHUNK_LEN && body->data[1] == ZN_LAYOUT_TOPS)
         return zn_tops_decode(coder, body, out, orig_len, store, err);
+    if (is_joint(body)) return zn_joint_decode(coder, body, out, orig_len, store, err);
     ZN_TRY(read_chunk(body, orig_len, &c, err));
     if (c.layout == ZN_LAYOUT_RECORDS)
         ZN_TRY(decode_records(coder, &c, out + c.head, err));
@@ -313,6 +320,7 @@ zipnn_status zn_chunk_compare(struct zn_coder *coder, const struct zn_chunk_body
                               uint32_t orig_len, uint8_t *room, bool *same, zipnn_error *err) {
     struct chunk c;
     struct ready ready[ZN_MAX_PLANES] = {{NULL, NULL, false}};
+    if (is_joint(body)) return zn_joint_compare(coder, body, original, orig_len, room, same, err);
     const bool usual = is_usual(body, orig_len, &c);
     if (usual) ZN_TRY(ready_planes(coder, &c, ready, err));
     if (usual && is_fused(coder->codec.k, &c, ready)) {

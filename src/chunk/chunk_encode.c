@@ -1,10 +1,12 @@
 #include "chunk/chunk.h"
+#include "chunk/joint.h"
 #include "chunk/layout.h"
 #include "chunk/mixed.h"
 #include "chunk/records_encode.h"
 #include "chunk/sniff.h"
 #include "chunk/tops.h"
 #include "chunk/wrapped.h"
+#include "codec/r16_fit.h"
 
 /* How a chunk is cut into edges and elements. */
 struct grid {
@@ -138,17 +140,12 @@ static bool are_usual(struct zn_coder *coder, const struct zn_words *words, enum
     return survey->counts[0] <= survey->sampled / 32; /* zeros */
 }
 
-/* Answers the length of the body, 0 when the chunk is not of this kind. */
-static uint32_t encode_usual(struct zn_coder *coder, const struct zn_effort *effort, const struct grid *g,
-                             struct zn_ahead ahead, const uint8_t *src, uint32_t len, uint8_t *body, bool *sure) {
+/* The top plane by R16, by the tables that are there; answers the length of the body, 0 when it does not fit. */
+static uint32_t write_usual(struct zn_coder *coder, const struct zn_effort *effort, const struct grid *g,
+                            struct zn_words *words, struct zn_ahead ahead, const uint8_t *src, uint32_t len,
+                            uint8_t *body) {
     const struct zn_layout_info *info = &zn_layouts[g->layout];
-    struct zn_survey survey;
     uint8_t *planes[ZN_MAX_PLANES] = {NULL};
-    const struct zn_words words = {info->shape, src + g->head, g->n, planes};
-    if (!zn_layout_is_of_floats(g->layout) || g->n < ZN_R16_FULL) return 0;
-    if (!are_usual(coder, &words, g->layout, &survey, sure)) return 0;
-    if (zn_r16_fit_words(&coder->codec, effort, &words, survey.counts) >= g->n / 2) return 0;
-
     struct zn_out out = zn_out_of(body, zn_chunk_bound(len));
     write_head(&out, g, src, len);
     uint8_t *record = zn_out_room(&out, (size_t)info->n_planes * ZN_PLANE_LEN);
@@ -159,11 +156,40 @@ static uint32_t encode_usual(struct zn_coder *coder, const struct zn_effort *eff
         zn_put_u32(record + 1, (uint32_t)size);
     }
     const size_t before = zn_out_len(&out);
+    words->raw = planes;
     coder->codec.ahead = zn_ahead_paced(ahead, g->n);
-    const bool fits = zn_r16_write_words(&coder->codec, effort, &words, &out);
+    const bool fits = zn_r16_write_words(&coder->codec, effort, words, &out);
     record[0] = ZN_CODEC_R16;
     zn_put_u32(record + 1, (uint32_t)(zn_out_len(&out) - before));
     return fits ? (uint32_t)zn_out_len(&out) : 0;
+}
+
+/* zn_joint_encode of a grid. */
+static enum zn_joint_answer encode_joint(struct zn_coder *coder, const struct zn_effort *effort, const struct grid *g,
+                                         const struct zn_survey *survey, struct zn_ahead ahead, const uint8_t *src,
+                                         uint32_t len, struct zn_out out, size_t *cost, uint32_t *body_len) {
+    const struct zn_joint_source source = {(uint8_t)g->layout, g->head, src, len, g->n, survey, ahead};
+    return zn_joint_encode(coder, effort, &source, out, cost, body_len);
+}
+
+/* Answers the length of the body, 0 when the chunk is not of this kind. */
+static uint32_t encode_usual(struct zn_coder *coder, const struct zn_effort *effort, const struct grid *g,
+                             struct zn_ahead ahead, const uint8_t *src, uint32_t len, uint8_t *body, bool *sure) {
+    struct zn_survey survey;
+    struct zn_words words = {.shape = zn_layouts[g->layout].shape, .at = src + g->head, .n = g->n};
+    if (!zn_layout_is_of_floats(g->layout) || g->n < ZN_R16_FULL) return 0;
+    if (!are_usual(coder, &words, g->layout, &survey, sure)) return 0;
+
+    enum zn_joint_answer answer = ZN_JOINT_NOTHING;
+    size_t cost = 0;
+    if (effort->joint && !effort->tops) {
+        uint32_t body_len;
+        struct zn_out out = zn_out_of(body, zn_chunk_bound(len));
+        answer = encode_joint(coder, effort, g, &survey, ahead, src, len, out, &cost, &body_len);
+        if (answer == ZN_JOINT_WRITTEN) return body_len;
+    }
+    if (answer == ZN_JOINT_NOTHING) cost = zn_r16_fit_words(&coder->codec, effort, &words, survey.counts);
+    return cost < g->n / 2 ? write_usual(coder, effort, g, &words, ahead, src, len, body) : 0;
 }
 
 /* Directories, graphs and the like lie between tensors. They are full of repeated bytes, which words tear apart. */
@@ -222,19 +248,46 @@ static uint32_t encode_words(struct zn_coder *coder, const struct zn_effort *eff
     return encode_usual(coder, effort, &labelled, hint.ahead, src, len, body, &sure); /* there is no room for both */
 }
 
+/* Joint symbols where they are smaller than upper bits given the exponent. */
+static uint32_t rather_joint(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
+                             const uint8_t *src, uint32_t len, uint8_t *body, uint32_t body_len) {
+    const struct grid g = make_grid(zn_layout_of_dtype(hint.dtype), hint.head, len);
+    const struct zn_words words = {.shape = zn_layouts[g.layout].shape, .at = src + g.head, .n = g.n};
+    struct zn_effort careful = *effort;
+    struct zn_survey survey;
+    size_t cost;
+    uint32_t other;
+    bool sure;
+    careful.block_log2 = ZN_R16_MIN_BLOCK;
+    careful.rounds = 4;
+    if (!zn_layout_is_of_floats(g.layout) || g.n < ZN_R16_FULL) return body_len;
+    if (!are_usual(coder, &words, g.layout, &survey, &sure)) return body_len;
+    const struct zn_out out = zn_out_of(coder->spare, ZN_MIN(body_len, coder->max_chunk));
+    if (encode_joint(coder, &careful, &g, &survey, (struct zn_ahead){0}, src, len, out, &cost, &other) !=
+            ZN_JOINT_WRITTEN ||
+        other >= body_len)
+        return body_len;
+    memcpy(body, coder->spare, other);
+    return other;
+}
+
 uint32_t zn_chunk_encode_plain(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
                                const uint8_t *src, uint32_t len, uint8_t *body) {
     const struct zn_record record = zn_record_of_dtype(hint.dtype);
     coder->codec.ahead = (struct zn_ahead){0};
     uint32_t body_len = record.n_fields ? zn_records_encode(coder, effort, &record, hint.head, src, len, body) : 0;
     if (body_len == 0) body_len = encode_words(coder, effort, hint, src, len, body);
-    if (effort->tops) body_len = zn_tops_encode(coder, effort, src, len, body, body_len);
+    if (effort->tops) {
+        body_len = zn_tops_encode(coder, effort, src, len, body, body_len);
+        if (effort->joint) body_len = rather_joint(coder, effort, hint, src, len, body, body_len);
+    }
     uint32_t stored_len = ZN_CHUNK_LEN + ZN_PLANE_LEN + len;
     return body_len < stored_len ? body_len : store(src, len, body);
 }
 
 /* Floats coded in full by one plane of exponents: nothing of them is taken out. */
 static bool is_usual(const uint8_t *body, uint32_t len) {
+    if (body[1] == ZN_LAYOUT_JOINT) return true;
     const bool has_tops = body[1] == ZN_LAYOUT_TOPS;
     const unsigned layout = has_tops ? body[ZN_CHUNK_LEN] : body[1];
     if (!zn_layout_is_of_floats(layout)) return false;

@@ -1,5 +1,6 @@
 #include "chunk/describe.h"
 
+#include "chunk/joint.h"
 #include "chunk/layout.h"
 #include "chunk/records.h"
 #include "chunk/tops.h"
@@ -29,14 +30,24 @@ static uint32_t measure_words(zipnn_coding *coding, uint8_t layout, size_t len) 
 }
 
 /* Parts of a byte count by their bits. */
+static uint32_t measure_parts(zipnn_coding *coding, unsigned inner, size_t len, unsigned n_planes,
+                              unsigned (*bits)(unsigned inner, unsigned p)) {
+    coding->n_planes = n_planes;
+    if (n_planes == 0) return 0;
+    const size_t n = len / zn_layouts[inner].width;
+    for (unsigned p = 0; p < n_planes; p++) coding->planes[p].original = (uint64_t)n * bits(inner, p) / 8;
+    return zn_layouts[inner].width;
+}
+
 static uint32_t measure_tops(zipnn_coding *coding, struct zn_cur *cur, size_t len) {
     const uint8_t inner = zn_cur_u8(cur);
-    coding->n_planes = zn_tops_planes(inner);
-    if (coding->n_planes == 0) return 0;
-    const size_t n = len / zn_layouts[inner].width;
-    for (unsigned p = 0; p < coding->n_planes; p++)
-        coding->planes[p].original = (uint64_t)n * zn_tops_bits(inner, p) / 8;
-    return zn_layouts[inner].width;
+    return measure_parts(coding, inner, len, zn_tops_planes(inner), zn_tops_bits);
+}
+
+static uint32_t measure_joint(zipnn_coding *coding, struct zn_cur *cur, size_t len) {
+    const uint8_t inner = zn_cur_u8(cur);
+    zn_cur_take(cur, 2); /* bits of mantissa, base */
+    return measure_parts(coding, inner, len, zn_joint_planes(inner), zn_joint_bits);
 }
 
 static uint32_t measure_records(zipnn_coding *coding, struct zn_cur *cur, size_t len) {
@@ -93,11 +104,12 @@ void zn_chunk_describe(const uint8_t *head, size_t len, uint32_t body_len, uint3
         describe_wrapped(layout, body_len, orig_len, coding);
         return;
     }
-    const bool has_tops = layout == ZN_LAYOUT_TOPS;
-    if (!zn_cur_ok(&cur) || (layout >= ZN_N_LAYOUTS && !has_tops) || edge > orig_len) return;
-    coding->layout = has_tops ? "tops" : layout_names[layout];
+    const bool has_tops = layout == ZN_LAYOUT_TOPS, is_joint = layout == ZN_LAYOUT_JOINT;
+    if (!zn_cur_ok(&cur) || (layout >= ZN_N_LAYOUTS && !has_tops && !is_joint) || edge > orig_len) return;
+    coding->layout = has_tops ? "tops" : is_joint ? "joint" : layout_names[layout];
     const size_t inner = orig_len - edge;
     const uint32_t width = has_tops                      ? measure_tops(coding, &cur, inner)
+                           : is_joint                    ? measure_joint(coding, &cur, inner)
                            : layout == ZN_LAYOUT_RECORDS ? measure_records(coding, &cur, inner)
                                                          : measure_words(coding, layout, inner);
     if (width) zn_cur_take(&cur, edge + inner % width);

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/out.h"
+#include "kernels/joint_loops.h"
 #include "kernels/kernels.h"
 
 /* Wire values. */
@@ -38,6 +39,7 @@ struct zn_effort {
     unsigned rounds;     /* of clustering */
     int zstd_level;
     bool careful;       /* a little smaller is worth much time */
+    bool joint;         /* floats by joint symbols where that is smaller, which readers from 1.1 on know */
     bool tops;          /* floats' upper bits of mantissa given the exponent where that is smaller */
     bool mixing;        /* floats by mixed predictions where that is smaller */
     bool finds_repeats; /* within a chunk */
@@ -201,12 +203,14 @@ bool zn_r16_write(struct zn_codec *c, unsigned depth, const struct zn_effort *ef
 /* ---- R16 from words: the top plane of words that have not been split
  * ----------------------------------------------------------------------------------------------- */
 
-/* Words of ZN_SHAPE_16R, _32R or _F16. */
+/* Words of ZN_SHAPE_16R, _32R or _F16: the symbols are their top plane, or joint ones (kernels/joint_loops.h). */
 struct zn_words {
     enum zn_shape shape;
+    bool joint;
     const uint8_t *at;
     size_t n;            /* at least enough for all lanes: ZN_R16_FULL */
-    uint8_t *const *raw; /* where the planes below the top go */
+    uint8_t *const *raw; /* where the planes below the symbols go */
+    uint8_t *room;       /* for n joint symbols, where a set has no loop that leaves them out */
 };
 
 enum { ZN_R16_FULL = 1 << 14 }; /* symbols; from here on a stream gets 128 lanes */
@@ -215,7 +219,17 @@ enum { ZN_R16_FULL = 1 << 14 }; /* symbols; from here on a stream gets 128 lanes
 size_t zn_r16_fit_words(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
                         const uint32_t *counts);
 
-/* zn_r16_write of the top plane; the planes below are split off meanwhile. */
+/* What joint symbols take in bytes, and what their exponents alone would by the same clusters, with a bit each. */
+struct zn_joint_costs {
+    size_t joint, exponents;
+};
+
+/* zn_r16_fit_words for joint symbols, of exponents below 128. */
+struct zn_joint_costs zn_r16_fit_joint(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
+                                       const uint32_t *counts);
+
+/* zn_r16_write of the symbols; the planes below are split off meanwhile. False also when joint symbols meet an exponent
+ * of 128 or more. */
 bool zn_r16_write_words(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
                         struct zn_out *out);
 

@@ -210,10 +210,12 @@ size_t zn_r16_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *ef
 }
 
 static void count_words(const struct zn_codec *c, struct zn_r16_fit *fit, const struct zn_words *words, unsigned step) {
-    (words->shape == ZN_SHAPE_16R ? c->k->class_hist_16r
+    const struct zn_kernels *k = c->k;
+    (words->joint                   ? k->joint->class_hist[zn_joint_of_shape(words->shape)]
+     : words->shape == ZN_SHAPE_16R ? k->class_hist_16r
      : words->shape == ZN_SHAPE_F16
-         ? c->k->class_hist_f16
-         : c->k->class_hist_32r)(words->at, words->n, fit->block_log2, fit->class_of, fit->n_classes, step, fit->hist);
+         ? k->class_hist_f16
+         : k->class_hist_32r)(words->at, words->n, fit->block_log2, fit->class_of, fit->n_classes, step, fit->hist);
 }
 
 /* Whether several tables code the counts so much shorter than one that counting all is worth its time. */
@@ -228,20 +230,55 @@ static bool are_patchwork(const struct zn_r16_fit *fit) {
     return apart < one - one / PATCHWORK;
 }
 
-size_t zn_r16_fit_words(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
-                        const uint32_t *counts) {
+/* Clusters of the words' blocks; answers the step by which they were counted. */
+static unsigned find_words_tables(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
+                                  const uint32_t *counts) {
     struct zn_r16_fit *fit = c->fit[0];
     begin(fit, effort, effort->max_tables, words->n, counts);
-    unsigned step = step_of(effort, fit->block_log2, words->n);
+    const unsigned step = step_of(effort, fit->block_log2, words->n);
     const unsigned n_tables = fit->n_tables;
     count_words(c, fit, words, step);
     find_tables(c, fit, effort, n_tables, step);
-    if (step > 1 && are_patchwork(fit)) {
-        step = 1;
-        count_words(c, fit, words, step);
-        find_tables(c, fit, effort, n_tables, step);
+    if (step == 1 || !are_patchwork(fit)) return step;
+    count_words(c, fit, words, 1);
+    find_tables(c, fit, effort, n_tables, 1);
+    return 1;
+}
+
+size_t zn_r16_fit_words(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
+                        const uint32_t *counts) {
+    const unsigned step = find_words_tables(c, effort, words, counts);
+    return fit_tables(c->fit[0], 0, counts, step);
+}
+
+/* From joint symbols to exponents: pairs of symbols become one. The clusters stay. */
+static void leave_exponents(struct zn_r16_fit *fit) {
+    uint8_t class_of[ZN_R16_CLASSES];
+    unsigned n = 0;
+    memset(fit->class_of, UNLISTED, sizeof fit->class_of);
+    for (unsigned c = 0; c < fit->n_classes; c++) {
+        const uint8_t exponent = fit->classes[c] / 2;
+        if (n == 0 || fit->classes[n - 1] != exponent) fit->classes[n++] = exponent;
+        class_of[c] = fit->class_of[exponent] = (uint8_t)(n - 1);
     }
-    return fit_tables(fit, 0, counts, step);
+    for (unsigned t = 0; t < fit->n_tables; t++) {
+        uint32_t sums[ZN_R16_CLASSES] = {0};
+        for (unsigned c = 0; c < fit->n_classes; c++) sums[class_of[c]] += fit->sums[t][c];
+        sums[UNLISTED] = fit->sums[t][UNLISTED];
+        memcpy(fit->sums[t], sums, sizeof sums);
+    }
+    fit->n_classes = n;
+}
+
+struct zn_joint_costs zn_r16_fit_joint(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
+                                       const uint32_t *counts) {
+    const unsigned step = find_words_tables(c, effort, words, counts);
+    struct zn_r16_fit plain = *c->fit[0];
+    uint32_t exponents[256] = {0};
+    for (unsigned s = 0; s < 256; s++) exponents[s / 2] += counts[s];
+    leave_exponents(&plain);
+    return (struct zn_joint_costs){fit_tables(c->fit[0], 0, counts, step),
+                                   fit_tables(&plain, 0, exponents, step) + words->n / 8};
 }
 
 unsigned zn_r16_n_tables(const struct zn_codec *c) {

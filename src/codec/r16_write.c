@@ -49,7 +49,17 @@ struct symbols {
     const struct zn_words *words;
 };
 
-static void run_kernel(const struct zn_kernels *k, struct zn_r16_encoder *e, const struct symbols *s) {
+/* False when joint symbols cannot say a word's exponent. */
+static bool run_joint(const struct zn_kernels *k, struct zn_r16_encoder *e, const struct zn_words *words) {
+    const enum zn_joint joint = zn_joint_of_shape(words->shape);
+    if (k->joint->encode[joint]) return k->joint->encode[joint](e, words->at, words->raw, words->n);
+    if (!k->joint->split[joint](words->at, words->n, words->raw, words->room)) return false;
+    k->r16_encode(e, words->room, words->n);
+    return true;
+}
+
+static bool run_kernel(const struct zn_kernels *k, struct zn_r16_encoder *e, const struct symbols *s) {
+    if (s->words && s->words->joint) return run_joint(k, e, s->words);
     if (!s->words)
         k->r16_encode(e, s->plane, s->n);
     else if (s->words->shape == ZN_SHAPE_16R)
@@ -58,9 +68,10 @@ static void run_kernel(const struct zn_kernels *k, struct zn_r16_encoder *e, con
         k->r16_encode_f16(e, s->words->at, s->words->raw, s->n);
     else
         k->r16_encode_32r(e, s->words->at, s->words->raw, s->n);
+    return true;
 }
 
-static void encode(struct zn_codec *c, unsigned depth, const struct symbols *s, struct zn_r16_encoder *e) {
+static bool encode(struct zn_codec *c, unsigned depth, const struct symbols *s, struct zn_r16_encoder *e) {
     struct zn_r16_codes codes[ZN_R16_MAX_TABLES];
     const struct zn_r16_fit *fit = c->fit[depth];
     for (unsigned t = 0; t < fit->n_tables; t++) zn_r16_codes_build(&codes[t], &fit->models[t], fit->class_of);
@@ -73,8 +84,9 @@ static void encode(struct zn_codec *c, unsigned depth, const struct symbols *s, 
     e->esc = c->escapes[depth] + s->n + 2 * ZN_SLACK;
     e->ahead = c->ahead;
     c->ahead = (struct zn_ahead){0};
-    run_kernel(c->k, e, s);
+    const bool fits = run_kernel(c->k, e, s);
     e->tables = NULL;
+    return fits;
 }
 
 static bool write(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const struct symbols *s,
@@ -84,7 +96,7 @@ static bool write(struct zn_codec *c, unsigned depth, const struct zn_effort *ef
     struct zn_r16_encoder e;
     struct zn_out o = zn_out_of(out->at, ZN_MIN(zn_out_left(out), n - 1));
     e.lanes_log2 = zn_r16_lanes_log2_of(n);
-    encode(c, depth, s, &e);
+    if (!encode(c, depth, s, &e)) return false;
     size_t n_renorm = (size_t)(c->renorm[depth] + n + 2 * ZN_SLACK - e.out);
     size_t n_escapes = (size_t)(c->escapes[depth] + n + 2 * ZN_SLACK - e.esc);
 

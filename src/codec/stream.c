@@ -9,12 +9,14 @@
 
 struct zn_effort zn_effort_of(int level) {
     if (level < 2)
-        return (struct zn_effort){.max_tables = 8, .block_log2 = 9, .hist_step = 4, .rounds = 1, .zstd_level = 1};
+        return (struct zn_effort){
+            .max_tables = 8, .block_log2 = 9, .hist_step = 4, .rounds = 1, .zstd_level = 1, .joint = true};
     struct zn_effort effort = {.max_tables = 16, .block_log2 = 8, .hist_step = 1, .rounds = 2, .zstd_level = 6};
     effort.careful = level >= ZIPNN_LEVEL_HIGH;
     effort.tops = effort.careful && level < ZIPNN_LEVEL_BEST;
     effort.mixing = level == ZIPNN_LEVEL_BEST;
     effort.finds_repeats = true;
+    effort.joint = true;
     return effort;
 }
 

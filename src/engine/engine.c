@@ -8,6 +8,8 @@ enum {
     DEFAULT_LEVEL = 3,
     MAX_LEVEL = 9,
     MAX_WORKERS = 256,
+    FIRST_VERSION = 100,
+    THIS_VERSION = 100 * ZIPNN_VERSION_MAJOR + ZIPNN_VERSION_MINOR,
     WORTH_A_THREAD = 1 << 20 /* original bytes: below, waking a thread takes longer than it helps */
 };
 
@@ -26,6 +28,16 @@ static int existing_level(int level) {
     return level < ZIPNN_LEVEL_BEST ? ZIPNN_LEVEL_HIGH : ZIPNN_LEVEL_BEST;
 }
 
+/* Leaves out what the oldest readers do not know. */
+static zipnn_status heed_readers(struct zn_effort *effort, unsigned readers, zipnn_error *err) {
+    if (readers && (readers < FIRST_VERSION || readers > THIS_VERSION))
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE,
+                       "readers of version %u.%02u are not known, those of %u to %u are", readers / 100, readers % 100,
+                       FIRST_VERSION, THIS_VERSION);
+    if (readers == FIRST_VERSION) effort->joint = false;
+    return ZIPNN_OK;
+}
+
 static zipnn_status set_fields(struct zn_engine *e, const zipnn_options *o, zipnn_error *err) {
     if (o->level < 0 || o->level > MAX_LEVEL)
         return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "level %d, 1 to %d exist", o->level, MAX_LEVEL);
@@ -34,6 +46,7 @@ static zipnn_status set_fields(struct zn_engine *e, const zipnn_options *o, zipn
     e->alloc = zn_allocator_or_default(&o->allocator);
     e->level = existing_level(o->level);
     e->effort = zn_effort_of(e->level);
+    ZN_TRY(heed_readers(&e->effort, o->readers, err));
     e->n_workers = e->seats = e->crew = ZN_MIN(ZN_MAX(o->threads, 1u), (unsigned)MAX_WORKERS);
     e->executor = o->executor;
     e->progress = o->progress;

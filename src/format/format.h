@@ -52,6 +52,7 @@ enum zn_layout {
     ZN_LAYOUT_RECORDS = ZN_N_WORD_LAYOUTS,
     ZN_N_LAYOUTS,
     ZN_LAYOUT_TOPS = 12,        /* 16R, 32R or F16 with the upper bits of mantissa given the exponent */
+    ZN_LAYOUT_JOINT = 13,       /* the same by joint symbols of exponent and upper bit of mantissa */
     ZN_LAYOUT_DIFFERENCES = 14, /* from here on chunks made of chunks */
     ZN_LAYOUT_REPEATS,
     ZN_LAYOUT_FREQUENT

@@ -255,6 +255,9 @@ struct zn_kernels {
     /* Elements against a reference. */
     const struct zn_delta_kernels *delta;
 
+    /* Floats as joint symbols (joint_loops.h). */
+    const struct zn_joint_kernels *joint;
+
     /* XXH3-64 with seed 0. */
     uint64_t (*xxh3_64)(const void *data, size_t len);
 

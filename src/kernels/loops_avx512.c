@@ -282,28 +282,37 @@ ZN_INLINE __m512i in_class_order(const struct sums *s, bool few) {
     return _mm512_permutexvar_epi16(_mm512_loadu_si512(by_class[few]), _mm512_or_si512(low, high));
 }
 
-/* The top bytes, rotated, of 64 words of `width` bytes, in some order; a plane's bytes for width 1. */
-ZN_INLINE __m512i top_bytes(const uint8_t *p, size_t width) {
-    __m512i z[4];
-    for (size_t v = 0; v < width; v++) z[v] = _mm512_loadu_si512(p + 64 * v);
-    if (width == 1) return z[0];
-    if (width == 2)
-        return _mm512_mask_mov_epi8(_mm512_srli_epi16(z[0], 7), 0xaaaaaaaaaaaaaaaa, _mm512_slli_epi16(z[1], 1));
-    const __m512i even =
-        _mm512_mask_mov_epi8(_mm512_srli_epi32(z[0], 23), 0x4444444444444444, _mm512_srli_epi32(z[1], 7));
-    const __m512i odd =
-        _mm512_mask_mov_epi8(_mm512_srli_epi32(z[2], 15), 0x8888888888888888, _mm512_slli_epi32(z[3], 1));
+/* What of a word is counted: its exponent, that of fp16, or joint symbols (joint_loops.h). */
+enum counted { EXPONENT, EXPONENT_F16, JOINT, JOINT_F16 };
+
+/* Shifts by literals, of which one compiler wants ints and another unsigned ones. */
+ZN_INLINE __m512i top_bytes_2(__m512i a, __m512i b, bool joint) {
+    const __m512i even = joint ? _mm512_srli_epi16(a, 6) : _mm512_srli_epi16(a, 7);
+    const __m512i odd = joint ? _mm512_slli_epi16(b, 2) : _mm512_slli_epi16(b, 1);
     return _mm512_mask_mov_epi8(even, 0xaaaaaaaaaaaaaaaa, odd);
 }
 
-/* The same, of which only the upper five bits count, as with fp16. */
-ZN_INLINE __m512i top_symbols(const uint8_t *p, size_t width, bool five) {
-    const __m512i top = top_bytes(p, width);
-    return five ? _mm512_and_si512(_mm512_srli_epi16(top, 3), _mm512_set1_epi8(31)) : top;
+ZN_INLINE __m512i top_bytes_4(const __m512i z[4], bool joint) {
+    const __m512i a = joint ? _mm512_srli_epi32(z[0], 22) : _mm512_srli_epi32(z[0], 23);
+    const __m512i b = joint ? _mm512_srli_epi32(z[1], 6) : _mm512_srli_epi32(z[1], 7);
+    const __m512i c = joint ? _mm512_srli_epi32(z[2], 14) : _mm512_srli_epi32(z[2], 15);
+    const __m512i d = joint ? _mm512_slli_epi32(z[3], 2) : _mm512_slli_epi32(z[3], 1);
+    const __m512i even = _mm512_mask_mov_epi8(a, 0x4444444444444444, b);
+    return _mm512_mask_mov_epi8(even, 0xaaaaaaaaaaaaaaaa, _mm512_mask_mov_epi8(c, 0x8888888888888888, d));
+}
+
+/* The symbols of 64 words of `width` bytes in some order; a plane's bytes for width 1. */
+ZN_INLINE __m512i top_symbols(const uint8_t *p, size_t width, enum counted what) {
+    __m512i z[4];
+    for (size_t v = 0; v < width; v++) z[v] = _mm512_loadu_si512(p + 64 * v);
+    if (width == 1) return z[0];
+    const __m512i top = width == 2 ? top_bytes_2(z[0], z[1], what == JOINT) : top_bytes_4(z, what == JOINT);
+    if (what == EXPONENT_F16) return _mm512_and_si512(_mm512_srli_epi16(top, 3), _mm512_set1_epi8(31));
+    return what == JOINT_F16 ? _mm512_and_si512(_mm512_srli_epi16(top, 2), _mm512_set1_epi8(63)) : top;
 }
 
 /* Answers where the last block begins, which may be shorter and is not counted. */
-ZN_INLINE size_t count_blocks(const uint8_t *src, size_t n, size_t width, bool five, unsigned block_log2,
+ZN_INLINE size_t count_blocks(const uint8_t *src, size_t n, size_t width, enum counted what, unsigned block_log2,
                               const struct class_map *map, bool collisions, bool few, unsigned step,
                               uint16_t (*hist)[ZN_R16_CLASSES]) {
     const size_t block = (size_t)1 << block_log2, stride = 64 * (size_t)step;
@@ -313,24 +322,24 @@ ZN_INLINE size_t count_blocks(const uint8_t *src, size_t n, size_t width, bool f
     for (; n - i >= block; i += block, hist++) {
         struct sums s = no_sums();
         for (size_t g = i; g < i + block; g += stride)
-            count_classes(classes(&m, top_symbols(src + g * width, width, five), collisions), all, few, &s);
+            count_classes(classes(&m, top_symbols(src + g * width, width, what), collisions), all, few, &s);
         _mm512_storeu_si512(hist, in_class_order(&s, few));
     }
     return i;
 }
 
-ZN_INLINE size_t count_words(const uint8_t *src, size_t n, size_t width, bool five, unsigned block_log2,
+ZN_INLINE size_t count_words(const uint8_t *src, size_t n, size_t width, enum counted what, unsigned block_log2,
                              const uint8_t *class_of, unsigned n_classes, unsigned step,
                              uint16_t (*hist)[ZN_R16_CLASSES]) {
     const struct class_map m = class_map_load(class_of);
-    if (m.collisions) return count_blocks(src, n, width, five, block_log2, &m, true, false, step, hist);
-    if (n_classes > 15) return count_blocks(src, n, width, five, block_log2, &m, false, false, step, hist);
-    return count_blocks(src, n, width, five, block_log2, &m, false, true, step, hist);
+    if (m.collisions) return count_blocks(src, n, width, what, block_log2, &m, true, false, step, hist);
+    if (n_classes > 15) return count_blocks(src, n, width, what, block_log2, &m, false, false, step, hist);
+    return count_blocks(src, n, width, what, block_log2, &m, false, true, step, hist);
 }
 
 ZN_FN void class_hist(const uint8_t *plane, size_t n, unsigned block_log2, const uint8_t *class_of, unsigned n_classes,
                       unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]) {
-    const size_t done = count_words(plane, n, 1, false, block_log2, class_of, n_classes, step, hist);
+    const size_t done = count_words(plane, n, 1, EXPONENT, block_log2, class_of, n_classes, step, hist);
     plain_class_hist(plane + done, n - done, block_log2, class_of, n_classes, step, hist + (done >> block_log2));
 }
 
@@ -339,16 +348,24 @@ ZN_CLASS_HIST(32r_split, sample_32r, class_hist, 4, 4)
 ZN_CLASS_HIST(f16_split, sample_f16, class_hist, 2, 3)
 
 /* Counting words without splitting them; the last block, which may be shorter, is split. */
-#define CLASS_HIST(suffix, width, five)                                                                        \
+#define CLASS_HIST(suffix, width, what)                                                                        \
     ZN_FN void class_hist_##suffix(const uint8_t *src, size_t n, unsigned block_log2, const uint8_t *class_of, \
                                    unsigned n_classes, unsigned step, uint16_t(*hist)[ZN_R16_CLASSES]) {       \
-        const size_t done = count_words(src, n, width, five, block_log2, class_of, n_classes, step, hist);     \
+        const size_t done = count_words(src, n, width, what, block_log2, class_of, n_classes, step, hist);     \
         class_hist_##suffix##_split(src + (width)*done, n - done, block_log2, class_of, n_classes, step,       \
                                     hist + (done >> block_log2));                                              \
     }
-CLASS_HIST(16r, 2, false)
-CLASS_HIST(32r, 4, false)
-CLASS_HIST(f16, 2, true)
+CLASS_HIST(16r, 2, EXPONENT)
+CLASS_HIST(32r, 4, EXPONENT)
+CLASS_HIST(f16, 2, EXPONENT_F16)
+
+ZN_TARGET size_t zn_class_hist_joint_avx512(enum zn_joint joint, const uint8_t *src, size_t n, unsigned block_log2,
+                                            const uint8_t *class_of, unsigned n_classes, unsigned step,
+                                            uint16_t (*hist)[ZN_R16_CLASSES]) {
+    if (joint == ZN_JOINT_16) return count_words(src, n, 2, JOINT, block_log2, class_of, n_classes, step, hist);
+    if (joint == ZN_JOINT_32) return count_words(src, n, 4, JOINT, block_log2, class_of, n_classes, step, hist);
+    return count_words(src, n, 2, JOINT_F16, block_log2, class_of, n_classes, step, hist);
+}
 
 /* Exponents lie within a few: those of a window are counted by masks, those outside one by one. */
 enum { WINDOW = ZN_R16_CLASSES, ABOVE = 7, MANY_OUTSIDE = 4 };
@@ -506,6 +523,7 @@ const struct zn_kernels zn_kernels_avx512 = {
     .pack_bits = pack_bits,
     .unpack_bits = unpack_bits,
     .delta = &zn_delta_kernels_avx512,
+    .joint = &zn_joint_kernels_avx512,
     .xxh3_64 = zn_xxh3_64_avx512,
     .xxh3_64_passing = zn_xxh3_64_passing_avx512,
     .decode_fetches = 4,

@@ -52,6 +52,7 @@ const struct zn_kernels zn_kernels_scalar = {
     .pack_bits = plain_pack_bits,
     .unpack_bits = plain_unpack_bits,
     .delta = &zn_delta_kernels_scalar,
+    .joint = &zn_joint_kernels_scalar,
     .xxh3_64 = zn_xxh3_64_scalar,
     .xxh3_64_passing = zn_xxh3_64_passing_scalar,
     .xxh3_update = zn_xxh3_update_scalar,

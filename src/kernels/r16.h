@@ -4,6 +4,7 @@
 #ifndef ZN_KERNELS_R16_H
 #define ZN_KERNELS_R16_H
 
+#include "kernels/joint_loops.h"
 #include "kernels/kernels.h"
 
 bool zn_r16_decode_scalar(struct zn_r16_decoder *d, uint8_t *out, size_t n);
@@ -68,6 +69,20 @@ bool zn_r16c_decode_avx512(struct zn_r16_decoder *d, const struct zn_r16_context
                            uint8_t *out, size_t n);
 void zn_r16c_encode_avx512(struct zn_r16_encoder *e, const struct zn_r16_contexts *contexts, const uint8_t *context,
                            const uint8_t *src, size_t n);
+bool zn_joint_decode_16_avx512(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
+                               enum zn_store store);
+bool zn_joint_decode_32_avx512(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
+                               enum zn_store store);
+bool zn_joint_decode_f16_avx512(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
+                                enum zn_store store);
+bool zn_joint_encode_16_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
+bool zn_joint_encode_32_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
+bool zn_joint_encode_f16_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
+
+/* class_hist of joint symbols by whole blocks; answers how many words these are. */
+size_t zn_class_hist_joint_avx512(enum zn_joint joint, const uint8_t *src, size_t n, unsigned block_log2,
+                                  const uint8_t *class_of, unsigned n_classes, unsigned step,
+                                  uint16_t (*hist)[ZN_R16_CLASSES]);
 #endif
 
 #if defined(__aarch64__)

@@ -53,13 +53,13 @@ AVX512 bool zn_r16_decode_avx512(struct zn_r16_decoder *d, uint8_t *out, size_t 
     if (d->lanes_log2 != 7) return zn_r16_decode_scalar(d, out, n);
     size_t whole = n / TURN * TURN;
     const uint8_t *const none[2] = {NULL, NULL};
-    return decode(d, none, out, n / TURN, 1, false, CACHED) && zn_r16_decode_scalar(d, out + whole, n - whole);
+    return decode(d, none, out, n / TURN, 1, BYTES, CACHED) && zn_r16_decode_scalar(d, out + whole, n - whole);
 }
 
 AVX512 bool zn_r16_decode_16r_avx512(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n,
                                      enum zn_store store) {
     const size_t turns = n / TURN, whole = turns * TURN;
-    return decode_words(d, &raw, out, turns, 2, false, store) &&
+    return decode_words(d, &raw, out, turns, 2, BYTES, store) &&
            zn_r16_decode_16r_scalar(d, raw + whole, out + 2 * whole, n - whole, store);
 }
 
@@ -79,7 +79,7 @@ AVX512 bool zn_r16_decode_f16_avx512(struct zn_r16_decoder *d, const uint8_t *co
                                      enum zn_store store) {
     const size_t turns = n / TURN, whole = turns * TURN;
     const uint8_t *rest[] = {raw[0] + whole, raw[1] + whole / GROUP * MASKS};
-    return decode_words(d, raw, out, turns, 2, true, store) &&
+    return decode_words(d, raw, out, turns, 2, MASKED, store) &&
            finish(d, rest, 2, ZN_SHAPE_F16, out + 2 * whole, n - whole);
 }
 
@@ -87,7 +87,7 @@ AVX512 bool zn_r16_decode_32r_avx512(struct zn_r16_decoder *d, const uint8_t *co
                                      enum zn_store store) {
     const size_t turns = n / TURN, whole = turns * TURN;
     const uint8_t *rest[] = {raw[0] + whole, raw[1] + whole, raw[2] + whole};
-    return decode_words(d, raw, out, turns, 4, false, store) &&
+    return decode_words(d, raw, out, turns, 4, BYTES, store) &&
            finish(d, rest, 3, ZN_SHAPE_32R, out + 4 * whole, n - whole);
 }
 
@@ -126,25 +126,25 @@ AVX512 void zn_r16_encode_avx512(struct zn_r16_encoder *e, const uint8_t *src, s
     }
     const size_t turns = n / TURN;
     zn_r16_encode_range_scalar(e, src, turns * TURN, n);
-    encode(e, &(struct source){src, {NULL}}, turns, 1, false);
+    encode(e, &(struct source){src, {NULL}}, turns, 1, PLAIN);
 }
 
 AVX512 void zn_r16_encode_16r_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
     const size_t turns = n / TURN;
     zn_r16_encode_range_16r_scalar(e, src, raw, turns * TURN, n);
-    encode(e, &(struct source){src, {raw[0]}}, turns, 2, false);
+    encode(e, &(struct source){src, {raw[0]}}, turns, 2, PLAIN);
 }
 
 AVX512 void zn_r16_encode_32r_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
     const size_t turns = n / TURN;
     zn_r16_encode_range_32r_scalar(e, src, raw, turns * TURN, n);
-    encode(e, &(struct source){src, {raw[0], raw[1], raw[2]}}, turns, 4, false);
+    encode(e, &(struct source){src, {raw[0], raw[1], raw[2]}}, turns, 4, PLAIN);
 }
 
 AVX512 void zn_r16_encode_f16_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {
     const size_t turns = n / TURN;
     zn_r16_encode_range_f16_scalar(e, src, raw, turns * TURN, n);
-    encode(e, &(struct source){src, {raw[0], raw[1]}}, turns, 2, true);
+    encode(e, &(struct source){src, {raw[0], raw[1]}}, turns, 2, MASKED_F16);
 }
 
 #endif

@@ -36,6 +36,15 @@ AVX512_INLINE __m512i group(const struct zn_r16_table *t, __m512i esc_mark, __mm
     return sym;
 }
 
+/* What words are made of: symbols and the planes below; fp16's with the masks of three bits between; joint symbols with
+ * a packed plane as the last one below, and fp16's with pairs of bits between (joint_loops.h). */
+enum form { BYTES, MASKED, JOINT, JOINT_F16 };
+
+/* Bytes that a group takes of plane p below the symbols. */
+AVX512_INLINE size_t group_len(size_t width, enum form form, size_t p) {
+    return form == JOINT && p + 2 == width ? GROUP / 8 * 7 : GROUP;
+}
+
 /* How words go to memory: as usual; or past the caches, to an aligned address, in whole lines that begin a multiple of
  * four words further on (struct shift), or to any address by way of a stage. */
 enum way { CACHED, ALIGNED, SHIFTED, STAGED };
@@ -77,8 +86,63 @@ AVX512_INLINE void put_32r(uint8_t *out, const uint8_t *const *raw, __m512i symb
     put_line(out + 192, _mm512_ror_epi32(_mm512_unpackhi_epi16(low_b, high_b), 1), way);
 }
 
-AVX512_INLINE void put_words(uint8_t *out, const uint8_t *const *raw, __m512i ordered, size_t width, enum way way) {
-    if (width == 2)
+/* Numbers of 7 bits of 64 elements to bytes, shifted up by one. Dwords are put in order by the bytes that are taken:
+ * `bytes` says which, `bits` where in 8 of them a number begins, less one. */
+struct sevens {
+    alignas(64) uint8_t bytes[64], bits[64];
+};
+
+#define SEVEN(first) (first), (first) + 1, (first) + 2, (first) + 3, (first) + 4, (first) + 5, (first) + 6, (first) + 6
+#define EIGHT_BITS 63, 6, 13, 20, 27, 34, 41, 48
+static const struct sevens sevens_2 = {
+    {SEVEN(0), SEVEN(28), SEVEN(7), SEVEN(35), SEVEN(14), SEVEN(42), SEVEN(21), SEVEN(49)},
+    {EIGHT_BITS, EIGHT_BITS, EIGHT_BITS, EIGHT_BITS, EIGHT_BITS, EIGHT_BITS, EIGHT_BITS, EIGHT_BITS},
+};
+
+/* Even dwords of the original begin with a byte, odd ones in the middle of one. */
+#define FOUR(first) (first), (first) + 1, (first) + 2, (first) + 3
+#define EVEN_FOURS 63, 6, 13, 20, 31, 38, 45, 52
+#define ODD_FOURS 3, 10, 17, 24, 35, 42, 49, 56
+static const struct sevens sevens_4 = {
+    {FOUR(0), FOUR(14), FOUR(28), FOUR(42), FOUR(3), FOUR(17), FOUR(31), FOUR(45), FOUR(7), FOUR(21), FOUR(35),
+     FOUR(49), FOUR(10), FOUR(24), FOUR(38), FOUR(52)},
+    {EVEN_FOURS, EVEN_FOURS, ODD_FOURS, ODD_FOURS, EVEN_FOURS, EVEN_FOURS, ODD_FOURS, ODD_FOURS},
+};
+
+AVX512_INLINE __m512i unpack_sevens(const struct sevens *s, const uint8_t *packed) {
+    __m512i bytes = _mm512_maskz_loadu_epi8(UINT64_MAX >> 8, packed);
+    bytes = _mm512_permutexvar_epi8(_mm512_load_si512(s->bytes), bytes);
+    bytes = _mm512_multishift_epi64_epi8(_mm512_load_si512(s->bits), bytes);
+    return _mm512_and_si512(bytes, _mm512_set1_epi8((char)0xfe));
+}
+
+/* Joint symbols with the bits below: word = sign | symbol << 6 | mantissa. */
+AVX512_INLINE void put_j16(uint8_t *out, const uint8_t *packed, __m512i symbols, enum way way) {
+    const __m512i low = unpack_sevens(&sevens_2, packed);
+    __m512i a = _mm512_unpacklo_epi8(low, symbols), b = _mm512_unpackhi_epi8(low, symbols);
+    put_line(out, _mm512_shrdi_epi16(a, a, 2), way);
+    put_line(out + 64, _mm512_shrdi_epi16(b, b, 2), way);
+}
+
+AVX512_INLINE void put_j32(uint8_t *out, const uint8_t *const *raw, __m512i symbols, enum way way) {
+    __m512i b0 = in_dwords(order_4, _mm512_loadu_si512(raw[0]));
+    __m512i b1 = in_dwords(order_4, _mm512_loadu_si512(raw[1])), b2 = unpack_sevens(&sevens_4, raw[2]);
+    __m512i low_a = _mm512_unpacklo_epi8(b0, b1), low_b = _mm512_unpackhi_epi8(b0, b1);
+    __m512i high_a = _mm512_srli_epi16(_mm512_unpacklo_epi8(b2, symbols), 1);
+    __m512i high_b = _mm512_srli_epi16(_mm512_unpackhi_epi8(b2, symbols), 1);
+    put_line(out, _mm512_ror_epi32(_mm512_unpacklo_epi16(low_a, high_a), 1), way);
+    put_line(out + 64, _mm512_ror_epi32(_mm512_unpackhi_epi16(low_a, high_a), 1), way);
+    put_line(out + 128, _mm512_ror_epi32(_mm512_unpacklo_epi16(low_b, high_b), 1), way);
+    put_line(out + 192, _mm512_ror_epi32(_mm512_unpackhi_epi16(low_b, high_b), 1), way);
+}
+
+AVX512_INLINE void put_words(uint8_t *out, const uint8_t *const *raw, __m512i ordered, size_t width, enum form form,
+                             enum way way) {
+    if (form == JOINT && width == 2)
+        put_j16(out, raw[0], ordered, way);
+    else if (form == JOINT)
+        put_j32(out, raw, ordered, way);
+    else if (width == 2)
         put_16r(out, raw[0], ordered, way);
     else
         put_32r(out, raw, ordered, way);
@@ -89,11 +153,12 @@ AVX512_INLINE const uint32_t *order_of(size_t width) {
 }
 
 /* 64 symbols alone (width 1), or as words of `width` bytes. */
-AVX512_INLINE void put(uint8_t *out, const uint8_t *const *raw, __m512i symbols, size_t width, enum way way) {
+AVX512_INLINE void put(uint8_t *out, const uint8_t *const *raw, __m512i symbols, size_t width, enum form form,
+                       enum way way) {
     if (width == 1)
         _mm512_storeu_si512(out, symbols);
     else
-        put_words(out, raw, in_dwords(order_of(width), symbols), width, way);
+        put_words(out, raw, in_dwords(order_of(width), symbols), width, form, way);
 }
 
 /* Output past the caches in whole lines. They begin `head` symbols after a group does, so the symbols for them are
@@ -102,7 +167,7 @@ AVX512_INLINE void put(uint8_t *out, const uint8_t *const *raw, __m512i symbols,
 struct shift {
     __m512i places; /* dwords of two groups */
     __m512i before; /* the last group's symbols */
-    size_t head;    /* less than a line's words, a multiple of 4 */
+    size_t head;    /* less than a line's words, a multiple of 4; of 8 where a plane is packed */
 };
 
 AVX512_INLINE struct shift shift_start(const uint8_t *out, size_t width) {
@@ -111,7 +176,7 @@ AVX512_INLINE struct shift shift_start(const uint8_t *out, size_t width) {
     return (struct shift){_mm512_add_epi32(_mm512_load_si512(order_of(width)), first), _mm512_setzero_si512(), head};
 }
 
-enum { MASKS = 24, MASKS_AHEAD = 1024 }; /* bytes: of a group; how far ahead they are fetched */
+enum { MASKS = 24, BETWEEN_AHEAD = 1024 }; /* bytes: of a group; how far ahead they are fetched */
 
 /* Exponents of fp16 with the three bits below them, which lie in three masks: the bytes that ZN_SHAPE_16R would have.
  */
@@ -122,41 +187,62 @@ AVX512_INLINE __m512i with_masks(__m512i symbols, const uint8_t *masks) {
     return top;
 }
 
+/* Joint symbols of fp16 with the two bits below them, which lie packed: the same. */
+AVX512_INLINE __m512i with_pairs(__m512i symbols, const uint8_t *packed) {
+    const __m512i places = _mm512_set1_epi64(INT64_C(0x0e0c0a0806040200));
+    const __m512i pairs =
+        _mm512_multishift_epi64_epi8(places, _mm512_cvtepu16_epi64(_mm_loadu_si128((const void *)packed)));
+    return _mm512_ternarylogic_epi32(_mm512_slli_epi16(symbols, 2), pairs, _mm512_set1_epi8(3), 0xf8); /* a | b & c */
+}
+
+/* What lies between symbols and bytes, of a group: nothing, masks or pairs. */
+AVX512_INLINE size_t between_len(enum form form) {
+    return form == MASKED ? MASKS : form == JOINT_F16 ? GROUP / 4 : 0;
+}
+
+AVX512_INLINE __m512i with_between(enum form form, __m512i symbols, const uint8_t *between) {
+    return form == MASKED ? with_masks(symbols, between) : form == JOINT_F16 ? with_pairs(symbols, between) : symbols;
+}
+
 /* Symbols [from, to) of a group. */
-AVX512_INLINE void put_part(uint8_t *out, const uint8_t *const *raw, __m512i symbols, size_t width, size_t from,
-                            size_t to) {
+AVX512_INLINE void put_part(uint8_t *out, const uint8_t *const *raw, __m512i symbols, size_t width, enum form form,
+                            size_t from, size_t to) {
     uint8_t words[GROUP * 4];
-    put(words, raw, symbols, width, CACHED);
+    put(words, raw, symbols, width, form, CACHED);
     memcpy(out + from * width, words + from * width, (to - from) * width);
 }
 
 /* `out` and `raw` are this group's; what is complete with it are lines that begin in the one before. */
 AVX512_INLINE void put_shifted(struct shift *s, uint8_t *out, const uint8_t *const *raw, __m512i symbols, size_t width,
-                               bool first) {
+                               enum form form, bool first) {
     if (first) {
-        put_part(out, raw, symbols, width, 0, s->head);
+        put_part(out, raw, symbols, width, form, 0, s->head);
     } else {
         const uint8_t *from[3];
-        for (size_t p = 0; p + 1 < width; p++) from[p] = raw[p] + s->head - GROUP;
+        for (size_t p = 0; p + 1 < width; p++) {
+            const size_t len = group_len(width, form, p);
+            from[p] = raw[p] + s->head * len / GROUP - len;
+        }
         put_words(out + s->head * width - GROUP * width, from, _mm512_permutex2var_epi32(s->before, s->places, symbols),
-                  width, ALIGNED);
+                  width, form, ALIGNED);
     }
     s->before = symbols;
 }
 
 /* The last group's part of the line that is not whole: `end` and `low` are behind it. */
-AVX512_INLINE void shift_finish(const struct shift *s, uint8_t *end, const uint8_t *const *low, size_t width) {
+AVX512_INLINE void shift_finish(const struct shift *s, uint8_t *end, const uint8_t *const *low, size_t width,
+                                enum form form) {
     const uint8_t *raw[3];
-    for (size_t p = 0; p + 1 < width; p++) raw[p] = low[p] - GROUP;
-    put_part(end - GROUP * width, raw, s->before, width, s->head, GROUP);
+    for (size_t p = 0; p + 1 < width; p++) raw[p] = low[p] - group_len(width, form, p);
+    put_part(end - GROUP * width, raw, s->before, width, form, s->head, GROUP);
 }
 
 AVX512_INLINE void put_group(struct shift *s, uint8_t *out, const uint8_t *const *raw, __m512i symbols, size_t width,
-                             enum way way, bool first) {
+                             enum form form, enum way way, bool first) {
     if (way == SHIFTED)
-        put_shifted(s, out, raw, symbols, width, first);
+        put_shifted(s, out, raw, symbols, width, form, first);
     else
-        put(out, raw, symbols, width, way);
+        put(out, raw, symbols, width, form, way);
 }
 
 /* Output for any address, past the caches: whole cache lines only, the ragged ends by ordinary stores. Before `bytes`
@@ -201,10 +287,14 @@ AVX512_INLINE void fetch_near(const struct zn_r16_cursors *c, const uint8_t *con
     }
 }
 
-/* Decodes whole turns. `raw`: the planes below the symbols', width - 1 of them; and with `masked`, which is for width
- * 2, the masks of the bits between. */
+/* A check reads where the first plane is read: of a packed one, seven stripes in eight groups. */
+AVX512_INLINE bool skips_stripe(size_t width, enum form form, size_t turn) {
+    return form == JOINT && width == 2 && turn % 4 == 3;
+}
+
+/* Decodes whole turns. `raw`: the planes below the symbols', width - 1 of them; of fp16 also what lies between. */
 AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t turns, size_t width,
-                          bool masked, enum way way) {
+                          enum form form, enum way way) {
     static const uint8_t table_0 = 0;
     const size_t turn_len = TURN * width;
     const __m512i esc_mark = _mm512_set1_epi8((char)d->esc_mark);
@@ -225,7 +315,7 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, u
     struct check_run check = check_start(width > 1 ? d->check : NULL);
     const uint8_t *low[3], *low_next[3];
     for (size_t p = 0; p + 1 < width; p++) low[p] = raw[p];
-    const uint8_t *masks = masked ? raw[1] : NULL;
+    const uint8_t *between = between_len(form) ? raw[1] : NULL;
     size_t pos = d->pos;
     for (size_t done = 0, n; done < turns; done += n) {
         n = ZN_MIN(turns - done, BURST);
@@ -236,26 +326,26 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, u
         struct zn_r16_cursors c = {in.p, esc.p};
         for (size_t i = 0; i < n; i++) {
             const struct zn_r16_table *t = tables + ids[pos >> id_shift];
-            for (size_t p = 0; p + 1 < width; p++) low_next[p] = low[p] + GROUP;
+            for (size_t p = 0; p + 1 < width; p++) low_next[p] = low[p] + group_len(width, form, p);
             check_stripe(&check);
             __m512i symbols = group(t, esc_mark, even, &p0, &c);
-            if (masked) symbols = with_masks(symbols, masks);
-            put_group(&shift, to, low, symbols, width, way, done + i == 0);
-            check_stripe(&check);
+            symbols = with_between(form, symbols, between);
+            put_group(&shift, to, low, symbols, width, form, way, done + i == 0);
+            if (!skips_stripe(width, form, i)) check_stripe(&check);
             symbols = group(t, esc_mark, even, &p1, &c);
-            if (masked) symbols = with_masks(symbols, masks + MASKS);
-            put_group(&shift, to + GROUP * width, low_next, symbols, width, way, false);
+            symbols = with_between(form, symbols, between_len(form) ? between + between_len(form) : NULL);
+            put_group(&shift, to + GROUP * width, low_next, symbols, width, form, way, false);
             fetch(&ahead);
             fetch_near(&c, low, width);
-            if (masked) {
-                _mm_prefetch((const char *)((uintptr_t)masks + MASKS_AHEAD), _MM_HINT_T0);
-                masks += 2 * MASKS;
+            if (between_len(form)) {
+                _mm_prefetch((const char *)((uintptr_t)between + BETWEEN_AHEAD), _MM_HINT_T0);
+                between += 2 * between_len(form);
             }
             if (way == STAGED && i == 1 && first)
                 stage_flush_first(&stage, out, turn_len);
             else if (way == STAGED && i > 0) /* a turn late, when its stores have settled */
                 stage_flush(&stage, out, (i - 1) * turn_len, turn_len);
-            for (size_t p = 0; p + 1 < width; p++) low[p] += TURN;
+            for (size_t p = 0; p + 1 < width; p++) low[p] += 2 * group_len(width, form, p);
             to += turn_len;
             pos += TURN;
         }
@@ -271,7 +361,7 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, u
     }
     check_stop(&check, width > 1 ? d->check : NULL);
     if (way == STAGED && turns > 0) stage_finish(&stage, out);
-    if (way == SHIFTED && turns > 0) shift_finish(&shift, out, low, width);
+    if (way == SHIFTED && turns > 0) shift_finish(&shift, out, low, width, form);
     planes_store(d->state, p0);
     planes_store(d->state + GROUP, p1);
     d->in = d->in_end - in.left;
@@ -283,11 +373,12 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, u
 
 /* The same for words, by whichever way leads to `out`. */
 AVX512_INLINE bool decode_words(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t turns,
-                                size_t width, bool masked, enum zn_store store) {
-    if (store == ZN_STORE_CACHED) return decode(d, raw, out, turns, width, masked, CACHED);
-    if ((uintptr_t)out % 64 == 0) return decode(d, raw, out, turns, width, masked, ALIGNED);
-    if ((uintptr_t)out % (4 * width) == 0) return decode(d, raw, out, turns, width, masked, SHIFTED);
-    return decode(d, raw, out, turns, width, masked, STAGED);
+                                size_t width, enum form form, enum zn_store store) {
+    const size_t grain = form == JOINT ? 8 : 4;
+    if (store == ZN_STORE_CACHED) return decode(d, raw, out, turns, width, form, CACHED);
+    if ((uintptr_t)out % 64 == 0) return decode(d, raw, out, turns, width, form, ALIGNED);
+    if ((uintptr_t)out % (grain * width) == 0) return decode(d, raw, out, turns, width, form, SHIFTED);
+    return decode(d, raw, out, turns, width, form, STAGED);
 }
 
 #endif

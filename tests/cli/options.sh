@@ -37,12 +37,12 @@ declare -A takes=(
     [sync]="$writes add drop rebase inspect" [recursive]="compress restore test list bench inspect estimate verify recompress"
     [1]="$packs $samples restore" [fast]="$packs $samples restore" [best]="$packs $samples restore" [threads]=ANY
     [sha256]="$packs" [no-verify]="$packs" [max-output]="$reads recompress chain_restore"
-    [dtype]="compress bench $samples add" [cpu]=ANY [base]="compress bench list estimate $reads"
+    [dtype]="compress bench $samples add" [cpu]=ANY [compat]="$packs $samples" [base]="compress bench list estimate $reads"
     [base-dir]="compress list estimate $reads" [every]=add [no-dedup]="$packs $samples" [tensor]=extract [rows]=extract
     [range]=cat [against]=verify [sample]="$samples" [html]=inspect [format]=compress [quiet]=ANY [verbose]=ANY [json]=ANY
     [help]=ANY [version]=ANY)
 declare -A value=(
-    [output]=nowhere/out [threads]=2 [max-output]=1 [dtype]=fp16 [cpu]=$foreign [base]=nowhere [base-dir]=nowhere [every]=2
+    [output]=nowhere/out [threads]=2 [max-output]=1 [dtype]=fp16 [cpu]=$foreign [compat]=1.0 [base]=nowhere [base-dir]=nowhere [every]=2
     [rows]=7777 [range]=7777777:1 [against]=nowhere [sample]=1K [html]=nowhere/page [format]=zipnn)
 declare -A proof=(
     [output]="fails nowhere/out" [max-output]="fails allow limit" [cpu]="fails instruction" [base]="fails nowhere"
@@ -68,7 +68,7 @@ prepare() { # OPTION USE
         tensor:*) run=${run/--tensor b/} given="--tensor b" ;;
         json:extract | json:cat) given+=" -o out" ;;
         stdout:salvage | output:salvage) run=${run/-o out/} ;;
-        dtype:inspect | 1:inspect | fast:inspect | best:inspect | sample:inspect | no-dedup:inspect) run="inspect OPTION m.safetensors" ;;
+        dtype:inspect | compat:inspect | 1:inspect | fast:inspect | best:inspect | sample:inspect | no-dedup:inspect) run="inspect OPTION m.safetensors" ;;
         force:compress | force:restore | force:chain_restore) given+=" -o there" ;;
         force:inspect | sync:inspect) given+=" -f --html there" ;;
         force:*) run=${run/-o out/} given+=" -o there" ;;

@@ -9,7 +9,7 @@ from encoder import (
     records_body, simple, split_records, stream, u8, u16, u32,
 )  # fmt: skip
 from make_vectors import bytes_plane, halves, named, noise, peaked, r16_of, weights, write
-from zipnn_reference import TOPS_BITS
+from zipnn_reference import JOINT_BITS, TOPS_BITS
 
 
 def good_bits():
@@ -283,8 +283,99 @@ def bad_tops():
         yield f"tops_inner_{inner}", "unsupported", Archive().add(tops_body(inner, coded), original)
 
 
+def joint_body(inner, coded, head=b"", tail=b"", **changed):
+    records = b"".join(u8(codec) + u32(len(data)) for codec, data in coded)
+    start = u8(1, 13, changed.get("n_head", len(head)), changed.get("flags", 0), inner, changed.get("bits", 1), changed.get("base", 0))
+    return start + head + tail + records + b"".join(data for _, data in coded)
+
+
+def low_floats(inner, n):
+    """Floats whose exponents are below 128, zeros among them."""
+    data = bytearray({2: weights(n), 4: weights(n, 4), 7: halves(n)}[inner])
+    width = len(data) // n
+    for i in range(n):
+        if inner != 7:
+            data[(i + 1) * width - 1] &= 0xBF
+        if i % 50 == 7:
+            data[i * width : (i + 1) * width] = bytes(width)
+    return bytes(data)
+
+
+def joint_planes(inner, n, lanes_log2=3):
+    """(coded planes, original) of n floats."""
+    original = low_floats(inner, n)
+    words, planes = rotated_words(original, len(original) // n), []
+    for n_bits in JOINT_BITS[inner]:
+        planes.append(bytes(word & (1 << n_bits) - 1 for word in words))
+        words = [word >> n_bits for word in words]
+    coded = [(RAW, plane) for plane in planes[:-2]] + [(BITS, bits(planes[-2], (1 << JOINT_BITS[inner][-2]) - 1, 0))]
+    return coded + [(R16, R16Stream(planes[-1], *plain_table(planes[-1]), lanes_log2).coded())], original
+
+
+def with_base(original, inner, base):
+    width, exponent = (2, 7) if inner == 2 else (4, 23)
+    words = [int.from_bytes(original[i : i + width], "little") for i in range(0, len(original), width)]
+    return b"".join((w + (base << exponent) * (w >> exponent & 255 > 0)).to_bytes(width, "little") for w in words)
+
+
+def good_joint():
+    for inner in (2, 4, 7):
+        for n, lanes_log2 in ((1, 0), (7, 0), (8, 1), (203, 3), (515, 7)):
+            coded, original = joint_planes(inner, n, lanes_log2)
+            yield f"joint_{inner}_{n}", Archive().add(joint_body(inner, coded), original)
+        width = len(original) // 515
+        head, tail = noise(width - 1), noise(width - 1, 2)
+        yield f"joint_{inner}_edges", Archive().add(joint_body(inner, coded, head, tail), head + original + tail)
+    for inner in (2, 4):
+        for base in (1, 60, 128):
+            coded, original = joint_planes(inner, 203)
+            yield f"joint_{inner}_base_{base}", Archive().add(joint_body(inner, coded, base=base), with_base(original, inner, base))
+    coded, original = joint_planes(4, 300, 7)
+    yield "joint_in_repeats", Archive().add(repeats(original * 2, [(1200, 1200, 0)], joint_body(4, coded), 1200), original * 2)
+
+
+def bad_joint():
+    for inner in (2, 4, 7):
+        coded, original = joint_planes(inner, 203)
+
+        def changed(p, codec, data):
+            return Archive().add(joint_body(inner, coded[:p] + [(codec, data)] + coded[p + 1 :]), original)
+
+        body, packed = joint_body(inner, coded), len(coded) - 2
+        data = coded[packed][1]
+        for name, other in (("cut", data[:-1]), ("long", data + b"\0"), ("mask", u8(data[0] >> 1, 0) + data[2:]), ("base", u8(data[0], 128) + data[2:]),
+                            ("unused", data[:-1] + u8(data[-1] | 128)), ("nothing", b""), ("head_alone", data[:2])):  # fmt: skip
+            yield f"joint_{inner}_packed_{name}", "corrupt", changed(packed, BITS, other)
+        yield f"joint_{inner}_packed_raw", "unsupported", changed(packed, RAW, noise(203))
+        yield f"joint_{inner}_symbols_raw", "unsupported", changed(packed + 1, RAW, noise(203))
+        yield f"joint_{inner}_symbols_cut", "corrupt", changed(packed + 1, R16, coded[-1][1][:-1])
+        yield f"joint_{inner}_symbols_long", "corrupt", changed(packed + 1, R16, coded[-1][1] + b"x")
+        for p in range(packed):
+            yield f"joint_{inner}_raw_{p}_cut", "corrupt", changed(p, RAW, coded[p][1][:-1])
+            yield f"joint_{inner}_raw_{p}_constant", "unsupported", changed(p, CONSTANT, b"a")
+        yield f"joint_{inner}_cut", "corrupt", Archive().add(body[:-1], original)
+        yield f"joint_{inner}_long", "corrupt", Archive().add(body + b"x", original)
+        yield f"joint_{inner}_records_cut", "corrupt", Archive().add(body[:11], original)
+        yield f"joint_{inner}_head", "corrupt", Archive().add(joint_body(inner, coded, n_head=4), original)
+        yield f"joint_{inner}_flags", "unsupported", Archive().add(joint_body(inner, coded, flags=1), original)
+        for n_bits in (0, 2, 255):
+            yield f"joint_{inner}_bits_{n_bits}", "unsupported", Archive().add(joint_body(inner, coded, bits=n_bits), original)
+        for base in (1,) if inner == 7 else (129, 255):
+            yield f"joint_{inner}_base_{base}", "corrupt", Archive().add(joint_body(inner, coded, base=base), original)
+        none = [(RAW, b"")] * packed + [(BITS, data[:2]), (R16, b"")]
+        yield f"joint_{inner}_none", "corrupt", Archive().add(joint_body(inner, none, b"", b"x"), b"x")
+    wide, original = joint_planes(7, 203)
+    symbols = bytes(64 if i == 100 else i % 50 for i in range(203))
+    yield "joint_7_symbol_64", "corrupt", Archive().add(joint_body(7, wide[:-1] + [(R16, r16_of(symbols).coded())]), original)
+    coded, original = joint_planes(2, 99)
+    yield "joint_nothing", "corrupt", Archive().add(u8(1, 13, 0, 0), original)
+    yield "joint_no_base", "corrupt", Archive().add(u8(1, 13, 0, 0, 2, 1), original)
+    for inner in (0, 6, 13, 255):
+        yield f"joint_inner_{inner}", "unsupported", Archive().add(joint_body(inner, coded), original)
+
+
 def every_vector():
-    return named((good_bits, good_halves, good_wrapped, good_tops), (bad_bits, bad_halves, bad_wrapped, bad_tops))
+    return named((good_bits, good_halves, good_wrapped, good_tops, good_joint), (bad_bits, bad_halves, bad_wrapped, bad_tops, bad_joint))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ MAX_BASES, MAX_TOUCHED = 64, 16
 RAW, CONSTANT, R16, ZSTD, NIBBLES = range(5)
 R16C, MIXING, BITS = 5, 6, 7
 KNOWN = (RAW, CONSTANT, R16, ZSTD, NIBBLES, R16C, MIXING, BITS)
-F16, RECORDS, TOPS = 7, 8, 12
+F16, RECORDS, TOPS, JOINT = 7, 8, 12, 13
 MAX_RECORD, MAX_PLANES = 1024, 8
 # layout: (bytes of an element, rotated)
 LAYOUTS = {0: (1, False), 1: (2, False), 2: (2, True), 3: (4, False), 4: (4, True), 5: (8, False), 6: (8, True)}
@@ -35,6 +35,8 @@ LAYOUTS[F16] = (2, True)
 HALVED = {1: (0, 0, 4), 2: (1, 0, 4), 3: (1, 0, 3), 4: (0, 128, 4)}
 # inner layout of TOPS: bits of each plane
 TOPS_BITS = {2: (5, 3, 8), 4: (8, 8, 5, 3, 8), F16: (8, 3, 5)}
+# inner layout of JOINT: bits of each plane, the top bit of the word being 0 where one is left
+JOINT_BITS = {2: (7, 8), 4: (8, 8, 7, 8), F16: (8, 2, 6)}
 WORD = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
@@ -303,11 +305,45 @@ def decode_tops(r, n_head, orig_len):
     return head + struct.pack(f"<{n}{WORD[width]}", *words) + tail
 
 
+def decode_joint(r, n_head, orig_len):
+    """Section 5.3, from the inner layout on."""
+    inner, n_bits, base = r.uint(1), r.uint(1), r.uint(1)
+    support(inner in JOINT_BITS and n_bits == 1, f"joint symbols of layout {inner} with {n_bits} bits")
+    bits = JOINT_BITS[inner]
+    width = (sum(bits) + 1) // 8
+    demand(base <= (0 if inner == F16 else 128), f"base {base}")
+    demand(n_head < width and n_head <= orig_len, f"{n_head} head bytes")
+    n, n_tail = divmod(orig_len - n_head, width)
+    head, tail = r.take(n_head), r.take(n_tail)
+    records = [(r.uint(1), r.uint(4)) for _ in bits]
+    demand(sum(length for _, length in records) == r.left(), "the planes do not fill the body")
+    planes = []
+    for p, (codec, length) in enumerate(records):
+        support(codec == {len(bits) - 1: R16, len(bits) - 2: BITS}.get(p, RAW), f"codec {codec} of plane {p}")
+        coded = r.take(length)
+        if codec == BITS:
+            demand(coded[:2] == bytes([(1 << bits[p]) - 1, 0]), "mask of a packed plane")
+        planes.append(decode(codec, coded, n))
+    demand(n >= 1, "no elements")
+    words, exponent = [], {2: 7, 4: 23, F16: 10}[inner]
+    for parts in zip(*planes):
+        rotated, at = 0, 0
+        for part, part_bits in zip(parts, bits):
+            demand(part >> part_bits == 0, "part of a word is too large")
+            rotated, at = rotated | part << at, at + part_bits
+        word = rotated >> 1 | (rotated & 1) << (8 * width - 1)
+        words.append(word + (base << exponent) * (word >> exponent & 255 > 0))
+    return head + struct.pack(f"<{n}{WORD[width]}", *words) + tail
+
+
 def decode_chunk(body, orig_len, outer=None):
     r = Reader(body)
     if len(body) >= 4 and body[1] == TOPS:
         support(body[0] == CHUNK and body[3] == 0, "kind or flags of a chunk")
         return decode_tops(Reader(body[4:]), body[2], orig_len)
+    if len(body) >= 4 and body[1] == JOINT:
+        support(body[0] == CHUNK and body[3] == 0, "kind or flags of a chunk")
+        return decode_joint(Reader(body[4:]), body[2], orig_len)
     if len(body) >= 4 and body[1] in WRAPPED:
         demand(outer in (None, REPEATS) and (outer is None or body[1] != REPEATS), f"layout {body[1]} inside {outer}")
         support(body[0] == CHUNK and body[3] == 0, "kind or flags of a chunk")

@@ -409,6 +409,38 @@ static void contexts_do_not_touch_each_other(void **state) {
     for (unsigned i = 0; i < 3; i++) assert_true(sides[i].fine);
 }
 
+/* What readers of version 1.0 must know has no joint symbols; a version that does not exist is no version. */
+static void older_readers_are_heeded(void **state) {
+    (void)state;
+    enum { N = 1 << 18 };
+    static const struct {
+        unsigned readers;
+        zipnn_status status;
+    } cases[] = {{0, ZIPNN_OK},
+                 {100, ZIPNN_OK},
+                 {100 * ZIPNN_VERSION_MAJOR + ZIPNN_VERSION_MINOR, ZIPNN_OK},
+                 {99, ZIPNN_E_ARGUMENT},
+                 {100 * ZIPNN_VERSION_MAJOR + ZIPNN_VERSION_MINOR + 1, ZIPNN_E_ARGUMENT}};
+    const size_t cap = (size_t)zipnn_compress_bound(N);
+    uint8_t *data = malloc(N), *packed = malloc(cap);
+    size_t lens[sizeof cases / sizeof cases[0]] = {0};
+    assert_true(data && packed);
+    zt_sample(ZT_BF16, 1, data, N);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const zipnn_options options = {.size = sizeof options, .dtype = ZIPNN_BF16, .readers = cases[i].readers};
+        enum { LAYOUT_AT = 24 + 16 + 1, LAYOUT_16R = 2, LAYOUT_JOINT = 13 };
+        zipnn_ctx *ctx = NULL;
+        assert_int_equal(zipnn_create(&options, &ctx, NULL), cases[i].status);
+        if (!ctx) continue;
+        assert_int_equal(zipnn_compress(ctx, data, N, packed, cap, &lens[i], NULL), ZIPNN_OK);
+        assert_int_equal(packed[LAYOUT_AT], cases[i].readers == 100 ? LAYOUT_16R : LAYOUT_JOINT);
+        zipnn_destroy(ctx);
+    }
+    assert_true(lens[0] == lens[2] && lens[0] < lens[1]);
+    free(data);
+    free(packed);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_and_numbers),
@@ -423,6 +455,7 @@ int main(void) {
         cmocka_unit_test(executors_make_no_difference),
         cmocka_unit_test(progress_is_told_and_can_stop),
         cmocka_unit_test(contexts_do_not_touch_each_other),
+        cmocka_unit_test(older_readers_are_heeded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,70 @@
+/* Floats as joint symbols: the low seven bits of the exponent (of fp16: all five) and the top bit of the mantissa
+ * (doc/format.md, section 5.3). Exponents are below 128: an encoder says when one is not.
+ *
+ * The word is rotated left by one bit first; its bits, from the lowest up:
+ *
+ *     ZN_JOINT_16   0 .. 6 packed    | 7 .. 14 symbol                                      | 15 is 0
+ *     ZN_JOINT_32   0 .. 7, 8 .. 15  | 16 .. 22 packed | 23 .. 30 symbol                   | 31 is 0
+ *     ZN_JOINT_F16  0 .. 7           | 8, 9 packed     | 10 .. 15 symbol
+ *
+ * The planes below the symbols are raw[0 ..] in this order. A packed one holds numbers of k bits from the low bit up,
+ * as pack_bits makes them: k bytes for 8 elements, and (n % 8 * k + 7) / 8 for the last ones, whose unused bits are 0.
+ */
+#ifndef ZN_KERNELS_JOINT_LOOPS_H
+#define ZN_KERNELS_JOINT_LOOPS_H
+
+#include "kernels/kernels.h"
+
+enum zn_joint { ZN_JOINT_16, ZN_JOINT_32, ZN_JOINT_F16, ZN_N_JOINTS };
+
+/* Planes below the symbols; which of them is packed, and the bits of its numbers; bytes of a word. */
+struct zn_joint_info {
+    uint8_t n_raw, packed, bits, width;
+};
+
+static inline struct zn_joint_info zn_joint_info(enum zn_joint joint) {
+    static const struct zn_joint_info info[ZN_N_JOINTS] = {{1, 0, 7, 2}, {3, 2, 7, 4}, {2, 1, 2, 2}};
+    return info[joint];
+}
+
+/* Bytes of raw[p] for n elements. */
+static inline size_t zn_joint_raw_len(enum zn_joint joint, unsigned p, size_t n) {
+    const struct zn_joint_info info = zn_joint_info(joint);
+    return p == info.packed ? n / 8 * info.bits + (n % 8 * info.bits + 7) / 8 : n;
+}
+
+/* Of words of ZN_SHAPE_16R, _32R or _F16. */
+static inline enum zn_joint zn_joint_of_shape(enum zn_shape shape) {
+    return shape == ZN_SHAPE_16R ? ZN_JOINT_16 : shape == ZN_SHAPE_F16 ? ZN_JOINT_F16 : ZN_JOINT_32;
+}
+
+struct zn_joint_kernels {
+    /* r16_decode of the symbols fused with the merge: n words to `out`. lanes_log2 is 7, symbols of fp16 are below 64.
+     * NULL: this set has none; r16_decode and merge, piece by piece, do the same. */
+    bool (*decode[ZN_N_JOINTS])(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
+                                enum zn_store store);
+
+    /* The symbols of n words fall apart from the planes below and are encoded by lanes_log2 7. False when an exponent
+     * is 128 or more; what was written is then worth nothing. NULL: split and r16_encode do the same. */
+    bool (*encode[ZN_N_JOINTS])(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
+
+    void (*merge[ZN_N_JOINTS])(const uint8_t *const *raw, const uint8_t *symbols, size_t n, uint8_t *out);
+
+    /* Answers as encode does. */
+    bool (*split[ZN_N_JOINTS])(const uint8_t *src, size_t n, uint8_t *const *raw, uint8_t *symbols);
+
+    /* zn_kernels.class_hist of the symbols of n words, in blocks up to ZN_R16_MAX_COUNTED. */
+    void (*class_hist[ZN_N_JOINTS])(const uint8_t *src, size_t n, unsigned block_log2, const uint8_t *class_of,
+                                    unsigned n_classes, unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]);
+
+    /* Counts the symbols of every step-th group of 64 words. */
+    void (*sample)(enum zn_joint joint, const uint8_t *src, size_t n, size_t step, uint32_t counts[256]);
+};
+
+extern const struct zn_joint_kernels zn_joint_kernels_scalar;
+#if defined(__x86_64__)
+extern const struct zn_joint_kernels zn_joint_kernels_avx2;
+extern const struct zn_joint_kernels zn_joint_kernels_avx512;
+#endif
+
+#endif
