@@ -101,7 +101,7 @@ static void put_text(const struct inspection *x) {
     else
         printf("stored as %s, %.2f %%\n", text_size(x->info.archive).text,
                text_percent(x->info.archive, x->info.original));
-    if (x->info.n_left_out) puts(text_left_out(x->info.n_left_out).text);
+    if (x->n_left_out) puts(text_left_out(x->n_left_out).text);
     puts(
         "information of exponent  of mantissa           order 0  stored       size  dtype      name, bits of each "
         "byte");
@@ -156,7 +156,7 @@ static void put_json(const struct inspection *x) {
     putchar('{');
     text_put_json_name("file", run_shown_name(x->path));
     printf(",\"original\":%" PRIu64 ",\"container\":\"%s\",\"n_tensors\":%" PRIu64 ",\"n_left_out\":%" PRIu64,
-           x->info.original, x->info.container, x->info.n_tensors, x->info.n_left_out);
+           x->info.original, x->info.container, x->info.n_tensors, x->n_left_out);
     if (x->plain) printf(",\"estimate\":%" PRIu64, x->estimate.archive);
     printf(",\"stored\":%" PRIu64 "}\n", x->plain ? x->estimate.archive : x->info.archive);
 }
@@ -211,6 +211,7 @@ static zipnn_status make_whole(struct inspection *x, zipnn_error *err) {
 
 static zipnn_status inspect(struct run *run, struct inspection *x, struct opened *o, zipnn_error *err) {
     zipnn_archive_get_info(o->archive, &x->info);
+    x->n_left_out = zipnn_archive_n_left_out(o->archive);
     x->plain = o->plain;
     zipnn_status st = profiler_start(&x->profiler, o->archive, err);
     if (st != ZIPNN_OK) return st;

@@ -14,7 +14,8 @@ struct sum {
 struct inspection {
     const char *path;
     zipnn_archive_info info;
-    bool plain; /* no archive: `estimate` says what it would be */
+    uint64_t n_left_out; /* of the listing */
+    bool plain;          /* no archive: `estimate` says what it would be */
     zipnn_estimate_info estimate;
     struct profiler profiler;
     struct profile *profiles;

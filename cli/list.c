@@ -111,14 +111,14 @@ static zipnn_status put_chunks(const struct run *run, const zipnn_archive *archi
     return ZIPNN_OK;
 }
 
-static void put_archive(struct run *run, const char *path, const zipnn_archive_info *info) {
+static void put_archive(struct run *run, const char *path, const zipnn_archive_info *info, uint64_t n_left_out) {
     run_put_head(run, "  original     stored   ratio  tensors  container    name");
     printf("%10s %10s %6.2f%% %8" PRIu64 "  %-12s ", text_size(info->original).text, text_size(info->archive).text,
            text_percent(info->archive, info->original), info->n_tensors, info->container);
     text_put(stdout, run_shown_name(path));
     putchar('\n');
     if (run->args->verbosity <= 0) return;
-    if (info->n_left_out) printf("  %s\n", text_left_out(info->n_left_out).text);
+    if (n_left_out) printf("  %s\n", text_left_out(n_left_out).text);
     if (info->unverified) {
         puts("  of the Python package zipnn 0.x, without digests");
         return;
@@ -132,13 +132,12 @@ static void put_archive(struct run *run, const char *path, const zipnn_archive_i
     putchar('\n');
 }
 
-static void put_json_archive(const char *path, const zipnn_archive_info *info) {
+static void put_json_archive(const char *path, const zipnn_archive_info *info, uint64_t n_left_out) {
     putchar('{');
     text_put_json_name("file", run_shown_name(path));
     printf(",\"original\":%" PRIu64 ",\"stored\":%" PRIu64 ",\"n_tensors\":%" PRIu64 ",\"n_left_out\":%" PRIu64
            ",\"n_chunks\":%" PRIu64 ",\"container\":\"%s\",\"level\":%d",
-           info->original, info->archive, info->n_tensors, info->n_left_out, info->n_chunks, info->container,
-           info->level);
+           info->original, info->archive, info->n_tensors, n_left_out, info->n_chunks, info->container, info->level);
     if (info->unverified)
         fputs(",\"unverified\":true", stdout);
     else
@@ -182,11 +181,12 @@ static zipnn_status put_listing(struct run *run, const char *path, const zipnn_a
     bool all = run->args->verbosity > 0, json = run->args->json;
     zipnn_status st = ZIPNN_OK;
     zipnn_archive_info info;
+    const uint64_t n_left_out = zipnn_archive_n_left_out(archive);
     zipnn_archive_get_info(archive, &info);
     if (json)
-        put_json_archive(path, &info);
+        put_json_archive(path, &info, n_left_out);
     else
-        put_archive(run, path, &info);
+        put_archive(run, path, &info, n_left_out);
     put_bases(run, archive, info.n_bases);
     if (json && all) fputs(",\"tensors\":[", stdout);
     if (all) st = put_tensors(run, archive, info.n_tensors, err);

@@ -408,10 +408,6 @@ typedef struct zipnn_archive_info {
     int unverified;   /* non-zero: an old record or a plain file, without level, chunks and digests */
     unsigned n_bases; /* other originals that chunks refer to: without them those chunks cannot be read */
     int has_repeats;  /* non-zero: chunks refer to others of this archive: see zipnn_needs_read_at */
-    uint64_t
-        n_left_out; /* entries of the original's directory that are not among the tensors: they overlap another, are
-                       not in the file as they are, make no sense or are of an unknown type; or they are too many
-                       for the bytes present, and then this counts fewer of them than there are. 0: all is listed */
 } zipnn_archive_info;
 
 typedef struct zipnn_tensor_info {
@@ -465,6 +461,11 @@ ZIPNN_API zipnn_status zipnn_model_open(zipnn_ctx *ctx, const zipnn_source *sour
 ZIPNN_API void zipnn_archive_close(zipnn_archive *archive);
 
 ZIPNN_API void zipnn_archive_get_info(const zipnn_archive *archive, zipnn_archive_info *info);
+
+/* How many entries of the original's directory are not among the tensors: they overlap another, are not in the file as
+ * they are, make no sense or are of an unknown type; or they are too many for the bytes present, and then this counts
+ * fewer of them than there are. 0: all is listed. */
+ZIPNN_API uint64_t zipnn_archive_n_left_out(const zipnn_archive *archive);
 ZIPNN_API zipnn_status zipnn_archive_chunk(const zipnn_archive *archive, uint64_t index, zipnn_chunk_info *info,
                                            zipnn_error *err);
 ZIPNN_API zipnn_status zipnn_archive_tensor(const zipnn_archive *archive, uint64_t index, zipnn_tensor_info *info,

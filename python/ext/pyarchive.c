@@ -194,13 +194,13 @@ static PyObject *archive_check(struct archive_object *self, PyObject *unused) {
 /* ---- listing ----------------------------------------------------------------------------------------------------- */
 
 /* (original, archive, n_chunks, n_tensors, container, level, xxh3, sha256 or None, n_left_out) */
-static PyObject *info_tuple(const zipnn_archive_info *i) {
+static PyObject *info_tuple(const zipnn_archive_info *i, uint64_t n_left_out) {
     PyObject *sha256 =
         i->has_sha256 ? PyBytes_FromStringAndSize((const char *)i->sha256, sizeof i->sha256) : Py_NewRef(Py_None);
     if (!sha256) return NULL;
     return Py_BuildValue("KKKKsiy#NK", (unsigned long long)i->original, (unsigned long long)i->archive,
                          (unsigned long long)i->n_chunks, (unsigned long long)i->n_tensors, i->container, i->level,
-                         (const char *)i->xxh3, (Py_ssize_t)sizeof i->xxh3, sha256, (unsigned long long)i->n_left_out);
+                         (const char *)i->xxh3, (Py_ssize_t)sizeof i->xxh3, sha256, (unsigned long long)n_left_out);
 }
 
 static PyObject *archive_info(struct archive_object *self, PyObject *unused) {
@@ -208,8 +208,9 @@ static PyObject *archive_info(struct archive_object *self, PyObject *unused) {
     (void)unused;
     if (!enter(self)) return NULL;
     zipnn_archive_get_info(self->archive, &info);
+    const uint64_t n_left_out = zipnn_archive_n_left_out(self->archive);
     leave(self);
-    return info_tuple(&info);
+    return info_tuple(&info, n_left_out);
 }
 
 /* (offset, length, archive_offset, stored, check) */

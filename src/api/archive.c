@@ -206,7 +206,6 @@ void zipnn_archive_get_info(const zipnn_archive *a, zipnn_archive_info *info) {
                                  .archive = a->in.length,
                                  .n_chunks = a->n_chunks,
                                  .n_tensors = a->n_listed,
-                                 .n_left_out = a->plan.n_left_out,
                                  .container = a->old.legacy ? "zipnn 0.x" : a->plan.container,
                                  .has_sha256 = a->toc.index.has_sha256,
                                  .level = a->toc.header.level,
@@ -215,6 +214,10 @@ void zipnn_archive_get_info(const zipnn_archive *a, zipnn_archive_info *info) {
                                  .unverified = a->old.legacy != NULL || a->plain};
     memcpy(info->xxh3, a->toc.index.xxh3, sizeof info->xxh3);
     if (info->has_sha256) memcpy(info->sha256, a->toc.index.sha256, sizeof info->sha256);
+}
+
+uint64_t zipnn_archive_n_left_out(const zipnn_archive *a) {
+    return a ? a->plan.n_left_out : 0;
 }
 
 zipnn_status zipnn_archive_chunk(const zipnn_archive *a, uint64_t index, zipnn_chunk_info *info, zipnn_error *err) {

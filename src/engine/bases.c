@@ -254,27 +254,33 @@ static zipnn_status settle(struct zn_engine *e, zipnn_error *err) {
     return ZIPNN_OK;
 }
 
+/* A base that the record means and that waits for others or cannot be read, NULL for none. */
+static const struct zn_base *find_unready(const struct zn_engine *e, const struct zn_base_record *record) {
+    for (size_t i = 0; i < e->bases.n; i++) {
+        const struct zn_base *b = &e->bases.base[i];
+        if (b->state >= ZN_BASE_WAITING && means(record, b)) return b;
+    }
+    return NULL;
+}
+
+static zipnn_status tell_fault(const struct zn_base *b, zipnn_error *err) {
+    if (err) *err = b->fault;
+    return b->fault.status;
+}
+
 /* Why there is no base that the record means: the first fault on the way to one. */
 static zipnn_status explain(const struct zn_engine *e, const struct zn_base_record *record, zipnn_error *err) {
     for (unsigned depth = 0; depth <= ZN_MAX_CHAIN; depth++) {
-        const struct zn_base *waiting = NULL;
-        for (size_t i = 0; i < e->bases.n && !waiting; i++) {
-            const struct zn_base *b = &e->bases.base[i];
-            if (b->state < ZN_BASE_WAITING || !means(record, b)) continue;
-            if (b->state == ZN_BASE_FAILED && err) *err = b->fault;
-            if (b->state == ZN_BASE_FAILED) return b->fault.status;
-            waiting = b;
-        }
-        if (!waiting) break;
-        for (unsigned k = 0; k < waiting->origin.n_bases; k++)
-            if (!waiting->origin.bases[k]) record = &waiting->records[k];
+        const struct zn_base *b = find_unready(e, record);
+        if (!b) break;
+        if (b->state == ZN_BASE_FAILED) return tell_fault(b, err);
+        for (unsigned k = 0; k < b->origin.n_bases; k++)
+            if (!b->origin.bases[k]) record = &b->records[k];
     }
     /* One whose content nobody knows might have been it. */
     for (size_t i = e->bases.n; i-- > 0;) {
         const struct zn_base *b = &e->bases.base[i];
-        if (b->state != ZN_BASE_FAILED || b->digested) continue;
-        if (err) *err = b->fault;
-        return b->fault.status;
+        if (b->state == ZN_BASE_FAILED && !b->digested) return tell_fault(b, err);
     }
     return no_base(record, err);
 }
