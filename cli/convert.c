@@ -129,7 +129,8 @@ static zipnn_status reserve_output(struct job *job, const zipnn_source *source, 
     if (zipnn_archive_open(job->run->ctx, source, &archive, NULL) != ZIPNN_OK) return ZIPNN_OK; /* unpack explains */
     zipnn_archive_get_info(archive, &info);
     zipnn_archive_close(archive);
-    if (info.original / PROBABLE_RATIO > source->length) return ZIPNN_OK;
+    const uint64_t most = job->run->args->max_output;
+    if (info.original / PROBABLE_RATIO > source->length || (most && info.original > most)) return ZIPNN_OK;
     return zipnn_file_reserve(job->out, info.original, err);
 }
 

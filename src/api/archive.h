@@ -18,6 +18,7 @@ struct zipnn_archive {
     struct zn_plan plan;
     bool has_digests;    /* `toc.index` holds those of the original */
     zipnn_error fault;   /* why it could not be opened as it is, if it was rebuilt; chunks at ZN_NOWHERE are lost */
+    zipnn_error claim;   /* why the length that its original claims is not believed, if it is not */
     uint64_t unplaced;   /* original bytes in sound frames that belong nobody knows where */
     bool length_unknown; /* of the original */
     bool plain;          /* no archive: a model file as it is */

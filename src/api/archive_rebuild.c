@@ -12,6 +12,7 @@ struct rebuild {
     size_t first, last;   /* the stretches of unknown length: n, 0 when there is none */
     uint64_t front, back; /* original bytes before the first and after the last of them */
     size_t cap;
+    uint64_t unlisted; /* with an index: original bytes of frames that are not its own */
 };
 
 static zipnn_status put(struct rebuild *b, struct zn_place place, uint64_t off, zipnn_error *err) {
@@ -71,6 +72,21 @@ static void set_aside(struct rebuild *b) {
         if (b->found[i].kind == ZN_FOUND) b->a->unplaced += b->found[i].place.frame.orig_len;
 }
 
+/* Nobody but the original's own header says how long it is: that is believed so far. What is missing becomes zeros, and
+ * a few bytes may claim exabytes. */
+enum { BELIEVED = 64 << 20, BELIEVED_PER_BYTE = 1 << 10 };
+
+/* Holds the length that the tensors take against the bytes present. */
+static bool is_believed(zipnn_archive *a, uint64_t planned) {
+    uint64_t most;
+    if (!zn_mul(a->in.length, BELIEVED_PER_BYTE, &most) || !zn_add(most, BELIEVED, &most) || planned <= most)
+        return true;
+    zn_fail(&a->claim, ZIPNN_E_CORRUPT, ZN_NOWHERE,
+            "the original's header claims %llu bytes; an archive of %llu bytes without an index is believed for %llu",
+            (unsigned long long)planned, (unsigned long long)a->in.length, (unsigned long long)most);
+    return false;
+}
+
 /* Without an index: what precedes the first stretch of unknown length has its place; the tensors tell how long the
  * original is, and thereby where what follows the last one belongs. */
 static zipnn_status place_by_plan(struct rebuild *b, zipnn_error *err) {
@@ -81,13 +97,14 @@ static zipnn_status place_by_plan(struct rebuild *b, zipnn_error *err) {
     zipnn_status status = zn_archive_plan(a, err);
     if (status != ZIPNN_OK && status != ZIPNN_E_CORRUPT) return status;
     if (status != ZIPNN_OK) zn_archive_forget_plan(a);
-    const uint64_t planned = planned_length(&a->plan);
+    uint64_t planned = planned_length(&a->plan);
+    if (!is_believed(a, planned)) planned = 0;
     if (b->first == b->n) { /* fewer bytes than the tensors take: a frame is missing without a trace */
-        a->length_unknown = planned > b->front;
+        a->length_unknown = planned > b->front || a->claim.status != ZIPNN_OK;
         return ZIPNN_OK;
     }
     set_aside(b);
-    a->length_unknown = planned < b->front + b->back;
+    a->length_unknown = planned < b->front + b->back || a->claim.status != ZIPNN_OK;
     const uint64_t end = a->length_unknown ? b->front + b->back : planned;
     ZN_TRY(put_hole(b, b->front, end - b->back, err));
     ZN_TRY(put_found(b, b->last + 1, b->n, end - b->back, err));
@@ -98,6 +115,7 @@ static zipnn_status place_by_plan(struct rebuild *b, zipnn_error *err) {
 static zipnn_status place_by_index(struct rebuild *b, const struct zn_index *index, zipnn_error *err) {
     b->a->toc.index = *index;
     b->a->has_digests = true;
+    b->a->unplaced = b->unlisted;
     ZN_TRY(put_found(b, 0, b->n, 0, err));
     zipnn_status status = zn_archive_plan(b->a, err);
     if (status == ZIPNN_E_CORRUPT) zn_archive_forget_plan(b->a);
@@ -120,7 +138,7 @@ zipnn_status zn_archive_rebuild(zipnn_archive *a, zipnn_error *err) {
     struct zn_engine *e = &a->ctx->engine;
     struct zn_recovery r;
     ZN_TRY(zn_recover(&e->alloc, e->k, &a->in, &r, err));
-    struct rebuild b = {.a = a, .found = r.found, .n = r.n_found};
+    struct rebuild b = {.a = a, .found = r.found, .n = r.n_found, .unlisted = r.unlisted};
     size_t n_sound = 0;
     for (size_t i = 0; i < r.n_found; i++) n_sound += r.found[i].kind == ZN_FOUND;
     a->toc.header = r.header;

@@ -141,11 +141,16 @@ static zipnn_status run(struct verify *v, zipnn_archive *a, zipnn_error *err) {
     if (a->plain) return zn_fail(err, ZIPNN_E_FORMAT, 0, "not a zipnn archive");
     ZN_TRY(zn_engine_allows(&a->ctx->engine, result->original, err));
     ZN_TRY(a->old.legacy ? verify_old(v, a, err) : scan_all(v, err));
+    if (a->claim.status != ZIPNN_OK) ZN_TRY(report(v, result->original, 0, &a->claim, err));
     if (a->fault.status == ZIPNN_OK && result->n_damaged == 0 && result->unchecked)
         return zn_fail(err, ZIPNN_E_BASE, ZN_NOWHERE,
                        "%llu of %llu bytes cannot be verified beyond their checksums without a base that was not given",
                        (unsigned long long)result->unchecked, (unsigned long long)result->original);
     if (a->fault.status == ZIPNN_OK && result->n_damaged == 0) return ZIPNN_OK;
+    if (a->claim.status != ZIPNN_OK) {
+        if (err) *err = a->claim;
+        return a->claim.status;
+    }
     if (a->fault.status != ZIPNN_OK && result->n_damaged == 0) {
         if (err) *err = a->fault;
         return a->fault.status;

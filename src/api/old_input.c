@@ -133,6 +133,10 @@ zipnn_status zn_old_input_read(zipnn_ctx *ctx, struct zn_old_input *old, uint64_
     return check_complete(&o, err);
 }
 
+uint64_t zn_old_input_decoded(const struct zn_old_input *old) {
+    return old->legacy ? old->legacy->work->decoded : 0;
+}
+
 bool zn_old_input_lacks_base(const zipnn_ctx *ctx, const struct zn_old_input *old) {
     return !old->legacy->tensor_file && old->legacy->first.delta && !base_of(ctx);
 }

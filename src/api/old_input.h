@@ -28,6 +28,9 @@ zipnn_status zn_old_input_restore(zipnn_ctx *ctx, struct zn_old_input *old, cons
 zipnn_status zn_old_input_read(zipnn_ctx *ctx, struct zn_old_input *old, uint64_t off, uint64_t len, void *dst,
                                zipnn_error *err);
 
+/* Bytes that were decoded for it so far, those that were passed over among them. */
+uint64_t zn_old_input_decoded(const struct zn_old_input *old);
+
 /* Fills an initialised plan with the tensors of a listing: the one that the record says it is. */
 zipnn_status zn_old_input_plan(const struct zn_old_input *old, struct zn_plan *plan, zipnn_error *err);
 

@@ -93,25 +93,47 @@ zipnn_status zn_plan_input(zipnn_ctx *ctx, struct zn_input *in, struct zn_plan *
 
 /* ---- archives */
 
-/* Every read elsewhere may decode a chunk. A file that sends readers to and fro is not worth more than this. */
-enum { NEAR = 64 << 10, MAX_JUMPS = 4096 };
+/* Each chunk may be decoded once for a listing, as restoring does. What is decoded again, and what chunks refer to, may
+ * cost so much, and so much for each byte of the original: the directories of honest files lie together. */
+enum { FREE_AGAIN = 256 << 20, AGAIN_PER_BYTE = 4 };
 
 struct original {
     zipnn_archive *archive;
     uint64_t len;
-    uint64_t at;      /* where the last read was */
-    uint64_t n_jumps; /* backwards */
+    uint8_t *met;   /* a bit for each chunk that was decoded ... */
+    uint8_t few[8]; /* ... here if they are few */
+    uint64_t again; /* what was decoded besides, in the unit of struct zn_toll */
 };
+
+/* Notes the chunks of a range; whether all of them are new. */
+static bool meet(struct original *o, uint64_t off, uint64_t len) {
+    const zipnn_archive *a = o->archive;
+    bool fresh = a->n_chunks > 0;
+    if (!fresh) return false;
+    for (uint64_t i = zn_archive_chunk_at(a, off), end = zn_archive_chunk_at(a, off + len - 1); i <= end; i++) {
+        fresh &= !(o->met[i / 8] >> i % 8 & 1);
+        o->met[i / 8] |= (uint8_t)(1u << i % 8);
+    }
+    return fresh;
+}
 
 static zipnn_status read_original(void *user, uint64_t off, uint8_t *buf, size_t len, size_t *got, zipnn_error *err) {
     struct original *o = user;
+    const zipnn_archive *a = o->archive;
     *got = off < o->len ? (size_t)ZN_MIN((uint64_t)len, o->len - off) : 0;
     if (*got == 0) return ZIPNN_OK;
-    if (off + NEAR < o->at && ++o->n_jumps > MAX_JUMPS + o->len / NEAR)
-        return zn_fail(err, ZIPNN_E_LIMIT, off, "the original's directory is scattered over more than %llu places",
-                       (unsigned long long)o->n_jumps);
-    o->at = off;
-    return zipnn_archive_read(o->archive, off, *got, buf, err);
+    if (o->again > FREE_AGAIN && (o->again - FREE_AGAIN) / AGAIN_PER_BYTE > o->len)
+        return zn_fail(err, ZIPNN_E_LIMIT, off,
+                       "the original's directory is scattered: a listing has decoded %llu bytes again and again",
+                       (unsigned long long)o->again);
+    const bool fresh = meet(o, off, *got);
+    const struct zn_toll before = zn_engine_toll(&a->ctx->engine);
+    const uint64_t old = zn_old_input_decoded(&a->old);
+    const zipnn_status status = zipnn_archive_read(o->archive, off, *got, buf, err);
+    const struct zn_toll now = zn_engine_toll(&a->ctx->engine);
+    o->again += now.referred - before.referred + (fresh ? 0 : now.own - before.own);
+    o->again += zn_old_input_decoded(&a->old) - old;
+    return status;
 }
 
 static zipnn_status measure_original(void *user, uint64_t *len, enum zn_view_end *end, zipnn_error *err) {
@@ -134,8 +156,15 @@ static uint64_t present_for(const zipnn_archive *archive) {
 
 zipnn_status zn_plan_original(zipnn_archive *archive, uint64_t original, struct zn_plan *plan, zipnn_error *err) {
     struct original o = {.archive = archive, .len = original};
+    const size_t n = (size_t)(archive->n_chunks / 8 + 1);
     struct zn_work work = zn_work_of(present_for(archive));
     const struct zn_view view = {
         .read = read_original, .measure = measure_original, .user = &o, .last = UINT64_MAX, .work = &work};
-    return zn_reader_plan(&view, plan, err);
+    void *memory = n <= sizeof o.few ? NULL : zn_alloc(&archive->ctx->engine.alloc, n);
+    o.met = n <= sizeof o.few ? o.few : memory;
+    if (!o.met) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a bit for each chunk");
+    memset(o.met, 0, n);
+    const zipnn_status status = zn_reader_plan(&view, plan, err);
+    zn_free(&archive->ctx->engine.alloc, memory);
+    return status;
 }

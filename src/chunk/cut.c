@@ -129,3 +129,12 @@ struct zn_cut zn_cut_next(struct zn_cutter *cutter) {
     cut.head = (most->phase + word - (unsigned)(cut.off % word)) % word;
     return cut;
 }
+
+uint64_t zn_cut_skip(struct zn_cutter *cutter, uint64_t n) {
+    struct zn_span *piece = &cutter->piece;
+    const uint64_t some = ZN_MIN(n, piece->len / ZN_CUT_TARGET - ZN_MIN(piece->len / ZN_CUT_TARGET, (uint64_t)2));
+    if (piece->off == cutter->start) return 0; /* the last chunk ended before it */
+    piece->off += some * ZN_CUT_TARGET;
+    piece->len -= some * ZN_CUT_TARGET;
+    return some;
+}

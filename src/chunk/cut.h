@@ -39,4 +39,7 @@ void zn_cutter_init_linked(struct zn_cutter *cutter, const struct zn_plan *plan,
 /* The next chunk. Chunks tile [0, UINT64_MAX): the caller stops where the file does. */
 struct zn_cut zn_cut_next(struct zn_cutter *cutter);
 
+/* Passes over up to n chunks of ZN_CUT_TARGET bytes that follow inside the run that the last one ended in; how many. */
+uint64_t zn_cut_skip(struct zn_cutter *cutter, uint64_t n);
+
 #endif

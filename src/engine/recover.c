@@ -19,6 +19,12 @@ struct walk {
     uint8_t *frame;
     size_t frame_cap;
     uint64_t index_at; /* where the trailer says the index is, ZN_NOWHERE without one */
+    struct {
+        bool found;            /* an index that may be the archive's */
+        uint64_t at;           /* of its frame */
+        uint64_t ends;         /* where the frames that it lists end, by their lengths */
+        struct zn_index index; /* with entries in `frame`: once the walk is done */
+    } listed;
 };
 
 static zipnn_status add(struct walk *w, enum zn_found_kind kind, const struct zn_frame *f, uint64_t at,
@@ -106,16 +112,19 @@ static zipnn_status add_gap(struct walk *w, uint64_t from, uint64_t to, zipnn_er
     return add(w, ZN_LOST_LENGTH, &(struct zn_frame){0, 0, 0}, ZN_NOWHERE, err);
 }
 
-/* Reads an index whose check holds, wherever it is: its entries tell where it was written. */
-static bool read_index(struct walk *w, const uint8_t *frame, const struct zn_frame *f, struct zn_index *index) {
+/* Reads a sound frame as an index, wherever it is; false when it is none. */
+static bool read_index(struct walk *w, uint64_t at, const struct zn_frame *f, const uint8_t *frame) {
     const uint8_t *body = frame + ZN_FRAME_LEN;
     const size_t head = zn_index_head_len(f->body_len > 1 && (body[1] & ZN_DIGEST_SHA256));
-    uint64_t at = ZN_HEADER_LEN;
+    uint64_t ends = ZN_HEADER_LEN;
+    if (f->orig_len != 0 || body[0] != ZN_KIND_INDEX) return false;
     for (size_t i = head; i + ZN_ENTRY_LEN <= f->body_len; i += ZN_ENTRY_LEN) {
         const struct zn_frame entry = zn_entry_read(body + i);
-        at += zn_frame_size(&entry);
+        ends += zn_frame_size(&entry);
     }
-    return zn_index_read(body, f->body_len, w->r->header.max_chunk, at, index, NULL) == ZIPNN_OK;
+    w->listed.at = at;
+    w->listed.ends = ends;
+    return zn_index_read(body, f->body_len, w->r->header.max_chunk, ends, &w->listed.index, NULL) == ZIPNN_OK;
 }
 
 static int by_check(const void *a, const void *b) {
@@ -124,8 +133,8 @@ static int by_check(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Where a frame that the index lists was found, ZN_NOWHERE if nowhere; `found` is sorted by check. */
-static uint64_t whereabouts(const struct zn_found *found, size_t n, const struct zn_frame *f) {
+/* The frame that the index lists among those found, NULL if it was not; `found` is sorted by check. */
+static struct zn_found *whereabouts(struct zn_found *found, size_t n, const struct zn_frame *f) {
     size_t lo = 0, hi = n;
     while (lo < hi) {
         const size_t mid = lo + (hi - lo) / 2;
@@ -134,41 +143,91 @@ static uint64_t whereabouts(const struct zn_found *found, size_t n, const struct
         else
             hi = mid;
     }
-    const bool same = lo < n && memcmp(&found[lo].place.frame.check, &f->check, sizeof f->check) == 0 &&
+    const bool same = lo < n && found[lo].place.frame.check == f->check &&
                       found[lo].place.frame.body_len == f->body_len && found[lo].place.frame.orig_len == f->orig_len;
-    return same ? found[lo].place.at : ZN_NOWHERE;
+    return same ? &found[lo] : NULL;
+}
+
+/* The sound frames, sorted by check; *n of them. */
+static zipnn_status sort_sound(const struct walk *w, struct zn_found **sorted, size_t *n, zipnn_error *err) {
+    const struct zn_recovery *r = w->r;
+    *sorted = zn_alloc(w->alloc, (r->n_found + 1) * sizeof **sorted);
+    if (!*sorted) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a table of %zu frames", r->n_found);
+    *n = 0;
+    for (size_t i = 0; i < r->n_found; i++)
+        if (r->found[i].kind == ZN_FOUND) (*sorted)[(*n)++] = r->found[i];
+    if (*n) qsort(*sorted, *n, sizeof **sorted, by_check);
+    return ZIPNN_OK;
+}
+
+/* Whether the index lists every sound chunk that was found. */
+static zipnn_status lists_all(const struct walk *w, bool *all, zipnn_error *err) {
+    const struct zn_index *index = &w->listed.index;
+    struct zn_found *sorted;
+    size_t n, listed = 0;
+    ZN_TRY(sort_sound(w, &sorted, &n, err));
+    for (uint64_t i = 0; i < index->n_entries; i++) {
+        const struct zn_frame f = zn_entry_read(index->entries + i * ZN_ENTRY_LEN);
+        struct zn_found *x = whereabouts(sorted, n, &f);
+        for (; x && x < sorted + n && x->kind == ZN_FOUND && x->place.frame.check == f.check; x++, listed++)
+            x->kind = ZN_LOST; /* counted */
+    }
+    *all = listed == n;
+    zn_free(w->alloc, sorted);
+    return ZIPNN_OK;
+}
+
+/* Whether the index is that of this archive, and not of another that lies in it or behind it. Where the trailer is
+ * sound, it names the index; where it is not, the entries end where the index begins. Where the trailer names one whose
+ * entries end elsewhere, bytes were cut out, or put before the header: then the header is there, and nothing sound is
+ * unlisted. */
+static zipnn_status believe_index(struct walk *w, bool *believed, zipnn_error *err) {
+    uint8_t head[ZN_HEADER_LEN];
+    struct zn_recovery *r = w->r;
+    const uint64_t at = w->listed.at, ends = w->listed.ends;
+    *believed = w->listed.found && at == ends;
+    if (!w->listed.found || *believed || (r->has_header && ends < at)) return ZIPNN_OK;
+    if (ends < at) {
+        ZN_TRY(zn_input_copy(w->in, at - ends, sizeof head, head, err));
+        if (zn_header_read(head, sizeof head, &r->header, w->k->xxh3_64, NULL) != ZIPNN_OK) {
+            r->header = (struct zn_header){.max_chunk = ZN_MAX_CHUNK};
+            return ZIPNN_OK;
+        }
+    }
+    return lists_all(w, believed, err);
 }
 
 /* The frames found, put where the index has them. */
-static zipnn_status match_index(struct walk *w, const struct zn_index *index, zipnn_error *err) {
-    struct zn_recovery old = *w->r;
-    size_t n = 0;
-    for (size_t i = 0; i < old.n_found; i++)
-        if (old.found[i].kind == ZN_FOUND) old.found[n++] = old.found[i];
-    if (n) qsort(old.found, n, sizeof *old.found, by_check);
-    w->r->found = NULL;
-    w->r->n_found = w->r->cap = 0;
+static zipnn_status match_index(struct walk *w, zipnn_error *err) {
+    const struct zn_index *index = &w->listed.index;
+    struct zn_recovery *r = w->r;
+    struct zn_found *sorted;
+    size_t n;
+    ZN_TRY(sort_sound(w, &sorted, &n, err));
+    for (size_t i = 0; i < n; i++)
+        if (sorted[i].place.at > w->listed.at) r->unlisted += sorted[i].place.frame.orig_len;
+    r->n_found = 0;
     zipnn_status status = ZIPNN_OK;
     uint64_t off = 0;
     for (uint64_t i = 0; i < index->n_entries && status == ZIPNN_OK; i++) {
         const struct zn_frame f = zn_entry_read(index->entries + i * ZN_ENTRY_LEN);
         if (f.orig_len == 0) continue;
-        const uint64_t at = whereabouts(old.found, n, &f);
-        status = add(w, at == ZN_NOWHERE ? ZN_LOST : ZN_FOUND, &f, at, err);
-        if (status == ZIPNN_OK) w->r->found[w->r->n_found - 1].place.off = off;
+        const struct zn_found *x = whereabouts(sorted, n, &f);
+        status = add(w, x ? ZN_FOUND : ZN_LOST, &f, x ? x->place.at : ZN_NOWHERE, err);
+        if (status == ZIPNN_OK) r->found[r->n_found - 1].place.off = off;
         off += f.orig_len;
     }
-    zn_free(w->alloc, old.found);
-    w->r->has_index = status == ZIPNN_OK;
-    w->r->index = *index;
-    w->r->index.entries = NULL;
-    w->r->index.n_entries = 0;
+    zn_free(w->alloc, sorted);
+    r->has_index = status == ZIPNN_OK;
+    r->index = *index;
+    r->index.entries = NULL;
+    r->index.n_entries = 0;
     return status;
 }
 
 /* What is missing at the end of an archive without an index: nothing, if the index began where the frames end. */
 static zipnn_status end_walk(struct walk *w, uint64_t at, zipnn_error *err) {
-    if (at == w->index_at) return ZIPNN_OK;
+    if (at == w->index_at || (w->listed.found && w->index_at == ZN_NOWHERE)) return ZIPNN_OK;
     if (at == w->in->length) return add(w, ZN_LOST_LENGTH, &(struct zn_frame){0, 0, 0}, ZN_NOWHERE, err);
     const bool to_index = w->index_at != ZN_NOWHERE && at < w->index_at;
     return add_gap(w, at, to_index ? w->index_at : w->in->length, err);
@@ -184,13 +243,33 @@ static zipnn_status walk_frames(struct walk *w, zipnn_error *err) {
         if (!bytes) ZN_TRY(search(w, &at, &f, &bytes, err));
         if (!bytes) return end_walk(w, from, err);
         if (at > from) ZN_TRY(add_gap(w, from, at, err));
-        struct zn_index index;
-        if (f.orig_len == 0 && bytes[ZN_FRAME_LEN] == ZN_KIND_INDEX && read_index(w, bytes, &f, &index))
-            return match_index(w, &index, err);
+        if (at == w->index_at && w->listed.found) return ZIPNN_OK;
+        if (w->index_at == ZN_NOWHERE && !w->listed.found)
+            w->listed.found = read_index(w, at, &f, bytes) && w->listed.ends == at;
         if (f.orig_len) ZN_TRY(add(w, ZN_FOUND, &f, at, err));
         from = at += zn_frame_size(&f);
         ZN_TRY(frame_at(w, at, &f, &bytes, err));
     }
+}
+
+/* Reads an index at its place: its entries stay in `frame` until another frame is read. */
+static zipnn_status fetch_index(struct walk *w, uint64_t at, zipnn_error *err) {
+    struct zn_frame f;
+    const uint8_t *bytes;
+    w->listed.found = false;
+    if (at == ZN_NOWHERE) return ZIPNN_OK;
+    ZN_TRY(frame_at(w, at, &f, &bytes, err));
+    w->listed.found = bytes && read_index(w, at, &f, bytes);
+    return ZIPNN_OK;
+}
+
+static zipnn_status recover(struct walk *w, zipnn_error *err) {
+    bool believed;
+    ZN_TRY(fetch_index(w, w->index_at, err)); /* that a sound trailer names */
+    ZN_TRY(walk_frames(w, err));
+    if (w->listed.found) ZN_TRY(fetch_index(w, w->listed.at, err)); /* once more: others took its buffer */
+    ZN_TRY(believe_index(w, &believed, err));
+    return believed ? match_index(w, err) : ZIPNN_OK;
 }
 
 static zipnn_status read_ends(struct walk *w, zipnn_error *err) {
@@ -219,7 +298,7 @@ zipnn_status zn_recover(const zipnn_allocator *alloc, const struct zn_kernels *k
     zipnn_status status = w.block
                               ? read_ends(&w, err)
                               : zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a block of %d bytes", BLOCK);
-    if (status == ZIPNN_OK) status = walk_frames(&w, err);
+    if (status == ZIPNN_OK) status = recover(&w, err);
     zn_free(alloc, w.block);
     zn_free(alloc, w.frame);
     if (status != ZIPNN_OK) zn_recovery_free(alloc, r);

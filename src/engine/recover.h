@@ -21,11 +21,13 @@ struct zn_recovery {
     struct zn_index index;   /* its digests and length; no entries */
     struct zn_found *found;  /* in order; with an index there is one for every chunk and no ZN_LOST_LENGTH */
     size_t n_found, cap;
+    uint64_t unlisted; /* with an index: original bytes of sound frames that follow it, and are not its own */
 };
 
 /* Walks the frames front to back. Where a check fails, looks for the next frame whose check holds. Frames are matched
- * with the index when that is found, wherever it is. Work is bounded by a multiple of the input's length, whatever its
- * bytes. Fails for lack of memory and when the input cannot be read; zn_recovery_free accepts a zeroed struct. */
+ * with the index when it is this archive's: the one that a sound trailer names, or whose entries end where it begins.
+ * Work is bounded by a multiple of the input's length, whatever its bytes. Fails for lack of memory and when the input
+ * cannot be read; zn_recovery_free accepts a zeroed struct. */
 zipnn_status zn_recover(const zipnn_allocator *alloc, const struct zn_kernels *k, const struct zn_input *in,
                         struct zn_recovery *r, zipnn_error *err);
 void zn_recovery_free(const zipnn_allocator *alloc, struct zn_recovery *r);

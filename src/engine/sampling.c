@@ -8,8 +8,9 @@
 #include "plan/dtype.h"
 
 enum {
-    LEAST_SAMPLES = 3, /* of each type, so that their spread is known */
-    SLICES = 8,        /* of a chunk make a taste */
+    MAX_LOOKED_AT = 1 << 16, /* chunks that are tasted, about: more only where tensors cut more */
+    LEAST_SAMPLES = 3,       /* of each type, so that their spread is known */
+    SLICES = 8,              /* of a chunk make a taste */
     SLICE = 4 << 10,
     GRAIN = 64 /* units: slices begin on multiples, so that a width that nobody told is kept */
 };
@@ -26,7 +27,8 @@ enum { LINKED = ZN_N_DTYPES, N_STRATA };
 
 /* The chunks of one element type. */
 struct stratum {
-    uint64_t n, bytes; /* in all */
+    uint64_t n, bytes; /* in all, and passed over: alike, and too many to be looked at */
+    uint64_t passed;   /* bytes of those */
     uint64_t quota;    /* chunks to be compressed: one of each of as many equal stretches */
     uint64_t seen, group, pick;
     double promised;             /* bytes that the tastes of all promise */
@@ -44,7 +46,8 @@ struct estimate {
     struct stratum strata[N_STRATA];
     struct chunk *chunks;
     size_t n_chunks, cap;
-    bool whole; /* everything is compressed: no tastes */
+    uint64_t n_passed; /* chunks that nobody looks at */
+    bool whole;        /* everything is compressed: no tastes */
     struct zn_turns turns;
     size_t next; /* under the claim lock */
 };
@@ -64,6 +67,7 @@ static unsigned stratum_of(const struct zn_cut *cut) {
 
 static zipnn_status list_chunks(struct estimate *x, zipnn_error *err) {
     struct zn_cutter cutter;
+    const uint64_t step = x->in->length / ZN_CUT_TARGET / MAX_LOOKED_AT + 1;
     zn_cutter_init_linked(&cutter, x->plan, x->relations ? &x->relations->links : NULL);
     for (;;) {
         struct zn_cut cut = zn_cut_next(&cutter);
@@ -74,8 +78,13 @@ static zipnn_status list_chunks(struct estimate *x, zipnn_error *err) {
         x->chunks = chunks;
         ZN_TRY(status);
         x->chunks[x->n_chunks++] = (struct chunk){.cut = cut};
-        x->strata[stratum_of(&cut)].n++;
-        x->strata[stratum_of(&cut)].bytes += cut.len;
+        struct stratum *s = &x->strata[stratum_of(&cut)];
+        const uint64_t end = cut.off + cut.len, left = (x->in->length - end) / ZN_CUT_TARGET;
+        const uint64_t passed = step > 1 ? zn_cut_skip(&cutter, ZN_MIN(left, step - 1)) : 0;
+        x->n_passed += passed;
+        s->passed += passed * ZN_CUT_TARGET;
+        s->bytes += cut.len + passed * ZN_CUT_TARGET;
+        s->n++;
     }
 }
 
@@ -206,13 +215,16 @@ static double variance_of(const struct stratum *s) {
 static void sum_up(struct estimate *x, zipnn_estimate_info *info) {
     double variance = 0;
     for (size_t i = 0; i < x->n_chunks; i++) add_chunk(&x->strata[stratum_of(&x->chunks[i].cut)], &x->chunks[i]);
-    *info = (zipnn_estimate_info){.original = x->in->length, .n_chunks = x->n_chunks};
+    *info = (zipnn_estimate_info){.original = x->in->length, .n_chunks = x->n_chunks + x->n_passed};
     info->archive = ZN_HEADER_LEN + ZN_FRAME_LEN + zn_index_head_len(x->e->sha256) + ZN_TRAILER_LEN;
     for (unsigned d = 0; d < N_STRATA; d++) {
         const struct stratum *s = &x->strata[d];
         info->sampled += s->sampled;
         info->archive += s->stored;
         if (s->n_sampled < s->n) info->archive += (uint64_t)((s->promised - s->sampled_promised) * correction_of(s));
+        if (s->passed)
+            info->archive +=
+                (uint64_t)(s->promised * correction_of(s) * (double)s->passed / (double)(s->bytes - s->passed));
         variance += variance_of(s);
     }
     info->margin = (uint64_t)(2 * square_root(variance));

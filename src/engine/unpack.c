@@ -126,6 +126,18 @@ static zipnn_status finish_sequence(struct unpack *u, const struct zn_frame *f, 
     return ZIPNN_OK;
 }
 
+/* A frame without a chunk is ancillary, or the index, whose length follows from what came before: others are not read.
+ */
+static zipnn_status check_tail_length(const struct unpack *u, const struct zn_frame *f, zipnn_error *err) {
+    const uint64_t entries = u->n_frames * ZN_ENTRY_LEN;
+    const bool index =
+        f->body_len == zn_index_head_len(false) + entries || f->body_len == zn_index_head_len(true) + entries;
+    if (index || f->body_len <= ZN_MAX_ANCILLARY) return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_CORRUPT, u->at,
+                   "frame of %u bytes: more than an ancillary frame may have, and other than the index of %llu frames",
+                   f->body_len, (unsigned long long)u->n_frames);
+}
+
 /* Reads the next frame of a sequential input: a chunk into the worker's buffer, others here. */
 static zipnn_status claim_next(struct unpack *u, struct zn_worker *w, struct job *job, zipnn_error *err) {
     while (!u->drained) {
@@ -136,6 +148,7 @@ static zipnn_status claim_next(struct unpack *u, struct zn_worker *w, struct job
             ZN_TRY(read_exactly(u, w->frame + ZN_FRAME_LEN, f.body_len, err));
             job->frame = w->frame;
         } else {
+            ZN_TRY(check_tail_length(u, &f, err));
             ZN_TRY(read_tail(u, w->frame, f.body_len, err));
             ZN_TRY(zn_frame_verify(u->tail, &f, u->at, u->e->k->xxh3_64, err));
             if (u->tail[ZN_FRAME_LEN] == ZN_KIND_INDEX) return finish_sequence(u, &f, err);

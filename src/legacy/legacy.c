@@ -49,6 +49,7 @@ static zipnn_status open_all(struct zn_legacy *l, bool *found, zipnn_error *err)
     l->work = zn_alloc(&l->alloc, sizeof *l->work);
     if (!l->work)
         return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: old records take %zu bytes", sizeof *l->work);
+    zn_old_work_begin(l->work);
     return ZIPNN_OK;
 }
 
@@ -73,6 +74,7 @@ void zn_legacy_close(struct zn_legacy *l) {
     if (!l) return;
     const zipnn_allocator alloc = l->alloc;
     zn_tensor_file_free(&l->tensors);
+    if (l->work) zn_old_work_end(l->work);
     zn_free(&alloc, l->work);
     zn_free(&alloc, l);
 }

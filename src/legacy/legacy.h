@@ -25,7 +25,7 @@ enum { ZN_LEGACY_SNIFF = 9 };
 bool zn_legacy_suspects(const uint8_t *head, size_t len);
 
 /* Opens an input; *legacy is NULL when it is not of the old format. What the source points to must outlive it. A piece
- * of working memory of 1.2 MiB, and the header of a tensor file, are all it holds. */
+ * of working memory of 1.6 MiB, and the header of a tensor file, are all it holds. */
 zipnn_status zn_legacy_open(const zipnn_allocator *alloc, const zipnn_source *source, struct zn_legacy **legacy,
                             zipnn_error *err);
 void zn_legacy_close(struct zn_legacy *legacy);

@@ -49,8 +49,27 @@ enum {
     ZN_OLD_MAX_PAYLOAD = ZN_HUFF0_MAX_BLOCK /* bytes of one coded group */
 };
 
-/* What restoring works with; large, so it lives in allocated memory. */
+enum { ZN_OLD_PLANE = 64 << 10 /* bytes of each group of a whole record that are joined at once */ };
+
+/* Where restoring a record that is `whole` has come to. Its groups decode from their start alone, so who reads on goes
+ * on from here. */
+struct zn_old_whole {
+    bool open;
+    uint64_t at, original; /* of the record */
+    uint64_t off;          /* original bytes decoded */
+    size_t last;           /* of them, those in `plane` */
+    struct zn_old_group {
+        uint64_t at, left; /* in the source: not yet read */
+        void *zstd;        /* NULL: stored */
+        size_t in_len, in_pos;
+        uint8_t input[ZN_OLD_PLANE / 2], plane[ZN_OLD_PLANE];
+    } group[ZN_OLD_MAX_GROUPS];
+};
+
+/* What restoring works with; large, so it lives in allocated memory. zn_old_work_begin and _end. */
 struct zn_old_work {
+    uint64_t decoded; /* original bytes so far, those that were passed over among them */
+    struct zn_old_whole whole;
     struct zn_huff0_table table;
     uint8_t piece[ZN_OLD_PIECE];
     uint8_t group[ZN_OLD_MAX_GROUPS][ZN_HUFF0_MAX_BLOCK];
@@ -70,7 +89,10 @@ zipnn_status zn_old_record_restore(const zipnn_source *source, const struct zn_o
                                    uint64_t to, struct zn_old_work *work, const struct zn_old_taker *taker,
                                    zipnn_error *err);
 
-/* The same for a record that is `whole`; it decodes from the start. */
+void zn_old_work_begin(struct zn_old_work *work);
+void zn_old_work_end(struct zn_old_work *work);
+
+/* The same for a record that is `whole`; it decodes from the start, or from where it stopped last. */
 zipnn_status zn_old_whole_restore(const zipnn_source *source, const struct zn_old_record *r, uint64_t from, uint64_t to,
                                   struct zn_old_work *work, const struct zn_old_taker *taker, zipnn_error *err);
 

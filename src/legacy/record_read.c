@@ -125,6 +125,7 @@ static zipnn_status restore_chunk(const struct restore *s, uint64_t chunk, zipnn
                 ZN_TRY(zn_old_read(s->source, part[g].at + done / r->n_groups, s->work->group[g],
                                    (size_t)zn_group_len(n, r->n_groups, g), err));
         zn_groups_join(group, r->n_groups, r->rotated, s->work->piece, n);
+        s->work->decoded += n;
         ZN_TRY(s->taker->take(s->taker->arg, off + done, s->work->piece, n, err));
     }
     return ZIPNN_OK;

@@ -1,23 +1,17 @@
 /* float32 records up to zipnn 0.3.5: four groups over the whole record, each stored or one zstd frame. */
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "legacy/groups.h"
 #include "legacy/record.h"
 
 enum {
-    FRAME_HEAD = 18,     /* a frame says its size within these bytes */
-    MAX_WINDOW_LOG = 27, /* what zstd itself allows unless told otherwise */
-    PIECE = 64 << 10,    /* bytes of each group that are joined at once */
-    INPUT = PIECE / 2    /* bytes of a frame that are read at once */
-};
-
-/* One group while it is read. */
-struct group {
-    uint64_t at, left; /* in the source: not yet read */
-    uint64_t original; /* bytes it still restores to */
-    ZSTD_DCtx *zstd;   /* NULL: stored */
-    ZSTD_inBuffer in;
-    uint8_t *input;
+    FRAME_HEAD = 18, /* a frame says its size within these bytes */
+    /* The window that a frame may ask for: what level 19 of zstd uses, or as much as many times its length, up to what
+     * zstd itself allows unless told otherwise. */
+    WINDOW_LOG = 23,
+    WINDOW_PER_BYTE = 16,
+    MAX_WINDOW_LOG = 27
 };
 
 /* ---- how long it is */
@@ -53,74 +47,118 @@ zipnn_status zn_old_whole_measure(const zipnn_source *source, struct zn_old_reco
 
 /* ---- its bytes */
 
-static zipnn_status frame_fault(const struct group *x, const char *why, zipnn_error *err) {
-    return zn_fail(err, ZIPNN_E_CORRUPT, x->at, "a zstd frame of an old record: %s", why);
+void zn_old_work_begin(struct zn_old_work *work) {
+    work->decoded = 0;
+    work->whole.open = false;
 }
 
-static zipnn_status refill(const zipnn_source *source, struct group *x, zipnn_error *err) {
-    const size_t n = (size_t)ZN_MIN(x->left, (uint64_t)INPUT);
-    if (n == 0) return frame_fault(x, "it ends too early", err);
+static void close_record(struct zn_old_whole *x) {
+    for (unsigned g = 0; x->open && g < 4; g++) ZSTD_freeDCtx(x->group[g].zstd);
+    x->open = false;
+}
+
+void zn_old_work_end(struct zn_old_work *work) {
+    close_record(&work->whole);
+}
+
+static zipnn_status frame_fault(const struct zn_old_group *x, size_t code, zipnn_error *err) {
+    if (ZSTD_getErrorCode(code) != ZSTD_error_frameParameter_windowTooLarge)
+        return zn_fail(err, ZIPNN_E_CORRUPT, x->at, "a zstd frame of an old record: %s", ZSTD_getErrorName(code));
+    return zn_fail(err, ZIPNN_E_LIMIT, x->at,
+                   "a zstd frame of an old record asks for a window of more than %d bytes, or %d times its length",
+                   1 << WINDOW_LOG, WINDOW_PER_BYTE);
+}
+
+static zipnn_status refill(const zipnn_source *source, struct zn_old_group *x, zipnn_error *err) {
+    const size_t n = (size_t)ZN_MIN(x->left, (uint64_t)sizeof x->input);
+    if (n == 0) return zn_fail(err, ZIPNN_E_CORRUPT, x->at, "a zstd frame of an old record: it ends too early");
     ZN_TRY(zn_old_read(source, x->at, x->input, n, err));
-    x->in = (ZSTD_inBuffer){x->input, n, 0};
+    x->in_len = n;
+    x->in_pos = 0;
     x->at += n;
     x->left -= n;
     return ZIPNN_OK;
 }
 
-/* The next n bytes of the group. */
-static zipnn_status next_bytes(const zipnn_source *source, struct group *x, uint8_t *to, size_t n, zipnn_error *err) {
+/* The next n bytes of the group, into its plane. */
+static zipnn_status next_bytes(const zipnn_source *source, struct zn_old_group *x, size_t n, zipnn_error *err) {
     if (!x->zstd) {
-        ZN_TRY(zn_old_read(source, x->at, to, n, err));
+        ZN_TRY(zn_old_read(source, x->at, x->plane, n, err));
         x->at += n;
         return ZIPNN_OK;
     }
-    ZSTD_outBuffer out = {to, n, 0};
+    ZSTD_outBuffer out = {x->plane, n, 0};
     while (out.pos < n) {
-        const size_t before = out.pos, read = x->in.pos;
-        const size_t left = ZSTD_decompressStream(x->zstd, &out, &x->in);
-        if (ZSTD_isError(left)) return frame_fault(x, ZSTD_getErrorName(left), err);
-        if (left == 0 && out.pos < n) return frame_fault(x, "it restores to too few bytes", err);
-        if (out.pos == before && x->in.pos == read) ZN_TRY(refill(source, x, err));
+        ZSTD_inBuffer in = {x->input, x->in_len, x->in_pos};
+        const size_t before = out.pos, left = ZSTD_decompressStream(x->zstd, &out, &in);
+        const bool stuck = out.pos == before && in.pos == x->in_pos;
+        x->in_pos = in.pos;
+        if (ZSTD_isError(left)) return frame_fault(x, left, err);
+        if (left == 0 && out.pos < n)
+            return zn_fail(err, ZIPNN_E_CORRUPT, x->at, "a zstd frame of an old record: it restores to too few bytes");
+        if (stuck) ZN_TRY(refill(source, x, err));
     }
     return ZIPNN_OK;
 }
 
-static zipnn_status restore_pieces(const zipnn_source *source, const struct zn_old_record *r, struct group group[4],
-                                   uint64_t from, uint64_t to, struct zn_old_work *work,
-                                   const struct zn_old_taker *taker, zipnn_error *err) {
-    const uint8_t *const planes[4] = {work->group[0], work->group[1], work->group[2], work->group[3]};
-    for (uint64_t off = 0; off < r->original && off < to; off += 4 * PIECE) {
-        const size_t len = (size_t)ZN_MIN(r->original - off, (uint64_t)(4 * PIECE));
-        for (unsigned g = 0; g < 4; g++)
-            ZN_TRY(next_bytes(source, &group[g], work->group[g], (size_t)zn_group_len(len, 4, g), err));
-        if (off + len <= from) continue;
-        zn_groups_join(planes, 4, r->rotated, work->piece, len);
-        ZN_TRY(taker->take(taker->arg, off, work->piece, len, err));
-    }
-    return ZIPNN_OK;
-}
-
-static zipnn_status open_group(struct group *x, zipnn_error *err) {
+static zipnn_status open_group(struct zn_old_group *x, uint64_t at, uint64_t len, bool zstd, zipnn_error *err) {
+    x->at = at;
+    x->left = len;
+    x->zstd = NULL;
+    x->in_len = x->in_pos = 0;
+    if (!zstd) return ZIPNN_OK;
+    int log = WINDOW_LOG;
+    while (log < MAX_WINDOW_LOG && (uint64_t)1 << log < len * WINDOW_PER_BYTE) log++;
     x->zstd = ZSTD_createDCtx();
     if (!x->zstd) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory for a zstd decoder");
-    ZSTD_DCtx_setParameter(x->zstd, ZSTD_d_windowLogMax, MAX_WINDOW_LOG);
+    ZSTD_DCtx_setParameter(x->zstd, ZSTD_d_windowLogMax, log);
+    return ZIPNN_OK;
+}
+
+static zipnn_status open_record(const struct zn_old_record *r, struct zn_old_whole *x, zipnn_error *err) {
+    uint64_t at = r->at + r->len - r->sizes[0] - r->sizes[1] - r->sizes[2] - r->sizes[3];
+    zipnn_status status = ZIPNN_OK;
+    close_record(x);
+    for (unsigned g = 0; g < 4; g++) x->group[g].zstd = NULL;
+    x->open = true;
+    x->at = r->at;
+    x->original = r->original;
+    x->off = x->last = 0;
+    for (unsigned g = 0; g < 4 && status == ZIPNN_OK; g++) {
+        status = open_group(&x->group[g], at, r->sizes[g], r->zstd[g], err);
+        at += r->sizes[g];
+    }
+    return status;
+}
+
+/* Hands over what was decoded last. */
+static zipnn_status put_last(const struct zn_old_record *r, const struct zn_old_whole *x, struct zn_old_work *work,
+                             const struct zn_old_taker *taker, zipnn_error *err) {
+    const uint8_t *const planes[4] = {x->group[0].plane, x->group[1].plane, x->group[2].plane, x->group[3].plane};
+    zn_groups_join(planes, 4, r->rotated, work->piece, x->last);
+    return taker->take(taker->arg, x->off - x->last, work->piece, x->last, err);
+}
+
+static zipnn_status read_on(const zipnn_source *source, const struct zn_old_record *r, uint64_t from, uint64_t to,
+                            struct zn_old_work *work, const struct zn_old_taker *taker, zipnn_error *err) {
+    struct zn_old_whole *x = &work->whole;
+    const bool goes_on = x->open && x->at == r->at && x->original == r->original && from >= x->off - x->last;
+    if (!goes_on) ZN_TRY(open_record(r, x, err));
+    if (from < x->off) ZN_TRY(put_last(r, x, work, taker, err));
+    while (x->off < r->original && x->off < to) {
+        const size_t len = (size_t)ZN_MIN(r->original - x->off, (uint64_t)(4 * ZN_OLD_PLANE));
+        for (unsigned g = 0; g < 4; g++) ZN_TRY(next_bytes(source, &x->group[g], (size_t)zn_group_len(len, 4, g), err));
+        x->off += len;
+        x->last = len;
+        work->decoded += len;
+        if (x->off > from) ZN_TRY(put_last(r, x, work, taker, err));
+    }
     return ZIPNN_OK;
 }
 
 zipnn_status zn_old_whole_restore(const zipnn_source *source, const struct zn_old_record *r, uint64_t from, uint64_t to,
                                   struct zn_old_work *work, const struct zn_old_taker *taker, zipnn_error *err) {
-    struct group group[4];
-    zipnn_status status = ZIPNN_OK;
-    uint64_t at = r->at + r->len - r->sizes[0] - r->sizes[1] - r->sizes[2] - r->sizes[3];
-    memset(group, 0, sizeof group);
-    for (unsigned g = 0; g < 4; g++) {
-        group[g].at = at;
-        group[g].left = r->sizes[g];
-        group[g].input = work->payload + g * INPUT;
-        at += r->sizes[g];
-        if (r->zstd[g] && status == ZIPNN_OK) status = open_group(&group[g], err);
-    }
-    if (status == ZIPNN_OK) status = restore_pieces(source, r, group, from, to, work, taker, err);
-    for (unsigned g = 0; g < 4; g++) ZSTD_freeDCtx(group[g].zstd);
+    const zipnn_status status = read_on(source, r, from, to, work, taker, err);
+    if (status != ZIPNN_OK) close_record(&work->whole);
     return status;
 }

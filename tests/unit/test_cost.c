@@ -312,6 +312,74 @@ static void rings_of_bases_open_where_there_is_a_way_out(void **state) {
         }
 }
 
+/* A flatbuffer whose tables lie before and behind the border of two chunks in turn: each read wants the other chunk. */
+static void listings_pay_for_what_they_decode_again(void **state) {
+    enum { N = 4000 };
+    struct run r = {.n_bases = 0};
+    struct zt_forge f;
+    (void)state;
+    zt_forge_begin(&f, 0, ZN_MAX_CHUNK);
+    for (unsigned i = 0; i < 8; i++) zt_forge_constant(&f, 0, LARGE);
+    zt_forge_end(&f, NULL);
+    struct zt_input in = {.data = f.data, .len = f.len};
+    const zipnn_source source = zt_file(&in);
+    zipnn_archive *a;
+    begin(&r, 1);
+    assert_int_equal(zipnn_archive_open(r.ctx, &source, &a, NULL), ZIPNN_OK);
+    const struct zn_toll toll = zn_engine_toll(&r.ctx->engine);
+    assert_true(toll.own + toll.referred <= (256 << 20) + 6 * f.original);
+    zipnn_archive_close(a);
+    end(&r);
+    zt_forge_free(&f);
+}
+
+/* A pipe that announces a frame of 4 GiB which is no index: refused before it is read. */
+static void frames_in_a_pipe_are_refused_by_their_length(void **state) {
+    struct run r = {.n_bases = 0};
+    struct zt_forge f;
+    zipnn_error err;
+    (void)state;
+    zt_forge_begin(&f, 0, ZN_MAX_CHUNK);
+    zt_forge_constant(&f, 0, 100);
+    const size_t frame = f.len;
+    zt_forge_end(&f, NULL);
+    for (unsigned k = 0; k < 3; k++) {
+        const uint32_t lens[] = {UINT32_MAX, ZN_MAX_ANCILLARY + 1, 100 << 20};
+        zn_put_u32(f.data + frame + 8, lens[k]);
+        struct zt_input in = {.data = f.data, .len = f.len};
+        const zipnn_source source = zt_pipe(&in);
+        begin(&r, 1);
+        assert_int_equal(zipnn_test(r.ctx, &source, NULL, &err), ZIPNN_E_CORRUPT);
+        assert_non_null(strstr(err.message, "other than the index of 1 frames"));
+        assert_true(in.pos <= frame + ZN_FRAME_LEN);
+        end(&r);
+    }
+    zt_forge_free(&f);
+}
+
+/* Zeros, as in a file with a hole, at any offset. */
+static zipnn_status read_zeros(void *user, uint64_t off, void *buf, size_t len, zipnn_error *err) {
+    atomic_size_t *bytes = user;
+    (void)off, (void)err;
+    memset(buf, 0, len);
+    atomic_fetch_add(bytes, len);
+    return ZIPNN_OK;
+}
+
+static void estimates_look_at_so_many_chunks(void **state) {
+    struct run r = {.n_bases = 0};
+    atomic_size_t bytes = 0;
+    const zipnn_source source = {.read_at = read_zeros, .length = (uint64_t)1 << 62, .user = &bytes};
+    zipnn_estimate_info info;
+    (void)state;
+    begin(&r, 1);
+    assert_int_equal(zipnn_estimate(r.ctx, &source, 1 << 20, &info, NULL), ZIPNN_OK);
+    assert_true(info.original == source.length && info.archive < source.length / 1000);
+    assert_true(bytes < (uint64_t)(1 << 17) * (64 << 10));
+    assert_true(atomic_load(&r.heap.peak) < 72 << 20);
+    end(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chunks_that_are_referred_to_stay),
@@ -321,6 +389,9 @@ int main(void) {
         cmocka_unit_test(work_does_not_double_with_every_archive),
         cmocka_unit_test(bases_are_opened_once),
         cmocka_unit_test(rings_of_bases_open_where_there_is_a_way_out),
+        cmocka_unit_test(listings_pay_for_what_they_decode_again),
+        cmocka_unit_test(frames_in_a_pipe_are_refused_by_their_length),
+        cmocka_unit_test(estimates_look_at_so_many_chunks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

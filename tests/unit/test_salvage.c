@@ -2,6 +2,8 @@
 #include <stdio.h>
 
 #include "base/bytes.h"
+#include "support/forge.h"
+#include "support/heap.h"
 #include "support/samples.h"
 #include "support/streams.h"
 #include "support/unit.h"
@@ -254,6 +256,117 @@ static void false_starts_are_bounded(void **state) {
     assert_int_equal(salvage(f, MAX_LEN).opened, ZIPNN_E_FORMAT);
 }
 
+/* ---- archives in archives */
+
+enum { INNER = 20000, PART = 30000, N_PARTS = 3 };
+
+/* An archive of three chunks, stored as they are. The first has a whole archive in it. */
+static void forge_nest(struct zt_forge *outer, uint8_t *original) {
+    static uint8_t bytes[INNER];
+    struct zt_forge inner;
+    uint8_t xxh3[16];
+    zt_sample(ZT_RANDOM, 5, bytes, sizeof bytes);
+    zt_digest_of(bytes, sizeof bytes, xxh3);
+    zt_forge_begin(&inner, 0, ZN_MAX_CHUNK);
+    zt_forge_raw(&inner, bytes, INNER / 2);
+    zt_forge_raw(&inner, bytes + INNER / 2, INNER / 2);
+    zt_forge_end(&inner, xxh3);
+    zt_sample(ZT_RANDOM, 6, original, N_PARTS * PART);
+    memcpy(original + 512, inner.data, inner.len);
+    zt_forge_free(&inner);
+    zt_digest_of(original, N_PARTS * PART, xxh3);
+    zt_forge_begin(outer, 0, ZN_MAX_CHUNK);
+    for (unsigned i = 0; i < N_PARTS; i++) zt_forge_raw(outer, original + i * PART, PART);
+    zt_forge_end(outer, xxh3);
+}
+
+/* Whatever of the outer archive is lost, the inner one does not answer for it. */
+static void an_archive_inside_does_not_answer(void **state) {
+    enum { FIRST = 1, HEADER = 2, TRAILER = 4, INDEX = 8, CUT = 16, BEFORE = 32, N_WAYS = 64 };
+    struct fixture *f = *state;
+    static uint8_t original[N_PARTS * PART];
+    struct zt_forge outer;
+    forge_nest(&outer, original);
+    const size_t index_at = outer.len - ZN_TRAILER_LEN - ZN_FRAME_LEN - ZN_INDEX_LEN - N_PARTS * ZN_ENTRY_LEN;
+    for (unsigned way = 1; way < N_WAYS; way++) {
+        const size_t before = way & BEFORE ? 777 : 0;
+        size_t len = outer.len + before;
+        uint8_t *hurt = f->hurt + before;
+        memset(f->hurt, 7, before);
+        memcpy(hurt, outer.data, outer.len);
+        if (way & FIRST) hurt[ZN_HEADER_LEN + ZN_FRAME_LEN + 20] ^= 1;
+        if (way & HEADER) memset(hurt, 0, ZN_HEADER_LEN);
+        if (way & TRAILER) memset(hurt + outer.len - ZN_TRAILER_LEN, 0, ZN_TRAILER_LEN);
+        if (way & INDEX) hurt[index_at + ZN_FRAME_LEN + 20] ^= 1;
+        if (way & CUT)
+            len = before + ZN_HEADER_LEN + ZN_FRAME_LEN + 9 + 512 + ZN_HEADER_LEN + 2 * (ZN_FRAME_LEN + 9) + INNER +
+                  ZN_FRAME_LEN + ZN_INDEX_LEN + 2 * ZN_ENTRY_LEN + ZN_TRAILER_LEN;
+        const struct findings x = salvage(f, len);
+        if (x.opened != ZIPNN_OK) continue;
+        /* What is cut off behind the inner archive, and without a sound header before it, is that archive. */
+        const bool alone = way & CUT && (way & (HEADER | BEFORE));
+        if (!alone && x.v.has_digests && x.v.original != sizeof original)
+            fail_msg("way %u: %llu bytes with a digest", way, (unsigned long long)x.v.original);
+        if (x.v.has_digests && !alone)
+            for (unsigned i = way & FIRST ? 1 : 0; i < N_PARTS; i++)
+                assert_memory_equal(f->out + i * PART, original + i * PART, PART);
+        const bool complete = x.n == 0 && x.v.unplaced == 0 && !x.v.length_unknown;
+        if (!alone && way & FIRST && complete && x.v.original)
+            fail_msg("way %u: complete with %llu bytes", way, (unsigned long long)x.v.original);
+    }
+    zt_forge_free(&outer);
+}
+
+/* Two archives one behind the other are not one of them, nor all of both. */
+static void archives_in_a_row_are_not_one(void **state) {
+    struct fixture *f = *state;
+    static uint8_t original[N_PARTS * PART];
+    struct zt_forge outer;
+    forge_nest(&outer, original);
+    memcpy(f->hurt, outer.data, outer.len);
+    memcpy(f->hurt + outer.len, outer.data, outer.len);
+    f->hurt[outer.len] ^= 1;
+    const struct findings x = salvage(f, 2 * outer.len);
+    assert_true(x.opened == ZIPNN_OK && x.status != ZIPNN_OK);
+    zt_forge_free(&outer);
+}
+
+/* A header that claims more than its archive can be believed for: said with the numbers, and no zeros. */
+static void claims_are_held_against_what_is_there(void **state) {
+    struct fixture *f = *state;
+    for (unsigned log = 20; log < 60; log += 3) {
+        char *json = (char *)f->out + 8;
+        const unsigned long long claim = 1ull << log;
+        const int n =
+            sprintf(json, "{\"w\":{\"dtype\":\"U8\",\"shape\":[%llu],\"data_offsets\":[0,%llu]}}", claim, claim);
+        struct zt_forge x;
+        zn_put_u64(f->out, (uint64_t)n);
+        zt_forge_begin(&x, 0, ZN_MAX_CHUNK);
+        zt_forge_raw(&x, f->out, (uint32_t)(8 + n));
+        memcpy(f->hurt, x.data, x.len);
+        zt_sample(ZT_RANDOM, 4, f->hurt + x.len, 300);
+        struct zt_input in = {.data = f->hurt, .len = x.len + 300};
+        const zipnn_source source = zt_file(&in);
+        zipnn_archive *a;
+        zipnn_verified v;
+        zipnn_error err;
+        struct zt_heap heap = {0};
+        const zipnn_options options = {.size = sizeof options, .allocator = zt_heap_hooks(&heap)};
+        zipnn_ctx *ctx;
+        assert_int_equal(zipnn_create(&options, &ctx, NULL), ZIPNN_OK);
+        assert_int_equal(zipnn_archive_open_damaged(ctx, &source, &a, &err), ZIPNN_OK);
+        if (zipnn_archive_verify(a, NULL, NULL, &v, &err) != ZIPNN_E_CORRUPT)
+            fail_msg("%u: %s, %llu of %llu", log, err.message, (unsigned long long)v.intact,
+                     (unsigned long long)v.original);
+        assert_true(v.original <= (64 << 20) + 1024 * in.len && atomic_load(&heap.peak) < 72 << 20);
+        if (claim > 65 << 20) assert_true(v.length_unknown && strstr(err.message, "is believed for") != NULL);
+        if (claim <= 64 << 20) assert_true(v.original == 8 + (uint64_t)n + claim);
+        zipnn_archive_close(a);
+        zipnn_destroy(ctx);
+        zt_forge_free(&x);
+    }
+}
+
 static int set_up(void **state) {
     static struct fixture f;
     const zipnn_options options = {.size = sizeof options, .threads = 2};
@@ -299,6 +412,9 @@ int main(void) {
         cmocka_unit_test(random_damage),
         cmocka_unit_test(nothing_to_find),
         cmocka_unit_test(false_starts_are_bounded),
+        cmocka_unit_test(an_archive_inside_does_not_answer),
+        cmocka_unit_test(archives_in_a_row_are_not_one),
+        cmocka_unit_test(claims_are_held_against_what_is_there),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
