@@ -568,7 +568,8 @@ ZIPNN_API zipnn_status zipnn_archive_salvage(zipnn_archive *archive, const zipnn
 
 /* Opens an archive even if its header, index or end is damaged or missing: its frames are then walked, and what is
  * found can be listed, read, verified and salvaged. The work is bounded by a multiple of the source's length. Without
- * an index, bytes that follow a gap can be placed only if the original's own header tells how long it is. */
+ * an index, bytes that follow a gap can be placed only if the original's own header tells how long it is, and that is
+ * believed for 64 MiB and 1024 bytes for each byte of the source. */
 ZIPNN_API zipnn_status zipnn_archive_open_damaged(zipnn_ctx *ctx, const zipnn_source *source, zipnn_archive **archive,
                                                   zipnn_error *err);
 

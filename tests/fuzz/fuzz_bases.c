@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bounds.h"
 #include "format/reference.h"
 #include "kernels/hash.h"
 #include "mutate_archive.h"
@@ -41,13 +42,18 @@ static void refer_all(uint8_t *archive, size_t len, const uint8_t *base, size_t 
     }
 }
 
+static struct zt_bounds bounds;
+
 static void restore_all_ways(zipnn_ctx *ctx, const uint8_t *archive, size_t len) {
     static uint8_t first[CAP], again[CAP];
+    const uint64_t claimed = zt_claimed(archive, len);
     size_t n_first = 0;
     bool some = false;
     for (const struct zt_way *way = zt_ways; way < zt_ways + ZT_N_WAYS; way++) {
         size_t n = 0;
+        zt_bounds_begin(&bounds, ctx);
         const zipnn_status status = way->restore(ctx, archive, len, some ? again : first, CAP, &n, NULL);
+        zt_bounds_end(&bounds, ctx, len, claimed, 2);
         if (status > ZIPNN_E_BASE) abort();
         if (status != ZIPNN_OK) continue;
         if (n > CAP || (some && (n != n_first || memcmp(first, again, n) != 0))) abort();
@@ -80,11 +86,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
 
     struct zt_input in = {.data = base, .len = base_len};
     const zipnn_source source = zt_file(&in);
-    const zipnn_options options = {.size = sizeof options, .bases = &source, .n_bases = 1, .max_original = CAP};
+    const zipnn_options options = {.size = sizeof options,
+                                   .bases = &source,
+                                   .n_bases = 1,
+                                   .max_original = CAP,
+                                   .allocator = zt_heap_hooks(&bounds.heap)};
     zipnn_ctx *ctx;
     if (zipnn_create(&options, &ctx, NULL) != ZIPNN_OK) abort();
     restore_all_ways(ctx, archive, archive_len);
+    zt_bounds_begin(&bounds, ctx);
     apply(ctx, archive, archive_len, base, base_len);
+    zt_bounds_end(&bounds, ctx, archive_len, zt_claimed(archive, archive_len), 1);
     zipnn_destroy(ctx);
     if (in.overrun) abort();
     free(base);

@@ -4,12 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bounds.h"
 #include "mutate_archive.h"
 #include "support/restore.h"
 #include "support/seal.h"
 #include "support/streams.h"
 
 enum { CAP = 1 << 20 };
+
+static struct zt_bounds bounds;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -51,24 +54,30 @@ static void salvage(zipnn_ctx *ctx, const uint8_t *archive, size_t len, const ui
 
 static void restore_all_ways(zipnn_ctx *ctx, const uint8_t *archive, size_t len) {
     static uint8_t first[CAP], again[CAP];
+    const uint64_t claimed = zt_claimed(archive, len);
     size_t n_first = 0;
     bool some = false;
     for (const struct zt_way *way = zt_ways; way < zt_ways + ZT_N_WAYS; way++) {
         size_t n = 0;
+        zt_bounds_begin(&bounds, ctx);
         zipnn_status status = way->restore(ctx, archive, len, some ? again : first, CAP, &n, NULL);
+        zt_bounds_end(&bounds, ctx, len, claimed, 2);
         if (status > ZIPNN_E_BASE) abort();
         if (status != ZIPNN_OK) continue;
         if (n > CAP || (some && (n != n_first || memcmp(first, again, n) != 0))) abort();
         some = true;
         n_first = n;
     }
+    zt_bounds_begin(&bounds, ctx);
     salvage(ctx, archive, len, some ? first : NULL, n_first);
+    zt_bounds_end(&bounds, ctx, len, claimed, 3);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
     static zipnn_ctx *ctx;
     uint8_t *archive = malloc(len ? len : 1);
-    if (!archive || (!ctx && zipnn_create(NULL, &ctx, NULL) != ZIPNN_OK)) abort();
+    const zipnn_options options = {.size = sizeof options, .allocator = zt_heap_hooks(&bounds.heap)};
+    if (!archive || (!ctx && zipnn_create(&options, &ctx, NULL) != ZIPNN_OK)) abort();
     memcpy(archive, data, len);
     restore_all_ways(ctx, archive, len);
     zt_seal(archive, len);

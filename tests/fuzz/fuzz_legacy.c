@@ -4,10 +4,13 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "bounds.h"
 #include "support/restore.h"
 #include "support/streams.h"
 
 enum { CAP = 1 << 20 };
+
+static struct zt_bounds bounds;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -17,7 +20,9 @@ static void restore_all_ways(zipnn_ctx *ctx, const uint8_t *file, size_t len) {
     bool some = false;
     for (const struct zt_way *way = zt_ways; way < zt_ways + ZT_N_WAYS; way++) {
         size_t n = 0;
+        zt_bounds_begin(&bounds, ctx);
         zipnn_status status = way->restore(ctx, file, len, some ? again : first, CAP, &n, NULL);
+        zt_bounds_end(&bounds, ctx, len, 0, 1);
         if (status > ZIPNN_E_BASE) abort();
         if (status != ZIPNN_OK) continue;
         if (n > CAP || (some && (n != n_first || memcmp(first, again, n) != 0))) abort();
@@ -53,7 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
     static zipnn_ctx *ctx;
     if (len < 33 || len > CAP) return 0;
     uint8_t *file = malloc(len - 1);
-    if (!file || (!ctx && zipnn_create(NULL, &ctx, NULL) != ZIPNN_OK)) abort();
+    const zipnn_options options = {.size = sizeof options, .allocator = zt_heap_hooks(&bounds.heap)};
+    if (!file || (!ctx && zipnn_create(&options, &ctx, NULL) != ZIPNN_OK)) abort();
     memcpy(file, data + 1, len - 1);
     if (data[0] & 1) {
         file[0] = 'Z';

@@ -84,7 +84,48 @@ def delta_seeds():
         yield "fuzz_delta", f"pair_{name}", struct.pack("<HBB", len(data), 1, dtype) + data + moved
 
 
+def safetensors_head(claims):
+    text = b'{"w":{"dtype":"U8","shape":[%d],"data_offsets":[0,%d]}}' % (claims, claims)
+    return struct.pack("<Q", len(text)) + text
+
+
+def hostile_seeds():
+    """Archives made to cost much: what a target may spend on them is bounded."""
+    large = 4 << 20
+
+    def constants(n):
+        a = make_vectors.Archive()
+        a.flags = make_references.SELF
+        for i in range(n):
+            a.add(make_vectors.chunk_body(0, [(make_vectors.CONSTANT, bytes([i]))]), bytes([i]) * large)
+        return a
+
+    across = bytes([0, 1])
+    two = constants(2)
+    for _ in range(12):
+        two.add(make_references.copy(across, large - 1), across)
+    yield "fuzz_container", "hostile_across_two", two.coded()
+    many = constants(20)
+    for i in range(20):
+        many.add(make_references.copy(bytes([i]), i * large + 1), bytes([i]))
+    yield "fuzz_container", "hostile_more_than_fit", many.coded()
+    for power in (35, 59):
+        head = make_vectors.Archive().chunk(safetensors_head(2**power), 0, [make_vectors.RAW]).coded()
+        size = 24 + 16 + struct.unpack_from("<I", head, 32)[0]
+        yield "fuzz_container", f"hostile_claim_{power}", head[:size] + make_vectors.noise(99)
+    inner = make_vectors.Archive().chunk(make_vectors.noise(60), 0, [make_vectors.RAW]).coded()
+    outer = bytearray(make_vectors.Archive().chunk(bytes(99) + inner, 0, [make_vectors.RAW]).chunk(
+        make_vectors.noise(50), 0, [make_vectors.RAW]).coded())  # fmt: skip
+    outer[60] ^= 1
+    yield "fuzz_container", "hostile_archive_inside", bytes(outer)
+    empty = make_vectors.Archive()
+    for _ in range(40):
+        empty.add(bytes([128, 0, 0, 0]), b"")
+    yield "fuzz_container", "hostile_empty_frames", empty.coded()
+
+
 def seeds():
+    yield from hostile_seeds()
     yield from archive_seeds()
     yield from delta_seeds()
     for dtype, name, data in ((1, "bf16", weights(300)), (2, "fp16", halves(300)), (3, "fp32", weights(150, 4)),
@@ -102,7 +143,7 @@ def main():
     for target, name, seed in seeds():
         folder = pathlib.Path(sys.argv[1]) / target
         folder.mkdir(parents=True, exist_ok=True)
-        long = target in ("fuzz_bases", "fuzz_delta", "fuzz_readers") or name.endswith("-9")
+        long = target in ("fuzz_bases", "fuzz_delta", "fuzz_readers") or name.endswith("-9") or name.startswith("hostile")
         if len(seed) <= LONGEST * (10 if long else 1):
             (folder / name).write_bytes(seed)
 
