@@ -130,7 +130,8 @@ static void long_headers_are_read(void **state) {
         memset(file.at + 9, ' ', LONG);
         memcpy(file.at + 8 + LONG - (sizeof tensor - 1), tensor, sizeof tensor - 1);
         struct zn_work work = zn_work_of(1000);
-        struct zn_plan plan = zt_plan_paid(file.at, end == ZN_VIEW_CUT ? ZN_WINDOW : file.len, end, &work);
+        struct zn_plan plan =
+            zt_plan_paid(file.at, end == ZN_VIEW_CUT ? ZN_WINDOW : file.len, (enum zn_view_end)end, &work);
         assert_int_equal(plan.n_tensors, end == ZN_VIEW_CUT ? 0 : 1);
         zn_plan_free(&plan);
         free(file.at);
