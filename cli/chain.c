@@ -9,6 +9,7 @@
 
 #include "chain_steps.h"
 #include "filenames.h"
+#include "needed.h"
 #include "output.h"
 #include "text.h"
 #include "verify.h"
@@ -129,7 +130,8 @@ static zipnn_status write_step_near(struct run *run, const struct steps *steps, 
                                     const char *path, unsigned flags, zipnn_stats *stats, zipnn_error *err) {
     zipnn_status st = write_step(run, steps, base, in, path, flags, stats, err);
     while (st == ZIPNN_E_BASE && base != NO_STEP) {
-        base = steps->step[base].parent;
+        const size_t parent = step_parent(&steps->step[base]);
+        base = parent < base ? parent : NO_STEP;
         st = write_step(run, steps, base, in, path, flags, stats, err);
     }
     return st;
@@ -160,10 +162,8 @@ static zipnn_status rewrite_step(struct run *run, const struct steps *steps, siz
 /* The step that a new one is stored against: the last, until `every` lie between it and one that stands alone. */
 static size_t choose_base(const struct run *run, const struct steps *steps) {
     const size_t every = run->args->every ? run->args->every : DEFAULT_EVERY;
-    if (steps->n == 0 || steps->step[steps->n - 1].damaged) return NO_STEP;
-    const struct step *last = &steps->step[steps->n - 1];
-    const bool whole = !last->has_base || last->parent != NO_STEP;
-    return whole && steps_depth(steps, steps->n - 1) + 1 < every ? steps->n - 1 : NO_STEP;
+    if (steps->n == 0 || !steps_whole(steps, steps->n - 1)) return NO_STEP;
+    return steps_depth(steps, steps->n - 1) + 1 < every ? steps->n - 1 : NO_STEP;
 }
 
 static zipnn_status add(struct run *run, struct steps *steps, const char *folder, const char *path, zipnn_error *err) {
@@ -231,9 +231,10 @@ static zipnn_status restore(struct run *run, const struct steps *steps, size_t i
 /* Nobody knows what a step that cannot be read is made from, or what is made from it: perhaps the trouble will pass,
  * and the step that goes was needed. */
 static zipnn_status refuse_blind_drop(const struct steps *steps, size_t index, zipnn_error *err) {
-    for (size_t i = index + 1; i < steps->n; i++) {
+    for (size_t i = 0; i < steps->n; i++) {
         const struct step *s = &steps->step[i];
-        const bool orphan = s->has_base && s->parent == NO_STEP;
+        const bool orphan = step_missing(s);
+        if (i == index) continue;
         if (s->damaged || (orphan && steps->step[index].damaged))
             return run_fail(err, ZIPNN_E_ARGUMENT, "not dropped: step %" PRIu64 " %s, and may be made from it",
                             s->number, s->damaged ? "cannot be read" : "lacks its base");
@@ -241,29 +242,25 @@ static zipnn_status refuse_blind_drop(const struct steps *steps, size_t index, z
     return ZIPNN_OK;
 }
 
-/* Whether all that the step is made from is there. */
-static bool is_whole(const struct steps *steps, size_t index) {
-    while (steps->step[index].parent != NO_STEP) index = steps->step[index].parent;
-    return !steps->step[index].has_base && !steps->step[index].damaged;
-}
-
 /* Those made from it are stored against what it was made from first: whatever happens meanwhile, each can be restored.
- * Where it cannot be restored itself, they cannot either, and -f lets it go. */
+ * Where it cannot be restored itself, they cannot either, and -f lets it go. Archives of the folder that are no steps
+ * stay as they are; so does the step that one of them needs. */
 static zipnn_status drop(struct run *run, struct steps *steps, size_t index, zipnn_error *err) {
     const struct step *s = &steps->step[index];
-    const bool whole = is_whole(steps, index);
+    const bool whole = steps_whole(steps, index);
     zipnn_file *file = NULL;
     zipnn_status st = refuse_blind_drop(steps, index, err);
-    for (size_t i = index + 1; i < steps->n && st == ZIPNN_OK; i++) {
-        if (steps->step[i].parent != index || (!whole && run->args->force)) continue;
+    for (size_t i = 0; i < steps->n && st == ZIPNN_OK; i++) {
+        if (!step_needs(&steps->step[i], index) || (!whole && run->args->force)) continue;
         if (whole)
-            st = rewrite_step(run, steps, i, s->parent, write_step_near, err);
+            st = rewrite_step(run, steps, i, step_parent(s), write_step_near, err);
         else
             st = run_fail(err, ZIPNN_E_ARGUMENT,
                           "not dropped: a base of it is missing, and step %" PRIu64
                           " is made from it, which -f gives up",
                           steps->step[i].number);
     }
+    if (st == ZIPNN_OK) st = needed_refuse_removal(run, s->path, err);
     if (st == ZIPNN_OK) st = zipnn_file_open(s->path, &file, err);
     if (st == ZIPNN_OK) st = zipnn_file_remove(file, err);
     zipnn_file_close(file);
@@ -278,21 +275,42 @@ static zipnn_status rebase(struct run *run, struct steps *steps, size_t index, c
     return st == ZIPNN_OK ? rewrite_step(run, steps, index, base, write_step, err) : st;
 }
 
+/* All bases that are here; "base" is the first. */
+static void put_json_bases(const struct steps *steps, const struct step *s) {
+    const char *between = "";
+    fputs(",\"bases\":[", stdout);
+    for (unsigned i = 0; i < s->n_bases; i++) {
+        if (s->bases[i].step == NO_STEP) continue;
+        printf("%s%" PRIu64, between, steps->step[s->bases[i].step].number);
+        between = ",";
+    }
+    putchar(']');
+}
+
 static void put_json_step(const struct steps *steps, const struct step *s) {
-    printf("{\"step\":%" PRIu64 ",\"file\":", s->number);
-    text_put_json(stdout, s->path);
+    printf("{\"step\":%" PRIu64 ",", s->number);
+    text_put_json_name("file", s->path);
     if (s->damaged) {
         puts(",\"damaged\":true}");
         return;
     }
     printf(",\"original\":%" PRIu64 ",\"stored\":%" PRIu64, s->original, s->stored);
     run_put_digests(s->xxh3, NULL, 0);
-    if (s->parent != NO_STEP) printf(",\"base\":%" PRIu64, steps->step[s->parent].number);
-    if (s->has_base && s->parent == NO_STEP) {
-        fputs(",\"missing\":", stdout);
-        text_put_json(stdout, s->base_name);
+    if (step_parent(s) != NO_STEP) printf(",\"base\":%" PRIu64, steps->step[step_parent(s)].number);
+    if (s->n_bases > 1) put_json_bases(steps, s);
+    if (step_missing(s)) {
+        putchar(',');
+        text_put_json_name("missing", step_missing(s)->name);
     }
     puts("}");
+}
+
+/* "from 1", "from 1, 2", in a column of 12. */
+static void put_bases(const struct steps *steps, const struct step *s) {
+    int width = printf("from ");
+    for (unsigned i = 0; i < s->n_bases; i++)
+        width += printf("%s%" PRIu64, i ? ", " : "", steps->step[s->bases[i].step].number);
+    if (width < 12) printf("%*s", 12 - width, "");
 }
 
 static void put_step(const struct steps *steps, const struct step *s) {
@@ -300,10 +318,10 @@ static void put_step(const struct steps *steps, const struct step *s) {
            text_percent(s->stored, s->original));
     if (s->damaged)
         printf("%-12s", "damaged");
-    else if (s->parent != NO_STEP)
-        printf("from %-7" PRIu64, steps->step[s->parent].number);
+    else if (step_missing(s) || !s->n_bases)
+        printf("%-12s", s->n_bases ? "base missing" : "alone");
     else
-        printf("%-12s", s->has_base ? "base missing" : "alone");
+        put_bases(steps, s);
     fputs("  ", stdout);
     text_put(stdout, s->name);
     putchar('\n');

@@ -23,18 +23,23 @@ static bool parse_name(const char *file, uint64_t *number, size_t *name_at) {
     return errno == 0 && *end == '.' && end[1] != '\0';
 }
 
-static void read_step(zipnn_archive *archive, struct step *s) {
-    zipnn_archive_info info;
+static void read_bases(const zipnn_archive *archive, unsigned n, struct step *s) {
     zipnn_base_info base;
+    s->bases = n ? text_realloc(NULL, n * sizeof *s->bases) : NULL;
+    for (unsigned i = 0; i < n && zipnn_archive_base(archive, i, &base, NULL) == ZIPNN_OK; i++) {
+        struct step_base *b = &s->bases[s->n_bases++];
+        *b = (struct step_base){.length = base.original, .name = text_join(base.name, "", ""), .step = NO_STEP};
+        memcpy(b->xxh3, base.xxh3, sizeof b->xxh3);
+    }
+}
+
+static void read_step(const zipnn_archive *archive, struct step *s) {
+    zipnn_archive_info info;
     zipnn_archive_get_info(archive, &info);
     s->original = info.original;
     s->stored = info.archive;
     memcpy(s->xxh3, info.xxh3, sizeof s->xxh3);
-    s->has_base = info.n_bases > 0 && zipnn_archive_base(archive, 0, &base, NULL) == ZIPNN_OK;
-    if (!s->has_base) return;
-    s->base_len = base.original;
-    memcpy(s->base_xxh3, base.xxh3, sizeof s->base_xxh3);
-    s->base_name = text_join(base.name, "", "");
+    read_bases(archive, info.n_bases, s);
 }
 
 /* A step that cannot be opened is listed all the same. */
@@ -57,17 +62,24 @@ static int by_number(const void *a, const void *b) {
     return strcmp(x->path, y->path);
 }
 
-/* A step comes from an earlier one: there are no cycles that way. */
-static void find_parents(struct steps *steps) {
-    for (size_t i = 0; i < steps->n; i++) {
-        struct step *s = &steps->step[i];
-        s->parent = NO_STEP;
-        for (size_t k = i; s->has_base && s->parent == NO_STEP && k-- > 0;) {
-            const struct step *p = &steps->step[k];
-            if (!p->damaged && p->original == s->base_len && memcmp(p->xxh3, s->base_xxh3, sizeof p->xxh3) == 0)
-                s->parent = k;
-        }
-    }
+static bool holds(const struct step *s, const struct step_base *base) {
+    return !s->damaged && s->original == base->length && memcmp(s->xxh3, base->xxh3, sizeof s->xxh3) == 0;
+}
+
+/* The nearest step before it, since chains make a step from an earlier one. Other commands may have made one that is
+ * called like an earlier step from a later one. */
+static size_t find_step(const struct steps *steps, size_t index, const struct step_base *base) {
+    for (size_t k = index; k-- > 0;)
+        if (holds(&steps->step[k], base)) return k;
+    for (size_t k = index + 1; k < steps->n; k++)
+        if (holds(&steps->step[k], base)) return k;
+    return NO_STEP;
+}
+
+static void find_bases(struct steps *steps) {
+    for (size_t i = 0; i < steps->n; i++)
+        for (unsigned k = 0; k < steps->step[i].n_bases; k++)
+            steps->step[i].bases[k].step = find_step(steps, i, &steps->step[i].bases[k]);
 }
 
 /* A folder or a FIFO, say, that is named like a step; what cannot be looked at may be one. */
@@ -88,7 +100,7 @@ static zipnn_status read_folder(struct run *run, const char *folder, struct step
     DIR *dir = opendir(folder);
     if (!dir) return run_fail(err, ZIPNN_E_IO, "%.150s: cannot open the folder: %s", folder, strerror(errno));
     for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        struct step s = {.parent = NO_STEP};
+        struct step s = {.number = 0};
         size_t name_at;
         if (!parse_name(entry->d_name, &s.number, &name_at)) continue;
         s.path = text_join(folder, "/", entry->d_name);
@@ -105,7 +117,7 @@ static zipnn_status read_folder(struct run *run, const char *folder, struct step
     for (size_t i = 1; i < steps->n; i++)
         if (steps->step[i].number == steps->step[i - 1].number)
             return run_fail(err, ZIPNN_E_ARGUMENT, "two files have the number %" PRIu64, steps->step[i].number);
-    find_parents(steps);
+    find_bases(steps);
     return ZIPNN_OK;
 }
 
@@ -137,7 +149,8 @@ zipnn_status steps_open(struct run *run, const char *folder, enum steps_use use,
 void steps_close(struct steps *steps) {
     for (size_t i = 0; i < steps->n; i++) {
         free(steps->step[i].path);
-        free(steps->step[i].base_name);
+        for (unsigned k = 0; k < steps->step[i].n_bases; k++) free(steps->step[i].bases[k].name);
+        free(steps->step[i].bases);
     }
     free(steps->step);
     if (steps->lock > 0) close(steps->lock);
@@ -158,28 +171,82 @@ zipnn_status steps_find(const struct steps *steps, const char *text, size_t *ind
     return run_fail(err, ZIPNN_E_NOT_FOUND, "there is no step %" PRIu64, number);
 }
 
+size_t step_parent(const struct step *s) {
+    for (unsigned i = 0; i < s->n_bases; i++)
+        if (s->bases[i].step != NO_STEP) return s->bases[i].step;
+    return NO_STEP;
+}
+
+const struct step_base *step_missing(const struct step *s) {
+    for (unsigned i = 0; i < s->n_bases; i++)
+        if (s->bases[i].step == NO_STEP) return &s->bases[i];
+    return NULL;
+}
+
+bool step_needs(const struct step *s, size_t index) {
+    for (unsigned i = 0; i < s->n_bases; i++)
+        if (s->bases[i].step == index) return true;
+    return false;
+}
+
+/* The steps that are needed for one, each once, itself first: *n of them, for the caller to free. */
+static size_t *needed_for(const struct steps *steps, size_t index, size_t *n) {
+    size_t *needed = text_realloc(NULL, steps->n * sizeof *needed);
+    bool *listed = text_realloc(NULL, steps->n);
+    memset(listed, false, steps->n);
+    needed[0] = index;
+    listed[index] = true;
+    *n = 1;
+    for (size_t i = 0; i < *n; i++) {
+        const struct step *s = &steps->step[needed[i]];
+        for (unsigned k = 0; k < s->n_bases; k++) {
+            const size_t base = s->bases[k].step;
+            if (base == NO_STEP || listed[base]) continue;
+            listed[base] = true;
+            needed[(*n)++] = base;
+        }
+    }
+    free(listed);
+    return needed;
+}
+
 size_t steps_depth(const struct steps *steps, size_t index) {
-    size_t depth = 0;
-    for (; steps->step[index].parent != NO_STEP; index = steps->step[index].parent) depth++;
-    return depth;
+    size_t n;
+    free(needed_for(steps, index, &n));
+    return n - 1;
+}
+
+bool steps_whole(const struct steps *steps, size_t index) {
+    size_t n;
+    size_t *needed = needed_for(steps, index, &n);
+    bool whole = true;
+    for (size_t i = 0; i < n; i++) whole &= !steps->step[needed[i]].damaged && !step_missing(&steps->step[needed[i]]);
+    free(needed);
+    return whole;
+}
+
+static zipnn_status open_one(const struct step *s, struct lineage *l, zipnn_error *err) {
+    const struct step_base *missing = step_missing(s);
+    if (missing)
+        return run_fail(err, ZIPNN_E_BASE, "step %" PRIu64 " was made against \"%.80s\", which is not in the chain",
+                        s->number, missing->name);
+    zipnn_status st = zipnn_file_open(s->path, &l->files[l->n], err);
+    if (st != ZIPNN_OK) return st;
+    zipnn_file_source(l->files[l->n], &l->sources[l->n]);
+    l->names[l->n++] = s->path;
+    return ZIPNN_OK;
 }
 
 zipnn_status lineage_open(const struct steps *steps, size_t index, struct lineage *l, zipnn_error *err) {
-    const size_t n = steps_depth(steps, index) + 1;
+    size_t n;
+    size_t *needed = needed_for(steps, index, &n);
     *l = (struct lineage){.files = text_realloc(NULL, n * sizeof *l->files),
                           .sources = text_realloc(NULL, n * sizeof *l->sources),
                           .names = text_realloc(NULL, n * sizeof *l->names)};
-    for (size_t i = index; i != NO_STEP; i = steps->step[i].parent) {
-        const struct step *s = &steps->step[i];
-        if (s->has_base && s->parent == NO_STEP)
-            return run_fail(err, ZIPNN_E_BASE, "step %" PRIu64 " was made against \"%.80s\", which is not in the chain",
-                            s->number, s->base_name);
-        zipnn_status st = zipnn_file_open(s->path, &l->files[l->n], err);
-        if (st != ZIPNN_OK) return st;
-        zipnn_file_source(l->files[l->n], &l->sources[l->n]);
-        l->names[l->n++] = s->path;
-    }
-    return ZIPNN_OK;
+    zipnn_status st = ZIPNN_OK;
+    for (size_t i = 0; i < n && st == ZIPNN_OK; i++) st = open_one(&steps->step[needed[i]], l, err);
+    free(needed);
+    return st;
 }
 
 void lineage_close(struct lineage *l) {

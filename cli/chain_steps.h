@@ -7,6 +7,14 @@
 
 #define NO_STEP SIZE_MAX
 
+/* What a step was made against. */
+struct step_base {
+    uint64_t length;
+    uint8_t xxh3[16];
+    char *name;
+    size_t step; /* that holds it: an earlier one where there is one; NO_STEP: none does */
+};
+
 struct step {
     uint64_t number;
     char *path;
@@ -14,11 +22,8 @@ struct step {
     bool damaged;     /* cannot be opened */
     uint64_t original, stored;
     uint8_t xxh3[16];
-    bool has_base;     /* it is a difference ... */
-    size_t parent;     /* ... from this step, an earlier one; NO_STEP when that is not here */
-    uint64_t base_len; /* what it was made against */
-    uint8_t base_xxh3[16];
-    char *base_name;
+    struct step_base *bases; /* none: it stands alone */
+    unsigned n_bases;
 };
 
 struct steps {
@@ -36,7 +41,14 @@ void steps_close(struct steps *steps);
 /* The step that `text` names by its number. */
 zipnn_status steps_find(const struct steps *steps, const char *text, size_t *index, zipnn_error *err);
 
-/* The step and those it is made from, itself first, down to one that stands alone: their files, opened. */
+/* The first base of the step that is here, NO_STEP for none; the first that is not, NULL for none. */
+size_t step_parent(const struct step *step);
+const struct step_base *step_missing(const struct step *step);
+
+/* Whether the step `index` is among the bases. */
+bool step_needs(const struct step *step, size_t index);
+
+/* The step and all that it is made from, itself first: their files, opened. */
 struct lineage {
     zipnn_file **files;
     zipnn_source *sources;
@@ -46,7 +58,10 @@ struct lineage {
 zipnn_status lineage_open(const struct steps *steps, size_t index, struct lineage *lineage, zipnn_error *err);
 void lineage_close(struct lineage *lineage);
 
-/* How many steps lie between the step and one that stands alone. */
+/* How many steps the step is made from, over any number of steps. */
 size_t steps_depth(const struct steps *steps, size_t index);
+
+/* Whether all of these are here. */
+bool steps_whole(const struct steps *steps, size_t index);
 
 #endif

@@ -76,31 +76,43 @@ static bool is_known(const struct run *run, const char *folder) {
 
 static void remember(struct run *run, const char *folder) {
     const struct args *args = run->args;
+    if (args->operation == OP_CHAIN) return;
     if (args->operation == OP_COMPRESS && (args->n_bases || args->base_dir)) return;
     paths_add(&run->independent, text_join(folder, "", ""));
 }
 
-static zipnn_status refuse(struct run *run, const char *path, const char *folder, zipnn_error *err) {
+/* `fate`: what is about to become of the file. */
+static zipnn_status refuse(struct run *run, const char *path, const char *folder, const char *fate, zipnn_error *err) {
     struct around a = {.with = {.ctx = NULL}, .without = {.ctx = NULL}};
     const char *dependent = NULL;
     zipnn_status st = look_around(run, path, folder, &a, err);
     if (st == ZIPNN_OK && !find_dependent(&a, path, &dependent)) remember(run, folder);
     if (dependent)
-        st = run_fail(err, ZIPNN_E_ARGUMENT,
-                      "%.80s is not replaced: %.80s is made from it, and could not be restored without", path,
-                      dependent);
+        st =
+            run_fail(err, ZIPNN_E_ARGUMENT, "%.80s is not %s: %.80s is made from it, and could not be restored without",
+                     path, fate, dependent);
     run_check_end(&a.with);
     run_check_end(&a.without);
     return st;
 }
 
-zipnn_status needed_refuse(struct run *run, const char *path, const uint8_t *original, zipnn_error *err) {
+static zipnn_status refuse_unless(struct run *run, const char *path, const uint8_t *original, const char *fate,
+                                  zipnn_error *err) {
     struct stat st;
     if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode)) return ZIPNN_OK;
     char *folder = filename_folder(path);
     const bool can_list = access(folder, R_OK | X_OK) == 0;
     zipnn_status status = ZIPNN_OK;
-    if (can_list && !is_known(run, folder) && !holds(run, path, original)) status = refuse(run, path, folder, err);
+    if (can_list && !is_known(run, folder) && !holds(run, path, original))
+        status = refuse(run, path, folder, fate, err);
     free(folder);
     return status;
+}
+
+zipnn_status needed_refuse(struct run *run, const char *path, const uint8_t *original, zipnn_error *err) {
+    return refuse_unless(run, path, original, "replaced", err);
+}
+
+zipnn_status needed_refuse_removal(struct run *run, const char *path, zipnn_error *err) {
+    return refuse_unless(run, path, NULL, "removed", err);
 }

@@ -10,4 +10,7 @@
  * the same; else NULL. */
 zipnn_status needed_refuse(struct run *run, const char *path, const uint8_t *original, zipnn_error *err);
 
+/* The same for a file that is about to be removed. */
+zipnn_status needed_refuse_removal(struct run *run, const char *path, zipnn_error *err);
+
 #endif

@@ -155,6 +155,74 @@ says "-f"
 expect 0 zipnn chain cut drop -f 2
 check test ! -e cut/00000002.1.znn
 
+# A step of several bases, which other commands make: all of them count.
+python3 - <<'PYTHON'
+import json, random, struct
+random.seed(7)
+def tensor(seed):
+    r = random.Random(seed)
+    return bytes(x for _ in range(30000) for x in (r.randrange(256), 60 + r.randrange(3)))
+def save(name, tensors):
+    at, head = 0, {}
+    for key, data in tensors.items():
+        head[key] = {"dtype": "BF16", "shape": [len(data) // 2], "data_offsets": [at, at + len(data)]}
+        at += len(data)
+    head = json.dumps(head).encode()
+    open(name, "wb").write(struct.pack("<Q", len(head)) + head + b"".join(tensors.values()))
+p, q = tensor(1), tensor(2)
+save("p", {"p": p}), save("q", {"q": q}), save("m", {"p": p[:-2] + b"ab", "q": q[:-2] + b"cd"})
+PYTHON
+for gone in "" 1 2 "2 1" "1 2"; do
+    rm -rf merged && cp m kept.m
+    expect 0 zipnn chain merged add --every 1 p q
+    expect 0 zipnn --rm --base merged/00000001.p.znn --base merged/00000002.q.znn kept.m -o merged/00000003.m.znn
+    check sh -c 'zipnn chain merged list --json | grep -q "\"step\":3,.*\"bases\":\[[12],[12]\]"'
+    expect 0 zipnn chain merged list
+    prints "from "
+    [ -z "$gone" ] || expect 0 zipnn chain merged drop $gone
+    expect 0 zipnn chain merged restore 3 -fo back
+    check cmp back m
+done
+expect 0 zipnn chain merged drop 3
+rm -rf merged && cp m kept.m
+expect 0 zipnn chain merged add --every 1 p q
+expect 0 zipnn --base merged/00000001.p.znn --base merged/00000002.q.znn kept.m -o merged/00000003.m.znn
+rm merged/00000002.q.znn
+check sh -c 'zipnn chain merged list --json | grep -q "\"step\":3,.*\"missing\":\"00000002.q.znn\""'
+expect 5 zipnn chain merged restore 3 -fo back
+expect 5 zipnn chain merged drop 1
+check test -e merged/00000001.p.znn
+rm -f back kept.m
+
+# Archives of the folder that are no steps, and steps with a lower number, need steps, too.
+rm -rf odd && cp steps/1 best
+expect 0 zipnn chain odd add steps/0
+expect 0 zipnn --rm --base-dir odd best -o odd/best.znn
+expect 1 zipnn chain odd drop 1
+says "odd/00000001.0.znn is not removed: odd/best.znn is made from it"
+check cmp steps/1 <(zipnn -dc --base-dir odd odd/best.znn)
+expect 0 zipnn chain odd add --every 1 steps/0
+expect 0 zipnn chain odd drop 1
+expect 1 zipnn chain odd drop 2
+mv odd/best.znn odd/00000001.best.znn
+check cmp steps/1 <(zipnn chain odd restore 1 -c)
+expect 0 zipnn chain odd add steps/2
+expect 0 zipnn chain odd rebase 2
+expect 0 zipnn chain odd drop 2
+check cmp steps/1 <(zipnn chain odd restore 1 -c)
+check cmp steps/2 <(zipnn chain odd restore 3 -c)
+
+# Names that are no UTF-8 have their bytes in JSON.
+name=$(printf 'n\377')
+cp steps/0 "$name"
+expect 0 zipnn chain bytes add "$name"
+cp steps/1 "$name.2" && expect 0 zipnn chain bytes add "$name.2"
+expect 0 zipnn chain bytes list --json
+prints '"file_bytes":"62797465732f30303030303030312e6eff2e7a6e6e"'
+rm bytes/00000001*
+expect 0 zipnn chain bytes list --json
+prints '"missing_bytes":"30303030303030312e6eff2e7a6e6e"'
+
 # Killed at any moment, it leaves every step restorable.
 for i in 1 2 3 4 5 6 7 8 9 10; do
     rm -rf kept && cp -r chain kept
