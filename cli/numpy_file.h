@@ -12,7 +12,7 @@ enum { NPY_MAX_RANK = 64, NPY_MAX_HEADER = 2048 };
 struct npy_shape {
     bool exact;     /* numpy knows the element type; otherwise unsigned integers hold its bits */
     bool bytes;     /* elements are no whole bytes, such as blocks: the last dimension counts bytes */
-    char descr[16]; /* "<f4"; big-endian where the tensor is */
+    char descr[24]; /* "<f4"; big-endian where the tensor is */
     char type_name[16];
     bool in_columns;
     uint32_t rank;

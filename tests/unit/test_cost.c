@@ -359,7 +359,7 @@ static void frames_in_a_pipe_are_refused_by_their_length(void **state) {
 
 /* Zeros, as in a file with a hole, at any offset. */
 static zipnn_status read_zeros(void *user, uint64_t off, void *buf, size_t len, zipnn_error *err) {
-    atomic_size_t *bytes = user;
+    atomic_uint_least64_t *bytes = user;
     (void)off, (void)err;
     memset(buf, 0, len);
     atomic_fetch_add(bytes, len);
@@ -368,7 +368,7 @@ static zipnn_status read_zeros(void *user, uint64_t off, void *buf, size_t len, 
 
 static void estimates_look_at_so_many_chunks(void **state) {
     struct run r = {.n_bases = 0};
-    atomic_size_t bytes = 0;
+    atomic_uint_least64_t bytes = 0;
     const zipnn_source source = {.read_at = read_zeros, .length = (uint64_t)1 << 62, .user = &bytes};
     zipnn_estimate_info info;
     (void)state;

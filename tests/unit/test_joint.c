@@ -128,7 +128,7 @@ static void loops_are_as_the_plain_ones(void **state) {
         for (unsigned i = 0; i < 300; i++) {
             const enum zn_joint joint = (enum zn_joint)(i % ZN_N_JOINTS);
             const struct zn_joint_info info = zn_joint_info(joint);
-            const size_t n = 1 + zt_random(&seed) % (i % 2 ? 40 : LONGEST);
+            const size_t n = 1 + (size_t)zt_random(&seed) % (i % 2 ? 40 : LONGEST);
             const struct zn_joint_kernels *k = zn_kernels_at(set)->joint, *plain = &zn_joint_kernels_scalar;
             uint8_t *src = guard_high(&in, n * info.width), *out = guard_high(&to, n * info.width);
             for (size_t b = 0; b < n * info.width; b++) src[b] = (uint8_t)zt_random(&seed);
