@@ -222,7 +222,7 @@ void verify_file(struct run *run, const char *path) {
 static zipnn_status salvage_opened(struct audit *a, zipnn_error *err) {
     struct run *run = a->run;
     struct output out;
-    zipnn_status st = output_open(run, run->args->output, a->opened.file, &out, err);
+    zipnn_status st = output_open(run, run->args->output, a->path, a->opened.file, &out, err);
     if (st == ZIPNN_OK) {
         progress_start(&run->progress);
         begin_json(a);

@@ -214,7 +214,7 @@ static zipnn_status restore(struct run *run, const struct steps *steps, size_t i
     zipnn_status st = lineage_open(steps, index, &l, err);
     if (st == ZIPNN_OK && path) st = refuse_step(steps, path, err);
     if (st == ZIPNN_OK) st = make_context(run, &l, &ctx, err);
-    if (st == ZIPNN_OK) st = output_open(run, path, l.files[0], &out, err);
+    if (st == ZIPNN_OK) st = output_open(run, path, NULL, l.files[0], &out, err);
     if (st == ZIPNN_OK) {
         progress_start(&run->progress);
         st = zipnn_unpack(ctx, &l.sources[0], &out.sink, &stats, err);

@@ -8,6 +8,7 @@
 
 #include "filenames.h"
 #include "needed.h"
+#include "old_delta.h"
 #include "output.h"
 #include "spool.h"
 #include "text.h"
@@ -95,16 +96,6 @@ static zipnn_status open_output(struct job *job, zipnn_error *err) {
     return zipnn_file_from_fd(STDOUT_FILENO, "stdout", &job->out, err);
 }
 
-/* Reading and replacing, or reading and appending to, the same file would destroy it. */
-static zipnn_status refuse_same_file(const struct job *job, zipnn_error *err) {
-    struct stat in, out;
-    bool known = (is_stdin(job->path) ? fstat(STDIN_FILENO, &in) : stat(job->path, &in)) == 0 &&
-                 (job->output ? stat(job->output, &out) : fstat(STDOUT_FILENO, &out)) == 0;
-    if (known && S_ISREG(in.st_mode) && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
-        return run_fail(err, ZIPNN_E_ARGUMENT, "input and output are the same file");
-    return ZIPNN_OK;
-}
-
 /* --rm is for what can be read again, and for results that can be read back. */
 static zipnn_status refuse_to_remove(const struct job *job, zipnn_error *err) {
     struct stat st;
@@ -186,6 +177,7 @@ static zipnn_status move_bytes(struct job *job, zipnn_error *err) {
     else
         st = zipnn_pack(run->ctx, &source, &sink, &job->stats, err);
     progress_end(&run->progress);
+    if (run->args->operation == OP_RESTORE && st == ZIPNN_OK && job->stats.unverified) old_delta_warn(run, &source);
     return check_unchanged(job, st, err);
 }
 
@@ -261,7 +253,8 @@ void convert_file(struct run *run, const char *path) {
     zipnn_status st = choose_output(&job, &err);
     if (st == ZIPNN_OK) st = refuse_to_remove(&job, &err);
     if (st == ZIPNN_OK) st = convert_open_input(path, &job.in, &err);
-    if (st == ZIPNN_OK) st = refuse_same_file(&job, &err);
+    if (st == ZIPNN_OK) st = output_refuse_input(job.output, path, &err);
+    if (st == ZIPNN_OK && run->args->operation == OP_RESTORE) st = old_delta_refuse_to_remove(run, job.in, &err);
     if (st == ZIPNN_OK) st = write_output(&job, &err);
     if (st == ZIPNN_OK) st = remove_input(&job, job.out, &err);
     end_job(&job, st, &err);
@@ -293,6 +286,7 @@ void convert_remove_compressed(struct run *run, const char *path) {
     zipnn_status st = choose_output(&job, &err);
     if (st == ZIPNN_OK) st = convert_open_input(path, &job.in, &err);
     if (st == ZIPNN_OK) st = open_archive(&job, &archive, &err);
+    if (st == ZIPNN_OK) st = old_delta_refuse_to_remove(run, archive, &err);
     if (st == ZIPNN_OK) st = remove_input(&job, archive, &err);
     zipnn_file_close(archive);
     end_job(&job, st, &err);
@@ -307,6 +301,7 @@ static zipnn_status test_input(struct run *run, const char *path, zipnn_file *in
     progress_start(&run->progress);
     st = restore(run->ctx, &source, NULL, stats, err);
     progress_end(&run->progress);
+    if (st == ZIPNN_OK && stats->unverified) old_delta_warn(run, &source);
     if (st == ZIPNN_OK) st = run_source_lacks_base(run->ctx, &source, err);
     if (st == ZIPNN_OK && stats->n_unchecked)
         st = run_fail(err, ZIPNN_E_BASE, "made against a file that was not given");

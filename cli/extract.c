@@ -186,13 +186,14 @@ static zipnn_status put_head(struct output *out, const struct part *part, zipnn_
     return part->form == NUMPY ? output_put(out, header, npy_header(&part->shape, header), err) : ZIPNN_OK;
 }
 
-static zipnn_status write_part(struct run *run, const struct opened *o, struct part *part, zipnn_error *err) {
+static zipnn_status write_part(struct run *run, const char *path, const struct opened *o, struct part *part,
+                               zipnn_error *err) {
     struct output out;
     zipnn_status st = run_check_limit(run, part->length, err);
     if (st == ZIPNN_OK && part->form == SAFETENSORS) st = safetensors_check(&part->tensor, part->n, err);
     if (st != ZIPNN_OK) return st;
     part->shape.in_columns = keeps_columns(part);
-    st = output_open(run, run->args->output, o->file, &out, err);
+    st = output_open(run, run->args->output, path, o->file, &out, err);
     if (st == ZIPNN_OK) st = put_head(&out, part, err);
     if (st == ZIPNN_OK) explain(run, part);
     if (st == ZIPNN_OK) st = put_values(&out, o->archive, part, err);
@@ -216,7 +217,7 @@ void extract_file(struct run *run, const char *path) {
     zipnn_error err;
     zipnn_status st = opened_open(run, path, OPENED_PLAIN, &o, &err);
     if (st == ZIPNN_OK) st = find_part(run, o.archive, &part, &err);
-    if (st == ZIPNN_OK) st = write_part(run, &o, &part, &err);
+    if (st == ZIPNN_OK) st = write_part(run, path, &o, &part, &err);
     if (st != ZIPNN_OK)
         run_report_failure(run, path, &err);
     else if (run->args->json && run->args->output)
@@ -244,7 +245,7 @@ static zipnn_status cat_range(struct run *run, const char *path, const struct op
     struct output out;
     zipnn_status st = run_check_limit(run, end - first, err);
     if (st != ZIPNN_OK) return st;
-    st = output_open(run, run->args->output, o->file, &out, err);
+    st = output_open(run, run->args->output, path, o->file, &out, err);
     if (st == ZIPNN_OK) st = output_put_range(&out, o->archive, first, end - first, err);
     st = output_end(&out, st, err);
     if (st == ZIPNN_OK && run->args->json) put_json_range(run, path, first, end - first);

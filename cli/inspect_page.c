@@ -202,7 +202,7 @@ zipnn_status inspect_write_page(struct run *run, struct inspection *x, const cha
     if (!order) return run_fail(err, ZIPNN_E_MEMORY, "no memory for %zu tensors", x->n);
     for (size_t i = 0; i < x->n; i++) order[i] = &x->profiles[i];
     if (x->n) qsort(order, x->n, sizeof order[0], longest_first);
-    page.st = output_open(run, out, NULL, &page.out, err);
+    page.st = output_open(run, out, x->path, NULL, &page.out, err);
     say_head(&page, x);
     say_treemap(&page, x, order);
     say_histograms(&page, x, order);

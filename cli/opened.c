@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "convert.h"
+#include "old_delta.h"
 
 /* Adds to the message about a damaged archive what helps. */
 static zipnn_status advise(zipnn_status status, zipnn_error *err) {
@@ -27,6 +28,7 @@ zipnn_status opened_open(struct run *run, const char *path, enum opened_as as, s
     st = as == OPENED_DAMAGED ? zipnn_archive_open_damaged(run->ctx, &o->source, &o->archive, err)
                               : zipnn_archive_open(run->ctx, &o->source, &o->archive, err);
     if (as != OPENED_DAMAGED) st = advise(st, err);
+    if (st == ZIPNN_OK) old_delta_warn(run, &o->source);
     o->plain = as == OPENED_PLAIN && st == ZIPNN_E_FORMAT;
     if (!o->plain) return st;
     /* What becomes of a model is looked at with the bases that it would get. */

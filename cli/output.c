@@ -1,6 +1,7 @@
 #include "output.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,11 +17,21 @@ zipnn_status output_taken(const char *path, const char *input, zipnn_error *err)
                     older ? ", and is older than what it would be made from" : "");
 }
 
-zipnn_status output_open(struct run *run, const char *path, const zipnn_file *like, struct output *out,
-                         zipnn_error *err) {
+zipnn_status output_refuse_input(const char *path, const char *input, zipnn_error *err) {
+    struct stat in, out;
+    const bool known = (strcmp(input, "-") == 0 ? fstat(STDIN_FILENO, &in) : stat(input, &in)) == 0 &&
+                       (path ? stat(path, &out) : fstat(STDOUT_FILENO, &out)) == 0;
+    if (known && S_ISREG(in.st_mode) && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+        return run_fail(err, ZIPNN_E_ARGUMENT, "input and output are the same file");
+    return ZIPNN_OK;
+}
+
+zipnn_status output_open(struct run *run, const char *path, const char *input, const zipnn_file *like,
+                         struct output *out, zipnn_error *err) {
     const struct args *args = run->args;
     *out = (struct output){.run = run};
     interrupt_start(&run->interrupt);
+    if (input && output_refuse_input(path, input, err) != ZIPNN_OK) return err->status;
     if (!path && !args->force && isatty(STDOUT_FILENO))
         return run_fail(err, ZIPNN_E_ARGUMENT, "bytes are not written to a terminal: use -o, a redirection or -f");
     if (path && needed_refuse(run, path, NULL, err) != ZIPNN_OK) return err->status;

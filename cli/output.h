@@ -10,10 +10,15 @@ struct output {
     zipnn_sink sink;
 };
 
-/* Starts writing `path`, or standard output for NULL; a terminal only with -f. The new file gets the permissions and
- * times of `like`, which it is made from; NULL for none. */
-zipnn_status output_open(struct run *run, const char *path, const zipnn_file *like, struct output *out,
-                         zipnn_error *err);
+/* Refuses to write `path`, NULL for standard output, where it is the same file as `input`, "-" for standard input:
+ * replacing what is read, or appending to it, would destroy it. */
+zipnn_status output_refuse_input(const char *path, const char *input, zipnn_error *err);
+
+/* Starts writing `path`, or standard output for NULL; a terminal only with -f. `input` is what is read, which must be
+ * another file; NULL where the caller has seen to that. The new file gets the permissions and times of `like`, which it
+ * is made from; NULL for none. */
+zipnn_status output_open(struct run *run, const char *path, const char *input, const zipnn_file *like,
+                         struct output *out, zipnn_error *err);
 
 /* ZIPNN_E_IO with a sentence that says what to do about the file that is at `path`, where the result of `input` (NULL:
  * of several) was to go. */

@@ -62,7 +62,7 @@ static zipnn_status move_to_level(struct run *run, const char *path, zipnn_file 
     zipnn_status st = run_need_context(run, err);
     if (st == ZIPNN_OK) st = refuse_difference(run->ctx, &source, err);
     if (st != ZIPNN_OK) return st;
-    st = in_place ? open_in_place(run, path, in, &out, err) : output_open(run, args->output, in, &out, err);
+    st = in_place ? open_in_place(run, path, in, &out, err) : output_open(run, args->output, path, in, &out, err);
     if (st == ZIPNN_OK) {
         progress_start(&run->progress);
         st = zipnn_recompress(run->ctx, &source, &out.sink, stats, err);
@@ -70,6 +70,7 @@ static zipnn_status move_to_level(struct run *run, const char *path, zipnn_file 
         progress_end(&run->progress);
     }
     if (st == ZIPNN_OK) st = zipnn_file_unchanged(in, err);
+    if (st == ZIPNN_OK && in_place) st = zipnn_file_at_rest(in, err);
     return output_end(&out, st, err);
 }
 

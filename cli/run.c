@@ -278,7 +278,9 @@ static void put_json_failure(const char *path, const zipnn_error *err) {
 }
 
 void run_advise(const struct run *run, zipnn_error *err) {
-    static const char advice[] = ": give it with --base FILE, or its folder with --base-dir DIR";
+    const bool of_old = strstr(err->message, "an old record that is a delta") != NULL;
+    const char *advice = of_old ? ": give that one file with --base FILE; --base-dir does not find what old deltas need"
+                                : ": give it with --base FILE, or its folder with --base-dir DIR";
     const size_t n = strlen(err->message);
     const bool missing = err->status == ZIPNN_E_BASE && !makes_archives(run->args) && run->args->operation != OP_CHAIN;
     if (missing && !strstr(err->message, advice)) snprintf(err->message + n, sizeof err->message - n, "%s", advice);

@@ -18,8 +18,9 @@ struct run {
     struct progress progress;
     size_t n_direct; /* bases, the first of `bases`, that what is compressed may refer to */
     struct interrupt interrupt;
-    bool headed; /* the heading of a table has been printed */
-    bool talks;  /* a line about each file goes to standard error */
+    bool headed;          /* the heading of a table has been printed */
+    bool warned_of_delta; /* by old_delta_warn */
+    bool talks;           /* a line about each file goes to standard error */
     int exit_code;
     uint64_t n_done, n_skipped, n_failed, original, stored; /* files, and bytes of those done */
 };

@@ -647,8 +647,11 @@ ZIPNN_API zipnn_status zipnn_file_commit(zipnn_file *file, zipnn_error *err);
 ZIPNN_API zipnn_status zipnn_file_read_back(const zipnn_file *written, zipnn_file **file, zipnn_error *err);
 
 /* ZIPNN_E_IO when another program has a regular file opened for reading open, or mapped, for writing, as far as the
- * system tells (Linux, to the file's owner): its changes need not show in the modification time. Lets go of the file's
- * cached pages as well, so that what is read next comes from the device. */
+ * system tells (Linux, to the file's owner): its changes need not show in the modification time. Likewise when the
+ * system's own time of the last change, of contents, owner, permissions or links, is no longer what it was when the
+ * file was opened: programs cannot put that back. A program that opens the file for writing during the call makes the
+ * system send SIGURG to this one, which is ignored unless it has a handler. Lets go of the file's cached pages as well,
+ * so that what is read next comes from the device. */
 ZIPNN_API zipnn_status zipnn_file_at_rest(const zipnn_file *file, zipnn_error *err);
 
 /* Removes the name a file was opened by, if it still leads to that file; the folder is held meanwhile. */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -92,19 +93,32 @@ static bool knows_writers(int fd) {
     return false;
 }
 
+/* The system gives a lease for reading only while nobody, a mapping included, has the file open for writing. Who opens
+ * it so while the lease lasts makes the system send a signal: not SIGIO, which ends a program, but one that is ignored
+ * unless the program asked for it. Without a signal of one's choice there is no lease. */
+static bool has_writers(int fd) {
+    const int signal_before = fcntl(fd, F_GETSIG);
+    if (signal_before < 0 || fcntl(fd, F_SETSIG, SIGURG) != 0) return false;
+    const bool leased = fcntl(fd, F_SETLEASE, F_RDLCK) == 0;
+    const bool refused = !leased && errno == EAGAIN; /* other refusals say that there are no leases here */
+    const bool ended = !leased || fcntl(fd, F_SETLEASE, F_UNLCK) == 0;
+    if (ended) (void)fcntl(fd, F_SETSIG, signal_before);
+    return refused && knows_writers(fd);
+}
+
 #endif
 
 zipnn_status zn_file_at_rest(const zipnn_file *f, zipnn_error *err) {
+    struct stat now;
     if (!f->seekable) return ZIPNN_OK;
     forget_pages(f->fd);
 #if defined(F_SETLEASE)
-    /* The system gives a lease for reading only while nobody, a mapping included, has the file open for writing. Other
-     * refusals say that there are no leases here. */
-    if (fcntl(f->fd, F_SETLEASE, F_RDLCK) == 0)
-        (void)fcntl(f->fd, F_SETLEASE, F_UNLCK);
-    else if (errno == EAGAIN && knows_writers(f->fd))
-        return zn_fail_path(f->path, "another program has it open for writing", err);
+    if (has_writers(f->fd)) return zn_fail_path(f->path, "another program has it open for writing", err);
 #endif
+    /* Programs set the time of modification as they like, and no program sets this one. */
+    if (fstat(f->fd, &now) != 0) return zn_fail_os(f->path, "inspect", ZN_NOWHERE, errno, err);
+    if (now.CTIME.tv_sec != f->opened.CTIME.tv_sec || now.CTIME.tv_nsec != f->opened.CTIME.tv_nsec)
+        return zn_fail_path(f->path, "its contents, owner, permissions or links changed since it was opened", err);
     return ZIPNN_OK;
 }
 

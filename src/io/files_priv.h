@@ -26,6 +26,14 @@ struct zn_target {
 
 #define ZN_ROOM_ENDS UINT64_MAX /* zipnn_file.room when no more is asked for */
 
+#if defined(__APPLE__)
+#define MTIME st_mtimespec
+#define CTIME st_ctimespec
+#else
+#define MTIME st_mtim
+#define CTIME st_ctim
+#endif
+
 struct zipnn_file {
     int fd; /* -1 when closed */
     bool owns_fd;

@@ -11,12 +11,6 @@
 #include "base/bytes.h"
 #include "io/files_priv.h"
 
-#if defined(__APPLE__)
-#define MTIME st_mtimespec
-#else
-#define MTIME st_mtim
-#endif
-
 /* 3 to 5 times the throughput of the default 64 KiB: what costs is waking the other side. With more, the bytes on their
  * way leave the caches: 1 MiB is 4 % slower, 4 MiB 30 %. */
 enum { PIPE_CAP = 512 << 10 };

@@ -117,7 +117,7 @@ static zipnn_status check_base(const struct zn_legacy *l, const zipnn_source *ba
     if (!base)
         return zn_fail(err, ZIPNN_E_BASE, 9, "an old record that is a delta: the file it was made against is needed");
     if (base->length != l->original)
-        return zn_fail(err, ZIPNN_E_BASE, 9, "a delta of %llu bytes, and the base has %llu",
+        return zn_fail(err, ZIPNN_E_BASE, 9, "an old record that is a delta of %llu bytes, and the base has %llu",
                        (unsigned long long)l->original, (unsigned long long)base->length);
     return ZIPNN_OK;
 }

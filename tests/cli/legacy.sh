@@ -69,6 +69,43 @@ check cmp back3 raw
 expect 5 zipnn -t --base m.safetensors delta.znn
 says "the base has"
 expect 1 zipnn -t --base missing delta.znn
+expect 5 zipnn -d delta.znn -o back4
+expect 5 zipnn verify delta.znn
+expect 5 zipnn -d --base-dir . delta.znn -o back4
+says "give that one file with --base FILE; --base-dir does not find what old deltas need"
+
+# Nothing tells the right base from another of its length: that is said once, and --rm is refused before anything is
+# written. Where no base is involved, a second decoding is enough.
+numbers 300000 third
+printf y | dd of=third bs=1 seek=2000 conv=notrunc 2>"$home/err"
+cp delta.znn old.znn
+cp delta.znn old2.znn
+for base in third base; do
+    expect 1 zipnn -d --rm --base $base old.znn
+    says "--rm needs digests"
+    expect 1 zipnn -d --rm --base $base old.znn -o other
+    check test -e old.znn
+    refuted test -e old
+    refuted test -e other
+done
+expect 1 zipnn -dr --rm --base base old.znn
+check test -e old.znn
+warned="nothing can tell whether a delta was made against"
+for line in "-d -k old.znn old2.znn" "-t old.znn old2.znn" "verify old.znn" "cat old.znn -o part"; do
+    expect 0 zipnn --base base $line
+    says "$warned base"
+    [ "$(grep -c "$warned" "$home/err")" = 1 ] || fail "says it more than once"
+done
+check cmp old raw
+expect 0 zipnn -dfq --base base old.znn
+silent "-q"
+check cmp raw <(zipnn -d --base base <delta.znn 2>"$home/err")
+says "$warned base"
+expect 0 zipnn -t --base base raw.znn
+silent "no delta"
+cp raw.znn gone2.znn
+expect 0 zipnn -d --rm --base base gone2.znn
+refuted test -e gone2.znn
 
 # Damage, and what makes no sense.
 head -c 1000 raw.znn >cut.znn

@@ -111,5 +111,34 @@ check cmp ./-dash.znn archive
 expect 0 zipnn -tq -- -dash.znn m.znn
 silent "-q"
 
+# No result takes the place of what it is made from, whatever the name leads to it by.
+mkdir self
+cp archive self/x.znn
+cp m self/plain
+ln -s x.znn self/soft
+ln self/x.znn self/hard
+ln -s plain self/plain.soft
+for name in x.znn soft hard; do
+    for command in "salvage" "cat" "recompress -1" "extract --tensor b"; do
+        expect 1 zipnn $command self/x.znn -f -o self/$name
+        # extract refuses names that promise an archive before it looks at files
+        [ "$command $name" = "extract --tensor b x.znn" ] || says "input and output are the same file"
+    done
+    expect 1 zipnn inspect -f --html self/$name self/x.znn
+    says "input and output are the same file"
+    check cmp self/x.znn archive
+done
+for name in plain plain.soft; do
+    expect 1 zipnn extract --tensor b self/plain -f -o self/$name
+    says "input and output are the same file"
+    expect 1 zipnn inspect -f --html self/$name self/plain
+    says "input and output are the same file"
+    check cmp self/plain m
+done
+for command in "cat" "recompress -1 -c" "salvage -c"; do
+    refuted sh -c "exec zipnn $command self/x.znn >>self/x.znn"
+    check cmp self/x.znn archive
+done
+
 no_temporaries
 finish

@@ -69,6 +69,54 @@ END
     cp original m
 fi
 
+# Nor does setting a file's times back hide that it was written. The bytes are those that were compressed, so that it
+# shows in nothing else. Level 9 takes long enough for a writer that waits for the file to be open.
+if command -v python3 >/dev/null && [ -d /proc/self/fd ]; then
+    model 8000 slow
+    rm -f slow.znn
+    cat >writer.py <<'END'
+import os, subprocess, sys, time
+p = subprocess.Popen([sys.argv[1], "-q9T1", "--rm", "slow"])
+def reads(pid):
+    fds = f"/proc/{pid}/fd"
+    return any(os.path.realpath(f"{fds}/{n}") == os.path.realpath("slow") for n in os.listdir(fds))
+while p.poll() is None and not reads(p.pid):
+    time.sleep(0.001)
+time.sleep(0.05)
+before = os.stat("slow")
+with open("slow", "r+b") as file:
+    byte = file.read(1)
+    file.seek(0)
+    file.write(byte)
+os.utime("slow", ns=(before.st_atime_ns, before.st_mtime_ns))
+sys.exit(p.wait())
+END
+    expect 1 python3 writer.py zipnn
+    says "changed since it was opened"
+    check test -e slow
+    rm -f slow slow.znn
+fi
+
+# A program that opens the file for writing just when that is asked about does not end this one by a signal.
+if command -v python3 >/dev/null && [ "$(uname)" = Linux ]; then
+    cat >opener.py <<'END'
+import os, shutil, subprocess, sys
+hammer = "import os\nwhile True:\n try: os.close(os.open('f', os.O_WRONLY | os.O_NONBLOCK))\n except OSError: pass"
+shutil.copy("original", "f")
+openers = [subprocess.Popen([sys.executable, "-c", hammer]) for _ in range(2)]
+codes = set()
+for i in range(150):
+    shutil.copy("original", "f")
+    codes.add(subprocess.run([sys.argv[1], "-qfT1", "--rm", "f"], stderr=subprocess.DEVNULL).returncode)
+for opener in openers:
+    opener.kill()
+    opener.wait()
+sys.exit(f"exit codes {codes}" if codes - {0, 1} else 0)
+END
+    expect 0 python3 opener.py zipnn
+    rm -f f f.znn
+fi
+
 # Several: each on its own.
 cp m one
 cp m three
