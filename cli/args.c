@@ -423,6 +423,8 @@ static bool check(const struct parser *p) {
     if (!check_command(p) || !check_uses(p) || !check_output(a, w)) return false;
     if (a->operation == OP_SALVAGE && !a->output && !a->to_stdout) return say_wrong(w, "salvage needs -o OUT");
     if (a->html && (a->n_files > 1 || a->recursive)) return say_wrong(w, "--html OUT takes one FILE");
+    if (a->operation == OP_INSPECT && a->sync && !a->html)
+        return say_wrong(w, "--sync is for what is written: inspect writes a file only with --html OUT");
     if (a->operation == OP_EXTRACT && !a->tensor)
         return say_wrong(w, "extract needs --tensor NAME; zipnn -lv lists the names");
     if (a->old_format && a->remove) return say_wrong(w, "--rm needs a result with digests, and old records have none");

@@ -55,6 +55,9 @@ static zipnn_status choose_output(struct job *job, zipnn_error *err) {
     } else if (access(job->path, F_OK) != 0) {
         return ZIPNN_OK; /* opening it says more than its name */
     } else if (args->operation == OP_RESTORE) {
+        if (filename_is_bare_suffix(job->path))
+            return run_fail(err, ZIPNN_E_ARGUMENT,
+                            "nothing is left of the name without its suffix: say with -o or -c where the result goes");
         if (!archive)
             return run_fail(err, ZIPNN_E_ARGUMENT,
                             "the suffix is not " ARCHIVE_SUFFIX ": say with -o or -c where the result goes");
@@ -100,9 +103,8 @@ static zipnn_status open_output(struct job *job, zipnn_error *err) {
 static zipnn_status refuse_to_remove(const struct job *job, zipnn_error *err) {
     struct stat st;
     if (!job->run->args->remove) return ZIPNN_OK;
-    if (is_stdin(job->path) && fstat(STDIN_FILENO, &st) == 0 && !S_ISREG(st.st_mode))
-        return run_fail(err, ZIPNN_E_ARGUMENT, "--rm deletes a FILE, and standard input is none");
-    if (!is_stdin(job->path) && stat(job->path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+    if (is_stdin(job->path)) return run_fail(err, ZIPNN_E_ARGUMENT, "--rm deletes a FILE, and standard input is none");
+    if (stat(job->path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
         return run_fail(err, ZIPNN_E_ARGUMENT, "--rm deletes regular files only");
     if (job->output && stat(job->output, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
         return run_fail(err, ZIPNN_E_ARGUMENT,
@@ -229,7 +231,7 @@ static zipnn_status check_result(struct job *job, const zipnn_file *written, zip
 
 /* The input is looked at before and after it is compared: who writes to it meanwhile is seen. */
 static zipnn_status remove_input(struct job *job, const zipnn_file *written, zipnn_error *err) {
-    if (!job->run->args->remove || is_stdin(job->path)) return ZIPNN_OK;
+    if (!job->run->args->remove) return ZIPNN_OK;
     zipnn_status st = zipnn_file_at_rest(job->in, err);
     if (st == ZIPNN_OK) st = check_result(job, written, err);
     if (st == ZIPNN_OK) st = inputs_unchanged(job, err);

@@ -33,6 +33,12 @@ bool filename_is_archive(const char *path) {
     return ends_with(path, ARCHIVE_SUFFIX) || ends_with(path, ARCHIVE_SUFFIX TENSORS_SUFFIX);
 }
 
+bool filename_is_bare_suffix(const char *path) {
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    return strcmp(name, ARCHIVE_SUFFIX) == 0 || strcmp(name, ARCHIVE_SUFFIX TENSORS_SUFFIX) == 0;
+}
+
 /* `path` with another suffix. */
 static char *with_suffix(const char *path, const char *old, const char *suffix) {
     char *stem = text_join(path, "", "");

@@ -10,6 +10,9 @@
 /* "x.znn" is an archive; ".znn" alone is a hidden file. So is "x.znn.safetensors", of the Python package. */
 bool filename_is_archive(const char *path);
 
+/* Whether it is such a hidden file: one whose name is the suffix of archives and nothing else. */
+bool filename_is_bare_suffix(const char *path);
+
 /* "x" of "x.znn", and "x.safetensors" of "x.znn.safetensors"; to be freed. */
 char *filename_restored(const char *archive);
 

@@ -29,6 +29,10 @@ expect 0 zipnn inspect -r folder
 prints "folder/m.safetensors"
 expect 2 zipnn inspect m text --html x
 expect 2 zipnn --html x m
+expect 2 zipnn inspect --sync m
+says "with --html OUT"
+expect 0 zipnn inspect --sync --html synced.html m
+check test -s synced.html
 head -c 200000 m >cut
 expect 0 zipnn inspect cut
 

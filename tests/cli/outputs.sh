@@ -36,7 +36,15 @@ says "named .znn already"
 expect 0 zipnn -f m.znn -o twice
 zipnn -dc twice | zipnn -d | cmp - m || fail "compressed twice"
 cp archive .znn
-expect 1 zipnn -d .znn
+for name in .znn ./.znn; do
+    expect 1 zipnn -d $name
+    says "$name: nothing is left of the name without its suffix"
+done
+cp archive .znn.safetensors
+expect 1 zipnn -d .znn.safetensors
+says "nothing is left of the name"
+check cmp <(zipnn -dc .znn) m
+rm .znn.safetensors
 expect 1 zipnn m -o nowhere/m.znn
 says "nowhere/m.znn: cannot create"
 expect 1 zipnn m -o .

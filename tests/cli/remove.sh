@@ -38,7 +38,7 @@ expect 3 zipnn -df --rm m.znn
 check test -e m.znn
 check cmp m original
 
-# -k takes it back; links lose the link only; standard input has nothing to delete.
+# -k takes it back; links lose the link only; standard input has no name to delete, be it a file or a pipe.
 rm m.znn
 expect 0 zipnn --rm -k m
 check test -e m
@@ -46,7 +46,12 @@ ln -s m link
 expect 0 zipnn --rm link
 check test ! -L link
 check cmp m original
-zipnn --rm <m >/dev/null || fail "--rm with standard input"
+for line in "- -o x.znn --rm" "--rm -o x.znn" "--rm" "-d --rm - -o x.znn"; do
+    expect 1 sh -c "exec zipnn $line <m"
+    says "--rm deletes a FILE, and standard input is none"
+    check test ! -e x.znn
+done
+check cmp m original
 
 # A file that another program writes, be it through a mapping, which need not move its times, is kept.
 if command -v python3 >/dev/null && [ "$(uname)" = Linux ]; then
