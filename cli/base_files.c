@@ -156,8 +156,7 @@ static zipnn_status add_folder(const struct bases_wanted *w, const char *folder,
     return status;
 }
 
-/* Whatever its name, a file that begins like an archive. */
-static bool looks_like_archive(const char *path) {
+bool bases_is_archive(const char *path) {
     static const unsigned char magic[] = {0x8F, 'Z', 'N', 'N', '\r', '\n', 0x1A, '\n'};
     unsigned char head[sizeof magic];
     FILE *file = fopen(path, "rbe");
@@ -168,7 +167,7 @@ static bool looks_like_archive(const char *path) {
 
 static zipnn_status add_witness(struct bases *b, const char *path, zipnn_error *err) {
     struct stat st;
-    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || has_node(b, node_of(&st)) || !looks_like_archive(path))
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || has_node(b, node_of(&st)) || !bases_is_archive(path))
         return ZIPNN_OK;
     return add(b, path, &st, READ_ONCE, err);
 }

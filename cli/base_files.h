@@ -45,6 +45,9 @@ zipnn_status bases_prefer(struct bases *bases, size_t to, size_t from, zipnn_err
 /* Whether the i-th is the file at `path`. */
 bool bases_is_at(const struct bases *bases, size_t i, const char *path);
 
+/* Whether the file at `path`, whatever its name, begins like an archive. */
+bool bases_is_archive(const char *path);
+
 void bases_close(struct bases *bases);
 
 #endif

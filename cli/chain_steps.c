@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -124,13 +123,7 @@ static zipnn_status read_folder(struct run *run, const char *folder, struct step
 /* One changes a chain at a time; the others wait. */
 static zipnn_status lock_folder(const struct run *run, const char *folder, int *lock, zipnn_error *err) {
     *lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int failed = *lock < 0 ? -1 : flock(*lock, LOCK_EX | LOCK_NB);
-    if (failed && *lock >= 0 && errno == EWOULDBLOCK) {
-        run_warn(run, folder, "", "another zipnn changes the chain; waiting for it");
-        do failed = flock(*lock, LOCK_EX);
-        while (failed && errno == EINTR);
-    }
-    if (!failed) return ZIPNN_OK;
+    if (*lock >= 0 && folder_lock(run, *lock, LOCKED_ALONE, folder)) return ZIPNN_OK;
     return run_fail(err, ZIPNN_E_IO, "%.150s: cannot lock the folder: %s", folder, strerror(errno));
 }
 

@@ -208,6 +208,8 @@ static zipnn_status write_output(struct job *job, zipnn_error *err) {
     if (st == ZIPNN_OK) st = zipnn_file_commit(job->out, err);
     if (st != ZIPNN_OK) zipnn_file_discard(job->out);
     interrupt_watch(interrupt, NULL);
+    if (st == ZIPNN_OK && run->args->operation == OP_RESTORE && job->output) needed_forget(run, job->output);
+    if (run->locks.held == LOCKED_SHARED) folders_unlock(run);
     return st;
 }
 
@@ -229,11 +231,30 @@ static zipnn_status check_result(struct job *job, const zipnn_file *written, zip
     return st;
 }
 
+static bool find_node(const char *path, struct node *node) {
+    struct stat st;
+    if (stat(path, &st) != 0) return false;
+    *node = (struct node){st.st_dev, st.st_ino};
+    return true;
+}
+
+/* With the folders locked, the result is still there: another program that removes it for the sake of the input comes
+ * before or after, and sees that the input has gone. */
+static zipnn_status keep_result(struct job *job, const struct node *result, zipnn_error *err) {
+    folders_lock(job->run, LOCKED_ALONE, job->path, job->output);
+    if (!job->output || touched_leads_to(job->output, *result)) return ZIPNN_OK;
+    return run_fail(err, ZIPNN_E_IO, "kept, for another program has replaced or removed %.150s", job->output);
+}
+
 /* The input is looked at before and after it is compared: who writes to it meanwhile is seen. */
 static zipnn_status remove_input(struct job *job, const zipnn_file *written, zipnn_error *err) {
     if (!job->run->args->remove) return ZIPNN_OK;
+    struct node result = {0};
     zipnn_status st = zipnn_file_at_rest(job->in, err);
+    if (st == ZIPNN_OK && job->output && !find_node(job->output, &result))
+        st = run_fail(err, ZIPNN_E_IO, "kept, for %.150s is not there any more", job->output);
     if (st == ZIPNN_OK) st = check_result(job, written, err);
+    if (st == ZIPNN_OK) st = keep_result(job, &result, err);
     if (st == ZIPNN_OK) st = inputs_unchanged(job, err);
     if (st == ZIPNN_OK) st = zipnn_file_at_rest(job->in, err);
     return st == ZIPNN_OK ? zipnn_file_remove(job->in, err) : st;

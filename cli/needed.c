@@ -110,9 +110,15 @@ static zipnn_status refuse_unless(struct run *run, const char *path, const uint8
 }
 
 zipnn_status needed_refuse(struct run *run, const char *path, const uint8_t *original, zipnn_error *err) {
+    struct stat st;
+    if (lstat(path, &st) == 0 && S_ISREG(st.st_mode)) folders_lock(run, LOCKED_SHARED, NULL, path);
     return refuse_unless(run, path, original, "replaced", err);
 }
 
 zipnn_status needed_refuse_removal(struct run *run, const char *path, zipnn_error *err) {
     return refuse_unless(run, path, NULL, "removed", err);
+}
+
+void needed_forget(struct run *run, const char *path) {
+    if (run->independent.n && bases_is_archive(path)) paths_free(&run->independent);
 }

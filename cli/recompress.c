@@ -51,6 +51,16 @@ static zipnn_status refuse_difference(zipnn_ctx *ctx, const zipnn_source *source
     return run_fail(err, ZIPNN_E_BASE, "differences from a base are not recompressed: restore it and compress it anew");
 }
 
+/* Locks the folder until the new archive has the name, which still leads to the old one. */
+static zipnn_status hold_name(struct run *run, const char *path, const zipnn_file *old, zipnn_error *err) {
+    zipnn_file *again = NULL;
+    folders_lock(run, LOCKED_ALONE, NULL, path);
+    if (strcmp(path, "-") == 0) return ZIPNN_OK;
+    zipnn_status st = zipnn_file_read_back(old, &again, err);
+    zipnn_file_close(again);
+    return st;
+}
+
 static zipnn_status move_to_level(struct run *run, const char *path, zipnn_file *in, zipnn_stats *stats,
                                   zipnn_error *err) {
     const struct args *args = run->args;
@@ -69,6 +79,7 @@ static zipnn_status move_to_level(struct run *run, const char *path, zipnn_file 
         if (st == ZIPNN_OK && in_place) st = check_new(run, &source, &out, path, stats, err);
         progress_end(&run->progress);
     }
+    if (st == ZIPNN_OK && in_place) st = hold_name(run, path, in, err);
     if (st == ZIPNN_OK) st = zipnn_file_unchanged(in, err);
     if (st == ZIPNN_OK && in_place) st = zipnn_file_at_rest(in, err);
     return output_end(&out, st, err);

@@ -109,6 +109,7 @@ zipnn_status run_context_for(struct run *run, const char *input, const char *out
     if (!has_bases(run->args)) return run_need_context(run, err);
     if (run->ctx && run->ctx_for && strcmp(run->ctx_for, input) == 0) return ZIPNN_OK;
     drop_context(run);
+    if (output && run->args->operation == OP_COMPRESS) folders_lock(run, LOCKED_ALONE, input, output);
     zipnn_status st = bases_open(&wanted, &run->bases, err);
     if (st != ZIPNN_OK) return st;
     zipnn_options options = options_with(run, &run->bases);
@@ -204,6 +205,7 @@ void run_check_end(struct run_check *check) {
 
 void run_end(struct run *run) {
     drop_context(run);
+    folders_unlock(run);
     touched_free(&run->touched);
     paths_free(&run->independent);
     if (fflush(stdout) == 0 && !ferror(stdout)) return;

@@ -4,6 +4,7 @@
 
 #include "args.h"
 #include "base_files.h"
+#include "folder_locks.h"
 #include "interrupt.h"
 #include "progress.h"
 #include "touched.h"
@@ -18,9 +19,10 @@ struct run {
     struct progress progress;
     size_t n_direct; /* bases, the first of `bases`, that what is compressed may refer to */
     struct interrupt interrupt;
-    bool headed;          /* the heading of a table has been printed */
-    bool warned_of_delta; /* by old_delta_warn */
-    bool talks;           /* a line about each file goes to standard error */
+    struct folder_locks locks; /* held while one file is worked on */
+    bool headed;               /* the heading of a table has been printed */
+    bool warned_of_delta;      /* by old_delta_warn */
+    bool talks;                /* a line about each file goes to standard error */
     int exit_code;
     uint64_t n_done, n_skipped, n_failed, original, stored; /* files, and bytes of those done */
 };
@@ -40,7 +42,8 @@ zipnn_status run_check_limit(const struct run *run, uint64_t n, zipnn_error *err
 zipnn_status run_need_context(struct run *run, zipnn_error *err);
 
 /* The same for what becomes an archive: with the bases that `input` may be made against when it is written to `output`
- * (NULL: nowhere). */
+ * (NULL: nowhere). An archive that is to be written is made from them with all folders concerned locked: who is made
+ * from whom stays as it was found. */
 zipnn_status run_context_for(struct run *run, const char *input, const char *output, zipnn_error *err);
 
 /* The same for an archive to be restored to `output` (NULL: nowhere). With -r the files of its folder are bases, too,

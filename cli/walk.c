@@ -164,11 +164,12 @@ static int by_path(const void *a, const void *b) {
     return strcmp(((const struct found *)a)->path, ((const struct found *)b)->path);
 }
 
-/* Names of one file next to each other, the best name first. */
+/* Names of one file next to each other, those of the command line and then the best name first. */
 static int by_node(const void *a, const void *b) {
     const struct found *x = *(struct found *const *)a, *y = *(struct found *const *)b;
     if (x->node.device != y->node.device) return x->node.device < y->node.device ? -1 : 1;
     if (x->node.number != y->node.number) return x->node.number < y->node.number ? -1 : 1;
+    if (x->in_folder != y->in_folder) return x->in_folder ? 1 : -1;
     if (x->named != y->named) return x->named ? -1 : 1;
     return strcmp(x->path, y->path);
 }
@@ -178,13 +179,56 @@ static bool is_same(const struct found *x, const struct found *y) {
 }
 
 /* A cache of models holds a file once, under the name of its hash, and links to it under its own: the name that ends
- * like one of model weights is the one that counts. */
-static void find_other_names(struct found *file, size_t n) {
-    struct found **order = text_realloc(NULL, (n + 1) * sizeof *order);
-    for (size_t i = 0; i < n; i++) order[i] = &file[i];
+ * like one of model weights is the one that counts. What the command line names counts under each of its names. */
+static void find_other_names(struct finds *files) {
+    struct found **order = text_realloc(NULL, (files->n + 1) * sizeof *order);
+    size_t n = 0;
+    for (size_t i = 0; i < files->n; i++)
+        if (!files->file[i].again) order[n++] = &files->file[i];
     if (n) qsort(order, n, sizeof order[0], by_node);
-    for (size_t i = 1; i < n; i++) order[i]->again = is_same(order[i], order[i - 1]);
+    for (size_t i = 1; i < n; i++) order[i]->again = order[i]->in_folder && is_same(order[i], order[i - 1]);
     free(order);
+}
+
+/* A name within a folder, however it is reached. */
+struct entry {
+    struct node folder;
+    const char *name;
+    struct found *found;
+};
+
+static bool is_same_entry(const struct entry *x, const struct entry *y) {
+    return x->folder.device == y->folder.device && x->folder.number == y->folder.number &&
+           strcmp(x->name, y->name) == 0;
+}
+
+/* The same names next to each other, one that the command line has first. */
+static int by_entry(const void *a, const void *b) {
+    const struct entry *x = a, *y = b;
+    if (x->folder.device != y->folder.device) return x->folder.device < y->folder.device ? -1 : 1;
+    if (x->folder.number != y->folder.number) return x->folder.number < y->folder.number ? -1 : 1;
+    const int order = strcmp(x->name, y->name);
+    if (order) return order;
+    if (x->found->in_folder != y->found->in_folder) return x->found->in_folder ? 1 : -1;
+    return x->found < y->found ? -1 : 1;
+}
+
+/* Operands may lead to one place: what is there is worked on once. */
+static void find_repeats(struct finds *files) {
+    struct entry *entry = text_realloc(NULL, (files->n + 1) * sizeof *entry);
+    size_t n = 0;
+    for (size_t i = 0; i < files->n; i++) {
+        struct found *f = &files->file[i];
+        const char *slash = strrchr(f->path, '/');
+        char *folder = filename_folder(f->path);
+        struct stat st;
+        if (strcmp(f->path, "-") != 0 && stat(folder, &st) == 0)
+            entry[n++] = (struct entry){{st.st_dev, st.st_ino}, slash ? slash + 1 : f->path, f};
+        free(folder);
+    }
+    if (n) qsort(entry, n, sizeof *entry, by_entry);
+    for (size_t i = 1; i < n; i++) entry[i].found->again |= is_same_entry(&entry[i], &entry[i - 1]);
+    free(entry);
 }
 
 static void list_folder(struct run *run, const char *top, struct finds *files) {
@@ -201,9 +245,7 @@ static void list_folder(struct run *run, const char *top, struct finds *files) {
     }
     paths_free(&folders);
     const size_t n = files->n - first;
-    if (n == 0) return;
-    qsort(files->file + first, n, sizeof files->file[0], by_path);
-    if (takes_originals(run)) find_other_names(files->file + first, n);
+    if (n) qsort(files->file + first, n, sizeof files->file[0], by_path);
 }
 
 static void list_operand(struct run *run, const char *path, struct finds *files) {
@@ -227,7 +269,7 @@ static void note_touched(struct run *run, const struct finds *files) {
     const bool replaces = args->force || (isatty(STDIN_FILENO) && isatty(STDERR_FILENO));
     for (size_t i = 0; i < files->n; i++) {
         const struct found *f = &files->file[i];
-        if (strcmp(f->path, "-") == 0) continue;
+        if (strcmp(f->path, "-") == 0 || f->again) continue;
         touched_visit(t, f->path);
         if (args->remove) touched_remove(t, f->path);
         char *output = args->output ? text_join(args->output, "", "") : text_join(f->path, ARCHIVE_SUFFIX, "");
@@ -255,6 +297,7 @@ static void work_on(struct run *run, const struct found *f, each_fn *each) {
         run_report_skip(run, f->path, SKIP_COMPRESSED);
     else
         each(run, f->path);
+    folders_unlock(run);
 }
 
 /* The list is complete before the first file is touched: results do not turn up in it, and no file is made from one
@@ -263,6 +306,9 @@ void walk_files(struct run *run, each_fn *each) {
     const enum operation op = run->args->operation;
     struct finds files = {0};
     for (size_t i = 0; i < run->args->n_files; i++) list_operand(run, run->args->files[i], &files);
+    const bool joins = op == OP_CAT || run->args->to_stdout; /* and the same bytes may be wanted twice */
+    if (run->args->n_files > 1 && !joins) find_repeats(&files);
+    if (takes_originals(run)) find_other_names(&files);
     if (op == OP_COMPRESS) note_touched(run, &files);
     for (size_t i = 0; i < files.n; i++) {
         work_on(run, &files.file[i], each);

@@ -157,6 +157,71 @@ for options in "" --rm; do
     rm ../originals/a2.safetensors
 done
 
+# Two programs at once.
+for i in 1 2 3 4 5 6 7 8 9 10; do
+    fresh a b
+    zipnn -q --rm --base b.safetensors a.safetensors 2>../first &
+    zipnn -q --rm --base a.safetensors b.safetensors 2>../second
+    wait
+    all_restorable a b
+    fresh a b
+    zipnn -q --base b.safetensors a.safetensors 2>../first &
+    zipnn -q --base-dir . b.safetensors 2>../second
+    wait
+    rm -f $(for z in *.znn; do echo "${z%.znn}"; done)
+    all_restorable a b
+    fresh a b
+    expect 0 zipnn a.safetensors
+    [ $((i % 2)) = 0 ] || rm a.safetensors
+    zipnn -q -dr --rm . 2>../first &
+    zipnn -q -r --rm . 2>../second
+    wait
+    all_restorable a b
+done
+
+# Who waits says so and can be ended; so can a folder be used that is locked for ever by those who make nothing from it.
+if command -v flock >"$home/out"; then
+    fresh a b
+    exec 9<.
+    flock 9
+    zipnn -T1 --base b.safetensors a.safetensors 2>"$home/err" &
+    waiting=$!
+    sleep 2
+    says "another zipnn works in this folder; waiting for it"
+    kill -TERM $waiting
+    wait $waiting 2>"$home/out"
+    check test $? -eq 143
+    check test ! -e a.safetensors.znn
+    expect 0 zipnn b.safetensors
+    exec 9<&-
+    no_temporaries
+fi
+
+# A run that restores archives looks at them anew before it replaces what they are made from.
+fresh a b c
+expect 0 zipnn --base b.safetensors a.safetensors
+mv a.safetensors.znn k.znn
+cp ../originals/c.safetensors . && expect 0 zipnn c.safetensors -o x.znn
+cp ../originals/c.safetensors b2 && expect 0 zipnn b2 -o b.safetensors.znn
+expect 0 zipnn k.znn -f -o a.znn.znn
+rm a.safetensors k.znn x.znn
+cp c.safetensors ab && expect 0 zipnn ab -o aa.znn && : >aa
+expect 1 zipnn -df aa.znn a.znn.znn b.safetensors.znn
+says "b.safetensors is not replaced: ./a.znn is made from it"
+check cmp b.safetensors ../originals/b.safetensors
+
+# Operands that lead to one file: once.
+fresh a b
+expect 0 zipnn -r --rm . ./ ../try a.safetensors
+check test "$(ls | wc -l)" -eq 2
+all_restorable a b
+expect 0 zipnn -dr --rm . ./ ../try a.safetensors.znn
+check cmp a.safetensors ../originals/a.safetensors
+ln a.safetensors other.safetensors
+expect 0 zipnn -rv --rm other.safetensors . ./
+check test ! -e a.safetensors.znn -a -e a.safetensors
+all_restorable b
+
 # What only looks at a file does not take it, or its archive, as base.
 fresh a
 alone=$(zipnn estimate --json a.safetensors | sed 's/.*"estimate":\([0-9]*\).*/\1/')
