@@ -41,9 +41,11 @@ def fresh(dtype, shape):
 
 
 def command():
-    """The program, if one has been built: $ZIPNN, or that of the development build."""
-    root = Path(__file__).resolve().parents[2]
-    found = [Path(os.environ["ZIPNN"])] if "ZIPNN" in os.environ else sorted(root.glob("build/*/zipnn"))
+    """The program, if one has been built for this machine: $ZIPNN, or the newest of the native builds."""
+    root = Path(__file__).resolve().parents[2] / "build"
+    native = [p for p in (root / f / "zipnn" for f in ("dev", "clang", "install", ".")) if p.is_file()]
+    native.sort(key=lambda p: p.stat().st_mtime, reverse=True)
+    found = [Path(os.environ["ZIPNN"])] if "ZIPNN" in os.environ else native
     return next((str(path) for path in found if os.access(path, os.X_OK) and path.is_file()), None)
 
 
