@@ -405,6 +405,8 @@ def shape_numpy(memory: Any, dtype: str, shape: tuple[int, ...]) -> Any:
         elements = math.prod(shape)
         if elements and memory.nbytes % elements == 0:
             return memory.view(f"V{memory.nbytes // elements}").reshape(shape)
+        if not elements:  # of a size that is not known
+            return memory[:0].view("V1").reshape(shape)
     array = memory.view(dtypes.numpy_dtype(dtype))
     return array.reshape(dtypes.packed_shape(shape, memory.nbytes) if dtypes.is_packed(dtype) else shape)
 

@@ -43,12 +43,17 @@ static size_t sort(const struct zn_plan *plan, struct named *named) {
     return n;
 }
 
+/* Whether one of the sorted needs a new name: it is superseded, or another keeps the name. */
+static bool is_renamed(const struct named *named, size_t i) {
+    return named[i].superseded || (i > 0 && compare_names(&named[i - 1], &named[i]) == 0);
+}
+
 /* Room for new names. */
 static zipnn_status make_room(struct zn_plan *plan, const struct named *named, size_t n, bool *needed,
                               zipnn_error *err) {
     size_t room = 0;
-    for (size_t i = 1; i < n; i++)
-        if (compare_names(&named[i - 1], &named[i]) == 0) room += strlen(named[i].name) + MAX_SUFFIX;
+    for (size_t i = 0; i < n; i++)
+        if (is_renamed(named, i)) room += strlen(named[i].name) + MAX_SUFFIX;
     *needed = room > 0;
     void *names = plan->names;
     const zipnn_status st = zn_grow(&plan->alloc, &names, &plan->names_cap, plan->names_len + room, 1, err);
@@ -76,7 +81,7 @@ static void rename_others(struct zn_plan *plan, const struct named *named, size_
         if (!group || strcmp(group, named[i].name) != 0) {
             group = named[i].name;
             number = 0;
-            continue;
+            if (!named[i].superseded) continue;
         }
         const size_t len = put_name(plan, named, n, group, &number);
         plan->tensors[named[i].tensor].name = plan->names_len;
@@ -87,7 +92,7 @@ static void rename_others(struct zn_plan *plan, const struct named *named, size_
 zipnn_status zn_plan_tell_apart(struct zn_plan *plan, zipnn_error *err) {
     bool needed = false;
     const size_t all = plan->n_tensors + plan->n_aliases;
-    if (all < 2) return ZIPNN_OK;
+    if (all == 0) return ZIPNN_OK;
     struct named *named = zn_alloc(&plan->alloc, all * sizeof *named);
     if (!named) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: %zu names", all);
     const size_t n = sort(plan, named);

@@ -109,8 +109,8 @@ zipnn_status zn_plan_add_piece(struct zn_plan *plan, uint64_t cell, uint64_t off
 
 /* Sorts by offset, makes aliases of tensors that overlap an earlier one (of two at one offset the one added first
  * stays), and tells apart those of one name: the first by offset that is no alias and not superseded keeps it, the
- * others become NAME#1, NAME#2 ..., without the numbers that give the name of another tensor. Once, after the last
- * zn_plan_add. */
+ * others become NAME#1, NAME#2 ..., without the numbers that give the name of another tensor; so does one that is
+ * superseded and alone. Once, after the last zn_plan_add. */
 zipnn_status zn_plan_finish(struct zn_plan *plan, zipnn_error *err);
 
 /* Its last step: gives listed tensors of one name further names. */

@@ -275,7 +275,7 @@ static zipnn_status look_at_set(struct walk *w, const struct task *t, const stru
     struct task chunks = {CHUNKS, o->chunks, t->at, t->path, NO_SET};
     uint64_t size;
     if (!o->has_space && o->storage == ZN_HDF5_NOWHERE) return ZIPNN_OK; /* a type with a name, or an empty group */
-    if (!o->has_type || !o->has_space) return leave_out(w);
+    if (!o->has_type || !o->has_space || o->is_elsewhere) return leave_out(w);
     const bool empty = size_of(o, &size) && size == 0;
     const bool unwritten = o->storage == ZN_HDF5_WHOLE && o->off == ZN_HDF5_NOWHERE_AT;
     if (empty) return add_set(w, t, o);

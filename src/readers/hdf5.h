@@ -17,6 +17,7 @@ enum { ZN_HDF5_MAX_RANK = 32, ZN_HDF5_MAX_LINKS = 64 };
 /* What the header of an object says: a group's table of names, or a data set's place. */
 struct zn_hdf5_object {
     bool is_group, has_type, has_space, is_filtered;
+    bool is_elsewhere;   /* the values are in other files */
     uint64_t tree, heap; /* group: of the names */
     zipnn_dtype dtype;   /* for the chunker; UNKNOWN for types that it measures */
     zipnn_dtype type;    /* for everybody else; UNKNOWN for values that only HDF5 can give */

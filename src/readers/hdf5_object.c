@@ -11,6 +11,7 @@ enum {
     OLD_FILL = 4,
     FILL = 5,
     LINK = 6,
+    EXTERNAL_FILES = 7,
     LAYOUT = 8,
     FILTERS = 11,
     CONTINUATION = 16,
@@ -34,6 +35,21 @@ static bool read_space(struct zn_cur c, struct zn_hdf5_object *o) {
 
 enum { FIXED = 0, FLOAT = 1, COMPOUND = 6, ENUM = 8 };
 
+/* Where the parts of a float are, in bits, and the exponent's bias. */
+struct parts {
+    unsigned sign, exponent, exponent_bits, mantissa, mantissa_bits;
+    uint32_t bias;
+};
+
+/* Whether the parts are those of the type of floats, with a leading one that is not stored. */
+static bool is_usual(zipnn_dtype type, uint8_t flags, const struct parts *p) {
+    enum { NORMALISATION = 0x30, LEADING_ONE = 0x20, VAX = 0x40 };
+    const unsigned e = zn_dtype_facts(type)->exponent, bits = zn_dtype_facts(type)->bits;
+    return (flags & NORMALISATION) == LEADING_ONE && !(flags & VAX) && e != 0 && p->sign == bits - 1 &&
+           p->exponent == bits - 1 - e && p->exponent_bits == e && p->mantissa == 0 &&
+           p->mantissa_bits == bits - 1 - e && p->bias == (1u << (e - 1)) - 1;
+}
+
 static zipnn_dtype type_of(unsigned kind, uint32_t size, bool is_signed, unsigned exponent_bits) {
     static const uint8_t ints[2][9] = {{[1] = ZIPNN_U8, [2] = ZIPNN_U16, [4] = ZIPNN_U32, [8] = ZIPNN_U64},
                                        {[1] = ZIPNN_I8, [2] = ZIPNN_I16, [4] = ZIPNN_I32, [8] = ZIPNN_I64}};
@@ -51,25 +67,28 @@ struct number {
     unsigned version, kind, n_members;
 };
 
+static void take_parts(struct zn_cur *c, struct parts *p) {
+    p->exponent = zn_cur_u8(c);
+    p->exponent_bits = zn_cur_u8(c);
+    p->mantissa = zn_cur_u8(c);
+    p->mantissa_bits = zn_cur_u8(c);
+    p->bias = zn_cur_u32(c);
+}
+
 static struct number take_number(struct zn_cur *c) {
     struct number n = {.dtype = ZIPNN_DTYPE_UNKNOWN};
-    const uint8_t first = zn_cur_u8(c), flags = zn_cur_u8(c);
+    const uint8_t first = zn_cur_u8(c), flags = zn_cur_u8(c), place = zn_cur_u8(c);
     n.version = first >> 4;
     n.kind = first & 15;
-    n.n_members = flags | (unsigned)zn_cur_u8(c) << 8;
+    n.n_members = flags | (unsigned)place << 8;
     zn_cur_u8(c);
     n.size = zn_cur_u32(c);
     if (n.kind != FIXED && n.kind != FLOAT) return n;
     const unsigned bit_offset = zn_cur_u16(c), precision = zn_cur_u16(c);
-    unsigned exponent_bits = 0;
-    if (n.kind == FLOAT) {
-        zn_cur_u8(c); /* place of the exponent */
-        exponent_bits = zn_cur_u8(c);
-        zn_cur_take(c, 6); /* the mantissa and the bias */
-    }
-    n.dtype = n.type = type_of(n.kind, n.size, (flags & 8) != 0, exponent_bits);
-    const bool vax = n.kind == FLOAT && (flags & 64);
-    if (bit_offset != 0 || precision != 8 * n.size || vax || exponent_bits != zn_dtype_facts(n.type)->exponent)
+    struct parts parts = {.sign = place};
+    if (n.kind == FLOAT) take_parts(c, &parts);
+    n.dtype = n.type = type_of(n.kind, n.size, (flags & 8) != 0, parts.exponent_bits);
+    if (bit_offset != 0 || precision != 8 * n.size || (n.kind == FLOAT && !is_usual(n.type, flags, &parts)))
         n.type = ZIPNN_DTYPE_UNKNOWN;
     if ((flags & 1) && n.size > 1) n.meaning = ZN_BIG_ENDIAN;
     return n;
@@ -234,6 +253,9 @@ static bool read_message(unsigned type, struct zn_cur c, uint64_t at, struct blo
             return true;
         case FILTERS:
             o->is_filtered = true;
+            return true;
+        case EXTERNAL_FILES:
+            o->is_elsewhere = true;
             return true;
         case SYMBOL_TABLE:
             o->is_group = true;

@@ -129,6 +129,7 @@ static struct zn_member take_entry(struct zn_cur *c, uint8_t *directory, const s
     const char *slash = strrchr(text, '/');
     m.folder_len = slash ? (size_t)(slash - text) + 1 : 0;
     m.stored = method == 0 && (flags & ENCRYPTED) == 0 && csize == usize && zn_add(a->base, off, &m.header);
+    if (!m.stored) m.header = UINT64_MAX;
     m.len = csize;
     return m;
 }
@@ -170,12 +171,12 @@ static zipnn_status list_members(const struct zn_view *view, const struct archiv
     for (*n = 0; zn_cur_left(&c) >= ENTRY_LEN;) {
         const struct zn_member m = take_entry(&c, directory, a);
         if (!zn_cur_ok(&c)) return malformed(err, a->directory, "the directory is cut short");
-        if (m.stored) members[(*n)++] = m;
-        plan->n_left_out += is_hidden_array(&m);
+        members[(*n)++] = m;
     }
     if (*n) qsort(members, *n, sizeof *members, compare_headers);
     for (size_t i = 0; i < *n; i++) {
-        ZN_TRY(place_member(view, &members[i], i + 1 < *n ? members[i + 1].header : a->directory, err));
+        const bool last = i + 1 == *n || !members[i + 1].stored; /* whose headers come last */
+        ZN_TRY(place_member(view, &members[i], last ? a->directory : members[i + 1].header, err));
         plan->n_left_out += is_hidden_array(&members[i]);
     }
     return ZIPNN_OK;

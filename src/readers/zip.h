@@ -16,7 +16,7 @@ zipnn_status zn_zip_plan(const struct zn_view *view, struct zn_plan *plan, const
 struct zn_member {
     const char *name;  /* NUL-terminated; of members in one directory, in its order */
     size_t folder_len; /* of what the name begins with up to its last slash */
-    uint64_t header;   /* offset of its local header in the view */
+    uint64_t header;   /* offset of its local header in the view; UINT64_MAX for one that is not stored */
     uint64_t off, len;
     bool stored;     /* and its place makes sense */
     bool superseded; /* a later member has this name */

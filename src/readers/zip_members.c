@@ -86,7 +86,7 @@ static size_t find_storages(const struct checkpoint *c, const struct zn_member *
     size_t n = 0, i = first;
     for (; i < c->n && compare_folder(pickle, c->by_name[i]) == 0; i++) {
         const struct zn_member *m = c->by_name[i];
-        if (!m->superseded)
+        if (!m->superseded && m->header != UINT64_MAX)
             c->stored[n++] =
                 (struct zn_stored){m->name + m->folder_len, m->off, m->stored ? m->len : 0, m->name, big_endian};
     }

@@ -563,6 +563,41 @@ def test_filtered_sets_are_refused(tmp_path):
         assert archive["w"].numpy().shape == (5, 5)
 
 
+def test_hdf5_elsewhere_and_odd_floats(tmp_path):
+    """Values in another file, and floats that are not those of IEEE, are left out and counted."""
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "x.h5"
+    odd = []
+    for base, fields, bias in [
+        (h5py.h5t.IEEE_F32LE, (31, 23, 8, 0, 23), 126),
+        (h5py.h5t.IEEE_F32LE, (31, 22, 9, 0, 22), 127),
+        (h5py.h5t.IEEE_F16LE, (15, 10, 5, 0, 10), 16),
+        (h5py.h5t.IEEE_F64LE, (63, 52, 11, 0, 52), 1022),
+        (h5py.h5t.IEEE_F32LE, (0, 24, 8, 1, 23), 127),
+    ]:
+        kind = base.copy()
+        kind.set_fields(*fields)
+        kind.set_ebias(bias)
+        odd.append(kind)
+    for norm in (h5py.h5t.NORM_NONE, h5py.h5t.NORM_MSBSET):
+        kind = h5py.h5t.IEEE_F32LE.copy()
+        kind.set_norm(norm)
+        odd.append(kind)
+    want = {kind: fresh(kind, (5, 5)) for kind in ("<f2", "<f4", ">f4", "<f8", ">f8", "<c8")}
+    with h5py.File(path, "w") as f:
+        f.create_dataset("elsewhere", (4,), "f4", external=[(str(tmp_path / "w.bin"), 0, 16)])
+        for i, kind in enumerate(odd):
+            space = h5py.h5s.create_simple((4,))
+            created = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            created.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+            h5py.h5d.create(f.id, f"odd{i}".encode(), kind, space, created)
+        for name, array in want.items():
+            f.create_dataset(name, data=array)
+    with zipnn.Archive(zipnn.compress(path.read_bytes())) as archive:
+        assert archive.info.n_left_out == 1 + len(odd)
+        check_numpy(archive, want)
+
+
 # ---- GGUF
 
 
@@ -636,6 +671,35 @@ def test_onnx(tmp_path):
     with zipnn.Archive(path) as archive:
         check_numpy(archive, expected)
         check_extract(tmp_path, path, expected)
+
+
+# ---- numpy
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_last_member_of_a_name_owns_it(method):
+    parts = []
+    for array in (fresh("<f4", (5, 3)), fresh("<f4", (2, 3))):
+        part = io.BytesIO()
+        np.save(part, array)
+        parts.append((array, part.getvalue()))
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as z, pytest.warns(UserWarning, match="Duplicate"):
+        z.writestr("a.npy", parts[0][1])
+        z.writestr("a.npy", parts[1][1], method)
+        z.writestr("b.npy", parts[1][1])
+    with zipnn.Archive(zipnn.compress(file.getvalue())) as archive:
+        stored = method == zipfile.ZIP_STORED
+        assert archive.info.n_left_out == (0 if stored else 1)
+        want = {"a#1": parts[0][0], "b": parts[1][0]}
+        check_numpy(archive, {**want, "a": parts[1][0]} if stored else want)
+
+
+def test_empty_array_of_opaque_elements_keeps_its_shape():
+    from zipnn.archives import shape_numpy
+
+    array = shape_numpy(np.empty(0, np.uint8), "?", (0, 4))
+    assert array.shape == (0, 4) and array.dtype == np.dtype("V1")
 
 
 # ---- names of types
