@@ -231,13 +231,6 @@ static zipnn_status check_result(struct job *job, const zipnn_file *written, zip
     return st;
 }
 
-static bool find_node(const char *path, struct node *node) {
-    struct stat st;
-    if (stat(path, &st) != 0) return false;
-    *node = (struct node){st.st_dev, st.st_ino};
-    return true;
-}
-
 /* With the folders locked, the result is still there: another program that removes it for the sake of the input comes
  * before or after, and sees that the input has gone. */
 static zipnn_status keep_result(struct job *job, const struct node *result, zipnn_error *err) {
@@ -251,7 +244,7 @@ static zipnn_status remove_input(struct job *job, const zipnn_file *written, zip
     if (!job->run->args->remove) return ZIPNN_OK;
     struct node result = {0};
     zipnn_status st = zipnn_file_at_rest(job->in, err);
-    if (st == ZIPNN_OK && job->output && !find_node(job->output, &result))
+    if (st == ZIPNN_OK && job->output && !touched_find(job->output, &result))
         st = run_fail(err, ZIPNN_E_IO, "kept, for %.150s is not there any more", job->output);
     if (st == ZIPNN_OK) st = check_result(job, written, err);
     if (st == ZIPNN_OK) st = keep_result(job, &result, err);

@@ -51,14 +51,11 @@ static zipnn_status refuse_difference(zipnn_ctx *ctx, const zipnn_source *source
     return run_fail(err, ZIPNN_E_BASE, "differences from a base are not recompressed: restore it and compress it anew");
 }
 
-/* Locks the folder until the new archive has the name, which still leads to the old one. */
-static zipnn_status hold_name(struct run *run, const char *path, const zipnn_file *old, zipnn_error *err) {
-    zipnn_file *again = NULL;
+/* Locks the folder until the new archive has the name, which must still lead to the old one. */
+static zipnn_status hold_name(struct run *run, const char *path, struct node old, zipnn_error *err) {
     folders_lock(run, LOCKED_ALONE, NULL, path);
-    if (strcmp(path, "-") == 0) return ZIPNN_OK;
-    zipnn_status st = zipnn_file_read_back(old, &again, err);
-    zipnn_file_close(again);
-    return st;
+    if (touched_leads_to(path, old)) return ZIPNN_OK;
+    return run_fail(err, ZIPNN_E_IO, "%.150s: kept, for another program has replaced or removed it", path);
 }
 
 static zipnn_status move_to_level(struct run *run, const char *path, zipnn_file *in, zipnn_stats *stats,
@@ -66,9 +63,11 @@ static zipnn_status move_to_level(struct run *run, const char *path, zipnn_file 
     const struct args *args = run->args;
     const bool in_place = !args->output && !args->to_stdout;
     struct output out;
+    struct node old = {0};
     zipnn_source source;
     zipnn_file_source(in, &source);
     if (!source.read_at) return run_fail(err, ZIPNN_E_ARGUMENT, "recompressing needs a file, not a pipe");
+    if (in_place && !touched_find(path, &old)) return run_fail(err, ZIPNN_E_IO, "%.150s: is not there any more", path);
     zipnn_status st = run_need_context(run, err);
     if (st == ZIPNN_OK) st = refuse_difference(run->ctx, &source, err);
     if (st != ZIPNN_OK) return st;
@@ -79,7 +78,7 @@ static zipnn_status move_to_level(struct run *run, const char *path, zipnn_file 
         if (st == ZIPNN_OK && in_place) st = check_new(run, &source, &out, path, stats, err);
         progress_end(&run->progress);
     }
-    if (st == ZIPNN_OK && in_place) st = hold_name(run, path, in, err);
+    if (st == ZIPNN_OK && in_place) st = hold_name(run, path, old, err);
     if (st == ZIPNN_OK) st = zipnn_file_unchanged(in, err);
     if (st == ZIPNN_OK && in_place) st = zipnn_file_at_rest(in, err);
     return output_end(&out, st, err);

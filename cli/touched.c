@@ -73,6 +73,13 @@ bool touched_is_replaced(struct touched *t, struct node node) {
     return find(&t->replaced, node) != NULL;
 }
 
+bool touched_find(const char *path, struct node *node) {
+    struct stat st;
+    if (stat(path, &st) != 0) return false;
+    *node = (struct node){st.st_dev, st.st_ino};
+    return true;
+}
+
 bool touched_leads_to(const char *path, struct node node) {
     struct stat st;
     return (stat(path, &st) == 0 && st.st_dev == node.device && st.st_ino == node.number) ||

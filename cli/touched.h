@@ -25,6 +25,9 @@ struct touched {
     struct paths files; /* one of each folder that the run works in */
 };
 
+/* The file that `path` leads to; false when there is none. */
+bool touched_find(const char *path, struct node *node);
+
 /* Remembers the folder of `path`. */
 void touched_visit(struct touched *t, const char *path);
 
