@@ -178,9 +178,11 @@ expect 1 zipnn recompress -6 tuned.safetensors.znn
 says "are not recompressed"
 check zipnn -t tuned.safetensors.znn --base m.safetensors
 
-# Not enough memory.
-(ulimit -v 300000 && zipnn -T 64 m.safetensors -o much) 2>"$home/err"
-code=$?
-[ $code -eq 0 ] || says "fewer threads need less: -T 16"
+# Not enough memory. (Sanitizers take terabytes of addresses before the program begins.)
+if (ulimit -v 300000 && zipnn -V) >"$home/out" 2>&1; then
+    (ulimit -v 300000 && zipnn -T 64 m.safetensors -o much) 2>"$home/err"
+    code=$?
+    [ $code -eq 0 ] || says "fewer threads need less: -T 16"
+fi
 no_temporaries
 finish
