@@ -46,9 +46,9 @@ static void open_step(zipnn_ctx *ctx, struct step *s) {
     zipnn_file *file = NULL;
     zipnn_archive *archive = NULL;
     zipnn_source source;
-    zipnn_status st = zipnn_file_open(s->path, &file, NULL);
+    zipnn_status st = zipnn_file_open(s->path, &file, &s->why);
     if (st == ZIPNN_OK) zipnn_file_source(file, &source);
-    if (st == ZIPNN_OK) st = zipnn_archive_open(ctx, &source, &archive, NULL);
+    if (st == ZIPNN_OK) st = zipnn_archive_open(ctx, &source, &archive, &s->why);
     s->damaged = st != ZIPNN_OK;
     if (!s->damaged) read_step(archive, s);
     zipnn_archive_close(archive);
@@ -218,11 +218,22 @@ bool steps_whole(const struct steps *steps, size_t index) {
     return whole;
 }
 
-static zipnn_status open_one(const struct step *s, struct lineage *l, zipnn_error *err) {
-    const struct step_base *missing = step_missing(s);
-    if (missing)
-        return run_fail(err, ZIPNN_E_BASE, "step %" PRIu64 " was made against \"%.80s\", which is not in the chain",
-                        s->number, missing->name);
+/* A step that cannot be read may be the base that is missing: then that is the trouble. */
+static zipnn_status fail_missing(const struct steps *steps, const struct step *s, zipnn_error *err) {
+    const char *name = step_missing(s)->name;
+    for (size_t i = 0; i < steps->n; i++) {
+        const struct step *other = &steps->step[i];
+        if (other == s || !other->damaged) continue;
+        return run_fail(err, other->why.status,
+                        "step %" PRIu64 " was made against \"%.40s\", which step %" PRIu64 " may hold: %.120s",
+                        s->number, name, other->number, other->why.message);
+    }
+    return run_fail(err, ZIPNN_E_BASE, "step %" PRIu64 " was made against \"%.80s\", which is not in the chain",
+                    s->number, name);
+}
+
+static zipnn_status open_one(const struct steps *steps, const struct step *s, struct lineage *l, zipnn_error *err) {
+    if (step_missing(s)) return fail_missing(steps, s, err);
     zipnn_status st = zipnn_file_open(s->path, &l->files[l->n], err);
     if (st != ZIPNN_OK) return st;
     zipnn_file_source(l->files[l->n], &l->sources[l->n]);
@@ -237,7 +248,7 @@ zipnn_status lineage_open(const struct steps *steps, size_t index, struct lineag
                           .sources = text_realloc(NULL, n * sizeof *l->sources),
                           .names = text_realloc(NULL, n * sizeof *l->names)};
     zipnn_status st = ZIPNN_OK;
-    for (size_t i = 0; i < n && st == ZIPNN_OK; i++) st = open_one(&steps->step[needed[i]], l, err);
+    for (size_t i = 0; i < n && st == ZIPNN_OK; i++) st = open_one(steps, &steps->step[needed[i]], l, err);
     free(needed);
     return st;
 }

@@ -19,7 +19,8 @@ struct step {
     uint64_t number;
     char *path;
     const char *name; /* of the original, within path */
-    bool damaged;     /* cannot be opened */
+    bool damaged;     /* cannot be opened, for the reason `why` */
+    zipnn_error why;
     uint64_t original, stored;
     uint8_t xxh3[16];
     struct step_base *bases; /* none: it stands alone */

@@ -65,6 +65,12 @@ cp chain/00000002.1.znn aside
 printf '\377\377\377' | dd of=chain/00000002.1.znn bs=1 seek=5000 conv=notrunc 2>"$home/err"
 expect 3 zipnn chain chain restore 6 -o back
 check test ! -e back
+# What cannot be read is not missing: its own trouble is told, and its status.
+: >chain/00000002.1.znn
+expect 3 zipnn chain chain restore 6 -o back
+says "which step 2 may hold: "
+expect 3 zipnn chain chain rebase 6
+says "which step 2 may hold: "
 mv aside chain/00000002.1.znn
 whole 2 4 5 6
 
