@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "base/bytes.h"
-#include "kernels/hash.h"
+#include "kernels/hash/hash.h"
 #include "kernels/kernels.h"
 
 enum { HOT = 256 << 10, STREAM = 256 << 20, MAX_PLANES = 8 };

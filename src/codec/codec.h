@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/out.h"
-#include "kernels/joint_loops.h"
+#include "kernels/joint/joint_loops.h"
 #include "kernels/kernels.h"
 
 /* Wire values. */
@@ -203,7 +203,7 @@ bool zn_r16_write(struct zn_codec *c, unsigned depth, const struct zn_effort *ef
 /* ---- R16 from words: the top plane of words that have not been split
  * ----------------------------------------------------------------------------------------------- */
 
-/* Words of ZN_SHAPE_16R, _32R or _F16: the symbols are their top plane, or joint ones (kernels/joint_loops.h). */
+/* Words of ZN_SHAPE_16R, _32R or _F16: the symbols are their top plane, or joint ones (kernels/joint/joint_loops.h). */
 struct zn_words {
     enum zn_shape shape;
     bool joint;

@@ -6,7 +6,7 @@
 
 #include "base/sha256.h"
 #include "format/format.h"
-#include "kernels/hash.h"
+#include "kernels/hash/hash.h"
 #include "kernels/kernels.h"
 
 struct zn_digest {

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "kernels/delta_loops.h"
+#include "kernels/delta/delta_loops.h"
 
 /* ---- R16: interleaved rANS with 16-bit states and 64 slots (doc/format.md, "R16")
  * --------------------------------------- */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "kernels/hash.h"
+#include "kernels/hash/hash.h"
 #include "support/samples.h"
 #include "support/streams.h"
 #include "zipnn/zipnn.h"

@@ -5,7 +5,7 @@
 
 #include "bounds.h"
 #include "format/reference.h"
-#include "kernels/hash.h"
+#include "kernels/hash/hash.h"
 #include "mutate_archive.h"
 #include "support/restore.h"
 #include "support/seal.h"

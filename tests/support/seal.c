@@ -1,7 +1,7 @@
 #include "support/seal.h"
 
 #include "format/format.h"
-#include "kernels/hash.h"
+#include "kernels/hash/hash.h"
 
 enum { HEADER_CHECKED = ZN_HEADER_LEN - 8 };
 

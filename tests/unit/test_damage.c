@@ -4,7 +4,7 @@
 
 #include "base/bytes.h"
 #include "format/format.h"
-#include "kernels/hash.h"
+#include "kernels/hash/hash.h"
 #include "support/restore.h"
 #include "support/samples.h"
 #include "support/seal.h"

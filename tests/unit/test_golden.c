@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "base/bytes.h"
-#include "kernels/hash.h"
+#include "kernels/hash/hash.h"
 #include "support/restore.h"
 #include "support/streams.h"
 #include "support/unit.h"

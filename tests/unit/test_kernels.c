@@ -7,7 +7,7 @@
 #include <xxhash.h>
 
 #include "base/bytes.h"
-#include "kernels/hash.h"
+#include "kernels/hash/hash.h"
 #include "kernels/kernels.h"
 #include "support/guard.h"
 #include "support/unit.h"

@@ -2,7 +2,7 @@
  */
 #include "base/bytes.h"
 #include "kernels/kernels.h"
-#include "kernels/r16.h"
+#include "kernels/r16/r16.h"
 #include "support/guard.h"
 #include "support/unit.h"
 

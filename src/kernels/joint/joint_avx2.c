@@ -1,0 +1,15 @@
+/* Joint symbols with AVX2: the plain loops, vectorised by the compiler. */
+#include "kernels/sets.h"
+
+#if defined(__x86_64__)
+#define ZN_FN __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt"))) static inline
+#define ZN_CLASS_HIST_OF_SET zn_kernels_avx2.class_hist
+#include "kernels/joint/joint_tpl.h"
+
+const struct zn_joint_kernels zn_joint_kernels_avx2 = {
+    .merge = {merge_j16, merge_j32, merge_jf16},
+    .split = {split_j16, split_j32, split_jf16},
+    .class_hist = {class_hist_j16, class_hist_j32, class_hist_jf16},
+    .sample = joint_sample,
+};
+#endif

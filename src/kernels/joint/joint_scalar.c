@@ -1,0 +1,11 @@
+/* Joint symbols without instructions of their own; NEON's set takes them, too: the compiler makes its vectors. */
+#define ZN_FN static inline
+#define ZN_CLASS_HIST_OF_SET zn_kernels_scalar.class_hist
+#include "kernels/joint/joint_tpl.h"
+
+const struct zn_joint_kernels zn_joint_kernels_scalar = {
+    .merge = {merge_j16, merge_j32, merge_jf16},
+    .split = {split_j16, split_j32, split_jf16},
+    .class_hist = {class_hist_j16, class_hist_j32, class_hist_jf16},
+    .sample = joint_sample,
+};

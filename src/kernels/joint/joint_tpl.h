@@ -1,0 +1,241 @@
+/* Joint symbols in plain C; joint_loops.h has the contracts. Each joint_*.c includes this once, with ZN_FN defined as
+ * the storage class and target attribute of its functions, and ZN_CLASS_HIST_OF(set) as its set's class_hist.
+ */
+#include <string.h>
+
+#include "base/bytes.h"
+#include "kernels/joint/joint_loops.h"
+
+/* Eight bytes of k bits <-> k bytes, by halves: pairs of numbers move together. */
+ZN_FN uint64_t joint_pack7(uint64_t v) {
+    v = (v & UINT64_C(0x007f007f007f007f)) | (v & UINT64_C(0x7f007f007f007f00)) >> 1;
+    v = (v & UINT64_C(0x00003fff00003fff)) | (v & UINT64_C(0x3fff00003fff0000)) >> 2;
+    return (v & UINT64_C(0x000000000fffffff)) | (v & UINT64_C(0x0fffffff00000000)) >> 4;
+}
+
+ZN_FN uint64_t joint_unpack7(uint64_t v) {
+    v = (v & UINT64_C(0x000000000fffffff)) | (v & UINT64_C(0x00fffffff0000000)) << 4;
+    v = (v & UINT64_C(0x00003fff00003fff)) | (v & UINT64_C(0x0fffc0000fffc000)) << 2;
+    return (v & UINT64_C(0x007f007f007f007f)) | (v & UINT64_C(0x3f803f803f803f80)) << 1;
+}
+
+ZN_FN uint64_t joint_pack2(uint64_t v) {
+    v = (v & UINT64_C(0x0003000300030003)) | (v & UINT64_C(0x0300030003000300)) >> 6;
+    v = (v & UINT64_C(0x0000000f0000000f)) | (v & UINT64_C(0x000f0000000f0000)) >> 12;
+    return (v & UINT64_C(0x00000000000000ff)) | (v & UINT64_C(0x000000ff00000000)) >> 24;
+}
+
+ZN_FN uint64_t joint_unpack2(uint64_t v) {
+    v = (v & UINT64_C(0x00000000000000ff)) | (v & UINT64_C(0x000000000000ff00)) << 24;
+    v = (v & UINT64_C(0x0000000f0000000f)) | (v & UINT64_C(0x000000f0000000f0)) << 12;
+    return (v & UINT64_C(0x0003000300030003)) | (v & UINT64_C(0x000c000c000c000c)) << 6;
+}
+
+enum { JOINT_PIECE = 1024 }; /* elements of a loop's scratch */
+
+/* n bytes below 1 << k, k being 7 or 2, to or from the packed plane; n is at most JOINT_PIECE. `bytes` has room for a
+ * whole last group. */
+ZN_FN void joint_pack(const uint8_t *bytes, size_t n, unsigned k, uint8_t *packed) {
+    uint8_t group[8];
+    size_t i = 0;
+    for (; i + 16 <= n; i += 8, packed += k) { /* a store of 8 bytes stays within the groups that follow */
+        const uint64_t v = zn_get_u64(bytes + i);
+        if (k == 7)
+            zn_put_u64(packed, joint_pack7(v));
+        else
+            zn_put_u16(packed, (uint16_t)joint_pack2(v));
+    }
+    for (; i < n; i += 8, packed += k) {
+        const size_t rest = ZN_MIN(n - i, (size_t)8);
+        uint64_t v = 0;
+        for (size_t j = 0; j < rest; j++) v |= (uint64_t)bytes[i + j] << 8 * j;
+        zn_put_u64(group, k == 7 ? joint_pack7(v) : joint_pack2(v));
+        memcpy(packed, group, (rest * k + 7) / 8);
+    }
+}
+
+ZN_FN void joint_unpack(const uint8_t *packed, size_t n, unsigned k, uint8_t *bytes) {
+    uint8_t group[8] = {0};
+    size_t i = 0;
+    for (; i + 16 <= n; i += 8, packed += k)
+        zn_put_u64(bytes + i, k == 7 ? joint_unpack7(zn_get_u64(packed)) : joint_unpack2(zn_get_u16(packed)));
+    for (; i < n; i += 8, packed += k) {
+        const size_t rest = ZN_MIN(n - i, (size_t)8);
+        memcpy(group, packed, (rest * k + 7) / 8);
+        const uint64_t v = zn_get_u64(group);
+        zn_put_u64(group, k == 7 ? joint_unpack7(v) : joint_unpack2(v));
+        memcpy(bytes + i, group, rest);
+    }
+}
+
+/* ---- splitting: `low` gets what will be packed ---- */
+
+ZN_FN unsigned joint_split_16(const uint8_t *src, size_t n, uint8_t *restrict low, uint8_t *restrict symbols) {
+    unsigned all = 0;
+    for (size_t i = 0; i < n; i++) {
+        const unsigned w = zn_get_u16(src + 2 * i);
+        low[i] = (uint8_t)((w << 1 & 0x7e) | w >> 15);
+        symbols[i] = (uint8_t)(w >> 6);
+        all |= w >> 14 & 1;
+    }
+    return all;
+}
+
+ZN_FN unsigned joint_split_32(const uint8_t *src, size_t n, uint8_t *restrict raw0, uint8_t *restrict raw1,
+                              uint8_t *restrict low, uint8_t *restrict symbols) {
+    unsigned all = 0;
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t w = zn_get_u32(src + 4 * i), r = w << 1 | w >> 31;
+        raw0[i] = (uint8_t)r;
+        raw1[i] = (uint8_t)(r >> 8);
+        low[i] = (uint8_t)(r >> 16 & 0x7f);
+        symbols[i] = (uint8_t)(r >> 23);
+        all |= r >> 31;
+    }
+    return all;
+}
+
+ZN_FN void joint_split_f16(const uint8_t *src, size_t n, uint8_t *restrict raw0, uint8_t *restrict low,
+                           uint8_t *restrict symbols) {
+    for (size_t i = 0; i < n; i++) {
+        const unsigned w = zn_get_u16(src + 2 * i);
+        raw0[i] = (uint8_t)(w << 1 | w >> 15);
+        low[i] = (uint8_t)(w >> 7 & 3);
+        symbols[i] = (uint8_t)(w >> 9 & 63);
+    }
+}
+
+/* n words at once, at most JOINT_PIECE. */
+ZN_FN bool joint_split_piece(enum zn_joint joint, const uint8_t *src, size_t n, uint8_t *const *raw, uint8_t *symbols) {
+    const struct zn_joint_info info = zn_joint_info(joint);
+    uint8_t low[JOINT_PIECE];
+    unsigned beyond = 0;
+    if (joint == ZN_JOINT_16)
+        beyond = joint_split_16(src, n, low, symbols);
+    else if (joint == ZN_JOINT_32)
+        beyond = joint_split_32(src, n, raw[0], raw[1], low, symbols);
+    else
+        joint_split_f16(src, n, raw[0], low, symbols);
+    joint_pack(low, n, info.bits, raw[info.packed]);
+    return beyond == 0;
+}
+
+ZN_FN bool joint_split(enum zn_joint joint, const uint8_t *src, size_t n, uint8_t *const *raw, uint8_t *symbols) {
+    const struct zn_joint_info info = zn_joint_info(joint);
+    bool fits = true;
+    for (size_t i = 0, len; i < n; i += len) {
+        uint8_t *to[3];
+        len = ZN_MIN(n - i, (size_t)JOINT_PIECE);
+        for (unsigned p = 0; p < info.n_raw; p++) to[p] = raw[p] + zn_joint_raw_len(joint, p, i);
+        fits &= joint_split_piece(joint, src + i * info.width, len, to, symbols + i);
+    }
+    return fits;
+}
+
+/* ---- merging ---- */
+
+ZN_FN void joint_merge_16(const uint8_t *restrict low, const uint8_t *symbols, size_t n, uint8_t *restrict out) {
+    for (size_t i = 0; i < n; i++) {
+        const uint16_t l = low[i], s = symbols[i];
+        const uint16_t w = zn_le16((uint16_t)(s << 6 | l >> 1 | l << 15));
+        __builtin_memcpy(out + 2 * i, &w, sizeof w);
+    }
+}
+
+ZN_FN void joint_merge_32(const uint8_t *const *raw, const uint8_t *restrict low, const uint8_t *symbols, size_t n,
+                          uint8_t *restrict out) {
+    const uint8_t *p0 = raw[0], *p1 = raw[1];
+    for (size_t i = 0; i < n; i++) {
+        const uint16_t lower = (uint16_t)(p0[i] | p1[i] << 8), upper = (uint16_t)(symbols[i] << 7 | low[i]);
+        zn_put_u16(out + 4 * i, (uint16_t)(lower >> 1 | upper << 15));
+        zn_put_u16(out + 4 * i + 2, (uint16_t)(upper >> 1 | lower << 15));
+    }
+}
+
+ZN_FN void joint_merge_f16(const uint8_t *const *raw, const uint8_t *restrict low, const uint8_t *symbols, size_t n,
+                           uint8_t *restrict out) {
+    const uint8_t *p0 = raw[0];
+    for (size_t i = 0; i < n; i++) {
+        const uint16_t l = p0[i], top = (uint16_t)(symbols[i] << 2 | low[i]);
+        const uint16_t w = zn_le16((uint16_t)(top << 7 | l >> 1 | l << 15));
+        __builtin_memcpy(out + 2 * i, &w, sizeof w);
+    }
+}
+
+ZN_FN void joint_merge_piece(enum zn_joint joint, const uint8_t *const *raw, const uint8_t *symbols, size_t n,
+                             uint8_t *out) {
+    const struct zn_joint_info info = zn_joint_info(joint);
+    uint8_t low[JOINT_PIECE];
+    joint_unpack(raw[info.packed], n, info.bits, low);
+    if (joint == ZN_JOINT_16)
+        joint_merge_16(low, symbols, n, out);
+    else if (joint == ZN_JOINT_32)
+        joint_merge_32(raw, low, symbols, n, out);
+    else
+        joint_merge_f16(raw, low, symbols, n, out);
+}
+
+ZN_FN void joint_merge(enum zn_joint joint, const uint8_t *const *raw, const uint8_t *symbols, size_t n, uint8_t *out) {
+    const struct zn_joint_info info = zn_joint_info(joint);
+    for (size_t i = 0, len; i < n; i += len) {
+        const uint8_t *from[3];
+        len = ZN_MIN(n - i, (size_t)JOINT_PIECE);
+        for (unsigned p = 0; p < info.n_raw; p++) from[p] = raw[p] + zn_joint_raw_len(joint, p, i);
+        joint_merge_piece(joint, from, symbols + i, len, out + i * info.width);
+    }
+}
+
+/* ---- counting ---- */
+
+/* The symbols of up to 64 words. */
+ZN_FN void joint_symbols(enum zn_joint joint, const uint8_t *src, size_t n, uint8_t *restrict symbols) {
+    for (size_t i = 0; i < n; i++)
+        symbols[i] = (uint8_t)(joint == ZN_JOINT_16   ? zn_get_u16(src + 2 * i) >> 6
+                               : joint == ZN_JOINT_32 ? zn_get_u32(src + 4 * i) >> 22
+                                                      : zn_get_u16(src + 2 * i) >> 9 & 63);
+}
+
+ZN_FN void joint_sample(enum zn_joint joint, const uint8_t *src, size_t n, size_t step, uint32_t counts[256]) {
+    const size_t width = zn_joint_info(joint).width;
+    uint8_t symbols[64];
+    for (size_t i = 0; i < n; i += 64 * step) {
+        const size_t len = ZN_MIN(n - i, (size_t)64);
+        joint_symbols(joint, src + i * width, len, symbols);
+        for (size_t k = 0; k < len; k++) counts[symbols[k]]++;
+    }
+}
+
+/* Piece by piece, so that the symbols stay in the first-level cache. A step of 1, 2 or 4 packs what it takes. */
+ZN_FN void joint_class_hist(enum zn_joint joint, const uint8_t *src, size_t n, unsigned block_log2,
+                            const uint8_t *class_of, unsigned n_classes, unsigned step,
+                            uint16_t (*hist)[ZN_R16_CLASSES]) {
+    enum { PIECE = 1 << ZN_R16_MAX_COUNTED };
+    const size_t width = zn_joint_info(joint).width, stride = 64 * (size_t)step;
+    uint8_t symbols[PIECE + ZN_SLACK];
+    for (size_t i = 0; i < n; i += PIECE) {
+        const size_t k = ZN_MIN(n - i, (size_t)PIECE);
+        size_t taken = 0;
+        for (size_t g = 0; g < k; g += stride) {
+            const size_t len = ZN_MIN(k - g, (size_t)64);
+            joint_symbols(joint, src + (i + g) * width, len, symbols + taken);
+            taken += len;
+        }
+        ZN_CLASS_HIST_OF_SET(symbols, taken, block_log2 - step / 2, class_of, n_classes, 1, hist + (i >> block_log2));
+    }
+}
+
+/* The entries of a set: each loop with its kind of word known. */
+#define ZN_JOINT_ENTRIES(suffix, JOINT)                                                                        \
+    ZN_FN void merge_##suffix(const uint8_t *const *raw, const uint8_t *symbols, size_t n, uint8_t *out) {     \
+        joint_merge(JOINT, raw, symbols, n, out);                                                              \
+    }                                                                                                          \
+    ZN_FN bool split_##suffix(const uint8_t *src, size_t n, uint8_t *const *raw, uint8_t *symbols) {           \
+        return joint_split(JOINT, src, n, raw, symbols);                                                       \
+    }                                                                                                          \
+    ZN_FN void class_hist_##suffix(const uint8_t *src, size_t n, unsigned block_log2, const uint8_t *class_of, \
+                                   unsigned n_classes, unsigned step, uint16_t(*hist)[ZN_R16_CLASSES]) {       \
+        joint_class_hist(JOINT, src, n, block_log2, class_of, n_classes, step, hist);                          \
+    }
+ZN_JOINT_ENTRIES(j16, ZN_JOINT_16)
+ZN_JOINT_ENTRIES(j32, ZN_JOINT_32)
+ZN_JOINT_ENTRIES(jf16, ZN_JOINT_F16)

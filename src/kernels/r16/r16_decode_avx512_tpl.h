@@ -1,0 +1,384 @@
+/* The decoding loop of R16 for AVX-512: 64 symbols at a time, alone or merged to words on the way. */
+#ifndef ZN_KERNELS_R16_DECODE_AVX512_TPL_H
+#define ZN_KERNELS_R16_DECODE_AVX512_TPL_H
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "kernels/r16/check_avx512.h"
+#include "kernels/r16/r16.h"
+#include "kernels/r16/r16_avx512_tpl.h"
+#include "kernels/r16/r16_feed.h"
+
+/* x = F * (x >> 6) + B; `slots` has the slots of these lanes in its even bytes. */
+AVX512_INLINE __m512i update(const struct zn_r16_table *t, __mmask64 even, __m512i x, __m512i slots) {
+    __m512i freq = _mm512_maskz_permutexvar_epi8(even, slots, _mm512_load_si512(t->freq));
+    __m512i bias = _mm512_maskz_permutexvar_epi8(even, slots, _mm512_load_si512(t->bias));
+    return _mm512_add_epi16(_mm512_mullo_epi16(_mm512_srli_epi16(x, 6), freq), bias);
+}
+
+/* Decodes the next 64 symbols; 64 bytes are readable at both cursors. */
+AVX512_INLINE __m512i group(const struct zn_r16_table *t, __m512i esc_mark, __mmask64 even, struct planes *p,
+                            struct zn_r16_cursors *c) {
+    __m512i sym = _mm512_permutexvar_epi8(p->lo, _mm512_load_si512(t->sym));
+    __mmask64 escaped = _mm512_cmpeq_epi8_mask(sym, esc_mark);
+    sym = _mm512_mask_expand_epi8(sym, escaped, _mm512_loadu_si512(c->esc));
+    c->esc += _mm_popcnt_u64(escaped);
+
+    struct words w = words_of(*p);
+    w.even = update(t, even, w.even, p->lo);
+    w.odd = update(t, even, w.odd, _mm512_srli_epi16(p->lo, 8));
+    struct planes q = planes_of(w);
+    __mmask64 low = _mm512_testn_epi8_mask(q.hi, q.hi);
+    p->hi = _mm512_mask_mov_epi8(q.hi, low, q.lo);
+    p->lo = _mm512_mask_expand_epi8(q.lo, low, _mm512_loadu_si512(c->in));
+    c->in += _mm_popcnt_u64(low);
+    return sym;
+}
+
+/* What words are made of: symbols and the planes below; fp16's with the masks of three bits between; joint symbols with
+ * a packed plane as the last one below, and fp16's with pairs of bits between (joint_loops.h). */
+enum form { BYTES, MASKED, JOINT, JOINT_F16 };
+
+/* Bytes that a group takes of plane p below the symbols. */
+AVX512_INLINE size_t group_len(size_t width, enum form form, size_t p) {
+    return form == JOINT && p + 2 == width ? GROUP / 8 * 7 : GROUP;
+}
+
+/* How words go to memory: as usual; or past the caches, to an aligned address, in whole lines that begin a multiple of
+ * four words further on (struct shift), or to any address by way of a stage. */
+enum way { CACHED, ALIGNED, SHIFTED, STAGED };
+
+AVX512_INLINE void put_line(uint8_t *out, __m512i line, enum way way) {
+    if (way == ALIGNED)
+        _mm512_stream_si512((void *)out, line);
+    else
+        _mm512_storeu_si512(out, line);
+}
+
+/* The dwords of 64 symbols in the order in which unpacking them with the planes below gives words in theirs. */
+alignas(64) static const uint32_t order_2[16] = {0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15};
+alignas(64) static const uint32_t order_4[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+
+AVX512_INLINE __m512i in_dwords(const uint32_t *order, __m512i bytes) {
+    return _mm512_permutexvar_epi32(_mm512_load_si512(order), bytes);
+}
+
+/* Merges 64 symbols, in order, with their raw bytes into the words that ZN_SHAPE_16R came from. */
+AVX512_INLINE void put_16r(uint8_t *out, const uint8_t *raw, __m512i symbols, enum way way) {
+    __m512i lo = in_dwords(order_2, _mm512_loadu_si512(raw));
+    __m512i a = _mm512_unpacklo_epi8(lo, symbols), b = _mm512_unpackhi_epi8(lo, symbols);
+    put_line(out, _mm512_shrdi_epi16(a, a, 1), way);
+    put_line(out + 64, _mm512_shrdi_epi16(b, b, 1), way);
+}
+
+/* The same for ZN_SHAPE_32R. Unpacking twice leaves word 16 j + 4 l + i at place 4 l + i of vector j if dword l of each
+ * 16 bytes came from dword 4 j + l: a transposition of dwords first. */
+AVX512_INLINE void put_32r(uint8_t *out, const uint8_t *const *raw, __m512i symbols, enum way way) {
+    __m512i b0 = in_dwords(order_4, _mm512_loadu_si512(raw[0]));
+    __m512i b1 = in_dwords(order_4, _mm512_loadu_si512(raw[1]));
+    __m512i b2 = in_dwords(order_4, _mm512_loadu_si512(raw[2]));
+    __m512i low_a = _mm512_unpacklo_epi8(b0, b1), low_b = _mm512_unpackhi_epi8(b0, b1);
+    __m512i high_a = _mm512_unpacklo_epi8(b2, symbols), high_b = _mm512_unpackhi_epi8(b2, symbols);
+    put_line(out, _mm512_ror_epi32(_mm512_unpacklo_epi16(low_a, high_a), 1), way);
+    put_line(out + 64, _mm512_ror_epi32(_mm512_unpackhi_epi16(low_a, high_a), 1), way);
+    put_line(out + 128, _mm512_ror_epi32(_mm512_unpacklo_epi16(low_b, high_b), 1), way);
+    put_line(out + 192, _mm512_ror_epi32(_mm512_unpackhi_epi16(low_b, high_b), 1), way);
+}
+
+/* Numbers of 7 bits of 64 elements to bytes, shifted up by one. Dwords are put in order by the bytes that are taken:
+ * `bytes` says which, `bits` where in 8 of them a number begins, less one. */
+struct sevens {
+    alignas(64) uint8_t bytes[64], bits[64];
+};
+
+#define SEVEN(first) (first), (first) + 1, (first) + 2, (first) + 3, (first) + 4, (first) + 5, (first) + 6, (first) + 6
+#define EIGHT_BITS 63, 6, 13, 20, 27, 34, 41, 48
+static const struct sevens sevens_2 = {
+    {SEVEN(0), SEVEN(28), SEVEN(7), SEVEN(35), SEVEN(14), SEVEN(42), SEVEN(21), SEVEN(49)},
+    {EIGHT_BITS, EIGHT_BITS, EIGHT_BITS, EIGHT_BITS, EIGHT_BITS, EIGHT_BITS, EIGHT_BITS, EIGHT_BITS},
+};
+
+/* Even dwords of the original begin with a byte, odd ones in the middle of one. */
+#define FOUR(first) (first), (first) + 1, (first) + 2, (first) + 3
+#define EVEN_FOURS 63, 6, 13, 20, 31, 38, 45, 52
+#define ODD_FOURS 3, 10, 17, 24, 35, 42, 49, 56
+static const struct sevens sevens_4 = {
+    {FOUR(0), FOUR(14), FOUR(28), FOUR(42), FOUR(3), FOUR(17), FOUR(31), FOUR(45), FOUR(7), FOUR(21), FOUR(35),
+     FOUR(49), FOUR(10), FOUR(24), FOUR(38), FOUR(52)},
+    {EVEN_FOURS, EVEN_FOURS, ODD_FOURS, ODD_FOURS, EVEN_FOURS, EVEN_FOURS, ODD_FOURS, ODD_FOURS},
+};
+
+AVX512_INLINE __m512i unpack_sevens(const struct sevens *s, const uint8_t *packed) {
+    __m512i bytes = _mm512_maskz_loadu_epi8(UINT64_MAX >> 8, packed);
+    bytes = _mm512_permutexvar_epi8(_mm512_load_si512(s->bytes), bytes);
+    bytes = _mm512_multishift_epi64_epi8(_mm512_load_si512(s->bits), bytes);
+    return _mm512_and_si512(bytes, _mm512_set1_epi8((char)0xfe));
+}
+
+/* Joint symbols with the bits below: word = sign | symbol << 6 | mantissa. */
+AVX512_INLINE void put_j16(uint8_t *out, const uint8_t *packed, __m512i symbols, enum way way) {
+    const __m512i low = unpack_sevens(&sevens_2, packed);
+    __m512i a = _mm512_unpacklo_epi8(low, symbols), b = _mm512_unpackhi_epi8(low, symbols);
+    put_line(out, _mm512_shrdi_epi16(a, a, 2), way);
+    put_line(out + 64, _mm512_shrdi_epi16(b, b, 2), way);
+}
+
+AVX512_INLINE void put_j32(uint8_t *out, const uint8_t *const *raw, __m512i symbols, enum way way) {
+    __m512i b0 = in_dwords(order_4, _mm512_loadu_si512(raw[0]));
+    __m512i b1 = in_dwords(order_4, _mm512_loadu_si512(raw[1])), b2 = unpack_sevens(&sevens_4, raw[2]);
+    __m512i low_a = _mm512_unpacklo_epi8(b0, b1), low_b = _mm512_unpackhi_epi8(b0, b1);
+    __m512i high_a = _mm512_srli_epi16(_mm512_unpacklo_epi8(b2, symbols), 1);
+    __m512i high_b = _mm512_srli_epi16(_mm512_unpackhi_epi8(b2, symbols), 1);
+    put_line(out, _mm512_ror_epi32(_mm512_unpacklo_epi16(low_a, high_a), 1), way);
+    put_line(out + 64, _mm512_ror_epi32(_mm512_unpackhi_epi16(low_a, high_a), 1), way);
+    put_line(out + 128, _mm512_ror_epi32(_mm512_unpacklo_epi16(low_b, high_b), 1), way);
+    put_line(out + 192, _mm512_ror_epi32(_mm512_unpackhi_epi16(low_b, high_b), 1), way);
+}
+
+AVX512_INLINE void put_words(uint8_t *out, const uint8_t *const *raw, __m512i ordered, size_t width, enum form form,
+                             enum way way) {
+    if (form == JOINT && width == 2)
+        put_j16(out, raw[0], ordered, way);
+    else if (form == JOINT)
+        put_j32(out, raw, ordered, way);
+    else if (width == 2)
+        put_16r(out, raw[0], ordered, way);
+    else
+        put_32r(out, raw, ordered, way);
+}
+
+AVX512_INLINE const uint32_t *order_of(size_t width) {
+    return width == 2 ? order_2 : order_4;
+}
+
+/* 64 symbols alone (width 1), or as words of `width` bytes. */
+AVX512_INLINE void put(uint8_t *out, const uint8_t *const *raw, __m512i symbols, size_t width, enum form form,
+                       enum way way) {
+    if (width == 1)
+        _mm512_storeu_si512(out, symbols);
+    else
+        put_words(out, raw, in_dwords(order_of(width), symbols), width, form, way);
+}
+
+/* Output past the caches in whole lines. They begin `head` symbols after a group does, so the symbols for them are
+ * taken from two groups, by the same instruction that brings them in order; raw bytes are read where they are needed.
+ * Head and end of the output are stored by themselves. */
+struct shift {
+    __m512i places; /* dwords of two groups */
+    __m512i before; /* the last group's symbols */
+    size_t head;    /* less than a line's words, a multiple of 4; of 8 where a plane is packed */
+};
+
+AVX512_INLINE struct shift shift_start(const uint8_t *out, size_t width) {
+    const size_t head = (size_t)(-(uintptr_t)out % 64) / width;
+    __m512i first = _mm512_set1_epi32((int)(head / 4));
+    return (struct shift){_mm512_add_epi32(_mm512_load_si512(order_of(width)), first), _mm512_setzero_si512(), head};
+}
+
+enum { MASKS = 24, BETWEEN_AHEAD = 1024 }; /* bytes: of a group; how far ahead they are fetched */
+
+/* Exponents of fp16 with the three bits below them, which lie in three masks: the bytes that ZN_SHAPE_16R would have.
+ */
+AVX512_INLINE __m512i with_masks(__m512i symbols, const uint8_t *masks) {
+    __m512i top = _mm512_slli_epi16(symbols, 3);
+    for (unsigned b = 0; b < 3; b++)
+        top = _mm512_mask_add_epi8(top, zn_get_u64(masks + 8 * b), top, _mm512_set1_epi8((char)(4 >> b)));
+    return top;
+}
+
+/* Joint symbols of fp16 with the two bits below them, which lie packed: the same. */
+AVX512_INLINE __m512i with_pairs(__m512i symbols, const uint8_t *packed) {
+    const __m512i places = _mm512_set1_epi64(INT64_C(0x0e0c0a0806040200));
+    const __m512i pairs =
+        _mm512_multishift_epi64_epi8(places, _mm512_cvtepu16_epi64(_mm_loadu_si128((const void *)packed)));
+    return _mm512_ternarylogic_epi32(_mm512_slli_epi16(symbols, 2), pairs, _mm512_set1_epi8(3), 0xf8); /* a | b & c */
+}
+
+/* What lies between symbols and bytes, of a group: nothing, masks or pairs. */
+AVX512_INLINE size_t between_len(enum form form) {
+    return form == MASKED ? MASKS : form == JOINT_F16 ? GROUP / 4 : 0;
+}
+
+AVX512_INLINE __m512i with_between(enum form form, __m512i symbols, const uint8_t *between) {
+    return form == MASKED ? with_masks(symbols, between) : form == JOINT_F16 ? with_pairs(symbols, between) : symbols;
+}
+
+/* Symbols [from, to) of a group. */
+AVX512_INLINE void put_part(uint8_t *out, const uint8_t *const *raw, __m512i symbols, size_t width, enum form form,
+                            size_t from, size_t to) {
+    uint8_t words[GROUP * 4];
+    put(words, raw, symbols, width, form, CACHED);
+    memcpy(out + from * width, words + from * width, (to - from) * width);
+}
+
+/* `out` and `raw` are this group's; what is complete with it are lines that begin in the one before. */
+AVX512_INLINE void put_shifted(struct shift *s, uint8_t *out, const uint8_t *const *raw, __m512i symbols, size_t width,
+                               enum form form, bool first) {
+    if (first) {
+        put_part(out, raw, symbols, width, form, 0, s->head);
+    } else {
+        const uint8_t *from[3];
+        for (size_t p = 0; p + 1 < width; p++) {
+            const size_t len = group_len(width, form, p);
+            from[p] = raw[p] + s->head * len / GROUP - len;
+        }
+        put_words(out + s->head * width - GROUP * width, from, _mm512_permutex2var_epi32(s->before, s->places, symbols),
+                  width, form, ALIGNED);
+    }
+    s->before = symbols;
+}
+
+/* The last group's part of the line that is not whole: `end` and `low` are behind it. */
+AVX512_INLINE void shift_finish(const struct shift *s, uint8_t *end, const uint8_t *const *low, size_t width,
+                                enum form form) {
+    const uint8_t *raw[3];
+    for (size_t p = 0; p + 1 < width; p++) raw[p] = low[p] - group_len(width, form, p);
+    put_part(end - GROUP * width, raw, s->before, width, form, s->head, GROUP);
+}
+
+AVX512_INLINE void put_group(struct shift *s, uint8_t *out, const uint8_t *const *raw, __m512i symbols, size_t width,
+                             enum form form, enum way way, bool first) {
+    if (way == SHIFTED)
+        put_shifted(s, out, raw, symbols, width, form, first);
+    else
+        put(out, raw, symbols, width, form, way);
+}
+
+/* Output for any address, past the caches: whole cache lines only, the ragged ends by ordinary stores. Before `bytes`
+ * lie the last 64 of the previous burst, whose line was not complete. */
+struct stage {
+    alignas(64) uint8_t carry[64];
+    uint8_t bytes[4 * ZN_R16_REACH];
+    size_t head; /* bytes of the output before its first whole line, 1 .. 63 */
+};
+
+/* Stores the lines that end in a turn's `len` bytes: bytes [at, at + len) of the stage, for the same of `out`. */
+AVX512_INLINE void stage_flush(const struct stage *s, uint8_t *out, size_t at, size_t len) {
+    uint8_t *line = out + at + s->head - 64;
+    const uint8_t *from = s->bytes + at + s->head - 64;
+    for (size_t i = 0; i < len; i += 64) _mm512_stream_si512((void *)(line + i), _mm512_loadu_si512(from + i));
+}
+
+/* Of the very first turn, whose first line is not whole. */
+AVX512_INLINE void stage_flush_first(const struct stage *s, uint8_t *out, size_t len) {
+    memcpy(out, s->bytes, s->head);
+    for (size_t i = s->head; i < len - 64 + s->head; i += 64)
+        _mm512_stream_si512((void *)(out + i), _mm512_loadu_si512(s->bytes + i));
+}
+
+AVX512_INLINE void stage_carry(struct stage *s, size_t len) {
+    _mm512_store_si512(s->carry, _mm512_load_si512(s->bytes + len - 64));
+}
+
+/* The last line's part, below `end`. */
+AVX512_INLINE void stage_finish(const struct stage *s, uint8_t *end) {
+    memcpy(end + s->head - 64, s->carry + s->head, 64 - s->head);
+}
+
+/* Brings this frame's coming bytes from the second-level cache into the first, which is free while streaming stores
+ * hold the buffers that a miss would wait for. Addresses past the frame's end do no harm. */
+AVX512_INLINE void fetch_near(const struct zn_r16_cursors *c, const uint8_t *const *low, size_t width) {
+    enum { IN_AHEAD = 1024, RAW_AHEAD = 2048 };
+    _mm_prefetch((const char *)((uintptr_t)c->in + IN_AHEAD), _MM_HINT_T0);
+    for (size_t p = 0; p + 1 < width; p++) {
+        _mm_prefetch((const char *)((uintptr_t)low[p] + RAW_AHEAD), _MM_HINT_T0);
+        _mm_prefetch((const char *)((uintptr_t)low[p] + RAW_AHEAD + 64), _MM_HINT_T0);
+    }
+}
+
+/* A check reads where the first plane is read: of a packed one, seven stripes in eight groups. */
+AVX512_INLINE bool skips_stripe(size_t width, enum form form, size_t turn) {
+    return form == JOINT && width == 2 && turn % 4 == 3;
+}
+
+/* Decodes whole turns. `raw`: the planes below the symbols', width - 1 of them; of fp16 also what lies between. */
+AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t turns, size_t width,
+                          enum form form, enum way way) {
+    static const uint8_t table_0 = 0;
+    const size_t turn_len = TURN * width;
+    const __m512i esc_mark = _mm512_set1_epi8((char)d->esc_mark);
+    const __mmask64 even = mask_of(EVEN_BYTES);
+    const struct zn_r16_table *tables = d->tables;
+    const uint8_t *ids = d->ids ? d->ids : &table_0;
+    const unsigned id_shift = d->ids ? d->block_log2 : 63;
+    struct stage stage;
+    struct shift shift;
+    if (way == STAGED) stage.head = 64 - (uintptr_t)out % 64;
+    if (way == SHIFTED) shift = shift_start(out, width);
+
+    struct zn_r16_feed in, esc;
+    zn_r16_feed_start(&in, d->in, d->in_end);
+    zn_r16_feed_start(&esc, d->esc, d->esc_end);
+    struct planes p0 = planes_load(d->state), p1 = planes_load(d->state + GROUP);
+    struct zn_ahead ahead = d->ahead;
+    struct check_run check = check_start(width > 1 ? d->check : NULL);
+    const uint8_t *low[3], *low_next[3];
+    for (size_t p = 0; p + 1 < width; p++) low[p] = raw[p];
+    const uint8_t *between = between_len(form) ? raw[1] : NULL;
+    size_t pos = d->pos;
+    for (size_t done = 0, n; done < turns; done += n) {
+        n = ZN_MIN(turns - done, BURST);
+        const bool first = done == 0;
+        uint8_t *to = way == STAGED ? stage.bytes : out;
+        zn_r16_feed_reach(&in);
+        zn_r16_feed_reach(&esc);
+        struct zn_r16_cursors c = {in.p, esc.p};
+        for (size_t i = 0; i < n; i++) {
+            const struct zn_r16_table *t = tables + ids[pos >> id_shift];
+            for (size_t p = 0; p + 1 < width; p++) low_next[p] = low[p] + group_len(width, form, p);
+            check_stripe(&check);
+            __m512i symbols = group(t, esc_mark, even, &p0, &c);
+            symbols = with_between(form, symbols, between);
+            put_group(&shift, to, low, symbols, width, form, way, done + i == 0);
+            if (!skips_stripe(width, form, i)) check_stripe(&check);
+            symbols = group(t, esc_mark, even, &p1, &c);
+            symbols = with_between(form, symbols, between_len(form) ? between + between_len(form) : NULL);
+            put_group(&shift, to + GROUP * width, low_next, symbols, width, form, way, false);
+            fetch(&ahead);
+            fetch_near(&c, low, width);
+            if (between_len(form)) {
+                _mm_prefetch((const char *)((uintptr_t)between + BETWEEN_AHEAD), _MM_HINT_T0);
+                between += 2 * between_len(form);
+            }
+            if (way == STAGED && i == 1 && first)
+                stage_flush_first(&stage, out, turn_len);
+            else if (way == STAGED && i > 0) /* a turn late, when its stores have settled */
+                stage_flush(&stage, out, (i - 1) * turn_len, turn_len);
+            for (size_t p = 0; p + 1 < width; p++) low[p] += 2 * group_len(width, form, p);
+            to += turn_len;
+            pos += TURN;
+        }
+        if (!zn_r16_feed_take(&in, c.in) || !zn_r16_feed_take(&esc, c.esc)) return false;
+        if (way == STAGED) {
+            if (n == 1 && first)
+                stage_flush_first(&stage, out, turn_len);
+            else
+                stage_flush(&stage, out, (n - 1) * turn_len, turn_len);
+            stage_carry(&stage, n * turn_len);
+        }
+        out += n * turn_len;
+    }
+    check_stop(&check, width > 1 ? d->check : NULL);
+    if (way == STAGED && turns > 0) stage_finish(&stage, out);
+    if (way == SHIFTED && turns > 0) shift_finish(&shift, out, low, width, form);
+    planes_store(d->state, p0);
+    planes_store(d->state + GROUP, p1);
+    d->in = d->in_end - in.left;
+    d->esc = d->esc_end - esc.left;
+    d->pos = pos;
+    d->ahead = ahead;
+    return true;
+}
+
+/* The same for words, by whichever way leads to `out`. */
+AVX512_INLINE bool decode_words(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t turns,
+                                size_t width, enum form form, enum zn_store store) {
+    const size_t grain = form == JOINT ? 8 : 4;
+    if (store == ZN_STORE_CACHED) return decode(d, raw, out, turns, width, form, CACHED);
+    if ((uintptr_t)out % 64 == 0) return decode(d, raw, out, turns, width, form, ALIGNED);
+    if ((uintptr_t)out % (grain * width) == 0) return decode(d, raw, out, turns, width, form, SHIFTED);
+    return decode(d, raw, out, turns, width, form, STAGED);
+}
+
+#endif

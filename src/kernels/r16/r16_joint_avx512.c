@@ -1,0 +1,55 @@
+/* R16 of joint symbols with AVX-512: the loops of r16_avx512.c, by other planes below the symbols. */
+#include "kernels/joint/joint_loops.h"
+
+#if defined(__x86_64__)
+#include "kernels/r16/r16_decode_avx512_tpl.h"
+#include "kernels/r16/r16_encode_avx512_tpl.h"
+
+/* The last words, less than a turn. */
+static bool decode_last(struct zn_r16_decoder *d, enum zn_joint joint, const uint8_t *const *raw, uint8_t *out,
+                        size_t from, size_t n) {
+    const struct zn_joint_info info = zn_joint_info(joint);
+    const uint8_t *rest[3];
+    uint8_t symbols[TURN];
+    for (unsigned p = 0; p < info.n_raw; p++) rest[p] = raw[p] + zn_joint_raw_len(joint, p, from);
+    if (!zn_r16_decode_scalar(d, symbols, n - from)) return false;
+    zn_joint_kernels_scalar.merge[joint](rest, symbols, n - from, out + from * info.width);
+    return true;
+}
+
+/* They lie in one block. */
+static bool encode_last(struct zn_r16_encoder *e, enum zn_joint joint, const uint8_t *src, uint8_t *const *raw,
+                        size_t from, size_t n) {
+    const struct zn_joint_info info = zn_joint_info(joint);
+    const struct zn_r16_codes *const tables = e->tables;
+    const uint8_t *const ids = e->ids;
+    uint8_t symbols[TURN], *rest[3];
+    if (from == n) return true;
+    for (unsigned p = 0; p < info.n_raw; p++) rest[p] = raw[p] + zn_joint_raw_len(joint, p, from);
+    const bool fits = zn_joint_kernels_scalar.split[joint](src + from * info.width, n - from, rest, symbols);
+    e->tables = zn_r16_codes_at(e, from);
+    e->ids = NULL;
+    zn_r16_encode_range_scalar(e, symbols, 0, n - from);
+    e->tables = tables;
+    e->ids = ids;
+    return fits;
+}
+
+#define JOINT_ENTRIES(suffix, KIND, width, FORM, SPLIT)                                                              \
+    AVX512 bool zn_joint_decode_##suffix##_avx512(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, \
+                                                  size_t n, enum zn_store store) {                                   \
+        return decode_words(d, raw, out, n / TURN, width, FORM, store) &&                                            \
+               decode_last(d, KIND, raw, out, n / TURN * TURN, n);                                                   \
+    }                                                                                                                \
+    AVX512 bool zn_joint_encode_##suffix##_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, \
+                                                  size_t n) {                                                        \
+        struct source from = {src, {NULL}};                                                                          \
+        for (unsigned p = 0; p < zn_joint_info(KIND).n_raw; p++) from.raw[p] = raw[p];                               \
+        const bool fits = encode_last(e, KIND, src, raw, n / TURN * TURN, n);                                        \
+        return encode(e, &from, n / TURN, width, SPLIT) && fits;                                                     \
+    }
+JOINT_ENTRIES(16, ZN_JOINT_16, 2, JOINT, JOINTLY)
+JOINT_ENTRIES(32, ZN_JOINT_32, 4, JOINT, JOINTLY)
+JOINT_ENTRIES(f16, ZN_JOINT_F16, 2, JOINT_F16, JOINTLY_F16)
+
+#endif

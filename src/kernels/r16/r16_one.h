@@ -1,0 +1,48 @@
+/* One symbol of R16: what the scalar loops repeat. Selections are arithmetic on masks, since whether a symbol takes a
+ * byte or is an escape cannot be predicted.
+ */
+#ifndef ZN_KERNELS_R16_ONE_H
+#define ZN_KERNELS_R16_ONE_H
+
+#include "kernels/kernels.h"
+#include "kernels/r16/r16_feed.h"
+
+/* Decodes one symbol. At both cursors a byte is readable, whether it is taken or not. */
+static inline uint32_t zn_r16_decode_one(const struct zn_r16_table *t, uint8_t esc_mark, uint16_t *state,
+                                         struct zn_r16_cursors *c) {
+    uint32_t x = *state, slot = x % ZN_R16_SLOTS;
+    x = t->freq[slot] * (x / ZN_R16_SLOTS) + t->bias[slot];
+    uint32_t low = (x - ZN_R16_LOW) >> 31; /* 1 if x < 256 */
+    x += (x * 255 + *c->in) & (0 - low);   /* x << 8 | byte */
+    c->in += low;
+    *state = (uint16_t)x;
+
+    uint32_t sym = t->sym[slot], escaped = ((sym ^ esc_mark) - 1) >> 31;
+    sym ^= (sym ^ *c->esc) & (0 - escaped);
+    c->esc += escaped;
+    return sym;
+}
+
+/* Where an encoder's streams stand. */
+struct zn_r16_ends {
+    uint8_t *out, *esc;
+};
+
+/* Encodes one symbol of class c. A byte is writable below both ends. */
+static inline void zn_r16_encode_one(const struct zn_r16_codes *t, unsigned c, uint8_t sym, uint16_t *state,
+                                     struct zn_r16_ends *e) {
+    uint32_t x = *state;
+
+    /* Both bytes are always written, below what counts so far, and counted if they are wanted. */
+    uint32_t emit = (t->top[c] - x) >> 31;
+    e->out[-1] = (uint8_t)x;
+    e->out -= emit;
+    x >>= 8 * emit;
+    e->esc[-1] = sym;
+    e->esc -= t->escaped >> c & 1;
+
+    uint32_t q = (x + (x * t->recip[c] >> 16) + 1) >> 1 >> t->shift[c];
+    *state = (uint16_t)(x + t->first[c] + q * t->rest[c]);
+}
+
+#endif
