@@ -5,20 +5,20 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "audit.h"
-#include "bench.h"
-#include "chain.h"
-#include "convert.h"
-#include "estimate.h"
-#include "exits.h"
-#include "extract.h"
-#include "inspect.h"
-#include "list.h"
-#include "nearest.h"
-#include "recompress.h"
-#include "text.h"
-#include "usage.h"
-#include "walk.h"
+#include "commands/bench.h"
+#include "commands/chain.h"
+#include "commands/convert.h"
+#include "commands/estimate.h"
+#include "commands/extract.h"
+#include "commands/inspect.h"
+#include "commands/list.h"
+#include "commands/recompress.h"
+#include "commands/verify.h"
+#include "line/exits.h"
+#include "line/nearest.h"
+#include "line/usage.h"
+#include "shared/find_files.h"
+#include "shared/text.h"
 
 static int refuse(const char *why) {
     fputs("zipnn: ", stderr);
@@ -53,7 +53,7 @@ static bool report_no_command(struct run *run) {
     struct nearest near = nearest_to(word);
     static const char *const options[] = {"compress", "decompress", "test", "list", "version"};
 #define COMMAND(id, name, operands, most, help, manual) nearest_try(&near, name);
-#include "commands.def"
+#include "line/commands.def"
 #undef COMMAND
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
         const char *before = near.best;

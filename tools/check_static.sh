@@ -11,7 +11,7 @@ flags="-std=c11 -Iinclude -Isrc -D_GNU_SOURCE -DZN_WITH_SHA256=1 -DBENCH_ADVICE=
 
 run_cppcheck() {
     cppcheck -q -j "$jobs" --std=c11 --enable=warning,portability,performance --error-exitcode=1 \
-        --suppressions-list=tools/cppcheck.txt --template=gcc -D__x86_64__ -I include -I src src cli
+        --suppressions-list=tools/cppcheck.txt --template=gcc -D__x86_64__ -I include -I src -I cli src cli
 }
 
 # tidy FOLDER CHECKS: without code for other processors, which needs their headers.

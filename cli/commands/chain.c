@@ -1,0 +1,382 @@
+#include "commands/chain.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "commands/chain_steps.h"
+#include "shared/filenames.h"
+#include "shared/needed.h"
+#include "shared/output.h"
+#include "shared/read_back.h"
+#include "shared/text.h"
+
+enum { DEFAULT_EVERY = 10 };
+
+/* ---- contexts that know a lineage */
+
+static zipnn_status make_context(struct run *run, const struct lineage *l, zipnn_ctx **ctx, zipnn_error *err) {
+    zipnn_options options = run_options(run);
+    options.bases = l->sources;
+    options.base_names = l->names;
+    options.n_bases = l->n;
+    options.n_direct = 1;
+    return zipnn_create(&options, ctx, err);
+}
+
+/* A step as a source: its archive, opened, read by one thread at a time. */
+struct original {
+    struct lineage lineage;
+    zipnn_ctx *ctx;
+    zipnn_archive *archive;
+    pthread_mutex_t lock;
+};
+
+static zipnn_status read_original(void *user, uint64_t off, void *buf, size_t len, zipnn_error *err) {
+    struct original *o = user;
+    pthread_mutex_lock(&o->lock);
+    zipnn_status st = zipnn_archive_read(o->archive, off, len, buf, err);
+    pthread_mutex_unlock(&o->lock);
+    return st;
+}
+
+static zipnn_status open_original(struct run *run, const struct steps *steps, size_t index, struct original *o,
+                                  zipnn_error *err) {
+    *o = (struct original){.ctx = NULL};
+    pthread_mutex_init(&o->lock, NULL);
+    zipnn_status st = lineage_open(steps, index, &o->lineage, err);
+    if (st == ZIPNN_OK) st = make_context(run, &o->lineage, &o->ctx, err);
+    return st == ZIPNN_OK ? zipnn_archive_open(o->ctx, &o->lineage.sources[0], &o->archive, err) : st;
+}
+
+static void close_original(struct original *o) {
+    zipnn_archive_close(o->archive);
+    zipnn_destroy(o->ctx);
+    lineage_close(&o->lineage);
+    pthread_mutex_destroy(&o->lock);
+}
+
+/* ---- writing steps: a new file is complete, on the device and read back before it gets its name */
+
+/* What becomes a step: `source`, from `file`, whose permissions and times the step gets. */
+struct intake {
+    const char *path;
+    const zipnn_file *file;
+    zipnn_source source;
+    const uint8_t *expected; /* digest that it must have; NULL for any */
+};
+
+/* Decodes what was written, with the step that it was made against opened anew, and compares: with the file it was made
+ * from, or with the digest that was known before. */
+static zipnn_status check_step(struct run *run, const struct steps *steps, size_t base, const struct intake *in,
+                               const zipnn_file *written, const char *path, const zipnn_stats *stats,
+                               zipnn_error *err) {
+    const struct made_from from = {in->expected ? NULL : &in->source, in->path, stats};
+    struct lineage l = {.n = 0};
+    zipnn_ctx *ctx = NULL;
+    zipnn_status st = base == NO_STEP ? ZIPNN_OK : lineage_open(steps, base, &l, err);
+    if (st == ZIPNN_OK) st = make_context(run, &l, &ctx, err);
+    if (st == ZIPNN_OK) st = verify_archive(ctx, written, path, &from, err);
+    zipnn_destroy(ctx);
+    lineage_close(&l);
+    return st;
+}
+
+/* Packs `in` to the new file `out` with a context that has the step `base`. */
+static zipnn_status fill_step(struct run *run, const struct steps *steps, size_t base, const struct intake *in,
+                              zipnn_ctx *ctx, zipnn_file *out, const char *path, zipnn_stats *stats, zipnn_error *err) {
+    zipnn_sink sink;
+    zipnn_file_sink(out, &sink);
+    progress_start(&run->progress);
+    zipnn_status st = zipnn_pack(ctx, &in->source, &sink, stats, err);
+    if (st == ZIPNN_OK) st = zipnn_file_unchanged(in->file, err);
+    if (st == ZIPNN_OK && in->expected && memcmp(stats->xxh3, in->expected, sizeof stats->xxh3) != 0)
+        st = run_fail(err, ZIPNN_E_CORRUPT, "the step read back has another digest than it had");
+    if (st == ZIPNN_OK) st = check_step(run, steps, base, in, out, path, stats, err);
+    progress_end(&run->progress);
+    return st;
+}
+
+/* Stores `in` at `path` against the step `base`, NO_STEP for one that stands alone. */
+static zipnn_status write_step(struct run *run, const struct steps *steps, size_t base, const struct intake *in,
+                               const char *path, unsigned flags, zipnn_stats *stats, zipnn_error *err) {
+    struct lineage l = {.n = 0};
+    zipnn_ctx *ctx = NULL;
+    zipnn_file *out = NULL;
+    zipnn_status st = base == NO_STEP ? ZIPNN_OK : lineage_open(steps, base, &l, err);
+    if (st == ZIPNN_OK) st = make_context(run, &l, &ctx, err);
+    if (st == ZIPNN_OK) {
+        interrupt_start(&run->interrupt);
+        st = zipnn_file_create(path, in->file, flags | ZIPNN_FILE_SYNC, &out, err);
+    }
+    if (st == ZIPNN_OK) {
+        interrupt_watch(&run->interrupt, out);
+        st = fill_step(run, steps, base, in, ctx, out, path, stats, err);
+        if (st == ZIPNN_OK) st = zipnn_file_commit(out, err);
+        if (st != ZIPNN_OK) zipnn_file_discard(out);
+        interrupt_watch(&run->interrupt, NULL);
+    }
+    zipnn_file_close(out);
+    zipnn_destroy(ctx);
+    lineage_close(&l);
+    return st;
+}
+
+/* The same against the next best: a step that holds the same, or was made from that, is no base. */
+static zipnn_status write_step_near(struct run *run, const struct steps *steps, size_t base, const struct intake *in,
+                                    const char *path, unsigned flags, zipnn_stats *stats, zipnn_error *err) {
+    zipnn_status st = write_step(run, steps, base, in, path, flags, stats, err);
+    while (st == ZIPNN_E_BASE && base != NO_STEP) {
+        const size_t parent = step_parent(&steps->step[base]);
+        base = parent < base ? parent : NO_STEP;
+        st = write_step(run, steps, base, in, path, flags, stats, err);
+    }
+    return st;
+}
+
+typedef zipnn_status write_fn(struct run *run, const struct steps *steps, size_t base, const struct intake *in,
+                              const char *path, unsigned flags, zipnn_stats *stats, zipnn_error *err);
+
+/* Stores a step anew, against another one, in place of its file. */
+static zipnn_status rewrite_step(struct run *run, const struct steps *steps, size_t index, size_t base, write_fn *write,
+                                 zipnn_error *err) {
+    const struct step *s = &steps->step[index];
+    struct original o;
+    zipnn_stats stats;
+    zipnn_status st = open_original(run, steps, index, &o, err);
+    if (st == ZIPNN_OK) {
+        const zipnn_source source = {.read_at = read_original, .length = s->original, .user = &o};
+        const struct intake in = {s->path, o.lineage.files[0], source, s->xxh3};
+        st = write(run, steps, base, &in, s->path, ZIPNN_FILE_REPLACE, &stats, err);
+    }
+    if (st == ZIPNN_OK) run_report_done(run, s->name, s->path, &stats);
+    close_original(&o);
+    return st;
+}
+
+/* ---- verbs */
+
+/* The step that a new one is stored against: the last, until `every` lie between it and one that stands alone. */
+static size_t choose_base(const struct run *run, const struct steps *steps) {
+    const size_t every = run->args->every ? run->args->every : DEFAULT_EVERY;
+    if (steps->n == 0 || !steps_whole(steps, steps->n - 1)) return NO_STEP;
+    return steps_depth(steps, steps->n - 1) + 1 < every ? steps->n - 1 : NO_STEP;
+}
+
+static zipnn_status add(struct run *run, struct steps *steps, const char *folder, const char *path, zipnn_error *err) {
+    zipnn_file *file = NULL;
+    zipnn_stats stats;
+    char number[32];
+    const char *slash = strrchr(path, '/');
+    const uint64_t last = steps->n ? steps->step[steps->n - 1].number : 0;
+    if (filename_is_archive(path) && !run->args->force)
+        return run_fail(err, ZIPNN_E_ARGUMENT,
+                        "is named " ARCHIVE_SUFFIX ": restore it first, or let -f store the archive itself as a step");
+    if (last == UINT64_MAX) return run_fail(err, ZIPNN_E_ARGUMENT, "no number is left after that of the last step");
+    zipnn_status st = zipnn_file_open(path, &file, err);
+    if (st != ZIPNN_OK) return st;
+    snprintf(number, sizeof number, "/%08" PRIu64 ".", last + 1);
+    char *stem = text_join(folder, number, slash ? slash + 1 : path);
+    char *to = text_join(stem, ARCHIVE_SUFFIX, "");
+    struct intake in = {.path = path, .file = file};
+    zipnn_file_source(file, &in.source);
+    st = in.source.read_at ? write_step_near(run, steps, choose_base(run, steps), &in, to, 0, &stats, err)
+                           : run_fail(err, ZIPNN_E_ARGUMENT, "only a regular file can be a step");
+    if (st == ZIPNN_OK) run_report_done(run, path, to, &stats);
+    free(to);
+    free(stem);
+    zipnn_file_close(file);
+    return st;
+}
+
+/* What is restored takes no step's place. */
+static zipnn_status refuse_step(const struct steps *steps, const char *path, zipnn_error *err) {
+    for (size_t i = 0; i < steps->n; i++) {
+        struct stat st;
+        if (stat(steps->step[i].path, &st) == 0 && touched_leads_to(path, (struct node){st.st_dev, st.st_ino}))
+            return run_fail(err, ZIPNN_E_ARGUMENT, "%.150s is a step of the chain", path);
+    }
+    return ZIPNN_OK;
+}
+
+static zipnn_status restore(struct run *run, const struct steps *steps, size_t index, zipnn_error *err) {
+    const struct args *args = run->args;
+    const struct step *s = &steps->step[index];
+    struct lineage l;
+    zipnn_ctx *ctx = NULL;
+    zipnn_stats stats;
+    char *name = filename_restored(s->name);
+    const char *path = args->to_stdout ? NULL : args->output ? args->output : name;
+    struct output out = {.file = NULL};
+    zipnn_status st = lineage_open(steps, index, &l, err);
+    if (st == ZIPNN_OK && path) st = refuse_step(steps, path, err);
+    if (st == ZIPNN_OK) st = make_context(run, &l, &ctx, err);
+    if (st == ZIPNN_OK) st = output_open(run, path, NULL, l.files[0], &out, err);
+    if (st == ZIPNN_OK) {
+        progress_start(&run->progress);
+        st = zipnn_unpack(ctx, &l.sources[0], &out.sink, &stats, err);
+        progress_end(&run->progress);
+        st = output_end(&out, st, err);
+    }
+    if (st == ZIPNN_OK) run_report_done(run, s->name, path ? path : "stdout", &stats);
+    free(name);
+    zipnn_destroy(ctx);
+    lineage_close(&l);
+    return st;
+}
+
+/* Nobody knows what a step that cannot be read is made from, or what is made from it: perhaps the trouble will pass,
+ * and the step that goes was needed. */
+static zipnn_status refuse_blind_drop(const struct steps *steps, size_t index, zipnn_error *err) {
+    for (size_t i = 0; i < steps->n; i++) {
+        const struct step *s = &steps->step[i];
+        const bool orphan = step_missing(s);
+        if (i == index) continue;
+        if (s->damaged || (orphan && steps->step[index].damaged))
+            return run_fail(err, ZIPNN_E_ARGUMENT, "not dropped: step %" PRIu64 " %s, and may be made from it",
+                            s->number, s->damaged ? "cannot be read" : "lacks its base");
+    }
+    return ZIPNN_OK;
+}
+
+/* Those made from it are stored against what it was made from first: whatever happens meanwhile, each can be restored.
+ * Where it cannot be restored itself, they cannot either, and -f lets it go. Archives of the folder that are no steps
+ * stay as they are; so does the step that one of them needs. */
+static zipnn_status drop(struct run *run, struct steps *steps, size_t index, zipnn_error *err) {
+    const struct step *s = &steps->step[index];
+    const bool whole = steps_whole(steps, index);
+    zipnn_file *file = NULL;
+    zipnn_status st = refuse_blind_drop(steps, index, err);
+    for (size_t i = 0; i < steps->n && st == ZIPNN_OK; i++) {
+        if (!step_needs(&steps->step[i], index) || (!whole && run->args->force)) continue;
+        if (whole)
+            st = rewrite_step(run, steps, i, step_parent(s), write_step_near, err);
+        else
+            st = run_fail(err, ZIPNN_E_ARGUMENT,
+                          "not dropped: a base of it is missing, and step %" PRIu64
+                          " is made from it, which -f gives up",
+                          steps->step[i].number);
+    }
+    if (st == ZIPNN_OK) st = needed_refuse_removal(run, s->path, err);
+    if (st == ZIPNN_OK) st = zipnn_file_open(s->path, &file, err);
+    if (st == ZIPNN_OK) st = zipnn_file_remove(file, err);
+    zipnn_file_close(file);
+    return st;
+}
+
+static zipnn_status rebase(struct run *run, struct steps *steps, size_t index, const char *onto, zipnn_error *err) {
+    size_t base = NO_STEP;
+    zipnn_status st = onto ? steps_find(steps, onto, &base, err) : ZIPNN_OK;
+    if (st == ZIPNN_OK && onto && base >= index)
+        st = run_fail(err, ZIPNN_E_ARGUMENT, "a step can be made against an earlier one only");
+    return st == ZIPNN_OK ? rewrite_step(run, steps, index, base, write_step, err) : st;
+}
+
+/* All bases that are here; "base" is the first. */
+static void put_json_bases(const struct steps *steps, const struct step *s) {
+    const char *between = "";
+    fputs(",\"bases\":[", stdout);
+    for (unsigned i = 0; i < s->n_bases; i++) {
+        if (s->bases[i].step == NO_STEP) continue;
+        printf("%s%" PRIu64, between, steps->step[s->bases[i].step].number);
+        between = ",";
+    }
+    putchar(']');
+}
+
+static void put_json_step(const struct steps *steps, const struct step *s) {
+    printf("{\"step\":%" PRIu64 ",", s->number);
+    text_put_json_name("file", s->path);
+    if (s->damaged) {
+        puts(",\"damaged\":true}");
+        return;
+    }
+    printf(",\"original\":%" PRIu64 ",\"stored\":%" PRIu64, s->original, s->stored);
+    run_put_digests(s->xxh3, NULL, 0);
+    if (step_parent(s) != NO_STEP) printf(",\"base\":%" PRIu64, steps->step[step_parent(s)].number);
+    if (s->n_bases > 1) put_json_bases(steps, s);
+    if (step_missing(s)) {
+        putchar(',');
+        text_put_json_name("missing", step_missing(s)->name);
+    }
+    puts("}");
+}
+
+/* "from 1", "from 1, 2", in a column of 12. */
+static void put_bases(const struct steps *steps, const struct step *s) {
+    int width = printf("from ");
+    for (unsigned i = 0; i < s->n_bases; i++)
+        width += printf("%s%" PRIu64, i ? ", " : "", steps->step[s->bases[i].step].number);
+    if (width < 12) printf("%*s", 12 - width, "");
+}
+
+static void put_step(const struct steps *steps, const struct step *s) {
+    printf("%8" PRIu64 " %10s %10s %6.2f%%  ", s->number, text_size(s->original).text, text_size(s->stored).text,
+           text_percent(s->stored, s->original));
+    if (s->damaged)
+        printf("%-12s", "damaged");
+    else if (step_missing(s) || !s->n_bases)
+        printf("%-12s", s->n_bases ? "base missing" : "alone");
+    else
+        put_bases(steps, s);
+    fputs("  ", stdout);
+    text_put(stdout, s->name);
+    putchar('\n');
+}
+
+static void list(const struct run *run, const struct steps *steps) {
+    if (!run->args->json) puts("    step   original     stored   ratio  stored       name");
+    for (size_t i = 0; i < steps->n; i++)
+        if (run->args->json)
+            put_json_step(steps, &steps->step[i]);
+        else
+            put_step(steps, &steps->step[i]);
+}
+
+static const enum steps_use uses[N_VERBS] = {
+#define VERB(id, name, operands, least, most, use, help) [VERB_##id] = use,
+#include "line/verbs.def"
+#undef VERB
+};
+
+/* With the folder read. */
+static zipnn_status act(struct run *run, enum verb verb, struct steps *steps, char **operands, size_t n,
+                        zipnn_error *err) {
+    size_t index = 0;
+    zipnn_status st = verb == VERB_ADD || verb == VERB_LIST ? ZIPNN_OK : steps_find(steps, operands[0], &index, err);
+    if (st != ZIPNN_OK) return st;
+    switch (verb) {
+        case VERB_ADD:
+            return add(run, steps, run->args->files[0], operands[0], err);
+        case VERB_RESTORE:
+            return restore(run, steps, index, err);
+        case VERB_DROP:
+            return drop(run, steps, index, err);
+        case VERB_REBASE:
+            return rebase(run, steps, index, n > 1 ? operands[1] : NULL, err);
+        default:
+            list(run, steps);
+            return ZIPNN_OK;
+    }
+}
+
+/* Each operand of add and drop finds the chain as the one before has left it. */
+static void act_on_each(struct run *run, enum verb verb, char **operands, size_t n) {
+    const bool one_by_one = verb == VERB_ADD || verb == VERB_DROP;
+    for (size_t i = 0; i == 0 || (one_by_one && i < n); i++) {
+        struct steps steps;
+        zipnn_error err;
+        zipnn_status st = steps_open(run, run->args->files[0], uses[verb], &steps, &err);
+        if (st == ZIPNN_OK) st = act(run, verb, &steps, operands + i, n - i, &err);
+        if (st != ZIPNN_OK) run_report_failure(run, n ? operands[i] : run->args->files[0], &err);
+        steps_close(&steps);
+        if (st != ZIPNN_OK) return;
+    }
+}
+
+void chain_run(struct run *run) {
+    act_on_each(run, run->args->verb, run->args->files + 2, run->args->n_files - 2);
+}

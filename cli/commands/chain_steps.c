@@ -1,0 +1,262 @@
+#include "commands/chain_steps.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "shared/filenames.h"
+#include "shared/text.h"
+
+/* "00000012.model.safetensors.znn" */
+static bool parse_name(const char *file, uint64_t *number, size_t *name_at) {
+    char *end;
+    if (*file < '0' || *file > '9' || !filename_is_archive(file)) return false;
+    errno = 0;
+    *number = strtoull(file, &end, 10);
+    *name_at = (size_t)(end - file) + 1;
+    return errno == 0 && *end == '.' && end[1] != '\0';
+}
+
+static void read_bases(const zipnn_archive *archive, unsigned n, struct step *s) {
+    zipnn_base_info base;
+    s->bases = n ? text_realloc(NULL, n * sizeof *s->bases) : NULL;
+    for (unsigned i = 0; i < n && zipnn_archive_base(archive, i, &base, NULL) == ZIPNN_OK; i++) {
+        struct step_base *b = &s->bases[s->n_bases++];
+        *b = (struct step_base){.length = base.original, .name = text_join(base.name, "", ""), .step = NO_STEP};
+        memcpy(b->xxh3, base.xxh3, sizeof b->xxh3);
+    }
+}
+
+static void read_step(const zipnn_archive *archive, struct step *s) {
+    zipnn_archive_info info;
+    zipnn_archive_get_info(archive, &info);
+    s->original = info.original;
+    s->stored = info.archive;
+    memcpy(s->xxh3, info.xxh3, sizeof s->xxh3);
+    read_bases(archive, info.n_bases, s);
+}
+
+/* A step that cannot be opened is listed all the same. */
+static void open_step(zipnn_ctx *ctx, struct step *s) {
+    zipnn_file *file = NULL;
+    zipnn_archive *archive = NULL;
+    zipnn_source source;
+    zipnn_status st = zipnn_file_open(s->path, &file, &s->why);
+    if (st == ZIPNN_OK) zipnn_file_source(file, &source);
+    if (st == ZIPNN_OK) st = zipnn_archive_open(ctx, &source, &archive, &s->why);
+    s->damaged = st != ZIPNN_OK;
+    if (!s->damaged) read_step(archive, s);
+    zipnn_archive_close(archive);
+    zipnn_file_close(file);
+}
+
+static int by_number(const void *a, const void *b) {
+    const struct step *x = a, *y = b;
+    if (x->number != y->number) return x->number < y->number ? -1 : 1;
+    return strcmp(x->path, y->path);
+}
+
+static bool holds(const struct step *s, const struct step_base *base) {
+    return !s->damaged && s->original == base->length && memcmp(s->xxh3, base->xxh3, sizeof s->xxh3) == 0;
+}
+
+/* The nearest step before it, since chains make a step from an earlier one. Other commands may have made one that is
+ * called like an earlier step from a later one. */
+static size_t find_step(const struct steps *steps, size_t index, const struct step_base *base) {
+    for (size_t k = index; k-- > 0;)
+        if (holds(&steps->step[k], base)) return k;
+    for (size_t k = index + 1; k < steps->n; k++)
+        if (holds(&steps->step[k], base)) return k;
+    return NO_STEP;
+}
+
+static void find_bases(struct steps *steps) {
+    for (size_t i = 0; i < steps->n; i++)
+        for (unsigned k = 0; k < steps->step[i].n_bases; k++)
+            steps->step[i].bases[k].step = find_step(steps, i, &steps->step[i].bases[k]);
+}
+
+/* A folder or a FIFO, say, that is named like a step; what cannot be looked at may be one. */
+static bool is_no_step(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
+static void add_step(struct steps *steps, struct step step) {
+    if (steps->n == steps->cap) {
+        steps->cap = steps->cap ? 2 * steps->cap : 16;
+        steps->step = text_realloc(steps->step, steps->cap * sizeof steps->step[0]);
+    }
+    steps->step[steps->n++] = step;
+}
+
+static zipnn_status read_folder(struct run *run, const char *folder, struct steps *steps, zipnn_error *err) {
+    DIR *dir = opendir(folder);
+    if (!dir) return run_fail(err, ZIPNN_E_IO, "%.150s: cannot open the folder: %s", folder, strerror(errno));
+    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        struct step s = {.number = 0};
+        size_t name_at;
+        if (!parse_name(entry->d_name, &s.number, &name_at)) continue;
+        s.path = text_join(folder, "/", entry->d_name);
+        s.name = s.path + strlen(folder) + 1 + name_at;
+        if (is_no_step(s.path)) {
+            free(s.path);
+            continue;
+        }
+        open_step(run->ctx, &s);
+        add_step(steps, s);
+    }
+    closedir(dir);
+    if (steps->n) qsort(steps->step, steps->n, sizeof steps->step[0], by_number);
+    for (size_t i = 1; i < steps->n; i++)
+        if (steps->step[i].number == steps->step[i - 1].number)
+            return run_fail(err, ZIPNN_E_ARGUMENT, "two files have the number %" PRIu64, steps->step[i].number);
+    find_bases(steps);
+    return ZIPNN_OK;
+}
+
+/* One changes a chain at a time; the others wait. */
+static zipnn_status lock_folder(const struct run *run, const char *folder, int *lock, zipnn_error *err) {
+    *lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*lock >= 0 && folder_lock(run, *lock, LOCKED_ALONE, folder)) return ZIPNN_OK;
+    return run_fail(err, ZIPNN_E_IO, "%.150s: cannot lock the folder: %s", folder, strerror(errno));
+}
+
+zipnn_status steps_open(struct run *run, const char *folder, enum steps_use use, struct steps *steps,
+                        zipnn_error *err) {
+    *steps = (struct steps){.lock = -1};
+    zipnn_status st = run_need_context(run, err);
+    if (st != ZIPNN_OK) return st;
+    if (use == STEPS_ADD && mkdir(folder, S_IRWXU | S_IRWXG | S_IRWXO) != 0 && errno != EEXIST)
+        return run_fail(err, ZIPNN_E_IO, "%.150s: cannot make the folder: %s", folder, strerror(errno));
+    if (use != STEPS_LOOK) st = lock_folder(run, folder, &steps->lock, err);
+    if (st != ZIPNN_OK) return st;
+    return read_folder(run, folder, steps, err);
+}
+
+void steps_close(struct steps *steps) {
+    for (size_t i = 0; i < steps->n; i++) {
+        free(steps->step[i].path);
+        for (unsigned k = 0; k < steps->step[i].n_bases; k++) free(steps->step[i].bases[k].name);
+        free(steps->step[i].bases);
+    }
+    free(steps->step);
+    if (steps->lock > 0) close(steps->lock);
+    *steps = (struct steps){.lock = -1};
+}
+
+zipnn_status steps_find(const struct steps *steps, const char *text, size_t *index, zipnn_error *err) {
+    char *end;
+    errno = 0;
+    const uint64_t number = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || errno)
+        return run_fail(err, ZIPNN_E_ARGUMENT, "\"%.80s\" is no number of a step", text);
+    for (size_t i = 0; i < steps->n; i++) {
+        if (steps->step[i].number != number) continue;
+        *index = i;
+        return ZIPNN_OK;
+    }
+    return run_fail(err, ZIPNN_E_NOT_FOUND, "there is no step %" PRIu64, number);
+}
+
+size_t step_parent(const struct step *s) {
+    for (unsigned i = 0; i < s->n_bases; i++)
+        if (s->bases[i].step != NO_STEP) return s->bases[i].step;
+    return NO_STEP;
+}
+
+const struct step_base *step_missing(const struct step *s) {
+    for (unsigned i = 0; i < s->n_bases; i++)
+        if (s->bases[i].step == NO_STEP) return &s->bases[i];
+    return NULL;
+}
+
+bool step_needs(const struct step *s, size_t index) {
+    for (unsigned i = 0; i < s->n_bases; i++)
+        if (s->bases[i].step == index) return true;
+    return false;
+}
+
+/* The steps that are needed for one, each once, itself first: *n of them, for the caller to free. */
+static size_t *needed_for(const struct steps *steps, size_t index, size_t *n) {
+    size_t *needed = text_realloc(NULL, steps->n * sizeof *needed);
+    bool *listed = text_realloc(NULL, steps->n);
+    memset(listed, false, steps->n);
+    needed[0] = index;
+    listed[index] = true;
+    *n = 1;
+    for (size_t i = 0; i < *n; i++) {
+        const struct step *s = &steps->step[needed[i]];
+        for (unsigned k = 0; k < s->n_bases; k++) {
+            const size_t base = s->bases[k].step;
+            if (base == NO_STEP || listed[base]) continue;
+            listed[base] = true;
+            needed[(*n)++] = base;
+        }
+    }
+    free(listed);
+    return needed;
+}
+
+size_t steps_depth(const struct steps *steps, size_t index) {
+    size_t n;
+    free(needed_for(steps, index, &n));
+    return n - 1;
+}
+
+bool steps_whole(const struct steps *steps, size_t index) {
+    size_t n;
+    size_t *needed = needed_for(steps, index, &n);
+    bool whole = true;
+    for (size_t i = 0; i < n; i++) whole &= !steps->step[needed[i]].damaged && !step_missing(&steps->step[needed[i]]);
+    free(needed);
+    return whole;
+}
+
+/* A step that cannot be read may be the base that is missing: then that is the trouble. */
+static zipnn_status fail_missing(const struct steps *steps, const struct step *s, zipnn_error *err) {
+    const char *name = step_missing(s)->name;
+    for (size_t i = 0; i < steps->n; i++) {
+        const struct step *other = &steps->step[i];
+        if (other == s || !other->damaged) continue;
+        return run_fail(err, other->why.status,
+                        "step %" PRIu64 " was made against \"%.40s\", which step %" PRIu64 " may hold: %.120s",
+                        s->number, name, other->number, other->why.message);
+    }
+    return run_fail(err, ZIPNN_E_BASE, "step %" PRIu64 " was made against \"%.80s\", which is not in the chain",
+                    s->number, name);
+}
+
+static zipnn_status open_one(const struct steps *steps, const struct step *s, struct lineage *l, zipnn_error *err) {
+    if (step_missing(s)) return fail_missing(steps, s, err);
+    zipnn_status st = zipnn_file_open(s->path, &l->files[l->n], err);
+    if (st != ZIPNN_OK) return st;
+    zipnn_file_source(l->files[l->n], &l->sources[l->n]);
+    l->names[l->n++] = s->path;
+    return ZIPNN_OK;
+}
+
+zipnn_status lineage_open(const struct steps *steps, size_t index, struct lineage *l, zipnn_error *err) {
+    size_t n;
+    size_t *needed = needed_for(steps, index, &n);
+    *l = (struct lineage){.files = text_realloc(NULL, n * sizeof *l->files),
+                          .sources = text_realloc(NULL, n * sizeof *l->sources),
+                          .names = text_realloc(NULL, n * sizeof *l->names)};
+    zipnn_status st = ZIPNN_OK;
+    for (size_t i = 0; i < n && st == ZIPNN_OK; i++) st = open_one(steps, &steps->step[needed[i]], l, err);
+    free(needed);
+    return st;
+}
+
+void lineage_close(struct lineage *l) {
+    for (size_t i = 0; i < l->n; i++) zipnn_file_close(l->files[i]);
+    free(l->files);
+    free(l->sources);
+    free(l->names);
+    *l = (struct lineage){.n = 0};
+}

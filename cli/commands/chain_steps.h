@@ -1,0 +1,68 @@
+/* The folder of a chain. A step is an archive called NUMBER.NAME.znn; its place in the chain follows from the digests
+ * that archives hold, and from nothing else: there is no further file that could be lost or contradict them. */
+#ifndef ZIPNN_CLI_CHAIN_STEPS_H
+#define ZIPNN_CLI_CHAIN_STEPS_H
+
+#include "shared/run.h"
+
+#define NO_STEP SIZE_MAX
+
+/* What a step was made against. */
+struct step_base {
+    uint64_t length;
+    uint8_t xxh3[16];
+    char *name;
+    size_t step; /* that holds it: an earlier one where there is one; NO_STEP: none does */
+};
+
+struct step {
+    uint64_t number;
+    char *path;
+    const char *name; /* of the original, within path */
+    bool damaged;     /* cannot be opened, for the reason `why` */
+    zipnn_error why;
+    uint64_t original, stored;
+    uint8_t xxh3[16];
+    struct step_base *bases; /* none: it stands alone */
+    unsigned n_bases;
+};
+
+struct steps {
+    struct step *step; /* by number */
+    size_t n, cap;
+    int lock; /* of the folder, held while it is changed */
+};
+
+/* Reads the folder; to change it, its lock is taken first, and to add to it, it is made. steps_close accepts a zeroed
+ * struct. */
+enum steps_use { STEPS_LOOK, STEPS_CHANGE, STEPS_ADD };
+zipnn_status steps_open(struct run *run, const char *folder, enum steps_use use, struct steps *steps, zipnn_error *err);
+void steps_close(struct steps *steps);
+
+/* The step that `text` names by its number. */
+zipnn_status steps_find(const struct steps *steps, const char *text, size_t *index, zipnn_error *err);
+
+/* The first base of the step that is here, NO_STEP for none; the first that is not, NULL for none. */
+size_t step_parent(const struct step *step);
+const struct step_base *step_missing(const struct step *step);
+
+/* Whether the step `index` is among the bases. */
+bool step_needs(const struct step *step, size_t index);
+
+/* The step and all that it is made from, itself first: their files, opened. */
+struct lineage {
+    zipnn_file **files;
+    zipnn_source *sources;
+    const char **names;
+    size_t n;
+};
+zipnn_status lineage_open(const struct steps *steps, size_t index, struct lineage *lineage, zipnn_error *err);
+void lineage_close(struct lineage *lineage);
+
+/* How many steps the step is made from, over any number of steps. */
+size_t steps_depth(const struct steps *steps, size_t index);
+
+/* Whether all of these are here. */
+bool steps_whole(const struct steps *steps, size_t index);
+
+#endif

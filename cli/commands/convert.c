@@ -1,0 +1,338 @@
+#include "commands/convert.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "shared/filenames.h"
+#include "shared/needed.h"
+#include "shared/old_delta.h"
+#include "shared/output.h"
+#include "shared/read_back.h"
+#include "shared/spool.h"
+#include "shared/text.h"
+
+/* One file on its way. */
+struct job {
+    struct run *run;
+    const char *path;    /* of the input, "-" for standard input */
+    char *output;        /* NULL for standard output */
+    zipnn_old_form form; /* of old records */
+    zipnn_file *in, *out;
+    zipnn_stats stats;
+};
+
+static bool is_stdin(const char *path) {
+    return strcmp(path, "-") == 0;
+}
+
+zipnn_status convert_open_input(const char *path, zipnn_file **in, zipnn_error *err) {
+    return is_stdin(path) ? zipnn_file_from_fd(STDIN_FILENO, "stdin", in, err) : zipnn_file_open(path, in, err);
+}
+
+/* Name of an archive of the old format; its form follows from it. */
+static char *name_old(const struct args *args, const char *path, zipnn_old_form *form) {
+    char *name = args->dtype == ZIPNN_DTYPE_UNKNOWN && args->n_bases == 0 ? filename_of_old_tensors(path) : NULL;
+    *form = name ? ZIPNN_OLD_SAFETENSORS : ZIPNN_OLD_RECORD;
+    return name ? name : text_join(path, ARCHIVE_SUFFIX, "");
+}
+
+static char *name_archive(struct job *job) {
+    const struct args *args = job->run->args;
+    return args->old_format ? name_old(args, job->path, &job->form) : text_join(job->path, ARCHIVE_SUFFIX, "");
+}
+
+/* Settles job->output, and the form of old records, which follows from the input's name. */
+static zipnn_status choose_output(struct job *job, zipnn_error *err) {
+    const struct args *args = job->run->args;
+    bool archive = filename_is_archive(job->path);
+    if (args->operation == OP_COMPRESS) job->output = name_archive(job);
+    if (args->output || args->to_stdout || is_stdin(job->path)) {
+        free(job->output);
+        job->output = args->output ? text_join(args->output, "", "") : NULL;
+    } else if (access(job->path, F_OK) != 0) {
+        return ZIPNN_OK; /* opening it says more than its name */
+    } else if (args->operation == OP_RESTORE) {
+        if (filename_is_bare_suffix(job->path))
+            return run_fail(err, ZIPNN_E_ARGUMENT,
+                            "nothing is left of the name without its suffix: say with -o or -c where the result goes");
+        if (!archive)
+            return run_fail(err, ZIPNN_E_ARGUMENT,
+                            "the suffix is not " ARCHIVE_SUFFIX ": say with -o or -c where the result goes");
+        job->output = filename_restored(job->path);
+    } else if (archive && !args->force) {
+        return run_fail(err, ZIPNN_E_ARGUMENT, "is named " ARCHIVE_SUFFIX " already: -f compresses it once more");
+    }
+    return ZIPNN_OK;
+}
+
+/* The user's word at the terminal; no when there is none. */
+static bool user_allows_replacing(const struct args *args, const char *path) {
+    if (args->verbosity < 0 || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) return false;
+    char answer[16];
+    fputs("zipnn: ", stderr);
+    text_put(stderr, path);
+    fputs(" exists; replace it? (y/n) ", stderr);
+    fflush(stderr);
+    return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+static zipnn_status create_output(struct job *job, zipnn_error *err) {
+    const struct args *args = job->run->args;
+    const zipnn_file *like = is_stdin(job->path) ? NULL : job->in;
+    unsigned flags = (args->force ? ZIPNN_FILE_REPLACE : 0U) | (args->sync ? ZIPNN_FILE_SYNC : 0U);
+    zipnn_status st = zipnn_file_create(job->output, like, flags, &job->out, err);
+    struct stat there;
+    if (st != ZIPNN_E_IO || args->force || is_stdin(job->path)) return st;
+    if (lstat(job->output, &there) != 0 || !S_ISREG(there.st_mode)) return st;
+    if (!user_allows_replacing(args, job->output)) return output_taken(job->output, job->path, err);
+    return zipnn_file_create(job->output, like, flags | ZIPNN_FILE_REPLACE, &job->out, err);
+}
+
+static zipnn_status open_output(struct job *job, zipnn_error *err) {
+    const struct args *args = job->run->args;
+    if (job->output) return create_output(job, err);
+    if (args->operation == OP_COMPRESS && !args->force && isatty(STDOUT_FILENO))
+        return run_fail(err, ZIPNN_E_ARGUMENT, "an archive is not written to a terminal: use -o, a redirection or -f");
+    return zipnn_file_from_fd(STDOUT_FILENO, "stdout", &job->out, err);
+}
+
+/* --rm is for what can be read again, and for results that can be read back. */
+static zipnn_status refuse_to_remove(const struct job *job, zipnn_error *err) {
+    struct stat st;
+    if (!job->run->args->remove) return ZIPNN_OK;
+    if (is_stdin(job->path)) return run_fail(err, ZIPNN_E_ARGUMENT, "--rm deletes a FILE, and standard input is none");
+    if (stat(job->path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+        return run_fail(err, ZIPNN_E_ARGUMENT, "--rm deletes regular files only");
+    if (job->output && stat(job->output, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+        return run_fail(err, ZIPNN_E_ARGUMENT,
+                        "--rm needs a result in a regular file, which can be read back; %.100s is none", job->output);
+    return ZIPNN_OK;
+}
+
+/* A file whose size is told first is written faster, by several threads most of all. The size comes from the
+ * archive's index: when it is improbable, the file may grow as it goes. */
+static zipnn_status reserve_output(struct job *job, const zipnn_source *source, zipnn_error *err) {
+    enum { PROBABLE_RATIO = 16 };
+    zipnn_archive *archive;
+    zipnn_archive_info info;
+    if (job->run->args->operation != OP_RESTORE || !source->read_at) return ZIPNN_OK;
+    if (zipnn_archive_open(job->run->ctx, source, &archive, NULL) != ZIPNN_OK) return ZIPNN_OK; /* unpack explains */
+    zipnn_archive_get_info(archive, &info);
+    zipnn_archive_close(archive);
+    const uint64_t most = job->run->args->max_output;
+    if (info.original / PROBABLE_RATIO > source->length || (most && info.original > most)) return ZIPNN_OK;
+    return zipnn_file_reserve(job->out, info.original, err);
+}
+
+/* Archives are decoded straight from the page cache, or read ahead of the decoder past it. */
+static void look_through(zipnn_file *archive) {
+    interrupt_survive_cut_files();
+    if (zipnn_file_is_cached(archive))
+        (void)zipnn_file_map(archive, NULL);
+    else
+        (void)zipnn_file_read_ahead(archive, NULL);
+}
+
+/* What was read, and what the result was made against, unless it was there before. */
+static zipnn_status inputs_unchanged(const struct job *job, zipnn_error *err) {
+    const struct run *run = job->run;
+    zipnn_status st = zipnn_file_unchanged(job->in, err);
+    if (st != ZIPNN_OK || run->args->operation != OP_COMPRESS) return st;
+    return bases_unchanged(&run->bases, run->n_direct, err);
+}
+
+/* A file that changed meanwhile explains success as well as damage. */
+static zipnn_status check_unchanged(const struct job *job, zipnn_status st, zipnn_error *err) {
+    zipnn_error changed;
+    if ((st != ZIPNN_OK && st != ZIPNN_E_CORRUPT) || inputs_unchanged(job, &changed) == ZIPNN_OK) return st;
+    *err = changed;
+    return changed.status;
+}
+
+/* `sink` is NULL for a test. */
+static zipnn_status restore(zipnn_ctx *ctx, zipnn_source *source, const zipnn_sink *sink, zipnn_stats *stats,
+                            zipnn_error *err) {
+    struct spool spool;
+    zipnn_status st = spool_open(&spool, source, err);
+    if (st == ZIPNN_OK) st = sink ? zipnn_unpack(ctx, source, sink, stats, err) : zipnn_test(ctx, source, stats, err);
+    spool_close(&spool);
+    return st;
+}
+
+static zipnn_status move_bytes(struct job *job, zipnn_error *err) {
+    struct run *run = job->run;
+    zipnn_source source;
+    zipnn_sink sink;
+    if (run->args->operation == OP_RESTORE) look_through(job->in);
+    zipnn_file_source(job->in, &source);
+    zipnn_file_sink(job->out, &sink);
+    zipnn_status st = sink.write_at ? reserve_output(job, &source, err) : ZIPNN_OK;
+    if (st != ZIPNN_OK) return st;
+    progress_start(&run->progress);
+    if (run->args->operation == OP_RESTORE)
+        st = restore(run->ctx, &source, &sink, &job->stats, err);
+    else if (run->args->old_format)
+        st = zipnn_pack_old(run->ctx, job->form, &source, &sink, &job->stats, err);
+    else
+        st = zipnn_pack(run->ctx, &source, &sink, &job->stats, err);
+    progress_end(&run->progress);
+    if (run->args->operation == OP_RESTORE && st == ZIPNN_OK && job->stats.unverified) old_delta_warn(run, &source);
+    return check_unchanged(job, st, err);
+}
+
+/* Bases, too: before there is anything to clean up. */
+static zipnn_status make_context(struct job *job, zipnn_error *err) {
+    struct run *run = job->run;
+    const bool from_stdin = is_stdin(job->path);
+    if (run->args->operation == OP_COMPRESS)
+        return run_context_for(run, from_stdin ? "/dev/stdin" : job->path, job->output, err);
+    return from_stdin ? run_need_context(run, err) : run_context_to_restore(run, job->path, job->output, err);
+}
+
+/* From the open input to a complete output under its name. */
+static zipnn_status write_output(struct job *job, zipnn_error *err) {
+    struct run *run = job->run;
+    struct interrupt *interrupt = &run->interrupt;
+    interrupt_start(interrupt);
+    zipnn_status st = make_context(job, err);
+    if (st == ZIPNN_OK) st = open_output(job, err);
+    if (st != ZIPNN_OK) return st;
+    interrupt_watch(interrupt, job->out);
+    st = move_bytes(job, err);
+    if (st == ZIPNN_OK && job->output)
+        st = needed_refuse(run, job->output, run->args->operation == OP_COMPRESS ? job->stats.xxh3 : NULL, err);
+    if (job->output) touched_spare(&run->touched, job->output);
+    if (st == ZIPNN_OK) st = zipnn_file_commit(job->out, err);
+    if (st != ZIPNN_OK) zipnn_file_discard(job->out);
+    interrupt_watch(interrupt, NULL);
+    if (st == ZIPNN_OK && run->args->operation == OP_RESTORE && job->output) needed_forget(run, job->output);
+    if (run->locks.held == LOCKED_SHARED) folders_unlock(run);
+    return st;
+}
+
+/* Whether the result can take the place of the input. `written` is what was written, or found. */
+static zipnn_status check_result(struct job *job, const zipnn_file *written, zipnn_error *err) {
+    struct run *run = job->run;
+    struct run_check check;
+    zipnn_source source;
+    zipnn_file_source(job->in, &source);
+    const struct made_from from = {&source, job->path, &job->stats};
+    zipnn_status st = run_check_begin(run, job->path, job->output, &check, err);
+    if (st == ZIPNN_OK) {
+        progress_start(&run->progress);
+        st = run->args->operation == OP_RESTORE ? verify_restored(check.ctx, job->path, written, job->output, err)
+                                                : verify_archive(check.ctx, written, job->output, &from, err);
+        progress_end(&run->progress);
+    }
+    run_check_end(&check);
+    return st;
+}
+
+/* With the folders locked, the result is still there: another program that removes it for the sake of the input comes
+ * before or after, and sees that the input has gone. */
+static zipnn_status keep_result(struct job *job, const struct node *result, zipnn_error *err) {
+    folders_lock(job->run, LOCKED_ALONE, job->path, job->output);
+    if (!job->output || touched_leads_to(job->output, *result)) return ZIPNN_OK;
+    return run_fail(err, ZIPNN_E_IO, "kept, for another program has replaced or removed %.150s", job->output);
+}
+
+/* The input is looked at before and after it is compared: who writes to it meanwhile is seen. */
+static zipnn_status remove_input(struct job *job, const zipnn_file *written, zipnn_error *err) {
+    if (!job->run->args->remove) return ZIPNN_OK;
+    struct node result = {0};
+    zipnn_status st = zipnn_file_at_rest(job->in, err);
+    if (st == ZIPNN_OK && job->output && !touched_find(job->output, &result))
+        st = run_fail(err, ZIPNN_E_IO, "kept, for %.150s is not there any more", job->output);
+    if (st == ZIPNN_OK) st = check_result(job, written, err);
+    if (st == ZIPNN_OK) st = keep_result(job, &result, err);
+    if (st == ZIPNN_OK) st = inputs_unchanged(job, err);
+    if (st == ZIPNN_OK) st = zipnn_file_at_rest(job->in, err);
+    return st == ZIPNN_OK ? zipnn_file_remove(job->in, err) : st;
+}
+
+static void end_job(struct job *job, zipnn_status st, const zipnn_error *err) {
+    if (st == ZIPNN_OK)
+        run_report_done(job->run, job->path, job->output ? job->output : "stdout", &job->stats);
+    else
+        run_report_failure(job->run, job->path, err);
+    zipnn_file_close(job->out);
+    zipnn_file_close(job->in);
+    free(job->output);
+}
+
+void convert_file(struct run *run, const char *path) {
+    struct job job = {.run = run, .path = path};
+    zipnn_error err;
+    zipnn_status st = choose_output(&job, &err);
+    if (st == ZIPNN_OK) st = refuse_to_remove(&job, &err);
+    if (st == ZIPNN_OK) st = convert_open_input(path, &job.in, &err);
+    if (st == ZIPNN_OK) st = output_refuse_input(job.output, path, &err);
+    if (st == ZIPNN_OK && run->args->operation == OP_RESTORE) st = old_delta_refuse_to_remove(run, job.in, &err);
+    if (st == ZIPNN_OK) st = write_output(&job, &err);
+    if (st == ZIPNN_OK) st = remove_input(&job, job.out, &err);
+    end_job(&job, st, &err);
+}
+
+/* The archive that is there already, and what it says of itself. */
+static zipnn_status open_archive(struct job *job, zipnn_file **archive, zipnn_error *err) {
+    zipnn_archive *opened;
+    zipnn_archive_info info;
+    zipnn_source source;
+    zipnn_status st = zipnn_file_open(job->output, archive, err);
+    if (st == ZIPNN_OK) st = run_need_context(job->run, err);
+    if (st != ZIPNN_OK) return st;
+    zipnn_file_source(*archive, &source);
+    st = zipnn_archive_open(job->run->ctx, &source, &opened, err);
+    if (st != ZIPNN_OK) return st;
+    zipnn_archive_get_info(opened, &info);
+    zipnn_archive_close(opened);
+    job->stats = (zipnn_stats){
+        .original = info.original, .archive = info.archive, .n_chunks = info.n_chunks, .unverified = info.unverified};
+    memcpy(job->stats.xxh3, info.xxh3, sizeof info.xxh3);
+    return ZIPNN_OK;
+}
+
+void convert_remove_compressed(struct run *run, const char *path) {
+    struct job job = {.run = run, .path = path};
+    zipnn_file *archive = NULL;
+    zipnn_error err;
+    zipnn_status st = choose_output(&job, &err);
+    if (st == ZIPNN_OK) st = convert_open_input(path, &job.in, &err);
+    if (st == ZIPNN_OK) st = open_archive(&job, &archive, &err);
+    if (st == ZIPNN_OK) st = old_delta_refuse_to_remove(run, archive, &err);
+    if (st == ZIPNN_OK) st = remove_input(&job, archive, &err);
+    zipnn_file_close(archive);
+    end_job(&job, st, &err);
+}
+
+static zipnn_status test_input(struct run *run, const char *path, zipnn_file *in, zipnn_stats *stats,
+                               zipnn_error *err) {
+    zipnn_source source;
+    zipnn_file_source(in, &source);
+    zipnn_status st = is_stdin(path) ? run_need_context(run, err) : run_context_to_restore(run, path, NULL, err);
+    if (st != ZIPNN_OK) return st;
+    progress_start(&run->progress);
+    st = restore(run->ctx, &source, NULL, stats, err);
+    progress_end(&run->progress);
+    if (st == ZIPNN_OK && stats->unverified) old_delta_warn(run, &source);
+    if (st == ZIPNN_OK) st = run_source_lacks_base(run->ctx, &source, err);
+    if (st == ZIPNN_OK && stats->n_unchecked)
+        st = run_fail(err, ZIPNN_E_BASE, "made against a file that was not given");
+    return st;
+}
+
+void test_file(struct run *run, const char *path) {
+    zipnn_file *in = NULL;
+    zipnn_stats stats;
+    zipnn_error err;
+    zipnn_status st = convert_open_input(path, &in, &err);
+    if (st == ZIPNN_OK) st = test_input(run, path, in, &stats, &err);
+    if (st == ZIPNN_OK)
+        run_report_done(run, path, NULL, &stats);
+    else
+        run_report_failure(run, path, &err);
+    zipnn_file_close(in);
+}

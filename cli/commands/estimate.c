@@ -1,0 +1,45 @@
+#include "commands/estimate.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "commands/convert.h"
+#include "shared/text.h"
+
+static void put_estimate(struct run *run, const char *path, const zipnn_estimate_info *info, double seconds) {
+    run_put_head(run, "  original   estimate   ratio  give or take  compressed for that  name");
+    if (!run->args->json) {
+        printf("%10s %10s %6.2f%% %12.2f%% %19.1f%%  ", text_size(info->original).text, text_size(info->archive).text,
+               text_percent(info->archive, info->original),
+               info->original ? text_percent(info->margin, info->original) : 0,
+               text_percent(info->sampled, info->original));
+        text_put(stdout, run_shown_name(path));
+        putchar('\n');
+        return;
+    }
+    putchar('{');
+    text_put_json_name("file", run_shown_name(path));
+    printf(",\"original\":%" PRIu64 ",\"stored\":%" PRIu64 ",\"estimate\":%" PRIu64 ",\"margin\":%" PRIu64
+           ",\"sampled\":%" PRIu64 ",\"n_chunks\":%" PRIu64 ",\"seconds\":%.3f}\n",
+           info->original, info->archive, info->archive, info->margin, info->sampled, info->n_chunks, seconds);
+}
+
+void estimate_file(struct run *run, const char *path) {
+    zipnn_file *in = NULL;
+    zipnn_source source;
+    zipnn_estimate_info info;
+    zipnn_error err;
+    const double start = progress_now();
+    zipnn_status st = convert_open_input(path, &in, &err);
+    if (st == ZIPNN_OK) {
+        zipnn_file_source(in, &source);
+        st = source.read_at ? run_context_for(run, path, NULL, &err)
+                            : run_fail(&err, ZIPNN_E_ARGUMENT, "only a regular file can be sampled");
+    }
+    if (st == ZIPNN_OK) st = zipnn_estimate(run->ctx, &source, run->args->sample, &info, &err);
+    if (st == ZIPNN_OK)
+        put_estimate(run, path, &info, progress_now() - start);
+    else
+        run_report_failure(run, path, &err);
+    zipnn_file_close(in);
+}

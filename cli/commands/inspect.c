@@ -1,0 +1,244 @@
+#include "commands/inspect.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "shared/coding_text.h"
+#include "shared/open_archive.h"
+#include "shared/text.h"
+
+/* ---- text -------------------------------------------------------------------------------------------------------- */
+
+static void put_bar(double share, unsigned width) {
+    const unsigned full = (unsigned)(share * width + 0.5);
+    putchar('[');
+    for (unsigned i = 0; i < width; i++) putchar(i < full ? '#' : '.');
+    putchar(']');
+}
+
+static void put_field(double entropy, unsigned bits) {
+    if (bits == 0) {
+        printf("%19s", "");
+        return;
+    }
+    put_bar(entropy / bits, 8);
+    printf(" %5.2f/%-2u", entropy, bits);
+}
+
+static bool is_shared(const struct inspection *x, const zipnn_tensor_info *t) {
+    return !x->plain && coding_is_shared(x->profiler.archive, t->offset, t->length);
+}
+
+static void put_profile(const struct inspection *x, const struct profile *p, bool shared) {
+    const zipnn_tensor_info *t = &p->tensor;
+    put_field(p->exponent, p->exponent_bits);
+    put_field(p->mantissa, p->mantissa_bits);
+    printf(" %6.2f%% ", 100 * profile_share(p));
+    if (x->plain)
+        printf("%8s", "");
+    else
+        printf("%c%6.2f%%", shared ? '~' : ' ', text_percent(t->stored, t->length));
+    printf(" %10s  %-10s ", text_size(t->length).text, zipnn_dtype_name(t->dtype));
+    text_put(stdout, t->name);
+    fputs("  ", stdout);
+    for (unsigned b = 0; b < p->n_planes; b++) printf("%s%.1f", b ? " " : "", p->plane[b]);
+    putchar('\n');
+}
+
+/* All tensors of one type, each as heavy as it is long. */
+static struct profile sum_of(const struct inspection *x, zipnn_dtype dtype) {
+    struct profile sum = {.tensor = {.name = "(all)", .dtype = dtype}};
+    double bytes = 0;
+    for (size_t i = 0; i < x->n; i++) {
+        const struct profile *p = &x->profiles[i];
+        const double weight = (double)p->tensor.length;
+        if (p->tensor.dtype != dtype || p->n_elements == 0) continue;
+        sum.bits = p->bits;
+        sum.exponent_bits = p->exponent_bits;
+        sum.mantissa_bits = p->mantissa_bits;
+        sum.n_planes = p->n_planes;
+        sum.sign += weight * p->sign;
+        sum.exponent += weight * p->exponent;
+        sum.mantissa += weight * p->mantissa;
+        sum.needed += weight * p->needed;
+        for (unsigned b = 0; b < p->n_planes; b++) sum.plane[b] += weight * p->plane[b];
+        sum.tensor.length += p->tensor.length;
+        sum.tensor.stored += p->tensor.stored;
+        sum.n_elements += p->n_elements;
+        bytes += weight;
+    }
+    if (bytes <= 0) return sum;
+    sum.sign /= bytes;
+    sum.exponent /= bytes;
+    sum.mantissa /= bytes;
+    sum.needed /= bytes;
+    for (unsigned b = 0; b < PROFILE_PLANES; b++) sum.plane[b] /= bytes;
+    return sum;
+}
+
+/* Where the exponents are, most of them in a few rows. */
+static void put_exponents(const struct profile *sum, const uint64_t bins[PROFILE_BINS]) {
+    uint64_t most = 0, least_shown;
+    for (unsigned b = 0; b < PROFILE_BINS; b++) most = bins[b] > most ? bins[b] : most;
+    if (!sum->exponent_bits || !most) return;
+    least_shown = sum->n_elements / 500;
+    printf("\nexponents of %s\n", zipnn_dtype_name(sum->tensor.dtype));
+    for (unsigned b = 0; b < PROFILE_BINS; b++) {
+        if (bins[b] <= least_shown) continue;
+        printf("  %4u %6.2f%% ", b, text_percent(bins[b], sum->n_elements));
+        put_bar((double)bins[b] / (double)most, 40);
+        putchar('\n');
+    }
+}
+
+static void put_text(const struct inspection *x) {
+    text_put(stdout, run_shown_name(x->path));
+    printf(": %s, %" PRIu64 " tensors, %s; ", text_size(x->info.original).text, x->info.n_tensors, x->info.container);
+    if (x->plain)
+        printf("compressing would give %s, %.2f %%\n", text_size(x->estimate.archive).text,
+               text_percent(x->estimate.archive, x->info.original));
+    else
+        printf("stored as %s, %.2f %%\n", text_size(x->info.archive).text,
+               text_percent(x->info.archive, x->info.original));
+    if (x->n_left_out) puts(text_left_out(x->n_left_out).text);
+    puts(
+        "information of exponent  of mantissa           order 0  stored       size  dtype      name, bits of each "
+        "byte");
+    for (int d = 0; d <= ZIPNN_C32; d++) {
+        const struct profile sum = sum_of(x, (zipnn_dtype)d);
+        if (sum.tensor.length) put_profile(x, &sum, false);
+    }
+    putchar('\n');
+    bool any_shared = false;
+    for (size_t i = 0; i < x->n; i++) {
+        const bool shared = is_shared(x, &x->profiles[i].tensor);
+        any_shared |= shared;
+        put_profile(x, &x->profiles[i], shared);
+    }
+    if (any_shared) puts("~ its share, by length, of chunks that it has in common with others");
+    for (int d = 0; d <= ZIPNN_C32; d++) {
+        const struct profile sum = sum_of(x, (zipnn_dtype)d);
+        put_exponents(&sum, x->sums[d].bins);
+    }
+}
+
+/* ---- JSON -------------------------------------------------------------------------------------------------------- */
+
+static void put_json_tensor(const struct inspection *x, const struct profile *p) {
+    const zipnn_tensor_info *t = &p->tensor;
+    putchar('{');
+    text_put_json_name("file", run_shown_name(x->path));
+    putchar(',');
+    text_put_json_name("tensor", t->name);
+    if (x->info.n_tensors) {
+        putchar(',');
+        text_put_json_name("name", t->name);
+    }
+    printf(",\"dtype\":\"%s\",\"shape\":[", zipnn_dtype_name(t->dtype));
+    for (uint32_t i = 0; i < t->rank; i++) printf("%s%" PRIu64, i ? "," : "", t->shape[i]);
+    printf("],\"original\":%" PRIu64, t->length);
+    if (!x->plain) printf(",\"stored\":%" PRIu64, t->stored);
+    if (is_shared(x, t)) fputs(",\"shares_chunks\":true", stdout);
+    printf(",\"elements\":%" PRIu64 ",\"bits\":%u,\"needed\":%.4f", p->n_elements, p->bits, p->needed);
+    if (p->exponent_bits)
+        printf(
+            ",\"exponent_bits\":%u,\"exponent_entropy\":%.4f,\"mantissa_bits\":%u,\"mantissa_entropy\":%.4f,"
+            "\"sign_entropy\":%.4f",
+            p->exponent_bits, p->exponent, p->mantissa_bits, p->mantissa, p->sign);
+    fputs(",\"plane_entropy\":[", stdout);
+    for (unsigned b = 0; b < p->n_planes; b++) printf("%s%.4f", b ? "," : "", p->plane[b]);
+    puts("]}");
+}
+
+static void put_json(const struct inspection *x) {
+    for (size_t i = 0; i < x->n; i++) put_json_tensor(x, &x->profiles[i]);
+    putchar('{');
+    text_put_json_name("file", run_shown_name(x->path));
+    printf(",\"original\":%" PRIu64 ",\"container\":\"%s\",\"n_tensors\":%" PRIu64 ",\"n_left_out\":%" PRIu64,
+           x->info.original, x->info.container, x->info.n_tensors, x->n_left_out);
+    if (x->plain) printf(",\"estimate\":%" PRIu64, x->estimate.archive);
+    printf(",\"stored\":%" PRIu64 "}\n", x->plain ? x->estimate.archive : x->info.archive);
+}
+
+/* ---- the file ---------------------------------------------------------------------------------------------------- */
+
+static zipnn_status end_profile(struct inspection *x, zipnn_status st) {
+    const struct profile *p = &x->profiles[x->n++];
+    for (unsigned b = 0; b < PROFILE_BINS && p->n_elements; b++)
+        x->sums[p->tensor.dtype].bins[b] += x->profiler.bins[b];
+    return st;
+}
+
+/* Bytes that several tensors have count once. */
+static zipnn_status add_profile(struct inspection *x, uint64_t index, const zipnn_tensor_info *t, zipnn_error *err) {
+    const unsigned plain = ZIPNN_TENSOR_COLUMN_MAJOR | ZIPNN_TENSOR_CONJUGATE | ZIPNN_TENSOR_NEGATIVE;
+    zipnn_tensor_layout layout = {.size = sizeof layout};
+    struct profile *p = &x->profiles[x->n];
+    const zipnn_status st = zipnn_archive_tensor_layout(x->profiler.archive, index, &layout, err);
+    if (st != ZIPNN_OK || (layout.flags & (ZIPNN_TENSOR_SHARED | ZIPNN_TENSOR_FILTERED))) return st;
+    if (layout.flags & ~plain) return end_profile(x, profiler_look_at_values(&x->profiler, index, t, p, err));
+    return end_profile(x, profiler_look(&x->profiler, t, p, err));
+}
+
+/* A damaged tensor is reported, and shown without what its bits hold. */
+static zipnn_status make_profiles(struct run *run, struct inspection *x, zipnn_archive *archive, zipnn_error *err) {
+    if (x->info.n_tensors > SIZE_MAX / sizeof *x->profiles - 1)
+        return run_fail(err, ZIPNN_E_MEMORY, "no memory for %" PRIu64 " tensors", x->info.n_tensors);
+    x->profiles = malloc(((size_t)x->info.n_tensors + 1) * sizeof *x->profiles);
+    if (!x->profiles) return run_fail(err, ZIPNN_E_MEMORY, "no memory for %" PRIu64 " tensors", x->info.n_tensors);
+    for (uint64_t i = 0; i < x->info.n_tensors; i++) {
+        zipnn_tensor_info t = {.length = 0};
+        zipnn_status st = zipnn_archive_tensor(archive, i, &t, err);
+        const uint64_t there = t.offset < x->info.original ? x->info.original - t.offset : 0;
+        if (st == ZIPNN_OK && t.length > there) t.length = there; /* a file cut short */
+        if (st == ZIPNN_OK) st = add_profile(x, i, &t, err);
+        if (st == ZIPNN_E_CORRUPT)
+            run_report_fault(run, x->path, err);
+        else if (st != ZIPNN_OK)
+            return st;
+    }
+    return ZIPNN_OK;
+}
+
+/* What no reader knows is one tensor of bytes. */
+static zipnn_status make_whole(struct inspection *x, zipnn_error *err) {
+    const zipnn_tensor_info t = {.name = "(all bytes)", .length = x->info.original, .stored = x->info.archive};
+    x->profiles = malloc(sizeof *x->profiles);
+    if (!x->profiles) return run_fail(err, ZIPNN_E_MEMORY, "no memory");
+    return end_profile(x, profiler_look(&x->profiler, &t, &x->profiles[0], err));
+}
+
+static zipnn_status inspect(struct run *run, struct inspection *x, struct opened *o, zipnn_error *err) {
+    zipnn_archive_get_info(o->archive, &x->info);
+    x->n_left_out = zipnn_archive_n_left_out(o->archive);
+    x->plain = o->plain;
+    zipnn_status st = profiler_start(&x->profiler, o->archive, err);
+    if (st != ZIPNN_OK) return st;
+    x->sums = calloc(ZIPNN_C32 + 1, sizeof *x->sums);
+    if (!x->sums) return run_fail(err, ZIPNN_E_MEMORY, "no memory");
+    st = o->plain ? ZIPNN_OK : run_check_limit(run, x->info.original, err);
+    if (st != ZIPNN_OK) return st;
+    st = o->plain ? zipnn_estimate(run->ctx, &o->source, run->args->sample, &x->estimate, err) : ZIPNN_OK;
+    if (st == ZIPNN_OK) st = x->info.n_tensors ? make_profiles(run, x, o->archive, err) : make_whole(x, err);
+    if (st == ZIPNN_OK && run->args->html) st = inspect_write_page(run, x, run->args->html, err);
+    if (st != ZIPNN_OK) return st;
+    if (run->args->json)
+        put_json(x);
+    else if (!run->args->html)
+        put_text(x);
+    return ZIPNN_OK;
+}
+
+void inspect_file(struct run *run, const char *path) {
+    struct opened o;
+    struct inspection x = {.path = path};
+    zipnn_error err;
+    zipnn_status st = opened_open(run, path, OPENED_PLAIN, &o, &err);
+    if (st == ZIPNN_OK) st = inspect(run, &x, &o, &err);
+    if (st != ZIPNN_OK) run_report_failure(run, path, &err);
+    profiler_end(&x.profiler);
+    free(x.profiles);
+    free(x.sums);
+    opened_close(&o);
+}

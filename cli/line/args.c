@@ -1,0 +1,478 @@
+#include "line/args.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "line/nearest.h"
+
+enum option_id {
+#define GROUP(title)
+#define OPTION(id, letter, name, arg, complete, uses, takes, help, manual) OPT_##id,
+#include "line/options.def"
+#undef OPTION
+#undef GROUP
+};
+
+struct option {
+    enum option_id id;
+    char letter;
+    const char *name;
+    const char *arg;
+    uint64_t uses;
+    const char *takes;
+};
+
+static const struct option options[] = {
+#define GROUP(title)
+#define OPTION(id, letter, name, arg, complete, uses, takes, help, manual) {OPT_##id, letter, name, arg, uses, takes},
+#include "line/options.def"
+#undef OPTION
+#undef GROUP
+};
+
+enum { N_OPTIONS = sizeof options / sizeof options[0], MAX_COUNT = 4096 };
+
+enum operands { ONE, MANY };
+
+static const struct command {
+    const char *name;
+    enum operation operation;
+    enum operands most;
+} commands[] = {
+#define COMMAND(id, name, operands, most, help, manual) {name, OP_##id, most},
+#include "line/commands.def"
+#undef COMMAND
+};
+
+enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
+
+static const struct {
+    const char *name;
+    size_t least, most; /* operands */
+} verbs[N_VERBS] = {
+#define VERB(id, name, operands, least, most, use, help) {name, least, most},
+#include "line/verbs.def"
+#undef VERB
+};
+
+/* As messages call what options go with. */
+static const char *const use_names[N_USES] = {
+    [OP_COMPRESS] = "compressing", [OP_RESTORE] = "-d", [OP_TEST] = "-t", [OP_LIST] = "-l", [OP_VERSION] = "-V",
+#define COMMAND(id, name, operands, most, help, manual) [OP_##id] = name,
+#include "line/commands.def"
+#undef COMMAND
+#define VERB(id, name, operands, least, most, use, help) [OP_CHAIN_##id] = "chain " name,
+#include "line/verbs.def"
+#undef VERB
+};
+
+/* A command line while it is read. */
+struct parser {
+    char **next, **end;
+    struct args *args;
+    struct wrong *wrong;
+    const struct command *command; /* NULL: none so far */
+    const struct option *choice;   /* the option that chose the operation, or NULL */
+    bool given[N_OPTIONS];
+};
+
+__attribute__((format(printf, 2, 3))) static bool say_wrong(struct wrong *wrong, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    vsnprintf(wrong->text, sizeof wrong->text, format, args);
+    va_end(args);
+    return false;
+}
+
+static bool parse_count(const char *text, unsigned least, unsigned *count) {
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || n < least || n > MAX_COUNT) return false;
+    *count = (unsigned)n;
+    return true;
+}
+
+/* A version of which readers may be. */
+static bool parse_version(const char *text, unsigned *readers) {
+    *readers = strcmp(text, "1.0") == 0 ? 100 : strcmp(text, "1.1") == 0 ? 101 : 0;
+    return *readers != 0;
+}
+
+static bool parse_cpu(const char *text, zipnn_cpu *cpu) {
+    static const struct {
+        const char *name;
+        zipnn_cpu cpu;
+    } names[] = {{"best", ZIPNN_CPU_BEST},
+                 {"scalar", ZIPNN_CPU_SCALAR},
+                 {"avx2", ZIPNN_CPU_AVX2},
+                 {"avx512", ZIPNN_CPU_AVX512},
+                 {"neon", ZIPNN_CPU_NEON}};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(text, names[i].name) != 0) continue;
+        *cpu = names[i].cpu;
+        return true;
+    }
+    return false;
+}
+
+static bool parse_dtype(const char *text, zipnn_dtype *dtype) {
+    return zipnn_dtype_find(text, dtype, NULL) == ZIPNN_OK;
+}
+
+/* A number with nothing behind it but, for sizes, K, M, G or T: times 1024 and so on. */
+static bool parse_number(const char **text, uint64_t *number) {
+    static const char units[] = "KMGT";
+    char *end;
+    if (**text < '0' || **text > '9') return false;
+    errno = 0;
+    *number = strtoull(*text, &end, 10);
+    if (errno) return false;
+    const char *unit = *end ? strchr(units, *end) : NULL;
+    const unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+    if (*number > UINT64_MAX >> shift) return false;
+    *number <<= shift;
+    *text = end + (unit != NULL);
+    return true;
+}
+
+static bool parse_size(const char *text, uint64_t *size) {
+    return parse_number(&text, size) && !*text && *size > 0;
+}
+
+/* "5:9" is 5 to 8, "5:" from 5, ":9" up to 8, "5" itself alone. */
+static bool parse_rows(const char *text, struct span *span) {
+    *span = (struct span){.given = true};
+    if (*text != ':' && !parse_number(&text, &span->first)) return false;
+    span->end = span->first + 1;
+    if (*text != ':') return !*text && span->end;
+    if (!*++text) return span->open = true;
+    return parse_number(&text, &span->end) && !*text;
+}
+
+/* "OFF:LEN", "OFF:" to the end. */
+static bool parse_range(const char *text, struct span *span) {
+    uint64_t len;
+    *span = (struct span){.given = true};
+    if (!parse_number(&text, &span->first) || *text++ != ':') return false;
+    if (!*text) return span->open = true;
+    if (!parse_number(&text, &len) || *text || len > UINT64_MAX - span->first) return false;
+    span->end = span->first + len;
+    return true;
+}
+
+static void set_output(struct args *a, const char *value) {
+    a->to_stdout = strcmp(value, "-") == 0 || strcmp(value, "/dev/stdout") == 0;
+    a->output = a->to_stdout ? NULL : value;
+}
+
+/* The options that say what is to be done; false for all others. */
+static bool choose_operation(struct args *a, enum option_id id) {
+    static const struct {
+        enum option_id id;
+        enum operation operation;
+    } choices[] = {{OPT_COMPRESS, OP_COMPRESS}, {OPT_DECOMPRESS, OP_RESTORE}, {OPT_TEST, OP_TEST},
+                   {OPT_LIST, OP_LIST},         {OPT_HELP, OP_HELP},          {OPT_VERSION, OP_VERSION}};
+    for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++) {
+        if (choices[i].id != id) continue;
+        a->operation = choices[i].operation;
+        a->by_default = false;
+        return true;
+    }
+    return false;
+}
+
+/* The options without a value that set something. */
+static void set_flag(struct args *a, enum option_id id, char letter) {
+    if (id == OPT_STDOUT) set_output(a, "-");
+    if (id == OPT_FORCE) a->force = true;
+    if (id == OPT_KEEP) a->remove = false;
+    if (id == OPT_REMOVE) a->remove = a->sync = true;
+    if (id == OPT_SYNC) a->sync = true;
+    if (id == OPT_RECURSIVE) a->recursive = true;
+    if (id == OPT_LEVEL) a->level = letter - '0';
+    if (id == OPT_FAST) a->level = ZIPNN_LEVEL_FAST;
+    if (id == OPT_BEST) a->level = ZIPNN_LEVEL_BEST;
+    if (id == OPT_SHA256) a->sha256 = true;
+    if (id == OPT_NO_VERIFY) a->verify = false;
+    if (id == OPT_QUIET) a->verbosity = -1;
+    if (id == OPT_VERBOSE) a->verbosity = a->verbosity > 0 ? 2 : 1;
+    if (id == OPT_NO_DEDUP) a->dedup = false;
+    if (id == OPT_JSON) a->json = true;
+}
+
+static bool add_base(struct args *a, const char *value) {
+    if (a->n_bases == sizeof a->bases / sizeof a->bases[0]) return false;
+    a->bases[a->n_bases++] = value;
+    return true;
+}
+
+/* Carries out one option. False when its value makes no sense. */
+static bool apply(struct args *a, enum option_id id, char letter, const char *value) {
+    if (id == OPT_OUTPUT) set_output(a, value);
+    if (id == OPT_THREADS) return parse_count(value, 0, &a->threads);
+    if (id == OPT_CPU) return parse_cpu(value, &a->cpu);
+    if (id == OPT_COMPAT) return parse_version(value, &a->readers);
+    if (id == OPT_TENSOR) a->tensor = value;
+    if (id == OPT_ROWS) return parse_rows(value, &a->rows);
+    if (id == OPT_HTML) a->html = value;
+    if (id == OPT_SAMPLE) return parse_size(value, &a->sample);
+    if (id == OPT_MAX_OUTPUT) return parse_size(value, &a->max_output);
+    if (id == OPT_AGAINST) a->against = value;
+    if (id == OPT_EVERY) return parse_count(value, 1, &a->every);
+    if (id == OPT_RANGE) return parse_range(value, &a->range);
+    if (id == OPT_DTYPE) return parse_dtype(value, &a->dtype);
+    if (id == OPT_BASE) return add_base(a, value);
+    if (id == OPT_BASE_DIR) a->base_dir = value;
+    if (id == OPT_FORMAT) return a->old_format = strcmp(value, "zipnn") == 0;
+    if (!choose_operation(a, id)) set_flag(a, id, letter);
+    return true;
+}
+
+static const struct option *find_letter(char letter) {
+    char wanted = letter >= '1' && letter <= '9' ? '#' : letter;
+    for (size_t i = 0; i < N_OPTIONS; i++)
+        if (options[i].letter == wanted && letter != '#' && letter) return &options[i];
+    return NULL;
+}
+
+static const struct option *find_name(const char *name, size_t len) {
+    for (size_t i = 0; i < N_OPTIONS; i++)
+        if (len && strlen(options[i].name) == len && memcmp(options[i].name, name, len) == 0) return &options[i];
+    return NULL;
+}
+
+/* True when --help or --version decides, whatever else is wrong. */
+static bool asks_only(const struct args *a) {
+    return a->operation == OP_HELP || a->operation == OP_VERSION;
+}
+
+/* An option as messages call it. */
+struct shown {
+    char text[32];
+};
+static struct shown shown_option(const struct option *o) {
+    struct shown s;
+    snprintf(s.text, sizeof s.text, "%s%s", o->name[0] ? "--" : "a level", o->name);
+    return s;
+}
+
+static bool say_unknown(struct wrong *wrong, const char *text) {
+    struct nearest near = nearest_to(text);
+    for (size_t i = 0; i < N_OPTIONS; i++) nearest_try(&near, options[i].name);
+    if (!near.best) return say_wrong(wrong, "unknown option --%.80s", text);
+    return say_wrong(wrong, "unknown option --%.80s; the nearest is --%s", text, near.best);
+}
+
+/* Carries out one option with its value, NULL when there is none. */
+static bool take_option(struct parser *p, const struct option *o, char letter, const char *value) {
+    const bool may_be_empty = o->id == OPT_TENSOR; /* a tensor may have no name */
+    if (o->arg[0] && (!value || (!*value && !may_be_empty)))
+        return say_wrong(p->wrong, "option %s needs a value %s", shown_option(o).text, o->arg);
+    if (p->given[o->id] && o->id == OPT_TENSOR) return say_wrong(p->wrong, "extract takes one --tensor");
+    p->given[o->id] = true;
+    if (!apply(p->args, o->id, letter, value ? value : ""))
+        return say_wrong(p->wrong, "%s takes %s, not \"%.80s\"", shown_option(o).text, o->takes, value);
+    if (!p->args->by_default && !p->choice && !p->command) p->choice = o;
+    return true;
+}
+
+/* "--name", "--name=value", "--name value" */
+static bool parse_long(struct parser *p, const char *text) {
+    const char *value = strchr(text, '=');
+    const struct option *o = find_name(text, value ? (size_t)(value - text) : strlen(text));
+    if (!o) return say_unknown(p->wrong, text);
+    if (value && !o->arg[0]) return say_wrong(p->wrong, "option --%s takes no value", o->name);
+    if (value)
+        value++;
+    else if (o->arg[0])
+        value = p->next < p->end ? *p->next++ : NULL;
+    return take_option(p, o, '\0', value);
+}
+
+/* "-dkf", "-T4", "-T 4" */
+static bool parse_letters(struct parser *p, const char *text) {
+    for (; *text; text++) {
+        const struct option *o = find_letter(*text);
+        const char *value = NULL;
+        if (!o) return say_wrong(p->wrong, "unknown option -%c", *text);
+        if (o->arg[0]) value = text[1] ? text + 1 : p->next < p->end ? *p->next++ : NULL;
+        if (!take_option(p, o, *text, value)) return false;
+        if (value || asks_only(p->args)) return true;
+    }
+    return true;
+}
+
+static const struct command *find_command(const char *name) {
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0) return &commands[i];
+    return NULL;
+}
+
+/* The first operand may be the command; after "--" all are files. */
+static bool take_operand(struct parser *p, char *text) {
+    struct args *a = p->args;
+    const struct command *c = a->n_files == 0 && !p->command ? find_command(text) : NULL;
+    if (!c) {
+        a->files[a->n_files++] = text;
+        return true;
+    }
+    if (p->choice)
+        return say_wrong(p->wrong, "the command %s cannot be combined with %s; a file of that name is ./%s", c->name,
+                         shown_option(p->choice).text, c->name);
+    p->command = c;
+    a->operation = c->operation;
+    a->by_default = false;
+    return true;
+}
+
+/* ---- what cannot be meant */
+
+static unsigned use_of(const struct args *a) {
+    return a->operation == OP_CHAIN ? (unsigned)N_OPERATIONS + a->verb : a->operation;
+}
+
+/* "estimate, inspect and -t" */
+static void list_uses(uint64_t uses, char *text, size_t cap) {
+    size_t n = 0, left = 0;
+    for (unsigned u = 0; u < N_USES; u++) left += uses >> u & 1;
+    for (unsigned u = 0; u < N_USES; u++) {
+        if (!(uses >> u & 1)) continue;
+        left--;
+        n += (size_t)snprintf(text + n, cap - n, "%s%s", use_names[u], left > 1 ? ", " : left == 1 ? " and " : "");
+    }
+}
+
+/* What to do instead, where that is not plain. */
+static const char *advice(enum option_id id, unsigned use) {
+    const bool base = id == OPT_BASE || id == OPT_BASE_DIR;
+    if (base && use == OP_RECOMPRESS) return ": differences are not recompressed; restore them and compress anew";
+    if (base && use > N_OPERATIONS) return ": a chain finds what its steps are made from by itself";
+    if (id == OPT_KEEP && use == OP_RECOMPRESS) return ": it replaces FILE; -o OUT keeps it";
+    return "";
+}
+
+/* No option is ignored. Those that choose the operation have been heard already. */
+static bool check_uses(const struct parser *p) {
+    enum { FEW = 4 };
+    const unsigned use = use_of(p->args);
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        const struct option *o = &options[i];
+        if (!p->given[i] || o->uses >> use & 1 || o->id <= OPT_LIST) continue;
+        const struct shown s = shown_option(o);
+        char with[160] = "";
+        unsigned n = 0;
+        for (unsigned u = 0; u < N_USES; u++) n += o->uses >> u & 1;
+        if (n > FEW) return say_wrong(p->wrong, "%s does not go with %s%s", s.text, use_names[use], advice(o->id, use));
+        list_uses(o->uses, with, sizeof with);
+        return say_wrong(p->wrong, "%s goes with %s, not with %s", s.text, with, use_names[use]);
+    }
+    return true;
+}
+
+static bool takes_stdin(const struct args *a) {
+    for (size_t i = 0; i < a->n_files; i++)
+        if (strcmp(a->files[i], "-") == 0) return true;
+    return a->n_files == 0;
+}
+
+static bool check_output(const struct args *a, struct wrong *w) {
+    const bool parts = a->operation == OP_EXTRACT || a->operation == OP_CAT;
+    const bool converts = a->operation == OP_COMPRESS || a->operation == OP_RESTORE;
+    const bool to_stdout = a->to_stdout || (!a->output && (parts || (converts && takes_stdin(a))));
+    if (a->output && a->n_files > 1 && a->operation != OP_CHAIN)
+        return say_wrong(w, "-o OUT takes one FILE, %zu were given", a->n_files);
+    if (a->output && a->recursive) return say_wrong(w, "-o OUT and -r exclude each other");
+    if (a->to_stdout && a->operation == OP_COMPRESS && (a->n_files > 1 || a->recursive))
+        return say_wrong(w, "-c takes one FILE: standard output takes one archive, and an archive holds one file");
+    if (to_stdout && a->json) return say_wrong(w, "--json and the result both need standard output: use -o OUT");
+    if (a->to_stdout && a->remove) return say_wrong(w, "--rm needs a result in a file, not on standard output");
+    return true;
+}
+
+/* The first operand is the folder, the second the verb. */
+static bool find_verb(const struct parser *p) {
+    struct args *a = p->args;
+    for (unsigned v = 0; v < N_VERBS && a->n_files > 1; v++) {
+        if (strcmp(a->files[1], verbs[v].name) != 0) continue;
+        a->verb = (enum verb)v;
+        if (a->n_files - 2 >= verbs[v].least && a->n_files - 2 <= verbs[v].most) return true;
+    }
+    return say_wrong(p->wrong,
+                     "chain takes DIR and list, add FILE..., restore STEP, drop STEP... or rebase STEP [BASE]");
+}
+
+static bool check_command(const struct parser *p) {
+    const struct args *a = p->args;
+    const struct command *c = p->command;
+    if (!c) return true;
+    if (a->operation != c->operation)
+        return say_wrong(p->wrong, "the command %s cannot be combined with %s", c->name, use_names[a->operation]);
+    if (a->n_files == 0) return say_wrong(p->wrong, "%s needs a FILE", c->name);
+    if (c->most == ONE && a->n_files > 1)
+        return say_wrong(p->wrong, "%s takes one FILE, %zu were given", c->name, a->n_files);
+    return c->operation != OP_CHAIN || find_verb(p);
+}
+
+static bool check(const struct parser *p) {
+    const struct args *a = p->args;
+    struct wrong *w = p->wrong;
+    if (!check_command(p) || !check_uses(p) || !check_output(a, w)) return false;
+    if (a->operation == OP_SALVAGE && !a->output && !a->to_stdout) return say_wrong(w, "salvage needs -o OUT");
+    if (a->html && (a->n_files > 1 || a->recursive)) return say_wrong(w, "--html OUT takes one FILE");
+    if (a->operation == OP_INSPECT && a->sync && !a->html)
+        return say_wrong(w, "--sync is for what is written: inspect writes a file only with --html OUT");
+    if (a->operation == OP_EXTRACT && !a->tensor)
+        return say_wrong(w, "extract needs --tensor NAME; zipnn -lv lists the names");
+    if (a->old_format && a->remove) return say_wrong(w, "--rm needs a result with digests, and old records have none");
+    if (a->old_format && (a->n_bases > 1 || a->base_dir))
+        return say_wrong(w, "an old record is made against one --base");
+    return true;
+}
+
+/* What --help tells about: the command before or after it. */
+static bool choose_topic(const struct parser *p) {
+    struct args *a = p->args;
+    const bool asked = p->command && p->command->operation == OP_HELP;
+    const struct command *c = asked || !p->command ? NULL : p->command;
+    if (!c && a->n_files) c = find_command(a->files[0]);
+    a->topic = c ? c->name : NULL;
+    if (c || !asked || a->n_files == 0) return true;
+    char names[160] = "";
+    args_list_commands(names, sizeof names);
+    return say_wrong(p->wrong, "no command is called \"%.40s\"; commands are %s", a->files[0], names);
+}
+
+void args_list_commands(char *text, size_t cap) {
+    size_t n = 0;
+    for (size_t i = 0; i < N_COMMANDS && n < cap; i++)
+        n += (size_t)snprintf(text + n, cap - n, "%s%s", i ? ", " : "", commands[i].name);
+}
+
+bool args_goes_with(uint64_t uses, const char *name) {
+    const struct command *c = find_command(name);
+    if (!c) return false;
+    return c->operation == OP_CHAIN ? uses >> N_OPERATIONS != 0 : uses >> c->operation & 1;
+}
+
+bool args_parse(int argc, char **argv, const char *default_cpu, struct args *a, struct wrong *wrong) {
+    struct parser p = {.next = argv + (argc > 0), .end = argv + argc, .args = a, .wrong = wrong};
+    *a = (struct args){.verify = true, .dedup = true, .by_default = true, .files = p.next};
+    if (default_cpu && *default_cpu && !parse_cpu(default_cpu, &a->cpu))
+        return say_wrong(wrong, "ZIPNN_CPU: no instruction set is called \"%.40s\"", default_cpu);
+    while (p.next < p.end && !asks_only(a)) {
+        char *text = *p.next++;
+        if (strcmp(text, "--") == 0) break;
+        const bool operand = text[0] != '-' || !text[1];
+        const bool ok = operand          ? take_operand(&p, text)
+                        : text[1] == '-' ? parse_long(&p, text + 2)
+                                         : parse_letters(&p, text + 1);
+        if (!ok) return false;
+    }
+    while (p.next < p.end) a->files[a->n_files++] = *p.next++;
+    if (a->operation == OP_BENCH) a->verify = false; /* the coder alone is measured; what it restores is compared */
+    return asks_only(a) ? choose_topic(&p) : check(&p);
+}

@@ -1,0 +1,63 @@
+/* The command line, understood. */
+#ifndef ZIPNN_CLI_ARGS_H
+#define ZIPNN_CLI_ARGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "line/uses.h"
+#include "zipnn/zipnn.h"
+
+/* Of bytes or rows. */
+struct span {
+    bool given, open; /* open: to the end, whatever `end` */
+    uint64_t first, end;
+};
+
+struct args {
+    enum operation operation;
+    bool by_default;    /* neither an option nor a command chose the operation */
+    const char *topic;  /* help: the command that is asked about; NULL: all */
+    enum verb verb;     /* chain */
+    const char *output; /* NULL: named after the input */
+    bool to_stdout, force, remove, sync, recursive, verify, sha256, json;
+    int level;
+    unsigned threads; /* 0: all processors */
+    unsigned readers; /* oldest version that must read what is written, as in zipnn_options */
+    zipnn_cpu cpu;
+    bool old_format;       /* write what the Python package reads */
+    zipnn_dtype dtype;     /* UNKNOWN: not given */
+    const char *html;      /* inspect: write a page there; NULL: none */
+    uint64_t sample;       /* estimate: bytes to compress, 0 for the default */
+    uint64_t max_output;   /* 0: any */
+    const char *bases[64]; /* what archives are made against: files ... */
+    size_t n_bases;
+    const char *base_dir; /* ... and all of a folder; NULL: none */
+    unsigned every;       /* chain: steps from one that stands alone to the next, 0 for the default */
+    bool dedup;           /* store repeated tensors once */
+    const char *tensor;   /* extract: this one ... */
+    struct span rows;     /* ... and of it these */
+    struct span range;    /* cat: these bytes of the original */
+    const char *against;  /* verify: compare with this file */
+    int verbosity;        /* -1 quiet, 0, 1 verbose, 2 more so */
+    char **files;         /* "-" is standard input; points into argv */
+    size_t n_files;
+};
+
+/* Why a command line is wrong. */
+struct wrong {
+    char text[400];
+};
+
+/* False when the command line is wrong; `wrong` then says why. Reorders argv. `default_cpu` is the value of ZIPNN_CPU
+ * or NULL. The first operand that is the name of a command is the command. An option that does not go with what is to
+ * be done is wrong: none is ignored. */
+bool args_parse(int argc, char **argv, const char *default_cpu, struct args *args, struct wrong *wrong);
+
+/* Whether the option goes with a command; `name` is that of the command, and the option is given by its `uses`. */
+bool args_goes_with(uint64_t uses, const char *command);
+
+/* Appends the names of all commands to text[0, cap), ", " between them. */
+void args_list_commands(char *text, size_t cap);
+
+#endif

@@ -1,0 +1,319 @@
+#include "shared/find_files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "commands/convert.h"
+#include "shared/candidates.h"
+#include "shared/filenames.h"
+#include "shared/text.h"
+
+typedef void each_fn(struct run *run, const char *path);
+
+/* A file to be worked on: an operand, or found in a folder. */
+struct found {
+    char *path;
+    bool in_folder, regular;
+    struct node node; /* behind its name */
+    bool named;       /* its suffix is one of model weights */
+    bool again;       /* another name of it comes first */
+};
+
+struct finds {
+    struct found *file;
+    size_t n, cap;
+    bool told; /* of a version control's folder */
+};
+
+static void report_errno(struct run *run, const char *path, const char *verb) {
+    zipnn_error err;
+    run_fail(&err, ZIPNN_E_ARGUMENT, "cannot %s: %s", verb, strerror(errno));
+    run_report_failure(run, path, &err);
+}
+
+static bool takes_originals(const struct run *run) {
+    const enum operation op = run->args->operation;
+    return op == OP_COMPRESS || op == OP_BENCH || op == OP_ESTIMATE || op == OP_INSPECT;
+}
+
+static bool is_named_base(const struct run *run, const char *path) {
+    struct stat st;
+    for (size_t i = 0; i < run->args->n_bases; i++)
+        if (stat(run->args->bases[i], &st) == 0 && touched_leads_to(path, (struct node){st.st_dev, st.st_ino}))
+            return true;
+    return false;
+}
+
+/* Why the operation leaves the file out. */
+static enum skip why_unsuited(struct run *run, const char *path) {
+    const bool archive = filename_is_archive(path);
+    if (filename_is_unfinished(path)) return SKIP_UNFINISHED;
+    if (!takes_originals(run)) return archive ? SKIP_NOT : SKIP_NO_ARCHIVE;
+    if (archive) return SKIP_ARCHIVE;
+    if (run->args->operation == OP_COMPRESS && is_named_base(run, path)) return SKIP_BASE;
+    switch (worth_look(run, path)) {
+        case LOOKS_CUT:
+            return SKIP_CUT;
+        case LOOKS_MODEL:
+            return SKIP_NOT;
+        default:
+            return filename_is_model(path) ? SKIP_NOT : SKIP_NO_MODEL;
+    }
+}
+
+static void add_found(struct finds *files, char *path, bool in_folder, const struct stat *st) {
+    if (files->n == files->cap) {
+        files->cap = files->cap ? 2 * files->cap : 16;
+        files->file = text_realloc(files->file, files->cap * sizeof files->file[0]);
+    }
+    files->file[files->n++] = (struct found){.path = path,
+                                             .in_folder = in_folder,
+                                             .regular = S_ISREG(st->st_mode),
+                                             .node = {st->st_dev, st->st_ino},
+                                             .named = filename_is_model(path)};
+}
+
+/* What belongs to a version control is found there by its name, or not at all. */
+static bool is_version_control(const char *path) {
+    static const char *const names[] = {".git", ".svn", ".hg"};
+    const char *slash = strrchr(path, '/');
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(slash ? slash + 1 : path, names[i]) == 0) return true;
+    return false;
+}
+
+/* What the user may not expect is said without -v, too. */
+static void skip_aloud(struct run *run, const char *path, enum skip why) {
+    if (run->args->verbosity == 0) run_warn(run, path, "skipped, ", run_skip_text(why));
+    run_report_skip(run, path, why);
+}
+
+/* Said once of all, under -v of each. */
+static void leave_out(struct run *run, const char *folder, struct finds *files) {
+    (files->told ? run_report_skip : skip_aloud)(run, folder, SKIP_VERSION_CONTROL);
+    files->told = true;
+}
+
+/* Files go to `files`, folders to `folders`. Links are followed to files only: there are no loops that way. */
+static void sort_in(struct run *run, char *path, struct paths *folders, struct finds *files) {
+    struct stat st;
+    bool known = lstat(path, &st) == 0;
+    if (known && S_ISDIR(st.st_mode) && !is_version_control(path)) {
+        paths_add(folders, path);
+        return;
+    }
+    if (known && S_ISDIR(st.st_mode)) {
+        leave_out(run, path, files);
+    } else if (!known || stat(path, &st) != 0) {
+        report_errno(run, path, "open");
+    } else if (S_ISREG(st.st_mode)) {
+        const enum skip why = why_unsuited(run, path);
+        if (why == SKIP_NOT) {
+            add_found(files, path, true, &st);
+            return;
+        }
+        (why == SKIP_CUT ? skip_aloud : run_report_skip)(run, path, why);
+    }
+    free(path);
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* In the order of names: what is said of files is said in the same order each time. The last of `folders` is the next
+ * to be read. */
+static void sort_in_all(struct run *run, struct paths *entries, struct paths *folders, struct finds *files) {
+    const size_t first = folders->n;
+    if (entries->n) qsort(entries->path, entries->n, sizeof entries->path[0], by_name);
+    for (size_t i = 0; i < entries->n; i++) sort_in(run, entries->path[i], folders, files);
+    for (size_t i = first, k = folders->n; i + 1 < k; i++) {
+        char *path = folders->path[i];
+        folders->path[i] = folders->path[--k];
+        folders->path[k] = path;
+    }
+    free(entries->path);
+}
+
+static void read_folder(struct run *run, const char *folder, struct paths *folders, struct finds *files) {
+    struct paths entries = {0};
+    DIR *dir = opendir(folder);
+    const char *slash = folder[strlen(folder) - 1] == '/' ? "" : "/";
+    if (!dir) {
+        report_errno(run, folder, "open the folder");
+        return;
+    }
+    char *inside = text_join(folder, slash, ".");
+    touched_visit(&run->touched, inside);
+    free(inside);
+    const struct dirent *entry;
+    while ((errno = 0, entry = readdir(dir)) != NULL)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            paths_add(&entries, text_join(folder, slash, entry->d_name));
+    if (errno) report_errno(run, folder, "read the folder");
+    closedir(dir);
+    sort_in_all(run, &entries, folders, files);
+}
+
+static int by_path(const void *a, const void *b) {
+    return strcmp(((const struct found *)a)->path, ((const struct found *)b)->path);
+}
+
+/* Names of one file next to each other, those of the command line and then the best name first. */
+static int by_node(const void *a, const void *b) {
+    const struct found *x = *(struct found *const *)a, *y = *(struct found *const *)b;
+    if (x->node.device != y->node.device) return x->node.device < y->node.device ? -1 : 1;
+    if (x->node.number != y->node.number) return x->node.number < y->node.number ? -1 : 1;
+    if (x->in_folder != y->in_folder) return x->in_folder ? 1 : -1;
+    if (x->named != y->named) return x->named ? -1 : 1;
+    return strcmp(x->path, y->path);
+}
+
+static bool is_same(const struct found *x, const struct found *y) {
+    return x->node.device == y->node.device && x->node.number == y->node.number;
+}
+
+/* A cache of models holds a file once, under the name of its hash, and links to it under its own: the name that ends
+ * like one of model weights is the one that counts. What the command line names counts under each of its names. */
+static void find_other_names(struct finds *files) {
+    struct found **order = text_realloc(NULL, (files->n + 1) * sizeof *order);
+    size_t n = 0;
+    for (size_t i = 0; i < files->n; i++)
+        if (!files->file[i].again) order[n++] = &files->file[i];
+    if (n) qsort(order, n, sizeof order[0], by_node);
+    for (size_t i = 1; i < n; i++) order[i]->again = order[i]->in_folder && is_same(order[i], order[i - 1]);
+    free(order);
+}
+
+/* A name within a folder, however it is reached. */
+struct entry {
+    struct node folder;
+    const char *name;
+    struct found *found;
+};
+
+static bool is_same_entry(const struct entry *x, const struct entry *y) {
+    return x->folder.device == y->folder.device && x->folder.number == y->folder.number &&
+           strcmp(x->name, y->name) == 0;
+}
+
+/* The same names next to each other, one that the command line has first. */
+static int by_entry(const void *a, const void *b) {
+    const struct entry *x = a, *y = b;
+    if (x->folder.device != y->folder.device) return x->folder.device < y->folder.device ? -1 : 1;
+    if (x->folder.number != y->folder.number) return x->folder.number < y->folder.number ? -1 : 1;
+    const int order = strcmp(x->name, y->name);
+    if (order) return order;
+    if (x->found->in_folder != y->found->in_folder) return x->found->in_folder ? 1 : -1;
+    return x->found < y->found ? -1 : 1;
+}
+
+/* Operands may lead to one place: what is there is worked on once. */
+static void find_repeats(struct finds *files) {
+    struct entry *entry = text_realloc(NULL, (files->n + 1) * sizeof *entry);
+    size_t n = 0;
+    for (size_t i = 0; i < files->n; i++) {
+        struct found *f = &files->file[i];
+        const char *slash = strrchr(f->path, '/');
+        char *folder = filename_folder(f->path);
+        struct stat st;
+        if (strcmp(f->path, "-") != 0 && stat(folder, &st) == 0)
+            entry[n++] = (struct entry){{st.st_dev, st.st_ino}, slash ? slash + 1 : f->path, f};
+        free(folder);
+    }
+    if (n) qsort(entry, n, sizeof *entry, by_entry);
+    for (size_t i = 1; i < n; i++) entry[i].found->again |= is_same_entry(&entry[i], &entry[i - 1]);
+    free(entry);
+}
+
+static void list_folder(struct run *run, const char *top, struct finds *files) {
+    const size_t first = files->n;
+    struct paths folders = {0};
+    if (is_version_control(top))
+        leave_out(run, top, files);
+    else
+        paths_add(&folders, text_join(top, "", ""));
+    while (folders.n > 0) {
+        char *folder = folders.path[--folders.n];
+        read_folder(run, folder, &folders, files);
+        free(folder);
+    }
+    paths_free(&folders);
+    const size_t n = files->n - first;
+    if (n) qsort(files->file + first, n, sizeof files->file[0], by_path);
+}
+
+static void list_operand(struct run *run, const char *path, struct finds *files) {
+    struct stat st = {.st_size = 0};
+    const bool folder = strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    if (!folder) {
+        add_found(files, text_join(path, "", ""), false, &st);
+    } else if (run->args->recursive) {
+        list_folder(run, path, files);
+    } else {
+        zipnn_error err;
+        run_fail(&err, ZIPNN_E_ARGUMENT, "is a folder: -r works on the files in it");
+        run_report_failure(run, path, &err);
+    }
+}
+
+/* What compressing these files will delete and replace. */
+static void note_touched(struct run *run, const struct finds *files) {
+    const struct args *args = run->args;
+    struct touched *t = &run->touched;
+    const bool replaces = args->force || (isatty(STDIN_FILENO) && isatty(STDERR_FILENO));
+    for (size_t i = 0; i < files->n; i++) {
+        const struct found *f = &files->file[i];
+        if (strcmp(f->path, "-") == 0 || f->again) continue;
+        touched_visit(t, f->path);
+        if (args->remove) touched_remove(t, f->path);
+        char *output = args->output ? text_join(args->output, "", "") : text_join(f->path, ARCHIVE_SUFFIX, "");
+        if (replaces && !args->to_stdout) touched_replace(t, output);
+        free(output);
+    }
+    if (args->to_stdout) touched_replace_stdout(t);
+}
+
+/* WORTH_DONE comes to the same whether the archive is new or was there. */
+static void work_on(struct run *run, const struct found *f, each_fn *each) {
+    const bool choosing = f->in_folder && run->args->operation == OP_COMPRESS && !f->again;
+    const bool named = !f->in_folder && f->regular && run->args->operation == OP_COMPRESS;
+    if (named && worth_look(run, f->path) == LOOKS_CUT) run_warn(run, f->path, "", run_skip_text(SKIP_CUT));
+    const char *instead = named ? worth_what_instead(f->path) : NULL;
+    if (instead) run_warn(run, f->path, "", instead);
+    const enum worth worth = choosing ? worth_compressing(run, f->path) : WORTH_IT;
+    if (f->again)
+        run_report_skip(run, f->path, SKIP_OTHER_NAME);
+    else if (worth == WORTH_NOTHING)
+        run_report_skip(run, f->path, SKIP_NO_GAIN);
+    else if (worth == WORTH_DONE && run->args->remove)
+        convert_remove_compressed(run, f->path);
+    else if (worth == WORTH_DONE)
+        run_report_skip(run, f->path, SKIP_COMPRESSED);
+    else
+        each(run, f->path);
+    folders_unlock(run);
+}
+
+/* The list is complete before the first file is touched: results do not turn up in it, and no file is made from one
+ * that the run is about to delete or replace. */
+void walk_files(struct run *run, each_fn *each) {
+    const enum operation op = run->args->operation;
+    struct finds files = {0};
+    for (size_t i = 0; i < run->args->n_files; i++) list_operand(run, run->args->files[i], &files);
+    const bool joins = op == OP_CAT || run->args->to_stdout; /* and the same bytes may be wanted twice */
+    if (run->args->n_files > 1 && !joins) find_repeats(&files);
+    if (takes_originals(run)) find_other_names(&files);
+    if (op == OP_COMPRESS) note_touched(run, &files);
+    for (size_t i = 0; i < files.n; i++) {
+        work_on(run, &files.file[i], each);
+        free(files.file[i].path);
+    }
+    free(files.file);
+    if (run->args->recursive && (op == OP_COMPRESS || op == OP_RESTORE || op == OP_TEST)) run_report_sum(run);
+}

@@ -1,0 +1,90 @@
+#include "shared/interrupt.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Dies of the signal as if it had not been caught, so that the caller sees what happened (a shell: 128 + number). */
+static void die_of(int signal_number) {
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, signal_number);
+    signal(signal_number, SIG_DFL);
+    raise(signal_number);
+    pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+    _exit(128 + signal_number);
+}
+
+/* A write to a closed pipe signals the thread that wrote, which may not clean up: SIGPIPE is passed on as this one. */
+static int signal_for_pipe(void) {
+    return SIGRTMIN;
+}
+
+static void pass_on(int signal_number) {
+    (void)signal_number;
+    (void)kill(getpid(), signal_for_pipe());
+    for (;;) pause();
+}
+
+static void *wait_for_signal(void *arg) {
+    struct interrupt *in = arg;
+    int signal_number;
+    if (sigwait(&in->signals, &signal_number) != 0) return NULL;
+    pthread_mutex_lock(&in->lock); /* and never unlocked: nothing may be created or closed any more */
+    if (in->file) zipnn_file_discard(in->file);
+    die_of(signal_number == signal_for_pipe() ? SIGPIPE : signal_number);
+    return NULL;
+}
+
+static bool is_ignored(int signal_number) {
+    struct sigaction now;
+    return sigaction(signal_number, NULL, &now) != 0 || now.sa_handler == SIG_IGN;
+}
+
+/* A signal that was ignored when we were started (nohup) stays ignored. */
+static void choose_signals(sigset_t *signals) {
+    static const int wanted[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGXCPU};
+    sigemptyset(signals);
+    sigaddset(signals, signal_for_pipe());
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+        if (!is_ignored(wanted[i])) sigaddset(signals, wanted[i]);
+}
+
+void interrupt_start(struct interrupt *in) {
+    pthread_t thread;
+    if (in->started) return;
+    in->started = true;
+    pthread_mutex_init(&in->lock, NULL);
+    choose_signals(&in->signals);
+    signal(SIGXFSZ, SIG_IGN); /* a write past the limit fails with EFBIG and is reported like any other */
+    pthread_sigmask(SIG_BLOCK, &in->signals, NULL);
+    if (pthread_create(&thread, NULL, wait_for_signal, in) == 0) {
+        pthread_detach(thread);
+        if (!is_ignored(SIGPIPE)) signal(SIGPIPE, pass_on);
+    } else {
+        pthread_sigmask(SIG_UNBLOCK, &in->signals, NULL); /* better to die with a file left over than not at all */
+    }
+}
+
+/* The page that cannot be had is replaced; the read that failed is done again. Anything else that raises SIGBUS finds
+ * no handler the second time. */
+static void replace_page(int signal_number, siginfo_t *info, void *context) {
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    void *at = (void *)((uintptr_t)info->si_addr & ~(page - 1));
+    (void)context;
+    if (info->si_code != BUS_ADRERR || mmap(at, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != at)
+        signal(signal_number, SIG_DFL);
+}
+
+void interrupt_survive_cut_files(void) {
+    struct sigaction action = {.sa_sigaction = replace_page, .sa_flags = SA_SIGINFO};
+    sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGBUS, &action, NULL);
+}
+
+void interrupt_watch(struct interrupt *in, zipnn_file *file) {
+    pthread_mutex_lock(&in->lock);
+    in->file = file;
+    pthread_mutex_unlock(&in->lock);
+}

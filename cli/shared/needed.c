@@ -1,0 +1,124 @@
+#include "shared/needed.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "shared/filenames.h"
+#include "shared/text.h"
+
+/* All files around a place: as they are, and without the one that is to be replaced. */
+struct around {
+    struct run_check with, without;
+};
+
+static zipnn_status look_around(struct run *run, const char *path, const char *folder, struct around *a,
+                                zipnn_error *err) {
+    struct args args = *run->args;
+    args.n_bases = 0;
+    const struct bases_wanted all = {.args = &args, .beside = folder, .visited = &run->touched.files};
+    const struct bases_wanted others = {
+        .args = &args, .beside = folder, .visited = &run->touched.files, .output = path};
+    zipnn_status st = run_check_open(run, &all, &a->with, err);
+    return st == ZIPNN_OK ? run_check_open(run, &others, &a->without, err) : st;
+}
+
+enum needs { NEEDS_NOTHING, NEEDS_WHAT_IS_THERE, NEEDS_MORE };
+
+/* What an archive needs besides itself; anything else needs nothing. */
+static enum needs needs_of(zipnn_ctx *ctx, const zipnn_source *source, zipnn_archive_info *info) {
+    zipnn_archive *archive;
+    zipnn_error err;
+    *info = (zipnn_archive_info){.unverified = 1};
+    if (zipnn_archive_open(ctx, source, &archive, NULL) != ZIPNN_OK) return NEEDS_NOTHING;
+    zipnn_archive_get_info(archive, info);
+    const bool whole = run_lacks_base(archive, &err) == ZIPNN_OK;
+    zipnn_archive_close(archive);
+    return info->n_bases == 0 ? NEEDS_NOTHING : whole ? NEEDS_WHAT_IS_THERE : NEEDS_MORE;
+}
+
+/* Whether an archive at `path` holds this original: what takes its place will do as well. */
+static bool holds(struct run *run, const char *path, const uint8_t *original) {
+    zipnn_file *file = NULL;
+    zipnn_source source;
+    zipnn_archive_info info = {.unverified = 1};
+    if (!original || zipnn_file_open(path, &file, NULL) != ZIPNN_OK) return false;
+    zipnn_file_source(file, &source);
+    if (source.read_at) (void)needs_of(run->ctx, &source, &info);
+    zipnn_file_close(file);
+    return !info.unverified && memcmp(info.xxh3, original, sizeof info.xxh3) == 0;
+}
+
+/* Looks for the first archive that can be restored now, and could not be without what is at `path`; false when no
+ * archive around needs anything. */
+static bool find_dependent(const struct around *a, const char *path, const char **dependent) {
+    const struct bases *files = &a->with.bases;
+    bool any = false;
+    *dependent = NULL;
+    for (size_t i = 0; i < files->n && !*dependent; i++) {
+        zipnn_archive_info info;
+        const enum needs needs = needs_of(a->with.ctx, &files->sources[i], &info);
+        any |= needs != NEEDS_NOTHING;
+        if (needs != NEEDS_WHAT_IS_THERE || bases_is_at(files, i, path)) continue;
+        if (needs_of(a->without.ctx, &files->sources[i], &info) == NEEDS_MORE) *dependent = files->names[i];
+    }
+    return any;
+}
+
+/* Where no archive needs anything, none will as long as the run makes none from bases: folders are large, and it is
+ * looked at them once. */
+static bool is_known(const struct run *run, const char *folder) {
+    for (size_t i = 0; i < run->independent.n; i++)
+        if (strcmp(run->independent.path[i], folder) == 0) return true;
+    return false;
+}
+
+static void remember(struct run *run, const char *folder) {
+    const struct args *args = run->args;
+    if (args->operation == OP_CHAIN) return;
+    if (args->operation == OP_COMPRESS && (args->n_bases || args->base_dir)) return;
+    paths_add(&run->independent, text_join(folder, "", ""));
+}
+
+/* `fate`: what is about to become of the file. */
+static zipnn_status refuse(struct run *run, const char *path, const char *folder, const char *fate, zipnn_error *err) {
+    struct around a = {.with = {.ctx = NULL}, .without = {.ctx = NULL}};
+    const char *dependent = NULL;
+    zipnn_status st = look_around(run, path, folder, &a, err);
+    if (st == ZIPNN_OK && !find_dependent(&a, path, &dependent)) remember(run, folder);
+    if (dependent)
+        st =
+            run_fail(err, ZIPNN_E_ARGUMENT, "%.80s is not %s: %.80s is made from it, and could not be restored without",
+                     path, fate, dependent);
+    run_check_end(&a.with);
+    run_check_end(&a.without);
+    return st;
+}
+
+static zipnn_status refuse_unless(struct run *run, const char *path, const uint8_t *original, const char *fate,
+                                  zipnn_error *err) {
+    struct stat st;
+    if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode)) return ZIPNN_OK;
+    char *folder = filename_folder(path);
+    const bool can_list = access(folder, R_OK | X_OK) == 0;
+    zipnn_status status = ZIPNN_OK;
+    if (can_list && !is_known(run, folder) && !holds(run, path, original))
+        status = refuse(run, path, folder, fate, err);
+    free(folder);
+    return status;
+}
+
+zipnn_status needed_refuse(struct run *run, const char *path, const uint8_t *original, zipnn_error *err) {
+    struct stat st;
+    if (lstat(path, &st) == 0 && S_ISREG(st.st_mode)) folders_lock(run, LOCKED_SHARED, NULL, path);
+    return refuse_unless(run, path, original, "replaced", err);
+}
+
+zipnn_status needed_refuse_removal(struct run *run, const char *path, zipnn_error *err) {
+    return refuse_unless(run, path, NULL, "removed", err);
+}
+
+void needed_forget(struct run *run, const char *path) {
+    if (run->independent.n && bases_is_archive(path)) paths_free(&run->independent);
+}

@@ -1,0 +1,78 @@
+#include "shared/spool.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shared/run.h"
+#include "shared/text.h"
+
+static zipnn_status read_on(void *user, void *buf, size_t cap, size_t *got, zipnn_error *err) {
+    struct spool *s = user;
+    if (s->at == s->head_len) return s->rest.read(s->rest.user, buf, cap, got, err);
+    const size_t left = s->head_len - s->at;
+    *got = cap < left ? cap : left;
+    memcpy(buf, s->head + s->at, *got);
+    s->at += *got;
+    return ZIPNN_OK;
+}
+
+static zipnn_status write_all(int fd, const unsigned char *bytes, size_t len, zipnn_error *err) {
+    while (len > 0) {
+        const ssize_t n = write(fd, bytes, len);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return run_fail(err, ZIPNN_E_IO, "temporary file: cannot write: %s", strerror(errno));
+        bytes += n;
+        len -= (size_t)n;
+    }
+    return ZIPNN_OK;
+}
+
+/* A temporary file that is gone when it is closed. */
+static zipnn_status open_temp(struct spool *s, zipnn_error *err) {
+    const char *folder = getenv("TMPDIR");
+    char *path = text_join(folder && *folder ? folder : "/tmp", "/zipnn-XXXXXX", "");
+    s->fd = mkstemp(path);
+    if (s->fd < 0) run_fail(err, ZIPNN_E_IO, "%.150s: cannot create: %s", path, strerror(errno));
+    if (s->fd >= 0) unlink(path);
+    free(path);
+    return s->fd < 0 ? ZIPNN_E_IO : ZIPNN_OK;
+}
+
+static zipnn_status spool_all(struct spool *s, zipnn_source *source, zipnn_error *err) {
+    enum { STEP = 1 << 20 };
+    zipnn_status st = open_temp(s, err);
+    unsigned char *buf = st == ZIPNN_OK ? malloc(STEP) : NULL;
+    if (st == ZIPNN_OK && !buf) st = run_fail(err, ZIPNN_E_MEMORY, "no memory to keep what comes through a pipe");
+    for (size_t got = 1; st == ZIPNN_OK && got > 0;) {
+        st = read_on(s, buf, STEP, &got, err);
+        if (st == ZIPNN_OK) st = write_all(s->fd, buf, got, err);
+    }
+    free(buf);
+    if (st == ZIPNN_OK && lseek(s->fd, 0, SEEK_SET) != 0)
+        st = run_fail(err, ZIPNN_E_IO, "temporary file: cannot seek: %s", strerror(errno));
+    if (st == ZIPNN_OK) st = zipnn_file_from_fd(s->fd, "temporary file", &s->temp, err);
+    if (st == ZIPNN_OK) zipnn_file_source(s->temp, source);
+    return st;
+}
+
+zipnn_status spool_open(struct spool *s, zipnn_source *source, zipnn_error *err) {
+    size_t got = 1;
+    *s = (struct spool){.rest = *source, .fd = -1};
+    if (source->read_at) return ZIPNN_OK;
+    while (s->head_len < sizeof s->head && got > 0) {
+        zipnn_status st = s->rest.read(s->rest.user, s->head + s->head_len, sizeof s->head - s->head_len, &got, err);
+        if (st != ZIPNN_OK) return st;
+        s->head_len += got;
+    }
+    *source = (zipnn_source){.read = read_on, .length = UINT64_MAX, .user = s};
+    return zipnn_needs_read_at(s->head, s->head_len) ? spool_all(s, source, err) : ZIPNN_OK;
+}
+
+void spool_close(struct spool *s) {
+    zipnn_file_close(s->temp);
+    if (s->temp || s->fd > 0) close(s->fd);
+    *s = (struct spool){.fd = -1};
+}

@@ -1,0 +1,134 @@
+#include "shared/text.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "line/exits.h"
+
+/* Length of the UTF-8 sequence at `s` (NUL-terminated), 0 when it is not one; `*code` is its code point. */
+static size_t utf8_sequence(const unsigned char *s, unsigned long *code) {
+    static const unsigned long least[] = {0, 0, 0x80, 0x800, 0x10000};
+    if (s[0] < 0x80) {
+        *code = s[0];
+        return 1;
+    }
+    size_t len = s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+    if (!len) return 0;
+    *code = s[0] & (0x7fU >> len);
+    for (size_t i = 1; i < len; i++) {
+        if ((s[i] & 0xc0) != 0x80) return 0;
+        *code = *code << 6 | (s[i] & 0x3fU);
+    }
+    bool surrogate = *code >= 0xd800 && *code <= 0xdfff;
+    return *code < least[len] || *code > 0x10ffff || surrogate ? 0 : len;
+}
+
+/* Controls, and what shows nothing itself but turns the text around it: directions and breaks of lines. */
+static bool is_control(unsigned long code) {
+    return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x61c || (code >= 0x200e && code <= 0x200f) ||
+           (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
+void text_put(FILE *to, const char *text) {
+    const unsigned char *s = (const unsigned char *)text;
+    while (*s) {
+        unsigned long code;
+        size_t len = utf8_sequence(s, &code);
+        if (len && !is_control(code) && code != '\\') {
+            fwrite(s, 1, len, to);
+        } else if (*s == '\\' || *s == '\n' || *s == '\t') {
+            fputs(*s == '\n' ? "\\n" : *s == '\t' ? "\\t" : "\\\\", to);
+        } else {
+            len = len ? len : 1;
+            for (size_t i = 0; i < len; i++) fprintf(to, "\\x%02x", s[i]);
+        }
+        s += len;
+    }
+}
+
+void text_put_json(FILE *to, const char *text) {
+    const unsigned char *s = (const unsigned char *)text;
+    putc('"', to);
+    while (*s) {
+        unsigned long code;
+        size_t len = utf8_sequence(s, &code);
+        if (!len)
+            fputs("\\ufffd", to);
+        else if (*s == '"' || *s == '\\')
+            fprintf(to, "\\%c", *s);
+        else if (is_control(code))
+            fprintf(to, "\\u%04lx", code);
+        else
+            fwrite(s, 1, len, to);
+        s += len ? len : 1;
+    }
+    putc('"', to);
+}
+
+static bool is_utf8(const char *text) {
+    unsigned long code;
+    for (const unsigned char *s = (const unsigned char *)text; *s;) {
+        const size_t len = utf8_sequence(s, &code);
+        if (!len) return false;
+        s += len;
+    }
+    return true;
+}
+
+void text_put_json_name(const char *member, const char *name) {
+    printf("\"%s\":", member);
+    text_put_json(stdout, name);
+    if (is_utf8(name)) return;
+    printf(",\"%s_bytes\":\"", member);
+    text_put_hex(stdout, (const uint8_t *)name, strlen(name));
+    putchar('"');
+}
+
+void text_put_hex(FILE *to, const uint8_t *bytes, size_t len) {
+    for (size_t i = 0; i < len; i++) fprintf(to, "%02x", bytes[i]);
+}
+
+struct text_left_out text_left_out(uint64_t n) {
+    struct text_left_out t;
+    snprintf(t.text, sizeof t.text, "%" PRIu64 " %s of the original's directory %s not listed", n,
+             n == 1 ? "entry" : "entries", n == 1 ? "is" : "are");
+    return t;
+}
+
+struct text_size text_size(uint64_t bytes) {
+    static const char *const units[] = {"kB", "MB", "GB", "TB", "PB", "EB"};
+    struct text_size t;
+    double value = (double)bytes / 1000;
+    size_t unit = 0;
+    for (; value >= 999.95 && unit < 5; unit++) value /= 1000;
+    unsigned hundredths = (unsigned)(value * 100 + 0.5), tenths = (unsigned)(value * 10 + 0.5);
+    if (bytes < 1000)
+        snprintf(t.text, sizeof t.text, "%u B", (unsigned)bytes);
+    else if (hundredths < 10000)
+        snprintf(t.text, sizeof t.text, "%u.%02u %s", hundredths / 100, hundredths % 100, units[unit]);
+    else
+        snprintf(t.text, sizeof t.text, "%u.%u %s", tenths / 10, tenths % 10, units[unit]);
+    return t;
+}
+
+double text_percent(uint64_t part, uint64_t whole) {
+    return whole ? 100.0 * (double)part / (double)whole : 100.0;
+}
+
+char *text_join(const char *a, const char *b, const char *c) {
+    size_t size = strlen(a) + strlen(b) + strlen(c) + 1;
+    char *joined = text_realloc(NULL, size);
+    snprintf(joined, size, "%s%s%s", a, b, c);
+    return joined;
+}
+
+void *text_realloc(void *ptr, size_t size) {
+    void *p = realloc(ptr, size);
+    if (!p) {
+        fputs("zipnn: out of memory\n", stderr);
+        exit(EXIT_MEMORY);
+    }
+    return p;
+}
