@@ -1,11 +1,11 @@
 #!/bin/bash
-# Installs what `make bench` compares with: zstd, lz4 and hyperfine through apt-get; numpy, torch, safetensors and the
-# Python zipnn into build/bench-venv. What cannot be had is named in one line and left out; never fails.
+# Installs what `make bench` compares with: zstd, lz4 and hyperfine through apt-get; numpy, torch, safetensors, gguf,
+# ml_dtypes, onnx and the Python zipnn into build/bench-venv. What cannot be had is named in one line and left out; never fails.
 set -u
 cd "$(dirname "$0")/.."
 
 venv=build/bench-venv
-packages="numpy safetensors torch==2.13.0 zipnn"
+packages="numpy safetensors torch==2.13.0 zipnn gguf ml_dtypes onnx"
 log=build/bench-install.log
 mkdir -p build
 : >"$log"
@@ -28,7 +28,7 @@ for tool in zstd lz4 hyperfine; do
 done
 
 have_packages() {
-    [ -x "$venv/bin/python" ] && "$venv/bin/python" -c 'import numpy, zipnn' >>"$log" 2>&1
+    [ -x "$venv/bin/python" ] && "$venv/bin/python" -c 'import gguf, ml_dtypes, numpy, onnx, zipnn' >>"$log" 2>&1
 }
 
 make_venv() {
