@@ -316,9 +316,8 @@ static bool sample_may_pay(const struct zn_coder *coder, const struct zn_words *
  * a near thing, these get clusters of their own. */
 static bool fit(struct zn_coder *coder, const struct zn_effort *effort, const struct zn_joint_source *s,
                 const struct zn_words *words, const uint32_t counts[256], size_t *cost) {
-    enum { NEAR = 128 };
     const struct zn_joint_costs costs = zn_r16_fit_joint(&coder->codec, effort, words, counts);
-    if (costs.joint + costs.joint / NEAR < costs.exponents) return true;
+    if (zn_joint_is_clear(&costs)) return true;
     const struct zn_words plain = {.shape = words->shape, .at = s->src + s->head, .n = s->n};
     *cost = zn_r16_fit_words(&coder->codec, effort, &plain, s->exponents->counts);
     if (*cost + s->n / 8 <= costs.joint) return false;

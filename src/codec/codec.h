@@ -219,10 +219,17 @@ enum { ZN_R16_FULL = 1 << 14 }; /* symbols; from here on a stream gets 128 lanes
 size_t zn_r16_fit_words(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
                         const uint32_t *counts);
 
-/* What joint symbols take in bytes, and what their exponents alone would by the same clusters, with a bit each. */
+/* What joint symbols take in bytes, and what their exponents alone would by the same clusters, with a bit each: the
+ * latter at least, where joint symbols are clearly better. */
 struct zn_joint_costs {
     size_t joint, exponents;
 };
+
+/* Whether joint symbols are so much better that clusters of the exponents' own would not change it. */
+static inline bool zn_joint_is_clear(const struct zn_joint_costs *costs) {
+    enum { NEAR_SHIFT = 7 };
+    return costs->joint + (costs->joint >> NEAR_SHIFT) < costs->exponents;
+}
 
 /* zn_r16_fit_words for joint symbols, of exponents below 128. */
 struct zn_joint_costs zn_r16_fit_joint(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,

@@ -270,15 +270,25 @@ static void leave_exponents(struct zn_r16_fit *fit) {
     fit->n_classes = n;
 }
 
+/* What exponents take at their entropy by these clusters, in bytes: no tables code them shorter. */
+static size_t least_of_exponents(const struct zn_r16_fit *fit, unsigned step) {
+    uint64_t cost = zn_r16_ids_cost(fit->blocks, fit->n_tables, fit->n_blocks);
+    for (unsigned t = 0; t < fit->n_tables; t++) cost += zn_entropy(fit->sums[t], ZN_R16_CLASSES) * step;
+    return (size_t)(cost / (8 * ZN_COST_ONE));
+}
+
 struct zn_joint_costs zn_r16_fit_joint(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
                                        const uint32_t *counts) {
     const unsigned step = find_words_tables(c, effort, words, counts);
     struct zn_r16_fit plain = *c->fit[0];
     uint32_t exponents[256] = {0};
-    for (unsigned s = 0; s < 256; s++) exponents[s / 2] += counts[s];
     leave_exponents(&plain);
-    return (struct zn_joint_costs){fit_tables(c->fit[0], 0, counts, step),
-                                   fit_tables(&plain, 0, exponents, step) + words->n / 8};
+    struct zn_joint_costs costs = {fit_tables(c->fit[0], 0, counts, step),
+                                   least_of_exponents(&plain, step) + words->n / 8};
+    if (zn_joint_is_clear(&costs)) return costs;
+    for (unsigned s = 0; s < 256; s++) exponents[s / 2] += counts[s];
+    costs.exponents = fit_tables(&plain, 0, exponents, step) + words->n / 8;
+    return costs;
 }
 
 unsigned zn_r16_n_tables(const struct zn_codec *c) {

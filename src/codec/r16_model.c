@@ -7,103 +7,157 @@ enum {
     BYTE_COST = 8 * ZN_COST_ONE, /* of a byte as it is */
     SLOT_COST = 6 * ZN_COST_ONE,
     STRANGER = ZN_R16_CLASSES - 1,
-    SEEN_SHIFT = 8,         /* of escapes, a symbol of at most 1/256 is nothing that a table would list */
-    PASSES = 3,             /* of fitting tables to what escapes take that the pass before left */
-    RARE = 2 * ZN_R16_SLOTS /* of symbols, one in so many is not worth a slot */
+    SEEN_SHIFT = 8,            /* of escapes, a symbol of at most 1/256 is nothing that a table would list */
+    PASSES = 3,                /* of fitting tables to what escapes take that the pass before left */
+    STEPS = ZN_R16_MAX_LISTED, /* runs of which a table takes one */
+    HOPELESS = 512,            /* of symbols, one in so many is left to the escape whatever that takes */
+    RARE = 2 * ZN_R16_SLOTS    /* of symbols, one in so many is not worth a slot */
 };
 
 /* Entries of a table: the classes of a run, then the escape. */
 struct run {
-    unsigned first, k;
-    uint64_t cost;
+    uint8_t first, k;
     uint8_t freq[ZN_R16_MAX_LISTED + 1];
+    uint64_t slots; /* what the counts take in slots' bits */
+    uint64_t cost;  /* with what escapes take in bytes */
 };
 
-/* The run of at most ZN_R16_MAX_LISTED consecutive classes around the most frequent one, grown towards the larger
- * neighbour. */
-static void grow_run(const uint32_t *counts, unsigned n_classes, struct run *run) {
-    unsigned mode = 0;
-    for (unsigned c = 1; c < n_classes; c++)
-        if (counts[c] > counts[mode]) mode = c;
-    unsigned lo = mode, hi = mode + 1;
-    while (hi - lo < ZN_R16_MAX_LISTED && (lo > 0 || hi < n_classes)) {
-        bool down = lo > 0 && (hi == n_classes || counts[lo - 1] >= counts[hi]);
-        if (down)
-            lo--;
-        else
-            hi++;
-    }
-    while (hi - lo > 1 && counts[lo] == 0) lo++;
-    while (hi - lo > 1 && counts[hi - 1] == 0) hi--;
-    run->first = lo;
-    run->k = hi - lo;
-}
+/* The longest run worth a look, and shorter ones, each without one more rare class at an end; as many as were looked
+ * at. `entry`: the counts of the last one's entries. */
+struct path {
+    unsigned n;
+    struct run run[STEPS];
+    uint32_t entry[ZN_R16_MAX_LISTED + 1];
+};
 
 /* What one slot more would save an entry of this count and frequency, times a constant. */
 static uint64_t gain(uint32_t count, unsigned freq) {
-    return (uint64_t)count * (zn_log2(freq + 1) - zn_log2(freq));
+    return (uint64_t)count * (uint32_t)(zn_log2_small[freq + 1] - zn_log2_small[freq]);
+}
+
+/* Gives away slots one by one to the entries that they save most; answers what they save. The least index wins a tie:
+ * no branch depends on counts. */
+static uint64_t give_slots(const uint32_t *counts, unsigned n, unsigned slots, uint8_t *freq) {
+    uint64_t saved = 0;
+    while (slots-- > 0) {
+        uint64_t best = 0;
+        for (unsigned i = 0; i < n; i++) {
+            const uint64_t g = gain(counts[i], freq[i]) << 4 | (15 - i);
+            best = ZN_MAX(best, g);
+        }
+        freq[15 - (best & 15)]++;
+        saved += best >> 4;
+    }
+    return saved;
+}
+
+/* Takes slots one by one from the entries that lose least, each of which keeps one. */
+static void take_slots(const uint32_t *counts, unsigned n, unsigned slots, uint8_t *freq) {
+    while (slots-- > 0) {
+        uint64_t best = UINT64_MAX;
+        for (unsigned i = 0; i < n; i++) {
+            const uint64_t g = gain(counts[i], freq[i] - 1u) << 4 | i;
+            best = freq[i] > 1 ? ZN_MIN(best, g) : best;
+        }
+        freq[best & 15]--;
+    }
 }
 
 /* Shares out 64 slots over n counts (n <= 16): proportional first, at least 1 each, then slot by slot where it costs
  * least or saves most. */
-static void share_slots(const uint32_t *counts, unsigned n, uint64_t total, uint8_t *freq) {
+static void share_slots(const uint32_t *counts, unsigned n, uint32_t total, uint8_t *freq) {
     unsigned sum = 0;
     for (unsigned i = 0; i < n; i++) {
-        uint64_t f = total ? ((uint64_t)counts[i] * ZN_R16_SLOTS + total / 2) / total : 1;
+        const uint32_t f = total ? (uint32_t)(((uint64_t)counts[i] * ZN_R16_SLOTS + total / 2) / total) : 1;
         freq[i] = (uint8_t)ZN_MAX(f, 1u);
         sum += freq[i];
     }
-    while (sum != ZN_R16_SLOTS) {
-        unsigned best = n;
-        uint64_t best_gain = 0;
-        for (unsigned i = 0; i < n; i++) {
-            if (sum > ZN_R16_SLOTS && freq[i] == 1) continue;
-            uint64_t g = gain(counts[i], sum < ZN_R16_SLOTS ? freq[i] : freq[i] - 1u);
-            if (best == n || (sum < ZN_R16_SLOTS ? g > best_gain : g < best_gain)) {
-                best = i;
-                best_gain = g;
-            }
-        }
-        freq[best] = (uint8_t)(freq[best] + (sum < ZN_R16_SLOTS ? 1 : -1));
-        sum = sum < ZN_R16_SLOTS ? sum + 1 : sum - 1;
+    if (sum < ZN_R16_SLOTS)
+        (void)give_slots(counts, n, ZN_R16_SLOTS - sum, freq);
+    else
+        take_slots(counts, n, sum - ZN_R16_SLOTS, freq);
+}
+
+/* Bits of counts by this many slots. */
+static uint64_t slots_cost(uint32_t count, unsigned freq) {
+    return (uint64_t)count * (uint32_t)(SLOT_COST - zn_log2_small[freq]);
+}
+
+/* The run of at most ZN_R16_MAX_LISTED consecutive classes that has most of the counts, without rare ones at its
+ * ends. */
+static void longest_run(const uint32_t *counts, unsigned n_classes, uint32_t total, struct run *run) {
+    unsigned lo = 0, hi = ZN_MIN(n_classes, (unsigned)ZN_R16_MAX_LISTED);
+    uint32_t sum = 0, most;
+    for (unsigned c = 0; c < hi; c++) sum += counts[c];
+    most = sum;
+    for (unsigned c = hi; c < n_classes; c++) {
+        sum += counts[c] - counts[c - ZN_R16_MAX_LISTED];
+        lo = sum > most ? c + 1 - ZN_R16_MAX_LISTED : lo;
+        most = ZN_MAX(most, sum);
     }
+    hi += lo;
+    while (hi - lo > 1 && counts[lo] <= total / HOPELESS) lo++;
+    while (hi - lo > 1 && counts[hi - 1] <= total / HOPELESS) hi--;
+    run->first = (uint8_t)lo;
+    run->k = (uint8_t)(hi - lo);
 }
 
-/* Shares out the slots of a run and prices it; what escapes takes a slot's bits and its price. */
-static void price_run(const struct zn_r16_group *g, const uint32_t *counts, uint32_t total, const uint16_t *price,
-                      struct run *run) {
-    uint32_t entry[ZN_R16_MAX_LISTED + 1], listed = 0;
-    const unsigned lo = run->first, k = run->k;
-    for (unsigned i = 0; i < k; i++) listed += entry[i] = counts[lo + i];
-    entry[k] = total - listed;
-    const unsigned n = g->kind == ZN_COUNTS_EXACT && entry[k] == 0 && k > 0 ? k : k + 1;
-    run->freq[k] = 0;
-    share_slots(entry, n, total, run->freq);
-    uint64_t cost = 0;
-    for (unsigned i = 0; i < n; i++) cost += (uint64_t)entry[i] * (SLOT_COST - zn_log2(run->freq[i]));
-    for (unsigned c = 0; c < lo; c++) cost += (uint64_t)counts[c] * price[c];
-    for (unsigned c = lo + k; c < ZN_R16_CLASSES; c++) cost += (uint64_t)counts[c] * price[c];
-    run->cost = cost;
+/* Leaves the cheaper class of the two at the ends of a run to the escape. Its slots go where they save most. `entry`:
+ * the counts of the run's entries. */
+static void cut_run(const struct run *from, const uint16_t *price, uint32_t *entry, struct run *to) {
+    const unsigned k = from->k;
+    const unsigned low = (uint64_t)entry[0] * price[from->first] <= (uint64_t)entry[k - 1] * price[from->first + k - 1];
+    const uint32_t count = entry[low ? 0 : k - 1], escapes = entry[k];
+    const unsigned slots = from->freq[low ? 0 : k - 1], esc_freq = from->freq[k], first = esc_freq == 0;
+    to->first = (uint8_t)(from->first + low);
+    to->k = (uint8_t)(k - 1);
+    for (unsigned i = 0; i + 1 < k; i++) {
+        to->freq[i] = from->freq[i + low];
+        entry[i] = entry[i + low];
+    }
+    entry[k - 1] = escapes + count;
+    to->freq[k - 1] = (uint8_t)(esc_freq + first); /* the escape has a slot at least */
+    to->slots = from->slots - slots_cost(count, slots) - slots_cost(escapes, esc_freq) +
+                slots_cost(escapes + count, esc_freq + first);
+    to->slots -= give_slots(entry, k, slots - first, to->freq);
 }
 
-/* Cuts a run back from its cheaper end as long as that pays: a rare class takes a slot from the others. */
-static void fit_table(const struct zn_r16_group *g, unsigned t, const uint16_t *price, struct run *best) {
+/* Where all is counted and nothing escapes, the escape has no slot. */
+static void find_path(const struct zn_r16_group *g, unsigned t, struct path *path) {
     const uint32_t *counts = g->counts[t];
-    uint32_t total = 0;
+    uint32_t *const entry = path->entry, total = 0, listed = 0;
+    struct run *const run = &path->run[0];
+    *run = (struct run){.freq = {ZN_R16_SLOTS}};
+    path->n = 1;
     for (unsigned c = 0; c < ZN_R16_CLASSES; c++) total += counts[c];
-    *best = (struct run){.freq = {ZN_R16_SLOTS}};
-    if (g->n_classes && total) grow_run(counts, g->n_classes, best);
-    price_run(g, counts, total, price, best);
-    struct run run = *best;
-    for (unsigned misses = 0; run.k > 1 && misses < 2; misses++) {
-        const unsigned last = run.first + run.k - 1;
-        run.first += (uint64_t)counts[run.first] * price[run.first] <= (uint64_t)counts[last] * price[last];
-        run.k--;
-        price_run(g, counts, total, price, &run);
-        if (run.cost >= best->cost) continue;
-        *best = run;
-        misses = (unsigned)-1;
+    if (g->n_classes && total) longest_run(counts, g->n_classes, total, run);
+    for (unsigned i = 0; i < run->k; i++) listed += entry[i] = counts[run->first + i];
+    entry[run->k] = total - listed;
+    const bool whole = g->kind == ZN_COUNTS_EXACT && listed == total && run->k > 0;
+    if (run->k > 0) run->freq[run->k] = 0;
+    share_slots(entry, whole ? run->k : run->k + 1u, total, run->freq);
+    for (unsigned i = 0; i <= run->k; i++) run->slots += slots_cost(entry[i], run->freq[i]);
+}
+
+/* The run of a path that is cheapest when escapes take so much; two in a row that are dearer end the search. */
+static const struct run *cheapest(struct path *path, const uint32_t *counts, const uint16_t *price) {
+    uint64_t below[ZN_R16_CLASSES + 1], least = UINT64_MAX;
+    unsigned best = 0;
+    below[0] = 0;
+    for (unsigned c = 0; c < ZN_R16_CLASSES; c++) below[c + 1] = below[c] + (uint64_t)counts[c] * price[c];
+    for (unsigned i = 0; i < STEPS && i < best + 3; i++) {
+        struct run *run = &path->run[i];
+        if (i == path->n) {
+            if (run[-1].k <= 1) break;
+            cut_run(run - 1, price, path->entry, run);
+            path->n++;
+        }
+        run->cost = run->slots + below[ZN_R16_CLASSES] - below[run->first + run->k] + below[run->first];
+        if (run->cost >= least) continue;
+        least = run->cost;
+        best = i;
     }
+    return &path->run[best];
 }
 
 /* Answers whether the table lists other classes than before. */
@@ -154,7 +208,7 @@ static void price_symbols(const uint32_t escapes[256], struct zn_used used, uint
     struct zn_r16_model model;
     struct zn_r16_group g = {
         .kind = ZN_COUNTS_SAMPLED, .n = 1, .counts = {counts}, .classes = classes, .first = &first, .models = &model};
-    struct run run;
+    struct path path;
     zn_r16_choose_classes(escapes, SEEN_SHIFT, ZN_R16_MAX_LISTED, class_of, classes, &g.n_classes);
     for (unsigned c = 0; c < ZN_R16_CLASSES; c++) flat[c] = BYTE_COST;
     for (unsigned s = used.from; s < used.to; s++) {
@@ -162,11 +216,12 @@ static void price_symbols(const uint32_t escapes[256], struct zn_used used, uint
         total += escapes[s];
         price[s] = BYTE_COST;
     }
-    fit_table(&g, 0, flat, &run);
+    find_path(&g, 0, &path);
+    const struct run run = *cheapest(&path, counts, flat);
     if (run.cost >= total * BYTE_COST) return;
     for (unsigned s = used.from; s < used.to; s++) {
         const unsigned at = class_of[s] - run.first, entry = ZN_MIN(at, run.k);
-        price[s] = (uint16_t)(SLOT_COST - zn_log2(run.freq[entry]) + (at < run.k ? 0 : BYTE_COST));
+        price[s] = (uint16_t)(SLOT_COST - zn_log2_small[run.freq[entry]] + (at < run.k ? 0 : BYTE_COST));
     }
 }
 
@@ -188,19 +243,20 @@ static void price_classes(const struct zn_r16_group *g, bool fitted, uint16_t pr
 }
 
 uint64_t zn_r16_models_fit(const struct zn_r16_group *g) {
+    struct path path[ZN_R16_MAX_GIVEN];
     uint16_t price[ZN_R16_CLASSES];
     uint64_t cost = 0;
     bool settled = false;
     for (unsigned c = 0; c < ZN_R16_CLASSES; c++) price[c] = BYTE_COST;
+    for (unsigned t = 0; t < g->n; t++) find_path(g, t, &path[t]);
     for (unsigned pass = 0; pass < PASSES && !settled; pass++) {
         if (!g->nested) price_classes(g, pass > 0, price);
         settled = pass > 0 || g->nested;
         cost = 0;
         for (unsigned t = 0; t < g->n; t++) {
-            struct run run;
-            fit_table(g, t, price, &run);
-            if (set_model(g, t, &run)) settled = g->nested;
-            cost += run.cost;
+            const struct run *run = cheapest(&path[t], g->counts[t], price);
+            if (set_model(g, t, run)) settled = g->nested;
+            cost += run->cost;
         }
     }
     return cost;
