@@ -18,8 +18,10 @@ ROOMS = {
     "readers": {"base", "plan"},
     "legacy": {"base"},
     "chunk": {"base", "kernels", "codec", "format", "plan"},
-    "engine": {"base", "kernels", "codec", "format", "plan", "chunk"},
-    "api": {"base", "kernels", "codec", "format", "plan", "chunk", "engine", "readers", "legacy", "io"},
+    "work": {"base", "kernels", "codec", "format", "plan", "chunk"},
+    "archive": {"base", "kernels", "codec", "format", "plan", "chunk", "work"},
+    "jobs": {"base", "kernels", "codec", "format", "plan", "chunk", "work", "archive"},
+    "api": {"base", "kernels", "codec", "format", "plan", "chunk", "work", "archive", "jobs", "readers", "legacy", "io"},
 }
 
 # Rooms with rooms in them: a file stands in the room itself or in one of these. Of `kernels`, the room itself has what
@@ -37,11 +39,11 @@ FOREIGN = {
     "jansson.h": {"readers"},
     "xxhash.h": {"base", "kernels"},
     "openssl/": {"base"},
-    "pthread.h": {"engine", "io"},
-    "threads.h": {"engine"},
-    "stdatomic.h": {"engine", "io"},
+    "pthread.h": {"work", "io"},
+    "threads.h": {"work"},
+    "stdatomic.h": {"work", "io"},
     "errno.h": {"io"},
-    "unistd.h": {"base", "io", "engine"},
+    "unistd.h": {"base", "io", "work"},
     "fcntl.h": {"io"},
     "sys/mman.h": {"base", "io"},
     "sys/": {"io"},

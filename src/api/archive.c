@@ -95,7 +95,7 @@ static zipnn_status open_parts(zipnn_archive *a, zipnn_error *err) {
     ZN_TRY(zn_toc_load(&e->alloc, e->k, &a->in, &a->toc, err));
     ZN_TRY(zn_toc_places(&e->alloc, &a->toc, &a->places, &a->n_chunks, err));
     a->self = zn_origin_archive(&a->in, &a->toc, a->places, a->n_chunks);
-    ZN_TRY(zn_origin_resolve_from(e, &a->self, ZN_MISSING_STAYS_NULL, &a->records, err));
+    ZN_TRY(zn_origin_resolve_from(&a->ctx->bases, &a->self, ZN_MISSING_STAYS_NULL, &a->records, err));
     a->has_digests = true;
     zipnn_status status = zn_archive_plan(a, err);
     if (status != ZIPNN_E_CORRUPT && status != ZIPNN_E_BASE) return status;
@@ -357,7 +357,7 @@ static zipnn_status decode_chunk(const zipnn_archive *a, struct zn_worker *w, ui
                        (unsigned long long)(p->off + p->frame.orig_len));
     ZN_TRY(zn_input_at(&a->in, p->at, (size_t)zn_frame_size(&p->frame), w->frame, &frame, err));
     struct zn_ahead ahead = manner.n_workers == 1 ? zn_look_ahead(&a->in, p, 1) : (struct zn_ahead){0};
-    return zn_frame_decode(&a->ctx->engine, w, &a->self, frame, p, out, manner.store, ahead, err);
+    return zn_frame_decode(w, &a->self, frame, p, out, manner.store, ahead, err);
 }
 
 static zipnn_status hold_chunk(zipnn_archive *a, uint64_t i, zipnn_error *err) {
@@ -397,18 +397,13 @@ struct reading {
 
 /* The next chunk, r->end when there is none left. Of a long range the caller hears before each. */
 static zipnn_status claim_chunk(struct reading *r, uint64_t *i, zipnn_error *err) {
-    const struct zn_engine *e = &r->a->ctx->engine;
+    const struct zn_job *job = &r->a->ctx->job;
     zipnn_status status = ZIPNN_OK;
     pthread_mutex_lock(&r->turns.claim);
     *i = r->next < r->end ? r->next++ : r->end;
-    if (*i < r->end && e->progress) {
-        const uint64_t done = r->a->places[*i].off - r->range->off;
-        if (e->progress(e->progress_user, done, r->range->end - r->range->off) != 0) {
-            r->next = r->end;
-            status =
-                zn_fail(err, ZIPNN_E_CANCELLED, ZN_NOWHERE, "cancelled after %llu bytes", (unsigned long long)done);
-        }
-    }
+    if (*i < r->end)
+        status = zn_job_progress(job, r->a->places[*i].off - r->range->off, r->range->end - r->range->off, err);
+    if (status != ZIPNN_OK) r->next = r->end;
     pthread_mutex_unlock(&r->turns.claim);
     return status;
 }

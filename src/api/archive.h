@@ -4,7 +4,7 @@
 
 #include "api/context.h"
 #include "api/old_input.h"
-#include "engine/bases.h"
+#include "archive/bases.h"
 
 struct zipnn_archive {
     zipnn_ctx *ctx;

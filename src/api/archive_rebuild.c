@@ -1,6 +1,6 @@
 /* An archive that cannot be opened as it is: its chunks are found and put where they belong. */
 #include "api/archive.h"
-#include "engine/recover.h"
+#include "archive/recover.h"
 
 enum { LONGEST_HOLE = 1 << 30 }; /* a place holds 32 bits */
 
@@ -124,10 +124,9 @@ static zipnn_status place_by_index(struct rebuild *b, const struct zn_index *ind
 
 /* Where its chunks refer to, as far as that can be found out. */
 static zipnn_status find_self(zipnn_archive *a, const struct zn_recovery *r, zipnn_error *err) {
-    struct zn_engine *e = &a->ctx->engine;
     a->self = zn_origin_archive(&a->in, &a->toc, NULL, 0);
     if (!r->has_header) a->self.flags = ZN_FLAG_SELF | ZN_FLAG_BASES;
-    zipnn_status status = zn_origin_resolve_from(e, &a->self, ZN_MISSING_STAYS_NULL, &a->records, err);
+    zipnn_status status = zn_origin_resolve_from(&a->ctx->bases, &a->self, ZN_MISSING_STAYS_NULL, &a->records, err);
     if (status != ZIPNN_OK && status != ZIPNN_E_CORRUPT && status != ZIPNN_E_TRUNCATED) return status;
     if (status != ZIPNN_OK) a->self.n_bases = 0;
     zn_origin_measure(&a->self);

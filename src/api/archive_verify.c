@@ -1,7 +1,7 @@
 /* Every chunk of an archive looked at, the damaged ones named, the others restored. */
 #include "api/archive.h"
-#include "engine/digest.h"
-#include "engine/scan.h"
+#include "archive/scan.h"
+#include "work/digest.h"
 
 struct verify {
     zipnn_archive *a;
@@ -46,9 +46,7 @@ static zipnn_status put_zeros(const struct verify *v, uint64_t off, uint64_t len
 }
 
 static zipnn_status tell_progress(const struct verify *v, uint64_t done, zipnn_error *err) {
-    const struct zn_engine *e = &v->a->ctx->engine;
-    if (!e->progress || e->progress(e->progress_user, done, v->a->toc.index.original) == 0) return ZIPNN_OK;
-    return zn_fail(err, ZIPNN_E_CANCELLED, ZN_NOWHERE, "cancelled after %llu bytes", (unsigned long long)done);
+    return zn_job_progress(&v->a->ctx->job, done, v->a->toc.index.original, err);
 }
 
 static zipnn_status visit(void *user, const struct zn_scanned *s, zipnn_error *err) {
@@ -84,7 +82,7 @@ static zipnn_status scan_others(struct verify *v, zipnn_error *err) {
         if (f.orig_len == 0) places[k++] = (struct zn_place){f, at, index->original};
         at += zn_frame_size(&f);
     }
-    zipnn_status status = zn_engine_scan(e, &a->self, places, n, visit, v, err);
+    zipnn_status status = zn_scan(e, &a->self, places, n, visit, v, err);
     zn_free(&e->alloc, places);
     return status;
 }
@@ -110,7 +108,7 @@ static zipnn_status scan_all(struct verify *v, zipnn_error *err) {
     ZN_TRY(zn_archive_prepare(v->a, err));
     zipnn_status status = zn_digest_begin(&v->digest, e->k, a->has_digests && a->toc.index.has_sha256, err);
     if (status == ZIPNN_E_UNSUPPORTED) status = zn_digest_begin(&v->digest, e->k, false, err);
-    if (status == ZIPNN_OK) status = zn_engine_scan(e, &a->self, a->places, a->n_chunks, visit, v, err);
+    if (status == ZIPNN_OK) status = zn_scan(e, &a->self, a->places, a->n_chunks, visit, v, err);
     if (status == ZIPNN_OK) status = scan_others(v, err);
     if (status == ZIPNN_OK) status = check_digests(v, err);
     zn_digest_end(&v->digest);
@@ -139,7 +137,7 @@ static zipnn_status run(struct verify *v, zipnn_archive *a, zipnn_error *err) {
                                .length_unknown = a->length_unknown,
                                .has_digests = a->has_digests};
     if (a->plain) return zn_fail(err, ZIPNN_E_FORMAT, 0, "not a zipnn archive");
-    ZN_TRY(zn_engine_allows(&a->ctx->engine, result->original, err));
+    ZN_TRY(zn_job_allows(&a->ctx->job, result->original, err));
     ZN_TRY(a->old.legacy ? verify_old(v, a, err) : scan_all(v, err));
     if (a->claim.status != ZIPNN_OK) ZN_TRY(report(v, result->original, 0, &a->claim, err));
     if (a->fault.status == ZIPNN_OK && result->n_damaged == 0 && result->unchecked)

@@ -44,6 +44,22 @@ static zipnn_status copy_options(const zipnn_options *given, zipnn_options *o, z
     return ZIPNN_OK;
 }
 
+/* On failure nothing is owned. */
+static zipnn_status init(zipnn_ctx *ctx, const zipnn_options *o, zipnn_error *err) {
+    memset(ctx, 0, sizeof *ctx);
+    ctx->job.e = &ctx->engine;
+    ctx->job.bases = &ctx->bases;
+    ctx->dtype = o->dtype;
+    ctx->repeats = o->repeats;
+    ctx->n_direct = o->n_direct && o->n_direct < o->n_bases ? o->n_direct : o->n_bases;
+    ctx->base = o->base ? *o->base : (zipnn_source){.length = 0};
+    ZN_TRY(zn_job_init(&ctx->job, o, err));
+    ZN_TRY(zn_engine_init(&ctx->engine, o, err));
+    const zipnn_status status = zn_bases_create(&ctx->engine, o, &ctx->bases, err);
+    if (status != ZIPNN_OK) zn_engine_release(&ctx->engine);
+    return status;
+}
+
 zipnn_status zipnn_create(const zipnn_options *options, zipnn_ctx **out, zipnn_error *err) {
     zipnn_options o;
     zn_clear_error(err);
@@ -52,22 +68,18 @@ zipnn_status zipnn_create(const zipnn_options *options, zipnn_ctx **out, zipnn_e
     zipnn_allocator alloc = zn_allocator_or_default(&o.allocator);
     zipnn_ctx *ctx = zn_alloc(&alloc, sizeof *ctx);
     if (!ctx) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory creating a context");
-    zipnn_status status = zn_engine_init(&ctx->engine, &o, err);
-    if (status != ZIPNN_OK) {
+    zipnn_status status = init(ctx, &o, err);
+    if (status == ZIPNN_OK)
+        *out = ctx;
+    else
         zn_free(&alloc, ctx);
-        return status;
-    }
-    ctx->dtype = o.dtype;
-    ctx->repeats = o.repeats;
-    ctx->n_direct = o.n_direct && o.n_direct < o.n_bases ? o.n_direct : o.n_bases;
-    ctx->base = o.base ? *o.base : (zipnn_source){.length = 0};
-    *out = ctx;
-    return ZIPNN_OK;
+    return status;
 }
 
 void zipnn_destroy(zipnn_ctx *ctx) {
     if (!ctx) return;
     zipnn_allocator alloc = ctx->engine.alloc;
+    zn_bases_destroy(&ctx->bases);
     zn_engine_release(&ctx->engine);
     zn_free(&alloc, ctx);
 }

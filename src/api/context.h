@@ -2,10 +2,13 @@
 #ifndef ZN_API_CONTEXT_H
 #define ZN_API_CONTEXT_H
 
-#include "engine/engine.h"
+#include "archive/bases.h"
+#include "work/job.h"
 
 struct zipnn_ctx {
     struct zn_engine engine;
+    struct zn_bases bases;
+    struct zn_job job; /* what it does: the caller's options, on engine and bases */
     zipnn_dtype dtype;
     zipnn_source base; /* read_at NULL: none */
     zipnn_repeats repeats;

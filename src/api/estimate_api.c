@@ -1,7 +1,7 @@
 /* What compressing would give. */
 #include "api/context.h"
 #include "api/relate.h"
-#include "engine/sampling.h"
+#include "jobs/sampling.h"
 
 enum { DEFAULT_SAMPLE = 96 << 20 };
 
@@ -19,8 +19,7 @@ zipnn_status zipnn_estimate(zipnn_ctx *ctx, const zipnn_source *source, uint64_t
     struct zn_relations relations;
     zipnn_status status = zn_relate(ctx, &plan, &in, &relations, err);
     if (status == ZIPNN_OK)
-        status = zn_engine_estimate(&ctx->engine, &plan, &relations, &in, max_sampled ? max_sampled : DEFAULT_SAMPLE,
-                                    info, err);
+        status = zn_estimate(&ctx->job, &plan, &relations, &in, max_sampled ? max_sampled : DEFAULT_SAMPLE, info, err);
     zn_relations_free(ctx, &relations);
     zn_plan_free(&plan);
     zn_free(&ctx->engine.alloc, head);

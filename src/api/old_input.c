@@ -1,7 +1,7 @@
 #include "api/old_input.h"
 
-#include "engine/digest.h"
 #include "plan/dtype.h"
+#include "work/digest.h"
 
 enum {
     SPOOL_STEP = 1 << 20,
@@ -76,7 +76,7 @@ void zn_old_input_close(struct zn_old_input *old) {
 
 /* Where restored bytes go: past the digest to the output. */
 struct outlet {
-    const struct zn_engine *e; /* whose caller may want to know the progress */
+    const struct zn_job *job; /* whose caller may want to know the progress */
     const struct zn_output *out;
     struct zn_digest *digest; /* NULL: none */
     uint64_t done, total;
@@ -87,8 +87,7 @@ static zipnn_status put(void *user, const void *buf, size_t len, zipnn_error *er
     if (o->digest) zn_digest_update(o->digest, buf, len);
     ZN_TRY(zn_output_put(o->out, o->done, buf, len, err));
     o->done += len;
-    if (!o->e->progress || o->e->progress(o->e->progress_user, o->done, o->total) == 0) return ZIPNN_OK;
-    return zn_fail(err, ZIPNN_E_CANCELLED, ZN_NOWHERE, "cancelled after %llu bytes", (unsigned long long)o->done);
+    return zn_job_progress(o->job, o->done, o->total, err);
 }
 
 /* Records are read again as they are restored: there may be fewer of them by then. */
@@ -106,7 +105,7 @@ zipnn_status zn_old_input_restore(zipnn_ctx *ctx, struct zn_old_input *old, cons
                                   enum zn_digesting digesting, zipnn_stats *stats, zipnn_error *err) {
     struct zn_legacy *l = old->legacy;
     struct zn_digest digest;
-    struct outlet o = {.e = &ctx->engine, .out = out, .total = l->original};
+    struct outlet o = {.job = &ctx->job, .out = out, .total = l->original};
     const zipnn_sink sink = {.write = put, .user = &o};
     uint8_t unused[ZN_SHA256_LEN];
     if (out->mem && l->original > out->cap)
@@ -127,7 +126,7 @@ zipnn_status zn_old_input_restore(zipnn_ctx *ctx, struct zn_old_input *old, cons
 zipnn_status zn_old_input_read(zipnn_ctx *ctx, struct zn_old_input *old, uint64_t off, uint64_t len, void *dst,
                                zipnn_error *err) {
     const struct zn_output out = {.mem = dst, .cap = (size_t)len};
-    struct outlet o = {.e = &ctx->engine, .out = &out, .total = len};
+    struct outlet o = {.job = &ctx->job, .out = &out, .total = len};
     const zipnn_sink sink = {.write = put, .user = &o};
     ZN_TRY(zn_legacy_restore(old->legacy, base_of(ctx), off, off + len, &sink, err));
     return check_complete(&o, err);

@@ -3,6 +3,7 @@
 #define ZN_API_OLD_INPUT_H
 
 #include "api/context.h"
+#include "jobs/jobs.h"
 #include "legacy/legacy.h"
 
 /* Must stay where it was opened, and outlive the input it was opened on. */

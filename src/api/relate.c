@@ -1,7 +1,7 @@
 #include "api/relate.h"
 
 #include "api/archive.h"
-#include "engine/circles.h"
+#include "archive/circles.h"
 
 /* ---- models that can be read */
 
@@ -25,10 +25,10 @@ static struct zn_model model_of_archive(zipnn_archive *a) {
 
 /* Holds the input's tensors against those of base i. */
 static zipnn_status match_base(zipnn_ctx *ctx, size_t i, uint8_t source, struct zn_matches *matches, zipnn_error *err) {
-    struct zn_base *base = &ctx->engine.bases.base[i];
+    struct zn_base *base = &ctx->bases.base[i];
     struct zn_plan plan;
     uint8_t *head;
-    ZN_TRY(zn_base_open(&ctx->engine, i, err));
+    ZN_TRY(zn_base_open(&ctx->bases, i, err));
     if (base->places) {
         zipnn_archive *a;
         ZN_TRY(zipnn_archive_open(ctx, &base->in.source, &a, err));
@@ -79,10 +79,10 @@ static zipnn_status measure_gains(zipnn_ctx *ctx, const struct zn_model *model, 
 static zipnn_status look_for_circles(zipnn_ctx *ctx, const struct zn_input *in, struct zn_identity *original,
                                      bool *possible, zipnn_error *err) {
     *original = (struct zn_identity){.length = in->length};
-    ZN_TRY(zn_circle_possible(&ctx->engine, in->length, possible, err));
+    ZN_TRY(zn_circle_possible(&ctx->bases, in->length, possible, err));
     if (!*possible) return ZIPNN_OK;
     ZN_TRY(zn_input_digest(&ctx->engine, in, original->xxh3, err));
-    return zn_circle_find(&ctx->engine, original, err);
+    return zn_circle_find(&ctx->bases, original, err);
 }
 
 /* The nearest that does not lead back to the input, SIZE_MAX when there is none. */
@@ -96,7 +96,7 @@ static zipnn_status choose_nearest(zipnn_ctx *ctx, const struct zn_input *in, ui
         for (size_t i = 0; i < ctx->n_direct; i++)
             if (gains[i] > (*nearest == SIZE_MAX ? 0 : gains[*nearest])) *nearest = i;
         bool leads_back = false;
-        if (circles && *nearest != SIZE_MAX) ZN_TRY(zn_circle_has(&ctx->engine, &original, *nearest, &leads_back, err));
+        if (circles && *nearest != SIZE_MAX) ZN_TRY(zn_circle_has(&ctx->bases, &original, *nearest, &leads_back, err));
         if (!leads_back) return ZIPNN_OK;
         gains[*nearest] = 0;
     }
@@ -138,8 +138,8 @@ static zipnn_status number_bases(zipnn_ctx *ctx, struct zn_relations *r, zipnn_e
         if (!number[i + 1]) continue;
         if (!r->records) r->records = zn_alloc(&ctx->engine.alloc, ZN_MAX_BASES * sizeof *r->records);
         if (!r->records) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a table of bases");
-        ZN_TRY(zn_base_identify(&ctx->engine, i, &r->records[r->n_bases], err));
-        r->bases[r->n_bases++] = &ctx->engine.bases.base[i].origin;
+        ZN_TRY(zn_base_identify(&ctx->bases, i, &r->records[r->n_bases], err));
+        r->bases[r->n_bases++] = &ctx->bases.base[i].origin;
         number[i + 1] = (uint8_t)r->n_bases;
     }
     number[ZN_SOURCE_SELF] = ZN_SOURCE_SELF;
@@ -154,7 +154,7 @@ static zipnn_status refuse_circles(zipnn_ctx *ctx, const struct zn_input *in, co
     bool possible = false;
     if (r->n_bases == 0) return ZIPNN_OK;
     ZN_TRY(look_for_circles(ctx, in, &original, &possible, err));
-    return possible ? zn_circle_refuse(&ctx->engine, &original, r->records, r->n_bases, err) : ZIPNN_OK;
+    return possible ? zn_circle_refuse(&ctx->bases, &original, r->records, r->n_bases, err) : ZIPNN_OK;
 }
 
 zipnn_status zn_relate(zipnn_ctx *ctx, const struct zn_plan *plan, const struct zn_input *in,
@@ -162,7 +162,7 @@ zipnn_status zn_relate(zipnn_ctx *ctx, const struct zn_plan *plan, const struct 
     *relations = (struct zn_relations){.n_bases = 0};
     zn_links_init(&relations->links, &ctx->engine.alloc);
     if (!zn_input_is_random(in)) {
-        if (ctx->engine.bases.n == 0) return ZIPNN_OK;
+        if (ctx->bases.n == 0) return ZIPNN_OK;
         return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "what is held against a base must be a file, not a pipe");
     }
     struct zn_input same = *in;
@@ -171,7 +171,7 @@ zipnn_status zn_relate(zipnn_ctx *ctx, const struct zn_plan *plan, const struct 
         ZN_TRY(zn_relate_repeats(&ctx->engine, plan, in, &relations->links, err));
         ZN_TRY(zn_relate_moments(&ctx->engine, plan, in->length, &relations->links, err));
     }
-    if (ctx->engine.bases.n) ZN_TRY(match_bases(ctx, &model, &relations->links, err));
+    if (ctx->bases.n) ZN_TRY(match_bases(ctx, &model, &relations->links, err));
     zn_links_finish(&relations->links);
     ZN_TRY(number_bases(ctx, relations, err));
     return refuse_circles(ctx, in, relations, err);

@@ -3,7 +3,7 @@
 #define ZN_API_RELATE_H
 
 #include "api/context.h"
-#include "engine/relations.h"
+#include "jobs/relations.h"
 
 /* Finds repeats within a random-access input, and what its tensors have from the context's bases. `relations` is to be
  * freed with zn_relations_free, also after a failure. */

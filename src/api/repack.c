@@ -1,6 +1,6 @@
 /* An archive in, another of the same original out. */
 #include "api/context.h"
-#include "engine/windows.h"
+#include "work/windows.h"
 
 enum { WINDOW = 8 << 20 };
 
@@ -33,9 +33,9 @@ static zipnn_status recompress(zipnn_ctx *ctx, zipnn_archive *archive, const zip
                                zipnn_error *err) {
     zipnn_archive_info info;
     struct zn_windows windows;
-    const bool sha256 = ctx->engine.sha256;
+    const bool sha256 = ctx->job.sha256;
     zipnn_archive_get_info(archive, &info);
-    ZN_TRY(zn_engine_allows(&ctx->engine, info.original, err));
+    ZN_TRY(zn_job_allows(&ctx->job, info.original, err));
     if (info.n_bases)
         return zn_fail(
             err, ZIPNN_E_ARGUMENT, ZN_NOWHERE,
@@ -43,9 +43,9 @@ static zipnn_status recompress(zipnn_ctx *ctx, zipnn_archive *archive, const zip
             "that");
     ZN_TRY(zn_windows_open(&windows, &ctx->engine.alloc, fetch, archive, info.original, WINDOW, err));
     const zipnn_source original = {.read_at = zn_windows_read_at, .length = info.original, .user = &windows};
-    ctx->engine.sha256 |= info.has_sha256 != 0;
+    ctx->job.sha256 |= info.has_sha256 != 0;
     zipnn_status status = zipnn_pack(ctx, &original, sink, stats, err);
-    ctx->engine.sha256 = sha256;
+    ctx->job.sha256 = sha256;
     zn_windows_close(&windows);
     if (status != ZIPNN_OK) return status;
     stats->unverified = info.unverified;

@@ -2,7 +2,8 @@
 #include "api/context.h"
 #include "api/old_input.h"
 #include "api/relate.h"
-#include "engine/apply.h"
+#include "jobs/apply.h"
+#include "jobs/jobs.h"
 
 static zipnn_status pack(zipnn_ctx *ctx, struct zn_input *in, const struct zn_output *out, zipnn_stats *stats,
                          zipnn_error *err) {
@@ -11,7 +12,7 @@ static zipnn_status pack(zipnn_ctx *ctx, struct zn_input *in, const struct zn_ou
     ZN_TRY(zn_plan_input(ctx, in, &plan, &head, err));
     struct zn_relations relations;
     zipnn_status status = zn_relate(ctx, &plan, in, &relations, err);
-    if (status == ZIPNN_OK) status = zn_engine_pack(&ctx->engine, &plan, &relations, in, out, stats, err);
+    if (status == ZIPNN_OK) status = zn_pack(&ctx->job, &plan, &relations, in, out, stats, err);
     zn_relations_free(ctx, &relations);
     zn_plan_free(&plan);
     zn_free(&ctx->engine.alloc, head);
@@ -23,10 +24,10 @@ static zipnn_status restore(zipnn_ctx *ctx, struct zn_input *in, const struct zn
                             enum zn_digesting digesting, zipnn_stats *stats, zipnn_error *err) {
     struct zn_old_input old;
     ZN_TRY(zn_old_input_open(&ctx->engine.alloc, in, &old, err));
-    zipnn_status status = old.legacy ? zn_engine_allows(&ctx->engine, old.legacy->original, err) : ZIPNN_OK;
+    zipnn_status status = old.legacy ? zn_job_allows(&ctx->job, old.legacy->original, err) : ZIPNN_OK;
     if (status == ZIPNN_OK)
         status = old.legacy ? zn_old_input_restore(ctx, &old, out, digesting, stats, err)
-                            : zn_engine_unpack(&ctx->engine, in, out, digesting, stats, err);
+                            : zn_unpack(&ctx->job, in, out, digesting, stats, err);
     zn_old_input_close(&old);
     return status;
 }
@@ -139,5 +140,5 @@ zipnn_status zipnn_apply(zipnn_ctx *ctx, const zipnn_source *source, void *memor
     ZN_TRY(zn_input_of_source(source, &in, err));
     if (!zn_input_is_random(&in)) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_apply needs read_at");
     uint8_t nothing;
-    return zn_engine_apply(&ctx->engine, &in, memory ? memory : &nothing, len, stats, err);
+    return zn_apply(&ctx->job, &in, memory ? memory : &nothing, len, stats, err);
 }

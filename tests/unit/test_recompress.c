@@ -1,9 +1,9 @@
 /* An archive moves between levels: the bytes are those of packing the original, whatever threads, executor or faults.
  */
-#include "engine/windows.h"
 #include "support/samples.h"
 #include "support/streams.h"
 #include "support/unit.h"
+#include "work/windows.h"
 
 enum { LEN = 1300001 };
 

@@ -1,0 +1,321 @@
+#include "archive/origin.h"
+
+#include "chunk/delta.h"
+
+struct zn_origin zn_origin_plain(const struct zn_input *in) {
+    return (struct zn_origin){.in = *in, .length = in->length};
+}
+
+struct zn_origin zn_origin_archive(const struct zn_input *in, const struct zn_toc *toc, const struct zn_place *places,
+                                   uint64_t n_places) {
+    return (struct zn_origin){.in = *in,
+                              .length = toc->index.original,
+                              .places = places,
+                              .n_places = n_places,
+                              .flags = toc->header.flags,
+                              .max_chunk = toc->header.max_chunk};
+}
+
+void zn_origin_measure(struct zn_origin *o) {
+    o->levels = o->behind = 0;
+    for (unsigned i = 0; i < o->n_bases; i++) {
+        const struct zn_origin *base = o->bases[i];
+        if (!base) continue;
+        o->levels = ZN_MAX(o->levels, base->levels + 1);
+        o->behind = ZN_MAX(o->behind, base->behind + (base->places != NULL));
+        o->max_chunk = ZN_MAX(o->max_chunk, base->max_chunk);
+    }
+    if (o->flags & ZN_FLAG_SELF) o->levels++;
+}
+
+uint64_t zn_origin_chunk_at(const struct zn_origin *o, uint64_t off) {
+    uint64_t lo = 0, hi = o->n_places;
+    while (hi - lo > 1) {
+        const uint64_t mid = lo + (hi - lo) / 2;
+        if (o->places[mid].off <= off)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+/* ---- what references may cost
+ * -------------------------------------------------------------------------------------------------------- */
+
+/* The references of a thread may cost so much in an operation, and so much for each byte that it restores; more for
+ * each archive that they lead through. Honest archives do not come near, whatever has moved. A chunk is decoded for
+ * each tensor that lies in it and was moved elsewhere: at most 128 times, since shorter ones than 4 KiB are not looked
+ * for. In a chain each archive costs as much as what is restored, some times over where its chunks lie across others'
+ * and several threads come to them; a range read by itself costs one chunk more in each archive than in the one before.
+ */
+enum { FREE = 256 << 20, FREE_LEVEL = 24 << 20, PER_BYTE = 160, PER_BYTE_LEVEL = 16 };
+
+static zipnn_status check_toll(const struct zn_worker *w, uint64_t at, zipnn_error *err) {
+    const uint64_t spent = w->toll.referred - w->before.referred, restored = w->toll.original - w->before.original;
+    const uint64_t levels = w->n_levels;
+    if (spent <= FREE + FREE_LEVEL * levels + restored * (PER_BYTE + PER_BYTE_LEVEL * levels)) return ZIPNN_OK;
+    return zn_fail(
+        err, ZIPNN_E_LIMIT, at,
+        "references through %u archives have cost as much as decoding %llu bytes for %llu that were restored: "
+        "more than any that this library writes",
+        w->n_levels, (unsigned long long)spent, (unsigned long long)restored);
+}
+
+/* ---- chunks of an archive
+ * ------------------------------------------------------------------------------------------------------------ */
+
+/* Where decoded bytes go: to `out`, or where that is NULL to a slot that is taken once there is something to put. */
+struct goal {
+    uint8_t *out;
+    struct zn_slot *slot;
+};
+
+static zipnn_status reach(struct zn_worker *w, struct goal *goal, zipnn_error *err) {
+    if (goal->out) return ZIPNN_OK;
+    ZN_TRY(zn_shelf_take(&w->shelf, &w->e->alloc, &goal->slot, err));
+    goal->out = goal->slot->bytes;
+    return ZIPNN_OK;
+}
+
+/* A frame behind a reference. All of them share one buffer: what is decoded meanwhile may take it. */
+struct stored {
+    const struct zn_origin *of; /* NULL: the frame belongs to the caller, and stays */
+    uint64_t index;
+    const uint8_t *frame;
+};
+
+static zipnn_status fetch_frame(struct zn_worker *w, struct stored *s, zipnn_error *err) {
+    struct zn_shelf *shelf = &w->shelf;
+    const struct zn_place *place = &s->of->places[s->index];
+    const size_t room = ZN_FRAME_LEN + (size_t)w->e->max_chunk + ZN_CHUNK_GROWTH;
+    if (!zn_input_is_visible(&s->of->in) && !shelf->frame) {
+        shelf->frame = zn_alloc(&w->e->alloc, room);
+        if (!shelf->frame) return zn_fail(err, ZIPNN_E_MEMORY, place->at, "out of memory: a frame of %zu bytes", room);
+    }
+    shelf->frame_of = NULL;
+    ZN_TRY(zn_input_at(&s->of->in, place->at, (size_t)zn_frame_size(&place->frame), shelf->frame, &s->frame, err));
+    if (s->frame == shelf->frame) shelf->frame_of = s->of;
+    shelf->frame_index = s->index;
+    return ZIPNN_OK;
+}
+
+/* Has the frame again, if something else took its buffer, and verified again, since it may be another by now. */
+static zipnn_status keep_frame(struct zn_worker *w, struct stored *s, zipnn_error *err) {
+    const struct zn_shelf *shelf = &w->shelf;
+    if (!s->of || s->frame != shelf->frame || (shelf->frame_of == s->of && shelf->frame_index == s->index))
+        return ZIPNN_OK;
+    const struct zn_place *place = &s->of->places[s->index];
+    ZN_TRY(fetch_frame(w, s, err));
+    return zn_frame_verify(s->frame, &place->frame, place->at, w->e->k->xxh3_64, err);
+}
+
+static zipnn_status refer(struct zn_worker *w, const struct zn_scope *scope, struct stored *stored,
+                          const struct zn_chunk_body *body, uint32_t orig_len, struct goal *goal, zipnn_error *err);
+
+/* Decodes chunk i of an archive to the goal. */
+static zipnn_status decode_to(struct zn_worker *w, const struct zn_scope *scope, uint64_t i, struct goal *goal,
+                              zipnn_error *err) {
+    const struct zn_place *place = &scope->of->places[i];
+    if (place->at == ZN_NOWHERE)
+        return zn_fail(err, ZIPNN_E_CORRUPT, ZN_NOWHERE, "a chunk refers to bytes %llu to %llu, which are lost",
+                       (unsigned long long)place->off, (unsigned long long)(place->off + place->frame.orig_len));
+    const struct zn_scope inner = {scope->of, scope->depth + 1, scope->referred};
+    struct stored stored = {.of = scope->of, .index = i};
+    ZN_TRY(check_toll(w, place->at, err));
+    ZN_TRY(fetch_frame(w, &stored, err));
+    if (stored.frame[ZN_FRAME_LEN] != ZN_KIND_REFERENCE) {
+        ZN_TRY(reach(w, goal, err));
+        return zn_frame_decode_in(w, &inner, stored.frame, place, goal->out, ZN_STORE_CACHED, (struct zn_ahead){0},
+                                  err);
+    }
+    struct zn_chunk_body body;
+    ZN_TRY(zn_frame_open(w, &inner, stored.frame, place, &body, err));
+    return refer(w, &inner, &stored, &body, place->frame.orig_len, goal, err);
+}
+
+/* Has chunk i on the shelf, lent. */
+static zipnn_status have_chunk(struct zn_worker *w, const struct zn_scope *scope, uint64_t i, struct zn_slot **slot,
+                               zipnn_error *err) {
+    struct goal goal = {NULL, NULL};
+    *slot = zn_shelf_find(&w->shelf, scope->of, i);
+    if (*slot) return ZIPNN_OK;
+    const zipnn_status status = decode_to(w, scope, i, &goal, err);
+    if (status == ZIPNN_OK)
+        zn_shelf_label(&w->shelf, goal.slot, scope->of, i);
+    else
+        zn_shelf_return(goal.slot);
+    *slot = goal.slot;
+    return status;
+}
+
+/* ---- ranges
+ * --------------------------------------------------------------------------------------------------------------------------
+ */
+
+/* Chunks [first, end) of the origin, which hold the range. */
+struct span {
+    uint64_t off;
+    uint32_t len;
+    uint64_t first, end;
+};
+
+static zipnn_status find_span(const struct zn_scope *scope, uint64_t off, uint32_t len, struct span *s,
+                              zipnn_error *err) {
+    const struct zn_origin *o = scope->of;
+    *s = (struct span){.off = off, .len = len, .first = zn_origin_chunk_at(o, off)};
+    for (s->end = s->first; s->end < o->n_places && o->places[s->end].off < off + len; s->end++)
+        if (scope->referred && s->end - s->first >= ZN_MAX_TOUCHED)
+            return zn_fail(err, ZIPNN_E_CORRUPT, o->places[s->end].at, "a chunk refers to more than %d chunks",
+                           ZN_MAX_TOUCHED);
+    return ZIPNN_OK;
+}
+
+/* A few chunks, the last one first, while nothing is lent: so that a range which lies across two chunks in each archive
+ * of a chain takes no slot in each. The first one is likely to be there, from the range before. */
+static zipnn_status prepare_chunks(struct zn_worker *w, const struct zn_scope *scope, const struct span *s,
+                                   zipnn_error *err) {
+    enum { FEW = 3 };
+    struct zn_slot *slot;
+    if (s->end - s->first > FEW) return ZIPNN_OK;
+    zn_shelf_return(zn_shelf_find(&w->shelf, scope->of, s->first));
+    for (uint64_t i = s->end; i-- > s->first;) {
+        ZN_TRY(have_chunk(w, scope, i, &slot, err));
+        zn_shelf_return(slot);
+    }
+    return ZIPNN_OK;
+}
+
+/* Puts what the span has of chunk i to the goal. */
+static zipnn_status put_part(struct zn_worker *w, const struct zn_scope *scope, const struct span *s, uint64_t i,
+                             struct goal *goal, zipnn_error *err) {
+    const struct zn_place *place = &scope->of->places[i];
+    const uint64_t start = place->off, stop = start + place->frame.orig_len;
+    const uint64_t from = ZN_MAX(s->off, start), to = ZN_MIN(s->off + s->len, stop);
+    struct zn_slot *slot;
+    if (goal->out && from == start && to == stop && s->end - s->first > 1) {
+        struct goal there = {goal->out + (from - s->off), NULL};
+        return decode_to(w, scope, i, &there, err);
+    }
+    ZN_TRY(have_chunk(w, scope, i, &slot, err));
+    zipnn_status status = reach(w, goal, err);
+    if (status == ZIPNN_OK) memcpy(goal->out + (from - s->off), slot->bytes + (from - start), (size_t)(to - from));
+    zn_shelf_return(slot);
+    return status;
+}
+
+/* Reads the span: from one chunk where it lies, if that is on the shelf, otherwise to the goal. */
+static zipnn_status read_span(struct zn_worker *w, const struct zn_scope *scope, const struct span *s,
+                              struct goal *goal, const uint8_t **bytes, zipnn_error *err) {
+    const struct zn_place *place = &scope->of->places[s->first];
+    if (s->end - s->first == 1) {
+        const bool whole = place->off == s->off && place->frame.orig_len == s->len;
+        if (goal->out && whole && !(goal->slot = zn_shelf_find(&w->shelf, scope->of, s->first))) {
+            *bytes = goal->out;
+            return decode_to(w, scope, s->first, goal, err);
+        }
+        if (!goal->slot) ZN_TRY(have_chunk(w, scope, s->first, &goal->slot, err));
+        *bytes = goal->slot->bytes + (s->off - place->off);
+        return ZIPNN_OK;
+    }
+    ZN_TRY(prepare_chunks(w, scope, s, err));
+    zipnn_status status = ZIPNN_OK;
+    for (uint64_t i = s->first; i < s->end && status == ZIPNN_OK; i++) status = put_part(w, scope, s, i, goal, err);
+    *bytes = goal->out;
+    return status;
+}
+
+/* Reads to the goal or from where the bytes are; a slot that is lent is in the goal then. */
+static zipnn_status read_range(struct zn_worker *w, const struct zn_scope *scope, uint64_t off, uint32_t len,
+                               struct goal *goal, const uint8_t **bytes, zipnn_error *err) {
+    struct span span;
+    if (!scope->of->places) {
+        if (!zn_input_is_visible(&scope->of->in)) ZN_TRY(reach(w, goal, err));
+        return zn_input_at(&scope->of->in, off, len, goal->out, bytes, err);
+    }
+    if (scope->depth >= w->n_levels)
+        return zn_fail(err, ZIPNN_E_LIMIT, ZN_NOWHERE, "references lead through more than %u archives", w->n_levels);
+    ZN_TRY(find_span(scope, off, len, &span, err));
+    return read_span(w, scope, &span, goal, bytes, err);
+}
+
+zipnn_status zn_origin_read(struct zn_worker *w, const struct zn_origin *origin, uint64_t off, uint32_t len,
+                            struct zn_lent *lent, zipnn_error *err) {
+    struct goal goal = {NULL, NULL};
+    const zipnn_status status = read_range(w, &(struct zn_scope){origin, 0, false}, off, len, &goal, &lent->bytes, err);
+    lent->slot = goal.slot;
+    if (status != ZIPNN_OK) zn_shelf_return(goal.slot);
+    return status;
+}
+
+/* ---- chunks with a reference
+ * --------------------------------------------------------------------------------------------------------- */
+
+/* Where the bytes referred to are. */
+static zipnn_status find_source(const struct zn_scope *scope, const struct zn_reference *ref, uint64_t at,
+                                struct zn_scope *source, zipnn_error *err) {
+    const struct zn_origin *of = scope->of;
+    const bool self = ref->source == ZN_SOURCE_SELF;
+    if (!of || !(of->flags & (self ? ZN_FLAG_SELF : ZN_FLAG_BASES)))
+        return zn_fail(err, ZIPNN_E_CORRUPT, at, "the archive's header knows of no references such as this chunk's");
+    if (self && scope->referred)
+        return zn_fail(err, ZIPNN_E_CORRUPT, at, "a chunk refers to one that refers to this archive itself");
+    if (self && !of->places && !of->restored)
+        return zn_fail(err, ZIPNN_E_UNSUPPORTED, at, "a chunk repeats others: restoring takes random access");
+    if (!self && ref->source > of->n_bases)
+        return zn_fail(err, ZIPNN_E_CORRUPT, at, "chunk of base %u, the table lists %u", ref->source, of->n_bases);
+    *source = (struct zn_scope){of, scope->depth, self};
+    if (!self) source->of = of->bases[ref->source - 1];
+    if (!source->of)
+        return zn_fail(err, ZIPNN_E_BASE, at, "made against \"%.100s\", which was not given",
+                       of->records[ref->source - 1].name);
+    if (ref->off + ref->len > source->of->length)
+        return zn_fail(err, ZIPNN_E_CORRUPT, at, "reference to bytes up to %llu of %llu",
+                       (unsigned long long)(ref->off + ref->len), (unsigned long long)source->of->length);
+    return ZIPNN_OK;
+}
+
+static zipnn_status check_bytes(const struct zn_kernels *k, const struct zn_reference *ref, const uint8_t *bytes,
+                                uint64_t at, zipnn_error *err) {
+    if (k->xxh3_64(bytes, ref->len) == ref->ref_check) return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_CORRUPT, at, "bytes %llu to %llu of %s, which a chunk refers to, have another checksum",
+                   (unsigned long long)ref->off, (unsigned long long)(ref->off + ref->len),
+                   ref->source == ZN_SOURCE_SELF ? "the original" : "the base");
+}
+
+static zipnn_status decode_delta(struct zn_worker *w, struct stored *stored, const struct zn_chunk_body *body,
+                                 const struct zn_reference *ref, const uint8_t *bytes, struct goal *goal,
+                                 zipnn_error *err) {
+    ZN_TRY(keep_frame(w, stored, err));
+    const uint8_t *data = stored->of ? stored->frame + ZN_FRAME_LEN : body->data;
+    const struct zn_chunk_body payload = {data + ZN_REFERENCE_LEN, body->len - ZN_REFERENCE_LEN,
+                                          body->at + ZN_REFERENCE_LEN, body->ahead, NULL};
+    ZN_TRY(zn_delta_decode(&w->coder, &payload, bytes, goal->out, ref->len, ZN_STORE_CACHED, err));
+    if (w->e->k->xxh3_64(goal->out, ref->len) == ref->orig_check) return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_CORRUPT, body->at, "a chunk decoded by its reference has another checksum");
+}
+
+/* Decodes the body of a chunk, which `stored` holds, to the goal. */
+static zipnn_status refer(struct zn_worker *w, const struct zn_scope *scope, struct stored *stored,
+                          const struct zn_chunk_body *body, uint32_t orig_len, struct goal *goal, zipnn_error *err) {
+    struct zn_reference ref;
+    struct zn_scope source;
+    ZN_TRY(zn_reference_read(body->data, body->len, orig_len, body->at, &ref, err));
+    ZN_TRY(find_source(scope, &ref, body->at, &source, err));
+    const bool copies = ref.method == ZN_METHOD_COPY;
+    struct goal there = {copies ? goal->out : NULL, NULL};
+    const uint8_t *bytes = NULL;
+    zipnn_status status = read_range(w, &source, ref.off, ref.len, &there, &bytes, err);
+    if (status == ZIPNN_OK) status = check_bytes(w->e->k, &ref, bytes, body->at, err);
+    if (status == ZIPNN_OK) status = reach(w, goal, err);
+    if (status == ZIPNN_OK && !copies) status = decode_delta(w, stored, body, &ref, bytes, goal, err);
+    if (status == ZIPNN_OK && copies && bytes != goal->out) memcpy(goal->out, bytes, ref.len);
+    zn_shelf_return(there.slot);
+    return status;
+}
+
+zipnn_status zn_reference_decode(struct zn_worker *w, const struct zn_scope *scope, const struct zn_chunk_body *body,
+                                 uint8_t *out, uint32_t orig_len, zipnn_error *err) {
+    struct stored stored = {.of = NULL};
+    return refer(w, scope, &stored, body, orig_len, &(struct goal){out, NULL}, err);
+}

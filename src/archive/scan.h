@@ -1,0 +1,23 @@
+/* All chunks of an archive, decoded by all workers and handed over in order, the damaged ones too. */
+#ifndef ZN_ARCHIVE_SCAN_H
+#define ZN_ARCHIVE_SCAN_H
+
+#include "archive/origin.h"
+
+/* A frame as it was found. */
+struct zn_scanned {
+    const struct zn_place *place;
+    const uint8_t *orig;      /* its chunk; NULL when it is damaged, or holds none */
+    const zipnn_error *fault; /* NULL when it is sound */
+};
+
+/* Called for every place in order, by one thread at a time; another status than ZIPNN_OK ends the scan. */
+typedef zipnn_status zn_scan_fn(void *user, const struct zn_scanned *scanned, zipnn_error *err);
+
+/* Reads, verifies and decodes the frames of an archive at `places`, which were held against the limits. The engine must
+ * be prepared for their chunks and for what they refer to. A place at ZN_NOWHERE is lost. Fails for lack of memory and
+ * when `visit` does. */
+zipnn_status zn_scan(struct zn_engine *e, const struct zn_origin *of, const struct zn_place *places, uint64_t n,
+                     zn_scan_fn *visit, void *user, zipnn_error *err);
+
+#endif

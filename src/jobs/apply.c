@@ -1,0 +1,146 @@
+#include "jobs/apply.h"
+
+#include "archive/bases.h"
+
+/* What is to be done with a chunk of the memory. */
+enum todo { TODO_NOTHING, TODO_DECODE, TODO_LAST /* it refers to bytes of the result */ };
+
+struct apply {
+    const struct zn_job *job;
+    struct zn_engine *e;
+    const struct zn_input *in;
+    uint8_t *memory;
+    size_t len;
+    struct zn_toc toc;
+    struct zn_place *places;
+    struct zn_base_record *records;
+    uint64_t n_places;
+    uint8_t *todo;         /* enum todo, one per place */
+    struct zn_origin base; /* the memory before ... */
+    struct zn_origin self; /* ... the archive, which refers to it and to the memory after */
+    struct zn_turns turns;
+    uint64_t next; /* under the claim lock */
+    bool deciding; /* first pass: nothing is changed */
+    unsigned pass; /* later ones: what of todo is done */
+};
+
+/* The body's head, enough for a reference. */
+static zipnn_status read_head(const struct apply *a, const struct zn_place *place, uint8_t *buf, const uint8_t **head,
+                              size_t *len, zipnn_error *err) {
+    *len = ZN_MIN(place->frame.body_len, (uint32_t)ZN_REFERENCE_LEN);
+    return zn_input_at(a->in, place->at + ZN_FRAME_LEN, *len, buf, head, err);
+}
+
+/* A chunk made against the base: its place must be the base's, and hold the base's bytes or already the result's. */
+static zipnn_status decide_delta(const struct apply *a, uint64_t i, const struct zn_reference *ref, zipnn_error *err) {
+    const struct zn_place *p = &a->places[i];
+    if (ref->off != p->off)
+        return zn_fail(err, ZIPNN_E_UNSUPPORTED, p->at, "bytes moved from offset %llu to %llu: not to be done in place",
+                       (unsigned long long)ref->off, (unsigned long long)p->off);
+    const uint64_t check = a->e->k->xxh3_64(a->memory + p->off, p->frame.orig_len);
+    a->todo[i] = check == ref->orig_check ? TODO_NOTHING : TODO_DECODE;
+    if (check == ref->orig_check || check == ref->ref_check) return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_BASE, p->at, "bytes %llu to %llu of the memory are neither the base's nor the result's",
+                   (unsigned long long)p->off, (unsigned long long)(p->off + p->frame.orig_len));
+}
+
+static zipnn_status decide(const struct apply *a, uint64_t i, zipnn_error *err) {
+    const struct zn_place *p = &a->places[i];
+    uint8_t buf[ZN_REFERENCE_LEN];
+    const uint8_t *head;
+    size_t len;
+    struct zn_reference ref;
+    ZN_TRY(read_head(a, p, buf, &head, &len, err));
+    a->todo[i] = TODO_DECODE;
+    if (head[0] != ZN_KIND_REFERENCE) return ZIPNN_OK;
+    ZN_TRY(zn_reference_read(head, len, p->frame.orig_len, p->at, &ref, err));
+    if (ref.source != ZN_SOURCE_SELF) return decide_delta(a, i, &ref, err);
+    a->todo[i] = TODO_LAST;
+    return ZIPNN_OK;
+}
+
+/* Into scratch, where it is verified, then to its place: no chunk is ever half done. */
+static zipnn_status apply_chunk(const struct apply *a, struct zn_worker *w, uint64_t i, zipnn_error *err) {
+    const struct zn_place *p = &a->places[i];
+    const uint8_t *frame;
+    ZN_TRY(zn_input_at(a->in, p->at, (size_t)zn_frame_size(&p->frame), w->frame, &frame, err));
+    ZN_TRY(zn_frame_decode(w, &a->self, frame, p, w->orig, ZN_STORE_CACHED, (struct zn_ahead){0}, err));
+    memcpy(a->memory + p->off, w->orig, p->frame.orig_len);
+    return ZIPNN_OK;
+}
+
+static void work(void *arg, size_t worker) {
+    struct apply *a = arg;
+    while (!zn_turns_failed(&a->turns)) {
+        zipnn_error error = {ZIPNN_OK, ZN_NOWHERE, ""};
+        zipnn_status status = ZIPNN_OK;
+        pthread_mutex_lock(&a->turns.claim);
+        const uint64_t i = a->next < a->n_places ? a->next++ : a->n_places;
+        pthread_mutex_unlock(&a->turns.claim);
+        if (i == a->n_places) return;
+        if (a->deciding)
+            status = decide(a, i, &error);
+        else if (a->todo[i] == a->pass)
+            status = apply_chunk(a, &a->e->workers[worker], i, &error);
+        if (status != ZIPNN_OK) zn_turns_fail(&a->turns, i, &error);
+    }
+}
+
+static zipnn_status run_pass(struct apply *a, zipnn_error *err) {
+    a->next = 0;
+    zn_engine_run(a->e, zn_engine_crew(a->e, a->len), work, a);
+    if (a->turns.failed && err) *err = a->turns.error;
+    return a->turns.failed ? a->turns.error.status : ZIPNN_OK;
+}
+
+static zipnn_status run_all(struct apply *a, zipnn_error *err) {
+    ZN_TRY(zn_turns_init(&a->turns, err));
+    a->deciding = true;
+    zipnn_status status = run_pass(a, err);
+    a->deciding = false;
+    for (a->pass = TODO_DECODE; status == ZIPNN_OK && a->pass <= TODO_LAST; a->pass++) status = run_pass(a, err);
+    zn_turns_destroy(&a->turns);
+    return status;
+}
+
+static zipnn_status open(struct apply *a, zipnn_error *err) {
+    struct zn_engine *e = a->e;
+    const struct zn_input memory = zn_input_of_memory(a->memory, a->len);
+    ZN_TRY(zn_toc_load(&e->alloc, e->k, a->in, &a->toc, err));
+    ZN_TRY(zn_toc_places(&e->alloc, &a->toc, &a->places, &a->n_places, err));
+    a->self = zn_origin_archive(a->in, &a->toc, NULL, 0);
+    ZN_TRY(zn_origin_resolve_from(a->job->bases, &a->self, ZN_MISSING_STAYS_NULL, &a->records, err));
+    if (a->self.n_bases > 1)
+        return zn_fail(err, ZIPNN_E_UNSUPPORTED, ZN_NOWHERE, "%u bases cannot all be in one memory", a->self.n_bases);
+    if (a->toc.index.original != a->len || (a->self.n_bases && a->records[0].length != a->len))
+        return zn_fail(err, ZIPNN_E_UNSUPPORTED, ZN_NOWHERE,
+                       "%llu bytes become %llu, and the memory has %zu: not to be done in place",
+                       (unsigned long long)(a->self.n_bases ? a->records[0].length : a->len),
+                       (unsigned long long)a->toc.index.original, a->len);
+    a->base = zn_origin_plain(&memory);
+    a->self.bases[0] = &a->base;
+    a->self.restored = true;
+    a->self.in = memory;
+    zn_origin_measure(&a->self);
+    a->todo = zn_alloc(&e->alloc, (size_t)a->n_places + 1);
+    if (!a->todo) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a byte per chunk");
+    ZN_TRY(zn_engine_prepare(e, a->toc.header.max_chunk, ZN_USE_DECODE, err));
+    return zn_engine_prepare_levels(e, a->self.levels, err);
+}
+
+zipnn_status zn_apply(const struct zn_job *job, const struct zn_input *in, uint8_t *memory, size_t len,
+                      zipnn_stats *stats, zipnn_error *err) {
+    struct zn_engine *e = job->e;
+    struct apply a = {.job = job, .e = e, .in = in, .memory = memory, .len = len};
+    zipnn_status status = open(&a, err);
+    if (status == ZIPNN_OK) status = run_all(&a, err);
+    if (status == ZIPNN_OK && stats) {
+        *stats = (zipnn_stats){.original = len, .archive = in->length, .n_chunks = a.n_places};
+        memcpy(stats->xxh3, a.toc.index.xxh3, sizeof stats->xxh3);
+    }
+    zn_toc_free(&e->alloc, &a.toc);
+    zn_free(&e->alloc, a.places);
+    zn_free(&e->alloc, a.records);
+    zn_free(&e->alloc, a.todo);
+    return status;
+}

@@ -1,0 +1,278 @@
+/* Which tensor of a base a tensor comes from: by name where the name holds, by a sample of its words where it does not.
+ */
+#include <stdlib.h>
+
+#include "jobs/relations.h"
+#include "plan/dtype.h"
+
+enum {
+    WORTH_A_LOOK = 4 << 10, /* bytes: shorter tensors go with their neighbours */
+    N_RUNS = 4,
+    RUN = 64, /* words */
+    N_WORDS = N_RUNS * RUN,
+    SCALE = 16,        /* distances are mean bit lengths in 16ths */
+    MAX_COMPARED = 256 /* tensors of one type and length that are compared by content */
+};
+
+/* And one less for what was looked at in vain. */
+#define NOT_MATCHED UINT32_MAX
+
+/* ---- samples
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static unsigned word_of(zipnn_dtype dtype) {
+    const unsigned word = zn_dtype_word(dtype);
+    return word == 2 || word == 4 || word == 8 ? word : 1;
+}
+
+static bool is_float(zipnn_dtype dtype) {
+    const enum zn_dtype_kind kind = zn_dtype_facts(dtype)->kind;
+    return (kind == ZN_KIND_FLOAT && dtype <= ZIPNN_F8_E5M2FNUZ) || kind == ZN_KIND_COMPLEX;
+}
+
+/* How many bytes of the tensor the file has. */
+static uint64_t length_in(const struct zn_tensor *t, uint64_t file_len) {
+    return t->off >= file_len ? 0 : ZN_MIN(t->len, file_len - t->off);
+}
+
+/* Runs of words at places that follow from type and length alone. */
+static zipnn_status sample(const struct zn_model *m, const struct zn_tensor *t, uint64_t len, uint8_t *to,
+                           zipnn_error *err) {
+    const unsigned word = word_of(t->dtype);
+    const size_t run = (size_t)RUN * word;
+    for (unsigned i = 0; i < N_RUNS; i++) {
+        const uint64_t part = (len - run) / N_RUNS, off = part * i + part / 3;
+        ZN_TRY(m->read(m->user, t->off + off / word * word, run, to + i * run, err));
+    }
+    return ZIPNN_OK;
+}
+
+static uint64_t load(const uint8_t *p, unsigned word) {
+    uint64_t w = 0;
+    for (unsigned i = 0; i < word; i++) w |= (uint64_t)p[i] << 8 * i;
+    return w;
+}
+
+/* Floats as integers in the order of their values. */
+static uint64_t ordered(uint64_t w, unsigned bits) {
+    const uint64_t sign = (uint64_t)1 << (bits - 1);
+    return w & sign ? ~w : w | sign;
+}
+
+static unsigned bit_length(uint64_t w) {
+    return w ? 64 - (unsigned)__builtin_clzll(w) : 0;
+}
+
+/* Mean bit length of the difference of two samples; without bound when many words differ by all they can, as weights of
+ * other signs do: the two have nothing to do with each other. */
+static uint32_t distance(const uint8_t *a, const uint8_t *b, zipnn_dtype dtype) {
+    const unsigned word = word_of(dtype), bits = 8 * word;
+    const uint64_t mask = bits == 64 ? UINT64_MAX : ((uint64_t)1 << bits) - 1;
+    const bool floats = is_float(dtype);
+    uint32_t sum = 0, n_far = 0;
+    for (size_t i = 0; i < N_WORDS; i++) {
+        uint64_t x = load(a + i * word, word), y = load(b + i * word, word);
+        if (floats) {
+            x = ordered(x, bits);
+            y = ordered(y, bits);
+        }
+        const unsigned length = bit_length(ZN_MIN((x - y) & mask, (y - x) & mask));
+        sum += length;
+        n_far += length + 2 > bits;
+    }
+    return n_far > N_WORDS / 4 ? NOT_MATCHED - 1 : sum * SCALE / N_WORDS;
+}
+
+/* Weights that have nothing to do with each other are further apart than this. */
+static uint32_t far_apart(zipnn_dtype dtype) {
+    const uint32_t bits = 8 * word_of(dtype);
+    return (bits - 2 - bits / 8) * SCALE;
+}
+
+static size_t sample_len(const struct zn_tensor *t, uint64_t len) {
+    return len < WORTH_A_LOOK ? 0 : (size_t)N_WORDS * word_of(t->dtype);
+}
+
+zipnn_status zn_matches_begin(const zipnn_allocator *alloc, const struct zn_model *model, struct zn_matches *m,
+                              zipnn_error *err) {
+    const struct zn_plan *plan = model->plan;
+    size_t total = 0, at = 0;
+    *m = (struct zn_matches){.alloc = *alloc, .model = model};
+    if (plan->n_tensors == 0) return ZIPNN_OK;
+    m->match = zn_alloc(alloc, plan->n_tensors * sizeof *m->match);
+    if (!m->match) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: %zu tensors", plan->n_tensors);
+    for (size_t i = 0; i < plan->n_tensors; i++) {
+        const uint64_t len = length_in(&plan->tensors[i], model->length);
+        m->match[i] = (struct zn_match){.len = len, .distance = NOT_MATCHED};
+        total += sample_len(&plan->tensors[i], len);
+    }
+    m->memory = zn_alloc(alloc, ZN_MAX(total, (size_t)1));
+    zipnn_status status = ZIPNN_OK;
+    if (!m->memory) status = zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: samples of %zu bytes", total);
+    for (size_t i = 0; status == ZIPNN_OK && i < plan->n_tensors; i++) {
+        const size_t len = sample_len(&plan->tensors[i], m->match[i].len);
+        if (len == 0) continue;
+        m->match[i].samples = (uint8_t *)m->memory + at;
+        at += len;
+        status = sample(model, &plan->tensors[i], m->match[i].len, m->match[i].samples, err);
+    }
+    if (status != ZIPNN_OK) zn_matches_end(m);
+    return status;
+}
+
+void zn_matches_end(struct zn_matches *m) {
+    if (m->match) zn_free(&m->alloc, m->match);
+    if (m->memory) zn_free(&m->alloc, m->memory);
+    m->match = NULL;
+    m->memory = NULL;
+}
+
+/* ---- a base
+ * ------------------------------------------------------------------------------------------------------------- */
+
+/* The tensors of a base in two orders. */
+struct candidate {
+    const struct zn_tensor *t;
+    const char *name;
+    uint64_t len;
+    uint8_t *samples;
+};
+
+struct base {
+    const struct zn_model *model;
+    struct zn_matches sampled; /* of its own tensors */
+    struct candidate *by_name, *by_kind;
+    size_t n;
+};
+
+static int compare_names(const void *a, const void *b) {
+    return strcmp(((const struct candidate *)a)->name, ((const struct candidate *)b)->name);
+}
+
+static int compare_kinds(const void *a, const void *b) {
+    const struct candidate *x = a, *y = b;
+    if (x->t->dtype != y->t->dtype) return x->t->dtype < y->t->dtype ? -1 : 1;
+    if (x->len != y->len) return x->len < y->len ? -1 : 1;
+    return (x->t->off > y->t->off) - (x->t->off < y->t->off);
+}
+
+static void take(struct zn_match *match, const uint8_t *samples, const struct candidate *c, uint8_t source) {
+    const uint32_t d = distance(samples, c->samples, c->t->dtype);
+    if (d >= match->distance) return;
+    match->distance = d;
+    match->ref_off = c->t->off;
+    match->source = source;
+}
+
+/* The first candidate not less than the key. */
+static size_t lower(const struct candidate *c, size_t n, const struct candidate *key,
+                    int (*compare)(const void *, const void *)) {
+    size_t lo = 0, hi = n;
+    while (lo < hi) {
+        const size_t mid = lo + (hi - lo) / 2;
+        if (compare(&c[mid], key) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static bool same_kind(const struct candidate *c, const struct candidate *key) {
+    return c->t->dtype == key->t->dtype && c->len == key->len;
+}
+
+/* By name if that is near, otherwise also by content. */
+static void match_tensor(const struct base *b, const struct candidate *key, struct zn_match *match, uint8_t source) {
+    const struct zn_tensor first = {.off = 0, .dtype = key->t->dtype};
+    const struct candidate least = {&first, "", key->len, NULL};
+    struct zn_match found = {.distance = NOT_MATCHED};
+    size_t i = lower(b->by_name, b->n, key, compare_names);
+    if (i < b->n && strcmp(b->by_name[i].name, key->name) == 0 && same_kind(&b->by_name[i], key))
+        take(&found, match->samples, &b->by_name[i], source);
+    if (found.distance > far_apart(key->t->dtype)) {
+        i = lower(b->by_kind, b->n, &least, compare_kinds);
+        for (size_t n = 0; n < MAX_COMPARED && i < b->n && same_kind(&b->by_kind[i], key); n++, i++)
+            take(&found, match->samples, &b->by_kind[i], source);
+    }
+    if (found.distance >= match->distance) return;
+    match->distance = found.distance;
+    match->ref_off = found.ref_off;
+    match->source = source;
+}
+
+static zipnn_status open_base(const zipnn_allocator *alloc, const struct zn_model *model, struct base *b,
+                              zipnn_error *err) {
+    const struct zn_plan *plan = model->plan;
+    *b = (struct base){.model = model};
+    ZN_TRY(zn_matches_begin(alloc, model, &b->sampled, err));
+    const size_t size = ZN_MAX(plan->n_tensors, (size_t)1) * sizeof *b->by_name;
+    b->by_name = zn_alloc(alloc, size);
+    b->by_kind = zn_alloc(alloc, size);
+    if (!b->by_name || !b->by_kind) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: %zu bytes", size);
+    for (size_t i = 0; i < plan->n_tensors; i++) {
+        const struct zn_tensor *t = &plan->tensors[i];
+        const struct zn_match *m = &b->sampled.match[i];
+        if (m->samples) b->by_name[b->n++] = (struct candidate){t, plan->names + t->name, m->len, m->samples};
+    }
+    if (b->n == 0) return ZIPNN_OK;
+    memcpy(b->by_kind, b->by_name, b->n * sizeof *b->by_name);
+    qsort(b->by_name, b->n, sizeof *b->by_name, compare_names);
+    qsort(b->by_kind, b->n, sizeof *b->by_kind, compare_kinds);
+    return ZIPNN_OK;
+}
+
+zipnn_status zn_matches_add(struct zn_matches *m, const struct zn_model *base, uint8_t source, zipnn_error *err) {
+    const struct zn_plan *plan = m->model->plan;
+    struct base b;
+    zipnn_status status = open_base(&m->alloc, base, &b, err);
+    for (size_t i = 0; status == ZIPNN_OK && i < plan->n_tensors; i++) {
+        const struct zn_tensor *t = &plan->tensors[i];
+        const struct candidate key = {t, plan->names + t->name, m->match[i].len, NULL};
+        if (m->match[i].samples) match_tensor(&b, &key, &m->match[i], source);
+    }
+    zn_matches_end(&b.sampled);
+    zn_free(&m->alloc, b.by_name);
+    zn_free(&m->alloc, b.by_kind);
+    return status;
+}
+
+void zn_matches_reset(struct zn_matches *m) {
+    for (size_t i = 0; i < m->model->plan->n_tensors; i++) {
+        m->match[i].distance = NOT_MATCHED;
+        m->match[i].source = 0;
+    }
+}
+
+uint64_t zn_matches_gain(const struct zn_matches *m) {
+    uint64_t gain = 0;
+    for (size_t i = 0; i < m->model->plan->n_tensors; i++) {
+        const struct zn_match *match = &m->match[i];
+        const uint32_t far = far_apart(m->model->plan->tensors[i].dtype);
+        if (match->source && match->distance < far) gain += match->len / far * (far - match->distance);
+    }
+    return gain;
+}
+
+/* The small tensors before the first link go with it where they lie beside it in the base, too. A file's own header
+ * does not: names are to be had without the base. */
+static zipnn_status link_first(const struct zn_plan *plan, struct zn_links *links, zipnn_error *err) {
+    const struct zn_link *first = NULL;
+    for (size_t i = 0; i < links->n; i++)
+        if (links->link[i].source && (!first || links->link[i].off < first->off)) first = &links->link[i];
+    if (!first || first->off != first->ref_off || first->off <= plan->tensors[0].off) return ZIPNN_OK;
+    const uint64_t off = plan->tensors[0].off;
+    const struct zn_link link = {off, first->off - off, off, first->source, ZN_LINK_SIMILAR};
+    return zn_links_add(links, &link, err);
+}
+
+zipnn_status zn_matches_link(const struct zn_matches *m, struct zn_links *links, zipnn_error *err) {
+    for (size_t i = 0; i < m->model->plan->n_tensors; i++) {
+        const struct zn_tensor *t = &m->model->plan->tensors[i];
+        const struct zn_match *match = &m->match[i];
+        if (match->source == 0 || match->distance > far_apart(t->dtype)) continue;
+        const struct zn_link link = {t->off, match->len, match->ref_off, match->source, ZN_LINK_SIMILAR};
+        ZN_TRY(zn_links_add(links, &link, err));
+    }
+    return m->model->plan->n_tensors ? link_first(m->model->plan, links, err) : ZIPNN_OK;
+}

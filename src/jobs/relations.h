@@ -1,0 +1,70 @@
+/* What the encoder knows of bytes that are like others, settled before the first chunk: links, and the bases they lead
+ * to. */
+#ifndef ZN_JOBS_RELATIONS_H
+#define ZN_JOBS_RELATIONS_H
+
+#include "archive/origin.h"
+#include "plan/links.h"
+#include "work/job.h"
+
+struct zn_relations {
+    struct zn_links links;
+    const struct zn_origin *bases[ZN_MAX_BASES]; /* by link.source - 1 */
+    struct zn_base_record *records;              /* as many; of the caller */
+    unsigned n_bases;
+};
+
+/* Finds tensors that repeat an earlier one, byte for byte, and links them. The input is random-access. The time this
+ * takes is that of a few reads per pair of equally long tensors, and a pass over those that look the same. */
+zipnn_status zn_relate_repeats(const struct zn_engine *e, const struct zn_plan *plan, const struct zn_input *in,
+                               struct zn_links *links, zipnn_error *err);
+
+/* Readies the workers for encoding by these relations; NULL for none. */
+zipnn_status zn_relations_prepare(struct zn_engine *e, const struct zn_relations *relations, zipnn_error *err);
+
+/* Links the first moments of an optimiser's state, known by their names, to the second ones. After zn_relate_repeats,
+ * with whose links it does not interfere. */
+zipnn_status zn_relate_moments(const struct zn_engine *e, const struct zn_plan *plan, uint64_t file_len,
+                               struct zn_links *links, zipnn_error *err);
+
+/* A model whose bytes can be read one range after the other. */
+struct zn_model {
+    const struct zn_plan *plan;
+    uint64_t length;
+    zipnn_status (*read)(void *user, uint64_t off, size_t len, uint8_t *dst, zipnn_error *err);
+    void *user;
+};
+
+/* What the tensors of a model were found to be most like so far. */
+struct zn_matches {
+    zipnn_allocator alloc;
+    const struct zn_model *model;
+    struct zn_match {
+        uint64_t len;      /* inside the file */
+        uint64_t ref_off;  /* of what it is like */
+        uint32_t distance; /* to it; NOT_MATCHED for none */
+        uint8_t source;    /* 0: nothing */
+        uint8_t *samples;  /* NULL: too short to be looked at */
+    } * match;             /* one per tensor of the plan */
+    void *memory;          /* of the samples */
+};
+
+/* Samples the model's tensors. zn_matches_end accepts a zeroed struct. */
+zipnn_status zn_matches_begin(const zipnn_allocator *alloc, const struct zn_model *model, struct zn_matches *m,
+                              zipnn_error *err);
+void zn_matches_end(struct zn_matches *m);
+
+/* Looks for each tensor's like in a base: by name, then by type, length and content. A base that comes nearer than the
+ * ones before takes it over. */
+zipnn_status zn_matches_add(struct zn_matches *m, const struct zn_model *base, uint8_t source, zipnn_error *err);
+
+/* Forgets the bases looked at. */
+void zn_matches_reset(struct zn_matches *m);
+
+/* How much the tensors have from the bases looked at: their bytes, the more the nearer; 0 when nothing is near. */
+uint64_t zn_matches_gain(const struct zn_matches *m);
+
+/* Links each tensor to what it was found to be like, if it is likely to gain. */
+zipnn_status zn_matches_link(const struct zn_matches *m, struct zn_links *links, zipnn_error *err);
+
+#endif

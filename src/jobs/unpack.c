@@ -1,0 +1,381 @@
+/* Archive in, original out: workers claim frames, verify and decode them, and hand them on in turn where order matters.
+ */
+#include "archive/bases.h"
+#include "jobs/jobs.h"
+#include "work/digest.h"
+
+struct unpack {
+    const struct zn_job *job;
+    struct zn_engine *e;
+    struct zn_turns turns;
+    struct zn_input *in;
+    const struct zn_output *out;
+    enum zn_digesting digesting;
+    unsigned n_workers;
+    enum zn_store store;
+    struct zn_header header;
+    struct zn_origin self;   /* what its chunks refer to */
+    struct zn_place *places; /* of self; NULL when no chunk refers to another */
+    struct zn_base_record *records;
+    struct zn_index index; /* random input: from the start; sequential: once it has come by */
+    /* under the claim lock */
+    uint64_t n_frames; /* claimed */
+    uint64_t n_jobs;   /* of them, those that take a turn */
+    uint64_t at, off;  /* of the next frame and its chunk */
+    bool drained;      /* nothing more is claimed */
+    uint8_t *entries;  /* sequential: the frames seen, as an index would list them */
+    size_t entries_cap;
+    uint8_t *tail; /* sequential: frames that hold no chunk, the index last */
+    size_t tail_cap;
+    /* by whoever has the turn */
+    struct zn_digest digest;
+    struct zn_gather gather; /* to a sink */
+    uint64_t original;       /* bytes done; where nobody takes turns, under the claim lock */
+    uint64_t n_unchecked;    /* chunks whose base is missing */
+};
+
+struct task {
+    uint64_t number;
+    struct zn_place place;
+    const uint8_t *frame; /* NULL when there is none left */
+    void *memory;         /* holds a frame too large for the worker's own */
+    struct zn_ahead ahead;
+};
+
+/* ---- random input
+ * --------------------------------------------------------------------------------------------------------- */
+
+static bool claim_listed(struct unpack *u, struct task *task) {
+    if (u->n_frames == u->index.n_entries || u->drained) return false;
+    const uint8_t *entry = u->index.entries + u->n_frames++ * ZN_ENTRY_LEN;
+    u->n_jobs++;
+    task->place = (struct zn_place){zn_entry_read(entry), u->at, u->off};
+    u->at += zn_frame_size(&task->place.frame);
+    u->off += task->place.frame.orig_len;
+    return true;
+}
+
+static zipnn_status fetch(const struct unpack *u, struct zn_worker *w, struct task *task, zipnn_error *err) {
+    size_t len = (size_t)zn_frame_size(&task->place.frame);
+    uint8_t *buf = w->frame;
+    if (!u->in->mem && task->place.frame.orig_len == 0) {
+        buf = task->memory = zn_alloc(&u->e->alloc, len);
+        if (!buf) return zn_fail(err, ZIPNN_E_MEMORY, task->place.at, "out of memory: a frame takes %zu bytes", len);
+    }
+    /* Workers come to frames in rotation. */
+    if (u->n_workers == 1 || u->in->mem) task->ahead = zn_look_ahead(u->in, &task->place, u->n_workers);
+    return zn_input_at(u->in, task->place.at, len, buf, &task->frame, err);
+}
+
+/* ---- sequential input
+ * ------------------------------------------------------------------------------------------------------ */
+
+static zipnn_status read_exactly(struct unpack *u, uint8_t *buf, size_t len, zipnn_error *err) {
+    size_t got;
+    ZN_TRY(zn_input_next(u->in, buf, len, &got, err));
+    if (got == len) return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_TRUNCATED, u->in->pos, "archive ends here, %zu bytes too early", len - got);
+}
+
+/* Reads a body of unproven length in steps, so that memory follows the bytes that really come. */
+static zipnn_status read_tail(struct unpack *u, const uint8_t *head, size_t body_len, zipnn_error *err) {
+    enum { STEP = 1 << 20 };
+    size_t len = 0, total = ZN_FRAME_LEN + body_len;
+    while (len < total) {
+        size_t step = ZN_MIN(total - len, (size_t)STEP);
+        void *tail = u->tail;
+        zipnn_status status = zn_grow(&u->e->alloc, &tail, &u->tail_cap, len + step, 1, err);
+        u->tail = tail;
+        ZN_TRY(status);
+        if (len == 0) {
+            memcpy(u->tail, head, ZN_FRAME_LEN);
+            len = ZN_FRAME_LEN;
+            step -= ZN_MIN(step, (size_t)ZN_FRAME_LEN);
+        }
+        ZN_TRY(read_exactly(u, u->tail + len, step, err));
+        len += step;
+    }
+    return ZIPNN_OK;
+}
+
+static zipnn_status record_entry(struct unpack *u, const struct zn_frame *f, zipnn_error *err) {
+    void *entries = u->entries;
+    zipnn_status status = zn_grow(&u->e->alloc, &entries, &u->entries_cap, (size_t)u->n_frames + 1, ZN_ENTRY_LEN, err);
+    u->entries = entries;
+    ZN_TRY(status);
+    zn_entry_write(u->entries + u->n_frames++ * ZN_ENTRY_LEN, f);
+    return ZIPNN_OK;
+}
+
+/* The index frame is in u->tail: it must list exactly the frames that came, and only the trailer may follow. */
+static zipnn_status finish_sequence(struct unpack *u, const struct zn_frame *f, zipnn_error *err) {
+    uint8_t trailer[ZN_TRAILER_LEN], excess[ZN_HEADER_LEN];
+    uint64_t index_len;
+    size_t got;
+    ZN_TRY(zn_index_read(u->tail + ZN_FRAME_LEN, f->body_len, u->header.max_chunk, u->at, &u->index, err));
+    if (u->index.n_entries != u->n_frames ||
+        (u->n_frames && memcmp(u->index.entries, u->entries, (size_t)u->n_frames * ZN_ENTRY_LEN) != 0))
+        return zn_fail(err, ZIPNN_E_CORRUPT, u->at, "index does not list the frames that precede it");
+    ZN_TRY(read_exactly(u, trailer, sizeof trailer, err));
+    ZN_TRY(zn_trailer_read(trailer, u->at + zn_frame_size(f), &index_len, err));
+    if (index_len != zn_frame_size(f))
+        return zn_fail(err, ZIPNN_E_CORRUPT, u->at, "trailer gives the index %llu bytes, it has %llu",
+                       (unsigned long long)index_len, (unsigned long long)zn_frame_size(f));
+    const uint64_t end = u->in->pos;
+    ZN_TRY(zn_input_next(u->in, excess, sizeof excess, &got, err));
+    if (got) return zn_fail_excess(excess, got, end, ZN_NOWHERE, err);
+    u->drained = true;
+    return ZIPNN_OK;
+}
+
+/* A frame without a chunk is ancillary, or the index, whose length follows from what came before: others are not read.
+ */
+static zipnn_status check_tail_length(const struct unpack *u, const struct zn_frame *f, zipnn_error *err) {
+    const uint64_t entries = u->n_frames * ZN_ENTRY_LEN;
+    const bool index =
+        f->body_len == zn_index_head_len(false) + entries || f->body_len == zn_index_head_len(true) + entries;
+    if (index || f->body_len <= ZN_MAX_ANCILLARY) return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_CORRUPT, u->at,
+                   "frame of %u bytes: more than an ancillary frame may have, and other than the index of %llu frames",
+                   f->body_len, (unsigned long long)u->n_frames);
+}
+
+/* Reads the next frame of a sequential input: a chunk into the worker's buffer, others here. */
+static zipnn_status claim_next(struct unpack *u, struct zn_worker *w, struct task *task, zipnn_error *err) {
+    while (!u->drained) {
+        struct zn_frame f;
+        ZN_TRY(read_exactly(u, w->frame, ZN_FRAME_LEN, err));
+        ZN_TRY(zn_frame_read(w->frame, u->header.max_chunk, u->at, &f, err));
+        if (f.orig_len) {
+            ZN_TRY(read_exactly(u, w->frame + ZN_FRAME_LEN, f.body_len, err));
+            task->frame = w->frame;
+        } else {
+            ZN_TRY(check_tail_length(u, &f, err));
+            ZN_TRY(read_tail(u, w->frame, f.body_len, err));
+            ZN_TRY(zn_frame_verify(u->tail, &f, u->at, u->e->k->xxh3_64, err));
+            if (u->tail[ZN_FRAME_LEN] == ZN_KIND_INDEX) return finish_sequence(u, &f, err);
+            if (f.body_len > ZN_MAX_ANCILLARY)
+                return zn_fail(err, ZIPNN_E_CORRUPT, u->at, "ancillary frame of %u bytes, at most %d are legal",
+                               f.body_len, ZN_MAX_ANCILLARY);
+            task->frame = u->tail;
+        }
+        task->place = (struct zn_place){f, u->at, u->off};
+        ZN_TRY(record_entry(u, &f, err));
+        u->at += zn_frame_size(&f);
+        u->off += f.orig_len;
+        if (f.orig_len) {
+            u->n_jobs++;
+            return zn_job_allows(u->job, u->off, err);
+        }
+        /* u->tail belongs to the claim lock: an ancillary frame is done with here and takes no turn. */
+        ZN_TRY(
+            zn_frame_decode(w, &u->self, task->frame, &task->place, NULL, ZN_STORE_CACHED, (struct zn_ahead){0}, err));
+        task->frame = NULL;
+    }
+    return ZIPNN_OK;
+}
+
+/* ---- all inputs
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static zipnn_status claim(struct unpack *u, struct zn_worker *w, struct task *task, zipnn_error *err) {
+    zipnn_status status = ZIPNN_OK;
+    bool random = zn_input_is_random(u->in), some = true;
+    memset(task, 0, sizeof *task);
+    pthread_mutex_lock(&u->turns.claim);
+    task->number = u->n_jobs;
+    if (random)
+        some = claim_listed(u, task);
+    else
+        status = claim_next(u, w, task, err);
+    if (status != ZIPNN_OK) u->drained = true;
+    pthread_mutex_unlock(&u->turns.claim);
+    return random && some ? fetch(u, w, task, err) : status;
+}
+
+static zipnn_status report_progress(const struct unpack *u, zipnn_error *err) {
+    const uint64_t total = zn_input_is_random(u->in) ? u->index.original : UINT64_MAX;
+    return zn_job_progress(u->job, u->original, total, err);
+}
+
+/* A test goes as far as it can. */
+static bool is_test(const struct unpack *u) {
+    return !u->out->mem && !u->out->sink;
+}
+
+/* Whether chunks must be handed on one after the other. */
+static bool is_ordered(const struct unpack *u) {
+    return u->digesting == ZN_DIGEST_VERIFY || u->out->sink;
+}
+
+/* A chunk that takes no turn is done. Who was told to stop is not asked again. */
+static zipnn_status count_done(struct unpack *u, uint32_t len, zipnn_error *err) {
+    zipnn_status status = ZIPNN_OK;
+    if (!u->job->progress) return ZIPNN_OK;
+    pthread_mutex_lock(&u->turns.claim);
+    u->original += len;
+    if (!u->drained) status = report_progress(u, err);
+    if (status != ZIPNN_OK) u->drained = true;
+    pthread_mutex_unlock(&u->turns.claim);
+    return status;
+}
+
+static zipnn_status put(const struct unpack *u, struct zn_piece piece, zipnn_error *err) {
+    return zn_output_put(u->out, piece.off, piece.bytes, piece.len, err);
+}
+
+/* `orig` is NULL for a chunk that a test could not decode. */
+static zipnn_status hand_on(struct unpack *u, const struct task *task, uint8_t *orig, zipnn_error *err) {
+    const uint32_t len = task->place.frame.orig_len;
+    const bool random = zn_output_is_random(u->out);
+    struct zn_piece piece = {task->place.off, orig, len};
+    if (is_ordered(u)) {
+        if (!zn_turns_wait(&u->turns, ZN_STAGE_RESULT, task->number)) return ZIPNN_OK;
+        if (u->digesting == ZN_DIGEST_VERIFY && orig) zn_digest_update(&u->digest, orig, len);
+        u->n_unchecked += !orig;
+        u->original += len;
+        ZN_TRY(report_progress(u, err));
+        if (u->out->sink) piece = zn_gather(&u->gather, orig, len);
+        if (!random) ZN_TRY(put(u, piece, err));
+        zn_turns_pass(&u->turns, ZN_STAGE_RESULT);
+    } else {
+        ZN_TRY(count_done(u, len, err));
+    }
+    return random ? put(u, piece, err) : ZIPNN_OK;
+}
+
+static zipnn_status do_job(struct unpack *u, struct zn_worker *w, const struct task *task, zipnn_error *err) {
+    uint8_t *orig = u->out->mem ? u->out->mem + task->place.off : w->orig;
+    zipnn_status status = zn_frame_decode(w, &u->self, task->frame, &task->place, orig, u->store, task->ahead, err);
+    if (status == ZIPNN_E_BASE && is_test(u)) orig = NULL;
+    return status == ZIPNN_OK || !orig ? hand_on(u, task, orig, err) : status;
+}
+
+static void work(void *arg, size_t worker) {
+    struct unpack *u = arg;
+    struct zn_worker *w = &u->e->workers[worker];
+    while (!zn_turns_failed(&u->turns)) {
+        struct task task;
+        zipnn_error error = {ZIPNN_OK, ZN_NOWHERE, ""};
+        zipnn_status status = claim(u, w, &task, &error);
+        if (status == ZIPNN_OK && !task.frame) return;
+        if (status == ZIPNN_OK) status = do_job(u, w, &task, &error);
+        zn_free(&u->e->alloc, task.memory);
+        if (status != ZIPNN_OK) zn_turns_fail(&u->turns, task.number, &error);
+    }
+}
+
+static zipnn_status check_digests(struct unpack *u, zipnn_stats *stats, zipnn_error *err) {
+    uint8_t xxh3[16] = {0}, sha256[ZN_SHA256_LEN] = {0};
+    if (u->digesting == ZN_DIGEST_VERIFY && u->n_unchecked == 0) {
+        zn_digest_result(&u->digest, xxh3, sha256);
+        if (memcmp(xxh3, u->index.xxh3, sizeof xxh3) != 0)
+            return zn_fail(err, ZIPNN_E_CORRUPT, ZN_NOWHERE,
+                           "the restored bytes do not have the XXH3-128 digest of the original");
+        if (u->digest.has_sha256 && memcmp(sha256, u->index.sha256, sizeof sha256) != 0)
+            return zn_fail(err, ZIPNN_E_CORRUPT, ZN_NOWHERE,
+                           "the restored bytes do not have the SHA-256 digest of the original");
+    }
+    if (!stats) return ZIPNN_OK;
+    *stats = (zipnn_stats){.original = u->index.original,
+                           .n_chunks = u->n_frames,
+                           .has_sha256 = u->index.has_sha256,
+                           .n_unchecked = u->n_unchecked};
+    stats->archive =
+        u->at + ZN_FRAME_LEN + zn_index_head_len(u->index.has_sha256) + u->n_frames * ZN_ENTRY_LEN + ZN_TRAILER_LEN;
+    memcpy(stats->xxh3, u->index.xxh3, sizeof stats->xxh3);
+    if (u->index.has_sha256) memcpy(stats->sha256, u->index.sha256, sizeof stats->sha256);
+    return ZIPNN_OK;
+}
+
+static zipnn_status run(struct unpack *u, zipnn_stats *stats, zipnn_error *err) {
+    zn_engine_run(u->e, u->n_workers, work, u);
+    if (u->turns.failed) {
+        if (err) *err = u->turns.error;
+        return u->turns.error.status;
+    }
+    if (u->out->sink) ZN_TRY(put(u, zn_gather_rest(&u->gather), err));
+    return check_digests(u, stats, err);
+}
+
+/* Sequential: the table of bases, which comes first. */
+static zipnn_status read_table(struct unpack *u, enum zn_missing missing, zipnn_error *err) {
+    uint8_t head[ZN_FRAME_LEN];
+    struct zn_place place = {.at = u->at};
+    ZN_TRY(read_exactly(u, head, sizeof head, err));
+    ZN_TRY(zn_frame_read(head, u->header.max_chunk, u->at, &place.frame, err));
+    if (place.frame.orig_len || place.frame.body_len > ZN_MAX_ANCILLARY)
+        return zn_fail(err, ZIPNN_E_CORRUPT, u->at, "an archive with bases does not begin with their table");
+    ZN_TRY(read_tail(u, head, place.frame.body_len, err));
+    ZN_TRY(zn_origin_resolve(u->job->bases, &u->self, u->tail, &place, missing, &u->records, err));
+    ZN_TRY(record_entry(u, &place.frame, err));
+    u->at += zn_frame_size(&place.frame);
+    zn_origin_measure(&u->self);
+    return ZIPNN_OK;
+}
+
+/* Where references lead. */
+static zipnn_status open_self(struct unpack *u, const struct zn_toc *toc, zipnn_error *err) {
+    const enum zn_missing missing = is_test(u) ? ZN_MISSING_STAYS_NULL : ZN_MISSING_FAILS;
+    u->self.flags = u->header.flags;
+    if (u->header.flags == 0) return ZIPNN_OK;
+    if (!zn_input_is_random(u->in)) {
+        if (u->header.flags & ZN_FLAG_SELF)
+            return zn_fail(err, ZIPNN_E_UNSUPPORTED, 10,
+                           "chunks of this archive repeat others: restore it from a file, not from a pipe");
+        return read_table(u, missing, err);
+    }
+    uint64_t n_places;
+    ZN_TRY(zn_toc_places(&u->e->alloc, toc, &u->places, &n_places, err));
+    u->self = zn_origin_archive(u->in, toc, u->places, n_places);
+    return zn_origin_resolve_from(u->job->bases, &u->self, missing, &u->records, err);
+}
+
+/* What can be known before the first chunk. A sequential archive tells whether it has a SHA-256 only at its end: it is
+ * not checked then. */
+static zipnn_status begin(struct unpack *u, struct zn_toc *toc, zipnn_error *err) {
+    if (zn_input_is_random(u->in)) {
+        ZN_TRY(zn_toc_load(&u->e->alloc, u->e->k, u->in, toc, err));
+        ZN_TRY(zn_job_allows(u->job, toc->index.original, err));
+        u->header = toc->header;
+        u->index = toc->index;
+        if (u->out->mem && u->index.original > u->out->cap)
+            return zn_fail(err, ZIPNN_E_SPACE, ZN_NOWHERE, "the original has %llu bytes, the output buffer %zu",
+                           (unsigned long long)u->index.original, u->out->cap);
+        if (u->out->mem) u->store = zn_store_into(u->out->mem, u->index.original);
+    } else {
+        uint8_t header[ZN_HEADER_LEN];
+        size_t got;
+        ZN_TRY(zn_input_next(u->in, header, sizeof header, &got, err));
+        ZN_TRY(zn_header_read(header, got, &u->header, u->e->k->xxh3_64, err));
+    }
+    u->at = ZN_HEADER_LEN;
+    ZN_TRY(open_self(u, toc, err));
+    ZN_TRY(zn_engine_prepare(u->e, ZN_MAX(u->header.max_chunk, u->self.max_chunk), ZN_USE_DECODE, err));
+    ZN_TRY(zn_engine_prepare_levels(u->e, u->self.levels, err));
+    u->n_workers = zn_engine_crew(u->e, zn_input_is_random(u->in) ? u->index.original : UINT64_MAX);
+    bool sha256 = u->digesting == ZN_DIGEST_VERIFY && u->index.has_sha256;
+    zipnn_status status = zn_digest_begin(&u->digest, u->e->k, sha256, err);
+    if (status != ZIPNN_E_UNSUPPORTED) return status;
+    return zn_digest_begin(&u->digest, u->e->k, false, err);
+}
+
+zipnn_status zn_unpack(const struct zn_job *job, struct zn_input *in, const struct zn_output *out,
+                       enum zn_digesting digesting, zipnn_stats *stats, zipnn_error *err) {
+    struct zn_engine *e = job->e;
+    struct unpack u = {.job = job, .e = e, .in = in, .out = out, .digesting = digesting, .store = ZN_STORE_CACHED};
+    struct zn_toc toc = {.memory = NULL};
+    ZN_TRY(zn_turns_init(&u.turns, err));
+    zipnn_status status = begin(&u, &toc, err);
+    if (status == ZIPNN_OK && out->sink) status = zn_gather_begin(&u.gather, &e->alloc, 0, err);
+    if (status == ZIPNN_OK) status = run(&u, stats, err);
+    zn_digest_end(&u.digest);
+    zn_free(&e->alloc, u.gather.held);
+    zn_toc_free(&e->alloc, &toc);
+    zn_free(&e->alloc, u.places);
+    zn_free(&e->alloc, u.records);
+    zn_free(&e->alloc, u.entries);
+    zn_free(&e->alloc, u.tail);
+    zn_turns_destroy(&u.turns);
+    return status;
+}

@@ -1,0 +1,45 @@
+/* Digests of the original, fed in order while chunks pass by. */
+#ifndef ZN_WORK_DIGEST_H
+#define ZN_WORK_DIGEST_H
+
+#include <stdalign.h>
+
+#include "base/sha256.h"
+#include "format/format.h"
+#include "kernels/hash/hash.h"
+#include "kernels/kernels.h"
+
+struct zn_digest {
+    alignas(ZN_XXH3_STATE_ALIGN) uint8_t xxh3[ZN_XXH3_STATE_SIZE];
+    struct zn_sha256 sha256;
+    bool has_sha256;
+    const struct zn_kernels *k;
+};
+
+/* zn_digest_end accepts a zeroed struct. */
+static inline zipnn_status zn_digest_begin(struct zn_digest *d, const struct zn_kernels *k, bool sha256,
+                                           zipnn_error *err) {
+    d->k = k;
+    d->has_sha256 = sha256;
+    d->sha256.md = NULL;
+    zn_xxh3_128_reset(d->xxh3);
+    return sha256 ? zn_sha256_begin(&d->sha256, err) : ZIPNN_OK;
+}
+
+static inline void zn_digest_update(struct zn_digest *d, const uint8_t *data, size_t len) {
+    d->k->xxh3_update(d->xxh3, data, len);
+    if (d->has_sha256) zn_sha256_update(&d->sha256, data, len);
+}
+
+/* Once, after the last update. */
+static inline void zn_digest_result(struct zn_digest *d, uint8_t xxh3[16], uint8_t sha256[ZN_SHA256_LEN]) {
+    zn_xxh3_128_digest(d->xxh3, xxh3);
+    memset(sha256, 0, ZN_SHA256_LEN);
+    if (d->has_sha256) zn_sha256_digest(&d->sha256, sha256);
+}
+
+static inline void zn_digest_end(struct zn_digest *d) {
+    zn_sha256_end(&d->sha256);
+}
+
+#endif

@@ -1,0 +1,113 @@
+#include "work/ends.h"
+
+struct zn_input zn_input_of_memory(const void *data, size_t len) {
+    static const uint8_t nothing;
+    return (struct zn_input){.mem = data ? data : &nothing, .length = len};
+}
+
+zipnn_status zn_input_of_source(const zipnn_source *source, struct zn_input *in, zipnn_error *err) {
+    if (!source || (!source->read && !source->read_at))
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "a source needs read or read_at");
+    if (source->read_at && source->length == UINT64_MAX)
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "a source with read_at needs its length");
+    *in = (struct zn_input){.source = *source, .length = source->read_at ? source->length : UINT64_MAX};
+    return ZIPNN_OK;
+}
+
+/* A failing callback need not explain itself. */
+static zipnn_status source_failed(zipnn_status status, uint64_t at, zipnn_error *err) {
+    if (err && err->status == status) return status;
+    return zn_fail(err, status, at, "the source failed (%s)", zipnn_status_name(status));
+}
+
+zipnn_status zn_input_next(struct zn_input *in, uint8_t *buf, size_t want, size_t *got, zipnn_error *err) {
+    size_t n = (size_t)ZN_MIN((uint64_t)want, in->pos < in->head_len ? in->head_len - in->pos : 0);
+    if (n) memcpy(buf, in->head + in->pos, n);
+    in->pos += n;
+    while (n < want) {
+        size_t more = 0;
+        if (err) err->status = ZIPNN_OK;
+        zipnn_status status = in->source.read(in->source.user, buf + n, want - n, &more, err);
+        if (status != ZIPNN_OK) return source_failed(status, in->pos, err);
+        if (more > want - n)
+            return zn_fail(err, ZIPNN_E_IO, in->pos, "the source says it read %zu bytes where %zu were asked for", more,
+                           want - n);
+        if (more == 0) break;
+        n += more;
+        in->pos += more;
+    }
+    *got = n;
+    return ZIPNN_OK;
+}
+
+zipnn_status zn_input_at(const struct zn_input *in, uint64_t off, size_t len, uint8_t *buf, const uint8_t **bytes,
+                         zipnn_error *err) {
+    if (in->mem) {
+        *bytes = in->mem + off;
+        return ZIPNN_OK;
+    }
+    *bytes = buf;
+    if (len == 0) return ZIPNN_OK;
+    if (err) err->status = ZIPNN_OK;
+    const zipnn_source *source = &in->source;
+    const void *seen = NULL;
+    zipnn_status status = source->view ? source->view(source->user, off, len, &seen, err)
+                                       : source->read_at(source->user, off, buf, len, err);
+    if (seen) *bytes = seen;
+    return status == ZIPNN_OK ? status : source_failed(status, off, err);
+}
+
+zipnn_status zn_input_copy(const struct zn_input *in, uint64_t off, size_t len, uint8_t *buf, zipnn_error *err) {
+    const uint8_t *bytes;
+    ZN_TRY(zn_input_at(in, off, len, buf, &bytes, err));
+    if (bytes != buf && len) memcpy(buf, bytes, len);
+    return ZIPNN_OK;
+}
+
+zipnn_status zn_output_put(const struct zn_output *out, uint64_t off, const uint8_t *bytes, size_t len,
+                           zipnn_error *err) {
+    if (out->mem) {
+        if (off > out->cap || len > out->cap - off)
+            return zn_fail(err, ZIPNN_E_SPACE, ZN_NOWHERE, "the output needs more than the %zu bytes given", out->cap);
+        if (bytes != out->mem + off && len) memcpy(out->mem + off, bytes, len);
+        return ZIPNN_OK;
+    }
+    if (!out->sink || len == 0) return ZIPNN_OK;
+    if (err) err->status = ZIPNN_OK;
+    const zipnn_sink *sink = out->sink;
+    zipnn_status status =
+        sink->write_at ? sink->write_at(sink->user, off, bytes, len, err) : sink->write(sink->user, bytes, len, err);
+    if (status == ZIPNN_OK || (err && err->status == status)) return status;
+    return zn_fail(err, status, off, "the sink failed (%s)", zipnn_status_name(status));
+}
+
+zipnn_status zn_gather_begin(struct zn_gather *g, const zipnn_allocator *alloc, uint64_t off, zipnn_error *err) {
+    *g = (struct zn_gather){.held = zn_alloc(alloc, ZN_BLOCK), .off = off};
+    if (g->held) return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a block of output has %d bytes", ZN_BLOCK);
+}
+
+static void hold_back(struct zn_gather *g, const uint8_t *bytes, size_t len) {
+    if (len) memcpy(g->held + g->len, bytes, len);
+    g->len += len;
+}
+
+struct zn_piece zn_gather(struct zn_gather *g, uint8_t *bytes, size_t len) {
+    const uint64_t at = g->off + g->len, end = (at + len) / ZN_BLOCK * ZN_BLOCK;
+    if (end <= g->off) {
+        hold_back(g, bytes, len);
+        return (struct zn_piece){.off = g->off};
+    }
+    /* Less than a block was held back, so the end lies in the bytes given. */
+    const size_t now = (size_t)(end - at);
+    const struct zn_piece piece = {g->off, bytes - g->len, g->len + now};
+    memcpy(bytes - g->len, g->held, g->len);
+    g->off = end;
+    g->len = 0;
+    hold_back(g, bytes + now, len - now);
+    return piece;
+}
+
+struct zn_piece zn_gather_rest(const struct zn_gather *g) {
+    return (struct zn_piece){g->off, g->held, g->len};
+}
