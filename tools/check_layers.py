@@ -14,7 +14,7 @@ ROOMS = {
     "format": {"base"},
     "plan": {"base"},
     "io": {"base"},
-    "codec": {"base", "kernels"},
+    "codec": {"base", "kernels", "format"},
     "readers": {"base", "plan"},
     "legacy": {"base"},
     "chunk": {"base", "kernels", "codec", "format", "plan"},
@@ -58,6 +58,10 @@ DATA = ("tests/golden/", "tests/fuzz/corpus/")
 # What a program does with signals is its own: the library changes no handler and no mask, and sends none.
 SIGNAL_CALL = re.compile(r"\b(sig[a-z]+|signal|bsd_signal|raise|kill|killpg|pthread_sig\w+|pthread_kill)\s*\(")
 
+# What only one room may name. The lengths of a chunk's head and of a plane's: whoever needs them would write or read a
+# body by itself, which is format/body.c's work.
+ONLY_IN = {"format": re.compile(r"\b(ZN_CHUNK_LEN|ZN_PLANE_LEN)\b")}
+
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
 
 
@@ -99,6 +103,9 @@ def check_file(path):
             reason = None
         if reason:
             yield f"{path.relative_to(tree.ROOT)}: {reason}"
+    for room, words in ONLY_IN.items() if parts[0] == "src" else ():
+        for word in sorted(set(words.findall(path.read_text()))) if parts[1] != room else ():
+            yield f"{path.relative_to(tree.ROOT)}: only {room} may name {word}"
     if parts[0] == "src" and "signal.h" in path.read_text():
         for call in SIGNAL_CALL.finditer(path.read_text()):
             yield f"{path.relative_to(tree.ROOT)}: the library leaves signals alone: {call.group(1)}"

@@ -4,6 +4,7 @@
 #include "codec/bits.h"
 #include "codec/cost.h"
 #include "codec/repeats.h"
+#include "plan/dtype.h"
 
 enum {
     FEWEST = 4096,     /* bytes; fewer do not pay for two sets of tables */
@@ -40,19 +41,8 @@ static bool is_signed(const struct zn_survey *survey) {
 
 /* E4M3 may also be taken as E4. */
 static enum zn_field_kind kind_of(zipnn_dtype dtype, const struct zn_survey *survey) {
-    switch (dtype) {
-        case ZIPNN_F8_E4M3:
-        case ZIPNN_F8_E4M3FNUZ:
-            return ZN_FIELD_E4;
-        case ZIPNN_F8_E5M2:
-        case ZIPNN_F8_E5M2FNUZ:
-            return ZN_FIELD_E5;
-        case ZIPNN_DTYPE_UNKNOWN:
-            if (is_symmetric(survey)) return ZN_FIELD_E4;
-            break;
-        default:
-            break;
-    }
+    if (zn_dtype_is_fp8(dtype)) return zn_dtype_facts(dtype)->exponent == 4 ? ZN_FIELD_E4 : ZN_FIELD_E5;
+    if (dtype == ZIPNN_DTYPE_UNKNOWN && is_symmetric(survey)) return ZN_FIELD_E4;
     return is_signed(survey) ? ZN_FIELD_SIGNED : ZN_FIELD_HALVES;
 }
 
@@ -106,12 +96,6 @@ static void halve(struct zn_coder *coder, const struct zn_effort *effort, const 
     h->high_cost = h->survey.constant ? 1 : zn_r16_fit(&coder->codec, 0, effort, h->high, n, h->survey.counts);
 }
 
-/* A plane's record, completed when its coded bytes are there. */
-static void end_plane(uint8_t *record, enum zn_codec_id codec, const struct zn_out *out, size_t before) {
-    record[0] = (uint8_t)codec;
-    zn_put_u32(record + 1, (uint32_t)(zn_out_len(out) - before));
-}
-
 static enum zn_codec_id write_low(struct zn_coder *coder, const struct zn_effort *effort, const struct halved *h,
                                   size_t n, struct zn_out *out) {
     struct zn_survey survey;
@@ -134,15 +118,6 @@ static enum zn_codec_id write_high(struct zn_coder *coder, const struct zn_effor
     return zn_stream_encode(&coder->codec, 0, effort, &h->survey, h->high, n, out);
 }
 
-static void write_planes(struct zn_coder *coder, const struct zn_effort *effort, const struct halved *h, size_t n,
-                         struct zn_out *out) {
-    uint8_t *records = zn_out_room(out, 2 * ZN_PLANE_LEN);
-    size_t before = zn_out_len(out);
-    end_plane(records, write_low(coder, effort, h, n, out), out, before);
-    before = zn_out_len(out);
-    end_plane(records + ZN_PLANE_LEN, write_high(coder, effort, h, n, out), out, before);
-}
-
 /* Whether zstd may find what halves cannot show: text and periods, judged by a piece, and stretches that occurred long
  * before. */
 static bool may_match(struct zn_coder *coder, const uint8_t *src, uint32_t len, size_t halves) {
@@ -152,25 +127,27 @@ static bool may_match(struct zn_coder *coder, const uint8_t *src, uint32_t len, 
 
 /* A body of one plane by zstd, shorter than `limit`; 0 when there is none. */
 static uint32_t write_matched(struct zn_coder *coder, const struct zn_effort *effort, const uint8_t *src, uint32_t len,
-                              size_t limit, uint8_t *body) {
-    enum { HEAD = ZN_CHUNK_LEN + ZN_PLANE_LEN };
-    struct zn_out coded = zn_out_of(coder->spare, len), out = zn_out_of(body, limit);
-    if (limit < HEAD + 2 || !zn_stream_encode_zstd(&coder->codec, effort, src, len, limit - HEAD, &coded)) return 0;
-    zn_out_u8(&out, ZN_KIND_CHUNK);
-    zn_out_u8(&out, ZN_LAYOUT_8);
-    zn_out_u16(&out, 0);
-    zn_out_u8(&out, ZN_CODEC_ZSTD);
-    zn_out_u32(&out, (uint32_t)zn_out_len(&coded));
+                              size_t limit, uint8_t *to) {
+    struct zn_body body = {.orig_len = len, .layout = ZN_LAYOUT_8};
+    struct zn_out coded = zn_out_of(coder->spare, len), out = zn_out_of(to, limit);
+    if (limit < ZN_ONE_PLANE + 2 ||
+        !zn_stream_encode_zstd(&coder->codec, effort, src, len, limit - ZN_ONE_PLANE, &coded))
+        return 0;
+    zn_body_measure(&body);
+    struct zn_streams plane = zn_body_begin(&out, &body, src);
     zn_out_bytes(&out, coder->spare, zn_out_len(&coded));
+    zn_streams_end(&plane, &out, ZN_CODEC_ZSTD);
     return (uint32_t)zn_out_len(&out);
 }
 
 /* The body of halved bytes; 0 when there is no room. */
 static uint32_t write_halved(struct zn_coder *coder, const struct zn_effort *effort, const struct halved *h,
                              const uint8_t *src, uint32_t len, struct zn_out out) {
-    const struct zn_record record = {1, {h->field}};
-    zn_records_head(&out, &record, 0, 0, src, len);
-    write_planes(coder, effort, h, len, &out);
+    struct zn_body body = {.orig_len = len, .layout = ZN_LAYOUT_RECORDS, .record = {1, {h->field}}};
+    zn_body_measure(&body);
+    struct zn_streams planes = zn_body_begin(&out, &body, src);
+    zn_streams_end(&planes, &out, write_low(coder, effort, h, len, &out));
+    zn_streams_end(&planes, &out, write_high(coder, effort, h, len, &out));
     return out.full ? 0 : (uint32_t)zn_out_len(&out);
 }
 

@@ -3,7 +3,7 @@
 #define ZN_CHUNK_CHUNK_H
 
 #include "codec/codec.h"
-#include "format/format.h"
+#include "format/body.h"
 #include "plan/plan.h"
 
 /* Scratch of one thread for chunks of up to max_chunk bytes. */

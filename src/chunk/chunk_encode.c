@@ -7,107 +7,89 @@
 #include "chunk/tops.h"
 #include "chunk/wrapped.h"
 #include "codec/r16_fit.h"
+#include "plan/dtype.h"
 
-/* How a chunk is cut into edges and elements. */
-struct grid {
-    enum zn_layout layout;
-    uint32_t head, tail;
-    size_t n; /* elements */
-};
-
-static struct grid make_grid(enum zn_layout layout, unsigned head, uint32_t len) {
-    struct grid g = {layout, 0, 0, 0};
-    uint32_t width = zn_layouts[layout].width;
-    g.head = head % width;
-    if (len < g.head + width) return (struct grid){ZN_LAYOUT_8, 0, 0, len};
-    g.tail = (len - g.head) % width;
-    g.n = (len - g.head - g.tail) / width;
-    return g;
+/* How a chunk of `len` bytes is cut into edges and elements of a layout of words. */
+static struct zn_body cut_words(enum zn_layout layout, unsigned head, uint32_t len) {
+    const uint32_t width = zn_layouts[layout].width;
+    struct zn_body b = {.orig_len = len, .layout = layout, .head = head % width};
+    if (len < b.head + width) {
+        b.layout = ZN_LAYOUT_8;
+        b.head = 0;
+    }
+    zn_body_measure(&b);
+    return b;
 }
 
-static struct grid measure_grid(const struct zn_kernels *k, const uint8_t *src, uint32_t len) {
+static struct zn_body measure(const struct zn_kernels *k, const uint8_t *src, uint32_t len) {
     struct zn_guess guess = zn_sniff(k, src, len);
-    return make_grid(zn_layout_of_shape(guess.shape), guess.head, len);
+    return cut_words(zn_layout_of_shape(guess.shape), guess.head, len);
 }
 
-/* A chunk on its way: the grid it is cut by, its planes and what is known of them. */
+/* A chunk on its way: how it is cut, its planes and what is known of them. */
 struct parts {
-    struct grid grid;
-    unsigned n_planes;
+    struct zn_body body;
     const uint8_t *planes[ZN_MAX_PLANES];
     struct zn_survey surveys[ZN_MAX_PLANES];
-    struct zn_out out; /* after head and records */
-    uint8_t *records;
+    struct zn_out out; /* after the heads of the planes */
+    struct zn_streams streams;
 };
-
-static void write_head(struct zn_out *out, const struct grid *g, const uint8_t *src, uint32_t len) {
-    zn_out_u8(out, ZN_KIND_CHUNK);
-    zn_out_u8(out, (uint8_t)g->layout);
-    zn_out_u8(out, (uint8_t)g->head);
-    zn_out_u8(out, 0);
-    zn_out_bytes(out, src, g->head);
-    zn_out_bytes(out, src + len - g->tail, g->tail);
-}
 
 /* Splits the chunk and surveys its planes. All but the top plane are mostly stored as they are, so they are split
  * straight to the place where they will stay if all of them are; the top plane goes to scratch. */
-static void take_apart(struct zn_coder *coder, const struct grid *g, const uint8_t *src, uint32_t len, uint8_t *body,
+static void take_apart(struct zn_coder *coder, const struct zn_body *cut, const uint8_t *src, uint8_t *body,
                        struct parts *parts) {
-    const struct zn_layout_info *info = &zn_layouts[g->layout];
-    parts->grid = *g;
-    parts->n_planes = info->n_planes;
-    parts->out = zn_out_of(body, zn_chunk_bound(len));
-    write_head(&parts->out, g, src, len);
-    parts->records = zn_out_room(&parts->out, (size_t)info->n_planes * ZN_PLANE_LEN);
-    uint8_t *to[ZN_MAX_PLANES], *room = parts->out.at;
-    for (unsigned p = 0; p < info->n_planes; p++) {
-        parts->planes[p] = to[p] = p + 1 < info->n_planes ? room : coder->planes;
-        room += zn_plane_size(g->layout, p, g->n);
+    uint8_t *to[ZN_MAX_PLANES];
+    parts->body = *cut;
+    parts->out = zn_out_of(body, zn_chunk_bound(cut->orig_len));
+    parts->streams = zn_body_begin(&parts->out, cut, src);
+    uint8_t *room = parts->out.at;
+    for (unsigned p = 0; p < cut->n_planes; p++) {
+        parts->planes[p] = to[p] = p + 1 < cut->n_planes ? room : coder->planes;
+        room += zn_plane_size(cut->layout, p, cut->n);
     }
-    if (info->n_planes > 1)
-        coder->codec.k->split[info->shape](src + g->head, g->n, to);
+    if (cut->n_planes > 1)
+        coder->codec.k->split[zn_layout_shape(cut->layout)](src + cut->head, cut->n, to);
     else
         parts->planes[0] = src;
-    for (unsigned p = 0; p < info->n_planes; p++)
-        zn_stream_survey(&coder->codec, parts->planes[p], zn_plane_size(g->layout, p, g->n), &parts->surveys[p]);
+    for (unsigned p = 0; p < cut->n_planes; p++)
+        zn_stream_survey(&coder->codec, parts->planes[p], zn_plane_size(cut->layout, p, cut->n), &parts->surveys[p]);
 }
 
 /* Weights have random mantissas. Where others show, or no mantissa at all, the type may not be what the label says:
  * floats that hold integers or shorter floats, quantised or packed bytes with a period. Then the bytes themselves are
- * asked. What says fp8 is nothing else. */
+ * asked. A label of fp8 is always trusted. */
 static bool is_as_labelled(const struct parts *parts, zipnn_dtype dtype) {
-    if (parts->n_planes == 1) return dtype >= ZIPNN_F8_E4M3 && dtype <= ZIPNN_F8_E5M2FNUZ;
-    for (unsigned p = 0; p + 1 < parts->n_planes; p++)
+    if (parts->body.n_planes == 1) return zn_dtype_is_fp8(dtype);
+    for (unsigned p = 0; p + 1 < parts->body.n_planes; p++)
         if (!parts->surveys[p].random) return false;
     return true;
 }
 
 static uint32_t put_together(struct zn_coder *coder, const struct zn_effort *effort, struct parts *parts,
                              struct zn_ahead ahead) {
-    struct zn_out *out = &parts->out;
-    uint8_t *record = parts->records;
-    for (unsigned p = 0; p < parts->n_planes; p++, record += ZN_PLANE_LEN) {
+    const struct zn_body *body = &parts->body;
+    for (unsigned p = 0; p < body->n_planes; p++) {
         const struct zn_survey *survey = &parts->surveys[p];
         const uint8_t *plane = parts->planes[p];
-        size_t before = zn_out_len(out), size = zn_plane_size(parts->grid.layout, p, parts->grid.n);
-        if (p + 1 < parts->n_planes && !survey->random) { /* out of the way of its own code */
+        const size_t size = zn_plane_size(body->layout, p, body->n);
+        if (p + 1 < body->n_planes && !survey->random) { /* out of the way of its own code */
             memcpy(coder->spare, plane, size);
             plane = coder->spare;
         }
-        if (p + 1 == parts->n_planes) coder->codec.ahead = zn_ahead_paced(ahead, size);
-        record[0] = (uint8_t)zn_stream_encode(&coder->codec, 0, effort, survey, plane, size, out);
-        zn_put_u32(record + 1, (uint32_t)(zn_out_len(out) - before));
+        if (p + 1 == body->n_planes) coder->codec.ahead = zn_ahead_paced(ahead, size);
+        zn_streams_end(&parts->streams, &parts->out,
+                       zn_stream_encode(&coder->codec, 0, effort, survey, plane, size, &parts->out));
     }
-    return (uint32_t)zn_out_len(out);
+    return (uint32_t)zn_out_len(&parts->out);
 }
 
 static uint32_t store(const uint8_t *src, uint32_t len, uint8_t *body) {
-    struct grid g = {ZN_LAYOUT_8, 0, 0, len};
+    const struct zn_body whole = cut_words(ZN_LAYOUT_8, 0, len);
     struct zn_out out = zn_out_of(body, zn_chunk_bound(len));
-    write_head(&out, &g, src, len);
-    zn_out_u8(&out, ZN_CODEC_RAW);
-    zn_out_u32(&out, len);
+    struct zn_streams plane = zn_body_begin(&out, &whole, src);
     zn_out_bytes(&out, src, len);
+    zn_streams_end(&plane, &out, ZN_CODEC_RAW);
     return (uint32_t)zn_out_len(&out);
 }
 
@@ -141,42 +123,35 @@ static bool are_usual(struct zn_coder *coder, const struct zn_words *words, enum
 }
 
 /* The top plane by R16, by the tables that are there; answers the length of the body, 0 when it does not fit. */
-static uint32_t write_usual(struct zn_coder *coder, const struct zn_effort *effort, const struct grid *g,
-                            struct zn_words *words, struct zn_ahead ahead, const uint8_t *src, uint32_t len,
-                            uint8_t *body) {
-    const struct zn_layout_info *info = &zn_layouts[g->layout];
+static uint32_t write_usual(struct zn_coder *coder, const struct zn_effort *effort, const struct zn_body *cut,
+                            struct zn_words *words, struct zn_ahead ahead, const uint8_t *src, uint8_t *body) {
     uint8_t *planes[ZN_MAX_PLANES] = {NULL};
-    struct zn_out out = zn_out_of(body, zn_chunk_bound(len));
-    write_head(&out, g, src, len);
-    uint8_t *record = zn_out_room(&out, (size_t)info->n_planes * ZN_PLANE_LEN);
-    for (unsigned p = 0; p + 1 < info->n_planes; p++, record += ZN_PLANE_LEN) {
-        const size_t size = zn_plane_size(g->layout, p, g->n);
-        planes[p] = zn_out_room(&out, size);
-        record[0] = ZN_CODEC_RAW;
-        zn_put_u32(record + 1, (uint32_t)size);
+    struct zn_out out = zn_out_of(body, zn_chunk_bound(cut->orig_len));
+    struct zn_streams streams = zn_body_begin(&out, cut, src);
+    for (unsigned p = 0; p + 1 < cut->n_planes; p++) {
+        planes[p] = zn_out_room(&out, zn_plane_size(cut->layout, p, cut->n));
+        zn_streams_end(&streams, &out, ZN_CODEC_RAW);
     }
-    const size_t before = zn_out_len(&out);
     words->raw = planes;
-    coder->codec.ahead = zn_ahead_paced(ahead, g->n);
+    coder->codec.ahead = zn_ahead_paced(ahead, cut->n);
     const bool fits = zn_r16_write_words(&coder->codec, effort, words, &out);
-    record[0] = ZN_CODEC_R16;
-    zn_put_u32(record + 1, (uint32_t)(zn_out_len(&out) - before));
+    zn_streams_end(&streams, &out, ZN_CODEC_R16);
     return fits ? (uint32_t)zn_out_len(&out) : 0;
 }
 
-/* zn_joint_encode of a grid. */
-static enum zn_joint_answer encode_joint(struct zn_coder *coder, const struct zn_effort *effort, const struct grid *g,
-                                         const struct zn_survey *survey, struct zn_ahead ahead, const uint8_t *src,
-                                         uint32_t len, struct zn_out out, size_t *cost, uint32_t *body_len) {
+static enum zn_joint_answer encode_joint(struct zn_coder *coder, const struct zn_effort *effort,
+                                         const struct zn_body *g, const struct zn_survey *survey, struct zn_ahead ahead,
+                                         const uint8_t *src, uint32_t len, struct zn_out out, size_t *cost,
+                                         uint32_t *body_len) {
     const struct zn_joint_source source = {(uint8_t)g->layout, g->head, src, len, g->n, survey, ahead};
     return zn_joint_encode(coder, effort, &source, out, cost, body_len);
 }
 
 /* Answers the length of the body, 0 when the chunk is not of this kind. */
-static uint32_t encode_usual(struct zn_coder *coder, const struct zn_effort *effort, const struct grid *g,
+static uint32_t encode_usual(struct zn_coder *coder, const struct zn_effort *effort, const struct zn_body *g,
                              struct zn_ahead ahead, const uint8_t *src, uint32_t len, uint8_t *body, bool *sure) {
     struct zn_survey survey;
-    struct zn_words words = {.shape = zn_layouts[g->layout].shape, .at = src + g->head, .n = g->n};
+    struct zn_words words = {.shape = zn_layout_shape(g->layout), .at = src + g->head, .n = g->n};
     if (!zn_layout_is_of_floats(g->layout) || g->n < ZN_R16_FULL) return 0;
     if (!are_usual(coder, &words, g->layout, &survey, sure)) return 0;
 
@@ -189,7 +164,7 @@ static uint32_t encode_usual(struct zn_coder *coder, const struct zn_effort *eff
         if (answer == ZN_JOINT_WRITTEN) return body_len;
     }
     if (answer == ZN_JOINT_NOTHING) cost = zn_r16_fit_words(&coder->codec, effort, &words, survey.counts);
-    return cost < g->n / 2 ? write_usual(coder, effort, g, &words, ahead, src, len, body) : 0;
+    return cost < g->n / 2 ? write_usual(coder, effort, g, &words, ahead, src, body) : 0;
 }
 
 /* Directories, graphs and the like lie between tensors. They are full of repeated bytes, which words tear apart. */
@@ -202,44 +177,44 @@ static bool may_be_text(struct zn_coder *coder, const struct zn_chunk_hint *hint
 
 /* Measuring knows no local tables, for which the exponents of fp16 are best by themselves: so these are coded as
  * labelled, too, and as measured again where that was shorter. */
-static uint32_t rather_as_labelled(struct zn_coder *coder, const struct zn_effort *effort, const struct grid *labelled,
-                                   const uint8_t *src, uint32_t len, struct parts *parts, uint8_t *body,
-                                   uint32_t measured_len) {
-    const struct grid measured = parts->grid;
-    take_apart(coder, labelled, src, len, body, parts);
+static uint32_t rather_as_labelled(struct zn_coder *coder, const struct zn_effort *effort,
+                                   const struct zn_body *labelled, const uint8_t *src, struct parts *parts,
+                                   uint8_t *body, uint32_t measured_len) {
+    const struct zn_body measured = parts->body;
+    take_apart(coder, labelled, src, body, parts);
     const uint32_t labelled_len = put_together(coder, effort, parts, (struct zn_ahead){0});
     if (labelled_len <= measured_len) return labelled_len;
-    take_apart(coder, &measured, src, len, body, parts);
+    take_apart(coder, &measured, src, body, parts);
     return put_together(coder, effort, parts, (struct zn_ahead){0});
 }
 
 /* All planes are looked at. */
 static uint32_t encode_unusual(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
-                               struct grid labelled, const uint8_t *src, uint32_t len, uint8_t *body) {
+                               struct zn_body labelled, const uint8_t *src, uint32_t len, uint8_t *body) {
     struct parts parts;
-    take_apart(coder, &labelled, src, len, body, &parts);
+    take_apart(coder, &labelled, src, body, &parts);
     if (!is_as_labelled(&parts, hint.dtype)) {
-        struct grid measured = measure_grid(coder->codec.k, src, len);
+        struct zn_body measured = measure(coder->codec.k, src, len);
         if (measured.layout != labelled.layout || measured.head != labelled.head)
-            take_apart(coder, &measured, src, len, body, &parts);
+            take_apart(coder, &measured, src, body, &parts);
     }
-    if (parts.n_planes == 1) {
+    if (parts.body.n_planes == 1) {
         const uint32_t body_len = zn_bytes_encode(coder, effort, hint.dtype, &parts.surveys[0], src, len, body);
         if (body_len) return body_len;
-        take_apart(coder, &parts.grid, src, len, body, &parts);
+        take_apart(coder, &parts.body, src, body, &parts);
     }
     uint32_t body_len = put_together(coder, effort, &parts, hint.ahead);
-    if (labelled.layout == ZN_LAYOUT_F16 && parts.grid.layout != ZN_LAYOUT_F16)
-        body_len = rather_as_labelled(coder, effort, &labelled, src, len, &parts, body, body_len);
-    if (parts.n_planes == 1 || !may_be_text(coder, &hint, src, len, body_len)) return body_len;
-    take_apart(coder, &labelled, src, len, body, &parts);
+    if (labelled.layout == ZN_LAYOUT_F16 && parts.body.layout != ZN_LAYOUT_F16)
+        body_len = rather_as_labelled(coder, effort, &labelled, src, &parts, body, body_len);
+    if (parts.body.n_planes == 1 || !may_be_text(coder, &hint, src, len, body_len)) return body_len;
+    take_apart(coder, &labelled, src, body, &parts);
     return put_together(coder, effort, &parts, hint.ahead);
 }
 
 /* By the measured or labelled layout of words. */
 static uint32_t encode_words(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
                              const uint8_t *src, uint32_t len, uint8_t *body) {
-    const struct grid labelled = make_grid(zn_layout_of_dtype(hint.dtype), hint.head, len);
+    const struct zn_body labelled = cut_words(zn_layout_of_dtype(hint.dtype), hint.head, len);
     bool sure;
     const uint32_t usual_len = encode_usual(coder, effort, &labelled, hint.ahead, src, len, body, &sure);
     if (usual_len && sure) return usual_len;
@@ -251,8 +226,8 @@ static uint32_t encode_words(struct zn_coder *coder, const struct zn_effort *eff
 /* Joint symbols where they are smaller than upper bits given the exponent. */
 static uint32_t rather_joint(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
                              const uint8_t *src, uint32_t len, uint8_t *body, uint32_t body_len) {
-    const struct grid g = make_grid(zn_layout_of_dtype(hint.dtype), hint.head, len);
-    const struct zn_words words = {.shape = zn_layouts[g.layout].shape, .at = src + g.head, .n = g.n};
+    const struct zn_body g = cut_words(zn_layout_of_dtype(hint.dtype), hint.head, len);
+    const struct zn_words words = {.shape = zn_layout_shape(g.layout), .at = src + g.head, .n = g.n};
     struct zn_effort careful = *effort;
     struct zn_survey survey;
     size_t cost;
@@ -271,6 +246,13 @@ static uint32_t rather_joint(struct zn_coder *coder, const struct zn_effort *eff
     return other;
 }
 
+/* The body that was written last. */
+static struct zn_body reread(const uint8_t *body, uint32_t body_len, uint32_t len) {
+    struct zn_body b = {.data = body, .len = body_len, .orig_len = len};
+    (void)zn_body_read(&b, NULL); /* what this library writes it can read */
+    return b;
+}
+
 uint32_t zn_chunk_encode_plain(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
                                const uint8_t *src, uint32_t len, uint8_t *body) {
     const struct zn_record record = zn_record_of_dtype(hint.dtype);
@@ -278,33 +260,34 @@ uint32_t zn_chunk_encode_plain(struct zn_coder *coder, const struct zn_effort *e
     uint32_t body_len = record.n_fields ? zn_records_encode(coder, effort, &record, hint.head, src, len, body) : 0;
     if (body_len == 0) body_len = encode_words(coder, effort, hint, src, len, body);
     if (effort->tops) {
-        body_len = zn_tops_encode(coder, effort, src, len, body, body_len);
+        const struct zn_body before = reread(body, body_len, len);
+        body_len = zn_tops_encode(coder, effort, &before, src, body);
         if (effort->joint) body_len = rather_joint(coder, effort, hint, src, len, body, body_len);
     }
-    uint32_t stored_len = ZN_CHUNK_LEN + ZN_PLANE_LEN + len;
-    return body_len < stored_len ? body_len : store(src, len, body);
+    return body_len < ZN_ONE_PLANE + len ? body_len : store(src, len, body);
 }
 
 /* Floats coded in full by one plane of exponents: nothing of them is taken out. */
-static bool is_usual(const uint8_t *body, uint32_t len) {
-    if (body[1] == ZN_LAYOUT_JOINT) return true;
-    const bool has_tops = body[1] == ZN_LAYOUT_TOPS;
-    const unsigned layout = has_tops ? body[ZN_CHUNK_LEN] : body[1];
+static bool is_usual(const struct zn_body *body) {
+    const bool has_tops = body->layout == ZN_LAYOUT_TOPS;
+    const unsigned layout = has_tops ? body->inner : body->layout;
+    if (body->layout == ZN_LAYOUT_JOINT) return true;
     if (!zn_layout_is_of_floats(layout)) return false;
-    const uint32_t edges = body[2] + (len - body[2]) % zn_layouts[layout].width;
-    const uint8_t *records = body + ZN_CHUNK_LEN + has_tops + edges;
     const unsigned below = zn_layouts[layout].n_planes - 1u - has_tops;
     for (unsigned p = 0; p < below; p++)
-        if (records[p * ZN_PLANE_LEN] != ZN_CODEC_RAW) return false;
+        if (body->plane[p].codec != ZN_CODEC_RAW) return false;
     return true;
 }
 
 uint32_t zn_chunk_encode(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
                          const uint8_t *src, uint32_t len, uint8_t *body) {
     uint32_t body_len = zn_chunk_encode_plain(coder, effort, hint, src, len, body);
-    if (!is_usual(body, len)) {
-        body_len = zn_wrapped_encode(coder, effort, hint, src, len, body, body_len);
+    const struct zn_body plain = reread(body, body_len, len);
+    if (!is_usual(&plain)) {
+        body_len = zn_wrapped_encode(coder, effort, hint, src, &plain, body);
         if (effort->finds_repeats) body_len = zn_repeats_encode(coder, effort, hint, src, len, body, body_len);
     }
-    return effort->mixing ? zn_mixed_encode(coder, &hint, src, len, body, body_len) : body_len;
+    if (!effort->mixing) return body_len;
+    const struct zn_body before = reread(body, body_len, len);
+    return zn_mixed_encode(coder, &hint, src, &before, body);
 }

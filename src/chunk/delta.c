@@ -4,6 +4,7 @@
 #include "chunk/delta_parts.h"
 #include "chunk/sniff.h"
 #include "codec/cost.h"
+#include "plan/dtype.h"
 
 /* ---- numbers ---- */
 
@@ -26,12 +27,12 @@ struct elements {
 static struct elements elements_of(const struct zn_kernels *k, struct zn_chunk_hint hint, const uint8_t *src,
                                    uint32_t len) {
     enum zn_layout layout = zn_layout_of_dtype(hint.dtype);
-    struct elements e = {number_of_shape(zn_layouts[layout].shape), layout, hint.head};
+    struct elements e = {number_of_shape(zn_layout_shape(layout)), layout, hint.head};
     if (hint.dtype == ZIPNN_DTYPE_UNKNOWN) {
         const struct zn_guess guess = zn_sniff(k, src, len);
         e = (struct elements){number_of_shape(guess.shape), zn_layout_of_shape(guess.shape), guess.head};
     }
-    if (hint.dtype >= ZIPNN_F8_E4M3 && hint.dtype <= ZIPNN_F8_E5M2FNUZ) e.number = ZN_NUMBER_F8;
+    if (zn_dtype_is_fp8(hint.dtype)) e.number = ZN_NUMBER_F8;
     e.head %= zn_layouts[e.layout].width;
     return e;
 }
@@ -112,10 +113,8 @@ uint32_t zn_delta_encode(struct zn_coder *coder, const struct zn_effort *effort,
 /* ---- decoding ---- */
 
 zipnn_status zn_delta_take(struct zn_delta_body *body, struct zn_coded *coded, zipnn_error *err) {
-    coded->data = zn_cur_take(&body->cur, coded->len);
-    if (!coded->data) return zn_fail(err, ZIPNN_E_CORRUPT, body->at, "delta ends inside a stream of %zu", coded->len);
-    coded->at = body->at + (uint64_t)(coded->data - body->start);
-    return ZIPNN_OK;
+    if (zn_coded_take(&body->cur, body->start, body->at, coded)) return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_CORRUPT, body->at, "delta ends inside a stream of %zu", coded->len);
 }
 
 static zipnn_status decode_number(struct zn_coder *coder, unsigned layout, unsigned number, unsigned head,

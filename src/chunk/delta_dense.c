@@ -15,11 +15,6 @@ static unsigned highest_context(const struct zn_kernels *k, const struct zn_pair
     return highest;
 }
 
-static void put_record(struct zn_out *out, uint8_t *record, enum zn_codec_id codec, const uint8_t *from) {
-    record[0] = (uint8_t)codec;
-    zn_put_u32(record + 1, (uint32_t)(out->at - from));
-}
-
 /* Symbols by R16C with the models' tables. False when they do not get shorter: then a delta is not worth it, and
  * without R16C there would be one model for all. */
 static bool write_symbols(struct zn_coder *coder, const struct zn_effort *effort, const struct zn_pair *pair,
@@ -75,16 +70,14 @@ size_t zn_delta_dense(struct zn_coder *coder, const struct zn_effort *effort, co
     zn_out_u32(&out, (uint32_t)s.bits_len);
     zn_out_u32(&out, (uint32_t)s.literals_len);
     if (models.n_low) zn_out_u32(&out, (uint32_t)s.low_len);
-    uint8_t *records = zn_out_room(&out, (1 + models.n_low) * (size_t)ZN_PLANE_LEN), *from = out.at;
+    struct zn_streams streams = zn_streams_begin(&out, 1 + models.n_low);
     if (out.full || !write_symbols(coder, effort, pair, &models, s.symbols, &out)) return 0;
-    put_record(&out, records, ZN_CODEC_R16C, from);
+    zn_streams_end(&streams, &out, ZN_CODEC_R16C);
     for (unsigned j = 0; j < models.n_low && !out.full; j++) {
         struct zn_survey survey;
         if (zn_out_left(&out) < s.low_len) return 0;
-        from = out.at;
         zn_stream_survey(&coder->codec, s.low[j], s.low_len, &survey);
-        put_record(&out, records + (1 + j) * ZN_PLANE_LEN,
-                   zn_stream_encode(&coder->codec, 0, effort, &survey, s.low[j], s.low_len, &out), from);
+        zn_streams_end(&streams, &out, zn_stream_encode(&coder->codec, 0, effort, &survey, s.low[j], s.low_len, &out));
     }
     zn_out_bytes(&out, s.bits, s.bits_len);
     zn_out_bytes(&out, s.literals, s.literals_len);
@@ -112,12 +105,8 @@ static zipnn_status read_low(struct zn_coder *coder, const struct zn_pair *pair,
     const uint32_t bits_len = zn_cur_u32(&body->cur), literals_len = zn_cur_u32(&body->cur);
     r->n_low = r->grid.n_low ? zn_cur_u32(&body->cur) : pair->n;
     if (r->n_low > pair->n) return zn_fail(err, ZIPNN_E_CORRUPT, body->at, "delta has %zu low bytes", r->n_low);
-    symbols->codec = zn_cur_u8(&body->cur);
-    symbols->len = zn_cur_u32(&body->cur);
-    for (unsigned j = 0; j < r->grid.n_low; j++) {
-        low[j].codec = zn_cur_u8(&body->cur);
-        low[j].len = zn_cur_u32(&body->cur);
-    }
+    zn_coded_head(&body->cur, symbols);
+    for (unsigned j = 0; j < r->grid.n_low; j++) zn_coded_head(&body->cur, &low[j]);
     ZN_TRY(zn_delta_take(body, symbols, err));
     for (unsigned j = 0; j < r->grid.n_low; j++) {
         uint8_t *plane = zn_room_take(room, r->n_low);

@@ -123,7 +123,8 @@ size_t zn_delta_sparse(struct zn_coder *coder, const struct zn_effort *effort, c
     zn_out_bytes(&out, pair->src + pair->head + pair->n * pair->width, pair->tail);
     for (unsigned i = 1; i < c.n; i++) zn_out_u8(&out, (uint8_t)c.class[i].first);
     for (unsigned i = 0; i < c.n; i++) zn_out_u8(&out, (uint8_t)rice_of(&c.class[i]));
-    uint8_t *records = zn_out_room(&out, 4 + ZN_PLANE_LEN);
+    uint8_t *gaps_len_at = zn_out_room(&out, 4);
+    struct zn_streams streams = zn_streams_begin(&out, 1);
 
     /* A gap takes 55 bits at most, and there is one for each change and one for each class: no more than a byte for
      * each element and some. */
@@ -137,12 +138,11 @@ size_t zn_delta_sparse(struct zn_coder *coder, const struct zn_effort *effort, c
     take_values(k, pair, positions, (size_t)(end - positions), &v);
     zn_out_bytes(&out, gaps, gaps_len);
     if (out.full || zn_out_left(&out) < v.n + v.literals_len) return 0;
-    const uint8_t *from = out.at;
     struct zn_survey survey;
+    streams.start = out.at; /* the gaps are no stream */
     zn_stream_survey(&coder->codec, v.symbols, v.n, &survey);
-    records[4] = (uint8_t)zn_stream_encode(&coder->codec, 0, effort, &survey, v.symbols, v.n, &out);
-    zn_put_u32(records, (uint32_t)gaps_len);
-    zn_put_u32(records + 5, (uint32_t)(out.at - from));
+    zn_streams_end(&streams, &out, zn_stream_encode(&coder->codec, 0, effort, &survey, v.symbols, v.n, &out));
+    zn_put_u32(gaps_len_at, (uint32_t)gaps_len);
     zn_out_bytes(&out, v.literals, v.literals_len);
     return out.full ? 0 : zn_out_len(&out);
 }
@@ -177,8 +177,7 @@ zipnn_status zn_delta_sparse_decode(struct zn_coder *coder, const struct zn_pair
     const uint8_t *cuts = zn_cur_take(&body->cur, body->detail - 1), *rice = zn_cur_take(&body->cur, body->detail);
     struct zn_bit_feed bits = {.len = zn_cur_u32(&body->cur)};
     struct zn_coded values;
-    values.codec = zn_cur_u8(&body->cur);
-    values.len = zn_cur_u32(&body->cur);
+    zn_coded_head(&body->cur, &values);
     bits.p = zn_cur_take(&body->cur, bits.len);
     ZN_TRY(zn_delta_take(body, &values, err));
 

@@ -4,13 +4,6 @@
 
 #include "chunk/chunk.h"
 
-/* A body of layout ZN_LAYOUT_JOINT; the contracts are those of chunk.h. */
-bool zn_joint_takes_check(const struct zn_chunk_body *body, uint32_t orig_len);
-zipnn_status zn_joint_decode(struct zn_coder *coder, const struct zn_chunk_body *body, uint8_t *out, uint32_t orig_len,
-                             enum zn_store store, zipnn_error *err);
-zipnn_status zn_joint_compare(struct zn_coder *coder, const struct zn_chunk_body *body, const uint8_t *original,
-                              uint32_t orig_len, uint8_t *room, bool *same, zipnn_error *err);
-
 /* Floats to encode: n words at src + head, bytes before and after. */
 struct zn_joint_source {
     uint8_t layout; /* ZN_LAYOUT_16R, _32R or _F16 */
@@ -31,9 +24,5 @@ enum zn_joint_answer {
 enum zn_joint_answer zn_joint_encode(struct zn_coder *coder, const struct zn_effort *effort,
                                      const struct zn_joint_source *source, struct zn_out out, size_t *cost,
                                      uint32_t *body_len);
-
-/* Planes of floats of an inner layout, 0 for one that has none; the bits of plane p. */
-unsigned zn_joint_planes(unsigned inner);
-unsigned zn_joint_bits(unsigned inner, unsigned p);
 
 #endif

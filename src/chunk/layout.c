@@ -1,45 +1,56 @@
 #include "chunk/layout.h"
 
-const struct zn_layout_info zn_layouts[ZN_N_WORD_LAYOUTS] = {
-    [ZN_LAYOUT_8] = {ZN_SHAPE_8, 1, 1},     [ZN_LAYOUT_16] = {ZN_SHAPE_16, 2, 2},
-    [ZN_LAYOUT_16R] = {ZN_SHAPE_16R, 2, 2}, [ZN_LAYOUT_32] = {ZN_SHAPE_32, 4, 4},
-    [ZN_LAYOUT_32R] = {ZN_SHAPE_32R, 4, 4}, [ZN_LAYOUT_64] = {ZN_SHAPE_64, 8, 8},
-    [ZN_LAYOUT_64R] = {ZN_SHAPE_64R, 8, 8}, [ZN_LAYOUT_F16] = {ZN_SHAPE_F16, 2, 3},
+#include "plan/dtype.h"
+
+static const uint8_t shapes[ZN_N_LAYOUTS] = {
+#define LAYOUT(id, number, name, group, shape, ...) [number] = ZN_SHAPE_##shape,
+#include "format/layouts.def"
+#undef LAYOUT
 };
 
-size_t zn_plane_size(enum zn_layout layout, unsigned p, size_t n) {
-    return layout == ZN_LAYOUT_F16 && p == 1 ? (n / 64 + (n % 64 != 0)) * 24 : n;
+enum zn_shape zn_layout_shape(unsigned layout) {
+    return (enum zn_shape)shapes[layout];
+}
+
+static enum zn_layout of_floats(const struct zn_dtype_facts *type) {
+    const unsigned bits = 8u * type->word;
+    if (bits == 16) return type->exponent == 5 ? ZN_LAYOUT_F16 : ZN_LAYOUT_16R;
+    return bits == 32 ? ZN_LAYOUT_32R : bits == 64 ? ZN_LAYOUT_64R : ZN_LAYOUT_8;
+}
+
+static enum zn_layout of_integers(const struct zn_dtype_facts *type) {
+    const unsigned bits = 8u * type->word;
+    return bits == 16 ? ZN_LAYOUT_16 : bits == 32 ? ZN_LAYOUT_32 : bits == 64 ? ZN_LAYOUT_64 : ZN_LAYOUT_8;
 }
 
 enum zn_layout zn_layout_of_dtype(zipnn_dtype dtype) {
-    switch (dtype) {
-        case ZIPNN_BF16:
-            return ZN_LAYOUT_16R;
-        case ZIPNN_F16:
-        case ZIPNN_C32:
-            return ZN_LAYOUT_F16;
-        case ZIPNN_F32:
-        case ZIPNN_C64:
-            return ZN_LAYOUT_32R;
-        case ZIPNN_F64:
-        case ZIPNN_C128:
-            return ZN_LAYOUT_64R;
-        case ZIPNN_I16:
-        case ZIPNN_U16:
-            return ZN_LAYOUT_16;
-        case ZIPNN_I32:
-        case ZIPNN_U32:
-            return ZN_LAYOUT_32;
-        case ZIPNN_I64:
-        case ZIPNN_U64:
-            return ZN_LAYOUT_64;
+    const struct zn_dtype_facts *type = zn_dtype_facts(dtype);
+    switch (type->kind) {
+        case ZN_KIND_FLOAT:
+        case ZN_KIND_COMPLEX:
+            return of_floats(type);
+        case ZN_KIND_SIGNED:
+        case ZN_KIND_UNSIGNED:
+            return of_integers(type);
         default:
             return ZN_LAYOUT_8;
     }
 }
 
 enum zn_layout zn_layout_of_shape(enum zn_shape shape) {
-    for (unsigned l = 0; l < ZN_N_WORD_LAYOUTS; l++)
-        if (zn_layouts[l].shape == shape) return (enum zn_layout)l;
-    return ZN_LAYOUT_8;
+    unsigned layout = 0;
+    while (layout < ZN_N_LAYOUTS && (shapes[layout] != shape || !zn_layout_is(layout, ZN_GROUP_WORDS))) layout++;
+    return layout < ZN_N_LAYOUTS ? (enum zn_layout)layout : ZN_LAYOUT_8;
+}
+
+bool zn_f16_exponents_are_legal(const uint8_t *plane, size_t n) {
+    uint8_t all = 0;
+    for (size_t i = 0; i < n; i++) all |= plane[i];
+    return all < 32;
+}
+
+bool zn_f16_masks_are_legal(const uint8_t *plane, size_t n) {
+    if (n % 64 == 0) return true;
+    const uint8_t *last = plane + n / 64 * 24;
+    return (zn_get_u64(last) | zn_get_u64(last + 8) | zn_get_u64(last + 16)) >> n % 64 == 0;
 }

@@ -1,28 +1,19 @@
-/* Layouts of words as data: which shape of element a wire number stands for, and what its planes measure. */
+/* Layouts as the kernels and the planner see them; format/layouts.def has everything else. */
 #ifndef ZN_CHUNK_LAYOUT_H
 #define ZN_CHUNK_LAYOUT_H
 
-#include "format/format.h"
+#include "format/body.h"
 #include "kernels/kernels.h"
 
-struct zn_layout_info {
-    enum zn_shape shape;
-    uint8_t width; /* bytes of an element */
-    uint8_t n_planes;
-};
-
-/* Indexed by enum zn_layout; records are described by their own tables (records.h). */
-extern const struct zn_layout_info zn_layouts[ZN_N_WORD_LAYOUTS];
-
-/* The layouts that are coded from words and merged to words by one kernel each: bf16, fp32, fp16. */
-static inline bool zn_layout_is_of_floats(unsigned layout) {
-    return layout == ZN_LAYOUT_16R || layout == ZN_LAYOUT_32R || layout == ZN_LAYOUT_F16;
-}
-
-/* Bytes of plane p for n elements. */
-size_t zn_plane_size(enum zn_layout layout, unsigned p, size_t n);
+/* The shape of the words of a layout of WORDS. */
+enum zn_shape zn_layout_shape(unsigned layout);
 
 enum zn_layout zn_layout_of_dtype(zipnn_dtype dtype);
 enum zn_layout zn_layout_of_shape(enum zn_shape shape);
+
+/* Exponents of fp16 have five bits, and its packed plane no bit past element n: more would be lost in the merge without
+ * a trace. */
+bool zn_f16_exponents_are_legal(const uint8_t *plane, size_t n);
+bool zn_f16_masks_are_legal(const uint8_t *plane, size_t n);
 
 #endif

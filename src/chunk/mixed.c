@@ -83,54 +83,40 @@ size_t zn_mixed_runs(const struct zn_plan *plan, uint64_t off, size_t n, unsigne
 
 /* ---- chunks ------------------------------------------------------------------------------------------------------ */
 
-/* The floats of a dtype; where there is none, as the layout was measured of the body there is. width 0: no floats. */
-static struct zn_mixing_words words_of(const struct zn_chunk_hint *hint, const uint8_t *body) {
-    switch (hint->dtype) {
-        case ZIPNN_BF16:
-            return (struct zn_mixing_words){.width = 2, .exponent = 8, .head = hint->head};
-        case ZIPNN_F16:
-        case ZIPNN_C32:
-            return (struct zn_mixing_words){.width = 2, .exponent = 5, .head = hint->head};
-        case ZIPNN_F32:
-        case ZIPNN_C64:
-            return (struct zn_mixing_words){.width = 4, .exponent = 8, .head = hint->head};
-        case ZIPNN_F8_E4M3:
-        case ZIPNN_F8_E4M3FNUZ:
-            return (struct zn_mixing_words){.width = 1, .exponent = 4};
-        case ZIPNN_F8_E5M2:
-        case ZIPNN_F8_E5M2FNUZ:
-            return (struct zn_mixing_words){.width = 1, .exponent = 5};
-        default:
-            break;
-    }
-    switch (body[1]) {
-        case ZN_LAYOUT_16R:
-            return (struct zn_mixing_words){.width = 2, .exponent = 8, .head = body[2]};
-        case ZN_LAYOUT_F16:
-            return (struct zn_mixing_words){.width = 2, .exponent = 5, .head = body[2]};
-        case ZN_LAYOUT_32R:
-            return (struct zn_mixing_words){.width = 4, .exponent = 8, .head = body[2]};
-        default:
-            return (struct zn_mixing_words){.width = 0};
-    }
+/* The floats of a type of which mixing knows the exponent; width 0: none. */
+static struct zn_mixing_words words_of_dtype(const struct zn_chunk_hint *hint) {
+    const struct zn_dtype_facts *type = zn_dtype_facts(hint->dtype);
+    const bool floats = type->kind == ZN_KIND_FLOAT || type->kind == ZN_KIND_COMPLEX;
+    if (!floats || type->bits % 8 || type->exponent < ZN_MIXING_MIN_EXPONENT ||
+        type->exponent > ZN_MIXING_MAX_EXPONENT || type->exponent >= 8 * type->word)
+        return (struct zn_mixing_words){.width = 0};
+    return (struct zn_mixing_words){
+        .width = type->word, .exponent = type->exponent, .head = type->word > 1 ? hint->head : 0};
 }
 
-uint32_t zn_mixed_encode(struct zn_coder *coder, const struct zn_chunk_hint *hint, const uint8_t *src, uint32_t len,
-                         uint8_t *body, uint32_t body_len) {
-    enum { HEAD = ZN_CHUNK_LEN + ZN_PLANE_LEN };
+/* The floats of a dtype; where there is none, those of the layout that the body there is was measured to have. */
+static struct zn_mixing_words words_of(const struct zn_chunk_hint *hint, const struct zn_body *body) {
+    const struct zn_mixing_words words = words_of_dtype(hint);
+    if (words.width || !zn_layout_is_of_floats(body->layout)) return words;
+    return (struct zn_mixing_words){
+        .width = body->width, .exponent = body->layout == ZN_LAYOUT_F16 ? 5 : 8, .head = body->head};
+}
+
+uint32_t zn_mixed_encode(struct zn_coder *coder, const struct zn_chunk_hint *hint, const uint8_t *src,
+                         const struct zn_body *body, uint8_t *to) {
+    const uint32_t len = body->orig_len, body_len = (uint32_t)body->len;
     struct zn_mixing_run runs[MAX_RUNS];
     struct zn_mixing_words words = words_of(hint, body);
-    if (words.width == 0 || len < words.head + words.width || body_len <= HEAD) return body_len;
+    if (words.width == 0 || len < words.head + words.width || body_len <= ZN_ONE_PLANE) return body_len;
     const size_t n = (len - words.head) / words.width;
     words.runs = runs;
     words.n_runs = zn_mixed_runs(hint->plan, hint->off + words.head, n, words.width, runs, MAX_RUNS);
-    struct zn_out out = zn_out_of(coder->planes, body_len - HEAD);
-    if (!zn_mixing_encode(&coder->codec, &words, src, len, body_len - HEAD, &out)) return body_len;
-    const uint8_t head[ZN_CHUNK_LEN] = {ZN_KIND_CHUNK, ZN_LAYOUT_8, 0, 0};
-    const uint32_t coded = (uint32_t)zn_out_len(&out);
-    memcpy(body, head, sizeof head);
-    body[ZN_CHUNK_LEN] = ZN_CODEC_MIXING;
-    zn_put_u32(body + ZN_CHUNK_LEN + 1, coded);
-    memcpy(body + HEAD, coder->planes, coded);
-    return HEAD + coded;
+    struct zn_out coded = zn_out_of(coder->planes, body_len - ZN_ONE_PLANE), out = zn_out_of(to, body_len);
+    if (!zn_mixing_encode(&coder->codec, &words, src, len, body_len - ZN_ONE_PLANE, &coded)) return body_len;
+    struct zn_body mixed = {.orig_len = len, .layout = ZN_LAYOUT_8};
+    zn_body_measure(&mixed);
+    struct zn_streams plane = zn_body_begin(&out, &mixed, src);
+    zn_out_bytes(&out, coder->planes, zn_out_len(&coded));
+    zn_streams_end(&plane, &out, ZN_CODEC_MIXING);
+    return (uint32_t)zn_out_len(&out);
 }

@@ -2,51 +2,10 @@
 #ifndef ZN_CHUNK_RECORDS_H
 #define ZN_CHUNK_RECORDS_H
 
-#include "base/cur.h"
-#include "base/err.h"
-#include "base/out.h"
-#include "format/format.h"
-
-/* Wire values. */
-enum zn_field_kind {
-    ZN_FIELD_BYTES,  /* one plane; the others two, which halve each byte: */
-    ZN_FIELD_HALVES, /* its low half, its high half */
-    ZN_FIELD_E4,     /* the same of the byte rotated left by one bit (fp8: mantissa and sign, exponent of four bits) */
-    ZN_FIELD_E5,     /* the low three and the high five bits of the byte so rotated */
-    ZN_FIELD_SIGNED, /* the halves of the byte with its top bit flipped: integers around 0 come to lie in the middle */
-    ZN_N_FIELD_KINDS
-};
-
-/* Bits of the low plane of a kind that has two. */
-static inline unsigned zn_field_low_bits(uint8_t kind) {
-    return kind == ZN_FIELD_E5 ? 3 : 4;
-}
-
-struct zn_field {
-    uint8_t kind;
-    uint16_t len; /* bytes of a record */
-};
-
-struct zn_record {
-    unsigned n_fields;
-    struct zn_field field[ZN_MAX_FIELDS];
-};
-
-static inline unsigned zn_field_planes(const struct zn_field *f) {
-    return f->kind == ZN_FIELD_BYTES ? 1 : 2;
-}
-
-/* Bytes of a record, and its planes. */
-uint32_t zn_record_width(const struct zn_record *r);
-unsigned zn_record_planes(const struct zn_record *r);
+#include "format/fields.h"
 
 /* The record of a block type; no fields for other types. */
 struct zn_record zn_record_of_dtype(zipnn_dtype dtype);
-
-void zn_record_write(const struct zn_record *r, struct zn_out *out);
-
-/* Reads the table at the cursor, which lies at offset `at` of the archive. What comes out keeps every limit. */
-zipnn_status zn_record_read(struct zn_cur *cur, uint64_t at, struct zn_record *r, zipnn_error *err);
 
 /* One field of n records, the first of which has it at src, to its planes of n * len bytes, and back. Bits that a plane
  * should not have are lost, or spoil their byte. */

@@ -39,33 +39,18 @@ static void split_field(struct zn_coder *coder, struct fields *s, struct zn_fiel
 }
 
 static void write_planes(struct zn_coder *coder, const struct zn_effort *effort, const struct fields *s,
-                         struct zn_out *out) {
+                         struct zn_streams *planes, struct zn_out *out) {
     struct zn_effort fine = *effort;
     fine.block_log2 = ZN_R16_MIN_BLOCK;
-    uint8_t *record = zn_out_room(out, (size_t)s->n_planes * ZN_PLANE_LEN);
     for (unsigned f = 0, p = 0; f < s->record.n_fields; f++) {
         const struct zn_field *field = &s->record.field[f];
         const size_t size = s->n * field->len;
-        for (unsigned i = 0; i < zn_field_planes(field); i++, p++, record += ZN_PLANE_LEN) {
-            const size_t before = zn_out_len(out);
-            record[0] =
-                (uint8_t)(field->kind == ZN_FIELD_HALVES
-                              ? zn_stream_encode_halves(&coder->codec, &fine, &s->surveys[p], s->planes[p], size, out)
-                              : zn_stream_encode(&coder->codec, 0, effort, &s->surveys[p], s->planes[p], size, out));
-            zn_put_u32(record + 1, (uint32_t)(zn_out_len(out) - before));
-        }
+        for (unsigned i = 0; i < zn_field_planes(field); i++, p++)
+            zn_streams_end(planes, out,
+                           field->kind == ZN_FIELD_HALVES
+                               ? zn_stream_encode_halves(&coder->codec, &fine, &s->surveys[p], s->planes[p], size, out)
+                               : zn_stream_encode(&coder->codec, 0, effort, &s->surveys[p], s->planes[p], size, out));
     }
-}
-
-void zn_records_head(struct zn_out *out, const struct zn_record *record, unsigned head, uint32_t tail,
-                     const uint8_t *src, uint32_t len) {
-    zn_out_u8(out, ZN_KIND_CHUNK);
-    zn_out_u8(out, ZN_LAYOUT_RECORDS);
-    zn_out_u8(out, (uint8_t)head);
-    zn_out_u8(out, 0);
-    zn_record_write(record, out);
-    zn_out_bytes(out, src, head);
-    zn_out_bytes(out, src + len - tail, tail);
 }
 
 uint32_t zn_records_encode(struct zn_coder *coder, const struct zn_effort *effort, const struct zn_record *record,
@@ -73,14 +58,15 @@ uint32_t zn_records_encode(struct zn_coder *coder, const struct zn_effort *effor
     struct fields s = {.record = *record, .width = zn_record_width(record), .planes = {coder->planes}};
     if (head > UINT8_MAX || len < head + s.width) return 0;
     s.n = (len - head) / s.width;
-    const uint32_t tail = (uint32_t)((len - head) % s.width);
     const uint8_t *at = src + head;
     for (unsigned f = 0; f < s.record.n_fields; f++) {
         split_field(coder, &s, &s.record.field[f], at);
         at += s.record.field[f].len;
     }
+    struct zn_body b = {.orig_len = len, .layout = ZN_LAYOUT_RECORDS, .head = head, .record = s.record};
     struct zn_out out = zn_out_of(body, zn_chunk_bound(len));
-    zn_records_head(&out, &s.record, head, tail, src, len);
-    write_planes(coder, effort, &s, &out);
+    zn_body_measure(&b);
+    struct zn_streams planes = zn_body_begin(&out, &b, src);
+    write_planes(coder, effort, &s, &planes, &out);
     return (uint32_t)zn_out_len(&out);
 }

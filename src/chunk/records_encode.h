@@ -14,8 +14,4 @@ uint32_t zn_records_encode(struct zn_coder *coder, const struct zn_effort *effor
 uint32_t zn_bytes_encode(struct zn_coder *coder, const struct zn_effort *effort, zipnn_dtype dtype,
                          const struct zn_survey *survey, const uint8_t *src, uint32_t len, uint8_t *body);
 
-/* Begins a body of records: `head` bytes before the first one, `tail` after the last, of src[0, len). */
-void zn_records_head(struct zn_out *out, const struct zn_record *record, unsigned head, uint32_t tail,
-                     const uint8_t *src, uint32_t len);
-
 #endif

@@ -1,37 +1,36 @@
 #include "chunk/wrapped.h"
 
+#include "chunk/decoders.h"
+
 enum { MAX_WIDTH_LOG2 = 3 };
 
-struct wrapped {
-    uint64_t at; /* of the body in the archive */
-    uint8_t layout;
-    uint32_t head;
-    struct zn_cur cur; /* what follows the fixed part */
-};
-
-static zipnn_status too_short(const struct wrapped *w, zipnn_error *err) {
-    return zn_fail(err, ZIPNN_E_CORRUPT, w->at, "chunk of layout %u is too short", w->layout);
+static zipnn_status too_short(const struct zn_body *b, zipnn_error *err) {
+    return zn_fail(err, ZIPNN_E_CORRUPT, b->at, "chunk of layout %s is too short", zn_layouts[b->layout].name);
 }
 
-static zipnn_status read_width(struct wrapped *w, uint32_t orig_len, unsigned *width_log2, zipnn_error *err) {
-    *width_log2 = zn_cur_u8(&w->cur);
-    if (!zn_cur_ok(&w->cur)) return too_short(w, err);
+static zipnn_status read_width(const struct zn_body *b, struct zn_cur *cur, unsigned *width_log2, zipnn_error *err) {
+    *width_log2 = zn_cur_u8(cur);
+    if (!zn_cur_ok(cur)) return too_short(b, err);
     if (*width_log2 > MAX_WIDTH_LOG2)
-        return zn_fail(err, ZIPNN_E_UNSUPPORTED, w->at, "elements of 2^%u bytes are not supported", *width_log2);
-    if (w->head >> *width_log2 || w->head > orig_len)
-        return zn_fail(err, ZIPNN_E_CORRUPT, w->at + 2, "%u bytes before the first element of %u bytes", w->head,
+        return zn_fail(err, ZIPNN_E_UNSUPPORTED, b->at, "elements of 2^%u bytes are not supported", *width_log2);
+    if (b->head >> *width_log2 || b->head > b->orig_len)
+        return zn_fail(err, ZIPNN_E_CORRUPT, b->at + 2, "%u bytes before the first element of %u bytes", b->head,
                        1u << *width_log2);
     return ZIPNN_OK;
 }
 
-/* Decodes a chunk inside this one. It may be of layout REPEATS never, of the other layouts here only inside REPEATS. */
-static zipnn_status decode_inner(struct zn_coder *coder, const struct wrapped *w, const uint8_t *data, size_t len,
-                                 uint8_t *out, uint32_t orig_len, zipnn_error *err) {
-    const struct zn_chunk_body inner = {.data = data, .len = len, .at = w->at};
-    if (len < 2) return too_short(w, err);
-    if (data[1] == ZN_LAYOUT_REPEATS || (zn_is_wrapped(data[1]) && w->layout != ZN_LAYOUT_REPEATS))
-        return zn_fail(err, ZIPNN_E_CORRUPT, w->at, "chunk of layout %u inside layout %u", data[1], w->layout);
-    return zn_chunk_decode(coder, &inner, out, orig_len, ZN_STORE_CACHED, err);
+/* Decodes a chunk inside `outer`, whose body has the bytes [from, from + len). It must not be of layout REPEATS; it may
+ * be of another layout of CHUNKS only inside REPEATS. */
+static zipnn_status decode_inner(struct zn_coder *coder, const struct zn_body *outer, struct zn_cur from, uint8_t *out,
+                                 uint32_t orig_len, zipnn_error *err) {
+    const struct zn_target to = {out, ZN_STORE_CACHED, {0}, NULL};
+    struct zn_body inner = {.data = from.at, .len = zn_cur_left(&from), .at = outer->at, .orig_len = orig_len};
+    ZN_TRY(zn_body_read(&inner, err));
+    if (inner.layout == ZN_LAYOUT_REPEATS ||
+        (zn_layout_is(inner.layout, ZN_GROUP_CHUNKS) && outer->layout != ZN_LAYOUT_REPEATS))
+        return zn_fail(err, ZIPNN_E_CORRUPT, outer->at, "chunk of layout %s inside layout %s",
+                       zn_layouts[inner.layout].name, zn_layouts[outer->layout].name);
+    return zn_body_decode(coder, &inner, &to, err);
 }
 
 /* ---- differences ---- */
@@ -46,28 +45,30 @@ static inline void add_up(uint8_t *p, size_t n, unsigned width_log2, unsigned mo
     }
 }
 
-static zipnn_status decode_differences(struct zn_coder *coder, struct wrapped *w, uint8_t *out, uint32_t orig_len,
-                                       zipnn_error *err) {
+zipnn_status zn_differences_decode(struct zn_coder *coder, const struct zn_body *b, const struct zn_target *to,
+                                   zipnn_error *err) {
+    struct zn_cur cur = b->rest;
     unsigned width_log2;
-    ZN_TRY(read_width(w, orig_len, &width_log2, err));
-    const unsigned mode = zn_cur_u8(&w->cur);
-    if (!zn_cur_ok(&w->cur)) return too_short(w, err);
+    uint8_t *out = to->out;
+    ZN_TRY(read_width(b, &cur, &width_log2, err));
+    const unsigned mode = zn_cur_u8(&cur);
+    if (!zn_cur_ok(&cur)) return too_short(b, err);
     if (mode == 0 || mode > (ZN_DIFFERENCE_DELTA | ZN_DIFFERENCE_ZIGZAG))
-        return zn_fail(err, ZIPNN_E_UNSUPPORTED, w->at, "differences of mode %u are not supported", mode);
-    ZN_TRY(decode_inner(coder, w, w->cur.at, zn_cur_left(&w->cur), out, orig_len, err));
-    const size_t n = (orig_len - w->head) >> width_log2;
+        return zn_fail(err, ZIPNN_E_UNSUPPORTED, b->at, "differences of mode %u are not supported", mode);
+    ZN_TRY(decode_inner(coder, b, cur, out, b->orig_len, err));
+    const size_t n = (b->orig_len - b->head) >> width_log2;
     switch (width_log2) { /* for the compiler */
         case 1:
-            add_up(out + w->head, n, 1, mode);
+            add_up(out + b->head, n, 1, mode);
             break;
         case 2:
-            add_up(out + w->head, n, 2, mode);
+            add_up(out + b->head, n, 2, mode);
             break;
         case 3:
-            add_up(out + w->head, n, 3, mode);
+            add_up(out + b->head, n, 3, mode);
             break;
         default:
-            add_up(out + w->head, n, 0, mode);
+            add_up(out + b->head, n, 0, mode);
     }
     return ZIPNN_OK;
 }
@@ -108,24 +109,26 @@ static zipnn_status fill(struct filling *f, const struct run *r) {
     return ZIPNN_OK;
 }
 
-static zipnn_status decode_repeats(struct zn_coder *coder, struct wrapped *w, uint8_t *out, uint32_t orig_len,
-                                   zipnn_error *err) {
-    const unsigned n_runs = zn_cur_u16(&w->cur);
-    struct filling f = {.out = out, .orig_len = orig_len, .kept = zn_cur_u32(&w->cur)};
-    const uint8_t *table = zn_cur_take(&w->cur, (size_t)n_runs * ZN_RUN_LEN);
-    if (!zn_cur_ok(&w->cur) || w->head) return too_short(w, err);
+zipnn_status zn_repeats_decode(struct zn_coder *coder, const struct zn_body *b, const struct zn_target *to,
+                               zipnn_error *err) {
+    struct zn_cur cur = b->rest;
+    const uint32_t orig_len = b->orig_len;
+    const unsigned n_runs = zn_cur_u16(&cur);
+    struct filling f = {.out = to->out, .orig_len = orig_len, .kept = zn_cur_u32(&cur)};
+    const uint8_t *table = zn_cur_take(&cur, (size_t)n_runs * ZN_RUN_LEN);
+    if (!zn_cur_ok(&cur) || b->head) return too_short(b, err);
     struct zn_cur runs = zn_cur_of(table, (size_t)n_runs * ZN_RUN_LEN);
     if (f.kept == 0 || f.kept > orig_len)
-        return zn_fail(err, ZIPNN_E_CORRUPT, w->at, "%u bytes kept of %u", f.kept, orig_len);
-    ZN_TRY(decode_inner(coder, w, w->cur.at, zn_cur_left(&w->cur), out + (orig_len - f.kept), f.kept, err));
+        return zn_fail(err, ZIPNN_E_CORRUPT, b->at, "%u bytes kept of %u", f.kept, orig_len);
+    ZN_TRY(decode_inner(coder, b, cur, f.out + (orig_len - f.kept), f.kept, err));
     for (unsigned i = 0; i < n_runs; i++) {
         const struct run r = read_run(&runs);
         if (fill(&f, &r) != ZIPNN_OK)
-            return zn_fail(err, ZIPNN_E_CORRUPT, w->at, "run %u repeats %u bytes from %u at %u of %u", i, r.len, r.from,
+            return zn_fail(err, ZIPNN_E_CORRUPT, b->at, "run %u repeats %u bytes from %u at %u of %u", i, r.len, r.from,
                            f.at, orig_len);
     }
     if (f.at - f.used != orig_len - f.kept)
-        return zn_fail(err, ZIPNN_E_CORRUPT, w->at, "runs and %u bytes kept do not make %u bytes", f.kept, orig_len);
+        return zn_fail(err, ZIPNN_E_CORRUPT, b->at, "runs and %u bytes kept do not make %u bytes", f.kept, orig_len);
     return ZIPNN_OK;
 }
 
@@ -162,54 +165,51 @@ static void spread_any(const uint8_t *map, size_t n, const uint64_t *values, con
     }
 }
 
-static zipnn_status decode_frequent(struct zn_coder *coder, struct wrapped *w, uint8_t *out, uint32_t orig_len,
-                                    zipnn_error *err) {
-    unsigned width_log2;
-    uint64_t values[ZN_MAX_FREQUENT + 1] = {0};
-    ZN_TRY(read_width(w, orig_len, &width_log2, err));
-    const unsigned n_values = zn_cur_u8(&w->cur);
-    const uint8_t *table = zn_cur_take(&w->cur, (size_t)n_values << width_log2);
-    const uint32_t map_len = zn_cur_u32(&w->cur);
-    const uint8_t *coded = zn_cur_take(&w->cur, map_len);
-    const uint32_t n = (orig_len - w->head) >> width_log2, edges = orig_len - (n << width_log2);
-    if (!zn_cur_ok(&w->cur) || n == 0) return too_short(w, err);
-    for (unsigned v = 0; v < n_values; v++) values[v + 1] = zn_element_get(table + (v << width_log2), width_log2);
+/* What stands between the head and the chunks. */
+struct frequent {
+    unsigned width_log2, n_values;
+    uint64_t values[ZN_MAX_FREQUENT + 1];
+    struct zn_cur map, rest; /* the bodies of two chunks */
+};
 
-    ZN_TRY(decode_inner(coder, w, coded, map_len, coder->map, n, err));
+static zipnn_status read_frequent(const struct zn_body *b, struct frequent *f, zipnn_error *err) {
+    struct zn_cur cur = b->rest;
+    ZN_TRY(read_width(b, &cur, &f->width_log2, err));
+    f->n_values = zn_cur_u8(&cur);
+    f->values[0] = 0;
+    const uint8_t *table = zn_cur_take(&cur, (size_t)f->n_values << f->width_log2);
+    const uint32_t map_len = zn_cur_u32(&cur);
+    const uint8_t *map = zn_cur_take(&cur, map_len);
+    if (!zn_cur_ok(&cur)) return too_short(b, err);
+    f->map = zn_cur_of(map, map_len);
+    f->rest = cur;
+    for (unsigned v = 0; v < f->n_values; v++)
+        f->values[v + 1] = zn_element_get(table + (v << f->width_log2), f->width_log2);
+    return ZIPNN_OK;
+}
+
+zipnn_status zn_frequent_decode(struct zn_coder *coder, const struct zn_body *b, const struct zn_target *to,
+                                zipnn_error *err) {
+    struct frequent f;
+    const uint32_t orig_len = b->orig_len;
+    ZN_TRY(read_frequent(b, &f, err));
+    const uint32_t n = (orig_len - b->head) >> f.width_log2, edges = orig_len - (n << f.width_log2);
+    if (n == 0) return too_short(b, err);
+    ZN_TRY(decode_inner(coder, b, f.map, coder->map, n, err));
     uint32_t others = 0;
     uint8_t highest = 0;
     for (size_t i = 0; i < n; i++) {
         others += coder->map[i] == 0;
         highest = ZN_MAX(highest, coder->map[i]);
     }
-    if (highest > n_values)
-        return zn_fail(err, ZIPNN_E_CORRUPT, w->at, "value %u of %u frequent ones", highest, n_values);
-    const uint32_t rest = edges + (others << width_log2);
-    uint8_t *at = out + (orig_len - rest);
-    if (rest) ZN_TRY(decode_inner(coder, w, w->cur.at, zn_cur_left(&w->cur), at, rest, err));
-    if (!rest && zn_cur_left(&w->cur))
-        return zn_fail(err, ZIPNN_E_CORRUPT, w->at, "%zu bytes for no elements", zn_cur_left(&w->cur));
-    memmove(out, at, w->head);
-    spread_any(coder->map, n, values, at + w->head, out + orig_len, width_log2, out + w->head);
+    if (highest > f.n_values)
+        return zn_fail(err, ZIPNN_E_CORRUPT, b->at, "value %u of %u frequent ones", highest, f.n_values);
+    const uint32_t rest = edges + (others << f.width_log2);
+    uint8_t *out = to->out, *at = out + (orig_len - rest);
+    if (rest) ZN_TRY(decode_inner(coder, b, f.rest, at, rest, err));
+    if (!rest && zn_cur_left(&f.rest))
+        return zn_fail(err, ZIPNN_E_CORRUPT, b->at, "%zu bytes for no elements", zn_cur_left(&f.rest));
+    memmove(out, at, b->head);
+    spread_any(coder->map, n, f.values, at + b->head, out + orig_len, f.width_log2, out + b->head);
     return ZIPNN_OK;
-}
-
-zipnn_status zn_wrapped_decode(struct zn_coder *coder, const struct zn_chunk_body *body, uint8_t *out,
-                               uint32_t orig_len, zipnn_error *err) {
-    struct wrapped w = {.at = body->at, .cur = zn_cur_of(body->data, body->len)};
-    const uint8_t kind = zn_cur_u8(&w.cur);
-    w.layout = zn_cur_u8(&w.cur);
-    w.head = zn_cur_u8(&w.cur);
-    const uint8_t flags = zn_cur_u8(&w.cur);
-    if (!zn_cur_ok(&w.cur)) return too_short(&w, err);
-    if (kind != ZN_KIND_CHUNK || flags)
-        return zn_fail(err, ZIPNN_E_UNSUPPORTED, w.at, "kind %u, flags 0x%02x are not supported", kind, flags);
-    switch (w.layout) {
-        case ZN_LAYOUT_DIFFERENCES:
-            return decode_differences(coder, &w, out, orig_len, err);
-        case ZN_LAYOUT_REPEATS:
-            return decode_repeats(coder, &w, out, orig_len, err);
-        default:
-            return decode_frequent(coder, &w, out, orig_len, err);
-    }
 }

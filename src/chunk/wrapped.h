@@ -5,18 +5,10 @@
 
 #include "chunk/chunk.h"
 
-static inline bool zn_is_wrapped(unsigned layout) {
-    return layout >= ZN_LAYOUT_DIFFERENCES && layout <= ZN_LAYOUT_FREQUENT;
-}
-
-/* Decodes a body of these layouts; the contract is zn_chunk_decode's. */
-zipnn_status zn_wrapped_decode(struct zn_coder *coder, const struct zn_chunk_body *body, uint8_t *out,
-                               uint32_t orig_len, zipnn_error *err);
-
-/* Replaces the plain body of a chunk, body_len bytes, by one of differences or of frequent values where that pays;
- * answers the length of the body. The contract is zn_chunk_encode's. */
+/* Replaces the plain body of src[0, body->orig_len), which lies at `to`, by one of differences or of frequent values
+ * where that pays. Returns the length of the body. */
 uint32_t zn_wrapped_encode(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
-                           const uint8_t *src, uint32_t len, uint8_t *body, uint32_t body_len);
+                           const uint8_t *src, const struct zn_body *body, uint8_t *to);
 
 /* Likewise by one of repeats, whose rest is coded in all other ways. */
 uint32_t zn_repeats_encode(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,

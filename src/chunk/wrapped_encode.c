@@ -17,18 +17,18 @@ struct elements {
 };
 
 /* By the type, or else by what the plain body found; false for bytes and blocks. */
-static bool find_elements(struct zn_chunk_hint hint, const uint8_t *src, uint32_t len, const uint8_t *body,
+static bool find_elements(struct zn_chunk_hint hint, const uint8_t *src, const struct zn_body *body,
                           struct elements *e) {
     unsigned width = zn_dtype_bits(hint.dtype) ? zn_dtype_word(hint.dtype) : 0;
     e->head = hint.head;
-    if (width == 0 && body[1] < ZN_N_WORD_LAYOUTS) {
-        width = zn_layouts[body[1]].width;
-        e->head = body[2];
+    if (width == 0 && zn_layout_is(body->layout, ZN_GROUP_WORDS)) {
+        width = body->width;
+        e->head = body->head;
     }
     if (width < 2 || e->head >= width) return false;
     e->width_log2 = (unsigned)__builtin_ctz(width);
-    e->len = len;
-    e->n = (len - e->head) >> e->width_log2;
+    e->len = body->orig_len;
+    e->n = (e->len - e->head) >> e->width_log2;
     e->at = src + e->head;
     return true;
 }
@@ -38,12 +38,9 @@ static uint64_t element(const struct elements *e, size_t i) {
 }
 
 /* A body being written beside another. */
-static struct zn_out begin(struct zn_coder *coder, uint8_t layout, uint32_t head) {
+static struct zn_out begin(struct zn_coder *coder, enum zn_layout layout, uint32_t head) {
     struct zn_out out = zn_out_of(coder->other, ZN_OTHER_CAP(coder->max_chunk));
-    zn_out_u8(&out, ZN_KIND_CHUNK);
-    zn_out_u8(&out, layout);
-    zn_out_u8(&out, (uint8_t)head);
-    zn_out_u8(&out, 0);
+    zn_body_begin_chunks(&out, layout, head);
     return out;
 }
 
@@ -91,14 +88,18 @@ static unsigned choose_mode(const struct elements *e) {
     return signs < limit ? ZN_DIFFERENCE_ZIGZAG : 0;
 }
 
-static bool is_integer(zipnn_dtype dtype) {
-    return dtype >= ZIPNN_I16 && dtype <= ZIPNN_U64;
+/* Whether elements of a type, or else of the layout that was measured, are integers. */
+static bool are_integers(zipnn_dtype dtype, const struct elements *e, const struct zn_body *body) {
+    const struct zn_dtype_facts *type = zn_dtype_facts(dtype);
+    if ((type->kind == ZN_KIND_SIGNED || type->kind == ZN_KIND_UNSIGNED) && type->bits > 8) return true;
+    return body->head == e->head &&
+           (body->layout == ZN_LAYOUT_16 || body->layout == ZN_LAYOUT_32 || body->layout == ZN_LAYOUT_64);
 }
 
 static uint32_t try_differences(struct zn_coder *coder, const struct zn_effort *effort, zipnn_dtype dtype,
-                                const struct elements *e, const uint8_t *src, uint8_t *body, uint32_t body_len) {
-    const bool plain = body[1] == ZN_LAYOUT_16 || body[1] == ZN_LAYOUT_32 || body[1] == ZN_LAYOUT_64;
-    const unsigned mode = is_integer(dtype) || (plain && body[2] == e->head) ? choose_mode(e) : 0;
+                                const struct elements *e, const uint8_t *src, const struct zn_body *body, uint8_t *to) {
+    const uint32_t body_len = (uint32_t)body->len;
+    const unsigned mode = are_integers(dtype, e, body) ? choose_mode(e) : 0;
     static const zipnn_dtype types[] = {ZIPNN_U8, ZIPNN_U16, ZIPNN_U32, ZIPNN_U64};
     if (mode == 0) return body_len;
     memcpy(coder->rest, src, e->len);
@@ -113,7 +114,7 @@ static uint32_t try_differences(struct zn_coder *coder, const struct zn_effort *
     zn_out_u8(&out, (uint8_t)e->width_log2);
     zn_out_u8(&out, (uint8_t)mode);
     put_inner(coder, effort, types[e->width_log2], e->head, coder->rest, e->len, &out);
-    return choose(&out, coder->other, body, body_len);
+    return choose(&out, coder->other, to, body_len);
 }
 
 /* ---- frequent values ---- */
@@ -205,11 +206,13 @@ static uint32_t try_frequent(struct zn_coder *coder, const struct zn_effort *eff
 }
 
 uint32_t zn_wrapped_encode(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
-                           const uint8_t *src, uint32_t len, uint8_t *body, uint32_t body_len) {
+                           const uint8_t *src, const struct zn_body *body, uint8_t *to) {
+    const uint32_t len = body->orig_len;
+    uint32_t body_len = (uint32_t)body->len;
     struct elements e;
-    if (len < FEWEST || body_len < len / 64 || !find_elements(hint, src, len, body, &e)) return body_len;
-    body_len = try_differences(coder, effort, hint.dtype, &e, src, body, body_len);
-    return try_frequent(coder, effort, hint.dtype, &e, src, body, body_len);
+    if (len < FEWEST || body_len < len / 64 || !find_elements(hint, src, body, &e)) return body_len;
+    body_len = try_differences(coder, effort, hint.dtype, &e, src, body, to);
+    return try_frequent(coder, effort, hint.dtype, &e, src, to, body_len);
 }
 
 /* ---- repeats ---- */
@@ -232,9 +235,7 @@ uint32_t zn_repeats_encode(struct zn_coder *coder, const struct zn_effort *effor
     if (kept > len - len / 32 || kept == 0) return body_len;
 
     struct zn_out out = zn_out_of(coder->whole, zn_chunk_bound(coder->max_chunk));
-    zn_out_u8(&out, ZN_KIND_CHUNK);
-    zn_out_u8(&out, ZN_LAYOUT_REPEATS);
-    zn_out_u16(&out, 0);
+    zn_body_begin_chunks(&out, ZN_LAYOUT_REPEATS, 0);
     zn_out_u16(&out, (uint16_t)n_runs);
     zn_out_u32(&out, kept);
     for (size_t i = 0, end = 0; i < n_runs; i++) {
@@ -244,7 +245,9 @@ uint32_t zn_repeats_encode(struct zn_coder *coder, const struct zn_effort *effor
         end = runs[i].at + runs[i].len;
     }
     if (out.full || zn_out_left(&out) < zn_chunk_bound(kept)) return body_len;
-    const uint32_t plain = zn_chunk_encode_plain(coder, effort, hint, coder->kept, kept, out.at);
-    out.at += zn_wrapped_encode(coder, effort, hint, coder->kept, kept, out.at, plain);
+    struct zn_body inner = {.data = out.at, .orig_len = kept};
+    inner.len = zn_chunk_encode_plain(coder, effort, hint, coder->kept, kept, out.at);
+    (void)zn_body_read(&inner, NULL);
+    out.at += zn_wrapped_encode(coder, effort, hint, coder->kept, &inner, out.at);
     return choose(&out, coder->whole, body, body_len);
 }

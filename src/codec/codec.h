@@ -10,26 +10,21 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/out.h"
+#include "format/body.h"
 #include "kernels/joint/joint_loops.h"
 #include "kernels/kernels.h"
 
-/* Wire values. */
 enum zn_codec_id {
-    ZN_CODEC_RAW,
-    ZN_CODEC_CONSTANT,
-    ZN_CODEC_R16,
-    ZN_CODEC_ZSTD,
-    ZN_CODEC_NIBBLES,
-    ZN_CODEC_R16C,
-    ZN_CODEC_MIXING,
-    ZN_CODEC_BITS,
+#define CODEC(id, number, ...) ZN_CODEC_##id = number,
+#include "codec/codecs.def"
+#undef CODEC
     ZN_N_CODECS
 };
 
-enum {
-    ZN_STREAM_LEN = 5, /* head of a nested stream: u8 codec, u32 len */
-    ZN_MAX_DEPTH = 2   /* a plane's R16 may hold streams (1) whose R16 holds streams (2) */
-};
+/* As listings show it, "?" for what is no codec; static. */
+const char *zn_codec_name(unsigned codec);
+
+enum { ZN_MAX_DEPTH = 2 }; /* a plane's R16 may hold streams (1) whose R16 holds streams (2) */
 
 /* What an encoder may spend. */
 struct zn_effort {
@@ -83,14 +78,6 @@ void zn_codec_carve(struct zn_codec *c, struct zn_arena *arena, size_t max_len, 
 /* After carving for real: sets the kernels, creates the zstd contexts. zn_codec_close accepts a zeroed struct. */
 zipnn_status zn_codec_open(struct zn_codec *c, const struct zn_kernels *k, enum zn_codec_use use, zipnn_error *err);
 void zn_codec_close(struct zn_codec *c);
-
-/* A coded stream in memory. */
-struct zn_coded {
-    uint8_t codec; /* as found on the wire; not yet proved to be a zn_codec_id */
-    const uint8_t *data;
-    size_t len;
-    uint64_t at; /* its offset in the archive, for errors */
-};
 
 /* Decodes all n bytes of a stream into out[0, n). depth 0 is a plane. */
 zipnn_status zn_stream_decode(struct zn_codec *c, unsigned depth, const struct zn_coded *in, uint8_t *out, size_t n,

@@ -100,11 +100,9 @@ static zipnn_status read_model(struct zn_cur *cur, const struct zn_coded *in, co
 static zipnn_status read_nested(struct zn_codec *c, unsigned depth, struct zn_cur *cur, const struct zn_coded *in,
                                 uint8_t *out, size_t n, zipnn_error *err) {
     struct zn_coded nested;
-    nested.codec = zn_cur_u8(cur);
-    nested.len = zn_cur_u32(cur);
-    nested.data = zn_cur_take(cur, nested.len);
-    if (!nested.data) return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "R16 stream ends inside a nested stream");
-    nested.at = in->at + (uint64_t)(nested.data - in->data);
+    zn_coded_head(cur, &nested);
+    if (!zn_coded_take(cur, in->data, in->at, &nested))
+        return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "R16 stream ends inside a nested stream");
     return zn_stream_decode(c, depth + 1, &nested, out, n, err);
 }
 

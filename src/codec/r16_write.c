@@ -30,16 +30,14 @@ void zn_r16_write_model(struct zn_out *out, uint8_t first, const struct zn_r16_m
 
 void zn_r16_write_nested(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *p, size_t n,
                          struct zn_out *out) {
-    uint8_t *head = zn_out_room(out, ZN_STREAM_LEN);
-    if (!head || zn_out_left(out) < n) {
+    struct zn_streams stream = zn_streams_begin(out, 1);
+    if (!stream.head || zn_out_left(out) < n) {
         out->full = true;
         return;
     }
-    size_t before = zn_out_len(out);
     struct zn_survey survey;
     zn_stream_survey(c, p, n, &survey);
-    head[0] = (uint8_t)zn_stream_encode(c, depth + 1, effort, &survey, p, n, out);
-    zn_put_u32(head + 1, (uint32_t)(zn_out_len(out) - before));
+    zn_streams_end(&stream, out, zn_stream_encode(c, depth + 1, effort, &survey, p, n, out));
 }
 
 /* What is encoded: n symbols of a plane, or of words. */

@@ -1,15 +1,5 @@
-/* Planes given a context: R16C beside the codecs that need none. */
+/* Encodes planes given a context: by R16C, or by a codec that needs none. */
 #include "codec/codec.h"
-
-zipnn_status zn_stream_decode_given(struct zn_codec *c, const struct zn_coded *in, const uint8_t *context, uint8_t *out,
-                                    size_t n, zipnn_error *err) {
-    struct zn_r16_reader *r;
-    if (in->codec != ZN_CODEC_R16C) return zn_stream_decode(c, 0, in, out, n, err);
-    if (n == 0) return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "R16 stream of no symbols");
-    ZN_TRY(zn_r16_open(c, 0, in, n, &r, err));
-    if (!c->k->r16c_decode(&r->d, c->contexts, context, out, n)) return zn_r16_ran_out(r, in->at, err);
-    return zn_r16_finish(r, in->at, err);
-}
 
 struct zn_r16c_input zn_given_input(const struct zn_effort *effort, const uint8_t *context, unsigned max_contexts,
                                     const uint8_t *plane, size_t n) {

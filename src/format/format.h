@@ -39,28 +39,6 @@ enum {
     ZN_FLAG_BASES = 4 /* chunks may refer to bases: the first frame is their table */
 };
 
-enum zn_layout {
-    ZN_LAYOUT_8,
-    ZN_LAYOUT_16,
-    ZN_LAYOUT_16R,
-    ZN_LAYOUT_32,
-    ZN_LAYOUT_32R,
-    ZN_LAYOUT_64,
-    ZN_LAYOUT_64R,
-    ZN_LAYOUT_F16,
-    ZN_N_WORD_LAYOUTS,
-    ZN_LAYOUT_RECORDS = ZN_N_WORD_LAYOUTS,
-    ZN_N_LAYOUTS,
-    ZN_LAYOUT_TOPS = 12,        /* 16R, 32R or F16 with the upper bits of mantissa given the exponent */
-    ZN_LAYOUT_JOINT = 13,       /* the same by joint symbols of exponent and upper bit of mantissa */
-    ZN_LAYOUT_DIFFERENCES = 14, /* from here on chunks made of chunks */
-    ZN_LAYOUT_REPEATS,
-    ZN_LAYOUT_FREQUENT
-};
-
-/* Layouts of chunks that have a reference. */
-enum { ZN_LAYOUT_DELTA = 9, ZN_LAYOUT_SPARSE = 10, ZN_LAYOUT_GIVEN = 11 };
-
 enum { ZN_DIGEST_XXH3 = 1, ZN_DIGEST_SHA256 = 2 };
 
 /* How a check is computed; the format room does no hashing of its own. */

@@ -27,6 +27,11 @@ unsigned zn_dtype_word(zipnn_dtype dtype) {
     return zn_dtype_facts(dtype)->word;
 }
 
+bool zn_dtype_is_fp8(zipnn_dtype dtype) {
+    const struct zn_dtype_facts *f = zn_dtype_facts(dtype);
+    return f->kind == ZN_KIND_FLOAT && f->bits == 8 && f->exponent < 7;
+}
+
 unsigned zn_dtype_elements(zipnn_dtype dtype) {
     return zn_dtype_facts(dtype)->elements;
 }

@@ -43,6 +43,9 @@ unsigned zn_dtype_bits(zipnn_dtype dtype);
 enum { ZN_MAX_WORD = 292 };
 unsigned zn_dtype_word(zipnn_dtype dtype);
 
+/* Whether a type is one of floats of eight bits with a mantissa. */
+bool zn_dtype_is_fp8(zipnn_dtype dtype);
+
 /* Elements of a block; 0 for types that have none. */
 unsigned zn_dtype_elements(zipnn_dtype dtype);
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "format/body.h"
 #include "kernels/hash/hash.h"
 
 static uint8_t *room(struct zt_forge *f, size_t len) {
