@@ -62,6 +62,10 @@ SIGNAL_CALL = re.compile(r"\b(sig[a-z]+|signal|bsd_signal|raise|kill|killpg|pthr
 # body by itself, which is format/body.c's work.
 ONLY_IN = {"format": re.compile(r"\b(ZN_CHUNK_LEN|ZN_PLANE_LEN)\b")}
 
+# Threads live in these rooms, whichever header brings their types along.
+THREAD_ROOMS = {"work", "io"}
+THREAD_CALL = re.compile(r"\b(pthread_\w+|atomic_\w+|thrd_\w+|mtx_\w+|cnd_\w+)\b")
+
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
 
 
@@ -109,6 +113,9 @@ def check_file(path):
     if parts[0] == "src" and "signal.h" in path.read_text():
         for call in SIGNAL_CALL.finditer(path.read_text()):
             yield f"{path.relative_to(tree.ROOT)}: the library leaves signals alone: {call.group(1)}"
+    if parts[0] == "src" and parts[1] not in THREAD_ROOMS:
+        for call in sorted(set(THREAD_CALL.findall(path.read_text()))):
+            yield f"{path.relative_to(tree.ROOT)}: threads live in {sorted(THREAD_ROOMS)}: {call}"
 
 
 def main():

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "work/each.h"
+
 #define NOTHING_HELD UINT64_MAX
 
 /* ---- opening
@@ -391,54 +393,35 @@ struct reading {
     const zipnn_archive *a;
     const struct range *range;
     struct manner manner;
-    struct zn_turns turns;
-    uint64_t next, end; /* chunks; `next` under the claim lock */
+    uint64_t first; /* of the chunks */
 };
 
-/* The next chunk, r->end when there is none left. Of a long range the caller hears before each. */
-static zipnn_status claim_chunk(struct reading *r, uint64_t *i, zipnn_error *err) {
-    const struct zn_job *job = &r->a->ctx->job;
-    zipnn_status status = ZIPNN_OK;
-    pthread_mutex_lock(&r->turns.claim);
-    *i = r->next < r->end ? r->next++ : r->end;
-    if (*i < r->end)
-        status = zn_job_progress(job, r->a->places[*i].off - r->range->off, r->range->end - r->range->off, err);
-    if (status != ZIPNN_OK) r->next = r->end;
-    pthread_mutex_unlock(&r->turns.claim);
-    return status;
+/* Of a long range the caller hears before each chunk. */
+static zipnn_status tell_progress(void *arg, struct zn_task *task, bool *some, zipnn_error *err) {
+    const struct reading *r = arg;
+    const uint64_t off = r->a->places[r->first + task->i].off - r->range->off;
+    (void)some;
+    return zn_job_progress(&r->a->ctx->job, off, r->range->end - r->range->off, err);
 }
 
-static void read_chunks(void *arg, size_t worker) {
-    struct reading *r = arg;
-    struct zn_worker *w = &r->a->ctx->engine.workers[worker];
-    while (!zn_turns_failed(&r->turns)) {
-        zipnn_error error = {ZIPNN_OK, ZN_NOWHERE, ""};
-        uint64_t i;
-        zipnn_status status = claim_chunk(r, &i, &error);
-        if (i == r->end) return;
-        if (status == ZIPNN_OK) {
-            uint8_t *out = r->range->dst + (r->a->places[i].off - r->range->off);
-            status = decode_chunk(r->a, w, i, out, r->manner, &error);
-        }
-        if (status != ZIPNN_OK) zn_turns_fail(&r->turns, i, &error);
-    }
+static zipnn_status read_chunk(void *arg, struct zn_task *task, zipnn_error *err) {
+    const struct reading *r = arg;
+    const uint64_t i = r->first + task->i;
+    uint8_t *out = r->range->dst + (r->a->places[i].off - r->range->off);
+    return decode_chunk(r->a, task->w, i, out, r->manner, err);
 }
 
 /* Chunks [first, end), all of them inside the range. */
 static zipnn_status read_whole(zipnn_archive *a, const struct range *range, uint64_t first, uint64_t end,
                                zipnn_error *err) {
     struct zn_engine *e = &a->ctx->engine;
-    struct reading r = {.a = a, .range = range, .next = first, .end = end};
+    struct reading r = {.a = a, .range = range, .first = first};
+    const struct zn_tasks tasks = {.n = end - first, .claim = tell_progress, .work = read_chunk, .arg = &r};
     if (first == end) return ZIPNN_OK;
     const uint64_t len = chunk_end(a, end - 1) - a->places[first].off;
     r.manner.n_workers = zn_engine_crew(e, len);
     r.manner.store = zn_store_into(range->dst + (a->places[first].off - range->off), len);
-    ZN_TRY(zn_turns_init(&r.turns, err));
-    zn_engine_run(e, r.manner.n_workers, read_chunks, &r);
-    zipnn_status status = r.turns.failed ? r.turns.error.status : ZIPNN_OK;
-    if (status != ZIPNN_OK && err) *err = r.turns.error;
-    zn_turns_destroy(&r.turns);
-    return status;
+    return zn_each(e, r.manner.n_workers, &tasks, err);
 }
 
 static zipnn_status read_plain(const zipnn_archive *a, uint64_t off, uint64_t len, uint8_t *dst, zipnn_error *err) {

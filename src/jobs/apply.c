@@ -1,6 +1,7 @@
 #include "jobs/apply.h"
 
 #include "archive/bases.h"
+#include "work/each.h"
 
 /* What is to be done with a chunk of the memory. */
 enum todo { TODO_NOTHING, TODO_DECODE, TODO_LAST /* it refers to bytes of the result */ };
@@ -18,10 +19,7 @@ struct apply {
     uint8_t *todo;         /* enum todo, one per place */
     struct zn_origin base; /* the memory before ... */
     struct zn_origin self; /* ... the archive, which refers to it and to the memory after */
-    struct zn_turns turns;
-    uint64_t next; /* under the claim lock */
-    bool deciding; /* first pass: nothing is changed */
-    unsigned pass; /* later ones: what of todo is done */
+    unsigned pass;         /* what of todo is done */
 };
 
 /* The body's head, enough for a reference. */
@@ -44,7 +42,9 @@ static zipnn_status decide_delta(const struct apply *a, uint64_t i, const struct
                    (unsigned long long)p->off, (unsigned long long)(p->off + p->frame.orig_len));
 }
 
-static zipnn_status decide(const struct apply *a, uint64_t i, zipnn_error *err) {
+static zipnn_status decide(void *arg, struct zn_task *task, zipnn_error *err) {
+    const struct apply *a = arg;
+    const uint64_t i = task->i;
     const struct zn_place *p = &a->places[i];
     uint8_t buf[ZN_REFERENCE_LEN];
     const uint8_t *head;
@@ -69,38 +69,22 @@ static zipnn_status apply_chunk(const struct apply *a, struct zn_worker *w, uint
     return ZIPNN_OK;
 }
 
-static void work(void *arg, size_t worker) {
+static zipnn_status work(void *arg, struct zn_task *task, zipnn_error *err) {
     struct apply *a = arg;
-    while (!zn_turns_failed(&a->turns)) {
-        zipnn_error error = {ZIPNN_OK, ZN_NOWHERE, ""};
-        zipnn_status status = ZIPNN_OK;
-        pthread_mutex_lock(&a->turns.claim);
-        const uint64_t i = a->next < a->n_places ? a->next++ : a->n_places;
-        pthread_mutex_unlock(&a->turns.claim);
-        if (i == a->n_places) return;
-        if (a->deciding)
-            status = decide(a, i, &error);
-        else if (a->todo[i] == a->pass)
-            status = apply_chunk(a, &a->e->workers[worker], i, &error);
-        if (status != ZIPNN_OK) zn_turns_fail(&a->turns, i, &error);
-    }
+    return a->todo[task->i] == a->pass ? apply_chunk(a, task->w, task->i, err) : ZIPNN_OK;
 }
 
-static zipnn_status run_pass(struct apply *a, zipnn_error *err) {
-    a->next = 0;
-    zn_engine_run(a->e, zn_engine_crew(a->e, a->len), work, a);
-    if (a->turns.failed && err) *err = a->turns.error;
-    return a->turns.failed ? a->turns.error.status : ZIPNN_OK;
+static zipnn_status run_pass(struct apply *a, zipnn_status (*work_on)(void *, struct zn_task *, zipnn_error *),
+                             zipnn_error *err) {
+    const struct zn_tasks tasks = {.n = a->n_places, .work = work_on, .arg = a};
+    return zn_each(a->e, zn_engine_crew(a->e, a->len), &tasks, err);
 }
 
+/* Nothing is changed before all of it is decided. */
 static zipnn_status run_all(struct apply *a, zipnn_error *err) {
-    ZN_TRY(zn_turns_init(&a->turns, err));
-    a->deciding = true;
-    zipnn_status status = run_pass(a, err);
-    a->deciding = false;
-    for (a->pass = TODO_DECODE; status == ZIPNN_OK && a->pass <= TODO_LAST; a->pass++) status = run_pass(a, err);
-    zn_turns_destroy(&a->turns);
-    return status;
+    ZN_TRY(run_pass(a, decide, err));
+    for (a->pass = TODO_DECODE; a->pass <= TODO_LAST; a->pass++) ZN_TRY(run_pass(a, work, err));
+    return ZIPNN_OK;
 }
 
 static zipnn_status open(struct apply *a, zipnn_error *err) {

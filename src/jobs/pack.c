@@ -4,11 +4,11 @@
 #include "jobs/jobs.h"
 #include "jobs/refer.h"
 #include "work/digest.h"
+#include "work/each.h"
 
 struct pack {
     const struct zn_job *job;
     struct zn_engine *e;
-    struct zn_turns turns;
     struct zn_input *in;
     const struct zn_output *out;
     const struct zn_relations *relations; /* NULL: none */
@@ -16,7 +16,6 @@ struct pack {
     enum zn_store store; /* of frames in memory */
     /* under the claim lock */
     struct zn_cutter cutter;
-    uint64_t n_claimed;
     bool drained;
     /* by whoever has the turn */
     struct zn_digest digest;
@@ -26,53 +25,49 @@ struct pack {
     uint64_t original, archive;
 };
 
-struct task {
-    uint64_t number;
+/* A chunk in the hands of a worker. */
+struct item {
     struct zn_cut cut;
     uint32_t len;
-    const uint8_t *bytes;
+    const uint8_t *bytes; /* NULL when they are still to be read */
 };
 
-/* Claims the next cut; task->len 0 when the input is used up. */
-static zipnn_status claim_locked(struct pack *p, struct zn_worker *w, struct task *task, zipnn_error *err) {
-    task->len = 0;
+_Static_assert(sizeof(struct item) <= ZN_TASK_ROOM, "a worker has room for an item");
+
+static struct item *item_of(const struct zn_task *task) {
+    return task->w->task;
+}
+
+/* Claims the next cut, until the input is used up. */
+static zipnn_status claim(void *arg, struct zn_task *task, bool *some, zipnn_error *err) {
+    struct pack *p = arg;
+    struct item *item = item_of(task);
+    *some = !p->drained;
     if (p->drained) return ZIPNN_OK;
-    task->cut = zn_cut_next(&p->cutter);
-    uint64_t wanted = task->cut.len;
+    item->cut = zn_cut_next(&p->cutter);
+    uint64_t wanted = item->cut.len;
     if (zn_input_is_random(p->in)) {
-        wanted = ZN_MIN(wanted, p->in->length - ZN_MIN(p->in->length, task->cut.off));
+        wanted = ZN_MIN(wanted, p->in->length - ZN_MIN(p->in->length, item->cut.off));
     } else {
         size_t got;
-        ZN_TRY(zn_input_next(p->in, w->orig, (size_t)wanted, &got, err));
+        ZN_TRY(zn_input_next(p->in, task->w->orig, (size_t)wanted, &got, err));
         p->drained = got < wanted;
         wanted = got;
-        task->bytes = w->orig;
+        item->bytes = task->w->orig;
     }
-    p->drained |= wanted == 0;
-    task->len = (uint32_t)wanted;
-    task->number = p->n_claimed;
-    p->n_claimed += wanted != 0;
+    item->len = (uint32_t)wanted;
+    *some = wanted != 0;
     return ZIPNN_OK;
 }
 
-static zipnn_status claim(struct pack *p, struct zn_worker *w, struct task *task, zipnn_error *err) {
-    pthread_mutex_lock(&p->turns.claim);
-    task->number = p->n_claimed;
-    zipnn_status status = claim_locked(p, w, task, err);
-    if (status != ZIPNN_OK) p->drained = true;
-    pthread_mutex_unlock(&p->turns.claim);
-    if (status != ZIPNN_OK || task->len == 0 || !zn_input_is_random(p->in)) return status;
-    return zn_input_at(p->in, task->cut.off, task->len, w->orig, &task->bytes, err);
-}
-
 /* Decodes the body just made and compares: the archive is right, or it is not written. */
-static zipnn_status verify(struct zn_worker *w, const struct task *task, const uint8_t *bytes, uint32_t len,
+static zipnn_status verify(struct zn_worker *w, const struct item *item, const uint8_t *bytes, uint32_t len,
                            zipnn_error *err) {
-    struct zn_chunk_body body = {bytes, len, task->cut.off, {0}, NULL};
+    struct zn_chunk_body body = {bytes, len, item->cut.off, {0}, NULL};
     bool same = false;
-    if (zn_chunk_compare(&w->coder, &body, task->bytes, task->len, w->check, &same, err) == ZIPNN_OK && same)
+    if (zn_chunk_compare(&w->coder, &body, item->bytes, item->len, w->check, &same, err) == ZIPNN_OK && same)
         return ZIPNN_OK;
-    return zn_fail(err, ZIPNN_E_CORRUPT, task->cut.off,
+    return zn_fail(err, ZIPNN_E_CORRUPT, item->cut.off,
                    "verification failed: the chunk just encoded does not decode to its original. The input changed "
                    "meanwhile, or memory is faulty, or this is a bug worth reporting");
 }
@@ -89,19 +84,20 @@ static zipnn_status list_frame(struct pack *p, const struct zn_frame *f, zipnn_e
 }
 
 /* With the turn: accounts for the chunk and says where its frame goes. */
-static zipnn_status account(struct pack *p, const struct task *task, const struct zn_frame *f, uint64_t *at,
+static zipnn_status account(struct pack *p, const struct item *item, const struct zn_frame *f, uint64_t *at,
                             zipnn_error *err) {
     *at = p->archive;
     ZN_TRY(list_frame(p, f, err));
-    p->original += task->len;
+    p->original += item->len;
     return zn_job_progress(p->job, p->original, p->in->length, err);
 }
 
 /* Before encoding, which needs no turn: the others encode meanwhile, and the bytes are fresh in the caches. */
-static bool take_digest(struct pack *p, const struct task *task) {
-    if (!zn_turns_wait(&p->turns, ZN_STAGE_BYTES, task->number)) return false;
-    zn_digest_update(&p->digest, task->bytes, task->len);
-    zn_turns_pass(&p->turns, ZN_STAGE_BYTES);
+static bool take_digest(struct pack *p, struct zn_task *task) {
+    const struct item *item = item_of(task);
+    if (!zn_task_wait(task, ZN_STAGE_BYTES)) return false;
+    zn_digest_update(&p->digest, item->bytes, item->len);
+    zn_task_pass(task, ZN_STAGE_BYTES);
     return true;
 }
 
@@ -114,8 +110,8 @@ static uint8_t *frame_room(const struct pack *p, const struct zn_worker *w, uint
 }
 
 /* In memory, workers come to chunks in rotation. */
-static struct zn_ahead look_ahead(const struct pack *p, const struct task *task) {
-    const uint64_t next = task->cut.off + (uint64_t)task->len * p->n_workers;
+static struct zn_ahead look_ahead(const struct pack *p, const struct item *item) {
+    const uint64_t next = item->cut.off + (uint64_t)item->len * p->n_workers;
     if (!p->in->mem || next >= p->in->length) return (struct zn_ahead){0};
     return (struct zn_ahead){.at = p->in->mem + next,
                              .len = (size_t)ZN_MIN(p->in->length - next, (uint64_t)ZN_CUT_TARGET)};
@@ -136,27 +132,27 @@ struct made {
     struct zn_ahead rest; /* for the hash to fetch */
 };
 
-static zipnn_status encode(struct pack *p, struct zn_worker *w, const struct task *task, struct made *m,
+static zipnn_status encode(struct pack *p, struct zn_worker *w, const struct item *item, struct made *m,
                            zipnn_error *err) {
     uint8_t *body = m->frame + ZN_FRAME_LEN;
     m->len = 0;
     m->rest = (struct zn_ahead){0};
-    if (task->cut.link) {
-        const struct zn_likely likely = {task->cut.link, task->cut.off, task->cut.dtype,
-                                         task->cut.head, task->bytes,   task->len};
+    if (item->cut.link) {
+        const struct zn_likely likely = {item->cut.link, item->cut.off, item->cut.dtype,
+                                         item->cut.head, item->bytes,   item->len};
         ZN_TRY(zn_refer(p->job, w, p->relations, p->in, &likely, body, &m->len, err));
         if (m->len) return ZIPNN_OK;
     }
-    struct zn_ahead ahead = look_ahead(p, task);
+    struct zn_ahead ahead = look_ahead(p, item);
     m->rest = leave_some(p->e->k, &ahead);
-    const struct zn_chunk_hint hint = {task->cut.dtype, task->cut.head, ahead, p->cutter.walk.plan, task->cut.off};
-    m->len = zn_chunk_encode(&w->coder, &p->job->effort, hint, task->bytes, task->len, body);
-    return p->job->verify == ZIPNN_VERIFY_DEFAULT ? verify(w, task, body, m->len, err) : ZIPNN_OK;
+    const struct zn_chunk_hint hint = {item->cut.dtype, item->cut.head, ahead, p->cutter.walk.plan, item->cut.off};
+    m->len = zn_chunk_encode(&w->coder, &p->job->effort, hint, item->bytes, item->len, body);
+    return p->job->verify == ZIPNN_VERIFY_DEFAULT ? verify(w, item, body, m->len, err) : ZIPNN_OK;
 }
 
 /* zn_frame_seal, fetching meanwhile. copy: where the frame goes past the caches at the same time, NULL for nowhere. */
-static struct zn_frame seal(const struct zn_kernels *k, struct made *m, const struct task *task, uint8_t *copy) {
-    zn_frame_begin(m->frame, m->len, task->len);
+static struct zn_frame seal(const struct zn_kernels *k, struct made *m, const struct item *item, uint8_t *copy) {
+    zn_frame_begin(m->frame, m->len, item->len);
     const uint64_t check = k->xxh3_64_passing(m->frame + ZN_FRAME_CHECKED, ZN_FRAME_LEN - ZN_FRAME_CHECKED + m->len,
                                               &m->rest, copy ? copy + ZN_FRAME_CHECKED : NULL);
     const struct zn_frame f = zn_frame_end(m->frame, check);
@@ -166,51 +162,44 @@ static struct zn_frame seal(const struct zn_kernels *k, struct made *m, const st
 
 /* In memory a frame has its place before its check, so that both take one pass over it: write_index finds the check
  * there. */
-static zipnn_status put_in_memory(struct pack *p, const struct task *task, struct made *m, zipnn_error *err) {
+static zipnn_status put_in_memory(struct pack *p, struct zn_task *task, struct made *m, zipnn_error *err) {
     const struct zn_output *out = p->out;
-    const struct zn_frame unchecked = {0, m->len, task->len};
+    const struct item *item = item_of(task);
+    const struct zn_frame unchecked = {0, m->len, item->len};
     const size_t size = (size_t)zn_frame_size(&unchecked);
     uint64_t at;
-    if (!zn_turns_wait(&p->turns, ZN_STAGE_RESULT, task->number)) return ZIPNN_OK;
-    ZN_TRY(account(p, task, &unchecked, &at, err));
-    zn_turns_pass(&p->turns, ZN_STAGE_RESULT);
+    if (!zn_task_wait(task, ZN_STAGE_RESULT)) return ZIPNN_OK;
+    ZN_TRY(account(p, item, &unchecked, &at, err));
+    zn_task_pass(task, ZN_STAGE_RESULT);
     const bool streams = p->store == ZN_STORE_STREAM && at <= out->cap && size <= out->cap - at;
-    seal(p->e->k, m, task, streams ? out->mem + at : NULL);
+    seal(p->e->k, m, item, streams ? out->mem + at : NULL);
+    if (streams) p->e->k->settle();
     return streams ? ZIPNN_OK : zn_output_put(out, at, m->frame, size, err);
 }
 
-static zipnn_status put(struct pack *p, const struct task *task, struct made *m, zipnn_error *err) {
-    const struct zn_frame f = seal(p->e->k, m, task, NULL);
+static zipnn_status put(struct pack *p, struct zn_task *task, struct made *m, zipnn_error *err) {
+    const struct item *item = item_of(task);
+    const struct zn_frame f = seal(p->e->k, m, item, NULL);
     uint64_t at;
-    if (!zn_turns_wait(&p->turns, ZN_STAGE_RESULT, task->number)) return ZIPNN_OK;
-    ZN_TRY(account(p, task, &f, &at, err));
+    if (!zn_task_wait(task, ZN_STAGE_RESULT)) return ZIPNN_OK;
+    ZN_TRY(account(p, item, &f, &at, err));
     struct zn_piece piece = {at, m->frame, (size_t)zn_frame_size(&f)};
     if (p->out->sink) piece = zn_gather(&p->gather, m->frame, piece.len);
     const bool random = zn_output_is_random(p->out);
     if (!random) ZN_TRY(zn_output_put(p->out, piece.off, piece.bytes, piece.len, err));
-    zn_turns_pass(&p->turns, ZN_STAGE_RESULT);
+    zn_task_pass(task, ZN_STAGE_RESULT);
     return random ? zn_output_put(p->out, piece.off, piece.bytes, piece.len, err) : ZIPNN_OK;
 }
 
-static zipnn_status do_job(struct pack *p, struct zn_worker *w, const struct task *task, zipnn_error *err) {
-    if (!take_digest(p, task)) return ZIPNN_OK;
-    struct made made = {.frame = frame_room(p, w, task->len)};
-    ZN_TRY(encode(p, w, task, &made, err));
-    return (p->out->mem ? put_in_memory : put)(p, task, &made, err);
-}
-
-static void work(void *arg, size_t worker) {
+static zipnn_status work(void *arg, struct zn_task *task, zipnn_error *err) {
     struct pack *p = arg;
-    struct zn_worker *w = &p->e->workers[worker];
-    while (!zn_turns_failed(&p->turns)) {
-        struct task task;
-        zipnn_error error = {ZIPNN_OK, ZN_NOWHERE, ""};
-        zipnn_status status = claim(p, w, &task, &error);
-        if (status == ZIPNN_OK && task.len == 0) break;
-        if (status == ZIPNN_OK) status = do_job(p, w, &task, &error);
-        if (status != ZIPNN_OK) zn_turns_fail(&p->turns, task.number, &error);
-    }
-    if (p->store == ZN_STORE_STREAM) p->e->k->settle();
+    struct zn_worker *w = task->w;
+    struct item *item = item_of(task);
+    if (!item->bytes) ZN_TRY(zn_input_at(p->in, item->cut.off, item->len, w->orig, &item->bytes, err));
+    if (!take_digest(p, task)) return ZIPNN_OK;
+    struct made made = {.frame = frame_room(p, w, item->len)};
+    ZN_TRY(encode(p, w, item, &made, err));
+    return (p->out->mem ? put_in_memory : put)(p, task, &made, err);
 }
 
 /* Completes the entries of frames in memory. */
@@ -294,11 +283,8 @@ static zipnn_status run(struct pack *p, zipnn_stats *stats, zipnn_error *err) {
     ZN_TRY(begin(p, err));
     if (p->out->sink) ZN_TRY(zn_gather_begin(&p->gather, &p->e->alloc, p->archive, err));
     if (p->out->mem) p->store = zn_store_into(p->out->mem, ZN_MIN(p->in->length, (uint64_t)p->out->cap));
-    zn_engine_run(p->e, p->n_workers, work, p);
-    if (p->turns.failed) {
-        if (err) *err = p->turns.error;
-        return p->turns.error.status;
-    }
+    const struct zn_tasks tasks = {.n = UINT64_MAX, .claim = claim, .work = work, .arg = p};
+    ZN_TRY(zn_each(p->e, p->n_workers, &tasks, err));
     const struct zn_piece rest = zn_gather_rest(&p->gather);
     ZN_TRY(zn_output_put(p->out, rest.off, rest.bytes, rest.len, err));
     return write_index(p, stats, err);
@@ -322,13 +308,11 @@ zipnn_status zn_pack(const struct zn_job *job, const struct zn_plan *plan, const
     struct pack p = {.job = job, .e = e, .in = in, .out = out, .relations = relations};
     ZN_TRY(zn_relations_prepare(e, relations, err));
     p.n_workers = zn_engine_crew(e, in->length);
-    ZN_TRY(zn_turns_init(&p.turns, err));
     zn_cutter_init_linked(&p.cutter, plan, relations ? &relations->links : NULL);
     zipnn_status status = zn_digest_begin(&p.digest, e->k, job->sha256, err);
     if (status == ZIPNN_OK) status = run(&p, stats, err);
     zn_digest_end(&p.digest);
     zn_free(&e->alloc, p.gather.held);
     zn_free(&e->alloc, p.entries);
-    zn_turns_destroy(&p.turns);
     return status;
 }

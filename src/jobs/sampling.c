@@ -6,6 +6,7 @@
 #include "chunk/cut.h"
 #include "jobs/refer.h"
 #include "plan/dtype.h"
+#include "work/each.h"
 
 enum {
     MAX_LOOKED_AT = 1 << 16, /* chunks that are tasted, about: more only where tensors cut more */
@@ -49,8 +50,6 @@ struct estimate {
     size_t n_chunks, cap;
     uint64_t n_passed; /* chunks that nobody looks at */
     bool whole;        /* everything is compressed: no tastes */
-    struct zn_turns turns;
-    size_t next; /* under the claim lock */
 };
 
 /* ---- choosing */
@@ -164,16 +163,9 @@ static zipnn_status sample(struct estimate *x, struct zn_worker *w, struct chunk
     return ZIPNN_OK;
 }
 
-static void work(void *arg, size_t worker) {
+static zipnn_status work(void *arg, struct zn_task *task, zipnn_error *err) {
     struct estimate *x = arg;
-    while (!zn_turns_failed(&x->turns)) {
-        zipnn_error error = {ZIPNN_OK, ZN_NOWHERE, ""};
-        pthread_mutex_lock(&x->turns.claim);
-        const size_t i = x->next < x->n_chunks ? x->next++ : x->n_chunks;
-        pthread_mutex_unlock(&x->turns.claim);
-        if (i == x->n_chunks) return;
-        if (sample(x, &x->e->workers[worker], &x->chunks[i], &error) != ZIPNN_OK) zn_turns_fail(&x->turns, i, &error);
-    }
+    return sample(x, task->w, &x->chunks[task->i], err);
 }
 
 /* ---- adding up */
@@ -232,13 +224,10 @@ static void sum_up(struct estimate *x, zipnn_estimate_info *info) {
 }
 
 static zipnn_status run(struct estimate *x, zipnn_estimate_info *info, zipnn_error *err) {
-    ZN_TRY(zn_turns_init(&x->turns, err));
-    zn_engine_run(x->e, zn_engine_crew(x->e, x->in->length), work, x);
-    zipnn_status status = x->turns.failed ? x->turns.error.status : ZIPNN_OK;
-    if (status != ZIPNN_OK && err) *err = x->turns.error;
-    zn_turns_destroy(&x->turns);
-    if (status == ZIPNN_OK) sum_up(x, info);
-    return status;
+    const struct zn_tasks tasks = {.n = x->n_chunks, .work = work, .arg = x};
+    ZN_TRY(zn_each(x->e, zn_engine_crew(x->e, x->in->length), &tasks, err));
+    sum_up(x, info);
+    return ZIPNN_OK;
 }
 
 zipnn_status zn_estimate(const struct zn_job *job, const struct zn_plan *plan, const struct zn_relations *relations,

@@ -3,11 +3,11 @@
 #include "archive/bases.h"
 #include "jobs/jobs.h"
 #include "work/digest.h"
+#include "work/each.h"
 
 struct unpack {
     const struct zn_job *job;
     struct zn_engine *e;
-    struct zn_turns turns;
     struct zn_input *in;
     const struct zn_output *out;
     enum zn_digesting digesting;
@@ -20,7 +20,6 @@ struct unpack {
     struct zn_index index; /* random input: from the start; sequential: once it has come by */
     /* under the claim lock */
     uint64_t n_frames; /* claimed */
-    uint64_t n_jobs;   /* of them, those that take a turn */
     uint64_t at, off;  /* of the next frame and its chunk */
     bool drained;      /* nothing more is claimed */
     uint8_t *entries;  /* sequential: the frames seen, as an index would list them */
@@ -34,37 +33,42 @@ struct unpack {
     uint64_t n_unchecked;    /* chunks whose base is missing */
 };
 
-struct task {
-    uint64_t number;
+/* A frame in the hands of a worker. */
+struct item {
     struct zn_place place;
-    const uint8_t *frame; /* NULL when there is none left */
+    const uint8_t *frame; /* NULL when it is still to be read */
     void *memory;         /* holds a frame too large for the worker's own */
     struct zn_ahead ahead;
 };
 
+_Static_assert(sizeof(struct item) <= ZN_TASK_ROOM, "a worker has room for an item");
+
+static struct item *item_of(const struct zn_task *task) {
+    return task->w->task;
+}
+
 /* ---- random input
  * --------------------------------------------------------------------------------------------------------- */
 
-static bool claim_listed(struct unpack *u, struct task *task) {
+static bool claim_listed(struct unpack *u, struct item *item) {
     if (u->n_frames == u->index.n_entries || u->drained) return false;
     const uint8_t *entry = u->index.entries + u->n_frames++ * ZN_ENTRY_LEN;
-    u->n_jobs++;
-    task->place = (struct zn_place){zn_entry_read(entry), u->at, u->off};
-    u->at += zn_frame_size(&task->place.frame);
-    u->off += task->place.frame.orig_len;
+    item->place = (struct zn_place){zn_entry_read(entry), u->at, u->off};
+    u->at += zn_frame_size(&item->place.frame);
+    u->off += item->place.frame.orig_len;
     return true;
 }
 
-static zipnn_status fetch(const struct unpack *u, struct zn_worker *w, struct task *task, zipnn_error *err) {
-    size_t len = (size_t)zn_frame_size(&task->place.frame);
+static zipnn_status fetch(const struct unpack *u, struct zn_worker *w, struct item *item, zipnn_error *err) {
+    size_t len = (size_t)zn_frame_size(&item->place.frame);
     uint8_t *buf = w->frame;
-    if (!u->in->mem && task->place.frame.orig_len == 0) {
-        buf = task->memory = zn_alloc(&u->e->alloc, len);
-        if (!buf) return zn_fail(err, ZIPNN_E_MEMORY, task->place.at, "out of memory: a frame takes %zu bytes", len);
+    if (!u->in->mem && item->place.frame.orig_len == 0) {
+        buf = item->memory = zn_alloc(&u->e->alloc, len);
+        if (!buf) return zn_fail(err, ZIPNN_E_MEMORY, item->place.at, "out of memory: a frame takes %zu bytes", len);
     }
     /* Workers come to frames in rotation. */
-    if (u->n_workers == 1 || u->in->mem) task->ahead = zn_look_ahead(u->in, &task->place, u->n_workers);
-    return zn_input_at(u->in, task->place.at, len, buf, &task->frame, err);
+    if (u->n_workers == 1 || u->in->mem) item->ahead = zn_look_ahead(u->in, &item->place, u->n_workers);
+    return zn_input_at(u->in, item->place.at, len, buf, &item->frame, err);
 }
 
 /* ---- sequential input
@@ -141,14 +145,14 @@ static zipnn_status check_tail_length(const struct unpack *u, const struct zn_fr
 }
 
 /* Reads the next frame of a sequential input: a chunk into the worker's buffer, others here. */
-static zipnn_status claim_next(struct unpack *u, struct zn_worker *w, struct task *task, zipnn_error *err) {
+static zipnn_status claim_next(struct unpack *u, struct zn_worker *w, struct item *item, zipnn_error *err) {
     while (!u->drained) {
         struct zn_frame f;
         ZN_TRY(read_exactly(u, w->frame, ZN_FRAME_LEN, err));
         ZN_TRY(zn_frame_read(w->frame, u->header.max_chunk, u->at, &f, err));
         if (f.orig_len) {
             ZN_TRY(read_exactly(u, w->frame + ZN_FRAME_LEN, f.body_len, err));
-            task->frame = w->frame;
+            item->frame = w->frame;
         } else {
             ZN_TRY(check_tail_length(u, &f, err));
             ZN_TRY(read_tail(u, w->frame, f.body_len, err));
@@ -157,20 +161,17 @@ static zipnn_status claim_next(struct unpack *u, struct zn_worker *w, struct tas
             if (f.body_len > ZN_MAX_ANCILLARY)
                 return zn_fail(err, ZIPNN_E_CORRUPT, u->at, "ancillary frame of %u bytes, at most %d are legal",
                                f.body_len, ZN_MAX_ANCILLARY);
-            task->frame = u->tail;
+            item->frame = u->tail;
         }
-        task->place = (struct zn_place){f, u->at, u->off};
+        item->place = (struct zn_place){f, u->at, u->off};
         ZN_TRY(record_entry(u, &f, err));
         u->at += zn_frame_size(&f);
         u->off += f.orig_len;
-        if (f.orig_len) {
-            u->n_jobs++;
-            return zn_job_allows(u->job, u->off, err);
-        }
+        if (f.orig_len) return zn_job_allows(u->job, u->off, err);
         /* u->tail belongs to the claim lock: an ancillary frame is done with here and takes no turn. */
         ZN_TRY(
-            zn_frame_decode(w, &u->self, task->frame, &task->place, NULL, ZN_STORE_CACHED, (struct zn_ahead){0}, err));
-        task->frame = NULL;
+            zn_frame_decode(w, &u->self, item->frame, &item->place, NULL, ZN_STORE_CACHED, (struct zn_ahead){0}, err));
+        item->frame = NULL;
     }
     return ZIPNN_OK;
 }
@@ -178,19 +179,16 @@ static zipnn_status claim_next(struct unpack *u, struct zn_worker *w, struct tas
 /* ---- all inputs
  * ------------------------------------------------------------------------------------------------------------ */
 
-static zipnn_status claim(struct unpack *u, struct zn_worker *w, struct task *task, zipnn_error *err) {
-    zipnn_status status = ZIPNN_OK;
-    bool random = zn_input_is_random(u->in), some = true;
-    memset(task, 0, sizeof *task);
-    pthread_mutex_lock(&u->turns.claim);
-    task->number = u->n_jobs;
-    if (random)
-        some = claim_listed(u, task);
-    else
-        status = claim_next(u, w, task, err);
-    if (status != ZIPNN_OK) u->drained = true;
-    pthread_mutex_unlock(&u->turns.claim);
-    return random && some ? fetch(u, w, task, err) : status;
+static zipnn_status claim(void *arg, struct zn_task *task, bool *some, zipnn_error *err) {
+    struct unpack *u = arg;
+    struct item *item = item_of(task);
+    if (zn_input_is_random(u->in)) {
+        *some = claim_listed(u, item);
+        return ZIPNN_OK;
+    }
+    ZN_TRY(claim_next(u, task->w, item, err));
+    *some = item->frame != NULL;
+    return ZIPNN_OK;
 }
 
 static zipnn_status report_progress(const struct unpack *u, zipnn_error *err) {
@@ -209,14 +207,14 @@ static bool is_ordered(const struct unpack *u) {
 }
 
 /* A chunk that takes no turn is done. Who was told to stop is not asked again. */
-static zipnn_status count_done(struct unpack *u, uint32_t len, zipnn_error *err) {
+static zipnn_status count_done(struct unpack *u, const struct zn_task *task, uint32_t len, zipnn_error *err) {
     zipnn_status status = ZIPNN_OK;
     if (!u->job->progress) return ZIPNN_OK;
-    pthread_mutex_lock(&u->turns.claim);
+    zn_task_lock(task);
     u->original += len;
     if (!u->drained) status = report_progress(u, err);
     if (status != ZIPNN_OK) u->drained = true;
-    pthread_mutex_unlock(&u->turns.claim);
+    zn_task_unlock(task);
     return status;
 }
 
@@ -225,44 +223,42 @@ static zipnn_status put(const struct unpack *u, struct zn_piece piece, zipnn_err
 }
 
 /* `orig` is NULL for a chunk that a test could not decode. */
-static zipnn_status hand_on(struct unpack *u, const struct task *task, uint8_t *orig, zipnn_error *err) {
-    const uint32_t len = task->place.frame.orig_len;
+static zipnn_status hand_on(struct unpack *u, struct zn_task *task, uint8_t *orig, zipnn_error *err) {
+    const struct zn_place *place = &item_of(task)->place;
+    const uint32_t len = place->frame.orig_len;
     const bool random = zn_output_is_random(u->out);
-    struct zn_piece piece = {task->place.off, orig, len};
+    struct zn_piece piece = {place->off, orig, len};
     if (is_ordered(u)) {
-        if (!zn_turns_wait(&u->turns, ZN_STAGE_RESULT, task->number)) return ZIPNN_OK;
+        if (!zn_task_wait(task, ZN_STAGE_RESULT)) return ZIPNN_OK;
         if (u->digesting == ZN_DIGEST_VERIFY && orig) zn_digest_update(&u->digest, orig, len);
         u->n_unchecked += !orig;
         u->original += len;
         ZN_TRY(report_progress(u, err));
         if (u->out->sink) piece = zn_gather(&u->gather, orig, len);
         if (!random) ZN_TRY(put(u, piece, err));
-        zn_turns_pass(&u->turns, ZN_STAGE_RESULT);
+        zn_task_pass(task, ZN_STAGE_RESULT);
     } else {
-        ZN_TRY(count_done(u, len, err));
+        ZN_TRY(count_done(u, task, len, err));
     }
     return random ? put(u, piece, err) : ZIPNN_OK;
 }
 
-static zipnn_status do_job(struct unpack *u, struct zn_worker *w, const struct task *task, zipnn_error *err) {
-    uint8_t *orig = u->out->mem ? u->out->mem + task->place.off : w->orig;
-    zipnn_status status = zn_frame_decode(w, &u->self, task->frame, &task->place, orig, u->store, task->ahead, err);
+static zipnn_status decode(struct unpack *u, struct zn_task *task, zipnn_error *err) {
+    const struct item *item = item_of(task);
+    struct zn_worker *w = task->w;
+    uint8_t *orig = u->out->mem ? u->out->mem + item->place.off : w->orig;
+    zipnn_status status = zn_frame_decode(w, &u->self, item->frame, &item->place, orig, u->store, item->ahead, err);
     if (status == ZIPNN_E_BASE && is_test(u)) orig = NULL;
     return status == ZIPNN_OK || !orig ? hand_on(u, task, orig, err) : status;
 }
 
-static void work(void *arg, size_t worker) {
+static zipnn_status work(void *arg, struct zn_task *task, zipnn_error *err) {
     struct unpack *u = arg;
-    struct zn_worker *w = &u->e->workers[worker];
-    while (!zn_turns_failed(&u->turns)) {
-        struct task task;
-        zipnn_error error = {ZIPNN_OK, ZN_NOWHERE, ""};
-        zipnn_status status = claim(u, w, &task, &error);
-        if (status == ZIPNN_OK && !task.frame) return;
-        if (status == ZIPNN_OK) status = do_job(u, w, &task, &error);
-        zn_free(&u->e->alloc, task.memory);
-        if (status != ZIPNN_OK) zn_turns_fail(&u->turns, task.number, &error);
-    }
+    struct item *item = item_of(task);
+    zipnn_status status = item->frame ? ZIPNN_OK : fetch(u, task->w, item, err);
+    if (status == ZIPNN_OK) status = decode(u, task, err);
+    zn_free(&u->e->alloc, item->memory);
+    return status;
 }
 
 static zipnn_status check_digests(struct unpack *u, zipnn_stats *stats, zipnn_error *err) {
@@ -289,11 +285,8 @@ static zipnn_status check_digests(struct unpack *u, zipnn_stats *stats, zipnn_er
 }
 
 static zipnn_status run(struct unpack *u, zipnn_stats *stats, zipnn_error *err) {
-    zn_engine_run(u->e, u->n_workers, work, u);
-    if (u->turns.failed) {
-        if (err) *err = u->turns.error;
-        return u->turns.error.status;
-    }
+    const struct zn_tasks tasks = {.n = UINT64_MAX, .claim = claim, .work = work, .arg = u};
+    ZN_TRY(zn_each(u->e, u->n_workers, &tasks, err));
     if (u->out->sink) ZN_TRY(put(u, zn_gather_rest(&u->gather), err));
     return check_digests(u, stats, err);
 }
@@ -365,7 +358,6 @@ zipnn_status zn_unpack(const struct zn_job *job, struct zn_input *in, const stru
     struct zn_engine *e = job->e;
     struct unpack u = {.job = job, .e = e, .in = in, .out = out, .digesting = digesting, .store = ZN_STORE_CACHED};
     struct zn_toc toc = {.memory = NULL};
-    ZN_TRY(zn_turns_init(&u.turns, err));
     zipnn_status status = begin(&u, &toc, err);
     if (status == ZIPNN_OK && out->sink) status = zn_gather_begin(&u.gather, &e->alloc, 0, err);
     if (status == ZIPNN_OK) status = run(&u, stats, err);
@@ -376,6 +368,5 @@ zipnn_status zn_unpack(const struct zn_job *job, struct zn_input *in, const stru
     zn_free(&e->alloc, u.records);
     zn_free(&e->alloc, u.entries);
     zn_free(&e->alloc, u.tail);
-    zn_turns_destroy(&u.turns);
     return status;
 }

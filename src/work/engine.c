@@ -5,6 +5,7 @@
 #include "base/pages.h"
 #include "chunk/cut.h"
 #include "work/ends.h"
+#include "work/threads.h"
 
 enum {
     MAX_WORKERS = 256,
@@ -66,6 +67,7 @@ static uint8_t *carve_behind_block(struct zn_arena *arena, size_t len) {
 
 static void carve_worker(struct zn_worker *w, struct zn_arena *arena, uint32_t max_chunk, enum zn_codec_use use) {
     zn_coder_carve(&w->coder, arena, max_chunk, use);
+    w->task = zn_carve(arena, ZN_TASK_ROOM);
     w->orig = carve_behind_block(arena, max_chunk);
     const uint32_t body = use == ZN_USE_BOTH ? zn_chunk_bound(max_chunk) : max_chunk + ZN_CHUNK_GROWTH;
     w->frame = carve_behind_block(arena, ZN_FRAME_LEN + (size_t)body);

@@ -5,7 +5,9 @@
 
 #include "chunk/chunk.h"
 #include "work/shelf.h"
-#include "work/threads.h"
+
+struct zn_engine;
+struct zn_pool;
 
 /* What decoding has cost a thread so far, in bytes that usual chunks decode to. Counted, not timed: tests hold it
  * against what they allow. */
@@ -25,8 +27,11 @@ struct zn_worker {
     uint8_t *orig;               /* max_chunk, and room for ZN_BLOCK before */
     uint8_t *frame;              /* a whole frame, likewise */
     uint8_t *check;              /* encoder: max_chunk, what the encoded chunk decodes to */
+    void *task;                  /* ZN_TASK_ROOM bytes for what it has claimed: each.h */
     void *memory;
 };
+
+enum { ZN_TASK_ROOM = 160 };
 
 struct zn_engine {
     zipnn_allocator alloc;

@@ -2,9 +2,6 @@
 
 #include <unistd.h>
 
-/* ---- pool
- * ---------------------------------------------------------------------------------------------------------------- */
-
 struct zn_pool {
     zipnn_allocator alloc;
     pthread_mutex_t lock;
@@ -102,58 +99,4 @@ void zn_pool_destroy(struct zn_pool *p) {
     }
     zipnn_allocator alloc = p->alloc;
     zn_free(&alloc, p);
-}
-
-/* ---- turns
- * --------------------------------------------------------------------------------------------------------------- */
-
-zipnn_status zn_turns_init(struct zn_turns *t, zipnn_error *err) {
-    memset(t, 0, sizeof *t);
-    bool claim = pthread_mutex_init(&t->claim, NULL) == 0;
-    bool lock = pthread_mutex_init(&t->lock, NULL) == 0;
-    bool moved = pthread_cond_init(&t->moved, NULL) == 0;
-    if (claim && lock && moved) return ZIPNN_OK;
-    if (claim) pthread_mutex_destroy(&t->claim);
-    if (lock) pthread_mutex_destroy(&t->lock);
-    if (moved) pthread_cond_destroy(&t->moved);
-    return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "the system has no more locks");
-}
-
-void zn_turns_destroy(struct zn_turns *t) {
-    pthread_cond_destroy(&t->moved);
-    pthread_mutex_destroy(&t->lock);
-    pthread_mutex_destroy(&t->claim);
-}
-
-bool zn_turns_wait(struct zn_turns *t, enum zn_stage stage, uint64_t i) {
-    pthread_mutex_lock(&t->lock);
-    while (t->now[stage] != i && !t->failed) pthread_cond_wait(&t->moved, &t->lock);
-    bool mine = !t->failed;
-    pthread_mutex_unlock(&t->lock);
-    return mine;
-}
-
-void zn_turns_pass(struct zn_turns *t, enum zn_stage stage) {
-    pthread_mutex_lock(&t->lock);
-    t->now[stage]++;
-    pthread_cond_broadcast(&t->moved);
-    pthread_mutex_unlock(&t->lock);
-}
-
-void zn_turns_fail(struct zn_turns *t, uint64_t i, const zipnn_error *error) {
-    pthread_mutex_lock(&t->lock);
-    if (!t->failed || i < t->failed_at) {
-        t->failed_at = i;
-        t->error = *error;
-    }
-    t->failed = true;
-    pthread_cond_broadcast(&t->moved);
-    pthread_mutex_unlock(&t->lock);
-}
-
-bool zn_turns_failed(struct zn_turns *t) {
-    pthread_mutex_lock(&t->lock);
-    bool failed = t->failed;
-    pthread_mutex_unlock(&t->lock);
-    return failed;
 }
