@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "commands/convert.h"
+#include "shared/json.h"
 #include "shared/text.h"
 
 enum { MIN_RUNS = 7, MAX_RUNS = 500, HUGE_PAGE = 2 << 20 };
@@ -115,14 +116,19 @@ static void put_bench(struct run *run, const char *path, const struct bench *b) 
         fflush(stdout);
         return;
     }
-    putchar('{');
-    text_put_json_name("file", path);
-    printf(
-        ",\"original\":%zu,\"stored\":%zu,\"compressed\":%zu,\"compress_gbps\":%.4f,\"decompress_gbps\":%.4f,\"memcpy_"
-        "gbps\":%.4f,"
-        "\"threads\":%u,\"level\":%d,\"kernel\":\"%s\"}\n",
-        b->len, b->archive_len, b->archive_len, compress, decompress, copy, run_threads(run->args),
-        run->args->level ? run->args->level : 3, zipnn_kernel_name(b->ctx));
+    struct json j = {stdout, false};
+    json_object(&j, NULL);
+    json_name(&j, "file", path);
+    json_number(&j, "original", b->len);
+    json_number(&j, "stored", b->archive_len);
+    json_number(&j, "compressed", b->archive_len);
+    json_real(&j, "compress_gbps", compress, 4);
+    json_real(&j, "decompress_gbps", decompress, 4);
+    json_real(&j, "memcpy_gbps", copy, 4);
+    json_number(&j, "threads", run_threads(run->args));
+    json_number(&j, "level", run->args->level ? (unsigned)run->args->level : 3);
+    json_text(&j, "kernel", zipnn_kernel_name(b->ctx));
+    json_line_end(&j);
     fflush(stdout);
 }
 

@@ -9,6 +9,7 @@
 
 #include "commands/chain_steps.h"
 #include "shared/filenames.h"
+#include "shared/json.h"
 #include "shared/needed.h"
 #include "shared/output.h"
 #include "shared/read_back.h"
@@ -276,33 +277,32 @@ static zipnn_status rebase(struct run *run, struct steps *steps, size_t index, c
 }
 
 /* All bases that are here; "base" is the first. */
-static void put_json_bases(const struct steps *steps, const struct step *s) {
-    const char *between = "";
-    fputs(",\"bases\":[", stdout);
-    for (unsigned i = 0; i < s->n_bases; i++) {
-        if (s->bases[i].step == NO_STEP) continue;
-        printf("%s%" PRIu64, between, steps->step[s->bases[i].step].number);
-        between = ",";
-    }
-    putchar(']');
+static void put_json_bases(struct json *j, const struct steps *steps, const struct step *s) {
+    json_list(j, "bases");
+    for (unsigned i = 0; i < s->n_bases; i++)
+        if (s->bases[i].step != NO_STEP) json_number(j, NULL, steps->step[s->bases[i].step].number);
+    json_list_end(j);
+}
+
+static void put_json_whole_step(struct json *j, const struct steps *steps, const struct step *s) {
+    json_number(j, "original", s->original);
+    json_number(j, "stored", s->stored);
+    json_digests(j, s->xxh3, NULL);
+    if (step_parent(s) != NO_STEP) json_number(j, "base", steps->step[step_parent(s)].number);
+    if (s->n_bases > 1) put_json_bases(j, steps, s);
+    if (step_missing(s)) json_name(j, "missing", step_missing(s)->name);
 }
 
 static void put_json_step(const struct steps *steps, const struct step *s) {
-    printf("{\"step\":%" PRIu64 ",", s->number);
-    text_put_json_name("file", s->path);
-    if (s->damaged) {
-        puts(",\"damaged\":true}");
-        return;
-    }
-    printf(",\"original\":%" PRIu64 ",\"stored\":%" PRIu64, s->original, s->stored);
-    run_put_digests(s->xxh3, NULL, 0);
-    if (step_parent(s) != NO_STEP) printf(",\"base\":%" PRIu64, steps->step[step_parent(s)].number);
-    if (s->n_bases > 1) put_json_bases(steps, s);
-    if (step_missing(s)) {
-        putchar(',');
-        text_put_json_name("missing", step_missing(s)->name);
-    }
-    puts("}");
+    struct json j = {stdout, false};
+    json_object(&j, NULL);
+    json_number(&j, "step", s->number);
+    json_name(&j, "file", s->path);
+    if (s->damaged)
+        json_truth(&j, "damaged", true);
+    else
+        put_json_whole_step(&j, steps, s);
+    json_line_end(&j);
 }
 
 /* "from 1", "from 1, 2", in a column of 12. */

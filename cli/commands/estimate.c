@@ -1,9 +1,9 @@
 #include "commands/estimate.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "commands/convert.h"
+#include "shared/json.h"
 #include "shared/text.h"
 
 static void put_estimate(struct run *run, const char *path, const zipnn_estimate_info *info, double seconds) {
@@ -17,11 +17,17 @@ static void put_estimate(struct run *run, const char *path, const zipnn_estimate
         putchar('\n');
         return;
     }
-    putchar('{');
-    text_put_json_name("file", run_shown_name(path));
-    printf(",\"original\":%" PRIu64 ",\"stored\":%" PRIu64 ",\"estimate\":%" PRIu64 ",\"margin\":%" PRIu64
-           ",\"sampled\":%" PRIu64 ",\"n_chunks\":%" PRIu64 ",\"seconds\":%.3f}\n",
-           info->original, info->archive, info->archive, info->margin, info->sampled, info->n_chunks, seconds);
+    struct json j = {stdout, false};
+    json_object(&j, NULL);
+    json_name(&j, "file", run_shown_name(path));
+    json_number(&j, "original", info->original);
+    json_number(&j, "stored", info->archive);
+    json_number(&j, "estimate", info->archive);
+    json_number(&j, "margin", info->margin);
+    json_number(&j, "sampled", info->sampled);
+    json_number(&j, "n_chunks", info->n_chunks);
+    json_real(&j, "seconds", seconds, 3);
+    json_line_end(&j);
 }
 
 void estimate_file(struct run *run, const char *path) {

@@ -9,6 +9,7 @@
 #include "commands/safetensors_file.h"
 #include "line/nearest.h"
 #include "shared/filenames.h"
+#include "shared/json.h"
 #include "shared/open_archive.h"
 #include "shared/output.h"
 #include "shared/text.h"
@@ -201,14 +202,15 @@ static zipnn_status write_part(struct run *run, const char *path, const struct o
 }
 
 static void put_json_part(const struct run *run, const char *path, const struct part *part) {
-    putchar('{');
-    text_put_json_name("file", run_shown_name(path));
-    putchar(',');
-    text_put_json_name("output", run->args->output);
-    fputs(",\"tensor\":", stdout);
-    text_put_json(stdout, part->tensor.name);
-    printf(",\"dtype\":\"%s\",\"offset\":%" PRIu64 ",\"length\":%" PRIu64 "}\n", zipnn_dtype_name(part->tensor.dtype),
-           part->offset, part->length);
+    struct json j = {stdout, false};
+    json_object(&j, NULL);
+    json_name(&j, "file", run_shown_name(path));
+    json_name(&j, "output", run->args->output);
+    json_text(&j, "tensor", part->tensor.name);
+    json_text(&j, "dtype", zipnn_dtype_name(part->tensor.dtype));
+    json_number(&j, "offset", part->offset);
+    json_number(&j, "length", part->length);
+    json_line_end(&j);
 }
 
 void extract_file(struct run *run, const char *path) {
@@ -226,11 +228,13 @@ void extract_file(struct run *run, const char *path) {
 }
 
 static void put_json_range(const struct run *run, const char *path, uint64_t offset, uint64_t length) {
-    putchar('{');
-    text_put_json_name("file", run_shown_name(path));
-    putchar(',');
-    text_put_json_name("output", run->args->output);
-    printf(",\"offset\":%" PRIu64 ",\"length\":%" PRIu64 "}\n", offset, length);
+    struct json j = {stdout, false};
+    json_object(&j, NULL);
+    json_name(&j, "file", run_shown_name(path));
+    json_name(&j, "output", run->args->output);
+    json_number(&j, "offset", offset);
+    json_number(&j, "length", length);
+    json_line_end(&j);
 }
 
 static zipnn_status cat_range(struct run *run, const char *path, const struct opened *o, zipnn_error *err) {

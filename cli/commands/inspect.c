@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "shared/coding_text.h"
+#include "shared/json.h"
 #include "shared/open_archive.h"
 #include "shared/text.h"
 
@@ -127,38 +128,46 @@ static void put_text(const struct inspection *x) {
 
 static void put_json_tensor(const struct inspection *x, const struct profile *p) {
     const zipnn_tensor_info *t = &p->tensor;
-    putchar('{');
-    text_put_json_name("file", run_shown_name(x->path));
-    putchar(',');
-    text_put_json_name("tensor", t->name);
-    if (x->info.n_tensors) {
-        putchar(',');
-        text_put_json_name("name", t->name);
+    struct json j = {stdout, false};
+    json_object(&j, NULL);
+    json_name(&j, "file", run_shown_name(x->path));
+    json_name(&j, "tensor", t->name);
+    if (x->info.n_tensors) json_name(&j, "name", t->name);
+    json_text(&j, "dtype", zipnn_dtype_name(t->dtype));
+    json_list(&j, "shape");
+    for (uint32_t i = 0; i < t->rank; i++) json_number(&j, NULL, t->shape[i]);
+    json_list_end(&j);
+    json_number(&j, "original", t->length);
+    if (!x->plain) json_number(&j, "stored", t->stored);
+    if (is_shared(x, t)) json_truth(&j, "shares_chunks", true);
+    json_number(&j, "elements", p->n_elements);
+    json_number(&j, "bits", p->bits);
+    json_real(&j, "needed", p->needed, 4);
+    if (p->exponent_bits) {
+        json_number(&j, "exponent_bits", p->exponent_bits);
+        json_real(&j, "exponent_entropy", p->exponent, 4);
+        json_number(&j, "mantissa_bits", p->mantissa_bits);
+        json_real(&j, "mantissa_entropy", p->mantissa, 4);
+        json_real(&j, "sign_entropy", p->sign, 4);
     }
-    printf(",\"dtype\":\"%s\",\"shape\":[", zipnn_dtype_name(t->dtype));
-    for (uint32_t i = 0; i < t->rank; i++) printf("%s%" PRIu64, i ? "," : "", t->shape[i]);
-    printf("],\"original\":%" PRIu64, t->length);
-    if (!x->plain) printf(",\"stored\":%" PRIu64, t->stored);
-    if (is_shared(x, t)) fputs(",\"shares_chunks\":true", stdout);
-    printf(",\"elements\":%" PRIu64 ",\"bits\":%u,\"needed\":%.4f", p->n_elements, p->bits, p->needed);
-    if (p->exponent_bits)
-        printf(
-            ",\"exponent_bits\":%u,\"exponent_entropy\":%.4f,\"mantissa_bits\":%u,\"mantissa_entropy\":%.4f,"
-            "\"sign_entropy\":%.4f",
-            p->exponent_bits, p->exponent, p->mantissa_bits, p->mantissa, p->sign);
-    fputs(",\"plane_entropy\":[", stdout);
-    for (unsigned b = 0; b < p->n_planes; b++) printf("%s%.4f", b ? "," : "", p->plane[b]);
-    puts("]}");
+    json_list(&j, "plane_entropy");
+    for (unsigned b = 0; b < p->n_planes; b++) json_real(&j, NULL, p->plane[b], 4);
+    json_list_end(&j);
+    json_line_end(&j);
 }
 
 static void put_json(const struct inspection *x) {
+    struct json j = {stdout, false};
     for (size_t i = 0; i < x->n; i++) put_json_tensor(x, &x->profiles[i]);
-    putchar('{');
-    text_put_json_name("file", run_shown_name(x->path));
-    printf(",\"original\":%" PRIu64 ",\"container\":\"%s\",\"n_tensors\":%" PRIu64 ",\"n_left_out\":%" PRIu64,
-           x->info.original, x->info.container, x->info.n_tensors, x->n_left_out);
-    if (x->plain) printf(",\"estimate\":%" PRIu64, x->estimate.archive);
-    printf(",\"stored\":%" PRIu64 "}\n", x->plain ? x->estimate.archive : x->info.archive);
+    json_object(&j, NULL);
+    json_name(&j, "file", run_shown_name(x->path));
+    json_number(&j, "original", x->info.original);
+    json_text(&j, "container", x->info.container);
+    json_number(&j, "n_tensors", x->info.n_tensors);
+    json_number(&j, "n_left_out", x->n_left_out);
+    if (x->plain) json_number(&j, "estimate", x->estimate.archive);
+    json_number(&j, "stored", x->plain ? x->estimate.archive : x->info.archive);
+    json_line_end(&j);
 }
 
 /* ---- the file ---------------------------------------------------------------------------------------------------- */

@@ -4,12 +4,13 @@
 #include <stdio.h>
 
 #include "shared/coding_text.h"
+#include "shared/json.h"
 #include "shared/open_archive.h"
 #include "shared/text.h"
 
-static void put_shape(const zipnn_tensor_info *t, const char *between) {
+static void put_shape(const zipnn_tensor_info *t) {
     putchar('[');
-    for (uint32_t i = 0; i < t->rank; i++) printf("%s%" PRIu64, i ? between : "", t->shape[i]);
+    for (uint32_t i = 0; i < t->rank; i++) printf("%s%" PRIu64, i ? ", " : "", t->shape[i]);
     putchar(']');
 }
 
@@ -23,15 +24,12 @@ static const struct {
                {ZIPNN_TENSOR_FILTERED, "filtered"},     {ZIPNN_TENSOR_SHARED, "shared"}};
 enum { N_LAYOUTS = sizeof layouts / sizeof layouts[0] };
 
-static void put_json_layout(const zipnn_tensor_layout *layout) {
-    const char *between = ",\"layout\":[";
+static void put_json_layout(struct json *j, const zipnn_tensor_layout *layout) {
     if (layout->flags == 0) return;
-    for (size_t i = 0; i < N_LAYOUTS; i++) {
-        if (!(layout->flags & layouts[i].flag)) continue;
-        printf("%s\"%s\"", between, layouts[i].text);
-        between = ",";
-    }
-    putchar(']');
+    json_list(j, "layout");
+    for (size_t i = 0; i < N_LAYOUTS; i++)
+        if (layout->flags & layouts[i].flag) json_text(j, NULL, layouts[i].text);
+    json_list_end(j);
 }
 
 static void put_layout(const zipnn_tensor_layout *layout) {
@@ -39,19 +37,25 @@ static void put_layout(const zipnn_tensor_layout *layout) {
         if (layout->flags & layouts[i].flag) printf(", %s", layouts[i].text);
 }
 
-static void put_json_tensor(const zipnn_tensor_info *t, const zipnn_tensor_layout *layout,
+static void put_json_tensor(struct json *j, const zipnn_tensor_info *t, const zipnn_tensor_layout *layout,
                             const struct coding_text *coding) {
-    putchar('{');
-    text_put_json_name("name", t->name);
-    printf(",\"dtype\":\"%s\",\"shape\":", zipnn_dtype_name(t->dtype));
-    put_shape(t, ",");
-    printf(",\"offset\":%" PRIu64 ",\"original\":%" PRIu64 ",\"stored\":%" PRIu64, t->offset, t->length, t->stored);
-    put_json_layout(layout);
-    if (coding->n)
-        printf(",\"coding\":\"%s\",\"first_chunk\":%" PRIu64 ",\"n_chunks\":%" PRIu64, coding->text, coding->first,
-               coding->n);
-    if (coding->shared) fputs(",\"shares_chunks\":true", stdout);
-    putchar('}');
+    json_object(j, NULL);
+    json_name(j, "name", t->name);
+    json_text(j, "dtype", zipnn_dtype_name(t->dtype));
+    json_list(j, "shape");
+    for (uint32_t i = 0; i < t->rank; i++) json_number(j, NULL, t->shape[i]);
+    json_list_end(j);
+    json_number(j, "offset", t->offset);
+    json_number(j, "original", t->length);
+    json_number(j, "stored", t->stored);
+    put_json_layout(j, layout);
+    if (coding->n) {
+        json_text(j, "coding", coding->text);
+        json_number(j, "first_chunk", coding->first);
+        json_number(j, "n_chunks", coding->n);
+    }
+    if (coding->shared) json_truth(j, "shares_chunks", true);
+    json_object_end(j);
 }
 
 static void put_tensor(const zipnn_tensor_info *t, const zipnn_tensor_layout *layout,
@@ -60,13 +64,14 @@ static void put_tensor(const zipnn_tensor_info *t, const zipnn_tensor_layout *la
            coding->shared ? '~' : ' ', text_percent(t->stored, t->length), zipnn_dtype_name(t->dtype));
     text_put(stdout, t->name);
     putchar(' ');
-    put_shape(t, ", ");
+    put_shape(t);
     put_layout(layout);
     if (coding->n) printf("  %s", coding->text);
     putchar('\n');
 }
 
-static zipnn_status put_tensors(const struct run *run, const zipnn_archive *archive, uint64_t n, zipnn_error *err) {
+/* `j` is NULL where text is wanted, here and below. */
+static zipnn_status put_tensors(struct json *j, const zipnn_archive *archive, uint64_t n, zipnn_error *err) {
     bool any_shared = false;
     for (uint64_t i = 0; i < n; i++) {
         zipnn_tensor_info t;
@@ -77,37 +82,46 @@ static zipnn_status put_tensors(const struct run *run, const zipnn_archive *arch
         if (st == ZIPNN_OK && !(layout.flags & (ZIPNN_TENSOR_SHARED | ZIPNN_TENSOR_IN_PIECES)))
             st = coding_of(archive, t.offset, t.length, &coding, err);
         if (st != ZIPNN_OK) return st;
-        if (run->args->json) {
-            if (i) putchar(',');
-            put_json_tensor(&t, &layout, &coding);
-        } else {
+        if (j)
+            put_json_tensor(j, &t, &layout, &coding);
+        else
             put_tensor(&t, &layout, &coding);
-        }
         any_shared |= coding.shared;
     }
-    if (any_shared && !run->args->json) puts("  ~ its share, by length, of chunks that it has in common with others");
+    if (any_shared && !j) puts("  ~ its share, by length, of chunks that it has in common with others");
     return ZIPNN_OK;
 }
 
+static void put_json_chunk(struct json *j, const zipnn_chunk_info *c, const char *coding) {
+    char check[17];
+    snprintf(check, sizeof check, "%016" PRIx64, c->check);
+    json_object(j, NULL);
+    json_number(j, "offset", c->offset);
+    json_number(j, "original", c->length);
+    json_number(j, "at", c->archive_offset);
+    json_number(j, "stored", c->stored);
+    json_text(j, "xxh3", check);
+    json_text(j, "coding", coding);
+    json_object_end(j);
+}
+
 /* Chunks with their checks: what identifies stored bytes without decoding them. */
-static zipnn_status put_chunks(const struct run *run, const zipnn_archive *archive, uint64_t n, zipnn_error *err) {
-    if (run->args->json) fputs(",\"chunks\":[", stdout);
+static zipnn_status put_chunks(struct json *j, const zipnn_archive *archive, uint64_t n, zipnn_error *err) {
+    if (j) json_list(j, "chunks");
     for (uint64_t i = 0; i < n; i++) {
         zipnn_chunk_info c;
         struct coding_text coding;
         zipnn_status st = zipnn_archive_chunk(archive, i, &c, err);
         if (st == ZIPNN_OK) st = coding_of(archive, c.offset, c.length, &coding, err);
         if (st != ZIPNN_OK) return st;
-        if (run->args->json)
-            printf("%s{\"offset\":%" PRIu64 ",\"original\":%" PRIu64 ",\"at\":%" PRIu64 ",\"stored\":%" PRIu64
-                   ",\"xxh3\":\"%016" PRIx64 "\",\"coding\":\"%s\"}",
-                   i ? "," : "", c.offset, c.length, c.archive_offset, c.stored, c.check, coding.text);
+        if (j)
+            put_json_chunk(j, &c, coding.text);
         else
             printf("  chunk %" PRIu64 ": bytes %" PRIu64 " + %" PRIu64 ", stored at %" PRIu64 " + %" PRIu64
                    ", XXH3-64 %016" PRIx64 ", %s\n",
                    i, c.offset, c.length, c.archive_offset, c.stored, c.check, coding.text);
     }
-    if (run->args->json) putchar(']');
+    if (j) json_list_end(j);
     return ZIPNN_OK;
 }
 
@@ -132,16 +146,19 @@ static void put_archive(struct run *run, const char *path, const zipnn_archive_i
     putchar('\n');
 }
 
-static void put_json_archive(const char *path, const zipnn_archive_info *info, uint64_t n_left_out) {
-    putchar('{');
-    text_put_json_name("file", run_shown_name(path));
-    printf(",\"original\":%" PRIu64 ",\"stored\":%" PRIu64 ",\"n_tensors\":%" PRIu64 ",\"n_left_out\":%" PRIu64
-           ",\"n_chunks\":%" PRIu64 ",\"container\":\"%s\",\"level\":%d",
-           info->original, info->archive, info->n_tensors, n_left_out, info->n_chunks, info->container, info->level);
+static void put_json_archive(struct json *j, const char *path, const zipnn_archive_info *info, uint64_t n_left_out) {
+    json_name(j, "file", run_shown_name(path));
+    json_number(j, "original", info->original);
+    json_number(j, "stored", info->archive);
+    json_number(j, "n_tensors", info->n_tensors);
+    json_number(j, "n_left_out", n_left_out);
+    json_number(j, "n_chunks", info->n_chunks);
+    json_text(j, "container", info->container);
+    json_number(j, "level", (unsigned)info->level);
     if (info->unverified)
-        fputs(",\"unverified\":true", stdout);
+        json_truth(j, "unverified", true);
     else
-        run_put_digests(info->xxh3, info->sha256, info->has_sha256);
+        json_digests(j, info->xxh3, info->has_sha256 ? info->sha256 : NULL);
 }
 
 static void put_base(const zipnn_base_info *base) {
@@ -152,47 +169,48 @@ static void put_base(const zipnn_base_info *base) {
     puts(base->at_hand ? ", which is at hand" : "");
 }
 
-static void put_json_base(const zipnn_base_info *base) {
-    fputs("{\"name\":", stdout);
-    text_put_json(stdout, base->name);
-    printf(",\"original\":%" PRIu64 ",\"at_hand\":%s", base->original, base->at_hand ? "true" : "false");
-    run_put_digests(base->xxh3, NULL, 0);
-    putchar('}');
+static void put_json_base(struct json *j, const zipnn_base_info *base) {
+    json_object(j, NULL);
+    json_text(j, "name", base->name);
+    json_number(j, "original", base->original);
+    json_truth(j, "at_hand", base->at_hand);
+    json_digests(j, base->xxh3, NULL);
+    json_object_end(j);
 }
 
 /* What the archive was made against. */
-static void put_bases(const struct run *run, const zipnn_archive *archive, unsigned n) {
-    const bool json = run->args->json;
-    if (n == 0 || (!json && run->args->verbosity <= 0)) return;
-    if (json) fputs(",\"bases\":[", stdout);
+static void put_bases(struct json *j, const struct run *run, const zipnn_archive *archive, unsigned n) {
+    if (n == 0 || (!j && run->args->verbosity <= 0)) return;
+    if (j) json_list(j, "bases");
     for (unsigned i = 0; i < n; i++) {
         zipnn_base_info base;
         if (zipnn_archive_base(archive, i, &base, NULL) != ZIPNN_OK) continue;
-        if (json && i) putchar(',');
-        if (json)
-            put_json_base(&base);
+        if (j)
+            put_json_base(j, &base);
         else
             put_base(&base);
     }
-    if (json) putchar(']');
+    if (j) json_list_end(j);
 }
 
 static zipnn_status put_listing(struct run *run, const char *path, const zipnn_archive *archive, zipnn_error *err) {
-    bool all = run->args->verbosity > 0, json = run->args->json;
+    const bool all = run->args->verbosity > 0;
+    struct json line = {stdout, false}, *j = run->args->json ? &line : NULL;
     zipnn_status st = ZIPNN_OK;
     zipnn_archive_info info;
     const uint64_t n_left_out = zipnn_archive_n_left_out(archive);
     zipnn_archive_get_info(archive, &info);
-    if (json)
-        put_json_archive(path, &info, n_left_out);
+    if (j) json_object(j, NULL);
+    if (j)
+        put_json_archive(j, path, &info, n_left_out);
     else
         put_archive(run, path, &info, n_left_out);
-    put_bases(run, archive, info.n_bases);
-    if (json && all) fputs(",\"tensors\":[", stdout);
-    if (all) st = put_tensors(run, archive, info.n_tensors, err);
-    if (json && all) putchar(']');
-    if (run->args->verbosity > 1 && st == ZIPNN_OK) st = put_chunks(run, archive, info.n_chunks, err);
-    if (json) puts("}");
+    put_bases(j, run, archive, info.n_bases);
+    if (j && all) json_list(j, "tensors");
+    if (all) st = put_tensors(j, archive, info.n_tensors, err);
+    if (j && all) json_list_end(j);
+    if (run->args->verbosity > 1 && st == ZIPNN_OK) st = put_chunks(j, archive, info.n_chunks, err);
+    if (j) json_line_end(j);
     return st;
 }
 

@@ -1,11 +1,10 @@
 #include "commands/safetensors_file.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/text.h"
+#include "shared/json.h"
 
 zipnn_status safetensors_check(const zipnn_tensor_info *t, uint64_t rows, zipnn_error *err) {
     if (t->dtype == ZIPNN_DTYPE_UNKNOWN || t->dtype > ZIPNN_C64)
@@ -18,11 +17,19 @@ zipnn_status safetensors_check(const zipnn_tensor_info *t, uint64_t rows, zipnn_
 }
 
 static void put_json(FILE *to, const zipnn_tensor_info *t, uint64_t rows, uint64_t length) {
-    putc('{', to);
-    text_put_json(to, t->name);
-    fprintf(to, ":{\"dtype\":\"%s\",\"shape\":[", zipnn_dtype_name(t->dtype));
-    for (uint32_t i = 0; i < t->rank; i++) fprintf(to, "%s%" PRIu64, i ? "," : "", i ? t->shape[i] : rows);
-    fprintf(to, "],\"data_offsets\":[0,%" PRIu64 "]}}", length);
+    struct json j = {to, false};
+    json_object(&j, NULL);
+    json_object(&j, t->name);
+    json_text(&j, "dtype", zipnn_dtype_name(t->dtype));
+    json_list(&j, "shape");
+    for (uint32_t i = 0; i < t->rank; i++) json_number(&j, NULL, i ? t->shape[i] : rows);
+    json_list_end(&j);
+    json_list(&j, "data_offsets");
+    json_number(&j, NULL, 0);
+    json_number(&j, NULL, length);
+    json_list_end(&j);
+    json_object_end(&j);
+    json_object_end(&j);
     while (ftell(to) % 8 != 0) putc(' ', to);
 }
 

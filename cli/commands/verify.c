@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "shared/json.h"
 #include "shared/open_archive.h"
 #include "shared/output.h"
 #include "shared/text.h"
@@ -16,7 +17,7 @@ struct audit {
     const char *path;
     struct opened opened;
     zipnn_verified found;
-    uint64_t n_shown; /* damage in the JSON so far */
+    struct json json; /* the line of --json */
 };
 
 /* ---- findings ---------------------------------------------------------------------------------------------------- */
@@ -63,17 +64,17 @@ static void say_damage(const struct audit *a, const zipnn_damage *d) {
 }
 
 static void put_json_damage(struct audit *a, const zipnn_damage *d) {
-    printf("%s{\"offset\":%" PRIu64 ",\"length\":%" PRIu64 ",\"message\":", a->n_shown++ ? "," : "", d->offset,
-           d->length);
-    text_put_json(stdout, d->error->message);
-    if (d->error->offset != UINT64_MAX) printf(",\"archive_offset\":%" PRIu64, d->error->offset);
-    fputs(",\"tensors\":[", stdout);
+    struct json *j = &a->json;
+    json_object(j, NULL);
+    json_number(j, "offset", d->offset);
+    json_number(j, "length", d->length);
+    json_text(j, "message", d->error->message);
+    if (d->error->offset != UINT64_MAX) json_number(j, "archive_offset", d->error->offset);
+    json_list(j, "tensors");
     zipnn_tensor_info t;
-    for (uint64_t i = 0, n = 0; next_tensor(a, d, &i, &t); n++) {
-        if (n) putchar(',');
-        text_put_json(stdout, t.name);
-    }
-    fputs("]}", stdout);
+    for (uint64_t i = 0; next_tensor(a, d, &i, &t);) json_text(j, NULL, t.name);
+    json_list_end(j);
+    json_object_end(j);
 }
 
 /* A zipnn_damage_fn. */
@@ -84,25 +85,30 @@ static int note(void *user, const zipnn_damage *damage) {
     return 0;
 }
 
-static void begin_json(const struct audit *a) {
+static void begin_json(struct audit *a) {
+    a->json = (struct json){stdout, false};
     if (!a->run->args->json) return;
-    putchar('{');
-    text_put_json_name("file", run_shown_name(a->path));
-    fputs(",\"damage\":[", stdout);
+    json_object(&a->json, NULL);
+    json_name(&a->json, "file", run_shown_name(a->path));
+    json_list(&a->json, "damage");
 }
 
-static void end_json(const struct audit *a, zipnn_status st, zipnn_error *err) {
+static void end_json(struct audit *a, zipnn_status st, zipnn_error *err) {
     const zipnn_verified *v = &a->found;
+    struct json *j = &a->json;
     if (st != ZIPNN_OK) run_advise(a->run, err);
     if (!a->run->args->json) return;
-    printf("],\"original\":%" PRIu64 ",\"intact\":%" PRIu64 ",\"unplaced\":%" PRIu64 ",\"length_unknown\":%s",
-           v->original, v->intact, v->unplaced, v->length_unknown ? "true" : "false");
-    run_put_digests(v->xxh3, NULL, 0);
+    json_list_end(j);
+    json_number(j, "original", v->original);
+    json_number(j, "intact", v->intact);
+    json_number(j, "unplaced", v->unplaced);
+    json_truth(j, "length_unknown", v->length_unknown);
+    json_digests(j, v->xxh3, NULL);
     if (st != ZIPNN_OK) {
-        printf(",\"error\":\"%s\",\"message\":", zipnn_status_name(st));
-        text_put_json(stdout, err->message);
+        json_text(j, "error", zipnn_status_name(st));
+        json_text(j, "message", err->message);
     }
-    puts("}");
+    json_line_end(j);
 }
 
 static bool is_damage(zipnn_status st) {

@@ -9,6 +9,7 @@
 
 #include "line/exits.h"
 #include "shared/filenames.h"
+#include "shared/json.h"
 #include "shared/text.h"
 
 void run_init(struct run *run, const struct args *args) {
@@ -271,12 +272,13 @@ static void put_failure(const char *path, const zipnn_error *err) {
 }
 
 static void put_json_failure(const char *path, const zipnn_error *err) {
-    putchar('{');
-    text_put_json_name("file", run_shown_name(path));
-    printf(",\"error\":\"%s\",\"message\":", zipnn_status_name(err->status));
-    text_put_json(stdout, err->message);
-    if (err->offset != UINT64_MAX) printf(",\"offset\":%" PRIu64, err->offset);
-    puts("}");
+    struct json j = {stdout, false};
+    json_object(&j, NULL);
+    json_name(&j, "file", run_shown_name(path));
+    json_text(&j, "error", zipnn_status_name(err->status));
+    json_text(&j, "message", err->message);
+    if (err->offset != UINT64_MAX) json_number(&j, "offset", err->offset);
+    json_line_end(&j);
 }
 
 void run_advise(const struct run *run, zipnn_error *err) {
@@ -308,30 +310,19 @@ void run_report_failure(struct run *run, const char *path, const zipnn_error *er
     if (run->args->json) put_json_failure(path, &advised);
 }
 
-void run_put_digests(const uint8_t xxh3[16], const uint8_t sha256[32], int has_sha256) {
-    fputs(",\"xxh3\":\"", stdout);
-    text_put_hex(stdout, xxh3, 16);
-    if (has_sha256) {
-        fputs("\",\"sha256\":\"", stdout);
-        text_put_hex(stdout, sha256, 32);
-    }
-    putchar('"');
-}
-
 static void put_json_done(const char *path, const char *output, const zipnn_stats *stats) {
-    putchar('{');
-    text_put_json_name("file", run_shown_name(path));
-    if (output) {
-        putchar(',');
-        text_put_json_name("output", output);
-    }
-    printf(",\"original\":%" PRIu64 ",\"stored\":%" PRIu64 ",\"n_chunks\":%" PRIu64, stats->original, stats->archive,
-           stats->n_chunks);
+    struct json j = {stdout, false};
+    json_object(&j, NULL);
+    json_name(&j, "file", run_shown_name(path));
+    if (output) json_name(&j, "output", output);
+    json_number(&j, "original", stats->original);
+    json_number(&j, "stored", stats->archive);
+    json_number(&j, "n_chunks", stats->n_chunks);
     if (stats->unverified)
-        fputs(",\"unverified\":true", stdout);
+        json_truth(&j, "unverified", true);
     else
-        run_put_digests(stats->xxh3, stats->sha256, stats->has_sha256);
-    puts("}");
+        json_digests(&j, stats->xxh3, stats->has_sha256 ? stats->sha256 : NULL);
+    json_line_end(&j);
 }
 
 void run_report_done(struct run *run, const char *path, const char *output, const zipnn_stats *stats) {
@@ -363,9 +354,12 @@ const char *run_skip_text(enum skip why) {
 }
 
 static void put_json_skip(const char *path, enum skip why) {
-    putchar('{');
-    text_put_json_name("file", run_shown_name(path));
-    printf(",\"skipped\":\"%s\",\"reason\":\"%s\"}\n", skips[why].text, skips[why].code);
+    struct json j = {stdout, false};
+    json_object(&j, NULL);
+    json_name(&j, "file", run_shown_name(path));
+    json_text(&j, "skipped", skips[why].text);
+    json_text(&j, "reason", skips[why].code);
+    json_line_end(&j);
 }
 
 void run_report_skip(struct run *run, const char *path, enum skip why) {

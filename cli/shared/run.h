@@ -110,7 +110,4 @@ void run_warn(const struct run *run, const char *path, const char *what, const c
 /* Says what became of a whole folder. */
 void run_report_sum(const struct run *run);
 
-/* The members ,"xxh3":"...","sha256":"..." of a JSON object on standard output. */
-void run_put_digests(const uint8_t xxh3[16], const uint8_t sha256[32], int has_sha256);
-
 #endif

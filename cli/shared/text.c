@@ -1,14 +1,13 @@
 #include "shared/text.h"
 
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "line/exits.h"
 
-/* Length of the UTF-8 sequence at `s` (NUL-terminated), 0 when it is not one; `*code` is its code point. */
-static size_t utf8_sequence(const unsigned char *s, unsigned long *code) {
+size_t text_character(const char *text, unsigned long *code) {
+    const unsigned char *s = (const unsigned char *)text;
     static const unsigned long least[] = {0, 0, 0x80, 0x800, 0x10000};
     if (s[0] < 0x80) {
         *code = s[0];
@@ -25,65 +24,26 @@ static size_t utf8_sequence(const unsigned char *s, unsigned long *code) {
     return *code < least[len] || *code > 0x10ffff || surrogate ? 0 : len;
 }
 
-/* Controls, and what shows nothing itself but turns the text around it: directions and breaks of lines. */
-static bool is_control(unsigned long code) {
+bool text_is_control(unsigned long code) {
     return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x61c || (code >= 0x200e && code <= 0x200f) ||
            (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 }
 
 void text_put(FILE *to, const char *text) {
-    const unsigned char *s = (const unsigned char *)text;
+    const char *s = text;
     while (*s) {
         unsigned long code;
-        size_t len = utf8_sequence(s, &code);
-        if (len && !is_control(code) && code != '\\') {
+        size_t len = text_character(s, &code);
+        if (len && !text_is_control(code) && code != '\\') {
             fwrite(s, 1, len, to);
         } else if (*s == '\\' || *s == '\n' || *s == '\t') {
             fputs(*s == '\n' ? "\\n" : *s == '\t' ? "\\t" : "\\\\", to);
         } else {
             len = len ? len : 1;
-            for (size_t i = 0; i < len; i++) fprintf(to, "\\x%02x", s[i]);
+            for (size_t i = 0; i < len; i++) fprintf(to, "\\x%02x", (unsigned char)s[i]);
         }
         s += len;
     }
-}
-
-void text_put_json(FILE *to, const char *text) {
-    const unsigned char *s = (const unsigned char *)text;
-    putc('"', to);
-    while (*s) {
-        unsigned long code;
-        size_t len = utf8_sequence(s, &code);
-        if (!len)
-            fputs("\\ufffd", to);
-        else if (*s == '"' || *s == '\\')
-            fprintf(to, "\\%c", *s);
-        else if (is_control(code))
-            fprintf(to, "\\u%04lx", code);
-        else
-            fwrite(s, 1, len, to);
-        s += len ? len : 1;
-    }
-    putc('"', to);
-}
-
-static bool is_utf8(const char *text) {
-    unsigned long code;
-    for (const unsigned char *s = (const unsigned char *)text; *s;) {
-        const size_t len = utf8_sequence(s, &code);
-        if (!len) return false;
-        s += len;
-    }
-    return true;
-}
-
-void text_put_json_name(const char *member, const char *name) {
-    printf("\"%s\":", member);
-    text_put_json(stdout, name);
-    if (is_utf8(name)) return;
-    printf(",\"%s_bytes\":\"", member);
-    text_put_hex(stdout, (const uint8_t *)name, strlen(name));
-    putchar('"');
 }
 
 void text_put_hex(FILE *to, const uint8_t *bytes, size_t len) {

@@ -1,7 +1,8 @@
-/* Text for people and for programs, from strings that may hold anything. */
+/* Text for people, from strings that may hold anything. */
 #ifndef ZIPNN_CLI_TEXT_H
 #define ZIPNN_CLI_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -10,12 +11,11 @@
  * of text, backslashes and bytes that are not UTF-8 are escaped as C would. */
 void text_put(FILE *to, const char *text);
 
-/* A JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD. */
-void text_put_json(FILE *to, const char *text);
+/* Length of the UTF-8 sequence that begins `text`, 0 if none does; *code becomes its code point. */
+size_t text_character(const char *text, unsigned long *code);
 
-/* The member "MEMBER":"name" of a JSON object on standard output; of a name that is not UTF-8 another one follows that
- * has its bytes: "MEMBER_bytes":"hexadecimal". */
-void text_put_json_name(const char *member, const char *name);
+/* Whether a character is a control, or turns the text around it (marks of direction) or breaks lines. */
+bool text_is_control(unsigned long code);
 
 void text_put_hex(FILE *to, const uint8_t *bytes, size_t len);
 
