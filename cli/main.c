@@ -17,7 +17,9 @@
 #include "line/exits.h"
 #include "line/nearest.h"
 #include "line/usage.h"
+#include "shared/cli_fail.h"
 #include "shared/find_files.h"
+#include "shared/run_report.h"
 #include "shared/text.h"
 
 static int refuse(const char *why) {
@@ -63,7 +65,7 @@ static bool report_no_command(struct run *run) {
     if (near.best && !hint[0]) snprintf(hint, sizeof hint, "; the nearest is %s", near.best);
     args_list_commands(names, sizeof names);
     zipnn_error err;
-    run_fail(&err, ZIPNN_E_IO,
+    cli_fail(&err, ZIPNN_E_IO,
              "%.40s: cannot open: No such file or directory; it is neither a file nor a command; commands are %s%s",
              word, names, hint);
     run_report_failure(run, word, &err);

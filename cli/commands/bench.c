@@ -7,7 +7,10 @@
 #include <sys/mman.h>
 
 #include "commands/convert.h"
+#include "shared/cli_fail.h"
 #include "shared/json.h"
+#include "shared/run_context.h"
+#include "shared/run_report.h"
 #include "shared/text.h"
 
 enum { MIN_RUNS = 7, MAX_RUNS = 500, HUGE_PAGE = 2 << 20 };
@@ -80,10 +83,10 @@ static zipnn_status load(struct bench *b, const char *path, zipnn_error *err) {
     b->len = (size_t)source.length;
     b->cap = (size_t)bound;
     if (!source.read_at) {
-        st = run_fail(err, ZIPNN_E_ARGUMENT, "only a regular file can be measured");
+        st = cli_fail(err, ZIPNN_E_ARGUMENT, "only a regular file can be measured");
     } else if (bound >= SIZE_MAX / 2 || !(b->original = touched_memory(b->len)) ||
                !(b->archive = touched_memory(b->cap)) || !(b->restored = touched_memory(b->len))) {
-        st = run_fail(err, ZIPNN_E_MEMORY, "no memory for three times %" PRIu64 " bytes", source.length);
+        st = cli_fail(err, ZIPNN_E_MEMORY, "no memory for three times %" PRIu64 " bytes", source.length);
     } else {
         st = source.read_at(source.user, 0, b->original, b->len, err);
     }
@@ -97,7 +100,7 @@ static zipnn_status measure_all(struct bench *b, zipnn_error *err) {
     if (st == ZIPNN_OK) memset(b->restored, 0, b->len);
     if (st == ZIPNN_OK) st = measure(b, do_decompress, &b->decompress, err);
     if (st == ZIPNN_OK && memcmp(b->original, b->restored, b->len) != 0)
-        st = run_fail(err, ZIPNN_E_CORRUPT, "restoring gave other bytes");
+        st = cli_fail(err, ZIPNN_E_CORRUPT, "restoring gave other bytes");
     return st;
 }
 

@@ -8,11 +8,13 @@
 #include <sys/stat.h>
 
 #include "commands/chain_steps.h"
+#include "shared/cli_fail.h"
 #include "shared/filenames.h"
 #include "shared/json.h"
 #include "shared/needed.h"
 #include "shared/output.h"
 #include "shared/read_back.h"
+#include "shared/run_report.h"
 #include "shared/text.h"
 
 enum { DEFAULT_EVERY = 10 };
@@ -88,14 +90,16 @@ static zipnn_status check_step(struct run *run, const struct steps *steps, size_
 
 /* Packs `in` to the new file `out` with a context that has the step `base`. */
 static zipnn_status fill_step(struct run *run, const struct steps *steps, size_t base, const struct intake *in,
-                              zipnn_ctx *ctx, zipnn_file *out, const char *path, zipnn_stats *stats, zipnn_error *err) {
+                              zipnn_ctx *ctx, zipnn_file *out, const char *path, struct outcome *outcome,
+                              zipnn_error *err) {
     zipnn_sink sink;
     zipnn_file_sink(out, &sink);
     progress_start(&run->progress);
+    zipnn_stats *stats = &outcome->stats;
     zipnn_status st = zipnn_pack(ctx, &in->source, &sink, stats, err);
     if (st == ZIPNN_OK) st = zipnn_file_unchanged(in->file, err);
     if (st == ZIPNN_OK && in->expected && memcmp(stats->xxh3, in->expected, sizeof stats->xxh3) != 0)
-        st = run_fail(err, ZIPNN_E_CORRUPT, "the step read back has another digest than it had");
+        st = cli_fail(err, ZIPNN_E_CORRUPT, "the step read back has another digest than it had");
     if (st == ZIPNN_OK) st = check_step(run, steps, base, in, out, path, stats, err);
     progress_end(&run->progress);
     return st;
@@ -103,7 +107,7 @@ static zipnn_status fill_step(struct run *run, const struct steps *steps, size_t
 
 /* Stores `in` at `path` against the step `base`, NO_STEP for one that stands alone. */
 static zipnn_status write_step(struct run *run, const struct steps *steps, size_t base, const struct intake *in,
-                               const char *path, unsigned flags, zipnn_stats *stats, zipnn_error *err) {
+                               const char *path, unsigned flags, struct outcome *outcome, zipnn_error *err) {
     struct lineage l = {.n = 0};
     zipnn_ctx *ctx = NULL;
     zipnn_file *out = NULL;
@@ -115,9 +119,12 @@ static zipnn_status write_step(struct run *run, const struct steps *steps, size_
     }
     if (st == ZIPNN_OK) {
         interrupt_watch(&run->interrupt, out);
-        st = fill_step(run, steps, base, in, ctx, out, path, stats, err);
+        st = fill_step(run, steps, base, in, ctx, out, path, outcome, err);
         if (st == ZIPNN_OK) st = zipnn_file_commit(out, err);
-        if (st != ZIPNN_OK) zipnn_file_discard(out);
+        if (st == ZIPNN_OK)
+            outcome_learn(run, ctx, path, outcome);
+        else
+            zipnn_file_discard(out);
         interrupt_watch(&run->interrupt, NULL);
     }
     zipnn_file_close(out);
@@ -128,32 +135,32 @@ static zipnn_status write_step(struct run *run, const struct steps *steps, size_
 
 /* The same against the next best: a step that holds the same, or was made from that, is no base. */
 static zipnn_status write_step_near(struct run *run, const struct steps *steps, size_t base, const struct intake *in,
-                                    const char *path, unsigned flags, zipnn_stats *stats, zipnn_error *err) {
-    zipnn_status st = write_step(run, steps, base, in, path, flags, stats, err);
+                                    const char *path, unsigned flags, struct outcome *outcome, zipnn_error *err) {
+    zipnn_status st = write_step(run, steps, base, in, path, flags, outcome, err);
     while (st == ZIPNN_E_BASE && base != NO_STEP) {
         const size_t parent = step_parent(&steps->step[base]);
         base = parent < base ? parent : NO_STEP;
-        st = write_step(run, steps, base, in, path, flags, stats, err);
+        st = write_step(run, steps, base, in, path, flags, outcome, err);
     }
     return st;
 }
 
 typedef zipnn_status write_fn(struct run *run, const struct steps *steps, size_t base, const struct intake *in,
-                              const char *path, unsigned flags, zipnn_stats *stats, zipnn_error *err);
+                              const char *path, unsigned flags, struct outcome *outcome, zipnn_error *err);
 
 /* Stores a step anew, against another one, in place of its file. */
 static zipnn_status rewrite_step(struct run *run, const struct steps *steps, size_t index, size_t base, write_fn *write,
                                  zipnn_error *err) {
     const struct step *s = &steps->step[index];
     struct original o;
-    zipnn_stats stats;
+    struct outcome outcome = {.container = NULL};
     zipnn_status st = open_original(run, steps, index, &o, err);
     if (st == ZIPNN_OK) {
         const zipnn_source source = {.read_at = read_original, .length = s->original, .user = &o};
         const struct intake in = {s->path, o.lineage.files[0], source, s->xxh3};
-        st = write(run, steps, base, &in, s->path, ZIPNN_FILE_REPLACE, &stats, err);
+        st = write(run, steps, base, &in, s->path, ZIPNN_FILE_REPLACE, &outcome, err);
     }
-    if (st == ZIPNN_OK) run_report_done(run, s->name, s->path, &stats);
+    if (st == ZIPNN_OK) run_report_done(run, s->name, s->path, &outcome);
     close_original(&o);
     return st;
 }
@@ -169,14 +176,14 @@ static size_t choose_base(const struct run *run, const struct steps *steps) {
 
 static zipnn_status add(struct run *run, struct steps *steps, const char *folder, const char *path, zipnn_error *err) {
     zipnn_file *file = NULL;
-    zipnn_stats stats;
+    struct outcome outcome = {.container = NULL};
     char number[32];
     const char *slash = strrchr(path, '/');
     const uint64_t last = steps->n ? steps->step[steps->n - 1].number : 0;
     if (filename_is_archive(path) && !run->args->force)
-        return run_fail(err, ZIPNN_E_ARGUMENT,
+        return cli_fail(err, ZIPNN_E_ARGUMENT,
                         "is named " ARCHIVE_SUFFIX ": restore it first, or let -f store the archive itself as a step");
-    if (last == UINT64_MAX) return run_fail(err, ZIPNN_E_ARGUMENT, "no number is left after that of the last step");
+    if (last == UINT64_MAX) return cli_fail(err, ZIPNN_E_ARGUMENT, "no number is left after that of the last step");
     zipnn_status st = zipnn_file_open(path, &file, err);
     if (st != ZIPNN_OK) return st;
     snprintf(number, sizeof number, "/%08" PRIu64 ".", last + 1);
@@ -184,9 +191,9 @@ static zipnn_status add(struct run *run, struct steps *steps, const char *folder
     char *to = text_join(stem, ARCHIVE_SUFFIX, "");
     struct intake in = {.path = path, .file = file};
     zipnn_file_source(file, &in.source);
-    st = in.source.read_at ? write_step_near(run, steps, choose_base(run, steps), &in, to, 0, &stats, err)
-                           : run_fail(err, ZIPNN_E_ARGUMENT, "only a regular file can be a step");
-    if (st == ZIPNN_OK) run_report_done(run, path, to, &stats);
+    st = in.source.read_at ? write_step_near(run, steps, choose_base(run, steps), &in, to, 0, &outcome, err)
+                           : cli_fail(err, ZIPNN_E_ARGUMENT, "only a regular file can be a step");
+    if (st == ZIPNN_OK) run_report_done(run, path, to, &outcome);
     free(to);
     free(stem);
     zipnn_file_close(file);
@@ -198,7 +205,7 @@ static zipnn_status refuse_step(const struct steps *steps, const char *path, zip
     for (size_t i = 0; i < steps->n; i++) {
         struct stat st;
         if (stat(steps->step[i].path, &st) == 0 && touched_leads_to(path, (struct node){st.st_dev, st.st_ino}))
-            return run_fail(err, ZIPNN_E_ARGUMENT, "%.150s is a step of the chain", path);
+            return cli_fail(err, ZIPNN_E_ARGUMENT, "%.150s is a step of the chain", path);
     }
     return ZIPNN_OK;
 }
@@ -208,7 +215,7 @@ static zipnn_status restore(struct run *run, const struct steps *steps, size_t i
     const struct step *s = &steps->step[index];
     struct lineage l;
     zipnn_ctx *ctx = NULL;
-    zipnn_stats stats;
+    struct outcome outcome = {.container = NULL};
     char *name = filename_restored(s->name);
     const char *path = args->to_stdout ? NULL : args->output ? args->output : name;
     struct output out = {.file = NULL};
@@ -218,11 +225,12 @@ static zipnn_status restore(struct run *run, const struct steps *steps, size_t i
     if (st == ZIPNN_OK) st = output_open(run, path, NULL, l.files[0], &out, err);
     if (st == ZIPNN_OK) {
         progress_start(&run->progress);
-        st = zipnn_unpack(ctx, &l.sources[0], &out.sink, &stats, err);
+        st = zipnn_unpack(ctx, &l.sources[0], &out.sink, &outcome.stats, err);
         progress_end(&run->progress);
+        if (st == ZIPNN_OK) outcome_learn(run, ctx, s->path, &outcome);
         st = output_end(&out, st, err);
     }
-    if (st == ZIPNN_OK) run_report_done(run, s->name, path ? path : "stdout", &stats);
+    if (st == ZIPNN_OK) run_report_done(run, s->name, path ? path : "stdout", &outcome);
     free(name);
     zipnn_destroy(ctx);
     lineage_close(&l);
@@ -237,7 +245,7 @@ static zipnn_status refuse_blind_drop(const struct steps *steps, size_t index, z
         const bool orphan = step_missing(s);
         if (i == index) continue;
         if (s->damaged || (orphan && steps->step[index].damaged))
-            return run_fail(err, ZIPNN_E_ARGUMENT, "not dropped: step %" PRIu64 " %s, and may be made from it",
+            return cli_fail(err, ZIPNN_E_ARGUMENT, "not dropped: step %" PRIu64 " %s, and may be made from it",
                             s->number, s->damaged ? "cannot be read" : "lacks its base");
     }
     return ZIPNN_OK;
@@ -256,7 +264,7 @@ static zipnn_status drop(struct run *run, struct steps *steps, size_t index, zip
         if (whole)
             st = rewrite_step(run, steps, i, step_parent(s), write_step_near, err);
         else
-            st = run_fail(err, ZIPNN_E_ARGUMENT,
+            st = cli_fail(err, ZIPNN_E_ARGUMENT,
                           "not dropped: a base of it is missing, and step %" PRIu64
                           " is made from it, which -f gives up",
                           steps->step[i].number);
@@ -272,7 +280,7 @@ static zipnn_status rebase(struct run *run, struct steps *steps, size_t index, c
     size_t base = NO_STEP;
     zipnn_status st = onto ? steps_find(steps, onto, &base, err) : ZIPNN_OK;
     if (st == ZIPNN_OK && onto && base >= index)
-        st = run_fail(err, ZIPNN_E_ARGUMENT, "a step can be made against an earlier one only");
+        st = cli_fail(err, ZIPNN_E_ARGUMENT, "a step can be made against an earlier one only");
     return st == ZIPNN_OK ? rewrite_step(run, steps, index, base, write_step, err) : st;
 }
 

@@ -9,7 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shared/cli_fail.h"
 #include "shared/filenames.h"
+#include "shared/run_context.h"
 #include "shared/text.h"
 
 /* "00000012.model.safetensors.znn" */
@@ -97,7 +99,7 @@ static void add_step(struct steps *steps, struct step step) {
 
 static zipnn_status read_folder(struct run *run, const char *folder, struct steps *steps, zipnn_error *err) {
     DIR *dir = opendir(folder);
-    if (!dir) return run_fail(err, ZIPNN_E_IO, "%.150s: cannot open the folder: %s", folder, strerror(errno));
+    if (!dir) return cli_fail(err, ZIPNN_E_IO, "%.150s: cannot open the folder: %s", folder, strerror(errno));
     for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
         struct step s = {.number = 0};
         size_t name_at;
@@ -115,7 +117,7 @@ static zipnn_status read_folder(struct run *run, const char *folder, struct step
     if (steps->n) qsort(steps->step, steps->n, sizeof steps->step[0], by_number);
     for (size_t i = 1; i < steps->n; i++)
         if (steps->step[i].number == steps->step[i - 1].number)
-            return run_fail(err, ZIPNN_E_ARGUMENT, "two files have the number %" PRIu64, steps->step[i].number);
+            return cli_fail(err, ZIPNN_E_ARGUMENT, "two files have the number %" PRIu64, steps->step[i].number);
     find_bases(steps);
     return ZIPNN_OK;
 }
@@ -124,7 +126,7 @@ static zipnn_status read_folder(struct run *run, const char *folder, struct step
 static zipnn_status lock_folder(const struct run *run, const char *folder, int *lock, zipnn_error *err) {
     *lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (*lock >= 0 && folder_lock(run, *lock, LOCKED_ALONE, folder)) return ZIPNN_OK;
-    return run_fail(err, ZIPNN_E_IO, "%.150s: cannot lock the folder: %s", folder, strerror(errno));
+    return cli_fail(err, ZIPNN_E_IO, "%.150s: cannot lock the folder: %s", folder, strerror(errno));
 }
 
 zipnn_status steps_open(struct run *run, const char *folder, enum steps_use use, struct steps *steps,
@@ -133,7 +135,7 @@ zipnn_status steps_open(struct run *run, const char *folder, enum steps_use use,
     zipnn_status st = run_need_context(run, err);
     if (st != ZIPNN_OK) return st;
     if (use == STEPS_ADD && mkdir(folder, S_IRWXU | S_IRWXG | S_IRWXO) != 0 && errno != EEXIST)
-        return run_fail(err, ZIPNN_E_IO, "%.150s: cannot make the folder: %s", folder, strerror(errno));
+        return cli_fail(err, ZIPNN_E_IO, "%.150s: cannot make the folder: %s", folder, strerror(errno));
     if (use != STEPS_LOOK) st = lock_folder(run, folder, &steps->lock, err);
     if (st != ZIPNN_OK) return st;
     return read_folder(run, folder, steps, err);
@@ -155,13 +157,13 @@ zipnn_status steps_find(const struct steps *steps, const char *text, size_t *ind
     errno = 0;
     const uint64_t number = strtoull(text, &end, 10);
     if (*text < '0' || *text > '9' || *end || errno)
-        return run_fail(err, ZIPNN_E_ARGUMENT, "\"%.80s\" is no number of a step", text);
+        return cli_fail(err, ZIPNN_E_ARGUMENT, "\"%.80s\" is no number of a step", text);
     for (size_t i = 0; i < steps->n; i++) {
         if (steps->step[i].number != number) continue;
         *index = i;
         return ZIPNN_OK;
     }
-    return run_fail(err, ZIPNN_E_NOT_FOUND, "there is no step %" PRIu64, number);
+    return cli_fail(err, ZIPNN_E_NOT_FOUND, "there is no step %" PRIu64, number);
 }
 
 size_t step_parent(const struct step *s) {
@@ -224,11 +226,11 @@ static zipnn_status fail_missing(const struct steps *steps, const struct step *s
     for (size_t i = 0; i < steps->n; i++) {
         const struct step *other = &steps->step[i];
         if (other == s || !other->damaged) continue;
-        return run_fail(err, other->why.status,
+        return cli_fail(err, other->why.status,
                         "step %" PRIu64 " was made against \"%.40s\", which step %" PRIu64 " may hold: %.120s",
                         s->number, name, other->number, other->why.message);
     }
-    return run_fail(err, ZIPNN_E_BASE, "step %" PRIu64 " was made against \"%.80s\", which is not in the chain",
+    return cli_fail(err, ZIPNN_E_BASE, "step %" PRIu64 " was made against \"%.80s\", which is not in the chain",
                     s->number, name);
 }
 

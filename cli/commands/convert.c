@@ -6,11 +6,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shared/cli_fail.h"
 #include "shared/filenames.h"
 #include "shared/needed.h"
 #include "shared/old_delta.h"
 #include "shared/output.h"
 #include "shared/read_back.h"
+#include "shared/run_context.h"
+#include "shared/run_report.h"
 #include "shared/spool.h"
 #include "shared/text.h"
 
@@ -21,7 +24,7 @@ struct job {
     char *output;        /* NULL for standard output */
     zipnn_old_form form; /* of old records */
     zipnn_file *in, *out;
-    zipnn_stats stats;
+    struct outcome outcome;
 };
 
 static bool is_stdin(const char *path) {
@@ -56,14 +59,14 @@ static zipnn_status choose_output(struct job *job, zipnn_error *err) {
         return ZIPNN_OK; /* opening it says more than its name */
     } else if (args->operation == OP_RESTORE) {
         if (filename_is_bare_suffix(job->path))
-            return run_fail(err, ZIPNN_E_ARGUMENT,
+            return cli_fail(err, ZIPNN_E_ARGUMENT,
                             "nothing is left of the name without its suffix: say with -o or -c where the result goes");
         if (!archive)
-            return run_fail(err, ZIPNN_E_ARGUMENT,
+            return cli_fail(err, ZIPNN_E_ARGUMENT,
                             "the suffix is not " ARCHIVE_SUFFIX ": say with -o or -c where the result goes");
         job->output = filename_restored(job->path);
     } else if (archive && !args->force) {
-        return run_fail(err, ZIPNN_E_ARGUMENT, "is named " ARCHIVE_SUFFIX " already: -f compresses it once more");
+        return cli_fail(err, ZIPNN_E_ARGUMENT, "is named " ARCHIVE_SUFFIX " already: -f compresses it once more");
     }
     return ZIPNN_OK;
 }
@@ -95,7 +98,7 @@ static zipnn_status open_output(struct job *job, zipnn_error *err) {
     const struct args *args = job->run->args;
     if (job->output) return create_output(job, err);
     if (args->operation == OP_COMPRESS && !args->force && isatty(STDOUT_FILENO))
-        return run_fail(err, ZIPNN_E_ARGUMENT, "an archive is not written to a terminal: use -o, a redirection or -f");
+        return cli_fail(err, ZIPNN_E_ARGUMENT, "an archive is not written to a terminal: use -o, a redirection or -f");
     return zipnn_file_from_fd(STDOUT_FILENO, "stdout", &job->out, err);
 }
 
@@ -103,11 +106,11 @@ static zipnn_status open_output(struct job *job, zipnn_error *err) {
 static zipnn_status refuse_to_remove(const struct job *job, zipnn_error *err) {
     struct stat st;
     if (!job->run->args->remove) return ZIPNN_OK;
-    if (is_stdin(job->path)) return run_fail(err, ZIPNN_E_ARGUMENT, "--rm deletes a FILE, and standard input is none");
+    if (is_stdin(job->path)) return cli_fail(err, ZIPNN_E_ARGUMENT, "--rm deletes a FILE, and standard input is none");
     if (stat(job->path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
-        return run_fail(err, ZIPNN_E_ARGUMENT, "--rm deletes regular files only");
+        return cli_fail(err, ZIPNN_E_ARGUMENT, "--rm deletes regular files only");
     if (job->output && stat(job->output, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
-        return run_fail(err, ZIPNN_E_ARGUMENT,
+        return cli_fail(err, ZIPNN_E_ARGUMENT,
                         "--rm needs a result in a regular file, which can be read back; %.100s is none", job->output);
     return ZIPNN_OK;
 }
@@ -173,13 +176,14 @@ static zipnn_status move_bytes(struct job *job, zipnn_error *err) {
     if (st != ZIPNN_OK) return st;
     progress_start(&run->progress);
     if (run->args->operation == OP_RESTORE)
-        st = restore(run->ctx, &source, &sink, &job->stats, err);
+        st = restore(run->ctx, &source, &sink, &job->outcome.stats, err);
     else if (run->args->old_format)
-        st = zipnn_pack_old(run->ctx, job->form, &source, &sink, &job->stats, err);
+        st = zipnn_pack_old(run->ctx, job->form, &source, &sink, &job->outcome.stats, err);
     else
-        st = zipnn_pack(run->ctx, &source, &sink, &job->stats, err);
+        st = zipnn_pack(run->ctx, &source, &sink, &job->outcome.stats, err);
     progress_end(&run->progress);
-    if (run->args->operation == OP_RESTORE && st == ZIPNN_OK && job->stats.unverified) old_delta_warn(run, &source);
+    if (run->args->operation == OP_RESTORE && st == ZIPNN_OK && job->outcome.stats.unverified)
+        old_delta_warn(run, &source);
     return check_unchanged(job, st, err);
 }
 
@@ -203,13 +207,15 @@ static zipnn_status write_output(struct job *job, zipnn_error *err) {
     interrupt_watch(interrupt, job->out);
     st = move_bytes(job, err);
     if (st == ZIPNN_OK && job->output)
-        st = needed_refuse(run, job->output, run->args->operation == OP_COMPRESS ? job->stats.xxh3 : NULL, err);
+        st = needed_refuse(run, job->output, run->args->operation == OP_COMPRESS ? job->outcome.stats.xxh3 : NULL, err);
     if (job->output) touched_spare(&run->touched, job->output);
     if (st == ZIPNN_OK) st = zipnn_file_commit(job->out, err);
     if (st != ZIPNN_OK) zipnn_file_discard(job->out);
     interrupt_watch(interrupt, NULL);
     if (st == ZIPNN_OK && run->args->operation == OP_RESTORE && job->output) needed_forget(run, job->output);
     if (run->locks.held == LOCKED_SHARED) folders_unlock(run);
+    const char *archive = run->args->operation == OP_RESTORE ? job->path : job->output;
+    if (st == ZIPNN_OK) outcome_learn(run, run->ctx, archive, &job->outcome);
     return st;
 }
 
@@ -219,7 +225,7 @@ static zipnn_status check_result(struct job *job, const zipnn_file *written, zip
     struct run_check check;
     zipnn_source source;
     zipnn_file_source(job->in, &source);
-    const struct made_from from = {&source, job->path, &job->stats};
+    const struct made_from from = {&source, job->path, &job->outcome.stats};
     zipnn_status st = run_check_begin(run, job->path, job->output, &check, err);
     if (st == ZIPNN_OK) {
         progress_start(&run->progress);
@@ -236,7 +242,7 @@ static zipnn_status check_result(struct job *job, const zipnn_file *written, zip
 static zipnn_status keep_result(struct job *job, const struct node *result, zipnn_error *err) {
     folders_lock(job->run, LOCKED_ALONE, job->path, job->output);
     if (!job->output || touched_leads_to(job->output, *result)) return ZIPNN_OK;
-    return run_fail(err, ZIPNN_E_IO, "kept, for another program has replaced or removed %.150s", job->output);
+    return cli_fail(err, ZIPNN_E_IO, "kept, for another program has replaced or removed %.150s", job->output);
 }
 
 /* The input is looked at before and after it is compared: who writes to it meanwhile is seen. */
@@ -245,7 +251,7 @@ static zipnn_status remove_input(struct job *job, const zipnn_file *written, zip
     struct node result = {0};
     zipnn_status st = zipnn_file_at_rest(job->in, err);
     if (st == ZIPNN_OK && job->output && !touched_find(job->output, &result))
-        st = run_fail(err, ZIPNN_E_IO, "kept, for %.150s is not there any more", job->output);
+        st = cli_fail(err, ZIPNN_E_IO, "kept, for %.150s is not there any more", job->output);
     if (st == ZIPNN_OK) st = check_result(job, written, err);
     if (st == ZIPNN_OK) st = keep_result(job, &result, err);
     if (st == ZIPNN_OK) st = inputs_unchanged(job, err);
@@ -255,7 +261,7 @@ static zipnn_status remove_input(struct job *job, const zipnn_file *written, zip
 
 static void end_job(struct job *job, zipnn_status st, const zipnn_error *err) {
     if (st == ZIPNN_OK)
-        run_report_done(job->run, job->path, job->output ? job->output : "stdout", &job->stats);
+        run_report_done(job->run, job->path, job->output ? job->output : "stdout", &job->outcome);
     else
         run_report_failure(job->run, job->path, err);
     zipnn_file_close(job->out);
@@ -289,9 +295,11 @@ static zipnn_status open_archive(struct job *job, zipnn_file **archive, zipnn_er
     if (st != ZIPNN_OK) return st;
     zipnn_archive_get_info(opened, &info);
     zipnn_archive_close(opened);
-    job->stats = (zipnn_stats){
+    job->outcome.container = info.container;
+    job->outcome.level = info.level;
+    job->outcome.stats = (zipnn_stats){
         .original = info.original, .archive = info.archive, .n_chunks = info.n_chunks, .unverified = info.unverified};
-    memcpy(job->stats.xxh3, info.xxh3, sizeof info.xxh3);
+    memcpy(job->outcome.stats.xxh3, info.xxh3, sizeof info.xxh3);
     return ZIPNN_OK;
 }
 
@@ -308,30 +316,32 @@ void convert_remove_compressed(struct run *run, const char *path) {
     end_job(&job, st, &err);
 }
 
-static zipnn_status test_input(struct run *run, const char *path, zipnn_file *in, zipnn_stats *stats,
+static zipnn_status test_input(struct run *run, const char *path, zipnn_file *in, struct outcome *outcome,
                                zipnn_error *err) {
+    const zipnn_stats *stats = &outcome->stats;
     zipnn_source source;
     zipnn_file_source(in, &source);
     zipnn_status st = is_stdin(path) ? run_need_context(run, err) : run_context_to_restore(run, path, NULL, err);
     if (st != ZIPNN_OK) return st;
     progress_start(&run->progress);
-    st = restore(run->ctx, &source, NULL, stats, err);
+    st = restore(run->ctx, &source, NULL, &outcome->stats, err);
     progress_end(&run->progress);
     if (st == ZIPNN_OK && stats->unverified) old_delta_warn(run, &source);
     if (st == ZIPNN_OK) st = run_source_lacks_base(run->ctx, &source, err);
     if (st == ZIPNN_OK && stats->n_unchecked)
-        st = run_fail(err, ZIPNN_E_BASE, "made against a file that was not given");
+        st = cli_fail(err, ZIPNN_E_BASE, "made against a file that was not given");
+    if (st == ZIPNN_OK) outcome_learn(run, run->ctx, path, outcome);
     return st;
 }
 
 void test_file(struct run *run, const char *path) {
     zipnn_file *in = NULL;
-    zipnn_stats stats;
+    struct outcome outcome = {.container = NULL};
     zipnn_error err;
     zipnn_status st = convert_open_input(path, &in, &err);
-    if (st == ZIPNN_OK) st = test_input(run, path, in, &stats, &err);
+    if (st == ZIPNN_OK) st = test_input(run, path, in, &outcome, &err);
     if (st == ZIPNN_OK)
-        run_report_done(run, path, NULL, &stats);
+        run_report_done(run, path, NULL, &outcome);
     else
         run_report_failure(run, path, &err);
     zipnn_file_close(in);

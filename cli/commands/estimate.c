@@ -3,7 +3,10 @@
 #include <stdio.h>
 
 #include "commands/convert.h"
+#include "shared/cli_fail.h"
 #include "shared/json.h"
+#include "shared/run_context.h"
+#include "shared/run_report.h"
 #include "shared/text.h"
 
 static void put_estimate(struct run *run, const char *path, const zipnn_estimate_info *info, double seconds) {
@@ -40,7 +43,7 @@ void estimate_file(struct run *run, const char *path) {
     if (st == ZIPNN_OK) {
         zipnn_file_source(in, &source);
         st = source.read_at ? run_context_for(run, path, NULL, &err)
-                            : run_fail(&err, ZIPNN_E_ARGUMENT, "only a regular file can be sampled");
+                            : cli_fail(&err, ZIPNN_E_ARGUMENT, "only a regular file can be sampled");
     }
     if (st == ZIPNN_OK) st = zipnn_estimate(run->ctx, &source, run->args->sample, &info, &err);
     if (st == ZIPNN_OK)

@@ -8,10 +8,12 @@
 #include "commands/numpy_file.h"
 #include "commands/safetensors_file.h"
 #include "line/nearest.h"
+#include "shared/cli_fail.h"
 #include "shared/filenames.h"
 #include "shared/json.h"
 #include "shared/open_archive.h"
 #include "shared/output.h"
+#include "shared/run_report.h"
 #include "shared/text.h"
 
 enum form { VALUES, NUMPY, SAFETENSORS };
@@ -44,7 +46,7 @@ static zipnn_status choose_form(const char *path, enum form *form, zipnn_error *
     bool promises = *form == VALUES && filename_is_model(path);
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) promises |= ends_with(path, others[i]);
     if (!promises) return ZIPNN_OK;
-    return run_fail(err, ZIPNN_E_ARGUMENT,
+    return cli_fail(err, ZIPNN_E_ARGUMENT,
                     "extract writes no %s file: name the output .npy or .safetensors, or otherwise (.bin) for the "
                     "bytes of the values alone",
                     strrchr(path, '.'));
@@ -76,11 +78,11 @@ static zipnn_status find_rows(const struct run *run, struct part *part, zipnn_er
     const uint64_t first = rows->given ? rows->first : 0, end = rows->given && !rows->open ? rows->end : all;
     uint64_t before, through;
     if (first > end || end > all)
-        return run_fail(err, ZIPNN_E_NOT_FOUND, "rows %" PRIu64 " to %" PRIu64 " of a tensor of %" PRIu64, first, end,
+        return cli_fail(err, ZIPNN_E_NOT_FOUND, "rows %" PRIu64 " to %" PRIu64 " of a tensor of %" PRIu64, first, end,
                         all);
     if (!bytes_of_rows(part->layout.values, all, first, &before) ||
         !bytes_of_rows(part->layout.values, all, end, &through))
-        return run_fail(err, ZIPNN_E_ARGUMENT,
+        return cli_fail(err, ZIPNN_E_ARGUMENT,
                         "rows %" PRIu64 " to %" PRIu64 " of %" PRIu64 " begin or end inside a byte: a row has %g bits",
                         first, end, all, 8 * (double)part->layout.values / (double)all);
     const bool run_of_bytes =
@@ -102,10 +104,10 @@ static zipnn_status name_nearest(const zipnn_archive *archive, const char *name,
     for (uint64_t i = 0; i < info.n_tensors; i++)
         if (zipnn_archive_tensor(archive, i, &t, NULL) == ZIPNN_OK) nearest_try(&near, t.name);
     if (info.n_tensors == 0)
-        return run_fail(err, ZIPNN_E_NOT_FOUND, "has no tensors: the original is no model file that is known");
+        return cli_fail(err, ZIPNN_E_NOT_FOUND, "has no tensors: the original is no model file that is known");
     if (!near.best)
-        return run_fail(err, ZIPNN_E_NOT_FOUND, "no tensor is named \"%.80s\"; zipnn -lv lists the names", name);
-    return run_fail(err, ZIPNN_E_NOT_FOUND,
+        return cli_fail(err, ZIPNN_E_NOT_FOUND, "no tensor is named \"%.80s\"; zipnn -lv lists the names", name);
+    return cli_fail(err, ZIPNN_E_NOT_FOUND,
                     "no tensor is named \"%.60s\"; the nearest name is \"%.80s\"; zipnn -lv lists all", name,
                     near.best);
 }
@@ -244,7 +246,7 @@ static zipnn_status cat_range(struct run *run, const char *path, const struct op
     const uint64_t first = range->given ? range->first : 0;
     const uint64_t end = !range->given || range->open ? info.original : range->end;
     if (first > end || end > info.original)
-        return run_fail(err, ZIPNN_E_NOT_FOUND, "bytes %" PRIu64 " to %" PRIu64 " of an original of %" PRIu64, first,
+        return cli_fail(err, ZIPNN_E_NOT_FOUND, "bytes %" PRIu64 " to %" PRIu64 " of an original of %" PRIu64, first,
                         end, info.original);
     struct output out;
     zipnn_status st = run_check_limit(run, end - first, err);

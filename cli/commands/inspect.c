@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "shared/cli_fail.h"
 #include "shared/coding_text.h"
 #include "shared/json.h"
 #include "shared/open_archive.h"
+#include "shared/run_report.h"
 #include "shared/text.h"
 
 /* ---- text -------------------------------------------------------------------------------------------------------- */
@@ -193,9 +195,9 @@ static zipnn_status add_profile(struct inspection *x, uint64_t index, const zipn
 /* A damaged tensor is reported, and shown without what its bits hold. */
 static zipnn_status make_profiles(struct run *run, struct inspection *x, zipnn_archive *archive, zipnn_error *err) {
     if (x->info.n_tensors > SIZE_MAX / sizeof *x->profiles - 1)
-        return run_fail(err, ZIPNN_E_MEMORY, "no memory for %" PRIu64 " tensors", x->info.n_tensors);
+        return cli_fail(err, ZIPNN_E_MEMORY, "no memory for %" PRIu64 " tensors", x->info.n_tensors);
     x->profiles = malloc(((size_t)x->info.n_tensors + 1) * sizeof *x->profiles);
-    if (!x->profiles) return run_fail(err, ZIPNN_E_MEMORY, "no memory for %" PRIu64 " tensors", x->info.n_tensors);
+    if (!x->profiles) return cli_fail(err, ZIPNN_E_MEMORY, "no memory for %" PRIu64 " tensors", x->info.n_tensors);
     for (uint64_t i = 0; i < x->info.n_tensors; i++) {
         zipnn_tensor_info t = {.length = 0};
         zipnn_status st = zipnn_archive_tensor(archive, i, &t, err);
@@ -214,7 +216,7 @@ static zipnn_status make_profiles(struct run *run, struct inspection *x, zipnn_a
 static zipnn_status make_whole(struct inspection *x, zipnn_error *err) {
     const zipnn_tensor_info t = {.name = "(all bytes)", .length = x->info.original, .stored = x->info.archive};
     x->profiles = malloc(sizeof *x->profiles);
-    if (!x->profiles) return run_fail(err, ZIPNN_E_MEMORY, "no memory");
+    if (!x->profiles) return cli_fail(err, ZIPNN_E_MEMORY, "no memory");
     return end_profile(x, profiler_look(&x->profiler, &t, &x->profiles[0], err));
 }
 
@@ -225,7 +227,7 @@ static zipnn_status inspect(struct run *run, struct inspection *x, struct opened
     zipnn_status st = profiler_start(&x->profiler, o->archive, err);
     if (st != ZIPNN_OK) return st;
     x->sums = calloc(ZIPNN_C32 + 1, sizeof *x->sums);
-    if (!x->sums) return run_fail(err, ZIPNN_E_MEMORY, "no memory");
+    if (!x->sums) return cli_fail(err, ZIPNN_E_MEMORY, "no memory");
     st = o->plain ? ZIPNN_OK : run_check_limit(run, x->info.original, err);
     if (st != ZIPNN_OK) return st;
     st = o->plain ? zipnn_estimate(run->ctx, &o->source, run->args->sample, &x->estimate, err) : ZIPNN_OK;

@@ -7,7 +7,9 @@
 
 #include "commands/inspect.h"
 #include "commands/treemap.h"
+#include "shared/cli_fail.h"
 #include "shared/output.h"
+#include "shared/run_report.h"
 #include "shared/text.h"
 
 enum { WIDTH = 1000, HEIGHT = 560, MAX_TILES = 400, MAX_HISTOGRAMS = 48 };
@@ -199,7 +201,7 @@ static void say_table(struct page *page, const struct inspection *x, const struc
 zipnn_status inspect_write_page(struct run *run, struct inspection *x, const char *out, zipnn_error *err) {
     struct page page = {.err = err};
     const struct profile **order = malloc((x->n + 1) * sizeof *order);
-    if (!order) return run_fail(err, ZIPNN_E_MEMORY, "no memory for %zu tensors", x->n);
+    if (!order) return cli_fail(err, ZIPNN_E_MEMORY, "no memory for %zu tensors", x->n);
     for (size_t i = 0; i < x->n; i++) order[i] = &x->profiles[i];
     if (x->n) qsort(order, x->n, sizeof order[0], longest_first);
     page.st = output_open(run, out, x->path, NULL, &page.out, err);

@@ -6,6 +6,7 @@
 #include "shared/coding_text.h"
 #include "shared/json.h"
 #include "shared/open_archive.h"
+#include "shared/run_report.h"
 #include "shared/text.h"
 
 static void put_shape(const zipnn_tensor_info *t) {

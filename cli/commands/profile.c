@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/run.h"
+#include "shared/cli_fail.h"
 
 enum { WINDOW = 1 << 20, MAX_WINDOWS = 8, MAX_GROUPS = 7, MAX_EXPONENTS = 2048 };
 
@@ -106,7 +106,7 @@ zipnn_status profiler_start(struct profiler *p, zipnn_archive *archive, zipnn_er
     *p = (struct profiler){archive, calloc(1, sizeof *p->tally), malloc(WINDOW), {0}};
     if (p->tally && p->window) return ZIPNN_OK;
     profiler_end(p);
-    return run_fail(err, ZIPNN_E_MEMORY, "no memory for a window of %d bytes", WINDOW);
+    return cli_fail(err, ZIPNN_E_MEMORY, "no memory for a window of %d bytes", WINDOW);
 }
 
 void profiler_end(struct profiler *p) {

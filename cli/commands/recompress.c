@@ -3,8 +3,11 @@
 #include <string.h>
 
 #include "commands/convert.h"
+#include "shared/cli_fail.h"
 #include "shared/output.h"
 #include "shared/read_back.h"
+#include "shared/run_context.h"
+#include "shared/run_report.h"
 
 /* A replaced archive keeps its permissions; the old one stays until the new one is complete and on the device. */
 static zipnn_status open_in_place(struct run *run, const char *path, const zipnn_file *old, struct output *out,
@@ -23,7 +26,7 @@ static zipnn_status check_record(zipnn_ctx *ctx, const zipnn_source *old, const 
     zipnn_stats again;
     zipnn_status st = zipnn_test(ctx, old, &again, err);
     if (st != ZIPNN_OK || memcmp(again.xxh3, stats->xxh3, sizeof again.xxh3) == 0) return st;
-    return run_fail(err, ZIPNN_E_CORRUPT, "kept, for it restores to other bytes when it is read once more");
+    return cli_fail(err, ZIPNN_E_CORRUPT, "kept, for it restores to other bytes when it is read once more");
 }
 
 /* Before the new archive takes the old one's place, it is decoded as the device has it. Its digest is the old one's. */
@@ -48,26 +51,27 @@ static zipnn_status refuse_difference(zipnn_ctx *ctx, const zipnn_source *source
     zipnn_archive_get_info(archive, &info);
     zipnn_archive_close(archive);
     if (info.n_bases == 0) return ZIPNN_OK;
-    return run_fail(err, ZIPNN_E_BASE, "differences from a base are not recompressed: restore it and compress it anew");
+    return cli_fail(err, ZIPNN_E_BASE, "differences from a base are not recompressed: restore it and compress it anew");
 }
 
 /* Locks the folder until the new archive has the name, which must still lead to the old one. */
 static zipnn_status hold_name(struct run *run, const char *path, struct node old, zipnn_error *err) {
     folders_lock(run, LOCKED_ALONE, NULL, path);
     if (touched_leads_to(path, old)) return ZIPNN_OK;
-    return run_fail(err, ZIPNN_E_IO, "%.150s: kept, for another program has replaced or removed it", path);
+    return cli_fail(err, ZIPNN_E_IO, "%.150s: kept, for another program has replaced or removed it", path);
 }
 
-static zipnn_status move_to_level(struct run *run, const char *path, zipnn_file *in, zipnn_stats *stats,
+static zipnn_status move_to_level(struct run *run, const char *path, zipnn_file *in, struct outcome *outcome,
                                   zipnn_error *err) {
     const struct args *args = run->args;
+    zipnn_stats *stats = &outcome->stats;
     const bool in_place = !args->output && !args->to_stdout;
     struct output out;
     struct node old = {0};
     zipnn_source source;
     zipnn_file_source(in, &source);
-    if (!source.read_at) return run_fail(err, ZIPNN_E_ARGUMENT, "recompressing needs a file, not a pipe");
-    if (in_place && !touched_find(path, &old)) return run_fail(err, ZIPNN_E_IO, "%.150s: is not there any more", path);
+    if (!source.read_at) return cli_fail(err, ZIPNN_E_ARGUMENT, "recompressing needs a file, not a pipe");
+    if (in_place && !touched_find(path, &old)) return cli_fail(err, ZIPNN_E_IO, "%.150s: is not there any more", path);
     zipnn_status st = run_need_context(run, err);
     if (st == ZIPNN_OK) st = refuse_difference(run->ctx, &source, err);
     if (st != ZIPNN_OK) return st;
@@ -81,18 +85,20 @@ static zipnn_status move_to_level(struct run *run, const char *path, zipnn_file 
     if (st == ZIPNN_OK && in_place) st = hold_name(run, path, old, err);
     if (st == ZIPNN_OK) st = zipnn_file_unchanged(in, err);
     if (st == ZIPNN_OK && in_place) st = zipnn_file_at_rest(in, err);
-    return output_end(&out, st, err);
+    st = output_end(&out, st, err);
+    if (st == ZIPNN_OK) outcome_learn(run, run->ctx, in_place ? path : args->output, outcome);
+    return st;
 }
 
 void recompress_file(struct run *run, const char *path) {
     const char *output = run->args->output ? run->args->output : run->args->to_stdout ? "stdout" : path;
     zipnn_file *in = NULL;
-    zipnn_stats stats;
+    struct outcome outcome = {.container = NULL};
     zipnn_error err;
     zipnn_status st = convert_open_input(path, &in, &err);
-    if (st == ZIPNN_OK) st = move_to_level(run, path, in, &stats, &err);
+    if (st == ZIPNN_OK) st = move_to_level(run, path, in, &outcome, &err);
     if (st == ZIPNN_OK)
-        run_report_done(run, path, output, &stats);
+        run_report_done(run, path, output, &outcome);
     else
         run_report_failure(run, path, &err);
     zipnn_file_close(in);

@@ -4,16 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/cli_fail.h"
 #include "shared/json.h"
 
 zipnn_status safetensors_check(const zipnn_tensor_info *t, uint64_t rows, zipnn_error *err) {
     if (t->dtype == ZIPNN_DTYPE_UNKNOWN || t->dtype > ZIPNN_C64)
-        return run_fail(err, ZIPNN_E_ARGUMENT, "safetensors has no element type %s: name the output .npy",
+        return cli_fail(err, ZIPNN_E_ARGUMENT, "safetensors has no element type %s: name the output .npy",
                         zipnn_dtype_name(t->dtype));
     uint64_t bits = zipnn_dtype_bits(t->dtype) % 8; /* only the remainder counts, which products keep */
     for (uint32_t i = 0; i < t->rank; i++) bits = bits * ((i ? t->shape[i] : rows) % 8) % 8;
     if (bits % 8 == 0) return ZIPNN_OK;
-    return run_fail(err, ZIPNN_E_ARGUMENT, "safetensors holds whole bytes only");
+    return cli_fail(err, ZIPNN_E_ARGUMENT, "safetensors holds whole bytes only");
 }
 
 static void put_json(FILE *to, const zipnn_tensor_info *t, uint64_t rows, uint64_t length) {
@@ -42,7 +43,7 @@ zipnn_status safetensors_put_head(struct output *out, const zipnn_tensor_info *t
     if (to) put_json(to, t, rows, length);
     if (!to || fclose(to) != 0) {
         free(text);
-        return run_fail(err, ZIPNN_E_MEMORY, "no memory for a header");
+        return cli_fail(err, ZIPNN_E_MEMORY, "no memory for a header");
     }
     for (unsigned i = 0; i < sizeof size; i++) size[i] = (unsigned char)((uint64_t)len >> 8 * i);
     zipnn_status st = output_put(out, size, sizeof size, err);

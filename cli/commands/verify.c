@@ -4,9 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "shared/cli_fail.h"
 #include "shared/json.h"
 #include "shared/open_archive.h"
 #include "shared/output.h"
+#include "shared/run_context.h"
+#include "shared/run_report.h"
 #include "shared/text.h"
 
 enum { SHOWN_TENSORS = 8, COMPARED = 1 << 15 };
@@ -186,14 +189,14 @@ static zipnn_status verify_against(struct audit *a, const char *path, zipnn_erro
     if (c.file.read_at)
         st = zipnn_archive_salvage(a->opened.archive, &sink, note, a, &a->found, err);
     else
-        st = run_fail(err, ZIPNN_E_ARGUMENT, "only a regular file can be compared with");
+        st = cli_fail(err, ZIPNN_E_ARGUMENT, "only a regular file can be compared with");
     zipnn_file_close(file);
     if (st != ZIPNN_OK || (c.n_different == 0 && c.at == c.file.length)) return st;
     if (c.n_different == 0)
-        return run_fail(err, ZIPNN_E_CORRUPT, "the archive holds %" PRIu64 " bytes, %.80s %" PRIu64, c.at, path,
+        return cli_fail(err, ZIPNN_E_CORRUPT, "the archive holds %" PRIu64 " bytes, %.80s %" PRIu64, c.at, path,
                         c.file.length);
     const char *tensor = tensor_at(a->opened.archive, c.first);
-    return run_fail(err, ZIPNN_E_CORRUPT, "%" PRIu64 " bytes differ from %.80s, the first at %" PRIu64 "%s%.80s",
+    return cli_fail(err, ZIPNN_E_CORRUPT, "%" PRIu64 " bytes differ from %.80s, the first at %" PRIu64 "%s%.80s",
                     c.n_different, path, c.first, tensor ? " in tensor " : "", tensor ? tensor : "");
 }
 

@@ -7,8 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shared/cli_fail.h"
 #include "shared/filenames.h"
-#include "shared/run.h"
+#include "shared/interrupt.h"
 #include "shared/text.h"
 
 /* Files kept open. A folder may have more than a process may open: the others are opened each time they are read. */
@@ -32,9 +33,9 @@ static zipnn_status open_file(const struct base_file *b, zipnn_file **file, zipn
     if (st != ZIPNN_OK) return st;
     zipnn_file_source(*file, source);
     if (!source->read_at)
-        st = run_fail(err, ZIPNN_E_ARGUMENT, "%.150s: only a regular file can be a base", b->path);
+        st = cli_fail(err, ZIPNN_E_ARGUMENT, "%.150s: only a regular file can be a base", b->path);
     else if (source->length != b->length || !touched_leads_to(b->path, b->node))
-        st = run_fail(err, ZIPNN_E_IO, "%.150s: changed while it was a base", b->path);
+        st = cli_fail(err, ZIPNN_E_IO, "%.150s: changed while it was a base", b->path);
     if (st != ZIPNN_OK) zipnn_file_close(*file);
     return st;
 }
@@ -108,11 +109,11 @@ static zipnn_status add_named(const struct bases_wanted *w, struct bases *b, zip
     for (size_t i = 0; i < w->args->n_bases; i++) {
         const char *path = w->args->bases[i];
         struct stat st;
-        if (stat(path, &st) != 0) return run_fail(err, ZIPNN_E_IO, "%.150s: cannot open: %s", path, strerror(errno));
+        if (stat(path, &st) != 0) return cli_fail(err, ZIPNN_E_IO, "%.150s: cannot open: %s", path, strerror(errno));
         if (!S_ISREG(st.st_mode))
-            return run_fail(err, ZIPNN_E_ARGUMENT, "%.150s: only a regular file can be a base", path);
+            return cli_fail(err, ZIPNN_E_ARGUMENT, "%.150s: only a regular file can be a base", path);
         const char *why = why_unfit(w, node_of(&st));
-        if (why) return run_fail(err, ZIPNN_E_ARGUMENT, "%.150s cannot be a base: %s", path, why);
+        if (why) return cli_fail(err, ZIPNN_E_ARGUMENT, "%.150s cannot be a base: %s", path, why);
         zipnn_status status = add(b, path, &st, KEEP_OPEN, err);
         if (status != ZIPNN_OK) return status;
     }
@@ -128,12 +129,12 @@ static int by_name(const void *a, const void *b) {
 /* The paths of the files of a folder, in the order of their names. */
 static zipnn_status list_folder(const char *folder, struct paths *found, zipnn_error *err) {
     DIR *dir = opendir(folder);
-    if (!dir) return run_fail(err, ZIPNN_E_IO, "%.150s: cannot open the folder: %s", folder, strerror(errno));
+    if (!dir) return cli_fail(err, ZIPNN_E_IO, "%.150s: cannot open the folder: %s", folder, strerror(errno));
     const struct dirent *entry;
     while ((errno = 0, entry = readdir(dir)) != NULL) paths_add(found, text_join(folder, "/", entry->d_name));
     const int os_error = errno;
     closedir(dir);
-    if (os_error) return run_fail(err, ZIPNN_E_IO, "%.150s: cannot read the folder: %s", folder, strerror(os_error));
+    if (os_error) return cli_fail(err, ZIPNN_E_IO, "%.150s: cannot read the folder: %s", folder, strerror(os_error));
     if (found->n) qsort(found->path, found->n, sizeof found->path[0], by_name);
     return ZIPNN_OK;
 }

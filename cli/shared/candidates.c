@@ -7,6 +7,7 @@
 
 #include "shared/filenames.h"
 #include "shared/open_archive.h"
+#include "shared/run_context.h"
 #include "shared/text.h"
 
 enum {

@@ -10,7 +10,9 @@
 
 #include "commands/convert.h"
 #include "shared/candidates.h"
+#include "shared/cli_fail.h"
 #include "shared/filenames.h"
+#include "shared/run_report.h"
 #include "shared/text.h"
 
 typedef void each_fn(struct run *run, const char *path);
@@ -32,7 +34,7 @@ struct finds {
 
 static void report_errno(struct run *run, const char *path, const char *verb) {
     zipnn_error err;
-    run_fail(&err, ZIPNN_E_ARGUMENT, "cannot %s: %s", verb, strerror(errno));
+    cli_fail(&err, ZIPNN_E_ARGUMENT, "cannot %s: %s", verb, strerror(errno));
     run_report_failure(run, path, &err);
 }
 
@@ -257,7 +259,7 @@ static void list_operand(struct run *run, const char *path, struct finds *files)
         list_folder(run, path, files);
     } else {
         zipnn_error err;
-        run_fail(&err, ZIPNN_E_ARGUMENT, "is a folder: -r works on the files in it");
+        cli_fail(&err, ZIPNN_E_ARGUMENT, "is a folder: -r works on the files in it");
         run_report_failure(run, path, &err);
     }
 }

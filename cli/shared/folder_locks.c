@@ -11,6 +11,7 @@
 
 #include "shared/filenames.h"
 #include "shared/run.h"
+#include "shared/run_report.h"
 #include "shared/text.h"
 
 enum { TRIES = 100 };

@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shared/cli_fail.h"
 #include "shared/filenames.h"
+#include "shared/run_context.h"
 #include "shared/text.h"
 
 /* All files around a place: as they are, and without the one that is to be replaced. */
@@ -89,7 +91,7 @@ static zipnn_status refuse(struct run *run, const char *path, const char *folder
     if (st == ZIPNN_OK && !find_dependent(&a, path, &dependent)) remember(run, folder);
     if (dependent)
         st =
-            run_fail(err, ZIPNN_E_ARGUMENT, "%.80s is not %s: %.80s is made from it, and could not be restored without",
+            cli_fail(err, ZIPNN_E_ARGUMENT, "%.80s is not %s: %.80s is made from it, and could not be restored without",
                      path, fate, dependent);
     run_check_end(&a.with);
     run_check_end(&a.without);

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "shared/cli_fail.h"
 #include "shared/text.h"
 
 /* Without a base, an old delta alone cannot be read; one of no bytes is always right. */
@@ -33,7 +34,7 @@ zipnn_status old_delta_refuse_to_remove(const struct run *run, zipnn_file *archi
     if (!run->args->remove || !source.read_at) return ZIPNN_OK;
     zipnn_status st = look(run, &source, &is_delta, err);
     if (st != ZIPNN_OK || !is_delta) return st;
-    return run_fail(err, ZIPNN_E_ARGUMENT,
+    return cli_fail(err, ZIPNN_E_ARGUMENT,
                     "--rm needs digests: an old record that is a delta has none, and nothing can tell whether the base "
                     "is the file it was made against");
 }

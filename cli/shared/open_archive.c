@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "commands/convert.h"
+#include "shared/cli_fail.h"
 #include "shared/old_delta.h"
+#include "shared/run_context.h"
 
 /* Adds to the message about a damaged archive what helps. */
 static zipnn_status advise(zipnn_status status, zipnn_error *err) {
@@ -20,8 +22,8 @@ zipnn_status opened_open(struct run *run, const char *path, enum opened_as as, s
     zipnn_status st = convert_open_input(path, &o->file, err);
     if (st != ZIPNN_OK) return st;
     zipnn_file_source(o->file, &o->source);
-    if (!o->source.read_at) return run_fail(err, ZIPNN_E_ARGUMENT, "only a regular file can be read in parts");
-    if (o->source.length == 0) return run_fail(err, ZIPNN_E_FORMAT, "is empty: it holds no archive and no model");
+    if (!o->source.read_at) return cli_fail(err, ZIPNN_E_ARGUMENT, "only a regular file can be read in parts");
+    if (o->source.length == 0) return cli_fail(err, ZIPNN_E_FORMAT, "is empty: it holds no archive and no model");
     const bool alone = run->args->operation == OP_COMPRESS || strcmp(path, "-") == 0;
     st = alone ? run_need_context(run, err) : run_context_to_restore(run, path, NULL, err);
     if (st != ZIPNN_OK) return st;

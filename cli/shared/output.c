@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shared/cli_fail.h"
 #include "shared/needed.h"
 
 enum { WINDOW = 32 << 20 }; /* read at a time: enough for all threads */
@@ -13,7 +14,7 @@ zipnn_status output_taken(const char *path, const char *input, zipnn_error *err)
     struct stat there, now;
     const bool older = input && stat(path, &there) == 0 && stat(input, &now) == 0 && S_ISREG(now.st_mode) &&
                        there.st_mtime < now.st_mtime;
-    return run_fail(err, ZIPNN_E_IO, "%.100s: already exists%s; -f replaces it", path,
+    return cli_fail(err, ZIPNN_E_IO, "%.100s: already exists%s; -f replaces it", path,
                     older ? ", and is older than what it would be made from" : "");
 }
 
@@ -22,7 +23,7 @@ zipnn_status output_refuse_input(const char *path, const char *input, zipnn_erro
     const bool known = (strcmp(input, "-") == 0 ? fstat(STDIN_FILENO, &in) : stat(input, &in)) == 0 &&
                        (path ? stat(path, &out) : fstat(STDOUT_FILENO, &out)) == 0;
     if (known && S_ISREG(in.st_mode) && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
-        return run_fail(err, ZIPNN_E_ARGUMENT, "input and output are the same file");
+        return cli_fail(err, ZIPNN_E_ARGUMENT, "input and output are the same file");
     return ZIPNN_OK;
 }
 
@@ -33,7 +34,7 @@ zipnn_status output_open(struct run *run, const char *path, const char *input, c
     interrupt_start(&run->interrupt);
     if (input && output_refuse_input(path, input, err) != ZIPNN_OK) return err->status;
     if (!path && !args->force && isatty(STDOUT_FILENO))
-        return run_fail(err, ZIPNN_E_ARGUMENT, "bytes are not written to a terminal: use -o, a redirection or -f");
+        return cli_fail(err, ZIPNN_E_ARGUMENT, "bytes are not written to a terminal: use -o, a redirection or -f");
     if (path && needed_refuse(run, path, NULL, err) != ZIPNN_OK) return err->status;
     const unsigned flags = (args->force ? ZIPNN_FILE_REPLACE : 0U) | (args->sync ? ZIPNN_FILE_SYNC : 0U);
     zipnn_status st = path ? zipnn_file_create(path, like, flags, &out->file, err)
@@ -64,7 +65,7 @@ zipnn_status output_put_range(struct output *out, zipnn_archive *archive, uint64
                               zipnn_error *err) {
     const size_t window = len < WINDOW ? (size_t)len : WINDOW;
     unsigned char *bytes = malloc(window + 1);
-    zipnn_status st = bytes ? ZIPNN_OK : run_fail(err, ZIPNN_E_MEMORY, "no memory for %zu bytes", window);
+    zipnn_status st = bytes ? ZIPNN_OK : cli_fail(err, ZIPNN_E_MEMORY, "no memory for %zu bytes", window);
     for (uint64_t done = 0; done < len && st == ZIPNN_OK;) {
         const size_t n = len - done < window ? (size_t)(len - done) : window;
         st = zipnn_archive_read(archive, off + done, n, bytes, err);

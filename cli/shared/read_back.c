@@ -1,12 +1,13 @@
 #include "shared/read_back.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 
-#include "shared/run.h"
+#include "shared/cli_fail.h"
 
 static zipnn_status not_as_written(const char *path, zipnn_error *err) {
-    return run_fail(err, ZIPNN_E_CORRUPT, "kept, for reading back %.100s gives other bytes than were written", path);
+    return cli_fail(err, ZIPNN_E_CORRUPT, "kept, for reading back %.100s gives other bytes than were written", path);
 }
 
 /* A sink that writes nothing: it compares with a source, to the end whatever it finds. */
@@ -52,7 +53,7 @@ static zipnn_status decode(zipnn_ctx *ctx, const zipnn_source *archive, const zi
     atomic_init(&c.differs, false);
     zipnn_status st = with ? zipnn_unpack(ctx, archive, &sink, stats, err) : zipnn_test(ctx, archive, stats, err);
     *differs = atomic_load(&c.differs) || (with && st == ZIPNN_OK && stats->original != with->length);
-    if (st == ZIPNN_OK && stats->n_unchecked) st = run_fail(err, ZIPNN_E_BASE, "kept, for a base of it is missing");
+    if (st == ZIPNN_OK && stats->n_unchecked) st = cli_fail(err, ZIPNN_E_BASE, "kept, for a base of it is missing");
     return st;
 }
 
@@ -72,7 +73,7 @@ zipnn_status verify_archive(zipnn_ctx *ctx, const zipnn_file *archive, const cha
         (found.original != from->stats->original || memcmp(found.xxh3, from->stats->xxh3, sizeof found.xxh3) != 0);
     if (other || is_damage(st)) return not_as_written(path, err);
     if (st != ZIPNN_OK || !differs) return st;
-    return run_fail(err, ZIPNN_E_IO, "%.150s: kept, for it holds other bytes now than those that were compressed",
+    return cli_fail(err, ZIPNN_E_IO, "%.150s: kept, for it holds other bytes now than those that were compressed",
                     from->path);
 }
 
@@ -91,7 +92,7 @@ zipnn_status verify_restored(zipnn_ctx *ctx, const char *path, const zipnn_file 
         if (source.read_at)
             st = decode(ctx, &source, &restored, &differs, &stats, err);
         else
-            st = run_fail(err, ZIPNN_E_ARGUMENT, "kept, for only regular files can be compared");
+            st = cli_fail(err, ZIPNN_E_ARGUMENT, "kept, for only regular files can be compared");
     }
     zipnn_file_close(archive);
     zipnn_file_close(file);

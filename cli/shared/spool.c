@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "shared/run.h"
+#include "shared/cli_fail.h"
 #include "shared/text.h"
 
 static zipnn_status read_on(void *user, void *buf, size_t cap, size_t *got, zipnn_error *err) {
@@ -23,7 +23,7 @@ static zipnn_status write_all(int fd, const unsigned char *bytes, size_t len, zi
     while (len > 0) {
         const ssize_t n = write(fd, bytes, len);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return run_fail(err, ZIPNN_E_IO, "temporary file: cannot write: %s", strerror(errno));
+        if (n < 0) return cli_fail(err, ZIPNN_E_IO, "temporary file: cannot write: %s", strerror(errno));
         bytes += n;
         len -= (size_t)n;
     }
@@ -35,7 +35,7 @@ static zipnn_status open_temp(struct spool *s, zipnn_error *err) {
     const char *folder = getenv("TMPDIR");
     char *path = text_join(folder && *folder ? folder : "/tmp", "/zipnn-XXXXXX", "");
     s->fd = mkstemp(path);
-    if (s->fd < 0) run_fail(err, ZIPNN_E_IO, "%.150s: cannot create: %s", path, strerror(errno));
+    if (s->fd < 0) cli_fail(err, ZIPNN_E_IO, "%.150s: cannot create: %s", path, strerror(errno));
     if (s->fd >= 0) unlink(path);
     free(path);
     return s->fd < 0 ? ZIPNN_E_IO : ZIPNN_OK;
@@ -45,14 +45,14 @@ static zipnn_status spool_all(struct spool *s, zipnn_source *source, zipnn_error
     enum { STEP = 1 << 20 };
     zipnn_status st = open_temp(s, err);
     unsigned char *buf = st == ZIPNN_OK ? malloc(STEP) : NULL;
-    if (st == ZIPNN_OK && !buf) st = run_fail(err, ZIPNN_E_MEMORY, "no memory to keep what comes through a pipe");
+    if (st == ZIPNN_OK && !buf) st = cli_fail(err, ZIPNN_E_MEMORY, "no memory to keep what comes through a pipe");
     for (size_t got = 1; st == ZIPNN_OK && got > 0;) {
         st = read_on(s, buf, STEP, &got, err);
         if (st == ZIPNN_OK) st = write_all(s->fd, buf, got, err);
     }
     free(buf);
     if (st == ZIPNN_OK && lseek(s->fd, 0, SEEK_SET) != 0)
-        st = run_fail(err, ZIPNN_E_IO, "temporary file: cannot seek: %s", strerror(errno));
+        st = cli_fail(err, ZIPNN_E_IO, "temporary file: cannot seek: %s", strerror(errno));
     if (st == ZIPNN_OK) st = zipnn_file_from_fd(s->fd, "temporary file", &s->temp, err);
     if (st == ZIPNN_OK) zipnn_file_source(s->temp, source);
     return st;

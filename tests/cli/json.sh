@@ -24,10 +24,11 @@ assert eval(sys.argv[2]), x
 }
 
 expect 0 zipnn --json m n.bin
-has file output original stored n_chunks xxh3
+has file output original stored n_chunks container level xxh3
 value 'len(x) == 2 and x[0]["file"] == "m" and x[0]["output"] == "m.znn" and x[1]["output"] == "n.bin.znn"'
 value "x[0]['original'] == $(stat -c %s m) and x[0]['stored'] == $(stat -c %s m.znn) and len(x[0]['xxh3']) == 32"
 value 'x[0]["xxh3"] == x[1]["xxh3"]'
+value 'all(o["container"] == "safetensors" and o["level"] == 3 for o in x)'
 if command -v xxhsum >/dev/null; then
     value "x[0]['xxh3'] == '$(xxhsum -H2 m | cut -d ' ' -f 1)'"
 fi
@@ -46,6 +47,26 @@ expect 0 zipnn -lvv --json m.znn
 value 'len(x[0]["chunks"]) == x[0]["n_chunks"] and len(x[0]["chunks"][0]["xxh3"]) == 16'
 value 'sum(c["original"] for c in x[0]["chunks"]) == x[0]["original"]'
 
+# Restoring, testing and recompressing tell of the archive what listing it tells. Where it is a pipe, nobody knows.
+expect 0 zipnn --json -9 n.bin -f -o nine.znn
+value 'x[0]["level"] == 9'
+expect 0 zipnn -t --json nine.znn
+value 'x[0]["level"] == 9 and x[0]["container"] == "safetensors" and "output" not in x[0]'
+expect 0 zipnn -d --json nine.znn -o back9
+value 'x[0]["level"] == 9 and x[0]["container"] == "safetensors"'
+expect 0 zipnn recompress --json -1 nine.znn
+value 'x[0]["level"] == 1 and x[0]["container"] == "safetensors"'
+printf nothing >nothing
+expect 0 zipnn --json nothing -o nothing.znn
+value 'x[0]["container"] == "raw"'
+zipnn -t --json <nine.znn >"$home/out" && cat nine.znn | zipnn -t --json >>"$home/out"
+value 'len(x) == 2 and all("level" not in o and "container" not in o for o in x)'
+mkfifo pipe
+cat pipe >/dev/null &
+expect 0 zipnn --json m -o pipe
+has file output original stored n_chunks xxh3
+wait
+
 # Failures are objects too.
 expect 3 zipnn -t --json m m.znn missing
 value '[sorted(o) for o in x] == [["error", "file", "message", "offset"], sorted(x[1]), ["error", "file", "message"]]'
@@ -59,12 +80,12 @@ prints "a.weight [300, 64]"
 
 if has_sha256; then
     expect 0 zipnn --json --sha256 m -o with_sha
-    has file output original stored n_chunks xxh3 sha256
+    has file output original stored n_chunks container level xxh3 sha256
     value "x[0]['sha256'] == '$(sha256sum m | cut -d ' ' -f 1)'"
     expect 0 zipnn -t --json with_sha
-    has file original stored n_chunks xxh3 sha256
+    has file original stored n_chunks container level xxh3 sha256
     expect 0 zipnn -d --json with_sha -o back
-    has file output original stored n_chunks xxh3 sha256
+    has file output original stored n_chunks container level xxh3 sha256
     expect 0 zipnn -l --json m.znn with_sha
     value '"sha256" in x[1] and "sha256" not in x[0]'
     expect 0 zipnn -lv with_sha

@@ -1,0 +1,11 @@
+/* How this program fails: like the library, by a status and a sentence. */
+#ifndef ZIPNN_CLI_CLI_FAIL_H
+#define ZIPNN_CLI_CLI_FAIL_H
+
+#include "zipnn/zipnn.h"
+
+/* Fills *err, with no offset, and returns `status`. */
+__attribute__((format(printf, 3, 4))) zipnn_status cli_fail(zipnn_error *err, zipnn_status status, const char *format,
+                                                            ...);
+
+#endif

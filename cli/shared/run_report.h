@@ -1,0 +1,54 @@
+/* What a run says of its files: lines for people on standard error, and lines of JSON on standard output. */
+#ifndef ZIPNN_CLI_RUN_REPORT_H
+#define ZIPNN_CLI_RUN_REPORT_H
+
+#include "shared/run.h"
+
+/* "stdin" for "-". */
+const char *run_shown_name(const char *path);
+
+/* Adds to the message what to do, where that is known: about a base that is missing. */
+void run_advise(const struct run *run, zipnn_error *err);
+
+/* Says what went wrong with `path`, and remembers the exit code of it. */
+void run_report_failure(struct run *run, const char *path, const zipnn_error *err);
+
+/* The same, without a line of JSON: the caller wrote one. */
+void run_report_fault(struct run *run, const char *path, const zipnn_error *err);
+
+/* What became of a file. */
+struct outcome {
+    zipnn_stats stats;
+    const char *container; /* of the original, as zipnn_archive_info has it; NULL: not known */
+    int level;             /* of the archive, if the container is known */
+};
+
+/* Learns container and level from the archive at `path`, for --json. Unless that is a regular file which can be read,
+ * they stay unknown. `ctx` has the archive's bases. */
+void outcome_learn(const struct run *run, zipnn_ctx *ctx, const char *path, struct outcome *outcome);
+
+/* Says what was done with `path`. `output` is NULL when nothing was written. */
+void run_report_done(struct run *run, const char *path, const char *output, const struct outcome *outcome);
+
+/* Prints the heading of a table, once, before its first line; none for JSON. */
+void run_put_head(struct run *run, const char *text);
+
+/* Why a file is left out of a folder; SKIP_NOT: it is not. */
+enum skip {
+    SKIP_NOT,
+#define SKIP(id, code, text) SKIP_##id,
+#include "shared/skips.def"
+#undef SKIP
+};
+const char *run_skip_text(enum skip why);
+
+/* Says why `path` was left out; under -v, and as JSON. */
+void run_report_skip(struct run *run, const char *path, enum skip why);
+
+/* Says something about `path` that is no failure, unless -q was given. */
+void run_warn(const struct run *run, const char *path, const char *what, const char *why);
+
+/* Says what became of a whole folder. */
+void run_report_sum(const struct run *run);
+
+#endif
