@@ -5,20 +5,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "commands/bench.h"
-#include "commands/chain.h"
-#include "commands/convert.h"
-#include "commands/estimate.h"
-#include "commands/extract.h"
-#include "commands/inspect.h"
-#include "commands/list.h"
-#include "commands/recompress.h"
-#include "commands/verify.h"
+#include "commands/commands.h"
 #include "line/exits.h"
 #include "line/nearest.h"
-#include "line/usage.h"
 #include "shared/cli_fail.h"
 #include "shared/find_files.h"
+#include "shared/run_context.h"
 #include "shared/run_report.h"
 #include "shared/text.h"
 
@@ -27,15 +19,6 @@ static int refuse(const char *why) {
     text_put(stderr, why);
     fputs("; zipnn --help tells more\n", stderr);
     return EXIT_USAGE;
-}
-
-static void print_version(const struct run *run) {
-    (void)run;
-    printf("zipnn %s\n", zipnn_version());
-}
-
-static void print_help(const struct run *run) {
-    usage_print(run->args->topic);
 }
 
 /* A first word of letters alone that leads to no file may have been meant as a command. */
@@ -54,9 +37,11 @@ static bool report_no_command(struct run *run) {
     char names[160] = "", hint[60] = "";
     struct nearest near = nearest_to(word);
     static const char *const options[] = {"compress", "decompress", "test", "list", "version"};
-#define COMMAND(id, name, operands, most, help, manual) nearest_try(&near, name);
+#define MODE(id, shown, takes, gives, options, call, function)
+#define COMMAND(id, name, operands, most, takes, gives, options, call, function, help, manual) nearest_try(&near, name);
 #include "line/commands.def"
 #undef COMMAND
+#undef MODE
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
         const char *before = near.best;
         nearest_try(&near, options[i]);
@@ -72,20 +57,17 @@ static bool report_no_command(struct run *run) {
     return near.best || !run->args->recursive;
 }
 
-/* What each operation does: once before the files, and with each of them. */
+/* What each operation does: with each file, or once. */
 static const struct work {
-    void (*begin)(const struct run *run);
-    void (*each)(struct run *run, const char *path);
-    void (*all)(struct run *run); /* instead of each: operands are not all files */
+    command_each *each;
+    command_all *all;
 } works[N_OPERATIONS] = {
-    [OP_COMPRESS] = {NULL, convert_file, NULL}, [OP_RESTORE] = {NULL, convert_file, NULL},
-    [OP_TEST] = {NULL, test_file, NULL},        [OP_LIST] = {NULL, list_file, NULL},
-    [OP_HELP] = {print_help, NULL, NULL},       [OP_VERSION] = {print_version, NULL, NULL},
-    [OP_VERIFY] = {NULL, verify_file, NULL},    [OP_SALVAGE] = {NULL, salvage_file, NULL},
-    [OP_BENCH] = {NULL, bench_file, NULL},      [OP_EXTRACT] = {NULL, extract_file, NULL},
-    [OP_CAT] = {NULL, cat_file, NULL},          [OP_ESTIMATE] = {NULL, estimate_file, NULL},
-    [OP_INSPECT] = {NULL, inspect_file, NULL},  [OP_RECOMPRESS] = {NULL, recompress_file, NULL},
-    [OP_CHAIN] = {NULL, NULL, chain_run},
+#define MODE(id, shown, takes, gives, options, call, function) [OP_##id] = {.call = function},
+#define COMMAND(id, name, operands, most, takes, gives, options, call, function, help, manual) \
+    [OP_##id] = {.call = function},
+#include "line/commands.def"
+#undef COMMAND
+#undef MODE
 };
 
 static int work(struct args *args) {
@@ -93,13 +75,12 @@ static int work(struct args *args) {
     bool stops = false;
     struct run run;
     run_init(&run, args);
-    if (todo->begin) todo->begin(&run);
     if (is_no_command(args)) {
         stops = report_no_command(&run);
         args->files++;
         args->n_files--;
     }
-    if (todo->each && !stops) walk_files(&run, todo->each);
+    if (todo->each && !stops) for_each_file(&run, todo->each);
     if (todo->all) todo->all(&run);
     run_end(&run);
     exit(run.exit_code); /* while `run` is alive: the thread that waits for signals looks at it */
@@ -118,7 +99,7 @@ int main(int argc, char **argv) {
     struct wrong wrong;
     occupy_standard_streams();
     if (!args_parse(argc, argv, getenv("ZIPNN_CPU"), &args, &wrong)) return refuse(wrong.text);
-    if (args.n_files == 0 && args.operation != OP_HELP && args.operation != OP_VERSION) {
+    if (args.n_files == 0 && uses[args.operation].takes != TAKES_NO_FILES) {
         if (isatty(STDIN_FILENO)) return refuse("no FILE, and standard input is a terminal");
         args.files = no_files;
         args.n_files = 1;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who may include whom (CONVENTIONS.md, rule 1), and that file names are unique across the tree."""
+"""Who may include whom, which files of a room need each other, and that file names are unique (CONVENTIONS.md, rule 1)."""
 
 import collections
 import re
@@ -30,6 +30,13 @@ SUB_ROOMS = {
     "kernels": {"words", "r16", "joint", "delta", "hash"},
 }
 
+# The same for the program: main.c, above its rooms, may include all of them.
+CLI_ROOMS = {
+    "line": set(),
+    "shared": {"line"},
+    "commands": {"line", "shared"},
+}
+
 # Kernels answer bool at most: no status, no allocation.
 NOT_IN_KERNELS = {"zipnn/zipnn.h", "base/err.h", "base/mem.h"}
 
@@ -51,6 +58,9 @@ FOREIGN = {
     "signal.h": {"io"},  # for the numbers: see SIGNAL_CALL
 }
 
+# Calls from one file of a room back to one that needs it, and why it must be so. Any other circle is a fault.
+CALLS_BACK = {}
+
 # Names that each directory may have, and folders of data, whose names repeat where the content belongs together.
 COMMON_NAMES = {"CMakeLists.txt", "README.md", "__init__.py", ".gitignore", ".gitattributes"}
 DATA = ("tests/golden/", "tests/fuzz/corpus/")
@@ -68,6 +78,17 @@ THREAD_CALL = re.compile(r"\b(pthread_\w+|atomic_\w+|thrd_\w+|mtx_\w+|cnd_\w+)\b
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
 
+# The definition of a function that other files may call, as the formatter writes it.
+DEFINITION = re.compile(r"^(?!static\b|typedef\b)[a-z_][^;{}()#=]*?\b(\w+)\([^;{}]*\)\s*\{", re.M)
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
+
+
+def is_in_room(parts):
+    """Whether a file of src, given by the parts of its path, stands in a room or in a room's room."""
+    return len(parts) >= 3 and parts[1] in ROOMS and (
+        len(parts) == 3 or (len(parts) == 4 and parts[2] in SUB_ROOMS.get(parts[1], ()))
+    )
+
 
 def check_room_include(room, kind, target):
     """The reason why a file of `room` may not include `target`, or None."""
@@ -78,7 +99,7 @@ def check_room_include(room, kind, target):
         return None
     if room == "kernels" and target in NOT_IN_KERNELS:
         return f"kernels know no status and no allocator: {target}"
-    if target == "zipnn/zipnn.h":
+    if target.startswith("zipnn/"):
         return None
     other = target.split("/")[0]
     if "/" not in target or other not in ROOMS:
@@ -88,50 +109,102 @@ def check_room_include(room, kind, target):
     return None
 
 
-def is_in_room(parts):
-    """Whether a file of src, given by the parts of its path, stands in a room or in a room's room."""
-    return len(parts) >= 3 and parts[1] in ROOMS and (
-        len(parts) == 3 or (len(parts) == 4 and parts[2] in SUB_ROOMS.get(parts[1], ()))
-    )
+def check_cli_include(parts, target):
+    """The same for a file of the program."""
+    if target.startswith("zipnn/"):
+        return None
+    other = target.split("/")[0]
+    if other not in CLI_ROOMS:
+        return f"the program uses the public header and its own rooms only: {target}"
+    if len(parts) == 3 and other != parts[1] and other not in CLI_ROOMS[parts[1]]:
+        return f"{parts[1]} may not include {other}: {target}"
+    return None
+
+
+def check_local_include(path, kind, target):
+    """The same for the examples and the Python extension, whose files stand in one folder."""
+    local = (path.parent / target).is_file()
+    return None if kind == "<" or local or target.startswith("zipnn/") else f"the public header only: {target}"
 
 
 def check_file(path):
     parts = path.relative_to(tree.ROOT).parts
-    for kind, target in INCLUDE.findall(path.read_text()):
+    name = "/".join(parts)
+    if parts[0] == "src" and not is_in_room(parts):
+        yield f"{name}: not in a room"
+        return
+    if parts[0] == "cli" and parts != ("cli", "main.c") and (len(parts) != 3 or parts[1] not in CLI_ROOMS):
+        yield f"{name}: not in a room"
+        return
+    text = path.read_text()
+    for kind, target in INCLUDE.findall(text):
+        reason = None
         if parts[0] == "src":
             reason = check_room_include(parts[1], kind, target)
-        elif parts[0] in ("cli", "examples", "python") and kind == '"':
-            local = (path.parent / target).is_file() or (tree.ROOT / parts[0] / target).is_file()
-            reason = None if local or target == "zipnn/zipnn.h" else f"{parts[0]} uses the public header only: {target}"
-        else:
-            reason = None
+        elif parts[0] == "cli" and kind == '"':
+            reason = check_cli_include(parts, target)
+        elif parts[0] in ("examples", "python"):
+            reason = check_local_include(path, kind, target)
         if reason:
-            yield f"{path.relative_to(tree.ROOT)}: {reason}"
+            yield f"{name}: {reason}"
     for room, words in ONLY_IN.items() if parts[0] == "src" else ():
-        for word in sorted(set(words.findall(path.read_text()))) if parts[1] != room else ():
-            yield f"{path.relative_to(tree.ROOT)}: only {room} may name {word}"
-    if parts[0] == "src" and "signal.h" in path.read_text():
-        for call in SIGNAL_CALL.finditer(path.read_text()):
-            yield f"{path.relative_to(tree.ROOT)}: the library leaves signals alone: {call.group(1)}"
+        for word in sorted(set(words.findall(text))) if parts[1] != room else ():
+            yield f"{name}: only {room} may name {word}"
+    if parts[0] == "src" and "signal.h" in text:
+        for call in SIGNAL_CALL.finditer(text):
+            yield f"{name}: the library leaves signals alone: {call.group(1)}"
     if parts[0] == "src" and parts[1] not in THREAD_ROOMS:
-        for call in sorted(set(THREAD_CALL.findall(path.read_text()))):
-            yield f"{path.relative_to(tree.ROOT)}: threads live in {sorted(THREAD_ROOMS)}: {call}"
+        for call in sorted(set(THREAD_CALL.findall(text))):
+            yield f"{name}: threads live in {sorted(THREAD_ROOMS)}: {call}"
+
+
+def calls_inside_rooms(files):
+    """File -> files of its room that it calls: {"src/chunk/wrapped.c": {"src/chunk/chunk_decode.c"}}."""
+    texts = {p.relative_to(tree.ROOT): COMMENT.sub(" ", p.read_text()) for p in files if p.suffix == ".c"}
+    texts = {p: text for p, text in texts.items() if p.parts[0] in ("src", "cli")}
+    owner = {name: p for p, text in texts.items() for name in DEFINITION.findall(text)}
+    calls = collections.defaultdict(set)
+    for path, text in texts.items():
+        for name in set(re.findall(r"\b\w+\b", text)):
+            other = owner.get(name, path)
+            if other != path and other.parts[:2] == path.parts[:2]:
+                calls[path.as_posix()].add(other.as_posix())
+    return calls
+
+
+def reachable(calls, start):
+    """What a file calls, directly or over others."""
+    seen, todo = set(), [start]
+    while todo:
+        for other in calls.get(todo.pop(), ()):
+            if other not in seen:
+                seen.add(other)
+                todo.append(other)
+    return seen
+
+
+def check_circles(files):
+    calls = calls_inside_rooms(files)
+    for back in CALLS_BACK:
+        if back[1] not in calls.get(back[0], ()):
+            yield f"{back[0]} does not call {back[1]} any more: take the pair out of CALLS_BACK"
+        calls[back[0]].discard(back[1])
+    for path in sorted(calls):
+        circle = sorted(other for other in reachable(calls, path) if path in reachable(calls, other))
+        if path in circle and path == circle[0]:
+            yield f"files that call each other: {', '.join(circle)}"
 
 
 def main():
     files = list(tree.files())
-    faults = []
-    for path in files:
-        parts = path.relative_to(tree.ROOT).parts
-        if path.suffix in (".c", ".h"):
-            if parts[0] == "src" and not is_in_room(parts):
-                faults.append(f"{'/'.join(parts)}: not in a room")
-            else:
-                faults.extend(check_file(path))
+    faults = [fault for path in files if path.suffix in (".c", ".h") for fault in check_file(path)]
     sources = [p for p in files if not p.relative_to(tree.ROOT).as_posix().startswith(DATA)]
     names = collections.Counter(p.name for p in sources if p.name not in COMMON_NAMES)
     faults.extend(f"{name}: {n} files have this name" for name, n in names.items() if n > 1)
-    print("\n".join(faults) if faults else f"layers: {len(files)} files, includes point down only")
+    circles = list(check_circles(files))
+    print("\n".join(circles + faults))
+    if not faults:
+        print(f"layers: {len(files)} files, includes point down only; {len(CALLS_BACK)} calls back, each with its reason")
     return 1 if faults else 0
 
 

@@ -1,14 +1,13 @@
-#include "commands/bench.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "commands/convert.h"
+#include "commands/commands.h"
 #include "shared/cli_fail.h"
-#include "shared/json.h"
+#include "shared/input.h"
+#include "shared/json_writer.h"
 #include "shared/run_context.h"
 #include "shared/run_report.h"
 #include "shared/text.h"
@@ -76,7 +75,7 @@ static char *touched_memory(size_t len) {
 static zipnn_status load(struct bench *b, const char *path, zipnn_error *err) {
     zipnn_file *in;
     zipnn_source source;
-    zipnn_status st = convert_open_input(path, &in, err);
+    zipnn_status st = input_open(path, &in, err);
     if (st != ZIPNN_OK) return st;
     zipnn_file_source(in, &source);
     uint64_t bound = source.read_at ? zipnn_compress_bound(source.length) : 0;

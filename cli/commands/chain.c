@@ -1,5 +1,3 @@
-#include "commands/chain.h"
-
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -8,9 +6,10 @@
 #include <sys/stat.h>
 
 #include "commands/chain_steps.h"
+#include "commands/commands.h"
 #include "shared/cli_fail.h"
 #include "shared/filenames.h"
-#include "shared/json.h"
+#include "shared/json_writer.h"
 #include "shared/needed.h"
 #include "shared/output.h"
 #include "shared/read_back.h"
@@ -344,8 +343,8 @@ static void list(const struct run *run, const struct steps *steps) {
             put_step(steps, &steps->step[i]);
 }
 
-static const enum steps_use uses[N_VERBS] = {
-#define VERB(id, name, operands, least, most, use, help) [VERB_##id] = use,
+static const enum steps_use opened_for[N_VERBS] = {
+#define VERB(id, name, operands, least, most, use, options, help) [VERB_##id] = use,
 #include "line/verbs.def"
 #undef VERB
 };
@@ -377,7 +376,7 @@ static void act_on_each(struct run *run, enum verb verb, char **operands, size_t
     for (size_t i = 0; i == 0 || (one_by_one && i < n); i++) {
         struct steps steps;
         zipnn_error err;
-        zipnn_status st = steps_open(run, run->args->files[0], uses[verb], &steps, &err);
+        zipnn_status st = steps_open(run, run->args->files[0], opened_for[verb], &steps, &err);
         if (st == ZIPNN_OK) st = act(run, verb, &steps, operands + i, n - i, &err);
         if (st != ZIPNN_OK) run_report_failure(run, n ? operands[i] : run->args->files[0], &err);
         steps_close(&steps);

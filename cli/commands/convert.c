@@ -1,13 +1,15 @@
-#include "commands/convert.h"
-
+/* Compressing and restoring. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "commands/commands.h"
+#include "shared/candidates.h"
 #include "shared/cli_fail.h"
 #include "shared/filenames.h"
+#include "shared/input.h"
 #include "shared/needed.h"
 #include "shared/old_delta.h"
 #include "shared/output.h"
@@ -27,14 +29,6 @@ struct job {
     struct outcome outcome;
 };
 
-static bool is_stdin(const char *path) {
-    return strcmp(path, "-") == 0;
-}
-
-zipnn_status convert_open_input(const char *path, zipnn_file **in, zipnn_error *err) {
-    return is_stdin(path) ? zipnn_file_from_fd(STDIN_FILENO, "stdin", in, err) : zipnn_file_open(path, in, err);
-}
-
 /* Name of an archive of the old format; its form follows from it. */
 static char *name_old(const struct args *args, const char *path, zipnn_old_form *form) {
     char *name = args->dtype == ZIPNN_DTYPE_UNKNOWN && args->n_bases == 0 ? filename_of_old_tensors(path) : NULL;
@@ -52,7 +46,7 @@ static zipnn_status choose_output(struct job *job, zipnn_error *err) {
     const struct args *args = job->run->args;
     bool archive = filename_is_archive(job->path);
     if (args->operation == OP_COMPRESS) job->output = name_archive(job);
-    if (args->output || args->to_stdout || is_stdin(job->path)) {
+    if (args->output || args->to_stdout || input_is_stdin(job->path)) {
         free(job->output);
         job->output = args->output ? text_join(args->output, "", "") : NULL;
     } else if (access(job->path, F_OK) != 0) {
@@ -84,11 +78,11 @@ static bool user_allows_replacing(const struct args *args, const char *path) {
 
 static zipnn_status create_output(struct job *job, zipnn_error *err) {
     const struct args *args = job->run->args;
-    const zipnn_file *like = is_stdin(job->path) ? NULL : job->in;
+    const zipnn_file *like = input_is_stdin(job->path) ? NULL : job->in;
     unsigned flags = (args->force ? ZIPNN_FILE_REPLACE : 0U) | (args->sync ? ZIPNN_FILE_SYNC : 0U);
     zipnn_status st = zipnn_file_create(job->output, like, flags, &job->out, err);
     struct stat there;
-    if (st != ZIPNN_E_IO || args->force || is_stdin(job->path)) return st;
+    if (st != ZIPNN_E_IO || args->force || input_is_stdin(job->path)) return st;
     if (lstat(job->output, &there) != 0 || !S_ISREG(there.st_mode)) return st;
     if (!user_allows_replacing(args, job->output)) return output_taken(job->output, job->path, err);
     return zipnn_file_create(job->output, like, flags | ZIPNN_FILE_REPLACE, &job->out, err);
@@ -106,7 +100,8 @@ static zipnn_status open_output(struct job *job, zipnn_error *err) {
 static zipnn_status refuse_to_remove(const struct job *job, zipnn_error *err) {
     struct stat st;
     if (!job->run->args->remove) return ZIPNN_OK;
-    if (is_stdin(job->path)) return cli_fail(err, ZIPNN_E_ARGUMENT, "--rm deletes a FILE, and standard input is none");
+    if (input_is_stdin(job->path))
+        return cli_fail(err, ZIPNN_E_ARGUMENT, "--rm deletes a FILE, and standard input is none");
     if (stat(job->path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
         return cli_fail(err, ZIPNN_E_ARGUMENT, "--rm deletes regular files only");
     if (job->output && stat(job->output, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
@@ -155,16 +150,6 @@ static zipnn_status check_unchanged(const struct job *job, zipnn_status st, zipn
     return changed.status;
 }
 
-/* `sink` is NULL for a test. */
-static zipnn_status restore(zipnn_ctx *ctx, zipnn_source *source, const zipnn_sink *sink, zipnn_stats *stats,
-                            zipnn_error *err) {
-    struct spool spool;
-    zipnn_status st = spool_open(&spool, source, err);
-    if (st == ZIPNN_OK) st = sink ? zipnn_unpack(ctx, source, sink, stats, err) : zipnn_test(ctx, source, stats, err);
-    spool_close(&spool);
-    return st;
-}
-
 static zipnn_status move_bytes(struct job *job, zipnn_error *err) {
     struct run *run = job->run;
     zipnn_source source;
@@ -176,7 +161,7 @@ static zipnn_status move_bytes(struct job *job, zipnn_error *err) {
     if (st != ZIPNN_OK) return st;
     progress_start(&run->progress);
     if (run->args->operation == OP_RESTORE)
-        st = restore(run->ctx, &source, &sink, &job->outcome.stats, err);
+        st = spool_restore(run->ctx, &source, &sink, &job->outcome.stats, err);
     else if (run->args->old_format)
         st = zipnn_pack_old(run->ctx, job->form, &source, &sink, &job->outcome.stats, err);
     else
@@ -190,7 +175,7 @@ static zipnn_status move_bytes(struct job *job, zipnn_error *err) {
 /* Bases, too: before there is anything to clean up. */
 static zipnn_status make_context(struct job *job, zipnn_error *err) {
     struct run *run = job->run;
-    const bool from_stdin = is_stdin(job->path);
+    const bool from_stdin = input_is_stdin(job->path);
     if (run->args->operation == OP_COMPRESS)
         return run_context_for(run, from_stdin ? "/dev/stdin" : job->path, job->output, err);
     return from_stdin ? run_need_context(run, err) : run_context_to_restore(run, job->path, job->output, err);
@@ -269,12 +254,12 @@ static void end_job(struct job *job, zipnn_status st, const zipnn_error *err) {
     free(job->output);
 }
 
-void convert_file(struct run *run, const char *path) {
+static void convert(struct run *run, const char *path) {
     struct job job = {.run = run, .path = path};
     zipnn_error err;
     zipnn_status st = choose_output(&job, &err);
     if (st == ZIPNN_OK) st = refuse_to_remove(&job, &err);
-    if (st == ZIPNN_OK) st = convert_open_input(path, &job.in, &err);
+    if (st == ZIPNN_OK) st = input_open(path, &job.in, &err);
     if (st == ZIPNN_OK) st = output_refuse_input(job.output, path, &err);
     if (st == ZIPNN_OK && run->args->operation == OP_RESTORE) st = old_delta_refuse_to_remove(run, job.in, &err);
     if (st == ZIPNN_OK) st = write_output(&job, &err);
@@ -303,12 +288,13 @@ static zipnn_status open_archive(struct job *job, zipnn_file **archive, zipnn_er
     return ZIPNN_OK;
 }
 
-void convert_remove_compressed(struct run *run, const char *path) {
+/* Deletes `path`, of which there is an archive already, once that was verified like a new one, and reports. */
+static void remove_compressed(struct run *run, const char *path) {
     struct job job = {.run = run, .path = path};
     zipnn_file *archive = NULL;
     zipnn_error err;
     zipnn_status st = choose_output(&job, &err);
-    if (st == ZIPNN_OK) st = convert_open_input(path, &job.in, &err);
+    if (st == ZIPNN_OK) st = input_open(path, &job.in, &err);
     if (st == ZIPNN_OK) st = open_archive(&job, &archive, &err);
     if (st == ZIPNN_OK) st = old_delta_refuse_to_remove(run, archive, &err);
     if (st == ZIPNN_OK) st = remove_input(&job, archive, &err);
@@ -316,33 +302,29 @@ void convert_remove_compressed(struct run *run, const char *path) {
     end_job(&job, st, &err);
 }
 
-static zipnn_status test_input(struct run *run, const char *path, zipnn_file *in, struct outcome *outcome,
-                               zipnn_error *err) {
-    const zipnn_stats *stats = &outcome->stats;
-    zipnn_source source;
-    zipnn_file_source(in, &source);
-    zipnn_status st = is_stdin(path) ? run_need_context(run, err) : run_context_to_restore(run, path, NULL, err);
-    if (st != ZIPNN_OK) return st;
-    progress_start(&run->progress);
-    st = restore(run->ctx, &source, NULL, &outcome->stats, err);
-    progress_end(&run->progress);
-    if (st == ZIPNN_OK && stats->unverified) old_delta_warn(run, &source);
-    if (st == ZIPNN_OK) st = run_source_lacks_base(run->ctx, &source, err);
-    if (st == ZIPNN_OK && stats->n_unchecked)
-        st = cli_fail(err, ZIPNN_E_BASE, "made against a file that was not given");
-    if (st == ZIPNN_OK) outcome_learn(run, run->ctx, path, outcome);
-    return st;
+/* What the user may not know of a file that was named. */
+static void warn_of_oddities(struct run *run, const char *path) {
+    struct stat st;
+    if (input_is_stdin(path) || stat(path, &st) != 0 || !S_ISREG(st.st_mode)) return;
+    if (worth_look(run, path) == LOOKS_CUT) run_warn(run, path, "", run_skip_text(SKIP_CUT));
+    const char *instead = worth_what_instead(path);
+    if (instead) run_warn(run, path, "", instead);
 }
 
-void test_file(struct run *run, const char *path) {
-    zipnn_file *in = NULL;
-    struct outcome outcome = {.container = NULL};
-    zipnn_error err;
-    zipnn_status st = convert_open_input(path, &in, &err);
-    if (st == ZIPNN_OK) st = test_input(run, path, in, &outcome, &err);
-    if (st == ZIPNN_OK)
-        run_report_done(run, path, NULL, &outcome);
+/* WORTH_DONE comes to the same whether the archive is new or was there: the file goes if --rm says so. */
+void compress_file(struct run *run, const char *path) {
+    const enum worth worth = run->in_folder ? worth_compressing(run, path) : WORTH_IT;
+    if (!run->in_folder) warn_of_oddities(run, path);
+    if (worth == WORTH_NOTHING)
+        run_report_skip(run, path, SKIP_NO_GAIN);
+    else if (worth == WORTH_DONE && run->args->remove)
+        remove_compressed(run, path);
+    else if (worth == WORTH_DONE)
+        run_report_skip(run, path, SKIP_COMPRESSED);
     else
-        run_report_failure(run, path, &err);
-    zipnn_file_close(in);
+        convert(run, path);
+}
+
+void restore_file(struct run *run, const char *path) {
+    convert(run, path);
 }

@@ -1,10 +1,9 @@
-#include "commands/estimate.h"
-
 #include <stdio.h>
 
-#include "commands/convert.h"
+#include "commands/commands.h"
 #include "shared/cli_fail.h"
-#include "shared/json.h"
+#include "shared/input.h"
+#include "shared/json_writer.h"
 #include "shared/run_context.h"
 #include "shared/run_report.h"
 #include "shared/text.h"
@@ -39,7 +38,7 @@ void estimate_file(struct run *run, const char *path) {
     zipnn_estimate_info info;
     zipnn_error err;
     const double start = progress_now();
-    zipnn_status st = convert_open_input(path, &in, &err);
+    zipnn_status st = input_open(path, &in, &err);
     if (st == ZIPNN_OK) {
         zipnn_file_source(in, &source);
         st = source.read_at ? run_context_for(run, path, NULL, &err)

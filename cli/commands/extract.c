@@ -1,16 +1,15 @@
-#include "commands/extract.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "commands/commands.h"
 #include "commands/numpy_file.h"
 #include "commands/safetensors_file.h"
 #include "line/nearest.h"
 #include "shared/cli_fail.h"
 #include "shared/filenames.h"
-#include "shared/json.h"
+#include "shared/json_writer.h"
 #include "shared/open_archive.h"
 #include "shared/output.h"
 #include "shared/run_report.h"

@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "commands/commands.h"
 #include "shared/cli_fail.h"
 #include "shared/coding_text.h"
-#include "shared/json.h"
+#include "shared/json_writer.h"
 #include "shared/open_archive.h"
 #include "shared/run_report.h"
 #include "shared/text.h"

@@ -23,9 +23,6 @@ struct inspection {
     struct sum *sums; /* by element type */
 };
 
-/* Inspects the archive or model file `path`, and reports. */
-void inspect_file(struct run *run, const char *path);
-
 /* The page of --html: one file, no scripts, nothing fetched. */
 zipnn_status inspect_write_page(struct run *run, struct inspection *x, const char *out, zipnn_error *err);
 

@@ -1,10 +1,9 @@
-#include "commands/list.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "commands/commands.h"
 #include "shared/coding_text.h"
-#include "shared/json.h"
+#include "shared/json_writer.h"
 #include "shared/open_archive.h"
 #include "shared/run_report.h"
 #include "shared/text.h"

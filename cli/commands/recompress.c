@@ -1,9 +1,8 @@
-#include "commands/recompress.h"
-
 #include <string.h>
 
-#include "commands/convert.h"
+#include "commands/commands.h"
 #include "shared/cli_fail.h"
+#include "shared/input.h"
 #include "shared/output.h"
 #include "shared/read_back.h"
 #include "shared/run_context.h"
@@ -95,7 +94,7 @@ void recompress_file(struct run *run, const char *path) {
     zipnn_file *in = NULL;
     struct outcome outcome = {.container = NULL};
     zipnn_error err;
-    zipnn_status st = convert_open_input(path, &in, &err);
+    zipnn_status st = input_open(path, &in, &err);
     if (st == ZIPNN_OK) st = move_to_level(run, path, in, &outcome, &err);
     if (st == ZIPNN_OK)
         run_report_done(run, path, output, &outcome);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "shared/cli_fail.h"
-#include "shared/json.h"
+#include "shared/json_writer.h"
 
 zipnn_status safetensors_check(const zipnn_tensor_info *t, uint64_t rows, zipnn_error *err) {
     if (t->dtype == ZIPNN_DTYPE_UNKNOWN || t->dtype > ZIPNN_C64)

@@ -1,11 +1,10 @@
-#include "commands/verify.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "commands/commands.h"
 #include "shared/cli_fail.h"
-#include "shared/json.h"
+#include "shared/json_writer.h"
 #include "shared/open_archive.h"
 #include "shared/output.h"
 #include "shared/run_context.h"

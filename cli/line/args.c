@@ -9,32 +9,23 @@
 
 #include "line/nearest.h"
 
-enum option_id {
-#define GROUP(title)
-#define OPTION(id, letter, name, arg, complete, uses, takes, help, manual) OPT_##id,
-#include "line/options.def"
-#undef OPTION
-#undef GROUP
-};
-
 struct option {
     enum option_id id;
     char letter;
     const char *name;
     const char *arg;
-    uint64_t uses;
     const char *takes;
 };
 
 static const struct option options[] = {
 #define GROUP(title)
-#define OPTION(id, letter, name, arg, complete, uses, takes, help, manual) {OPT_##id, letter, name, arg, uses, takes},
+#define OPTION(id, letter, name, arg, complete, takes, help, manual) {OPT_##id, letter, name, arg, takes},
 #include "line/options.def"
 #undef OPTION
 #undef GROUP
 };
 
-enum { N_OPTIONS = sizeof options / sizeof options[0], MAX_COUNT = 4096 };
+enum { MAX_COUNT = 4096 };
 
 enum operands { ONE, MANY };
 
@@ -43,9 +34,11 @@ static const struct command {
     enum operation operation;
     enum operands most;
 } commands[] = {
-#define COMMAND(id, name, operands, most, help, manual) {name, OP_##id, most},
+#define MODE(id, shown, takes, gives, options, call, function)
+#define COMMAND(id, name, operands, most, takes, gives, options, call, function, help, manual) {name, OP_##id, most},
 #include "line/commands.def"
 #undef COMMAND
+#undef MODE
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
@@ -54,18 +47,7 @@ static const struct {
     const char *name;
     size_t least, most; /* operands */
 } verbs[N_VERBS] = {
-#define VERB(id, name, operands, least, most, use, help) {name, least, most},
-#include "line/verbs.def"
-#undef VERB
-};
-
-/* As messages call what options go with. */
-static const char *const use_names[N_USES] = {
-    [OP_COMPRESS] = "compressing", [OP_RESTORE] = "-d", [OP_TEST] = "-t", [OP_LIST] = "-l", [OP_VERSION] = "-V",
-#define COMMAND(id, name, operands, most, help, manual) [OP_##id] = name,
-#include "line/commands.def"
-#undef COMMAND
-#define VERB(id, name, operands, least, most, use, help) [OP_CHAIN_##id] = "chain " name,
+#define VERB(id, name, operands, least, most, use, options, help) {name, least, most},
 #include "line/verbs.def"
 #undef VERB
 };
@@ -335,15 +317,18 @@ static unsigned use_of(const struct args *a) {
     return a->operation == OP_CHAIN ? (unsigned)N_OPERATIONS + a->verb : a->operation;
 }
 
-/* "estimate, inspect and -t" */
-static void list_uses(uint64_t uses, char *text, size_t cap) {
-    size_t n = 0, left = 0;
-    for (unsigned u = 0; u < N_USES; u++) left += uses >> u & 1;
-    for (unsigned u = 0; u < N_USES; u++) {
-        if (!(uses >> u & 1)) continue;
+/* "estimate, inspect and -t": what the option goes with; how many these are. */
+static unsigned list_uses(enum option_id id, char *text, size_t cap) {
+    unsigned all = 0, left;
+    size_t n = 0;
+    for (unsigned u = 0; u < N_USES; u++) all += uses[u].options >> id & 1;
+    left = all;
+    for (unsigned u = 0; u < N_USES && n < cap; u++) {
+        if (!(uses[u].options >> id & 1)) continue;
         left--;
-        n += (size_t)snprintf(text + n, cap - n, "%s%s", use_names[u], left > 1 ? ", " : left == 1 ? " and " : "");
+        n += (size_t)snprintf(text + n, cap - n, "%s%s", uses[u].name, left > 1 ? ", " : left == 1 ? " and " : "");
     }
+    return all;
 }
 
 /* What to do instead, where that is not plain. */
@@ -361,14 +346,12 @@ static bool check_uses(const struct parser *p) {
     const unsigned use = use_of(p->args);
     for (size_t i = 0; i < N_OPTIONS; i++) {
         const struct option *o = &options[i];
-        if (!p->given[i] || o->uses >> use & 1 || o->id <= OPT_LIST) continue;
         const struct shown s = shown_option(o);
-        char with[160] = "";
-        unsigned n = 0;
-        for (unsigned u = 0; u < N_USES; u++) n += o->uses >> u & 1;
-        if (n > FEW) return say_wrong(p->wrong, "%s does not go with %s%s", s.text, use_names[use], advice(o->id, use));
-        list_uses(o->uses, with, sizeof with);
-        return say_wrong(p->wrong, "%s goes with %s, not with %s", s.text, with, use_names[use]);
+        char with[500] = "";
+        if (!p->given[i] || uses[use].options >> o->id & 1) continue;
+        if (list_uses(o->id, with, sizeof with) > FEW)
+            return say_wrong(p->wrong, "%s does not go with %s%s", s.text, uses[use].name, advice(o->id, use));
+        return say_wrong(p->wrong, "%s goes with %s, not with %s", s.text, with, uses[use].name);
     }
     return true;
 }
@@ -380,7 +363,7 @@ static bool takes_stdin(const struct args *a) {
 }
 
 static bool check_output(const struct args *a, struct wrong *w) {
-    const bool parts = a->operation == OP_EXTRACT || a->operation == OP_CAT;
+    const bool parts = uses[a->operation].gives == GIVES_PARTS;
     const bool converts = a->operation == OP_COMPRESS || a->operation == OP_RESTORE;
     const bool to_stdout = a->to_stdout || (!a->output && (parts || (converts && takes_stdin(a))));
     if (a->output && a->n_files > 1 && a->operation != OP_CHAIN)
@@ -410,7 +393,7 @@ static bool check_command(const struct parser *p) {
     const struct command *c = p->command;
     if (!c) return true;
     if (a->operation != c->operation)
-        return say_wrong(p->wrong, "the command %s cannot be combined with %s", c->name, use_names[a->operation]);
+        return say_wrong(p->wrong, "the command %s cannot be combined with %s", c->name, uses[a->operation].name);
     if (a->n_files == 0) return say_wrong(p->wrong, "%s needs a FILE", c->name);
     if (c->most == ONE && a->n_files > 1)
         return say_wrong(p->wrong, "%s takes one FILE, %zu were given", c->name, a->n_files);
@@ -452,10 +435,13 @@ void args_list_commands(char *text, size_t cap) {
         n += (size_t)snprintf(text + n, cap - n, "%s%s", i ? ", " : "", commands[i].name);
 }
 
-bool args_goes_with(uint64_t uses, const char *name) {
+bool args_goes_with(enum option_id id, const char *name) {
     const struct command *c = find_command(name);
     if (!c) return false;
-    return c->operation == OP_CHAIN ? uses >> N_OPERATIONS != 0 : uses >> c->operation & 1;
+    if (c->operation != OP_CHAIN) return uses[c->operation].options >> id & 1;
+    for (unsigned v = N_OPERATIONS; v < N_USES; v++)
+        if (uses[v].options >> id & 1) return true;
+    return false;
 }
 
 bool args_parse(int argc, char **argv, const char *default_cpu, struct args *a, struct wrong *wrong) {

@@ -54,8 +54,8 @@ struct wrong {
  * be done is wrong: none is ignored. */
 bool args_parse(int argc, char **argv, const char *default_cpu, struct args *args, struct wrong *wrong);
 
-/* Whether the option goes with a command; `name` is that of the command, and the option is given by its `uses`. */
-bool args_goes_with(uint64_t uses, const char *command);
+/* Whether the option goes with the command of this name. */
+bool args_goes_with(enum option_id id, const char *command);
 
 /* Appends the names of all commands to text[0, cap), ", " between them. */
 void args_list_commands(char *text, size_t cap);

@@ -18,7 +18,7 @@ struct option {
 
 static const struct option options[] = {
 #define GROUP(title) {.group = title},
-#define OPTION(id, letter, name, arg, completes, uses, takes, help, manual) \
+#define OPTION(id, letter, name, arg, completes, takes, help, manual) \
     {NULL, letter, name, arg, completes, takes, help, manual},
 #include "line/options.def"
 #undef OPTION
@@ -30,15 +30,18 @@ enum { N_OPTIONS = sizeof options / sizeof options[0] };
 static const struct command {
     const char *name, *operands, *help, *manual;
 } commands[] = {
-#define COMMAND(id, name, operands, most, help, manual) {name, operands, help, manual},
+#define MODE(id, shown, takes, gives, options, call, function)
+#define COMMAND(id, name, operands, most, takes, gives, options, call, function, help, manual) \
+    {name, operands, help, manual},
 #include "line/commands.def"
 #undef COMMAND
+#undef MODE
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 static const char verb_names[] =
-#define VERB(id, name, operands, least, most, use, help) name " "
+#define VERB(id, name, operands, least, most, use, options, help) name " "
 #include "line/verbs.def"
 #undef VERB
     ;

@@ -12,11 +12,11 @@ static const struct option {
     const char *group; /* title; the other fields are empty then */
     char letter;
     const char *name, *arg;
-    uint64_t uses;
+    enum option_id id;
     const char *help;
 } options[] = {
 #define GROUP(title) {.group = title},
-#define OPTION(id, letter, name, arg, complete, uses, takes, help, manual) {NULL, letter, name, arg, uses, help},
+#define OPTION(id, letter, name, arg, complete, takes, help, manual) {NULL, letter, name, arg, OPT_##id, help},
 #include "line/options.def"
 #undef OPTION
 #undef GROUP
@@ -25,12 +25,15 @@ static const struct option {
 static const struct command {
     const char *name, *operands, *help, *manual;
 } commands[] = {
-#define COMMAND(id, name, operands, most, help, manual) {name, operands, help, manual},
+#define MODE(id, shown, takes, gives, options, call, function)
+#define COMMAND(id, name, operands, most, takes, gives, options, call, function, help, manual) \
+    {name, operands, help, manual},
 #include "line/commands.def"
 #undef COMMAND
+#undef MODE
 };
 
-enum { N_OPTIONS = sizeof options / sizeof options[0], N_COMMANDS = sizeof commands / sizeof commands[0] };
+enum { N_LINES = sizeof options / sizeof options[0], N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 static void print_option(const struct option *o) {
     char left[40], letters[16] = "    ";
@@ -52,10 +55,10 @@ static void print_two(const char *name, const char *operands, const char *help) 
 /* The groups with those of their options that `command` takes; NULL: all. */
 static void print_options(const char *command) {
     const char *title = NULL;
-    for (size_t i = 0; i < N_OPTIONS; i++) {
+    for (size_t i = 0; i < N_LINES; i++) {
         const struct option *o = &options[i];
         if (o->group) title = o->group;
-        if (o->group || !o->help[0] || (command && !args_goes_with(o->uses, command))) continue;
+        if (o->group || !o->help[0] || (command && !args_goes_with(o->id, command))) continue;
         if (title) printf("\n%s:\n", title);
         title = NULL;
         print_option(o);
@@ -94,7 +97,7 @@ static void print_command(const struct command *c) {
     print_manual(c->manual);
     if (strcmp(c->name, "chain") == 0) {
         puts("\nVerbs:");
-#define VERB(id, name, operands, least, most, use, help) print_two(name, operands, help);
+#define VERB(id, name, operands, least, most, use, options, help) print_two(name, operands, help);
 #include "line/verbs.def"
 #undef VERB
     }

@@ -1,44 +1,59 @@
-/* What options go with: an operation, or a verb of the command chain, each a bit. */
+/* What the program can do, and which options go with it: operations and, of the command chain, verbs. */
 #ifndef ZIPNN_CLI_USES_H
 #define ZIPNN_CLI_USES_H
 
-/* Options choose the first ones, the first word the commands. */
+#include <stdint.h>
+
 enum operation {
-    OP_COMPRESS,
-    OP_RESTORE,
-    OP_TEST,
-    OP_LIST,
-    OP_VERSION,
-#define COMMAND(id, name, operands, most, help, manual) OP_##id,
+#define MODE(id, shown, takes, gives, options, call, function) OP_##id,
+#define COMMAND(id, name, operands, most, takes, gives, options, call, function, help, manual) OP_##id,
 #include "line/commands.def"
 #undef COMMAND
+#undef MODE
     N_OPERATIONS
 };
 
 enum verb {
-#define VERB(id, name, operands, least, most, use, help) VERB_##id,
+#define VERB(id, name, operands, least, most, use, options, help) VERB_##id,
 #include "line/verbs.def"
 #undef VERB
     N_VERBS
 };
 
-enum use {
-#define VERB(id, name, operands, least, most, use, help) OP_CHAIN_##id = (int)N_OPERATIONS + (int)VERB_##id,
-#include "line/verbs.def"
-#undef VERB
-    N_USES
+/* Operations, and then verbs: what options go with. */
+enum { N_USES = (int)N_OPERATIONS + (int)N_VERBS };
+
+enum option_id {
+#define GROUP(title)
+#define OPTION(id, letter, name, arg, complete, takes, help, manual) OPT_##id,
+#include "line/options.def"
+#undef OPTION
+#undef GROUP
+    N_OPTIONS
 };
 
-/* Sets of uses, for options.def. */
-#define WITH(use) (UINT64_C(1) << OP_##use)
-#define ANY UINT64_MAX
-#define CHAIN_PACKS (WITH(CHAIN_ADD) | WITH(CHAIN_DROP) | WITH(CHAIN_REBASE))
-#define PACKS (WITH(COMPRESS) | WITH(RECOMPRESS) | WITH(BENCH) | CHAIN_PACKS)
-#define SAMPLES (WITH(ESTIMATE) | WITH(INSPECT))
-#define READS (WITH(RESTORE) | WITH(TEST) | WITH(VERIFY) | WITH(SALVAGE) | WITH(EXTRACT) | WITH(CAT) | WITH(INSPECT))
-#define DECODES (READS | WITH(RECOMPRESS) | WITH(CHAIN_RESTORE))
-#define WRITES                                                                                       \
-    (WITH(COMPRESS) | WITH(RESTORE) | WITH(EXTRACT) | WITH(CAT) | WITH(SALVAGE) | WITH(RECOMPRESS) | \
-     WITH(CHAIN_RESTORE))
+/* Sets of options, a bit each. */
+#define HAS(id) (UINT64_C(1) << OPT_##id)
+#define EVERYWHERE (HAS(THREADS) | HAS(CPU) | HAS(QUIET) | HAS(VERBOSE) | HAS(JSON) | HAS(HELP) | HAS(VERSION))
+#define CHOOSING (HAS(COMPRESS) | HAS(DECOMPRESS) | HAS(TEST) | HAS(LIST)) /* what is done: heard already */
+#define KEEPING HAS(KEEP)                                                  /* where FILE stays */
+#define LEVELS (HAS(LEVEL) | HAS(FAST) | HAS(BEST))
+#define SAMPLING (LEVELS | HAS(COMPAT) | HAS(NO_DEDUP))
+#define PACKING (SAMPLING | HAS(SHA256) | HAS(NO_VERIFY))
+#define BASES (HAS(BASE) | HAS(BASE_DIR))
+#define READING (BASES | HAS(MAX_OUTPUT))
+#define WRITING (HAS(STDOUT) | HAS(OUTPUT) | HAS(FORCE) | HAS(SYNC))
+
+enum takes { TAKES_NO_FILES, TAKES_MODELS, TAKES_ARCHIVES };
+enum gives { GIVES_NOTHING, GIVES_ARCHIVES, GIVES_ORIGINALS, GIVES_PARTS };
+
+/* A row of commands.def or verbs.def; verbs have no `takes` and `gives`. */
+struct use {
+    const char *name; /* as messages call it */
+    enum takes takes;
+    enum gives gives;
+    uint64_t options;
+};
+extern const struct use uses[N_USES];
 
 #endif

@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "commands/convert.h"
 #include "shared/candidates.h"
 #include "shared/cli_fail.h"
 #include "shared/filenames.h"
+#include "shared/input.h"
 #include "shared/run_report.h"
 #include "shared/text.h"
 
@@ -20,7 +20,7 @@ typedef void each_fn(struct run *run, const char *path);
 /* A file to be worked on: an operand, or found in a folder. */
 struct found {
     char *path;
-    bool in_folder, regular;
+    bool in_folder;
     struct node node; /* behind its name */
     bool named;       /* its suffix is one of model weights */
     bool again;       /* another name of it comes first */
@@ -38,9 +38,8 @@ static void report_errno(struct run *run, const char *path, const char *verb) {
     run_report_failure(run, path, &err);
 }
 
-static bool takes_originals(const struct run *run) {
-    const enum operation op = run->args->operation;
-    return op == OP_COMPRESS || op == OP_BENCH || op == OP_ESTIMATE || op == OP_INSPECT;
+static bool takes_models(const struct run *run) {
+    return uses[run->args->operation].takes == TAKES_MODELS;
 }
 
 static bool is_named_base(const struct run *run, const char *path) {
@@ -55,7 +54,7 @@ static bool is_named_base(const struct run *run, const char *path) {
 static enum skip why_unsuited(struct run *run, const char *path) {
     const bool archive = filename_is_archive(path);
     if (filename_is_unfinished(path)) return SKIP_UNFINISHED;
-    if (!takes_originals(run)) return archive ? SKIP_NOT : SKIP_NO_ARCHIVE;
+    if (!takes_models(run)) return archive ? SKIP_NOT : SKIP_NO_ARCHIVE;
     if (archive) return SKIP_ARCHIVE;
     if (run->args->operation == OP_COMPRESS && is_named_base(run, path)) return SKIP_BASE;
     switch (worth_look(run, path)) {
@@ -73,11 +72,8 @@ static void add_found(struct finds *files, char *path, bool in_folder, const str
         files->cap = files->cap ? 2 * files->cap : 16;
         files->file = text_realloc(files->file, files->cap * sizeof files->file[0]);
     }
-    files->file[files->n++] = (struct found){.path = path,
-                                             .in_folder = in_folder,
-                                             .regular = S_ISREG(st->st_mode),
-                                             .node = {st->st_dev, st->st_ino},
-                                             .named = filename_is_model(path)};
+    files->file[files->n++] = (struct found){
+        .path = path, .in_folder = in_folder, .node = {st->st_dev, st->st_ino}, .named = filename_is_model(path)};
 }
 
 /* What belongs to a version control is found there by its name, or not at all. */
@@ -281,22 +277,10 @@ static void note_touched(struct run *run, const struct finds *files) {
     if (args->to_stdout) touched_replace_stdout(t);
 }
 
-/* WORTH_DONE comes to the same whether the archive is new or was there. */
 static void work_on(struct run *run, const struct found *f, each_fn *each) {
-    const bool choosing = f->in_folder && run->args->operation == OP_COMPRESS && !f->again;
-    const bool named = !f->in_folder && f->regular && run->args->operation == OP_COMPRESS;
-    if (named && worth_look(run, f->path) == LOOKS_CUT) run_warn(run, f->path, "", run_skip_text(SKIP_CUT));
-    const char *instead = named ? worth_what_instead(f->path) : NULL;
-    if (instead) run_warn(run, f->path, "", instead);
-    const enum worth worth = choosing ? worth_compressing(run, f->path) : WORTH_IT;
+    run->in_folder = f->in_folder;
     if (f->again)
         run_report_skip(run, f->path, SKIP_OTHER_NAME);
-    else if (worth == WORTH_NOTHING)
-        run_report_skip(run, f->path, SKIP_NO_GAIN);
-    else if (worth == WORTH_DONE && run->args->remove)
-        convert_remove_compressed(run, f->path);
-    else if (worth == WORTH_DONE)
-        run_report_skip(run, f->path, SKIP_COMPRESSED);
     else
         each(run, f->path);
     folders_unlock(run);
@@ -304,13 +288,14 @@ static void work_on(struct run *run, const struct found *f, each_fn *each) {
 
 /* The list is complete before the first file is touched: results do not turn up in it, and no file is made from one
  * that the run is about to delete or replace. */
-void walk_files(struct run *run, each_fn *each) {
+void for_each_file(struct run *run, each_fn *each) {
     const enum operation op = run->args->operation;
     struct finds files = {0};
     for (size_t i = 0; i < run->args->n_files; i++) list_operand(run, run->args->files[i], &files);
-    const bool joins = op == OP_CAT || run->args->to_stdout; /* and the same bytes may be wanted twice */
+    const bool joins =
+        uses[op].gives == GIVES_PARTS || run->args->to_stdout; /* and the same bytes may be wanted twice */
     if (run->args->n_files > 1 && !joins) find_repeats(&files);
-    if (takes_originals(run)) find_other_names(&files);
+    if (takes_models(run)) find_other_names(&files);
     if (op == OP_COMPRESS) note_touched(run, &files);
     for (size_t i = 0; i < files.n; i++) {
         work_on(run, &files.file[i], each);

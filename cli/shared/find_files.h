@@ -6,6 +6,6 @@
 
 /* Calls `each` for every file: as named, or, with -r, those of a folder that suit the operation, sorted by path. What
  * cannot be read is reported and left out. */
-void walk_files(struct run *run, void (*each)(struct run *run, const char *path));
+void for_each_file(struct run *run, void (*each)(struct run *run, const char *path));
 
 #endif

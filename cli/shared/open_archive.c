@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "commands/convert.h"
 #include "shared/cli_fail.h"
+#include "shared/input.h"
 #include "shared/old_delta.h"
 #include "shared/run_context.h"
 
@@ -19,7 +19,7 @@ static zipnn_status advise(zipnn_status status, zipnn_error *err) {
 
 zipnn_status opened_open(struct run *run, const char *path, enum opened_as as, struct opened *o, zipnn_error *err) {
     *o = (struct opened){.file = NULL};
-    zipnn_status st = convert_open_input(path, &o->file, err);
+    zipnn_status st = input_open(path, &o->file, err);
     if (st != ZIPNN_OK) return st;
     zipnn_file_source(o->file, &o->source);
     if (!o->source.read_at) return cli_fail(err, ZIPNN_E_ARGUMENT, "only a regular file can be read in parts");

@@ -1,12 +1,9 @@
 #include "shared/run.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <unistd.h>
 
-#include "line/exits.h"
 #include "shared/cli_fail.h"
-#include "shared/run_context.h"
 
 void run_init(struct run *run, const struct args *args) {
     *run = (struct run){.args = args};
@@ -32,16 +29,6 @@ zipnn_options run_options(struct run *run) {
                            .repeats = args->dedup ? ZIPNN_REPEATS_DEFAULT : ZIPNN_REPEATS_OFF,
                            .progress = run->progress.wanted ? progress_tick : NULL,
                            .progress_user = &run->progress};
-}
-
-void run_end(struct run *run) {
-    run_drop_context(run);
-    folders_unlock(run);
-    touched_free(&run->touched);
-    paths_free(&run->independent);
-    if (fflush(stdout) == 0 && !ferror(stdout)) return;
-    fputs("zipnn: cannot write to standard output\n", stderr);
-    if (run->exit_code < EXIT_FAILED) run->exit_code = EXIT_FAILED;
 }
 
 zipnn_status run_check_limit(const struct run *run, uint64_t n, zipnn_error *err) {

@@ -20,6 +20,7 @@ struct run {
     size_t n_direct; /* bases, the first of `bases`, that what is compressed may refer to */
     struct interrupt interrupt;
     struct folder_locks locks; /* held while one file is worked on */
+    bool in_folder;            /* the file at work was found in a folder; else it was named */
     bool headed;               /* the heading of a table has been printed */
     bool warned_of_delta;      /* by old_delta_warn */
     bool talks;                /* a line about each file goes to standard error */
@@ -37,7 +38,5 @@ zipnn_options run_options(struct run *run);
 
 /* ZIPNN_E_LIMIT when `n` bytes that are to be written, or read to be shown, are more than --max-output allows. */
 zipnn_status run_check_limit(const struct run *run, uint64_t n, zipnn_error *err);
-
-void run_end(struct run *run);
 
 #endif

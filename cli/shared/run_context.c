@@ -5,11 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "line/exits.h"
 #include "shared/cli_fail.h"
 #include "shared/filenames.h"
 #include "shared/text.h"
 
-void run_drop_context(struct run *run) {
+static void drop_context(struct run *run) {
     zipnn_destroy(run->ctx);
     run->ctx = NULL;
     free(run->ctx_for);
@@ -63,7 +64,7 @@ zipnn_status run_need_context(struct run *run, zipnn_error *err) {
     const struct args *args = run->args;
     const bool compressing = args->operation == OP_COMPRESS || args->operation == OP_ESTIMATE;
     const struct bases_wanted wanted = {.args = args};
-    if (run->ctx && run->ctx_for) run_drop_context(run);
+    if (run->ctx && run->ctx_for) drop_context(run);
     if (run->ctx) return ZIPNN_OK;
     zipnn_status st = compressing ? ZIPNN_OK : bases_open(&wanted, &run->bases, err);
     if (st != ZIPNN_OK) return st;
@@ -80,7 +81,7 @@ zipnn_status run_context_for(struct run *run, const char *input, const char *out
         .args = run->args, .touched = &run->touched, .input = input, .output = output, .compressing = true};
     if (!has_bases(run->args)) return run_need_context(run, err);
     if (run->ctx && run->ctx_for && strcmp(run->ctx_for, input) == 0) return ZIPNN_OK;
-    run_drop_context(run);
+    drop_context(run);
     if (output && run->args->operation == OP_COMPRESS) folders_lock(run, LOCKED_ALONE, input, output);
     zipnn_status st = bases_open(&wanted, &run->bases, err);
     if (st != ZIPNN_OK) return st;
@@ -125,7 +126,7 @@ static bool lacks_base(struct run *run, const char *path) {
 
 /* Makes the context anew, with bases found for one archive. */
 static zipnn_status make_context(struct run *run, const struct bases_wanted *wanted, zipnn_error *err) {
-    run_drop_context(run);
+    drop_context(run);
     zipnn_status st = bases_open(wanted, &run->bases, err);
     if (st != ZIPNN_OK) return st;
     const zipnn_options options = options_with(run, &run->bases);
@@ -173,4 +174,14 @@ void run_check_end(struct run_check *check) {
     zipnn_destroy(check->ctx);
     bases_close(&check->bases);
     *check = (struct run_check){.ctx = NULL};
+}
+
+void run_end(struct run *run) {
+    drop_context(run);
+    folders_unlock(run);
+    touched_free(&run->touched);
+    paths_free(&run->independent);
+    if (fflush(stdout) == 0 && !ferror(stdout)) return;
+    fputs("zipnn: cannot write to standard output\n", stderr);
+    if (run->exit_code < EXIT_FAILED) run->exit_code = EXIT_FAILED;
 }

@@ -34,7 +34,7 @@ void run_check_end(struct run_check *check);
 zipnn_status run_lacks_base(const zipnn_archive *archive, zipnn_error *err);
 zipnn_status run_source_lacks_base(zipnn_ctx *ctx, const zipnn_source *source, zipnn_error *err);
 
-/* Closes run->ctx and its bases. */
-void run_drop_context(struct run *run);
+/* Frees what the run has. Output that could not be written to standard output is a failure. */
+void run_end(struct run *run);
 
 #endif

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "line/exits.h"
-#include "shared/json.h"
+#include "shared/json_writer.h"
 #include "shared/text.h"
 
 const char *run_shown_name(const char *path) {
@@ -15,7 +15,7 @@ const char *run_shown_name(const char *path) {
 
 /* There a base is wrong, and elsewhere it is missing. */
 static bool makes_archives(const struct args *args) {
-    return args->operation == OP_COMPRESS || args->operation == OP_ESTIMATE || args->operation == OP_RECOMPRESS;
+    return uses[args->operation].gives == GIVES_ARCHIVES || args->operation == OP_ESTIMATE;
 }
 
 static int exit_code_of(const struct args *args, zipnn_status status) {

@@ -9,6 +9,14 @@
 #include "shared/cli_fail.h"
 #include "shared/text.h"
 
+struct spool {
+    unsigned char head[24];
+    size_t head_len, at; /* bytes read ahead, and of them given out */
+    zipnn_source rest;
+    zipnn_file *temp; /* the whole archive, NULL when it can be restored as it comes */
+    int fd;
+};
+
 static zipnn_status read_on(void *user, void *buf, size_t cap, size_t *got, zipnn_error *err) {
     struct spool *s = user;
     if (s->at == s->head_len) return s->rest.read(s->rest.user, buf, cap, got, err);
@@ -58,7 +66,9 @@ static zipnn_status spool_all(struct spool *s, zipnn_source *source, zipnn_error
     return st;
 }
 
-zipnn_status spool_open(struct spool *s, zipnn_source *source, zipnn_error *err) {
+/* Looks at the first bytes of a sequential source. *source becomes one that gives them once more, or, when the archive
+ * must be random-access, the temporary file. spool_close must follow, also after a failure. */
+static zipnn_status spool_open(struct spool *s, zipnn_source *source, zipnn_error *err) {
     size_t got = 1;
     *s = (struct spool){.rest = *source, .fd = -1};
     if (source->read_at) return ZIPNN_OK;
@@ -71,8 +81,17 @@ zipnn_status spool_open(struct spool *s, zipnn_source *source, zipnn_error *err)
     return zipnn_needs_read_at(s->head, s->head_len) ? spool_all(s, source, err) : ZIPNN_OK;
 }
 
-void spool_close(struct spool *s) {
+static void spool_close(struct spool *s) {
     zipnn_file_close(s->temp);
     if (s->temp || s->fd > 0) close(s->fd);
     *s = (struct spool){.fd = -1};
+}
+
+zipnn_status spool_restore(zipnn_ctx *ctx, zipnn_source *source, const zipnn_sink *sink, zipnn_stats *stats,
+                           zipnn_error *err) {
+    struct spool spool;
+    zipnn_status st = spool_open(&spool, source, err);
+    if (st == ZIPNN_OK) st = sink ? zipnn_unpack(ctx, source, sink, stats, err) : zipnn_test(ctx, source, stats, err);
+    spool_close(&spool);
+    return st;
 }

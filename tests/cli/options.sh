@@ -1,5 +1,6 @@
 # Every option with every operation and command: it does what it says, or is refused with a line that says so. The
-# options and commands are those of the program; one without a row in the tables below fails.
+# options and commands are those of the program; one without a row in the tables below fails. The tables are not made
+# from the program's own (cli/line/*.def): what a row there says by mistake is found here.
 . "$(dirname "$0")/cli_lib.sh"
 
 model 100 m.safetensors

@@ -1,6 +1,6 @@
 /* Writes JSON: the one place of this program that knows its commas, quotes and escapes. */
-#ifndef ZIPNN_CLI_JSON_H
-#define ZIPNN_CLI_JSON_H
+#ifndef ZIPNN_CLI_JSON_WRITER_H
+#define ZIPNN_CLI_JSON_WRITER_H
 
 #include <stdbool.h>
 #include <stddef.h>

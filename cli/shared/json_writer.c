@@ -1,4 +1,4 @@
-#include "shared/json.h"
+#include "shared/json_writer.h"
 
 #include <inttypes.h>
 #include <string.h>
