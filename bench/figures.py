@@ -11,6 +11,11 @@ import pathlib
 import re
 import statistics
 import time
+from collections.abc import Sequence
+from typing import Any
+
+Row = dict[str, Any]
+Command = Sequence[str | pathlib.Path]
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "bench"
@@ -19,28 +24,28 @@ PYTHON = ROOT / "build" / "bench-venv" / "bin" / "python"
 DOC = ROOT / "doc" / "benchmarks.md"
 
 
-def quartiles(values):
+def quartiles(values: Sequence[float]) -> list[float]:
     """First quartile, median, third quartile."""
     if len(values) == 1:
-        return values * 3
+        return [values[0]] * 3
     return statistics.quantiles(values, n=4, method="inclusive")
 
 
 class Results:
     """What has been measured; with a path, every object is also a line of that file."""
 
-    def __init__(self, path=None):
-        self.path, self.rows = path, []
+    def __init__(self, path: pathlib.Path | None = None) -> None:
+        self.path, self.rows = path, list[Row]()
         if path:
             path.write_text("")
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: pathlib.Path) -> "Results":
         results = cls()
         results.rows = [json.loads(line) for line in path.read_text().splitlines()]
         return results
 
-    def add(self, row):
+    def add(self, row: Row) -> None:
         self.rows.append(row)
         if self.path:
             with open(self.path, "a", encoding="utf-8") as file:
@@ -48,28 +53,28 @@ class Results:
         if "skip" in row:
             print(f"skipped: {row['skip']}: {row['why']}", flush=True)
 
-    def find(self, group, name):
+    def find(self, group: str, name: str) -> Row | None:
         """The row of times, or None when it was not measured."""
         return next(
             (r for r in self.rows if r.get("group") == group and r.get("name") == name and "seconds" in r), None
         )
 
-    def first(self, key):
+    def first(self, key: str) -> Row | None:
         return next((r for r in self.rows if key in r), None)
 
-    def speed(self, group, name):
+    def speed(self, group: str, name: str) -> list[float] | None:
         """(first quartile, median, third quartile) in GB/s, or None."""
         row = self.find(group, name)
-        return row and sorted(row["bytes"] / s / 1e9 for s in quartiles(row["seconds"]))
+        return sorted(row["bytes"] / s / 1e9 for s in quartiles(row["seconds"])) if row else None
 
-    def ratio(self, ours, peer):
+    def ratio(self, ours: tuple[str, str], peer: tuple[str, str]) -> list[float] | None:
         """Quartiles of how many times faster ours = (group, name) is than peer, or None. Round by round within a
         group."""
         a, b = self.find(*ours), self.find(*peer)
         if not a or not b:
             return None
         if ours[0] == peer[0] and a["bytes"] == b["bytes"]:
-            return sorted(quartiles([q / p for p, q in zip(a["seconds"], b["seconds"])]))
+            return sorted(quartiles([q / p for p, q in zip(a["seconds"], b["seconds"], strict=False)]))
         median = statistics.median(b["seconds"]) / b["bytes"]
         return sorted(median / (s / a["bytes"]) for s in quartiles(a["seconds"]))
 
@@ -77,11 +82,11 @@ class Results:
 # ---- processes -------------------------------------------------------------------------------------------------------
 
 
-def all_cpus():
+def all_cpus() -> list[int]:
     return sorted(os.sched_getaffinity(0))
 
 
-def spawn(command, cpus, stdin=None, stdout=None):
+def spawn(command: Command, cpus: Sequence[int], stdin: int | None = None, stdout: int | None = None) -> int:
     """Starts a command on the given processors, with descriptors as its standard streams; its process id."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cpus)
@@ -95,18 +100,18 @@ def spawn(command, cpus, stdin=None, stdout=None):
         os.sched_setaffinity(0, before)
 
 
-def finish(pid, command):
+def finish(pid: int, command: Command) -> None:
     """Waits for a process that must succeed."""
     _, status = os.waitpid(pid, 0)
     check(status, command)
 
 
-def check(status, command):
+def check(status: int, command: Command) -> None:
     if status:
         raise SystemExit(f"bench: {' '.join(str(part) for part in command)}: failed")
 
 
-def watch(pid, command):
+def watch(pid: int, command: Command) -> int:
     """Waits too; the most memory that was resident, in bytes. From /proc, a thousand times a second: what wait4 tells
     is never less than this interpreter had."""
     status_file, most = pathlib.Path(f"/proc/{pid}/status"), 0
@@ -121,7 +126,7 @@ def watch(pid, command):
         time.sleep(0.001)
 
 
-def seconds_of(command, cpus):
+def seconds_of(command: Command, cpus: Sequence[int]) -> float:
     start = time.perf_counter()
     finish(spawn(command, cpus), command)
     return time.perf_counter() - start

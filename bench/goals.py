@@ -7,25 +7,35 @@ MEMORY_START, MEMORY_PER_THREAD = 64 * MIB, 8 * MIB
 START_GOAL, SMALL_GOAL = 3e-3, 3e-6  # seconds
 
 
+What = tuple[str, str]  # (group, name)
+
+
 @dataclass
 class Goal:
     label: str
-    ours: tuple  # (group, name)
+    ours: What
     peer_label: str
-    peers: list  # of (group, name): the fastest counts
+    peers: list[What]  # the fastest counts
     at_least: float = 0.0  # ours / peer in speed; 0: reported only
-    unless: tuple = ()  # ((group, name), ratio): another way to meet the goal
+    unless: tuple[What, float] | None = None  # a peer and a ratio: another way to meet the goal
 
 
-def goal(label, ours, peer_label, peer, at_least=0.0, unless=()):
+def goal(
+    label: str,
+    ours: What,
+    peer_label: str,
+    peer: What | list[What],
+    at_least: float = 0.0,
+    unless: tuple[What, float] | None = None,
+) -> Goal:
     return Goal(label, ours, peer_label, peer if isinstance(peer, list) else [peer], at_least, unless)
 
 
-def pair(label, group, name, at_least):
+def pair(label: str, group: str, name: str, at_least: float) -> Goal:
     return goal(label, (group, name), "memcpy", (group, "memcpy"), at_least)
 
 
-def threads(label, name, at_least=1.8):
+def threads(label: str, name: str, at_least: float = 1.8) -> Goal:
     return goal(
         label,
         ("threads 2", f"{name} x2"),
@@ -36,7 +46,7 @@ def threads(label, name, at_least=1.8):
     )
 
 
-def command(label, group, name, at_least=0.0):
+def command(label: str, group: str, name: str, at_least: float = 0.0) -> Goal:
     return goal(label, (group, name), "`cp` of the original", (group, "cp"), at_least)
 
 

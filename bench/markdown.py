@@ -12,7 +12,7 @@ is of things that took turns in one run, warm and pinned to processors: the medi
 """
 
 
-def replace_part(name, body):
+def replace_part(name: str, body: str) -> None:
     begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
     old = figures.DOC.read_text() if figures.DOC.exists() else HEAD
     part = f"{begin}\n{body.rstrip()}\n\n{end}"
@@ -22,14 +22,16 @@ def replace_part(name, body):
     figures.DOC.write_text(new)
 
 
-def table(head, rows):
+def table(head: list[str], rows: list[list[str]]) -> str:
     """A Markdown table whose columns also line up as plain text; numbers to the right."""
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in [head] + rows]
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in [head, *rows]]
     width = [max(len(row[i]) for row in cells) for i in range(len(head))]
 
-    def line(row):
+    def line(row: list[str]) -> str:
         return (
-            "| " + " | ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, width))) + " |"
+            "| "
+            + " | ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, width, strict=True)))
+            + " |"
         )
 
     rule = "|" + "|".join("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(width)) + "|"

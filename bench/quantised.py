@@ -153,7 +153,7 @@ def fp8_tiles(name: str, w: Floats) -> list[Tensor]:
 def fp8_tensor(name: str, w: Floats) -> list[Tensor]:
     """E4M3 with one scale for the matrix."""
     scale = numpy.abs(w).max() / numpy.float32(MAX_E4M3)
-    return [tensor(name, (w / scale).astype(E4M3)), tensor(f"{name}_scale", numpy.array([scale]))]
+    return [tensor(name, over(w, scale).astype(E4M3)), tensor(f"{name}_scale", numpy.array([scale]))]
 
 
 def fp8_rows(name: str, w: Floats) -> list[Tensor]:

@@ -33,4 +33,4 @@ readers="h5py gguf onnx"
 # Without isolation the build folder is used again, so that a second run compiles what changed.
 PATH=$PWD/$venv/bin:$PATH "$venv/bin/pip" install -q --disable-pip-version-check --no-build-isolation --no-deps \
     --force-reinstall -C build-dir="$folder/cmake" .
-[ "${ZIPNN_TEST_RUN:-1}" = 0 ] || "$venv/bin/python" -W error -m pytest -q -p no:cacheprovider tests/python
+[ "${ZIPNN_TEST_RUN:-1}" = 0 ] || "$venv/bin/python" -W error -m pytest -q -p no:cacheprovider tests/python tests/bench
