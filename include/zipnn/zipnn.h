@@ -157,7 +157,7 @@ typedef enum zipnn_cpu {
     ZIPNN_CPU_BEST = 0,
     ZIPNN_CPU_SCALAR = 1,
     ZIPNN_CPU_AVX2 = 2,
-    ZIPNN_CPU_AVX512 = 3, /* F, BW, VL, DQ, VBMI, VBMI2, VPOPCNTDQ */
+    ZIPNN_CPU_AVX512 = 3, /* F, BW, VL, DQ, VBMI, VBMI2, BITALG, GFNI */
     ZIPNN_CPU_NEON = 4
 } zipnn_cpu;
 

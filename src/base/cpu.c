@@ -8,7 +8,7 @@ struct zn_cpu zn_cpu_detect(void) {
     cpu.avx512 = cpu.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                  __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
                  __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
-                 __builtin_cpu_supports("avx512vpopcntdq");
+                 __builtin_cpu_supports("avx512bitalg") && __builtin_cpu_supports("gfni");
 #elif defined(__aarch64__)
     cpu.neon = true;
 #endif

@@ -155,6 +155,38 @@ static void loops_are_as_the_plain_ones(void **state) {
     guard_free(&low);
 }
 
+/* Past the caches, to addresses that are and are not those of whole lines: each has a way of its own. */
+static void output_goes_to_any_address(void **state) {
+    (void)state;
+    uint8_t *data = malloc(MAX_LEN), *body = malloc(zn_chunk_bound(MAX_LEN)),
+            *room = aligned_alloc(64, MAX_LEN + 128 - MAX_LEN % 64);
+    void *memory;
+    assert_true(data && body && room);
+    for (unsigned i = 0; i < N_KINDS * 2; i++) {
+        const unsigned kind = i / 2, width = zn_joint_info(kinds[kind].joint).width;
+        const uint32_t len = (i % 2 ? 16384 + 64 : 20001) * width;
+        fill(kind, i, data, len / width);
+        for (unsigned set = 0; zn_kernels_at(set); set++) {
+            struct zn_coder coder = zt_coder_make(zn_kernels_at(set), MAX_LEN, &memory);
+            const struct zn_chunk_body b = {
+                .data = body,
+                .len = encode(&coder, 3, true, (struct zn_chunk_hint){.dtype = kinds[kind].dtype}, data, len, body)};
+            assert_int_equal(body[1], ZN_LAYOUT_JOINT);
+            for (unsigned at = 0; at < 64; at += at % 8 == 1 ? 3 : 1) {
+                memset(room, 0xa5, len + 128);
+                assert_int_equal(zn_chunk_decode(&coder, &b, room + at, len, ZN_STORE_STREAM, NULL), ZIPNN_OK);
+                assert_memory_equal(room + at, data, len);
+                for (unsigned j = 0; j < at; j++) assert_int_equal(room[j], 0xa5);
+                assert_int_equal(room[at + len], 0xa5);
+            }
+            zt_coder_free(&coder, memory);
+        }
+    }
+    free(data);
+    free(body);
+    free(room);
+}
+
 static void every_sample_comes_back_under_any_label(void **state) {
     (void)state;
     uint8_t *data = malloc(MAX_LEN);
@@ -214,6 +246,7 @@ int main(void) {
         cmocka_unit_test(floats_come_back_and_take_less),
         cmocka_unit_test(large_exponents_find_a_base_or_another_layout),
         cmocka_unit_test(loops_are_as_the_plain_ones),
+        cmocka_unit_test(output_goes_to_any_address),
         cmocka_unit_test(every_sample_comes_back_under_any_label),
         cmocka_unit_test(damage_is_no_fault),
     };

@@ -3,7 +3,7 @@
 
 #if defined(__x86_64__)
 #define ZN_FN __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt"))) static inline
-#define ZN_CLASS_HIST_OF_SET zn_kernels_avx2.class_hist
+#define ZN_SET zn_kernels_avx2
 #include "kernels/joint/joint_tpl.h"
 
 const struct zn_joint_kernels zn_joint_kernels_avx2 = {

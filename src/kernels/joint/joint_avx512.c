@@ -5,7 +5,7 @@
 #if defined(__x86_64__)
 #define ZN_FN \
     __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi"))) static inline
-#define ZN_CLASS_HIST_OF_SET zn_kernels_avx512.class_hist
+#define ZN_SET zn_kernels_avx512
 #include "kernels/joint/joint_tpl.h"
 
 /* Whole blocks where the words lie; the last one, which may be shorter, by its symbols. */

@@ -39,8 +39,9 @@ static inline enum zn_joint zn_joint_of_shape(enum zn_shape shape) {
 }
 
 struct zn_joint_kernels {
-    /* r16_decode of the symbols fused with the merge: n words to `out`. lanes_log2 is 7, symbols of fp16 are below 64.
-     * NULL: this set has none; r16_decode and merge, piece by piece, do the same. */
+    /* r16_decode of the symbols fused with the merge: n words to `out`. lanes_log2 is 7, symbols of fp16 are below 64;
+     * 8 bytes past a packed plane are readable: the symbols' stream follows it. NULL: this set has none; r16_decode and
+     * merge, piece by piece, do the same. */
     bool (*decode[ZN_N_JOINTS])(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
                                 enum zn_store store);
 

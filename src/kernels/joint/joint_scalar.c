@@ -1,6 +1,6 @@
 /* Joint symbols without instructions of their own; NEON's set takes them, too: the compiler makes its vectors. */
 #define ZN_FN static inline
-#define ZN_CLASS_HIST_OF_SET zn_kernels_scalar.class_hist
+#define ZN_SET zn_kernels_scalar
 #include "kernels/joint/joint_tpl.h"
 
 const struct zn_joint_kernels zn_joint_kernels_scalar = {

@@ -1,5 +1,5 @@
 /* Joint symbols in plain C; joint_loops.h has the contracts. Each joint_*.c includes this once, with ZN_FN defined as
- * the storage class and target attribute of its functions, and ZN_CLASS_HIST_OF(set) as its set's class_hist.
+ * the storage class and target attribute of its functions, and ZN_SET as its set of kernels.
  */
 #include <string.h>
 
@@ -195,14 +195,21 @@ ZN_FN void joint_symbols(enum zn_joint joint, const uint8_t *src, size_t n, uint
                                                       : zn_get_u16(src + 2 * i) >> 9 & 63);
 }
 
+/* Symbols are gathered and then counted by a loop that expects few of them. */
 ZN_FN void joint_sample(enum zn_joint joint, const uint8_t *src, size_t n, size_t step, uint32_t counts[256]) {
     const size_t width = zn_joint_info(joint).width;
-    uint8_t symbols[64];
+    uint8_t symbols[JOINT_PIECE];
+    size_t taken = 0;
     for (size_t i = 0; i < n; i += 64 * step) {
         const size_t len = ZN_MIN(n - i, (size_t)64);
-        joint_symbols(joint, src + i * width, len, symbols);
-        for (size_t k = 0; k < len; k++) counts[symbols[k]]++;
+        if (taken + len > sizeof symbols) {
+            ZN_SET.byte_hist(symbols, taken, 1, counts);
+            taken = 0;
+        }
+        joint_symbols(joint, src + i * width, len, symbols + taken);
+        taken += len;
     }
+    ZN_SET.byte_hist(symbols, taken, 1, counts);
 }
 
 /* Piece by piece, so that the symbols stay in the first-level cache. A step of 1, 2 or 4 packs what it takes. */
@@ -220,7 +227,7 @@ ZN_FN void joint_class_hist(enum zn_joint joint, const uint8_t *src, size_t n, u
             joint_symbols(joint, src + (i + g) * width, len, symbols + taken);
             taken += len;
         }
-        ZN_CLASS_HIST_OF_SET(symbols, taken, block_log2 - step / 2, class_of, n_classes, 1, hist + (i >> block_log2));
+        ZN_SET.class_hist(symbols, taken, block_log2 - step / 2, class_of, n_classes, 1, hist + (i >> block_log2));
     }
 }
 

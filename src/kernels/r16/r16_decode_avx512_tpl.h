@@ -87,46 +87,56 @@ AVX512_INLINE void put_32r(uint8_t *out, const uint8_t *const *raw, __m512i symb
 }
 
 /* Numbers of 7 bits of 64 elements to bytes, shifted up by one. Dwords are put in order by the bytes that are taken:
- * `bytes` says which, `bits` where in 8 of them a number begins, less one. */
+ * `bytes` says which, `bits` where in 8 of them a number begins, less one. Lines that begin four words into eight
+ * (struct shift) begin in the middle of a byte. */
 struct sevens {
     alignas(64) uint8_t bytes[64], bits[64];
 };
 
-#define SEVEN(first) (first), (first) + 1, (first) + 2, (first) + 3, (first) + 4, (first) + 5, (first) + 6, (first) + 6
-#define EIGHT_BITS 63, 6, 13, 20, 27, 34, 41, 48
-static const struct sevens sevens_2 = {
-    {SEVEN(0), SEVEN(28), SEVEN(7), SEVEN(35), SEVEN(14), SEVEN(42), SEVEN(21), SEVEN(49)},
-    {EIGHT_BITS, EIGHT_BITS, EIGHT_BITS, EIGHT_BITS, EIGHT_BITS, EIGHT_BITS, EIGHT_BITS, EIGHT_BITS},
+#define SEVEN(first) (first), (first) + 1, (first) + 2, (first) + 3, (first) + 4, (first) + 5, (first) + 6, (first) + 7
+#define EIGHT_BITS(first) \
+    ((first) + 63) % 64, (first) + 6, (first) + 13, (first) + 20, (first) + 27, (first) + 34, (first) + 41, (first) + 48
+#define EIGHT_TIMES(eight) eight, eight, eight, eight, eight, eight, eight, eight
+static const struct sevens sevens_2[2] = {
+    {{SEVEN(0), SEVEN(28), SEVEN(7), SEVEN(35), SEVEN(14), SEVEN(42), SEVEN(21), SEVEN(49)},
+     {EIGHT_TIMES(EIGHT_BITS(0))}},
+    {{SEVEN(0), SEVEN(28), SEVEN(7), SEVEN(35), SEVEN(14), SEVEN(42), SEVEN(21), SEVEN(49)},
+     {EIGHT_TIMES(EIGHT_BITS(4))}},
 };
 
 /* Even dwords of the original begin with a byte, odd ones in the middle of one. */
 #define FOUR(first) (first), (first) + 1, (first) + 2, (first) + 3
-#define EVEN_FOURS 63, 6, 13, 20, 31, 38, 45, 52
-#define ODD_FOURS 3, 10, 17, 24, 35, 42, 49, 56
-static const struct sevens sevens_4 = {
-    {FOUR(0), FOUR(14), FOUR(28), FOUR(42), FOUR(3), FOUR(17), FOUR(31), FOUR(45), FOUR(7), FOUR(21), FOUR(35),
-     FOUR(49), FOUR(10), FOUR(24), FOUR(38), FOUR(52)},
-    {EVEN_FOURS, EVEN_FOURS, ODD_FOURS, ODD_FOURS, EVEN_FOURS, EVEN_FOURS, ODD_FOURS, ODD_FOURS},
+#define FOURS(first) \
+    ((first) + 63) % 64, (first) + 6, (first) + 13, (first) + 20, (first) + 31, (first) + 38, (first) + 45, (first) + 52
+#define WHOLE_FOURS FOURS(0)
+#define HALF_FOURS FOURS(4)
+static const struct sevens sevens_4[2] = {
+    {{FOUR(0), FOUR(14), FOUR(28), FOUR(42), FOUR(3), FOUR(17), FOUR(31), FOUR(45), FOUR(7), FOUR(21), FOUR(35),
+      FOUR(49), FOUR(10), FOUR(24), FOUR(38), FOUR(52)},
+     {WHOLE_FOURS, WHOLE_FOURS, HALF_FOURS, HALF_FOURS, WHOLE_FOURS, WHOLE_FOURS, HALF_FOURS, HALF_FOURS}},
+    {{FOUR(0), FOUR(14), FOUR(28), FOUR(42), FOUR(4), FOUR(18), FOUR(32), FOUR(46), FOUR(7), FOUR(21), FOUR(35),
+      FOUR(49), FOUR(11), FOUR(25), FOUR(39), FOUR(53)},
+     {HALF_FOURS, HALF_FOURS, WHOLE_FOURS, WHOLE_FOURS, HALF_FOURS, HALF_FOURS, WHOLE_FOURS, WHOLE_FOURS}},
 };
 
 AVX512_INLINE __m512i unpack_sevens(const struct sevens *s, const uint8_t *packed) {
-    __m512i bytes = _mm512_maskz_loadu_epi8(UINT64_MAX >> 8, packed);
+    __m512i bytes = _mm512_loadu_si512(packed);
     bytes = _mm512_permutexvar_epi8(_mm512_load_si512(s->bytes), bytes);
     bytes = _mm512_multishift_epi64_epi8(_mm512_load_si512(s->bits), bytes);
     return _mm512_and_si512(bytes, _mm512_set1_epi8((char)0xfe));
 }
 
 /* Joint symbols with the bits below: word = sign | symbol << 6 | mantissa. */
-AVX512_INLINE void put_j16(uint8_t *out, const uint8_t *packed, __m512i symbols, enum way way) {
-    const __m512i low = unpack_sevens(&sevens_2, packed);
+AVX512_INLINE void put_j16(uint8_t *out, const uint8_t *packed, __m512i symbols, bool half, enum way way) {
+    const __m512i low = unpack_sevens(&sevens_2[half], packed);
     __m512i a = _mm512_unpacklo_epi8(low, symbols), b = _mm512_unpackhi_epi8(low, symbols);
     put_line(out, _mm512_shrdi_epi16(a, a, 2), way);
     put_line(out + 64, _mm512_shrdi_epi16(b, b, 2), way);
 }
 
-AVX512_INLINE void put_j32(uint8_t *out, const uint8_t *const *raw, __m512i symbols, enum way way) {
+AVX512_INLINE void put_j32(uint8_t *out, const uint8_t *const *raw, __m512i symbols, bool half, enum way way) {
     __m512i b0 = in_dwords(order_4, _mm512_loadu_si512(raw[0]));
-    __m512i b1 = in_dwords(order_4, _mm512_loadu_si512(raw[1])), b2 = unpack_sevens(&sevens_4, raw[2]);
+    __m512i b1 = in_dwords(order_4, _mm512_loadu_si512(raw[1])), b2 = unpack_sevens(&sevens_4[half], raw[2]);
     __m512i low_a = _mm512_unpacklo_epi8(b0, b1), low_b = _mm512_unpackhi_epi8(b0, b1);
     __m512i high_a = _mm512_srli_epi16(_mm512_unpacklo_epi8(b2, symbols), 1);
     __m512i high_b = _mm512_srli_epi16(_mm512_unpackhi_epi8(b2, symbols), 1);
@@ -136,12 +146,13 @@ AVX512_INLINE void put_j32(uint8_t *out, const uint8_t *const *raw, __m512i symb
     put_line(out + 192, _mm512_ror_epi32(_mm512_unpackhi_epi16(low_b, high_b), 1), way);
 }
 
+/* `half`: a packed plane's first number begins in the middle of a byte. */
 AVX512_INLINE void put_words(uint8_t *out, const uint8_t *const *raw, __m512i ordered, size_t width, enum form form,
-                             enum way way) {
+                             bool half, enum way way) {
     if (form == JOINT && width == 2)
-        put_j16(out, raw[0], ordered, way);
+        put_j16(out, raw[0], ordered, half, way);
     else if (form == JOINT)
-        put_j32(out, raw, ordered, way);
+        put_j32(out, raw, ordered, half, way);
     else if (width == 2)
         put_16r(out, raw[0], ordered, way);
     else
@@ -158,7 +169,7 @@ AVX512_INLINE void put(uint8_t *out, const uint8_t *const *raw, __m512i symbols,
     if (width == 1)
         _mm512_storeu_si512(out, symbols);
     else
-        put_words(out, raw, in_dwords(order_of(width), symbols), width, form, way);
+        put_words(out, raw, in_dwords(order_of(width), symbols), width, form, false, way);
 }
 
 /* Output past the caches in whole lines. They begin `head` symbols after a group does, so the symbols for them are
@@ -167,13 +178,15 @@ AVX512_INLINE void put(uint8_t *out, const uint8_t *const *raw, __m512i symbols,
 struct shift {
     __m512i places; /* dwords of two groups */
     __m512i before; /* the last group's symbols */
-    size_t head;    /* less than a line's words, a multiple of 4; of 8 where a plane is packed */
+    size_t head;    /* less than a line's words, a multiple of 4 */
+    bool half;      /* an odd one */
 };
 
 AVX512_INLINE struct shift shift_start(const uint8_t *out, size_t width) {
     const size_t head = (size_t)(-(uintptr_t)out % 64) / width;
     __m512i first = _mm512_set1_epi32((int)(head / 4));
-    return (struct shift){_mm512_add_epi32(_mm512_load_si512(order_of(width)), first), _mm512_setzero_si512(), head};
+    return (struct shift){_mm512_add_epi32(_mm512_load_si512(order_of(width)), first), _mm512_setzero_si512(), head,
+                          head % 8 != 0};
 }
 
 enum { MASKS = 24, BETWEEN_AHEAD = 1024 }; /* bytes: of a group; how far ahead they are fetched */
@@ -224,7 +237,7 @@ AVX512_INLINE void put_shifted(struct shift *s, uint8_t *out, const uint8_t *con
             from[p] = raw[p] + s->head * len / GROUP - len;
         }
         put_words(out + s->head * width - GROUP * width, from, _mm512_permutex2var_epi32(s->before, s->places, symbols),
-                  width, form, ALIGNED);
+                  width, form, s->half, ALIGNED);
     }
     s->before = symbols;
 }
@@ -374,10 +387,9 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, u
 /* The same for words, by whichever way leads to `out`. */
 AVX512_INLINE bool decode_words(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t turns,
                                 size_t width, enum form form, enum zn_store store) {
-    const size_t grain = form == JOINT ? 8 : 4;
     if (store == ZN_STORE_CACHED) return decode(d, raw, out, turns, width, form, CACHED);
     if ((uintptr_t)out % 64 == 0) return decode(d, raw, out, turns, width, form, ALIGNED);
-    if ((uintptr_t)out % (grain * width) == 0) return decode(d, raw, out, turns, width, form, SHIFTED);
+    if ((uintptr_t)out % (4 * width) == 0) return decode(d, raw, out, turns, width, form, SHIFTED);
     return decode(d, raw, out, turns, width, form, STAGED);
 }
 

@@ -1,7 +1,7 @@
-/* AVX-512 F, BW, VL, DQ, VBMI, VBMI2, VPOPCNTDQ: 64 elements at a time. The plain loops vectorised by gcc 12 /
- * clang 14 for the same instructions, against what stands here, hot, GB/s of words: split 16R 17 / 6 against 40, split
- * 32R 34 / 3 against 40, merge 16R 15 / 11 against 41, merge 32R 12 / 9 against 41 (memcpy: 42); class_hist 1.4 against
- * 10; assign 8 times as fast.
+/* AVX-512 F, BW, VL, DQ, VBMI, VBMI2, BITALG, and GFNI: 64 elements at a time. The plain loops vectorised by gcc
+ * 12 / clang 14 for the same instructions, against what stands here, hot, GB/s of words: split 16R 17 / 6 against 40,
+ * split 32R 34 / 3 against 40, merge 16R 15 / 11 against 41, merge 32R 12 / 9 against 41 (memcpy: 42); class_hist 1.4
+ * against 10; assign 8 times as fast.
  */
 #include "kernels/hash/hash.h"
 #include "kernels/r16/r16.h"
@@ -13,7 +13,7 @@
 #define ZN_TARGET                                                                                      \
     __attribute__((                                                                                    \
         target("avx2,bmi,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2," \
-               "avx512vpopcntdq,prfchw")))
+               "avx512bitalg,gfni,prfchw")))
 #define ZN_FN ZN_TARGET static inline
 #define ZN_INLINE __attribute__((always_inline)) ZN_FN
 #include "kernels/r16/r16_avx512_tpl.h"
@@ -228,182 +228,9 @@ ZN_SAMPLE(16r, split_16r, 2, 2)
 ZN_SAMPLE(32r, split_32r, 4, 4)
 ZN_SAMPLE(f16, split_f16, 2, 3)
 
-/* ---- counting
- * --------------------------------------------------------------------------------------------------------- */
+#include "kernels/words/count_avx512_tpl.h"
 
-/* Counts of 64 symbols at a time: lane l of sums.of[j] has that of class 8 j + l. Most streams have few classes, which
- * `few` bits tell apart: class 31 then comes as 15. */
-struct sums {
-    __m512i of[4];
-};
-
-/* A mask for each bit of the class says which symbols have it; ands of these masks, or of their complements, and of
- * `valid` say which symbols are of a class. */
-ZN_INLINE void count_classes(__m512i class, __m512i valid, bool few, struct sums *s) {
-    uint64_t mask[5];
-    __m512i bit[5];
-    for (unsigned b = 0; b < (few ? 4 : 5); b++) {
-        mask[b] = _mm512_test_epi8_mask(class, _mm512_set1_epi8((char)(1 << b)));
-        __asm__(""
-                : "+m"(mask[b])); /* a load broadcasts by itself; from a register it takes the port that is busiest */
-        bit[b] = _mm512_broadcastq_epi64(_mm_loadl_epi64((const void *)&mask[b]));
-    }
-    const __m512i lane0 = _mm512_setr_epi64(0, -1, 0, -1, 0, -1, 0, -1);
-    const __m512i lane1 = _mm512_setr_epi64(0, 0, -1, -1, 0, 0, -1, -1);
-    const __m512i lane2 = _mm512_setr_epi64(0, 0, 0, 0, -1, -1, -1, -1);
-    __m512i low = _mm512_ternarylogic_epi64(bit[0], lane0, valid, 0x82); /* a == b & c */
-    low = _mm512_ternarylogic_epi64(bit[1], lane1, low, 0x82);
-    low = _mm512_ternarylogic_epi64(bit[2], lane2, low, 0x82);
-    if (few) {
-        s->of[0] = _mm512_add_epi64(s->of[0], _mm512_popcnt_epi64(_mm512_andnot_si512(bit[3], low)));
-        s->of[1] = _mm512_add_epi64(s->of[1], _mm512_popcnt_epi64(_mm512_and_si512(bit[3], low)));
-        return;
-    }
-    const __m512i of[4] = {
-        _mm512_ternarylogic_epi64(low, bit[3], bit[4], 0x10), _mm512_ternarylogic_epi64(low, bit[3], bit[4], 0x40),
-        _mm512_ternarylogic_epi64(low, bit[3], bit[4], 0x20), _mm512_ternarylogic_epi64(low, bit[3], bit[4], 0x80)};
-    for (unsigned j = 0; j < 4; j++) s->of[j] = _mm512_add_epi64(s->of[j], _mm512_popcnt_epi64(of[j]));
-}
-
-ZN_INLINE struct sums no_sums(void) {
-    const __m512i zero = _mm512_setzero_si512();
-    return (struct sums){{zero, zero, zero, zero}};
-}
-
-/* From four words in each lane to words in order of their classes; the same when 15 stands for 31. */
-static const uint16_t by_class[2][32] = {{0, 4, 8,  12, 16, 20, 24, 28, 1, 5, 9,  13, 17, 21, 25, 29,
-                                          2, 6, 10, 14, 18, 22, 26, 30, 3, 7, 11, 15, 19, 23, 27, 31},
-                                         {0, 4, 8,  12, 16, 20, 24, 28, 1, 5, 9,  13, 17, 21, 25, 2,
-                                          2, 6, 10, 14, 18, 22, 26, 30, 3, 7, 11, 15, 19, 23, 27, 29}};
-
-ZN_INLINE __m512i in_class_order(const struct sums *s, bool few) {
-    const __m512i low = _mm512_or_si512(s->of[0], _mm512_slli_epi64(s->of[1], 16));
-    const __m512i high = _mm512_or_si512(_mm512_slli_epi64(s->of[2], 32), _mm512_slli_epi64(s->of[3], 48));
-    return _mm512_permutexvar_epi16(_mm512_loadu_si512(by_class[few]), _mm512_or_si512(low, high));
-}
-
-/* What of a word is counted: its exponent, that of fp16, or joint symbols (joint_loops.h). */
-enum counted { EXPONENT, EXPONENT_F16, JOINT, JOINT_F16 };
-
-/* Shifts by literals, of which one compiler wants ints and another unsigned ones. */
-ZN_INLINE __m512i top_bytes_2(__m512i a, __m512i b, bool joint) {
-    const __m512i even = joint ? _mm512_srli_epi16(a, 6) : _mm512_srli_epi16(a, 7);
-    const __m512i odd = joint ? _mm512_slli_epi16(b, 2) : _mm512_slli_epi16(b, 1);
-    return _mm512_mask_mov_epi8(even, 0xaaaaaaaaaaaaaaaa, odd);
-}
-
-ZN_INLINE __m512i top_bytes_4(const __m512i z[4], bool joint) {
-    const __m512i a = joint ? _mm512_srli_epi32(z[0], 22) : _mm512_srli_epi32(z[0], 23);
-    const __m512i b = joint ? _mm512_srli_epi32(z[1], 6) : _mm512_srli_epi32(z[1], 7);
-    const __m512i c = joint ? _mm512_srli_epi32(z[2], 14) : _mm512_srli_epi32(z[2], 15);
-    const __m512i d = joint ? _mm512_slli_epi32(z[3], 2) : _mm512_slli_epi32(z[3], 1);
-    const __m512i even = _mm512_mask_mov_epi8(a, 0x4444444444444444, b);
-    return _mm512_mask_mov_epi8(even, 0xaaaaaaaaaaaaaaaa, _mm512_mask_mov_epi8(c, 0x8888888888888888, d));
-}
-
-/* The symbols of 64 words of `width` bytes in some order; a plane's bytes for width 1. */
-ZN_INLINE __m512i top_symbols(const uint8_t *p, size_t width, enum counted what) {
-    __m512i z[4];
-    for (size_t v = 0; v < width; v++) z[v] = _mm512_loadu_si512(p + 64 * v);
-    if (width == 1) return z[0];
-    const __m512i top = width == 2 ? top_bytes_2(z[0], z[1], what == JOINT) : top_bytes_4(z, what == JOINT);
-    if (what == EXPONENT_F16) return _mm512_and_si512(_mm512_srli_epi16(top, 3), _mm512_set1_epi8(31));
-    return what == JOINT_F16 ? _mm512_and_si512(_mm512_srli_epi16(top, 2), _mm512_set1_epi8(63)) : top;
-}
-
-/* Answers where the last block begins, which may be shorter and is not counted. */
-ZN_INLINE size_t count_blocks(const uint8_t *src, size_t n, size_t width, enum counted what, unsigned block_log2,
-                              const struct class_map *map, bool collisions, bool few, unsigned step,
-                              uint16_t (*hist)[ZN_R16_CLASSES]) {
-    const size_t block = (size_t)1 << block_log2, stride = 64 * (size_t)step;
-    const __m512i all = _mm512_set1_epi64(-1);
-    const struct class_map m = *map;
-    size_t i = 0;
-    for (; n - i >= block; i += block, hist++) {
-        struct sums s = no_sums();
-        for (size_t g = i; g < i + block; g += stride)
-            count_classes(classes(&m, top_symbols(src + g * width, width, what), collisions), all, few, &s);
-        _mm512_storeu_si512(hist, in_class_order(&s, few));
-    }
-    return i;
-}
-
-ZN_INLINE size_t count_words(const uint8_t *src, size_t n, size_t width, enum counted what, unsigned block_log2,
-                             const uint8_t *class_of, unsigned n_classes, unsigned step,
-                             uint16_t (*hist)[ZN_R16_CLASSES]) {
-    const struct class_map m = class_map_load(class_of);
-    if (m.collisions) return count_blocks(src, n, width, what, block_log2, &m, true, false, step, hist);
-    if (n_classes > 15) return count_blocks(src, n, width, what, block_log2, &m, false, false, step, hist);
-    return count_blocks(src, n, width, what, block_log2, &m, false, true, step, hist);
-}
-
-ZN_FN void class_hist(const uint8_t *plane, size_t n, unsigned block_log2, const uint8_t *class_of, unsigned n_classes,
-                      unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]) {
-    const size_t done = count_words(plane, n, 1, EXPONENT, block_log2, class_of, n_classes, step, hist);
-    plain_class_hist(plane + done, n - done, block_log2, class_of, n_classes, step, hist + (done >> block_log2));
-}
-
-ZN_CLASS_HIST(16r_split, sample_16r, class_hist, 2, 2)
-ZN_CLASS_HIST(32r_split, sample_32r, class_hist, 4, 4)
-ZN_CLASS_HIST(f16_split, sample_f16, class_hist, 2, 3)
-
-/* Counting words without splitting them; the last block, which may be shorter, is split. */
-#define CLASS_HIST(suffix, width, what)                                                                        \
-    ZN_FN void class_hist_##suffix(const uint8_t *src, size_t n, unsigned block_log2, const uint8_t *class_of, \
-                                   unsigned n_classes, unsigned step, uint16_t(*hist)[ZN_R16_CLASSES]) {       \
-        const size_t done = count_words(src, n, width, what, block_log2, class_of, n_classes, step, hist);     \
-        class_hist_##suffix##_split(src + (width)*done, n - done, block_log2, class_of, n_classes, step,       \
-                                    hist + (done >> block_log2));                                              \
-    }
-CLASS_HIST(16r, 2, EXPONENT)
-CLASS_HIST(32r, 4, EXPONENT)
-CLASS_HIST(f16, 2, EXPONENT_F16)
-
-ZN_TARGET size_t zn_class_hist_joint_avx512(enum zn_joint joint, const uint8_t *src, size_t n, unsigned block_log2,
-                                            const uint8_t *class_of, unsigned n_classes, unsigned step,
-                                            uint16_t (*hist)[ZN_R16_CLASSES]) {
-    if (joint == ZN_JOINT_16) return count_words(src, n, 2, JOINT, block_log2, class_of, n_classes, step, hist);
-    if (joint == ZN_JOINT_32) return count_words(src, n, 4, JOINT, block_log2, class_of, n_classes, step, hist);
-    return count_words(src, n, 2, JOINT_F16, block_log2, class_of, n_classes, step, hist);
-}
-
-/* Exponents lie within a few: those of a window are counted by masks, those outside one by one. */
-enum { WINDOW = ZN_R16_CLASSES, ABOVE = 7, MANY_OUTSIDE = 4 };
-
-/* The least byte of a window that has all but MANY_OUTSIDE of these 64 bytes; false when there is none. */
-ZN_FN bool find_window(const uint8_t *p, uint8_t *least) {
-    const __m512i bytes = _mm512_loadu_si512(p);
-    __m256i high = _mm256_max_epu8(_mm512_castsi512_si256(bytes), _mm512_extracti64x4_epi64(bytes, 1));
-    __m128i m = _mm_max_epu8(_mm256_castsi256_si128(high), _mm256_extracti128_si256(high, 1));
-    m = _mm_minpos_epu16(_mm_xor_si128(_mm_max_epu8(m, _mm_srli_epi16(m, 8)), _mm_set1_epi16(-1)));
-    const unsigned most = 255 - ((unsigned)_mm_cvtsi128_si32(m) & 255);
-    *least = (uint8_t)(most + ABOVE < WINDOW ? 0 : most + ABOVE >= 256 ? 256 - WINDOW : most + ABOVE - WINDOW + 1);
-    const __m512i above = _mm512_sub_epi8(bytes, _mm512_set1_epi8((char)*least));
-    return _mm_popcnt_u64(_mm512_cmpge_epu8_mask(above, _mm512_set1_epi8(WINDOW))) <= MANY_OUTSIDE;
-}
-
-ZN_FN void byte_hist(const uint8_t *p, size_t n, size_t step, uint32_t *hist) {
-    uint8_t least;
-    if (n < 64 || !find_window(p, &least)) {
-        plain_byte_hist(p, n, step, hist);
-        return;
-    }
-    struct sums s = no_sums();
-    const size_t groups = (n / 64 + step - 1) / step;
-    for (size_t g = 0; g < groups; g++) {
-        const uint8_t *group = p + g * 64 * step;
-        const __m512i above = _mm512_sub_epi8(_mm512_loadu_si512(group), _mm512_set1_epi8((char)least));
-        uint64_t outside = _mm512_cmpge_epu8_mask(above, _mm512_set1_epi8(WINDOW));
-        count_classes(above, _mm512_set1_epi64((long long)~outside), false, &s);
-        for (; outside; outside &= outside - 1) hist[group[_tzcnt_u64(outside)]]++;
-    }
-    for (unsigned j = 0; j < 4; j++) {
-        uint64_t counts[8];
-        _mm512_storeu_si512(counts, s.of[j]);
-        for (unsigned l = 0; l < 8; l++) hist[least + 8 * j + l] += (uint32_t)counts[l];
-    }
-    if (n % 64 && n / 64 % step == 0) plain_byte_hist(p + n / 64 * 64, n % 64, 1, hist);
-}
+/* ---- choosing tables ---- */
 
 /* Costs by pair of classes and table, without the pairs that cost the same in all tables: those of classes that do not
  * occur. Tables that do not exist cost the most. */
