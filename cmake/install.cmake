@@ -2,12 +2,13 @@
 include(CMakePackageConfigHelpers)
 
 install(TARGETS zipnn zipnn_shared EXPORT zipnn-targets)
-install(FILES include/zipnn/zipnn.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/zipnn)
+set(headers include/zipnn/zipnn.h include/zipnn/file.h)
+install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/zipnn)
 # What the README links to, where its links lead.
 install(FILES LICENSE README.md NEWS.md STABILITY.md SECURITY.md CONVENTIONS.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY doc examples DESTINATION ${CMAKE_INSTALL_DOCDIR} PATTERN man EXCLUDE)
 install(FILES python/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/python)
-install(FILES include/zipnn/zipnn.h DESTINATION ${CMAKE_INSTALL_DOCDIR}/include/zipnn)
+install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_DOCDIR}/include/zipnn)
 if(TARGET zipnn_cli)
     install(TARGETS zipnn_cli)
 endif()

@@ -21,6 +21,7 @@ IN_CODE = [
     (re.compile(r"^\t"), "tab"),
 ]
 IN_SOURCES = [(re.compile(r"\bgoto (?!out;)"), "goto leads to out: only")]
+BANNER = (re.compile(r"^ ?\* -{5,}"), "a banner is one line")
 IN_LIBRARY = [
     (re.compile(r"\b(printf|fprintf|puts|fputs|perror|abort|exit|_Exit)\("), "the library never prints or ends"),
     (re.compile(r"\b(getenv|setlocale|localeconv|srand|rand|strtok|signal)\("), "process-wide state"),
@@ -38,6 +39,8 @@ def rules_for(parts, suffix):
     is_source = suffix in (".c", ".h")
     if suffix != ".md" and parts[0] != "LICENSE":
         rules += IN_CODE if parts[-1] != "Makefile" else IN_CODE[:1]
+    if is_source:
+        rules.append(BANNER)
     if is_source and parts[0] in ("src", "cli"):
         rules += IN_SOURCES
     if is_source and parts[0] == "src":

@@ -78,11 +78,16 @@ stage_aarch64() { cross aarch64 arm64; }
 stage_s390x() { cross s390x s390x -R "$portable"; }
 stage_i686() { cross i686 i386 -R "$portable"; }
 
-# The public header alone, in both languages and both compilers.
+# The public headers alone, in both languages and both compilers. Either brings the other, in any order.
 check_header() {
+    local first
+    for first in zipnn file; do check_header_first $first || return 1; done
+}
+check_header_first() {
     local flags="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wundef -Werror -fsyntax-only -Iinclude"
-    local unit='#include "zipnn/zipnn.h"
-int main(void) { return zipnn_version() == 0; }'
+    local unit="#include \"zipnn/$1.h\"
+#include \"zipnn/zipnn.h\"
+int main(void) { zipnn_file_close(0); return zipnn_version() == 0; }"
     for cc in gcc clang; do $cc -std=c11 $flags -x c - <<<"$unit" || return 1; done
     for cxx in g++ clang++; do $cxx -std=c++11 $flags -Wold-style-cast -x c++ - <<<"$unit" || return 1; done
 }

@@ -7,8 +7,7 @@
 
 #define NOTHING_HELD UINT64_MAX
 
-/* ---- opening
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 static const char *name_of(const zipnn_archive *a, size_t tensor) {
     return a->plan.names + a->listed[tensor]->name;
@@ -195,8 +194,7 @@ void zipnn_archive_close(zipnn_archive *a) {
     zn_free(&alloc, a);
 }
 
-/* ---- listing
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- listing ----------------------------------------------------------------------------------------------------- */
 
 void zipnn_archive_get_info(const zipnn_archive *a, zipnn_archive_info *info) {
     if (!info) return;
@@ -336,8 +334,7 @@ zipnn_status zipnn_archive_find(const zipnn_archive *a, const char *name, uint64
     return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "no tensor is named \"%.120s\"", name);
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static uint64_t chunk_end(const zipnn_archive *a, uint64_t i) {
     return a->places[i].off + a->places[i].frame.orig_len;

@@ -39,8 +39,7 @@ void zn_bases_destroy(struct zn_bases *bases) {
     *bases = (struct zn_bases){.base = NULL};
 }
 
-/* ---- finding
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- finding ----------------------------------------------------------------------------------------------------- */
 
 /* What makes a base as good as none, rather than the operation fail. */
 static bool is_unusable(zipnn_status status) {
@@ -116,9 +115,7 @@ static zipnn_status no_base(const struct zn_base_record *record, zipnn_error *er
                    (unsigned long long)__builtin_bswap64(zn_get_u64(record->xxh3 + 8)));
 }
 
-/* ---- tables
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- tables ------------------------------------------------------------------------------------------------------ */
 
 /* The records of a table whose frame is in memory. */
 static zipnn_status read_records(struct zn_bases *all, struct zn_origin *o, const uint8_t *frame,
@@ -162,8 +159,7 @@ static zipnn_status read_table(struct zn_bases *all, struct zn_origin *o, struct
     return status;
 }
 
-/* ---- opening
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 /* Bases are opened from the far end of their chains: what waits for nothing is open, and opens what waits for it. So
  * nothing is tried twice, and an archive cannot be behind itself. */
@@ -326,8 +322,7 @@ zipnn_status zn_base_open(struct zn_bases *all, size_t i, zipnn_error *err) {
     return ZIPNN_OK;
 }
 
-/* ---- what bases say of themselves
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- what bases say of themselves -------------------------------------------------------------------------------- */
 
 /* Copies what the table of an archive with bases lists. */
 static zipnn_status read_parents(struct zn_bases *all, struct zn_base *b, zipnn_error *err) {

@@ -36,8 +36,7 @@ zipnn_status zn_frame_decode_in(struct zn_worker *w, const struct zn_scope *scop
  * this frame has, where the input is memory or can be seen; nothing otherwise. */
 struct zn_ahead zn_look_ahead(const struct zn_input *in, const struct zn_place *place, unsigned n_frames);
 
-/* ---- the index of a random-access archive
- * ------------------------------------------------------------------------------------- */
+/* ---- the index of a random-access archive ------------------------------------------------------------------------ */
 
 struct zn_toc {
     struct zn_header header;

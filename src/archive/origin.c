@@ -40,8 +40,7 @@ uint64_t zn_origin_chunk_at(const struct zn_origin *o, uint64_t off) {
     return lo;
 }
 
-/* ---- what references may cost
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- what references may cost ------------------------------------------------------------------------------------ */
 
 /* The references of a thread may cost so much in an operation, and so much for each byte that it restores; more for
  * each archive that they lead through. Honest archives do not come near, whatever has moved. A chunk is decoded for
@@ -62,8 +61,7 @@ static zipnn_status check_toll(const struct zn_worker *w, uint64_t at, zipnn_err
         w->n_levels, (unsigned long long)spent, (unsigned long long)restored);
 }
 
-/* ---- chunks of an archive
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- chunks of an archive ---------------------------------------------------------------------------------------- */
 
 /* Where decoded bytes go: to `out`, or where that is NULL to a slot that is taken once there is something to put. */
 struct goal {
@@ -149,9 +147,7 @@ static zipnn_status have_chunk(struct zn_worker *w, const struct zn_scope *scope
     return status;
 }
 
-/* ---- ranges
- * --------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- ranges ------------------------------------------------------------------------------------------------------ */
 
 /* Chunks [first, end) of the origin, which hold the range. */
 struct span {
@@ -248,8 +244,7 @@ zipnn_status zn_origin_read(struct zn_worker *w, const struct zn_origin *origin,
     return status;
 }
 
-/* ---- chunks with a reference
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- chunks with a reference ------------------------------------------------------------------------------------- */
 
 /* Where the bytes referred to are. */
 static zipnn_status find_source(const struct zn_scope *scope, const struct zn_reference *ref, uint64_t at,

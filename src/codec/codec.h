@@ -124,8 +124,7 @@ bool zn_stream_encode_zstd(struct zn_codec *c, const struct zn_effort *effort, c
 /* Bytes that zstd needs for n >= 1 bytes, judged by a piece from their middle; n when it finds nothing. */
 size_t zn_stream_probe_zstd(struct zn_codec *c, const uint8_t *p, size_t n);
 
-/* ---- given a context: a byte for each symbol, known to both sides
- * -------------------------------------------------------- */
+/* ---- given a context: a byte for each symbol, known to both sides ------------------------------------------------ */
 
 /* zn_stream_decode of a plane, which codec R16C may code too. */
 zipnn_status zn_stream_decode_given(struct zn_codec *c, const struct zn_coded *in, const uint8_t *context, uint8_t *out,
@@ -158,8 +157,7 @@ size_t zn_r16c_fit(struct zn_codec *c, const struct zn_r16c_input *in);
 bool zn_r16c_write(struct zn_codec *c, const struct zn_effort *effort, const struct zn_r16c_input *in,
                    struct zn_out *out);
 
-/* ---- R16 piece by piece
- * -------------------------------------------------------------------------------------------------- */
+/* ---- R16 piece by piece ------------------------------------------------------------------------------------------ */
 
 /* Parses a stream of n symbols, by R16 or R16C as in->codec says, up to its first symbol. A stream of R16C goes on with
  * r16c_decode and c->contexts. *reader belongs to the codec and is good until the next use of
@@ -187,8 +185,7 @@ unsigned zn_r16_n_tables(const struct zn_codec *c);
 bool zn_r16_write(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,
                   struct zn_out *out);
 
-/* ---- R16 from words: the top plane of words that have not been split
- * ----------------------------------------------------------------------------------------------- */
+/* ---- R16 from words: the top plane of words that have not been split --------------------------------------------- */
 
 /* Words of ZN_SHAPE_16R, _32R or _F16: the symbols are their top plane, or joint ones (kernels/joint/joint_loops.h). */
 struct zn_words {

@@ -145,8 +145,7 @@ static void cluster(const struct zn_kernels *k, struct zn_r16_fit *fit, unsigned
     fit->n_tables = n_tables;
 }
 
-/* ---- the whole
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
 
 static unsigned log2_floor(size_t n) {
     return 63u - (unsigned)__builtin_clzll(n);

@@ -17,8 +17,7 @@ enum {
 /* And one less for what was looked at in vain. */
 #define NOT_MATCHED UINT32_MAX
 
-/* ---- samples
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- samples ----------------------------------------------------------------------------------------------------- */
 
 static unsigned word_of(zipnn_dtype dtype) {
     const unsigned word = zn_dtype_word(dtype);
@@ -127,8 +126,7 @@ void zn_matches_end(struct zn_matches *m) {
     m->memory = NULL;
 }
 
-/* ---- a base
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- a base ------------------------------------------------------------------------------------------------------ */
 
 /* The tensors of a base in two orders. */
 struct candidate {

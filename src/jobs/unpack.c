@@ -47,8 +47,7 @@ static struct item *item_of(const struct zn_task *task) {
     return task->w->task;
 }
 
-/* ---- random input
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- random input ------------------------------------------------------------------------------------------------ */
 
 static bool claim_listed(struct unpack *u, struct item *item) {
     if (u->n_frames == u->index.n_entries || u->drained) return false;
@@ -71,8 +70,7 @@ static zipnn_status fetch(const struct unpack *u, struct zn_worker *w, struct it
     return zn_input_at(u->in, item->place.at, len, buf, &item->frame, err);
 }
 
-/* ---- sequential input
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- sequential input -------------------------------------------------------------------------------------------- */
 
 static zipnn_status read_exactly(struct unpack *u, uint8_t *buf, size_t len, zipnn_error *err) {
     size_t got;
@@ -176,8 +174,7 @@ static zipnn_status claim_next(struct unpack *u, struct zn_worker *w, struct ite
     return ZIPNN_OK;
 }
 
-/* ---- all inputs
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- all inputs -------------------------------------------------------------------------------------------------- */
 
 static zipnn_status claim(void *arg, struct zn_task *task, bool *some, zipnn_error *err) {
     struct unpack *u = arg;

@@ -14,8 +14,7 @@
 
 #include "kernels/delta/delta_loops.h"
 
-/* ---- R16: interleaved rANS with 16-bit states and 64 slots (doc/format.md, "R16")
- * --------------------------------------- */
+/* ---- R16: interleaved rANS with 16-bit states and 64 slots (doc/format.md, "R16") -------------------------------- */
 
 enum {
     ZN_R16_SLOTS = 64,      /* probabilities are multiples of 1/64 */
@@ -131,8 +130,7 @@ struct zn_r16_codes {
  * escape; when the model has none (esc_freq 0) the caller promises that they do not occur. */
 void zn_r16_codes_build(struct zn_r16_codes *codes, const struct zn_r16_model *model, const uint8_t *class_of);
 
-/* ---- layouts: how elements fall apart into planes
- * ---------------------------------------------------------------------- */
+/* ---- layouts: how elements fall apart into planes ---------------------------------------------------------------- */
 
 /* Elements are little-endian words of W bytes. "R" shapes rotate the word left by one bit first, which brings a float's
  * exponent to the top and its sign to the bottom. Plane p is then byte p of every word (plane W-1 is the top byte), n

@@ -27,8 +27,7 @@ static void assert_canary(const uint8_t *p, size_t n) {
     for (size_t i = 0; i < n; i++) assert_int_equal(p[i], CANARY);
 }
 
-/* ---- split and merge
- * -------------------------------------------------------------------------------------------------- */
+/* ---- split and merge --------------------------------------------------------------------------------------------- */
 
 struct shape {
     enum zn_shape shape;
@@ -230,8 +229,7 @@ static void f16_merge_ignores_spare_bits(void **state) {
     }
 }
 
-/* ---- counting
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- counting ---------------------------------------------------------------------------------------------------- */
 
 /* A map with `listed` symbols that have classes of their own, cyclically, and the rest in class 31. */
 static void make_map(uint8_t map[256], unsigned listed, unsigned n_classes, uint64_t seed) {
@@ -435,8 +433,7 @@ static void dearest_assignment_does_not_overflow(void **state) {
     }
 }
 
-/* ---- hashing
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- hashing ----------------------------------------------------------------------------------------------------- */
 
 static void hashes_are_those_of_xxhash(void **state) {
     (void)state;

@@ -30,11 +30,11 @@ ZN_FN void stream_line(uint8_t *dst, const uint8_t *src) {
 #include "kernels/words/loops_x86_tpl.h"
 #include "kernels/words/pack_bits_tpl.h"
 
-/* ---- split and merge
- * --------------------------------------------------------------------------------------------------- Words are loaded
- * so that a vector's two halves lie half a block apart. Then everything happens within halves: a byte shuffle gathers
- * each plane's bytes of a half, and a transposition of as many vectors as there are planes brings a plane together.
- * Merging interleaves the planes' bytes instead, and its vectors' halves lie half a block apart. */
+/* ---- split and merge --------------------------------------------------------------------------------------------- */
+
+/* Words are loaded so that a vector's two halves lie half a block apart. Then everything happens within halves: a byte
+ * shuffle gathers each plane's bytes of a half, and a transposition of as many vectors as there are planes brings a
+ * plane together. Merging interleaves the planes' bytes instead, and its vectors' halves lie half a block apart. */
 
 /* The 16 bytes at p and the 16 bytes `apart` further on. */
 ZN_INLINE __m256i load_halves(const uint8_t *p, size_t apart) {
@@ -243,8 +243,7 @@ ZN_SAMPLE(16r, split_16r, 2, 2)
 ZN_SAMPLE(32r, split_32r, 4, 4)
 ZN_SAMPLE(f16, split_f16, 2, 3)
 
-/* ---- counting
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- counting ---------------------------------------------------------------------------------------------------- */
 
 /* The symbols that have a class other than the last. A coder lists few, and then one comparison for each beats a
  * look-up for every byte. */

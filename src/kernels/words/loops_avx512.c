@@ -25,11 +25,11 @@ ZN_FN void stream_line(uint8_t *dst, const uint8_t *src) {
 #include "kernels/words/loops_x86_tpl.h"
 #include "kernels/words/pack_bits_tpl.h"
 
-/* ---- split and merge
- * --------------------------------------------------------------------------------------------------- A vector of words
- * is a matrix of bytes, elements by planes. One byte permutation transposes it within the vector; a transposition of as
- * many vectors as there are planes, in pieces of 64 / planes bytes, then collects each plane in a vector of its own.
- * Both transpositions undo themselves, so merging is the same in the opposite order. */
+/* ---- split and merge --------------------------------------------------------------------------------------------- */
+
+/* A vector of words is a matrix of bytes, elements by planes. One byte permutation transposes it within the vector; a
+ * transposition of as many vectors as there are planes, in pieces of 64 / planes bytes, then collects each plane in a
+ * vector of its own. Both transpositions undo themselves, so merging is the same in the opposite order. */
 
 #define RUN2(b, step) b, (b) + (step)
 #define RUN4(b, step) RUN2(b, step), RUN2((b) + 2 * (step), step)

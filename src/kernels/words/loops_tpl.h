@@ -7,8 +7,7 @@
 #include "base/bytes.h"
 #include "kernels/kernels.h"
 
-/* ---- splitting words into byte planes
- * --------------------------------------------------------------------------------- */
+/* ---- splitting words into byte planes ---------------------------------------------------------------------------- */
 
 /* A rotation by `rot`, 0 or 1, that compilers fold into nothing or one instruction. */
 #define ZN_ROTL(w, rot, bits) ((w) << (rot) | (w) >> (-(rot) & ((bits)-1)))
@@ -101,8 +100,7 @@ ZN_FN void plain_split_f16(const uint8_t *src, size_t n, uint8_t *const *planes)
         }                                                                                           \
     }
 
-/* ---- merging byte planes into words
- * ----------------------------------------------------------------------------------- */
+/* ---- merging byte planes into words ------------------------------------------------------------------------------ */
 
 /* Put together from bytes, not rotated, and stored whole, by the builtin since clang makes no vectors of a memcpy that
  * is fortified: the one form that both gcc 12 (21 GB/s; 12 otherwise) and clang 14 do well. */
@@ -179,8 +177,7 @@ ZN_FN void plain_merge_f16(const uint8_t *const *planes, size_t n, uint8_t *out)
 
 ZN_FN void plain_settle(void) {}
 
-/* ---- counting
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- counting ---------------------------------------------------------------------------------------------------- */
 
 ZN_FN void plain_class_hist_block(const uint8_t *p, size_t n, const uint8_t *class_of, unsigned step, uint16_t *hist) {
     uint16_t count[4][ZN_R16_CLASSES] = {{0}}; /* equal neighbours do not wait for each other's increment */
@@ -269,8 +266,7 @@ ZN_FN void plain_hist_sums(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_bloc
     }
 }
 
-/* ---- packing the bits of a mask
- * --------------------------------------------------------------------------------------- */
+/* ---- packing the bits of a mask ---------------------------------------------------------------------------------- */
 
 /* Bit j of a k-bit number is bit place[j] of its byte. */
 ZN_FN unsigned plain_bit_places(uint8_t mask, unsigned place[8]) {

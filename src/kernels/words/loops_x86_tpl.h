@@ -2,8 +2,7 @@
  * stream_line() defined: it copies 64 bytes to an aligned address, past the caches.
  */
 
-/* ---- merging past the caches
- * ------------------------------------------------------------------------------------------ */
+/* ---- merging past the caches ------------------------------------------------------------------------------------- */
 
 typedef void merge_fn(const uint8_t *const *planes, size_t n, uint8_t *out);
 
@@ -72,8 +71,7 @@ ZN_FN void merge_8(const uint8_t *const *planes, size_t n, uint8_t *out, enum zn
     }                                                                                        \
     ZN_MERGE(suffix, SHAPE)
 
-/* ---- counting
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- counting ---------------------------------------------------------------------------------------------------- */
 
 /* The costs of two classes in one word, by pair of classes and table, as multiply-and-add instructions want them.
  * Tables that do not exist cost the most and, having the highest index, win no tie. */
