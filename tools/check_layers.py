@@ -19,7 +19,7 @@ ROOMS = {
     "legacy": {"base"},
     "chunk": {"base", "kernels", "codec", "format", "plan"},
     "work": {"base", "kernels", "codec", "format", "plan", "chunk"},
-    "archive": {"base", "kernels", "codec", "format", "plan", "chunk", "work"},
+    "archive": {"base", "kernels", "codec", "format", "plan", "chunk", "work", "legacy"},
     "jobs": {"base", "kernels", "codec", "format", "plan", "chunk", "work", "archive"},
     "api": {"base", "kernels", "codec", "format", "plan", "chunk", "work", "archive", "jobs", "readers", "legacy", "io"},
 }

@@ -20,9 +20,9 @@ GROUPS = (
     ("chunks", 95, 0, "chunk/chunk_decode.c chunk/layout.c chunk/mixed.c chunk/tops.c chunk/delta*.c chunk/records.c chunk/wrapped.[ch]"),
     ("codecs", 95, 0, "codec/* base/bytes.h base/cur.h base/out.h"),
     ("kernels", 95, 0, "kernels/*"),
-    ("restoring", 95, 0, "jobs/apply.c archive/frames.c archive/origin.c archive/recover.c jobs/refer.c archive/scan.c "
+    ("restoring", 95, 0, "jobs/apply.c archive/frames.c archive/original.c archive/reading.c archive/references.c archive/fetched.c archive/recover.c jobs/refer.c archive/scan.c "
                          "work/ends.[ch] jobs/unpack.c work/windows.c api/archive.c api/archive_rebuild.c"),
-    ("files of zipnn 0.x", 95, 0, "legacy/* api/old_input.c"),
+    ("files of zipnn 0.x", 95, 0, "legacy/* archive/old.c"),
     ("readers of models", 95, 0, "readers/* plan/*"),
 )
 

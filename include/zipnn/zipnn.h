@@ -24,7 +24,8 @@
  *  - The last parameter `err` may be NULL. If it is given and the call fails, it receives the status, the byte offset
  *    concerned (in the input that the call was reading) and one English sentence with the numbers in it.
  *  - There is no global state. Two threads must not use one context at the same time. Two contexts never touch each
- *    other.
+ *    other. An opened archive does not change: any number of threads may read it at the same time, each with its own
+ *    context (zipnn_archive_read_in).
  *  - Input is untrusted. Any bytes lead to success or to an error, never to a crash, a hang or wrong data.
  *  - Sizes are in bytes. A flag of type int is false if it is 0 and true otherwise.
  */
@@ -418,8 +419,10 @@ typedef struct zipnn_chunk_info {
 } zipnn_chunk_info;
 
 /* Opens an archive on a source with read_at. Header and index are read and verified, and the original's own header if
- * it is a model file. The source struct is copied; what it points to must outlive the archive. An archive uses its
- * context: one thread at a time may use either. */
+ * it is a model file. This takes two reads, of the first and the last 64 KiB, a third one if the index is larger, and
+ * those of the chunks that hold the original's header. The source struct is copied; what it points to, and the context, must
+ * outlive the archive. A function below that takes an archive which is not const uses the context that opened it: one
+ * thread at a time may do so. */
 ZIPNN_API zipnn_status zipnn_archive_open(zipnn_ctx *ctx, const zipnn_source *source, zipnn_archive **archive,
                                           zipnn_error *err);
 
@@ -465,6 +468,19 @@ ZIPNN_API zipnn_status zipnn_archive_write_rows(zipnn_archive *archive, uint64_t
 ZIPNN_API zipnn_status zipnn_archive_read(zipnn_archive *archive, uint64_t off, uint64_t len, void *dst,
                                           zipnn_error *err);
 
+/* These four do the same with any context: its threads, memory and progress function. So several threads read one
+ * archive at the same time, each with its own context; functions that take a const archive may be called meanwhile.
+ * Bases are those of the context that opened the archive. */
+ZIPNN_API zipnn_status zipnn_archive_read_in(zipnn_ctx *ctx, const zipnn_archive *archive, uint64_t off, uint64_t len,
+                                             void *dst, zipnn_error *err);
+ZIPNN_API zipnn_status zipnn_archive_read_tensor_in(zipnn_ctx *ctx, const zipnn_archive *archive, uint64_t index,
+                                                    void *dst, size_t cap, zipnn_error *err);
+ZIPNN_API zipnn_status zipnn_archive_read_rows_in(zipnn_ctx *ctx, const zipnn_archive *archive, uint64_t index,
+                                                  uint64_t first, uint64_t n, void *dst, size_t cap, zipnn_error *err);
+ZIPNN_API zipnn_status zipnn_archive_write_rows_in(zipnn_ctx *ctx, const zipnn_archive *archive, uint64_t index,
+                                                   uint64_t first, uint64_t n, const zipnn_sink *sink,
+                                                   zipnn_error *err);
+
 /* Returns how many entries of the original's directory are not among the tensors, because they overlap another, are not
  * in the file as they are, make no sense, or are of an unknown type. If there are too many for the bytes present, it
  * returns fewer than there are. 0: all are listed. */
@@ -494,6 +510,50 @@ typedef struct zipnn_coding {
 /* Tells how a chunk is coded. It reads the first bytes of the chunk and decodes nothing, so damage is not noticed. */
 ZIPNN_API zipnn_status zipnn_archive_coding(const zipnn_archive *archive, uint64_t chunk, zipnn_coding *coding,
                                             zipnn_error *err);
+
+/* ---- archives: bytes that the caller fetches --------------------------------------------------------------------- */
+
+/* A run of bytes of a source. Source 0 is the archive's own; source i + 1 is options.bases[i] of the context that
+ * opened the archive. */
+typedef struct zipnn_range {
+    unsigned source;
+    uint64_t offset;
+    uint64_t length;
+} zipnn_range;
+
+typedef struct zipnn_piece {
+    zipnn_range range;
+    const void *bytes; /* range.length of them; the caller owns them, and they must not change during the call */
+} zipnn_piece;
+
+typedef struct zipnn_fetched {
+    size_t size; /* of this struct; the caller sets it */
+    const zipnn_piece
+        *pieces; /* ascending by source, then by offset; no piece reaches into the next one. A piece may be
+                                  larger than a range that was asked for */
+    size_t n_pieces;
+    zipnn_range *missing; /* room for `cap` ranges, at least one */
+    size_t cap;
+    size_t
+        n_missing; /* result: how many ranges are still to be fetched, in the order that pieces have; 0: dst is filled.
+                         If there was no room for all of them, the next call tells the others */
+} zipnn_fetched;
+
+/* For schedulers, remote readers and loaders with queues of their own. Lists which bytes of the archive a read of
+ * original bytes [off, off + len) needs: one range for each chunk, in order. *n is their number; the first `cap` are
+ * stored, and with cap 0 `ranges` may be NULL. Nothing is read. If chunks refer to other bytes (info.n_bases,
+ * info.has_repeats), only the chunks themselves tell what else is needed: zipnn_archive_decode lists that. Of a model
+ * file that is not compressed the range itself is listed. Records are ZIPNN_E_UNSUPPORTED: they have no index. */
+ZIPNN_API zipnn_status zipnn_archive_ranges(const zipnn_archive *archive, uint64_t off, uint64_t len,
+                                            zipnn_range *ranges, size_t cap, size_t *n, zipnn_error *err);
+
+/* Does what zipnn_archive_read_in does, with the same checks and errors, from bytes that the caller fetched. It does no
+ * I/O and uses no thread but the one that calls. If bytes are missing, ZIPNN_OK is returned all the same,
+ * fetched->n_missing is not 0, and dst holds anything: fetch what is missing, add it to the pieces, and call again. One
+ * call is enough if no chunk refers to other bytes and all ranges of zipnn_archive_ranges are given; otherwise each
+ * archive that references lead through may take one more. */
+ZIPNN_API zipnn_status zipnn_archive_decode(zipnn_ctx *ctx, const zipnn_archive *archive, uint64_t off, uint64_t len,
+                                            void *dst, zipnn_fetched *fetched, zipnn_error *err);
 
 /* ---- bases and deltas -------------------------------------------------------------------------------------------- */
 

@@ -6,10 +6,10 @@ zipnn_status zipnn_archive_coding(const zipnn_archive *a, uint64_t index, zipnn_
     uint8_t buf[ZN_DESCRIBE_LEN];
     const uint8_t *head;
     ZN_TRY(zn_given("zipnn_archive_coding", a, coding, err));
-    if (index >= a->n_chunks)
+    if (index >= a->archive.n_places)
         return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "chunk %llu of %llu", (unsigned long long)index,
-                       (unsigned long long)a->n_chunks);
-    const struct zn_place *p = &a->places[index];
+                       (unsigned long long)a->archive.n_places);
+    const struct zn_place *p = &a->archive.places[index];
     *coding = (zipnn_coding){.layout = "?"};
     if (p->at == ZN_NOWHERE) return ZIPNN_OK;
     const size_t len = (size_t)ZN_MIN(p->frame.body_len, (uint32_t)sizeof buf);
@@ -20,20 +20,20 @@ zipnn_status zipnn_archive_coding(const zipnn_archive *a, uint64_t index, zipnn_
 
 zipnn_status zipnn_archive_chunk_at(const zipnn_archive *a, uint64_t off, uint64_t *index, zipnn_error *err) {
     ZN_TRY(zn_given("zipnn_archive_chunk_at", a, index, err));
-    if (a->n_chunks == 0 || off >= a->toc.index.original)
+    if (a->archive.n_places == 0 || off >= a->original->length)
         return zn_fail(err, ZIPNN_E_NOT_FOUND, off, "no chunk holds byte %llu of an original of %llu",
-                       (unsigned long long)off, (unsigned long long)a->toc.index.original);
-    *index = zn_archive_chunk_at(a, off);
+                       (unsigned long long)off, (unsigned long long)a->original->length);
+    *index = zn_archive_chunk_at(&a->archive, off);
     return ZIPNN_OK;
 }
 
 zipnn_status zipnn_archive_base(const zipnn_archive *a, unsigned index, zipnn_base_info *info, zipnn_error *err) {
     ZN_TRY(zn_given("zipnn_archive_base", a, info, err));
-    if (index >= a->self.n_bases)
-        return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "base %u of %u", index, a->self.n_bases);
-    const struct zn_base_record *record = &a->records[index];
+    if (index >= a->archive.n_bases)
+        return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "base %u of %u", index, a->archive.n_bases);
+    const struct zn_base_record *record = &a->archive.records[index];
     *info =
-        (zipnn_base_info){.name = record->name, .original = record->length, .at_hand = a->self.bases[index] != NULL};
+        (zipnn_base_info){.name = record->name, .original = record->length, .at_hand = a->archive.bases[index] != NULL};
     memcpy(info->xxh3, record->xxh3, sizeof info->xxh3);
     return ZIPNN_OK;
 }

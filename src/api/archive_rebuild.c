@@ -15,15 +15,19 @@ struct rebuild {
     uint64_t unlisted; /* with an index: original bytes of frames that are not its own */
 };
 
+static void set_length(zipnn_archive *a, uint64_t original) {
+    a->archive.index.original = a->archive.self.length = original;
+}
+
 static zipnn_status put(struct rebuild *b, struct zn_place place, uint64_t off, zipnn_error *err) {
     zipnn_archive *a = b->a;
-    void *places = a->places;
-    zipnn_status status =
-        zn_grow(&a->ctx->engine.alloc, &places, &b->cap, (size_t)a->n_chunks + 1, sizeof *a->places, err);
-    a->places = places;
+    void *places = a->archive.places;
+    zipnn_status status = zn_grow(&a->ctx->engine.alloc, &places, &b->cap, (size_t)a->archive.n_places + 1,
+                                  sizeof *a->archive.places, err);
+    a->archive.places = places;
     ZN_TRY(status);
     place.off = off;
-    a->places[a->n_chunks++] = place;
+    a->archive.places[a->archive.n_places++] = place;
     return ZIPNN_OK;
 }
 
@@ -93,7 +97,7 @@ static zipnn_status place_by_plan(struct rebuild *b, zipnn_error *err) {
     zipnn_archive *a = b->a;
     measure(b);
     ZN_TRY(put_found(b, 0, b->first, 0, err));
-    a->toc.index.original = b->front;
+    set_length(a, b->front);
     zipnn_status status = zn_archive_plan(a, err);
     if (status != ZIPNN_OK && status != ZIPNN_E_CORRUPT) return status;
     if (status != ZIPNN_OK) zn_archive_forget_plan(a);
@@ -108,12 +112,13 @@ static zipnn_status place_by_plan(struct rebuild *b, zipnn_error *err) {
     const uint64_t end = a->length_unknown ? b->front + b->back : planned;
     ZN_TRY(put_hole(b, b->front, end - b->back, err));
     ZN_TRY(put_found(b, b->last + 1, b->n, end - b->back, err));
-    a->toc.index.original = end;
+    set_length(a, end);
     return ZIPNN_OK;
 }
 
 static zipnn_status place_by_index(struct rebuild *b, const struct zn_index *index, zipnn_error *err) {
-    b->a->toc.index = *index;
+    b->a->archive.index = *index;
+    set_length(b->a, index->original);
     b->a->has_digests = true;
     b->a->unplaced = b->unlisted;
     ZN_TRY(put_found(b, 0, b->n, 0, err));
@@ -123,14 +128,15 @@ static zipnn_status place_by_index(struct rebuild *b, const struct zn_index *ind
 }
 
 /* Where its chunks refer to, as far as that can be found out. */
-static zipnn_status find_self(zipnn_archive *a, const struct zn_recovery *r, zipnn_error *err) {
-    a->self = zn_origin_archive(&a->in, &a->toc, NULL, 0);
-    if (!r->has_header) a->self.flags = ZN_FLAG_SELF | ZN_FLAG_BASES;
-    zipnn_status status = zn_origin_resolve_from(&a->ctx->bases, &a->self, ZN_MISSING_STAYS_NULL, &a->records, err);
-    if (status != ZIPNN_OK && status != ZIPNN_E_CORRUPT && status != ZIPNN_E_TRUNCATED) return status;
-    if (status != ZIPNN_OK) a->self.n_bases = 0;
-    zn_origin_measure(&a->self);
-    return zn_archive_prepare(a, err);
+static zipnn_status begin(zipnn_archive *a, const struct zn_recovery *r, zipnn_error *err) {
+    struct zn_archive *x = &a->archive;
+    zn_archive_begin(x, &a->in, &r->header);
+    x->self.number = zn_engine_number(&a->ctx->engine, a, a->in.length);
+    if (!r->has_header) x->header.flags = ZN_FLAG_SELF | ZN_FLAG_BASES;
+    const zipnn_status status = zn_archive_find_bases(&a->ctx->bases, x, ZN_MISSING_STAYS_NULL, err);
+    if (status == ZIPNN_OK) return status;
+    zn_archive_measure(x);
+    return status == ZIPNN_E_CORRUPT || status == ZIPNN_E_TRUNCATED ? ZIPNN_OK : status;
 }
 
 zipnn_status zn_archive_rebuild(zipnn_archive *a, zipnn_error *err) {
@@ -140,10 +146,9 @@ zipnn_status zn_archive_rebuild(zipnn_archive *a, zipnn_error *err) {
     struct rebuild b = {.a = a, .found = r.found, .n = r.n_found, .unlisted = r.unlisted};
     size_t n_sound = 0;
     for (size_t i = 0; i < r.n_found; i++) n_sound += r.found[i].kind == ZN_FOUND;
-    a->toc.header = r.header;
     zipnn_status status = ZIPNN_E_FORMAT;
     if (n_sound || r.has_header || r.has_index)
-        status = find_self(a, &r, err);
+        status = begin(a, &r, err);
     else if (err)
         *err = a->fault;
     if (status == ZIPNN_OK) status = r.has_index ? place_by_index(&b, &r.index, err) : place_by_plan(&b, err);

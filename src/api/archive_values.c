@@ -11,7 +11,8 @@ enum {
 
 /* A tensor of which rows are read. */
 struct reading {
-    zipnn_archive *a;
+    zipnn_ctx *ctx; /* that reads */
+    const zipnn_archive *a;
     const struct zn_tensor *t;
     const uint64_t *dims;
     uint64_t element; /* bytes; 0 where elements are smaller than that, or come in blocks */
@@ -177,16 +178,16 @@ static zipnn_status write_run(struct reading *r, zipnn_error *err) {
     uint64_t from = 0, to = 0;
     place_of_row(&r->a->plan, r->t, r->first, &from);
     place_of_row(&r->a->plan, r->t, r->first + r->n, &to);
-    uint8_t *bytes = zn_alloc(&r->a->ctx->engine.alloc, (size_t)ZN_MIN(to - from, (uint64_t)STEP) + 1);
+    uint8_t *bytes = zn_alloc(&r->ctx->engine.alloc, (size_t)ZN_MIN(to - from, (uint64_t)STEP) + 1);
     zipnn_status st = bytes ? ZIPNN_OK : zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory reading a tensor");
     for (size_t n; from < to && st == ZIPNN_OK; from += n) {
         n = (size_t)ZN_MIN(to - from, (uint64_t)STEP);
-        st = zipnn_archive_read(r->a, r->t->off + from, n, bytes, err);
+        st = zipnn_archive_read_in(r->ctx, r->a, r->t->off + from, n, bytes, err);
         if (st != ZIPNN_OK) break;
         make_values(r->t, bytes, n);
         st = r->sink->write(r->sink->user, bytes, n, err);
     }
-    zn_free(&r->a->ctx->engine.alloc, bytes);
+    zn_free(&r->ctx->engine.alloc, bytes);
     return st;
 }
 
@@ -236,17 +237,17 @@ static zipnn_status write_strided(struct reading *r, zipnn_error *err) {
         if (dims[i] == 0) return ZIPNN_OK;
     if (!find_strides(r, stride) || !find_extent(r, dims, stride, &from, &len) || len > SIZE_MAX)
         return zn_fail(err, ZIPNN_E_CORRUPT, r->t->off, "the strides of this tensor lead outside its bytes");
-    uint8_t *bytes = zn_alloc(&r->a->ctx->engine.alloc, (size_t)len);
+    uint8_t *bytes = zn_alloc(&r->ctx->engine.alloc, (size_t)len);
     if (!bytes)
         return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: %llu bytes of a tensor with strides",
                        (unsigned long long)len);
-    zipnn_status st = zipnn_archive_read(r->a, r->t->off + from, len, bytes, err);
+    zipnn_status st = zipnn_archive_read_in(r->ctx, r->a, r->t->off + from, len, bytes, err);
     for (bool more = true; more && st == ZIPNN_OK; more = advance(index, dims, rank)) {
         uint64_t at = 0;
         for (uint32_t i = 0; i < last; i++) at += index[i] * stride[i];
         st = put_spaced(r, bytes + at, dims[last], stride[last], err);
     }
-    zn_free(&r->a->ctx->engine.alloc, bytes);
+    zn_free(&r->ctx->engine.alloc, bytes);
     return st;
 }
 
@@ -298,13 +299,14 @@ static zipnn_status load_slab(struct reading *r, struct slab *s, uint64_t row, z
     s->piece = plan->pieces + s->grid->first + first;
     s->n = pieces_before(plan, s->grid, start + across) - first;
     if (!zn_mul(s->n, s->grid->piece_len, &len) || len >= SIZE_MAX) len = SIZE_MAX - 1;
-    zn_free(&r->a->ctx->engine.alloc, s->bytes);
-    s->bytes = zn_alloc(&r->a->ctx->engine.alloc, (size_t)len + 1);
+    zn_free(&r->ctx->engine.alloc, s->bytes);
+    s->bytes = zn_alloc(&r->ctx->engine.alloc, (size_t)len + 1);
     if (!s->bytes)
         return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: %llu bytes of a tensor in pieces",
                        (unsigned long long)len);
     for (size_t i = 0; i < s->n; i++)
-        ZN_TRY(zipnn_archive_read(r->a, s->piece[i].off, s->grid->piece_len, s->bytes + i * s->grid->piece_len, err));
+        ZN_TRY(zipnn_archive_read_in(r->ctx, r->a, s->piece[i].off, s->grid->piece_len,
+                                     s->bytes + i * s->grid->piece_len, err));
     return ZIPNN_OK;
 }
 
@@ -372,7 +374,7 @@ static zipnn_status write_pieces(struct reading *r, zipnn_error *err) {
         next = r->t->rank ? ZN_MIN(end, (row / piece[0] + 1) * piece[0]) : end;
         st = write_slab(r, &s, row, next, err);
     }
-    zn_free(&r->a->ctx->engine.alloc, s.bytes);
+    zn_free(&r->ctx->engine.alloc, s.bytes);
     return st;
 }
 
@@ -382,19 +384,18 @@ static bool is_run(const struct zn_tensor *t) {
     return !is_scattered(t) && ((t->meaning & ZN_COLUMN_MAJOR) == 0 || t->rank < 2);
 }
 
-zipnn_status zn_archive_write_values(zipnn_archive *a, const struct zn_tensor *t, uint64_t first, uint64_t n,
-                                     const zipnn_sink *sink, zipnn_error *err) {
-    struct reading r = {.a = a, .t = t, .first = first, .n = n, .sink = sink};
-    ZN_TRY(check_rows(a, t, first, n, err));
-    r.dims = a->plan.dims + t->shape;
-    r.element = element_of(&a->plan, t);
-    if (n == 0) return ZIPNN_OK;
-    if (is_run(t)) return write_run(&r, err);
-    r.buffer = zn_alloc(&a->ctx->engine.alloc, BUFFER);
-    if (!r.buffer) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory reading a tensor");
-    zipnn_status st = t->grid == ZN_NO_GRID ? write_strided(&r, err) : write_pieces(&r, err);
-    if (st == ZIPNN_OK) st = flush(&r, err);
-    zn_free(&a->ctx->engine.alloc, r.buffer);
+/* Puts the rows into the sink. */
+static zipnn_status write_rows(struct reading *r, zipnn_error *err) {
+    ZN_TRY(check_rows(r->a, r->t, r->first, r->n, err));
+    r->dims = r->a->plan.dims + r->t->shape;
+    r->element = element_of(&r->a->plan, r->t);
+    if (r->n == 0) return ZIPNN_OK;
+    if (is_run(r->t)) return write_run(r, err);
+    r->buffer = zn_alloc(&r->ctx->engine.alloc, BUFFER);
+    if (!r->buffer) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory reading a tensor");
+    zipnn_status st = r->t->grid == ZN_NO_GRID ? write_strided(r, err) : write_pieces(r, err);
+    if (st == ZIPNN_OK) st = flush(r, err);
+    zn_free(&r->ctx->engine.alloc, r->buffer);
     return st;
 }
 
@@ -407,43 +408,62 @@ static zipnn_status write_memory(void *user, const void *buf, size_t len, zipnn_
     return ZIPNN_OK;
 }
 
-static zipnn_status read_values(zipnn_archive *a, const struct zn_tensor *t, uint64_t first, uint64_t n, uint8_t *dst,
-                                size_t cap, zipnn_error *err) {
+/* Puts the rows into memory. */
+static zipnn_status read_rows(struct reading *r, uint8_t *dst, size_t cap, zipnn_error *err) {
     uint64_t len, from = 0;
     const zipnn_sink sink = {.write = write_memory, .user = &dst};
-    ZN_TRY(check_rows(a, t, first, n, err));
-    ZN_TRY(zn_archive_size_values(a, t, n, &len, err));
-    ZN_TRY(zn_given("reading a tensor", a, len ? dst : (const void *)a, err));
+    ZN_TRY(check_rows(r->a, r->t, r->first, r->n, err));
+    ZN_TRY(zn_archive_size_values(r->a, r->t, r->n, &len, err));
+    ZN_TRY(zn_given("reading a tensor", r->a, len ? dst : (const void *)r->a, err));
     if (len > cap)
         return zn_fail(err, ZIPNN_E_SPACE, ZN_NOWHERE, "values of %llu bytes, the buffer has %zu",
                        (unsigned long long)len, cap);
-    if (!is_run(t)) return zn_archive_write_values(a, t, first, n, &sink, err);
-    place_of_row(&a->plan, t, first, &from);
-    ZN_TRY(zipnn_archive_read(a, t->off + from, len, dst, err));
-    make_values(t, dst, (size_t)len);
+    r->sink = &sink;
+    if (!is_run(r->t)) return write_rows(r, err);
+    place_of_row(&r->a->plan, r->t, r->first, &from);
+    ZN_TRY(zipnn_archive_read_in(r->ctx, r->a, r->t->off + from, len, dst, err));
+    make_values(r->t, dst, (size_t)len);
     return ZIPNN_OK;
 }
 
+zipnn_status zipnn_archive_read_rows_in(zipnn_ctx *ctx, const zipnn_archive *a, uint64_t index, uint64_t first,
+                                        uint64_t n, void *dst, size_t cap, zipnn_error *err) {
+    struct reading r = {.ctx = ctx, .a = a, .first = first, .n = n};
+    ZN_TRY(zn_given("zipnn_archive_read_rows", ctx, a, err));
+    ZN_TRY(zn_archive_tensor(a, index, &r.t, err));
+    return read_rows(&r, dst, cap, err);
+}
+
+zipnn_status zipnn_archive_read_tensor_in(zipnn_ctx *ctx, const zipnn_archive *a, uint64_t index, void *dst, size_t cap,
+                                          zipnn_error *err) {
+    struct reading r = {.ctx = ctx, .a = a};
+    ZN_TRY(zn_given("zipnn_archive_read_tensor", ctx, a, err));
+    ZN_TRY(zn_archive_tensor(a, index, &r.t, err));
+    r.n = rows_of(&a->plan, r.t);
+    return read_rows(&r, dst, cap, err);
+}
+
+zipnn_status zipnn_archive_write_rows_in(zipnn_ctx *ctx, const zipnn_archive *a, uint64_t index, uint64_t first,
+                                         uint64_t n, const zipnn_sink *sink, zipnn_error *err) {
+    struct reading r = {.ctx = ctx, .a = a, .first = first, .n = n, .sink = sink};
+    ZN_TRY(zn_given("zipnn_archive_write_rows", ctx ? a : NULL, sink, err));
+    ZN_TRY(zn_archive_tensor(a, index, &r.t, err));
+    if (!sink->write) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "writing a tensor needs a sink with write");
+    return write_rows(&r, err);
+}
+
+/* ---- by the context that opened the archive ---------------------------------------------------------------------- */
+
 zipnn_status zipnn_archive_read_tensor(zipnn_archive *a, uint64_t index, void *dst, size_t cap, zipnn_error *err) {
-    const struct zn_tensor *t = NULL;
-    ZN_TRY(zn_given("zipnn_archive_read_tensor", a, a, err));
-    ZN_TRY(zn_archive_tensor(a, index, &t, err));
-    return read_values(a, t, 0, rows_of(&a->plan, t), dst, cap, err);
+    return zipnn_archive_read_tensor_in(a ? a->ctx : NULL, a, index, dst, cap, err);
 }
 
 zipnn_status zipnn_archive_read_rows(zipnn_archive *a, uint64_t index, uint64_t first, uint64_t n, void *dst,
                                      size_t cap, zipnn_error *err) {
-    const struct zn_tensor *t = NULL;
-    ZN_TRY(zn_given("zipnn_archive_read_rows", a, a, err));
-    ZN_TRY(zn_archive_tensor(a, index, &t, err));
-    return read_values(a, t, first, n, dst, cap, err);
+    return zipnn_archive_read_rows_in(a ? a->ctx : NULL, a, index, first, n, dst, cap, err);
 }
 
 zipnn_status zipnn_archive_write_rows(zipnn_archive *a, uint64_t index, uint64_t first, uint64_t n,
                                       const zipnn_sink *sink, zipnn_error *err) {
-    const struct zn_tensor *t = NULL;
-    ZN_TRY(zn_given("zipnn_archive_write_rows", a, sink, err));
-    ZN_TRY(zn_archive_tensor(a, index, &t, err));
-    if (!sink->write) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "writing a tensor needs a sink with write");
-    return zn_archive_write_values(a, t, first, n, sink, err);
+    return zipnn_archive_write_rows_in(a ? a->ctx : NULL, a, index, first, n, sink, err);
 }

@@ -1,10 +1,11 @@
 /* Every chunk of an archive looked at, the damaged ones named, the others restored. */
 #include "api/archive.h"
+#include "archive/reading.h"
 #include "archive/scan.h"
 #include "work/digest.h"
 
-struct verify {
-    zipnn_archive *a;
+struct zn_verifying {
+    const zipnn_archive *a;
     struct zn_output out;
     zipnn_damage_fn report;
     void *user;
@@ -27,7 +28,8 @@ static void find_tensors(const zipnn_archive *a, uint64_t off, uint64_t end, zip
     damage->n_tensors = lo - damage->first_tensor;
 }
 
-static zipnn_status report(struct verify *v, uint64_t off, uint64_t len, const zipnn_error *fault, zipnn_error *err) {
+static zipnn_status report(struct zn_verifying *v, uint64_t off, uint64_t len, const zipnn_error *fault,
+                           zipnn_error *err) {
     zipnn_damage damage = {.offset = off, .length = len, .error = fault};
     if (len) find_tensors(v->a, off, off + len, &damage);
     v->result->n_damaged++;
@@ -35,7 +37,7 @@ static zipnn_status report(struct verify *v, uint64_t off, uint64_t len, const z
     return zn_fail(err, ZIPNN_E_CANCELLED, ZN_NOWHERE, "cancelled");
 }
 
-static zipnn_status put_zeros(const struct verify *v, uint64_t off, uint64_t len, zipnn_error *err) {
+static zipnn_status put_zeros(const struct zn_verifying *v, uint64_t off, uint64_t len, zipnn_error *err) {
     static const uint8_t zeros[64 << 10];
     for (uint64_t done = 0; done < len && v->out.sink;) {
         const size_t n = (size_t)ZN_MIN(len - done, (uint64_t)sizeof zeros);
@@ -45,12 +47,12 @@ static zipnn_status put_zeros(const struct verify *v, uint64_t off, uint64_t len
     return ZIPNN_OK;
 }
 
-static zipnn_status tell_progress(const struct verify *v, uint64_t done, zipnn_error *err) {
-    return zn_job_progress(&v->a->ctx->job, done, v->a->toc.index.original, err);
+static zipnn_status tell_progress(const struct zn_verifying *v, uint64_t done, zipnn_error *err) {
+    return zn_job_progress(&v->a->ctx->job, done, v->a->original->length, err);
 }
 
 static zipnn_status visit(void *user, const struct zn_scanned *s, zipnn_error *err) {
-    struct verify *v = user;
+    struct zn_verifying *v = user;
     const uint32_t len = s->place->frame.orig_len;
     ZN_TRY(tell_progress(v, s->place->off + len, err));
     if (s->fault && s->fault->status == ZIPNN_E_BASE && !v->out.sink) {
@@ -68,12 +70,12 @@ static zipnn_status visit(void *user, const struct zn_scanned *s, zipnn_error *e
 }
 
 /* Frames that hold no chunk come after those that do. */
-static zipnn_status scan_others(struct verify *v, zipnn_error *err) {
+static zipnn_status scan_others(struct zn_verifying *v, zipnn_error *err) {
     const zipnn_archive *a = v->a;
     struct zn_engine *e = &a->ctx->engine;
-    const struct zn_index *index = &a->toc.index;
-    if (!index->entries || index->n_entries == a->n_chunks) return ZIPNN_OK;
-    const size_t n = (size_t)(index->n_entries - a->n_chunks);
+    const struct zn_index *index = &a->archive.index;
+    if (!index->entries || index->n_entries == a->archive.n_places) return ZIPNN_OK;
+    const size_t n = (size_t)(index->n_entries - a->archive.n_places);
     struct zn_place *places = n > SIZE_MAX / sizeof *places ? NULL : zn_alloc(&e->alloc, n * sizeof *places);
     if (!places) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a table of %zu frames", n);
     uint64_t at = ZN_HEADER_LEN;
@@ -82,13 +84,13 @@ static zipnn_status scan_others(struct verify *v, zipnn_error *err) {
         if (f.orig_len == 0) places[k++] = (struct zn_place){f, at, index->original};
         at += zn_frame_size(&f);
     }
-    zipnn_status status = zn_scan(e, &a->self, places, n, visit, v, err);
+    zipnn_status status = zn_scan(e, &a->archive, places, n, visit, v, err);
     zn_free(&e->alloc, places);
     return status;
 }
 
-static zipnn_status check_digests(struct verify *v, zipnn_error *err) {
-    const struct zn_index *index = &v->a->toc.index;
+static zipnn_status check_digests(struct zn_verifying *v, zipnn_error *err) {
+    const struct zn_index *index = &v->a->archive.index;
     uint8_t xxh3[16], sha256[ZN_SHA256_LEN];
     zn_digest_result(&v->digest, xxh3, sha256);
     memcpy(v->result->xxh3, xxh3, sizeof xxh3);
@@ -102,13 +104,14 @@ static zipnn_status check_digests(struct verify *v, zipnn_error *err) {
     return report(v, 0, index->original, &fault, err);
 }
 
-static zipnn_status scan_all(struct verify *v, zipnn_error *err) {
+zipnn_status zn_verify_chunks(struct zn_verifying *v, zipnn_error *err) {
     const zipnn_archive *a = v->a;
     struct zn_engine *e = &a->ctx->engine;
-    ZN_TRY(zn_archive_prepare(v->a, err));
-    zipnn_status status = zn_digest_begin(&v->digest, e->k, a->has_digests && a->toc.index.has_sha256, err);
+    ZN_TRY(zn_job_allows(&a->ctx->job, a->original->length, err));
+    ZN_TRY(zn_archive_prepare(e, &a->archive, err));
+    zipnn_status status = zn_digest_begin(&v->digest, e->k, a->has_digests && a->archive.index.has_sha256, err);
     if (status == ZIPNN_E_UNSUPPORTED) status = zn_digest_begin(&v->digest, e->k, false, err);
-    if (status == ZIPNN_OK) status = zn_scan(e, &a->self, a->places, a->n_chunks, visit, v, err);
+    if (status == ZIPNN_OK) status = zn_scan(e, &a->archive, a->archive.places, a->archive.n_places, visit, v, err);
     if (status == ZIPNN_OK) status = scan_others(v, err);
     if (status == ZIPNN_OK) status = check_digests(v, err);
     zn_digest_end(&v->digest);
@@ -116,10 +119,12 @@ static zipnn_status scan_all(struct verify *v, zipnn_error *err) {
 }
 
 /* Old records hold no checks: either all of it decodes, or it does not. */
-static zipnn_status verify_old(struct verify *v, zipnn_archive *a, zipnn_error *err) {
+zipnn_status zn_verify_old(struct zn_verifying *v, zipnn_error *err) {
+    const zipnn_archive *a = v->a;
     zipnn_error fault = {ZIPNN_OK, ZN_NOWHERE, ""};
     zipnn_stats stats;
-    zipnn_status status = zn_old_input_restore(a->ctx, &a->old, &v->out, ZN_DIGEST_VERIFY, &stats, &fault);
+    ZN_TRY(zn_job_allows(&a->ctx->job, a->original->length, err));
+    zipnn_status status = zn_old_restore(&a->ctx->job, a->original, &v->out, ZN_DIGEST_VERIFY, &stats, &fault);
     if (status == ZIPNN_OK) {
         v->result->intact = stats.original;
         memcpy(v->result->xxh3, stats.xxh3, sizeof stats.xxh3);
@@ -130,39 +135,50 @@ static zipnn_status verify_old(struct verify *v, zipnn_archive *a, zipnn_error *
     return status;
 }
 
-static zipnn_status run(struct verify *v, zipnn_archive *a, zipnn_error *err) {
-    zipnn_verified *result = v->result;
-    *result = (zipnn_verified){.original = a->toc.index.original,
-                               .unplaced = a->unplaced,
-                               .length_unknown = a->length_unknown,
-                               .has_digests = a->has_digests};
-    if (a->plain) return zn_fail(err, ZIPNN_E_FORMAT, 0, "not a zipnn archive");
-    ZN_TRY(zn_job_allows(&a->ctx->job, result->original, err));
-    ZN_TRY(a->old.legacy ? verify_old(v, a, err) : scan_all(v, err));
-    if (a->claim.status != ZIPNN_OK) ZN_TRY(report(v, result->original, 0, &a->claim, err));
-    if (a->fault.status == ZIPNN_OK && result->n_damaged == 0 && result->unchecked)
+zipnn_status zn_verify_nothing(struct zn_verifying *v, zipnn_error *err) {
+    (void)v;
+    return zn_fail(err, ZIPNN_E_FORMAT, 0, "not a zipnn archive");
+}
+
+static zipnn_status pass_on(const zipnn_error *fault, zipnn_error *err) {
+    if (err) *err = *fault;
+    return fault->status;
+}
+
+/* What was found, in a word. */
+static zipnn_status judge(const struct zn_verifying *v, zipnn_error *err) {
+    const zipnn_archive *a = v->a;
+    const zipnn_verified *result = v->result;
+    const bool intact = a->fault.status == ZIPNN_OK && result->n_damaged == 0;
+    if (intact && result->unchecked)
         return zn_fail(err, ZIPNN_E_BASE, ZN_NOWHERE,
                        "%llu of %llu bytes cannot be verified beyond their checksums without a base that was not given",
                        (unsigned long long)result->unchecked, (unsigned long long)result->original);
-    if (a->fault.status == ZIPNN_OK && result->n_damaged == 0) return ZIPNN_OK;
-    if (a->claim.status != ZIPNN_OK) {
-        if (err) *err = a->claim;
-        return a->claim.status;
-    }
-    if (a->fault.status != ZIPNN_OK && result->n_damaged == 0) {
-        if (err) *err = a->fault;
-        return a->fault.status;
-    }
+    if (intact) return ZIPNN_OK;
+    if (a->claim.status != ZIPNN_OK) return pass_on(&a->claim, err);
+    if (result->n_damaged == 0) return pass_on(&a->fault, err);
     return zn_fail(err, ZIPNN_E_CORRUPT, ZN_NOWHERE, "%llu of %llu bytes of the original are damaged",
                    (unsigned long long)(result->original - result->intact), (unsigned long long)result->original);
+}
+
+static zipnn_status run(struct zn_verifying *v, zipnn_error *err) {
+    const zipnn_archive *a = v->a;
+    zipnn_verified *result = v->result;
+    *result = (zipnn_verified){.original = a->original->length,
+                               .unplaced = a->unplaced,
+                               .length_unknown = a->length_unknown,
+                               .has_digests = a->has_digests};
+    ZN_TRY(a->nature->verify(v, err));
+    if (a->claim.status != ZIPNN_OK) ZN_TRY(report(v, result->original, 0, &a->claim, err));
+    return judge(v, err);
 }
 
 zipnn_status zipnn_archive_verify(zipnn_archive *archive, zipnn_damage_fn report_fn, void *user, zipnn_verified *result,
                                   zipnn_error *err) {
     zipnn_verified unwanted;
     ZN_TRY(zn_given("zipnn_archive_verify", archive, archive, err));
-    struct verify v = {.a = archive, .report = report_fn, .user = user, .result = result ? result : &unwanted};
-    return run(&v, archive, err);
+    struct zn_verifying v = {.a = archive, .report = report_fn, .user = user, .result = result ? result : &unwanted};
+    return run(&v, err);
 }
 
 zipnn_status zipnn_archive_salvage(zipnn_archive *archive, const zipnn_sink *sink, zipnn_damage_fn report_fn,
@@ -171,10 +187,10 @@ zipnn_status zipnn_archive_salvage(zipnn_archive *archive, const zipnn_sink *sin
     ZN_TRY(zn_given("zipnn_archive_salvage", archive, sink, err));
     if (!sink->write) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "a sink needs write");
     const zipnn_sink in_order = {.write = sink->write, .user = sink->user};
-    struct verify v = {.a = archive,
-                       .out = {.sink = &in_order},
-                       .report = report_fn,
-                       .user = user,
-                       .result = result ? result : &unwanted};
-    return run(&v, archive, err);
+    struct zn_verifying v = {.a = archive,
+                             .out = {.sink = &in_order},
+                             .report = report_fn,
+                             .user = user,
+                             .result = result ? result : &unwanted};
+    return run(&v, err);
 }

@@ -49,6 +49,7 @@ static zipnn_status init(zipnn_ctx *ctx, const zipnn_options *o, zipnn_error *er
     memset(ctx, 0, sizeof *ctx);
     ctx->job.e = &ctx->engine;
     ctx->job.bases = &ctx->bases;
+    ctx->job.old = &ctx->old;
     ctx->dtype = o->dtype;
     ctx->repeats = o->repeats;
     ctx->n_direct = o->n_direct && o->n_direct < o->n_bases ? o->n_direct : o->n_bases;
@@ -80,6 +81,7 @@ void zipnn_destroy(zipnn_ctx *ctx) {
     if (!ctx) return;
     zipnn_allocator alloc = ctx->engine.alloc;
     zn_bases_destroy(&ctx->bases);
+    zn_old_scratch_free(&ctx->old, &alloc);
     zn_engine_release(&ctx->engine);
     zn_free(&alloc, ctx);
 }

@@ -3,6 +3,7 @@
 #define ZN_API_CONTEXT_H
 
 #include "archive/bases.h"
+#include "archive/old.h"
 #include "work/job.h"
 
 struct zipnn_ctx {
@@ -10,7 +11,8 @@ struct zipnn_ctx {
     struct zn_bases bases;
     struct zn_job job; /* what it does: the caller's options, on engine and bases */
     zipnn_dtype dtype;
-    zipnn_source base; /* read_at NULL: none */
+    struct zn_old_scratch old;
+    zipnn_source base; /* of old records; read_at NULL: none */
     zipnn_repeats repeats;
     size_t n_direct; /* bases that compressing may refer to */
 };

@@ -108,9 +108,10 @@ struct original {
 /* Notes the chunks of a range; whether all of them are new. */
 static bool meet(struct original *o, uint64_t off, uint64_t len) {
     const zipnn_archive *a = o->archive;
-    bool fresh = a->n_chunks > 0;
+    const struct zn_archive *x = &a->archive;
+    bool fresh = x->n_places > 0;
     if (!fresh) return false;
-    for (uint64_t i = zn_archive_chunk_at(a, off), end = zn_archive_chunk_at(a, off + len - 1); i <= end; i++) {
+    for (uint64_t i = zn_archive_chunk_at(x, off), end = zn_archive_chunk_at(x, off + len - 1); i <= end; i++) {
         fresh &= !(o->met[i / 8] >> i % 8 & 1);
         o->met[i / 8] |= (uint8_t)(1u << i % 8);
     }
@@ -128,11 +129,11 @@ static zipnn_status read_original(void *user, uint64_t off, uint8_t *buf, size_t
                        (unsigned long long)o->again);
     const bool fresh = meet(o, off, *got);
     const struct zn_toll before = zn_engine_toll(&a->ctx->engine);
-    const uint64_t old = zn_old_input_decoded(&a->old);
+    const uint64_t old = zn_old_decoded(&a->ctx->job);
     const zipnn_status status = zipnn_archive_read(o->archive, off, *got, buf, err);
     const struct zn_toll now = zn_engine_toll(&a->ctx->engine);
     o->again += now.referred - before.referred + (fresh ? 0 : now.own - before.own);
-    o->again += zn_old_input_decoded(&a->old) - old;
+    o->again += zn_old_decoded(&a->ctx->job) - old;
     return status;
 }
 
@@ -148,7 +149,7 @@ static zipnn_status measure_original(void *user, uint64_t *len, enum zn_view_end
 static uint64_t present_for(const zipnn_archive *archive) {
     uint64_t present = archive->in.length;
     zipnn_base_info base;
-    for (unsigned i = 0; i < archive->self.n_bases; i++)
+    for (unsigned i = 0; i < archive->archive.n_bases; i++)
         if (zipnn_archive_base(archive, i, &base, NULL) == ZIPNN_OK && base.at_hand)
             present += ZN_MIN(base.original, UINT64_MAX - present);
     return present;
@@ -156,7 +157,7 @@ static uint64_t present_for(const zipnn_archive *archive) {
 
 zipnn_status zn_plan_original(zipnn_archive *archive, uint64_t original, struct zn_plan *plan, zipnn_error *err) {
     struct original o = {.archive = archive, .len = original};
-    const size_t n = (size_t)(archive->n_chunks / 8 + 1);
+    const size_t n = (size_t)(archive->archive.n_places / 8 + 1);
     struct zn_work work = zn_work_of(present_for(archive));
     const struct zn_view view = {
         .read = read_original, .measure = measure_original, .user = &o, .last = UINT64_MAX, .work = &work};

@@ -18,7 +18,7 @@ static struct zn_model model_of_input(const struct zn_plan *plan, struct zn_inpu
 }
 
 static struct zn_model model_of_archive(zipnn_archive *a) {
-    return (struct zn_model){&a->plan, a->toc.index.original, read_archive, a};
+    return (struct zn_model){&a->plan, a->original->length, read_archive, a};
 }
 
 /* ---- bases */
@@ -29,7 +29,7 @@ static zipnn_status match_base(zipnn_ctx *ctx, size_t i, uint8_t source, struct 
     struct zn_plan plan;
     uint8_t *head;
     ZN_TRY(zn_base_open(&ctx->bases, i, err));
-    if (base->places) {
+    if (base->archive.self.archive) {
         zipnn_archive *a;
         ZN_TRY(zipnn_archive_open(ctx, &base->in.source, &a, err));
         const struct zn_model model = model_of_archive(a);
@@ -139,7 +139,7 @@ static zipnn_status number_bases(zipnn_ctx *ctx, struct zn_relations *r, zipnn_e
         if (!r->records) r->records = zn_alloc(&ctx->engine.alloc, ZN_MAX_BASES * sizeof *r->records);
         if (!r->records) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a table of bases");
         ZN_TRY(zn_base_identify(&ctx->bases, i, &r->records[r->n_bases], err));
-        r->bases[r->n_bases++] = &ctx->bases.base[i].origin;
+        r->bases[r->n_bases++] = &ctx->bases.base[i].archive.self;
         number[i + 1] = (uint8_t)r->n_bases;
     }
     number[ZN_SOURCE_SELF] = ZN_SOURCE_SELF;

@@ -1,7 +1,7 @@
 /* Whole originals and archives: from and to memory, from sources and to sinks. */
 #include "api/context.h"
-#include "api/old_input.h"
 #include "api/relate.h"
+#include "archive/old.h"
 #include "jobs/apply.h"
 #include "jobs/jobs.h"
 
@@ -19,16 +19,24 @@ static zipnn_status pack(zipnn_ctx *ctx, struct zn_input *in, const struct zn_ou
     return status;
 }
 
+static zipnn_status restore_either(zipnn_ctx *ctx, struct zn_input *in, const struct zn_output *out,
+                                   enum zn_digesting digesting, zipnn_stats *stats, zipnn_error *err) {
+    struct zn_old_input old;
+    ZN_TRY(zn_old_input_open(&ctx->engine, in, &ctx->base, &old, err));
+    if (!old.self.old) return zn_unpack(&ctx->job, in, out, digesting, stats, err);
+    zipnn_status status = zn_job_allows(&ctx->job, old.self.length, err);
+    if (status == ZIPNN_OK) status = zn_old_restore(&ctx->job, &old.self, out, digesting, stats, err);
+    zn_old_input_close(&old);
+    return status;
+}
+
 /* Restores an archive or an input of the old format. */
 static zipnn_status restore(zipnn_ctx *ctx, struct zn_input *in, const struct zn_output *out,
                             enum zn_digesting digesting, zipnn_stats *stats, zipnn_error *err) {
-    struct zn_old_input old;
-    ZN_TRY(zn_old_input_open(&ctx->engine.alloc, in, &old, err));
-    zipnn_status status = old.legacy ? zn_job_allows(&ctx->job, old.legacy->original, err) : ZIPNN_OK;
-    if (status == ZIPNN_OK)
-        status = old.legacy ? zn_old_input_restore(ctx, &old, out, digesting, stats, err)
-                            : zn_unpack(&ctx->job, in, out, digesting, stats, err);
-    zn_old_input_close(&old);
+    struct zn_glance glance;
+    ZN_TRY(zn_glance_begin(&glance, &ctx->engine.alloc, in, err));
+    const zipnn_status status = restore_either(ctx, in, out, digesting, stats, err);
+    zn_glance_end(&glance, &ctx->engine.alloc);
     return status;
 }
 
@@ -56,23 +64,30 @@ zipnn_status zipnn_compress(zipnn_ctx *ctx, const void *src, size_t len, void *d
     return ZIPNN_OK;
 }
 
+static zipnn_status measure(zipnn_ctx *ctx, const void *src, size_t len, uint64_t *original, zipnn_error *err) {
+    struct zn_input in = zn_input_of_memory(src, len);
+    struct zn_old_input old;
+    struct zn_archive archive;
+    ZN_TRY(zn_old_input_open(&ctx->engine, &in, NULL, &old, err));
+    if (old.self.old) {
+        *original = old.self.length;
+        zn_old_input_close(&old);
+        return ZIPNN_OK;
+    }
+    ZN_TRY(zn_archive_open(&ctx->engine.alloc, ctx->engine.k, &in, &archive, err));
+    *original = archive.self.length;
+    zn_archive_close(&archive, &ctx->engine.alloc);
+    return ZIPNN_OK;
+}
+
 zipnn_status zipnn_original_size(const void *src, size_t len, uint64_t *original, zipnn_error *err) {
     zn_clear_error(err);
     if ((!src && len) || !original)
         return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_original_size: a pointer is NULL");
-    struct zn_input in = zn_input_of_memory(src, len);
-    struct zn_toc toc;
-    struct zn_old_input old;
-    zipnn_allocator alloc = zn_allocator_or_default(NULL);
-    ZN_TRY(zn_old_input_open(&alloc, &in, &old, err));
-    if (old.legacy) {
-        *original = old.legacy->original;
-        zn_old_input_close(&old);
-        return ZIPNN_OK;
-    }
-    const zipnn_status status = zn_toc_load(&alloc, &zn_kernels_scalar, &in, &toc, err);
-    if (status == ZIPNN_OK) *original = toc.index.original;
-    zn_toc_free(&alloc, &toc);
+    zipnn_ctx *ctx;
+    ZN_TRY(zipnn_create(NULL, &ctx, err));
+    const zipnn_status status = measure(ctx, src, len, original, err);
+    zipnn_destroy(ctx);
     return status;
 }
 

@@ -18,7 +18,7 @@ zipnn_status zn_bases_create(const struct zn_engine *e, const zipnn_options *o, 
             zn_bases_destroy(bases);
             return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "a base needs read_at and its length");
         }
-        bases->base[i].in = (struct zn_input){.source = *source, .length = source->length};
+        bases->base[i].in = (struct zn_input){.source = *source, .length = source->length, .number = (unsigned)(i + 1)};
         bases->base[i].name = i < o->n_bases && o->base_names && o->base_names[i] ? o->base_names[i] : "";
     }
     bases->n = o->n_bases;
@@ -30,9 +30,7 @@ void zn_bases_destroy(struct zn_bases *bases) {
     if (!bases->base) return;
     const zipnn_allocator *alloc = &bases->e->alloc;
     for (size_t i = 0; i < bases->n_all; i++) {
-        zn_toc_free(alloc, &bases->base[i].toc);
-        zn_free(alloc, bases->base[i].places);
-        zn_free(alloc, bases->base[i].records);
+        zn_archive_close(&bases->base[i].archive, alloc);
         zn_free(alloc, bases->base[i].made_from);
     }
     zn_free(alloc, bases->base);
@@ -56,20 +54,28 @@ static zipnn_status conclude(struct zn_base *b, enum zn_base_state next, zipnn_s
     return ZIPNN_OK;
 }
 
-static zipnn_status look(struct zn_bases *all, struct zn_base *b, zipnn_error *err) {
+/* Whether it is an archive: it is when it has an archive's header. */
+static zipnn_status look_at(struct zn_bases *all, struct zn_base *b, const struct zn_input *in, zipnn_error *err) {
     uint8_t head[ZN_HEADER_LEN];
     struct zn_header header;
-    const size_t len = (size_t)ZN_MIN(b->in.length, (uint64_t)sizeof head);
-    ZN_TRY(zn_input_copy(&b->in, 0, len, head, err));
-    b->origin = zn_origin_plain(&b->in);
+    const size_t len = (size_t)ZN_MIN(in->length, (uint64_t)sizeof head);
+    ZN_TRY(zn_input_copy(in, 0, len, head, err));
+    b->archive.self = zn_original_plain(&b->in);
     if (zn_header_read(head, len, &header, all->e->k->xxh3_64, NULL) != ZIPNN_OK) return ZIPNN_OK;
-    zn_toc_free(&all->e->alloc, &b->toc);
-    ZN_TRY(zn_toc_load(&all->e->alloc, all->e->k, &b->in, &b->toc, err));
-    if (!b->places) ZN_TRY(zn_toc_places(&all->e->alloc, &b->toc, &b->places, &b->origin.n_places, err));
-    b->origin = zn_origin_archive(&b->in, &b->toc, b->places, b->origin.n_places);
-    memcpy(b->xxh3, b->toc.index.xxh3, sizeof b->xxh3);
+    ZN_TRY(zn_archive_open(&all->e->alloc, all->e->k, in, &b->archive, err));
+    b->archive.self.in = b->in;
+    memcpy(b->xxh3, b->archive.index.xxh3, sizeof b->xxh3);
     b->digested = true;
     return ZIPNN_OK;
+}
+
+static zipnn_status look(struct zn_bases *all, struct zn_base *b, zipnn_error *err) {
+    struct zn_glance glance;
+    struct zn_input in = b->in;
+    ZN_TRY(zn_glance_begin(&glance, &all->e->alloc, &in, err));
+    const zipnn_status status = look_at(all, b, &in, err);
+    zn_glance_end(&glance, &all->e->alloc);
+    return status;
 }
 
 /* Learns the length of the base's original, and whether it is an archive: it is when it has an archive's header. */
@@ -105,7 +111,7 @@ static zipnn_status digest(struct zn_bases *all, struct zn_base *b, zipnn_error 
 }
 
 static bool means(const struct zn_base_record *record, const struct zn_base *b) {
-    return b->origin.length == record->length && memcmp(b->xxh3, record->xxh3, sizeof b->xxh3) == 0;
+    return b->archive.self.length == record->length && memcmp(b->xxh3, record->xxh3, sizeof b->xxh3) == 0;
 }
 
 static zipnn_status no_base(const struct zn_base_record *record, zipnn_error *err) {
@@ -117,17 +123,20 @@ static zipnn_status no_base(const struct zn_base_record *record, zipnn_error *er
 
 /* ---- tables ------------------------------------------------------------------------------------------------------ */
 
-/* The records of a table whose frame is in memory. */
-static zipnn_status read_records(struct zn_bases *all, struct zn_origin *o, const uint8_t *frame,
-                                 const struct zn_place *place, struct zn_base_record **records, zipnn_error *err) {
+/* What the table of an archive with bases lists; to be freed. */
+struct table {
+    struct zn_base_record *records;
+    unsigned n;
+};
+
+/* Reads a table whose frame is in memory. */
+static zipnn_status read_records(struct zn_bases *all, const uint8_t *frame, const struct zn_place *place,
+                                 struct table *t, zipnn_error *err) {
     const uint8_t *body = frame + ZN_FRAME_LEN;
     ZN_TRY(zn_frame_verify(frame, &place->frame, place->at, all->e->k->xxh3_64, err));
-    zn_free(&all->e->alloc, *records);
-    *records = zn_alloc(&all->e->alloc, ZN_MIN(body[1], ZN_MAX_BASES) * sizeof **records + 1);
-    if (!*records) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a table of bases");
-    ZN_TRY(zn_bases_read(body, place->frame.body_len, place->at, *records, &o->n_bases, err));
-    o->records = *records;
-    return ZIPNN_OK;
+    t->records = zn_alloc(&all->e->alloc, ZN_MIN(body[1], ZN_MAX_BASES) * sizeof *t->records + 1);
+    if (!t->records) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a table of bases");
+    return zn_bases_read(body, place->frame.body_len, place->at, t->records, &t->n, err);
 }
 
 /* The first frame of a random-access archive, in memory that is to be freed. */
@@ -148,13 +157,21 @@ static zipnn_status read_frame(struct zn_bases *all, const struct zn_input *in, 
     return zn_input_copy(in, place->at, (size_t)len, *memory, err);
 }
 
-static zipnn_status read_table(struct zn_bases *all, struct zn_origin *o, struct zn_base_record **records,
-                               zipnn_error *err) {
+/* Keeps the table with its archive, whether or not it could be read. */
+static void keep(struct zn_bases *all, struct zn_archive *a, const struct table *t) {
+    zn_free(&all->e->alloc, a->records);
+    a->records = t->records;
+    a->n_bases = t->n;
+}
+
+/* Reads the table of a random-access archive, empty if it has none. */
+static zipnn_status read_table(struct zn_bases *all, const struct zn_archive *a, struct table *t, zipnn_error *err) {
     struct zn_place place;
     void *frame = NULL;
-    if (!(o->flags & ZN_FLAG_BASES)) return ZIPNN_OK;
-    zipnn_status status = read_frame(all, &o->in, &place, &frame, err);
-    if (status == ZIPNN_OK) status = read_records(all, o, frame, &place, records, err);
+    *t = (struct table){NULL, 0};
+    if (!(a->header.flags & ZN_FLAG_BASES)) return ZIPNN_OK;
+    zipnn_status status = read_frame(all, &a->self.in, &place, &frame, err);
+    if (status == ZIPNN_OK) status = read_records(all, frame, &place, t, err);
     zn_free(&all->e->alloc, frame);
     return status;
 }
@@ -172,9 +189,9 @@ static const struct zn_base *find_open(const struct zn_bases *all, const struct 
 }
 
 static void open_base(struct zn_base *b) {
-    zn_origin_measure(&b->origin);
+    zn_archive_measure(&b->archive);
     b->state = ZN_BASE_OPEN;
-    if (b->origin.behind <= ZN_MAX_CHAIN) return;
+    if (b->archive.behind <= ZN_MAX_CHAIN) return;
     b->state = ZN_BASE_FAILED;
     zn_fail(&b->fault, ZIPNN_E_LIMIT, ZN_NOWHERE, "more than %d archives one behind the other", ZN_MAX_CHAIN);
 }
@@ -182,9 +199,9 @@ static void open_base(struct zn_base *b) {
 /* Gives a waiting base what is open already. */
 static void fill_in(const struct zn_bases *all, struct zn_base *b) {
     b->n_missing = 0;
-    for (unsigned i = 0; i < b->origin.n_bases; i++) {
-        const struct zn_base *found = find_open(all, &b->records[i]);
-        b->origin.bases[i] = found ? &found->origin : NULL;
+    for (unsigned i = 0; i < b->archive.n_bases; i++) {
+        const struct zn_base *found = find_open(all, &b->archive.records[i]);
+        b->archive.bases[i] = found ? &found->archive.self : NULL;
         b->n_missing += !found;
     }
     b->state = ZN_BASE_WAITING;
@@ -197,9 +214,9 @@ static void open_dependants(struct zn_bases *all, struct zn_base *b) {
     for (b->next = NULL; next; next = next->next)
         for (size_t i = 0; i < all->n; i++) {
             struct zn_base *x = &all->base[i];
-            for (unsigned k = 0; x->state == ZN_BASE_WAITING && k < x->origin.n_bases; k++) {
-                if (x->origin.bases[k] || !means(&x->records[k], next)) continue;
-                x->origin.bases[k] = &next->origin;
+            for (unsigned k = 0; x->state == ZN_BASE_WAITING && k < x->archive.n_bases; k++) {
+                if (x->archive.bases[k] || !means(&x->archive.records[k], next)) continue;
+                x->archive.bases[k] = &next->archive.self;
                 if (--x->n_missing) continue;
                 open_base(x);
                 if (x->state != ZN_BASE_OPEN) break;
@@ -213,7 +230,9 @@ static void open_dependants(struct zn_bases *all, struct zn_base *b) {
 static zipnn_status begin(struct zn_bases *all, struct zn_base *b, zipnn_error *err) {
     ZN_TRY(sight(all, b, err));
     if (b->state != ZN_BASE_SIGHTED) return ZIPNN_OK;
-    const zipnn_status status = b->places ? read_table(all, &b->origin, &b->records, &b->fault) : ZIPNN_OK;
+    struct table table = {NULL, 0};
+    const zipnn_status status = b->archive.self.archive ? read_table(all, &b->archive, &table, &b->fault) : ZIPNN_OK;
+    keep(all, &b->archive, &table);
     ZN_TRY(conclude(b, ZN_BASE_WAITING, status, err));
     if (b->state == ZN_BASE_FAILED) return ZIPNN_OK;
     fill_in(all, b);
@@ -227,7 +246,7 @@ static zipnn_status ask_for(struct zn_bases *all, const struct zn_base_record *r
     for (size_t i = 0; i < all->n && !found; i++) {
         struct zn_base *b = &all->base[i];
         ZN_TRY(sight(all, b, err));
-        if (b->state != ZN_BASE_SIGHTED || b->origin.length != record->length) continue;
+        if (b->state != ZN_BASE_SIGHTED || b->archive.self.length != record->length) continue;
         ZN_TRY(digest(all, b, err));
         if (!means(record, b)) continue;
         ZN_TRY(begin(all, b, err));
@@ -245,8 +264,8 @@ static zipnn_status settle(struct zn_bases *all, zipnn_error *err) {
             struct zn_base *b = &all->base[i];
             if (b->state != ZN_BASE_WAITING || b->asked) continue;
             more = b->asked = true;
-            for (unsigned k = 0; k < b->origin.n_bases && b->state == ZN_BASE_WAITING; k++)
-                if (!b->origin.bases[k]) ZN_TRY(ask_for(all, &b->records[k], err));
+            for (unsigned k = 0; k < b->archive.n_bases && b->state == ZN_BASE_WAITING; k++)
+                if (!b->archive.bases[k]) ZN_TRY(ask_for(all, &b->archive.records[k], err));
         }
     }
     return ZIPNN_OK;
@@ -272,8 +291,8 @@ static zipnn_status explain(const struct zn_bases *all, const struct zn_base_rec
         const struct zn_base *b = find_unready(all, record);
         if (!b) break;
         if (b->state == ZN_BASE_FAILED) return tell_fault(b, err);
-        for (unsigned k = 0; k < b->origin.n_bases; k++)
-            if (!b->origin.bases[k]) record = &b->records[k];
+        for (unsigned k = 0; k < b->archive.n_bases; k++)
+            if (!b->archive.bases[k]) record = &b->archive.records[k];
     }
     /* One whose content nobody knows might have been it. */
     for (size_t i = all->n; i-- > 0;) {
@@ -283,31 +302,33 @@ static zipnn_status explain(const struct zn_bases *all, const struct zn_base_rec
     return no_base(record, err);
 }
 
-/* The bases of a table, which `o` has the records of. */
-static zipnn_status find_bases(struct zn_bases *all, struct zn_origin *o, enum zn_missing missing, zipnn_error *err) {
-    for (unsigned i = 0; i < o->n_bases; i++) {
-        ZN_TRY(ask_for(all, &o->records[i], err));
+/* The bases that the records of `a` mean. */
+static zipnn_status find_bases(struct zn_bases *all, struct zn_archive *a, enum zn_missing missing, zipnn_error *err) {
+    for (unsigned i = 0; i < a->n_bases; i++) {
+        ZN_TRY(ask_for(all, &a->records[i], err));
         ZN_TRY(settle(all, err));
-        const struct zn_base *found = find_open(all, &o->records[i]);
-        o->bases[i] = found ? &found->origin : NULL;
-        if (!found && missing == ZN_MISSING_FAILS) return explain(all, &o->records[i], err);
+        const struct zn_base *found = find_open(all, &a->records[i]);
+        a->bases[i] = found ? &found->archive.self : NULL;
+        if (!found && missing == ZN_MISSING_FAILS) return explain(all, &a->records[i], err);
     }
+    zn_archive_measure(a);
     return ZIPNN_OK;
 }
 
-zipnn_status zn_origin_resolve(struct zn_bases *all, struct zn_origin *origin, const uint8_t *frame,
-                               const struct zn_place *place, enum zn_missing missing, struct zn_base_record **records,
-                               zipnn_error *err) {
-    ZN_TRY(read_records(all, origin, frame, place, records, err));
-    return find_bases(all, origin, missing, err);
+zipnn_status zn_archive_resolve(struct zn_bases *all, struct zn_archive *a, const uint8_t *frame,
+                                const struct zn_place *place, enum zn_missing missing, zipnn_error *err) {
+    struct table table = {NULL, 0};
+    const zipnn_status status = read_records(all, frame, place, &table, err);
+    keep(all, a, &table);
+    return status == ZIPNN_OK ? find_bases(all, a, missing, err) : status;
 }
 
-zipnn_status zn_origin_resolve_from(struct zn_bases *all, struct zn_origin *origin, enum zn_missing missing,
-                                    struct zn_base_record **records, zipnn_error *err) {
-    ZN_TRY(read_table(all, origin, records, err));
-    ZN_TRY(find_bases(all, origin, missing, err));
-    zn_origin_measure(origin);
-    return ZIPNN_OK;
+zipnn_status zn_archive_find_bases(struct zn_bases *all, struct zn_archive *a, enum zn_missing missing,
+                                   zipnn_error *err) {
+    struct table table;
+    const zipnn_status status = read_table(all, a, &table, err);
+    keep(all, a, &table);
+    return status == ZIPNN_OK ? find_bases(all, a, missing, err) : status;
 }
 
 zipnn_status zn_base_open(struct zn_bases *all, size_t i, zipnn_error *err) {
@@ -317,8 +338,8 @@ zipnn_status zn_base_open(struct zn_bases *all, size_t i, zipnn_error *err) {
     if (b->state == ZN_BASE_OPEN) return ZIPNN_OK;
     if (b->state == ZN_BASE_FAILED && err) *err = b->fault;
     if (b->state == ZN_BASE_FAILED) return b->fault.status;
-    for (unsigned k = 0; k < b->origin.n_bases; k++)
-        if (!b->origin.bases[k]) return explain(all, &b->records[k], err);
+    for (unsigned k = 0; k < b->archive.n_bases; k++)
+        if (!b->archive.bases[k]) return explain(all, &b->archive.records[k], err);
     return ZIPNN_OK;
 }
 
@@ -326,24 +347,20 @@ zipnn_status zn_base_open(struct zn_bases *all, size_t i, zipnn_error *err) {
 
 /* Copies what the table of an archive with bases lists. */
 static zipnn_status read_parents(struct zn_bases *all, struct zn_base *b, zipnn_error *err) {
-    struct zn_base_record *records = NULL;
-    struct zn_origin o = b->origin;
-    zipnn_status status = read_table(all, &o, &records, err);
-    if (status == ZIPNN_OK && o.n_bases) b->made_from = zn_alloc(&all->e->alloc, o.n_bases * sizeof *b->made_from);
-    if (status == ZIPNN_OK && o.n_bases && !b->made_from)
+    struct table t;
+    zipnn_status status = read_table(all, &b->archive, &t, err);
+    if (status == ZIPNN_OK && t.n) b->made_from = zn_alloc(&all->e->alloc, t.n * sizeof *b->made_from);
+    if (status == ZIPNN_OK && t.n && !b->made_from)
         status = zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a table of bases");
-    for (unsigned i = 0; status == ZIPNN_OK && i < o.n_bases; i++) b->made_from[i] = zn_identity_of(&records[i]);
-    if (status == ZIPNN_OK) b->n_made_from = o.n_bases;
-    zn_free(&all->e->alloc, records);
+    for (unsigned i = 0; status == ZIPNN_OK && i < t.n; i++) b->made_from[i] = zn_identity_of(&t.records[i]);
+    if (status == ZIPNN_OK) b->n_made_from = t.n;
+    zn_free(&all->e->alloc, t.records);
     return status;
 }
 
 /* Its index, which may be long, is let go if nobody needs it yet. */
 static void forget_index(struct zn_bases *all, struct zn_base *b) {
-    zn_toc_free(&all->e->alloc, &b->toc);
-    zn_free(&all->e->alloc, b->places);
-    b->toc = (struct zn_toc){.memory = NULL};
-    b->places = NULL;
+    zn_archive_close(&b->archive, &all->e->alloc);
     b->state = ZN_BASE_UNSEEN;
 }
 
@@ -354,14 +371,14 @@ zipnn_status zn_base_know(struct zn_bases *all, size_t i, zipnn_error *err) {
     ZN_TRY(sight(all, b, err));
     zipnn_status status = b->state == ZN_BASE_FAILED ? b->fault.status : ZIPNN_OK;
     if (status == ZIPNN_OK) {
-        b->identity.length = b->origin.length;
+        b->identity.length = b->archive.self.length;
         memcpy(b->identity.xxh3, b->xxh3, sizeof b->xxh3);
-        if (b->places) status = read_parents(all, b, err);
+        if (b->archive.self.archive) status = read_parents(all, b, err);
     }
     if (status != ZIPNN_OK && !is_unusable(status)) return status;
     b->known = status == ZIPNN_OK;
     b->looked_at = true;
-    if (unseen && b->state == ZN_BASE_SIGHTED && b->places) forget_index(all, b);
+    if (unseen && b->state == ZN_BASE_SIGHTED && b->archive.self.archive) forget_index(all, b);
     return ZIPNN_OK;
 }
 
@@ -378,7 +395,7 @@ zipnn_status zn_base_identify(struct zn_bases *all, size_t i, struct zn_base_rec
     struct zn_base *b = &all->base[i];
     ZN_TRY(digest(all, b, err));
     memcpy(record->xxh3, b->xxh3, sizeof record->xxh3);
-    record->length = b->origin.length;
+    record->length = b->archive.self.length;
     put_name(record, b->name);
     return ZIPNN_OK;
 }

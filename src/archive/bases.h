@@ -3,7 +3,7 @@
 #ifndef ZN_ARCHIVE_BASES_H
 #define ZN_ARCHIVE_BASES_H
 
-#include "archive/origin.h"
+#include "archive/original.h"
 
 enum { ZN_MAX_CHAIN = 64 /* archives one behind the other */ };
 
@@ -16,7 +16,7 @@ struct zn_identity {
 /* Each file is looked at once, whatever asks for it, and what is wrong with it is remembered. */
 enum zn_base_state {
     ZN_BASE_UNSEEN,
-    ZN_BASE_SIGHTED, /* origin.length is known, and whether it is an archive */
+    ZN_BASE_SIGHTED, /* the length of its original is known, and whether it is an archive */
     ZN_BASE_WAITING, /* its table is known: for the bases that it is made against itself */
     ZN_BASE_OPEN,
     ZN_BASE_FAILED
@@ -24,11 +24,8 @@ enum zn_base_state {
 
 struct zn_base {
     struct zn_input in;
-    const char *name; /* "" for none */
-    struct zn_origin origin;
-    struct zn_toc toc;
-    struct zn_place *places;
-    struct zn_base_record *records;
+    const char *name;          /* "" for none */
+    struct zn_archive archive; /* archive.self is its original, also if it is no archive */
     uint8_t xxh3[16];
     bool digested;
     enum zn_base_state state;
@@ -77,14 +74,13 @@ zipnn_status zn_input_digest(const struct zn_engine *e, const struct zn_input *i
 
 enum zn_missing { ZN_MISSING_FAILS, ZN_MISSING_STAYS_NULL };
 
-/* Reads the table of the archive from its first frame and finds its bases among those given: origin->records (to be
- * freed with zn_free), bases and what follows from them. Nothing is done when the header knows of no bases. */
-zipnn_status zn_origin_resolve(struct zn_bases *all, struct zn_origin *origin, const uint8_t *frame,
-                               const struct zn_place *place, enum zn_missing missing, struct zn_base_record **records,
-                               zipnn_error *err);
+/* Reads the table of an archive from its first frame and finds its bases among those given: records, bases and what
+ * follows from them. */
+zipnn_status zn_archive_resolve(struct zn_bases *all, struct zn_archive *a, const uint8_t *frame,
+                                const struct zn_place *place, enum zn_missing missing, zipnn_error *err);
 
-/* The same, with the frame read from a random-access archive; a header without bases will do, too. */
-zipnn_status zn_origin_resolve_from(struct zn_bases *all, struct zn_origin *origin, enum zn_missing missing,
-                                    struct zn_base_record **records, zipnn_error *err);
+/* The same, with the frame read from a random-access archive, and if its header knows of bases. */
+zipnn_status zn_archive_find_bases(struct zn_bases *all, struct zn_archive *a, enum zn_missing missing,
+                                   zipnn_error *err);
 
 #endif

@@ -6,7 +6,7 @@
 #include "work/ends.h"
 #include "work/engine.h"
 
-struct zn_origin;
+struct zn_archive;
 struct zn_scope;
 
 /* Where a frame lies. */
@@ -19,7 +19,7 @@ struct zn_place {
 /* Verifies a whole frame in memory against what the index says of it and decodes its chunk into out[0, orig_len),
  * together with whatever it refers to. Frames that hold no chunk are verified and leave out alone. `of` is the archive
  * that the frame belongs to: NULL, and chunks with references cannot be decoded. */
-zipnn_status zn_frame_decode(struct zn_worker *w, const struct zn_origin *of, const uint8_t *frame,
+zipnn_status zn_frame_decode(struct zn_worker *w, const struct zn_archive *of, const uint8_t *frame,
                              const struct zn_place *place, uint8_t *out, enum zn_store store, struct zn_ahead ahead,
                              zipnn_error *err);
 
@@ -35,27 +35,5 @@ zipnn_status zn_frame_decode_in(struct zn_worker *w, const struct zn_scope *scop
 /* What a worker reads next, n_frames further on, so that it can be fetched into the caches meanwhile: about as much as
  * this frame has, where the input is memory or can be seen; nothing otherwise. */
 struct zn_ahead zn_look_ahead(const struct zn_input *in, const struct zn_place *place, unsigned n_frames);
-
-/* ---- the index of a random-access archive ------------------------------------------------------------------------ */
-
-struct zn_toc {
-    struct zn_header header;
-    struct zn_index index; /* entries point into `memory` */
-    uint64_t index_at;     /* offset of the index frame */
-    void *memory;          /* the index frame: a copy, whatever the input is */
-};
-
-/* Reads and verifies header, trailer and index. zn_toc_free accepts a zeroed struct. */
-zipnn_status zn_toc_load(const zipnn_allocator *alloc, const struct zn_kernels *k, const struct zn_input *in,
-                         struct zn_toc *toc, zipnn_error *err);
-void zn_toc_free(const zipnn_allocator *alloc, struct zn_toc *toc);
-
-/* ZIPNN_E_CORRUPT for bytes[0, len) that follow the end of an archive at `end` of an input of `length` bytes, or
- * ZN_NOWHERE of them: another archive, or something else. */
-zipnn_status zn_fail_excess(const uint8_t *bytes, size_t len, uint64_t end, uint64_t length, zipnn_error *err);
-
-/* Where every chunk of the index lies, to be freed with zn_free; frames without a chunk are left out. */
-zipnn_status zn_toc_places(const zipnn_allocator *alloc, const struct zn_toc *toc, struct zn_place **places,
-                           uint64_t *n_places, zipnn_error *err);
 
 #endif

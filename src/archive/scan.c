@@ -4,7 +4,7 @@
 
 struct scan {
     struct zn_engine *e;
-    const struct zn_origin *of;
+    const struct zn_archive *of;
     const struct zn_place *places;
     zn_scan_fn *visit;
     void *user;
@@ -14,7 +14,7 @@ static zipnn_status decode(const struct scan *s, struct zn_worker *w, const stru
                            zipnn_error *err) {
     const uint8_t *frame;
     if (place->at == ZN_NOWHERE) return zn_fail(err, ZIPNN_E_CORRUPT, ZN_NOWHERE, "not found in the archive");
-    ZN_TRY(zn_input_at(&s->of->in, place->at, (size_t)zn_frame_size(&place->frame), room, &frame, err));
+    ZN_TRY(zn_input_at(&s->of->self.in, place->at, (size_t)zn_frame_size(&place->frame), room, &frame, err));
     return zn_frame_decode(w, s->of, frame, place, w->orig, ZN_STORE_CACHED, (struct zn_ahead){0}, err);
 }
 
@@ -49,7 +49,7 @@ static zipnn_status scan_place(void *arg, struct zn_task *task, zipnn_error *err
     return ZIPNN_OK;
 }
 
-zipnn_status zn_scan(struct zn_engine *e, const struct zn_origin *of, const struct zn_place *places, uint64_t n,
+zipnn_status zn_scan(struct zn_engine *e, const struct zn_archive *of, const struct zn_place *places, uint64_t n,
                      zn_scan_fn *visit, void *user, zipnn_error *err) {
     struct scan s = {.e = e, .of = of, .places = places, .visit = visit, .user = user};
     const struct zn_tasks tasks = {.n = n, .work = scan_place, .arg = &s};

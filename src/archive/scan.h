@@ -2,7 +2,7 @@
 #ifndef ZN_ARCHIVE_SCAN_H
 #define ZN_ARCHIVE_SCAN_H
 
-#include "archive/origin.h"
+#include "archive/original.h"
 
 /* A frame as it was found. */
 struct zn_scanned {
@@ -17,7 +17,7 @@ typedef zipnn_status zn_scan_fn(void *user, const struct zn_scanned *scanned, zi
 /* Reads, verifies and decodes the frames of an archive at `places`, which were held against the limits. The engine must
  * be prepared for their chunks and for what they refer to. A place at ZN_NOWHERE is lost. Fails for lack of memory and
  * when `visit` does. */
-zipnn_status zn_scan(struct zn_engine *e, const struct zn_origin *of, const struct zn_place *places, uint64_t n,
+zipnn_status zn_scan(struct zn_engine *e, const struct zn_archive *of, const struct zn_place *places, uint64_t n,
                      zn_scan_fn *visit, void *user, zipnn_error *err);
 
 #endif

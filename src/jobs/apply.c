@@ -12,14 +12,10 @@ struct apply {
     const struct zn_input *in;
     uint8_t *memory;
     size_t len;
-    struct zn_toc toc;
-    struct zn_place *places;
-    struct zn_base_record *records;
-    uint64_t n_places;
-    uint8_t *todo;         /* enum todo, one per place */
-    struct zn_origin base; /* the memory before ... */
-    struct zn_origin self; /* ... the archive, which refers to it and to the memory after */
-    unsigned pass;         /* what of todo is done */
+    struct zn_archive archive; /* it refers to the memory as it was, and as it will be */
+    struct zn_original base;   /* the memory as it was */
+    uint8_t *todo;             /* enum todo, one per chunk */
+    unsigned pass;             /* what of todo is done */
 };
 
 /* The body's head, enough for a reference. */
@@ -31,7 +27,7 @@ static zipnn_status read_head(const struct apply *a, const struct zn_place *plac
 
 /* A chunk made against the base: its place must be the base's, and hold the base's bytes or already the result's. */
 static zipnn_status decide_delta(const struct apply *a, uint64_t i, const struct zn_reference *ref, zipnn_error *err) {
-    const struct zn_place *p = &a->places[i];
+    const struct zn_place *p = &a->archive.places[i];
     if (ref->off != p->off)
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, p->at, "bytes moved from offset %llu to %llu: not to be done in place",
                        (unsigned long long)ref->off, (unsigned long long)p->off);
@@ -45,7 +41,7 @@ static zipnn_status decide_delta(const struct apply *a, uint64_t i, const struct
 static zipnn_status decide(void *arg, struct zn_task *task, zipnn_error *err) {
     const struct apply *a = arg;
     const uint64_t i = task->i;
-    const struct zn_place *p = &a->places[i];
+    const struct zn_place *p = &a->archive.places[i];
     uint8_t buf[ZN_REFERENCE_LEN];
     const uint8_t *head;
     size_t len;
@@ -61,10 +57,10 @@ static zipnn_status decide(void *arg, struct zn_task *task, zipnn_error *err) {
 
 /* Into scratch, where it is verified, then to its place: no chunk is ever half done. */
 static zipnn_status apply_chunk(const struct apply *a, struct zn_worker *w, uint64_t i, zipnn_error *err) {
-    const struct zn_place *p = &a->places[i];
+    const struct zn_place *p = &a->archive.places[i];
     const uint8_t *frame;
     ZN_TRY(zn_input_at(a->in, p->at, (size_t)zn_frame_size(&p->frame), w->frame, &frame, err));
-    ZN_TRY(zn_frame_decode(w, &a->self, frame, p, w->orig, ZN_STORE_CACHED, (struct zn_ahead){0}, err));
+    ZN_TRY(zn_frame_decode(w, &a->archive, frame, p, w->orig, ZN_STORE_CACHED, (struct zn_ahead){0}, err));
     memcpy(a->memory + p->off, w->orig, p->frame.orig_len);
     return ZIPNN_OK;
 }
@@ -76,7 +72,7 @@ static zipnn_status work(void *arg, struct zn_task *task, zipnn_error *err) {
 
 static zipnn_status run_pass(struct apply *a, zipnn_status (*work_on)(void *, struct zn_task *, zipnn_error *),
                              zipnn_error *err) {
-    const struct zn_tasks tasks = {.n = a->n_places, .work = work_on, .arg = a};
+    const struct zn_tasks tasks = {.n = a->archive.n_places, .work = work_on, .arg = a};
     return zn_each(a->e, zn_engine_crew(a->e, a->len), &tasks, err);
 }
 
@@ -87,44 +83,44 @@ static zipnn_status run_all(struct apply *a, zipnn_error *err) {
     return ZIPNN_OK;
 }
 
+/* Whether what the archive restores can take the place of its base. */
+static zipnn_status check_lengths(const struct apply *a, zipnn_error *err) {
+    const struct zn_archive *x = &a->archive;
+    if (x->n_bases > 1)
+        return zn_fail(err, ZIPNN_E_UNSUPPORTED, ZN_NOWHERE, "%u bases cannot all be in one memory", x->n_bases);
+    if (x->index.original == a->len && (x->n_bases == 0 || x->records[0].length == a->len)) return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_UNSUPPORTED, ZN_NOWHERE,
+                   "%llu bytes become %llu, and the memory has %zu: not to be done in place",
+                   (unsigned long long)(x->n_bases ? x->records[0].length : a->len),
+                   (unsigned long long)x->index.original, a->len);
+}
+
 static zipnn_status open(struct apply *a, zipnn_error *err) {
     struct zn_engine *e = a->e;
     const struct zn_input memory = zn_input_of_memory(a->memory, a->len);
-    ZN_TRY(zn_toc_load(&e->alloc, e->k, a->in, &a->toc, err));
-    ZN_TRY(zn_toc_places(&e->alloc, &a->toc, &a->places, &a->n_places, err));
-    a->self = zn_origin_archive(a->in, &a->toc, NULL, 0);
-    ZN_TRY(zn_origin_resolve_from(a->job->bases, &a->self, ZN_MISSING_STAYS_NULL, &a->records, err));
-    if (a->self.n_bases > 1)
-        return zn_fail(err, ZIPNN_E_UNSUPPORTED, ZN_NOWHERE, "%u bases cannot all be in one memory", a->self.n_bases);
-    if (a->toc.index.original != a->len || (a->self.n_bases && a->records[0].length != a->len))
-        return zn_fail(err, ZIPNN_E_UNSUPPORTED, ZN_NOWHERE,
-                       "%llu bytes become %llu, and the memory has %zu: not to be done in place",
-                       (unsigned long long)(a->self.n_bases ? a->records[0].length : a->len),
-                       (unsigned long long)a->toc.index.original, a->len);
-    a->base = zn_origin_plain(&memory);
-    a->self.bases[0] = &a->base;
-    a->self.restored = true;
-    a->self.in = memory;
-    zn_origin_measure(&a->self);
-    a->todo = zn_alloc(&e->alloc, (size_t)a->n_places + 1);
+    ZN_TRY(zn_archive_open(&e->alloc, e->k, a->in, &a->archive, err));
+    ZN_TRY(zn_archive_find_bases(a->job->bases, &a->archive, ZN_MISSING_STAYS_NULL, err));
+    ZN_TRY(check_lengths(a, err));
+    a->base = zn_original_plain(&memory);
+    a->archive.bases[0] = &a->base;
+    a->archive.self = a->base;
+    zn_archive_measure(&a->archive);
+    a->todo = zn_alloc(&e->alloc, (size_t)a->archive.n_places + 1);
     if (!a->todo) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a byte per chunk");
-    ZN_TRY(zn_engine_prepare(e, a->toc.header.max_chunk, ZN_USE_DECODE, err));
-    return zn_engine_prepare_levels(e, a->self.levels, err);
+    ZN_TRY(zn_engine_prepare(e, a->archive.header.max_chunk, ZN_USE_DECODE, err));
+    return zn_engine_prepare_levels(e, a->archive.levels, err);
 }
 
 zipnn_status zn_apply(const struct zn_job *job, const struct zn_input *in, uint8_t *memory, size_t len,
                       zipnn_stats *stats, zipnn_error *err) {
-    struct zn_engine *e = job->e;
-    struct apply a = {.job = job, .e = e, .in = in, .memory = memory, .len = len};
+    struct apply a = {.job = job, .e = job->e, .in = in, .memory = memory, .len = len};
     zipnn_status status = open(&a, err);
     if (status == ZIPNN_OK) status = run_all(&a, err);
     if (status == ZIPNN_OK && stats) {
-        *stats = (zipnn_stats){.original = len, .archive = in->length, .n_chunks = a.n_places};
-        memcpy(stats->xxh3, a.toc.index.xxh3, sizeof stats->xxh3);
+        *stats = (zipnn_stats){.original = len, .archive = in->length, .n_chunks = a.archive.n_places};
+        memcpy(stats->xxh3, a.archive.index.xxh3, sizeof stats->xxh3);
     }
-    zn_toc_free(&e->alloc, &a.toc);
-    zn_free(&e->alloc, a.places);
-    zn_free(&e->alloc, a.records);
-    zn_free(&e->alloc, a.todo);
+    zn_archive_close(&a.archive, &job->e->alloc);
+    zn_free(&job->e->alloc, a.todo);
     return status;
 }

@@ -3,6 +3,7 @@
 #define ZN_JOBS_JOBS_H
 
 #include "plan/plan.h"
+#include "work/digest.h"
 #include "work/ends.h"
 #include "work/job.h"
 
@@ -12,8 +13,6 @@ struct zn_relations;
  * random-access. */
 zipnn_status zn_pack(const struct zn_job *job, const struct zn_plan *plan, const struct zn_relations *relations,
                      struct zn_input *in, const struct zn_output *out, zipnn_stats *stats, zipnn_error *err);
-
-enum zn_digesting { ZN_DIGEST_IGNORE, ZN_DIGEST_VERIFY };
 
 /* Restores an archive. */
 zipnn_status zn_unpack(const struct zn_job *job, struct zn_input *in, const struct zn_output *out,

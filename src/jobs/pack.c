@@ -294,8 +294,9 @@ zipnn_status zn_relations_prepare(struct zn_engine *e, const struct zn_relations
     uint32_t max_chunk = ZN_CUT_MAX;
     unsigned levels = relations ? 1 : 0;
     for (unsigned i = 0; relations && i < relations->n_bases; i++) {
-        max_chunk = ZN_MAX(max_chunk, relations->bases[i]->max_chunk);
-        levels = ZN_MAX(levels, relations->bases[i]->levels + 1);
+        const struct zn_archive *base = relations->bases[i]->archive;
+        if (base) max_chunk = ZN_MAX(max_chunk, base->max_chunk);
+        if (base) levels = ZN_MAX(levels, base->levels + 1);
     }
     ZN_TRY(zn_engine_prepare(e, max_chunk, ZN_USE_BOTH, err));
     return zn_engine_prepare_levels(e, levels, err);

@@ -1,5 +1,6 @@
 #include "jobs/refer.h"
 
+#include "archive/references.h"
 #include "chunk/delta.h"
 
 /* The bytes that the chunk is like; NULL where there are none. */
@@ -7,14 +8,14 @@ static zipnn_status fetch(struct zn_worker *w, const struct zn_relations *relati
                           const struct zn_likely *chunk, const struct zn_reference *ref, struct zn_lent *lent,
                           zipnn_error *err) {
     const struct zn_link *link = chunk->link;
-    const struct zn_origin itself = zn_origin_plain(in);
-    const struct zn_origin *from = link->source == ZN_SOURCE_SELF ? &itself : relations->bases[link->source - 1];
+    const struct zn_original itself = zn_original_plain(in);
+    const struct zn_original *from = link->source == ZN_SOURCE_SELF ? &itself : relations->bases[link->source - 1];
     *lent = (struct zn_lent){NULL, NULL};
     const uint64_t into = chunk->off - link->off;
     if (into > link->len || chunk->len > link->len - into) return ZIPNN_OK;
     if (ref->off > from->length || ref->len > from->length - ref->off) return ZIPNN_OK;
     w->toll.original += chunk->len;
-    return zn_origin_read(w, from, ref->off, ref->len, lent, err);
+    return zn_original_lend(w, from, ref->off, ref->len, lent, err);
 }
 
 /* The payload, held against the bytes unless the caller wants none of that: its length, 0 when it is no gain. */

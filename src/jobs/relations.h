@@ -3,14 +3,14 @@
 #ifndef ZN_JOBS_RELATIONS_H
 #define ZN_JOBS_RELATIONS_H
 
-#include "archive/origin.h"
+#include "archive/original.h"
 #include "plan/links.h"
 #include "work/job.h"
 
 struct zn_relations {
     struct zn_links links;
-    const struct zn_origin *bases[ZN_MAX_BASES]; /* by link.source - 1 */
-    struct zn_base_record *records;              /* as many; of the caller */
+    const struct zn_original *bases[ZN_MAX_BASES]; /* by link.source - 1 */
+    struct zn_base_record *records;                /* as many; of the caller */
     unsigned n_bases;
 };
 

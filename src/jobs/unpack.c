@@ -1,6 +1,7 @@
 /* Archive in, original out: workers claim frames, verify and decode them, and hand them on in turn where order matters.
  */
 #include "archive/bases.h"
+#include "archive/reading.h"
 #include "jobs/jobs.h"
 #include "work/digest.h"
 #include "work/each.h"
@@ -13,11 +14,7 @@ struct unpack {
     enum zn_digesting digesting;
     unsigned n_workers;
     enum zn_store store;
-    struct zn_header header;
-    struct zn_origin self;   /* what its chunks refer to */
-    struct zn_place *places; /* of self; NULL when no chunk refers to another */
-    struct zn_base_record *records;
-    struct zn_index index; /* random input: from the start; sequential: once it has come by */
+    struct zn_archive archive; /* its index: of random input from the start, else once it has come by */
     /* under the claim lock */
     uint64_t n_frames; /* claimed */
     uint64_t at, off;  /* of the next frame and its chunk */
@@ -50,8 +47,8 @@ static struct item *item_of(const struct zn_task *task) {
 /* ---- random input ------------------------------------------------------------------------------------------------ */
 
 static bool claim_listed(struct unpack *u, struct item *item) {
-    if (u->n_frames == u->index.n_entries || u->drained) return false;
-    const uint8_t *entry = u->index.entries + u->n_frames++ * ZN_ENTRY_LEN;
+    if (u->n_frames == u->archive.index.n_entries || u->drained) return false;
+    const uint8_t *entry = u->archive.index.entries + u->n_frames++ * ZN_ENTRY_LEN;
     item->place = (struct zn_place){zn_entry_read(entry), u->at, u->off};
     u->at += zn_frame_size(&item->place.frame);
     u->off += item->place.frame.orig_len;
@@ -114,9 +111,10 @@ static zipnn_status finish_sequence(struct unpack *u, const struct zn_frame *f, 
     uint8_t trailer[ZN_TRAILER_LEN], excess[ZN_HEADER_LEN];
     uint64_t index_len;
     size_t got;
-    ZN_TRY(zn_index_read(u->tail + ZN_FRAME_LEN, f->body_len, u->header.max_chunk, u->at, &u->index, err));
-    if (u->index.n_entries != u->n_frames ||
-        (u->n_frames && memcmp(u->index.entries, u->entries, (size_t)u->n_frames * ZN_ENTRY_LEN) != 0))
+    ZN_TRY(
+        zn_index_read(u->tail + ZN_FRAME_LEN, f->body_len, u->archive.header.max_chunk, u->at, &u->archive.index, err));
+    if (u->archive.index.n_entries != u->n_frames ||
+        (u->n_frames && memcmp(u->archive.index.entries, u->entries, (size_t)u->n_frames * ZN_ENTRY_LEN) != 0))
         return zn_fail(err, ZIPNN_E_CORRUPT, u->at, "index does not list the frames that precede it");
     ZN_TRY(read_exactly(u, trailer, sizeof trailer, err));
     ZN_TRY(zn_trailer_read(trailer, u->at + zn_frame_size(f), &index_len, err));
@@ -147,7 +145,7 @@ static zipnn_status claim_next(struct unpack *u, struct zn_worker *w, struct ite
     while (!u->drained) {
         struct zn_frame f;
         ZN_TRY(read_exactly(u, w->frame, ZN_FRAME_LEN, err));
-        ZN_TRY(zn_frame_read(w->frame, u->header.max_chunk, u->at, &f, err));
+        ZN_TRY(zn_frame_read(w->frame, u->archive.header.max_chunk, u->at, &f, err));
         if (f.orig_len) {
             ZN_TRY(read_exactly(u, w->frame + ZN_FRAME_LEN, f.body_len, err));
             item->frame = w->frame;
@@ -167,8 +165,8 @@ static zipnn_status claim_next(struct unpack *u, struct zn_worker *w, struct ite
         u->off += f.orig_len;
         if (f.orig_len) return zn_job_allows(u->job, u->off, err);
         /* u->tail belongs to the claim lock: an ancillary frame is done with here and takes no turn. */
-        ZN_TRY(
-            zn_frame_decode(w, &u->self, item->frame, &item->place, NULL, ZN_STORE_CACHED, (struct zn_ahead){0}, err));
+        ZN_TRY(zn_frame_decode(w, &u->archive, item->frame, &item->place, NULL, ZN_STORE_CACHED, (struct zn_ahead){0},
+                               err));
         item->frame = NULL;
     }
     return ZIPNN_OK;
@@ -189,7 +187,7 @@ static zipnn_status claim(void *arg, struct zn_task *task, bool *some, zipnn_err
 }
 
 static zipnn_status report_progress(const struct unpack *u, zipnn_error *err) {
-    const uint64_t total = zn_input_is_random(u->in) ? u->index.original : UINT64_MAX;
+    const uint64_t total = zn_input_is_random(u->in) ? u->archive.index.original : UINT64_MAX;
     return zn_job_progress(u->job, u->original, total, err);
 }
 
@@ -244,7 +242,7 @@ static zipnn_status decode(struct unpack *u, struct zn_task *task, zipnn_error *
     const struct item *item = item_of(task);
     struct zn_worker *w = task->w;
     uint8_t *orig = u->out->mem ? u->out->mem + item->place.off : w->orig;
-    zipnn_status status = zn_frame_decode(w, &u->self, item->frame, &item->place, orig, u->store, item->ahead, err);
+    zipnn_status status = zn_frame_decode(w, &u->archive, item->frame, &item->place, orig, u->store, item->ahead, err);
     if (status == ZIPNN_E_BASE && is_test(u)) orig = NULL;
     return status == ZIPNN_OK || !orig ? hand_on(u, task, orig, err) : status;
 }
@@ -262,22 +260,22 @@ static zipnn_status check_digests(struct unpack *u, zipnn_stats *stats, zipnn_er
     uint8_t xxh3[16] = {0}, sha256[ZN_SHA256_LEN] = {0};
     if (u->digesting == ZN_DIGEST_VERIFY && u->n_unchecked == 0) {
         zn_digest_result(&u->digest, xxh3, sha256);
-        if (memcmp(xxh3, u->index.xxh3, sizeof xxh3) != 0)
+        if (memcmp(xxh3, u->archive.index.xxh3, sizeof xxh3) != 0)
             return zn_fail(err, ZIPNN_E_CORRUPT, ZN_NOWHERE,
                            "the restored bytes do not have the XXH3-128 digest of the original");
-        if (u->digest.has_sha256 && memcmp(sha256, u->index.sha256, sizeof sha256) != 0)
+        if (u->digest.has_sha256 && memcmp(sha256, u->archive.index.sha256, sizeof sha256) != 0)
             return zn_fail(err, ZIPNN_E_CORRUPT, ZN_NOWHERE,
                            "the restored bytes do not have the SHA-256 digest of the original");
     }
     if (!stats) return ZIPNN_OK;
-    *stats = (zipnn_stats){.original = u->index.original,
+    *stats = (zipnn_stats){.original = u->archive.index.original,
                            .n_chunks = u->n_frames,
-                           .has_sha256 = u->index.has_sha256,
+                           .has_sha256 = u->archive.index.has_sha256,
                            .n_unchecked = u->n_unchecked};
-    stats->archive =
-        u->at + ZN_FRAME_LEN + zn_index_head_len(u->index.has_sha256) + u->n_frames * ZN_ENTRY_LEN + ZN_TRAILER_LEN;
-    memcpy(stats->xxh3, u->index.xxh3, sizeof stats->xxh3);
-    if (u->index.has_sha256) memcpy(stats->sha256, u->index.sha256, sizeof stats->sha256);
+    stats->archive = u->at + ZN_FRAME_LEN + zn_index_head_len(u->archive.index.has_sha256) +
+                     u->n_frames * ZN_ENTRY_LEN + ZN_TRAILER_LEN;
+    memcpy(stats->xxh3, u->archive.index.xxh3, sizeof stats->xxh3);
+    if (u->archive.index.has_sha256) memcpy(stats->sha256, u->archive.index.sha256, sizeof stats->sha256);
     return ZIPNN_OK;
 }
 
@@ -293,76 +291,68 @@ static zipnn_status read_table(struct unpack *u, enum zn_missing missing, zipnn_
     uint8_t head[ZN_FRAME_LEN];
     struct zn_place place = {.at = u->at};
     ZN_TRY(read_exactly(u, head, sizeof head, err));
-    ZN_TRY(zn_frame_read(head, u->header.max_chunk, u->at, &place.frame, err));
+    ZN_TRY(zn_frame_read(head, u->archive.header.max_chunk, u->at, &place.frame, err));
     if (place.frame.orig_len || place.frame.body_len > ZN_MAX_ANCILLARY)
         return zn_fail(err, ZIPNN_E_CORRUPT, u->at, "an archive with bases does not begin with their table");
     ZN_TRY(read_tail(u, head, place.frame.body_len, err));
-    ZN_TRY(zn_origin_resolve(u->job->bases, &u->self, u->tail, &place, missing, &u->records, err));
+    ZN_TRY(zn_archive_resolve(u->job->bases, &u->archive, u->tail, &place, missing, err));
     ZN_TRY(record_entry(u, &place.frame, err));
     u->at += zn_frame_size(&place.frame);
-    zn_origin_measure(&u->self);
     return ZIPNN_OK;
 }
 
-/* Where references lead. */
-static zipnn_status open_self(struct unpack *u, const struct zn_toc *toc, zipnn_error *err) {
-    const enum zn_missing missing = is_test(u) ? ZN_MISSING_STAYS_NULL : ZN_MISSING_FAILS;
-    u->self.flags = u->header.flags;
-    if (u->header.flags == 0) return ZIPNN_OK;
-    if (!zn_input_is_random(u->in)) {
-        if (u->header.flags & ZN_FLAG_SELF)
-            return zn_fail(err, ZIPNN_E_UNSUPPORTED, 10,
-                           "chunks of this archive repeat others: restore it from a file, not from a pipe");
-        return read_table(u, missing, err);
-    }
-    uint64_t n_places;
-    ZN_TRY(zn_toc_places(&u->e->alloc, toc, &u->places, &n_places, err));
-    u->self = zn_origin_archive(u->in, toc, u->places, n_places);
-    return zn_origin_resolve_from(u->job->bases, &u->self, missing, &u->records, err);
+/* A sequential archive tells whether it has a SHA-256 only at its end: it is not checked then. */
+static zipnn_status open_sequence(struct unpack *u, enum zn_missing missing, zipnn_error *err) {
+    uint8_t bytes[ZN_HEADER_LEN];
+    struct zn_header header;
+    size_t got;
+    ZN_TRY(zn_input_next(u->in, bytes, sizeof bytes, &got, err));
+    ZN_TRY(zn_header_read(bytes, got, &header, u->e->k->xxh3_64, err));
+    zn_archive_begin(&u->archive, u->in, &header);
+    if (header.flags & ZN_FLAG_SELF)
+        return zn_fail(err, ZIPNN_E_UNSUPPORTED, 10,
+                       "chunks of this archive repeat others: restore it from a file, not from a pipe");
+    return header.flags ? read_table(u, missing, err) : ZIPNN_OK;
 }
 
-/* What can be known before the first chunk. A sequential archive tells whether it has a SHA-256 only at its end: it is
- * not checked then. */
-static zipnn_status begin(struct unpack *u, struct zn_toc *toc, zipnn_error *err) {
-    if (zn_input_is_random(u->in)) {
-        ZN_TRY(zn_toc_load(&u->e->alloc, u->e->k, u->in, toc, err));
-        ZN_TRY(zn_job_allows(u->job, toc->index.original, err));
-        u->header = toc->header;
-        u->index = toc->index;
-        if (u->out->mem && u->index.original > u->out->cap)
-            return zn_fail(err, ZIPNN_E_SPACE, ZN_NOWHERE, "the original has %llu bytes, the output buffer %zu",
-                           (unsigned long long)u->index.original, u->out->cap);
-        if (u->out->mem) u->store = zn_store_into(u->out->mem, u->index.original);
-    } else {
-        uint8_t header[ZN_HEADER_LEN];
-        size_t got;
-        ZN_TRY(zn_input_next(u->in, header, sizeof header, &got, err));
-        ZN_TRY(zn_header_read(header, got, &u->header, u->e->k->xxh3_64, err));
-    }
+static zipnn_status open_random(struct unpack *u, enum zn_missing missing, zipnn_error *err) {
+    const struct zn_index *index = &u->archive.index;
+    ZN_TRY(zn_archive_open(&u->e->alloc, u->e->k, u->in, &u->archive, err));
+    ZN_TRY(zn_job_allows(u->job, index->original, err));
+    if (u->out->mem && index->original > u->out->cap)
+        return zn_fail(err, ZIPNN_E_SPACE, ZN_NOWHERE, "the original has %llu bytes, the output buffer %zu",
+                       (unsigned long long)index->original, u->out->cap);
+    if (u->out->mem) u->store = zn_store_into(u->out->mem, index->original);
+    return zn_archive_find_bases(u->job->bases, &u->archive, missing, err);
+}
+
+static zipnn_status begin_digest(struct unpack *u, zipnn_error *err) {
+    const bool sha256 = u->digesting == ZN_DIGEST_VERIFY && u->archive.index.has_sha256;
+    const zipnn_status status = zn_digest_begin(&u->digest, u->e->k, sha256, err);
+    return status == ZIPNN_E_UNSUPPORTED ? zn_digest_begin(&u->digest, u->e->k, false, err) : status;
+}
+
+/* What can be known before the first chunk. */
+static zipnn_status begin(struct unpack *u, zipnn_error *err) {
+    const bool random = zn_input_is_random(u->in);
     u->at = ZN_HEADER_LEN;
-    ZN_TRY(open_self(u, toc, err));
-    ZN_TRY(zn_engine_prepare(u->e, ZN_MAX(u->header.max_chunk, u->self.max_chunk), ZN_USE_DECODE, err));
-    ZN_TRY(zn_engine_prepare_levels(u->e, u->self.levels, err));
-    u->n_workers = zn_engine_crew(u->e, zn_input_is_random(u->in) ? u->index.original : UINT64_MAX);
-    bool sha256 = u->digesting == ZN_DIGEST_VERIFY && u->index.has_sha256;
-    zipnn_status status = zn_digest_begin(&u->digest, u->e->k, sha256, err);
-    if (status != ZIPNN_E_UNSUPPORTED) return status;
-    return zn_digest_begin(&u->digest, u->e->k, false, err);
+    ZN_TRY((random ? open_random : open_sequence)(u, is_test(u) ? ZN_MISSING_STAYS_NULL : ZN_MISSING_FAILS, err));
+    ZN_TRY(zn_archive_prepare(u->e, &u->archive, err));
+    u->n_workers = zn_engine_crew(u->e, random ? u->archive.index.original : UINT64_MAX);
+    return begin_digest(u, err);
 }
 
 zipnn_status zn_unpack(const struct zn_job *job, struct zn_input *in, const struct zn_output *out,
                        enum zn_digesting digesting, zipnn_stats *stats, zipnn_error *err) {
     struct zn_engine *e = job->e;
     struct unpack u = {.job = job, .e = e, .in = in, .out = out, .digesting = digesting, .store = ZN_STORE_CACHED};
-    struct zn_toc toc = {.memory = NULL};
-    zipnn_status status = begin(&u, &toc, err);
+    zipnn_status status = begin(&u, err);
+    u.in->glance = u.archive.self.in.glance = NULL;
     if (status == ZIPNN_OK && out->sink) status = zn_gather_begin(&u.gather, &e->alloc, 0, err);
     if (status == ZIPNN_OK) status = run(&u, stats, err);
     zn_digest_end(&u.digest);
+    zn_archive_close(&u.archive, &e->alloc);
     zn_free(&e->alloc, u.gather.held);
-    zn_toc_free(&e->alloc, &toc);
-    zn_free(&e->alloc, u.places);
-    zn_free(&e->alloc, u.records);
     zn_free(&e->alloc, u.entries);
     zn_free(&e->alloc, u.tail);
     return status;

@@ -43,16 +43,6 @@ static zipnn_status open_either(struct zn_legacy *l, bool *found, zipnn_error *e
     return ZIPNN_OK;
 }
 
-static zipnn_status open_all(struct zn_legacy *l, bool *found, zipnn_error *err) {
-    ZN_TRY(open_either(l, found, err));
-    if (!*found) return ZIPNN_OK;
-    l->work = zn_alloc(&l->alloc, sizeof *l->work);
-    if (!l->work)
-        return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: old records take %zu bytes", sizeof *l->work);
-    zn_old_work_begin(l->work);
-    return ZIPNN_OK;
-}
-
 zipnn_status zn_legacy_open(const zipnn_allocator *alloc, const zipnn_source *source, struct zn_legacy **legacy,
                             zipnn_error *err) {
     bool found = false;
@@ -62,7 +52,7 @@ zipnn_status zn_legacy_open(const zipnn_allocator *alloc, const zipnn_source *so
     memset(l, 0, sizeof *l);
     l->alloc = *alloc;
     l->source = *source;
-    zipnn_status status = open_all(l, &found, err);
+    zipnn_status status = open_either(l, &found, err);
     if (status == ZIPNN_OK && found)
         *legacy = l;
     else
@@ -74,8 +64,6 @@ void zn_legacy_close(struct zn_legacy *l) {
     if (!l) return;
     const zipnn_allocator alloc = l->alloc;
     zn_tensor_file_free(&l->tensors);
-    if (l->work) zn_old_work_end(l->work);
-    zn_free(&alloc, l->work);
     zn_free(&alloc, l);
 }
 
@@ -122,28 +110,28 @@ static zipnn_status check_base(const struct zn_legacy *l, const zipnn_source *ba
     return ZIPNN_OK;
 }
 
-static zipnn_status restore_records(struct zn_legacy *l, struct outlet *o, const struct zn_old_taker *taker,
-                                    zipnn_error *err) {
+static zipnn_status restore_records(const struct zn_legacy *l, struct zn_old_work *work, struct outlet *o,
+                                    const struct zn_old_taker *taker, zipnn_error *err) {
     const uint64_t end = l->source.length;
     struct zn_old_record r;
     for (uint64_t at = 0; at < end && o->record < o->to; at += r.len) {
         ZN_TRY(zn_old_record_open(&l->source, at, end, &r, err));
         const uint64_t from = ZN_MAX(o->from, o->record), to = ZN_MIN(o->to, o->record + r.original);
         if (from < to)
-            ZN_TRY(zn_old_record_restore(&l->source, &r, from - o->record, to - o->record, l->work, taker, err));
+            ZN_TRY(zn_old_record_restore(&l->source, &r, from - o->record, to - o->record, work, taker, err));
         o->record += r.original;
     }
     return ZIPNN_OK;
 }
 
-zipnn_status zn_legacy_restore(struct zn_legacy *l, const zipnn_source *base, uint64_t from, uint64_t to,
-                               const zipnn_sink *sink, zipnn_error *err) {
+zipnn_status zn_legacy_restore(const struct zn_legacy *l, struct zn_old_work *work, const zipnn_source *base,
+                               uint64_t from, uint64_t to, const zipnn_sink *sink, zipnn_error *err) {
     const bool delta = !l->tensor_file && l->first.delta;
     if (delta) ZN_TRY(check_base(l, base, err));
     struct outlet o = {.l = l, .base = delta ? base : NULL, .from = from, .to = ZN_MIN(to, l->original), .sink = sink};
     const struct zn_old_taker taker = {take_piece, &o};
-    if (l->tensor_file) return zn_tensor_file_restore(&l->source, &l->tensors, o.from, o.to, l->work, &taker, err);
-    return restore_records(l, &o, &taker, err);
+    if (l->tensor_file) return zn_tensor_file_restore(&l->source, &l->tensors, o.from, o.to, work, &taker, err);
+    return restore_records(l, work, &o, &taker, err);
 }
 
 /* ---- listing */

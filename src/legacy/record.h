@@ -89,6 +89,7 @@ zipnn_status zn_old_record_restore(const zipnn_source *source, const struct zn_o
                                    uint64_t to, struct zn_old_work *work, const struct zn_old_taker *taker,
                                    zipnn_error *err);
 
+/* Ready for a record of any input, before the first and after zn_old_work_end, which frees what it holds. */
 void zn_old_work_begin(struct zn_old_work *work);
 void zn_old_work_end(struct zn_old_work *work);
 

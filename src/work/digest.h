@@ -9,6 +9,8 @@
 #include "kernels/hash/hash.h"
 #include "kernels/kernels.h"
 
+enum zn_digesting { ZN_DIGEST_IGNORE, ZN_DIGEST_VERIFY };
+
 struct zn_digest {
     alignas(ZN_XXH3_STATE_ALIGN) uint8_t xxh3[ZN_XXH3_STATE_SIZE];
     struct zn_sha256 sha256;

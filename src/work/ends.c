@@ -40,20 +40,29 @@ zipnn_status zn_input_next(struct zn_input *in, uint8_t *buf, size_t want, size_
     return ZIPNN_OK;
 }
 
+/* The bytes, if they were read ahead, or NULL. */
+static const uint8_t *seen(const struct zn_glance *g, uint64_t off, size_t len) {
+    if (!g || !g->memory) return NULL;
+    if (off <= g->head_len && len <= g->head_len - off) return g->memory + off;
+    if (off < g->tail_at || off - g->tail_at > g->tail_len || len > g->tail_len - (off - g->tail_at)) return NULL;
+    return g->memory + g->head_len + (size_t)(off - g->tail_at);
+}
+
 zipnn_status zn_input_at(const struct zn_input *in, uint64_t off, size_t len, uint8_t *buf, const uint8_t **bytes,
                          zipnn_error *err) {
     if (in->mem) {
         *bytes = in->mem + off;
         return ZIPNN_OK;
     }
+    *bytes = len ? seen(in->glance, off, len) : buf;
+    if (*bytes || len == 0) return ZIPNN_OK;
     *bytes = buf;
-    if (len == 0) return ZIPNN_OK;
     if (err) err->status = ZIPNN_OK;
     const zipnn_source *source = &in->source;
-    const void *seen = NULL;
-    zipnn_status status = source->view ? source->view(source->user, off, len, &seen, err)
+    const void *view = NULL;
+    zipnn_status status = source->view ? source->view(source->user, off, len, &view, err)
                                        : source->read_at(source->user, off, buf, len, err);
-    if (seen) *bytes = seen;
+    if (view) *bytes = view;
     return status == ZIPNN_OK ? status : source_failed(status, off, err);
 }
 
@@ -62,6 +71,36 @@ zipnn_status zn_input_copy(const struct zn_input *in, uint64_t off, size_t len, 
     ZN_TRY(zn_input_at(in, off, len, buf, &bytes, err));
     if (bytes != buf && len) memcpy(buf, bytes, len);
     return ZIPNN_OK;
+}
+
+static zipnn_status fill_glance(struct zn_glance *g, const struct zn_input *in, zipnn_error *err) {
+    const uint8_t *bytes;
+    ZN_TRY(zn_input_at(in, 0, g->head_len, g->memory, &bytes, err));
+    return zn_input_at(in, g->tail_at, g->tail_len, g->memory + g->head_len, &bytes, err);
+}
+
+zipnn_status zn_glance_begin(struct zn_glance *g, const zipnn_allocator *alloc, struct zn_input *in, zipnn_error *err) {
+    *g = (struct zn_glance){.memory = NULL};
+    if (zn_input_is_visible(in) || !zn_input_is_random(in) || in->length == 0) return ZIPNN_OK;
+    const bool all = in->length <= 2 * ZN_GLANCE;
+    g->head_len = all ? (size_t)in->length : ZN_GLANCE;
+    g->tail_len = all ? 0 : ZN_GLANCE;
+    g->tail_at = in->length - g->tail_len;
+    g->memory = zn_alloc(alloc, g->head_len + g->tail_len);
+    if (!g->memory)
+        return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: %zu bytes of an input",
+                       g->head_len + g->tail_len);
+    const zipnn_status status = fill_glance(g, in, err);
+    if (status == ZIPNN_OK)
+        in->glance = g;
+    else
+        zn_glance_end(g, alloc);
+    return status;
+}
+
+void zn_glance_end(struct zn_glance *g, const zipnn_allocator *alloc) {
+    zn_free(alloc, g->memory);
+    *g = (struct zn_glance){.memory = NULL};
 }
 
 zipnn_status zn_output_put(const struct zn_output *out, uint64_t off, const uint8_t *bytes, size_t len,

@@ -6,11 +6,15 @@
 #include "base/err.h"
 #include "base/mem.h"
 
+struct zn_glance;
+
 struct zn_input {
     const uint8_t *mem;  /* the whole input, or NULL */
     zipnn_source source; /* used when mem is NULL */
     uint64_t length;     /* UINT64_MAX: unknown, sequential */
-    const uint8_t *head; /* bytes that were read ahead of a sequential source and come first */
+    unsigned number;     /* for callers who fetch bytes themselves: 0 the archive, i + 1 the i-th base given */
+    const struct zn_glance *glance; /* bytes that have been read already, or NULL */
+    const uint8_t *head;            /* bytes that were read ahead of a sequential source and come first */
     size_t head_len;
     uint64_t pos; /* sequential: bytes handed out */
 };
@@ -39,6 +43,25 @@ zipnn_status zn_input_at(const struct zn_input *in, uint64_t off, size_t len, ui
 
 /* The same bytes in buf, whatever becomes of the input's: for what is looked at again after it was checked. */
 zipnn_status zn_input_copy(const struct zn_input *in, uint64_t off, size_t len, uint8_t *buf, zipnn_error *err);
+
+/* ---- what is read ahead of opening */
+
+enum { ZN_GLANCE = 64 << 10 };
+
+/* The first and the last ZN_GLANCE bytes of a random-access input, kept while what it holds is opened: then that takes
+ * two reads instead of many small ones. */
+struct zn_glance {
+    uint8_t *memory; /* NULL: nothing was read */
+    size_t head_len, tail_len;
+    uint64_t tail_at;
+};
+
+/* Reads them, unless the input is in memory, in sight, or sequential. The glance must stay where it is until
+ * zn_glance_end; on failure nothing is owned. */
+zipnn_status zn_glance_begin(struct zn_glance *g, const zipnn_allocator *alloc, struct zn_input *in, zipnn_error *err);
+
+/* Frees it. No input looks at it any more. Accepts a zeroed struct. */
+void zn_glance_end(struct zn_glance *g, const zipnn_allocator *alloc);
 
 struct zn_output {
     uint8_t *mem;           /* the whole output, or NULL */

@@ -1,6 +1,7 @@
 #include "work/engine.h"
 
 #include <stdatomic.h>
+#include <time.h>
 
 #include "base/pages.h"
 #include "chunk/cut.h"
@@ -56,6 +57,7 @@ void zn_engine_release(struct zn_engine *e) {
     zn_pool_destroy(e->pool);
     for (unsigned i = 0; e->workers && i < e->n_workers; i++) release_worker(e, &e->workers[i]);
     zn_free(&e->alloc, e->workers);
+    zn_free(&e->alloc, e->held.bytes);
     memset(e, 0, sizeof *e);
 }
 
@@ -132,6 +134,26 @@ zipnn_status zn_engine_prepare_levels(struct zn_engine *e, unsigned n, zipnn_err
         ZN_TRY(zn_shelf_prepare(&w->shelf, &e->alloc, share, e->max_chunk, err));
     }
     return ZIPNN_OK;
+}
+
+zipnn_status zn_engine_hold(struct zn_engine *e, size_t len, zipnn_error *err) {
+    if (len <= e->held.cap) return ZIPNN_OK;
+    zn_free(&e->alloc, e->held.bytes);
+    e->held = (struct zn_held){.bytes = zn_alloc(&e->alloc, len)};
+    if (!e->held.bytes) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a chunk of %zu bytes", len);
+    e->held.cap = len;
+    return ZIPNN_OK;
+}
+
+/* The library keeps no state besides its contexts, so there is no common counter. Two numbers of one context differ by
+ * the count. Those of two contexts would agree only where all else does: the addresses, which memory given back and
+ * taken again may bring, the content's mark, and the time. */
+uint64_t zn_engine_number(struct zn_engine *e, const void *place, uint64_t mark) {
+    struct timespec now = {0, 0};
+    (void)timespec_get(&now, TIME_UTC);
+    const uint64_t facts[] = {(uintptr_t)e, (uintptr_t)place,     ++e->n_numbers,
+                              mark,         (uint64_t)now.tv_sec, (uint64_t)now.tv_nsec};
+    return e->k->xxh3_64((const uint8_t *)facts, sizeof facts) | 1;
 }
 
 struct zn_toll zn_engine_toll(const struct zn_engine *e) {

@@ -7,6 +7,7 @@
 #include "work/shelf.h"
 
 struct zn_engine;
+struct zn_fetched;
 struct zn_pool;
 
 /* What decoding has cost a thread so far, in bytes that usual chunks decode to. Counted, not timed: tests hold it
@@ -27,11 +28,19 @@ struct zn_worker {
     uint8_t *orig;               /* max_chunk, and room for ZN_BLOCK before */
     uint8_t *frame;              /* a whole frame, likewise */
     uint8_t *check;              /* encoder: max_chunk, what the encoded chunk decodes to */
+    struct zn_fetched *fetched;  /* bytes to be used in place of reads, or NULL: archive/fetched.h */
     void *task;                  /* ZN_TASK_ROOM bytes for what it has claimed: each.h */
     void *memory;
 };
 
 enum { ZN_TASK_ROOM = 160 };
+
+/* The chunk that was last read in part. */
+struct zn_held {
+    uint64_t of, index; /* number of its original, 0: none is held; and its own in there */
+    uint8_t *bytes;
+    size_t cap;
+};
 
 struct zn_engine {
     zipnn_allocator alloc;
@@ -44,6 +53,8 @@ struct zn_engine {
     struct zn_worker *workers;
     uint32_t max_chunk; /* what the workers are prepared for */
     enum zn_codec_use use;
+    struct zn_held held;
+    uint64_t n_numbers; /* that were given out */
 };
 
 /* Makes the workers and starts no thread yet. On failure everything is released again. */
@@ -62,6 +73,13 @@ zipnn_status zn_engine_prepare_levels(struct zn_engine *e, unsigned n, zipnn_err
 /* What the workers and their shelves take together, at most: so much, and so much for each thread. Chunks of the size
  * that this library writes leave all threads at work; where chunks are larger, fewer workers share it. */
 enum { ZN_MEMORY = 56 << 20, ZN_MEMORY_OF_THREAD = 8 << 20, ZN_SHELVES = 40 << 20 };
+
+/* Has room for a chunk of `len` bytes in `held`, which is empty then if it had not. */
+zipnn_status zn_engine_hold(struct zn_engine *e, size_t len, zipnn_error *err);
+
+/* A number for what is opened at `place`, other than that of anything else that any context opened before. `mark` is
+ * something to tell its content by. */
+uint64_t zn_engine_number(struct zn_engine *e, const void *place, uint64_t mark);
 
 /* What all workers have cost since the engine was made. */
 struct zn_toll zn_engine_toll(const struct zn_engine *e);

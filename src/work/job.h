@@ -5,12 +5,14 @@
 #include "work/engine.h"
 
 struct zn_bases;
+struct zn_old_scratch;
 
 struct zn_job {
     struct zn_engine *e;
-    struct zn_bases *bases;  /* that the caller gave: archive/bases.h */
-    int level;               /* one that exists ... */
-    struct zn_effort effort; /* ... and what it stands for */
+    struct zn_bases *bases;     /* that the caller gave: archive/bases.h */
+    struct zn_old_scratch *old; /* what old records are restored with: archive/old.h */
+    int level;                  /* one that exists ... */
+    struct zn_effort effort;    /* ... and what it stands for */
     zipnn_verify verify;
     bool sha256;           /* of the original, is stored too */
     uint64_t max_original; /* bytes that may be restored */

@@ -24,7 +24,7 @@ void zn_shelf_free(struct zn_shelf *s, const zipnn_allocator *alloc) {
     memset(s, 0, sizeof *s);
 }
 
-struct zn_slot *zn_shelf_find(struct zn_shelf *s, const struct zn_origin *of, uint64_t index) {
+struct zn_slot *zn_shelf_find(struct zn_shelf *s, const struct zn_archive *of, uint64_t index) {
     for (unsigned i = 0; i < s->n; i++) {
         struct zn_slot *slot = &s->slot[i];
         if (slot->of != of || slot->index != index) continue;
@@ -64,7 +64,7 @@ zipnn_status zn_shelf_take(struct zn_shelf *s, const zipnn_allocator *alloc, str
     return ZIPNN_OK;
 }
 
-void zn_shelf_label(struct zn_shelf *s, struct zn_slot *slot, const struct zn_origin *of, uint64_t index) {
+void zn_shelf_label(struct zn_shelf *s, struct zn_slot *slot, const struct zn_archive *of, uint64_t index) {
     slot->of = of;
     slot->index = index;
     slot->used = ++s->clock;

@@ -8,14 +8,14 @@
 
 #include "base/mem.h"
 
-struct zn_origin;
+struct zn_archive;
 
 struct zn_slot {
-    uint8_t *bytes;             /* NULL until it is first taken */
-    const struct zn_origin *of; /* whose chunk it holds, NULL: no chunk */
-    uint64_t index;             /* of the chunk */
-    uint64_t used;              /* when: the shelf's clock */
-    bool lent;                  /* somebody works with it */
+    uint8_t *bytes;              /* NULL until it is first taken */
+    const struct zn_archive *of; /* whose chunk it holds, NULL: no chunk */
+    uint64_t index;              /* of the chunk */
+    uint64_t used;               /* when: the shelf's clock */
+    bool lent;                   /* somebody works with it */
 };
 
 struct zn_shelf {
@@ -23,7 +23,7 @@ struct zn_shelf {
     unsigned n;
     size_t slot_len;
     uint8_t *frame; /* the frame last read, NULL until the first ... */
-    const struct zn_origin *frame_of;
+    const struct zn_archive *frame_of;
     uint64_t frame_index; /* ... and which it is */
     uint64_t clock;
 };
@@ -35,13 +35,13 @@ zipnn_status zn_shelf_prepare(struct zn_shelf *s, const zipnn_allocator *alloc, 
 void zn_shelf_free(struct zn_shelf *s, const zipnn_allocator *alloc);
 
 /* The slot that holds the chunk, lent, or NULL. */
-struct zn_slot *zn_shelf_find(struct zn_shelf *s, const struct zn_origin *of, uint64_t index);
+struct zn_slot *zn_shelf_find(struct zn_shelf *s, const struct zn_archive *of, uint64_t index);
 
 /* A slot to be filled, lent. ZIPNN_E_LIMIT when all are. */
 zipnn_status zn_shelf_take(struct zn_shelf *s, const zipnn_allocator *alloc, struct zn_slot **slot, zipnn_error *err);
 
 /* What the slot holds now. */
-void zn_shelf_label(struct zn_shelf *s, struct zn_slot *slot, const struct zn_origin *of, uint64_t index);
+void zn_shelf_label(struct zn_shelf *s, struct zn_slot *slot, const struct zn_archive *of, uint64_t index);
 
 /* Ends a loan; NULL is accepted. */
 static inline void zn_shelf_return(struct zn_slot *slot) {

@@ -186,7 +186,10 @@ if command -v flock >"$home/out"; then
     flock 9
     zipnn -T1 --base b.safetensors a.safetensors 2>"$home/err" &
     waiting=$!
-    sleep 2
+    for _ in $(seq 100); do
+        grep -q waiting "$home/err" && break
+        sleep 0.2
+    done
     says "another zipnn works in this folder; waiting for it"
     kill -TERM $waiting
     wait $waiting 2>"$home/out"

@@ -1,7 +1,6 @@
-#include "api/old_input.h"
+#include "archive/old.h"
 
 #include "plan/dtype.h"
-#include "work/digest.h"
 
 enum {
     SPOOL_STEP = 1 << 20,
@@ -51,23 +50,29 @@ static zipnn_status sniff(struct zn_input *in, struct zn_old_input *old, bool *s
 static zipnn_status open_suspect(struct zn_input *in, struct zn_old_input *old, zipnn_error *err) {
     if (!zn_input_is_random(in)) ZN_TRY(spool(in, old, err));
     const zipnn_source source = {.read_at = read_input, .length = in->length, .user = in};
-    return zn_legacy_open(&old->alloc, &source, &old->legacy, err);
+    return zn_legacy_open(&old->alloc, &source, &old->self.old, err);
 }
 
-zipnn_status zn_old_input_open(const zipnn_allocator *alloc, struct zn_input *in, struct zn_old_input *old,
-                               zipnn_error *err) {
+zipnn_status zn_old_input_open(struct zn_engine *e, struct zn_input *in, const zipnn_source *base,
+                               struct zn_old_input *old, zipnn_error *err) {
     bool suspect = false;
     memset(old, 0, sizeof *old);
-    old->alloc = *alloc;
+    old->alloc = e->alloc;
     ZN_TRY(sniff(in, old, &suspect, err));
     if (!suspect) return ZIPNN_OK;
     zipnn_status status = open_suspect(in, old, err);
     if (status != ZIPNN_OK) zn_old_input_close(old);
-    return status;
+    if (status != ZIPNN_OK || !old->self.old) return status;
+    old->self.way = &zn_way_old;
+    old->self.in = *in;
+    old->self.length = old->self.old->original;
+    if (base && base->read_at) old->self.old_base = *base;
+    old->self.number = zn_engine_number(e, old, old->self.length);
+    return ZIPNN_OK;
 }
 
 void zn_old_input_close(struct zn_old_input *old) {
-    zn_legacy_close(old->legacy);
+    zn_legacy_close(old->self.old);
     if (old->spool) zn_free(&old->alloc, old->spool);
     memset(old, 0, sizeof *old);
 }
@@ -97,53 +102,93 @@ static zipnn_status check_complete(const struct outlet *o, zipnn_error *err) {
                    (unsigned long long)o->done, (unsigned long long)o->total);
 }
 
-static const zipnn_source *base_of(const zipnn_ctx *ctx) {
-    return ctx->base.read_at ? &ctx->base : NULL;
+static const zipnn_source *base_of(const struct zn_original *o) {
+    return o->old_base.read_at ? &o->old_base : NULL;
 }
 
-zipnn_status zn_old_input_restore(zipnn_ctx *ctx, struct zn_old_input *old, const struct zn_output *out,
-                                  enum zn_digesting digesting, zipnn_stats *stats, zipnn_error *err) {
-    struct zn_legacy *l = old->legacy;
-    struct zn_digest digest;
-    struct outlet o = {.job = &ctx->job, .out = out, .total = l->original};
-    const zipnn_sink sink = {.write = put, .user = &o};
-    uint8_t unused[ZN_SHA256_LEN];
-    if (out->mem && l->original > out->cap)
-        return zn_fail(err, ZIPNN_E_SPACE, ZN_NOWHERE, "the original has %llu bytes, the output buffer %zu",
-                       (unsigned long long)l->original, out->cap);
-    if (digesting == ZN_DIGEST_VERIFY) {
-        ZN_TRY(zn_digest_begin(&digest, ctx->engine.k, false, err));
-        o.digest = &digest;
+/* The context's scratch, made ready for this original. */
+static zipnn_status take_scratch(const struct zn_job *job, const struct zn_original *o, struct zn_old_work **work,
+                                 zipnn_error *err) {
+    struct zn_old_scratch *s = job->old;
+    if (!s->work) {
+        s->work = zn_alloc(&job->e->alloc, sizeof *s->work);
+        if (!s->work)
+            return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: old records take %zu bytes",
+                           sizeof *s->work);
+        zn_old_work_begin(s->work);
     }
-    ZN_TRY(zn_legacy_restore(l, base_of(ctx), 0, l->original, &sink, err));
-    ZN_TRY(check_complete(&o, err));
-    if (!stats) return ZIPNN_OK;
-    *stats = (zipnn_stats){.original = l->original, .archive = l->source.length, .unverified = 1};
-    if (o.digest) zn_digest_result(o.digest, stats->xxh3, unused);
+    if (s->of != o->number) zn_old_work_end(s->work);
+    s->of = o->number;
+    *work = s->work;
     return ZIPNN_OK;
 }
 
-zipnn_status zn_old_input_read(zipnn_ctx *ctx, struct zn_old_input *old, uint64_t off, uint64_t len, void *dst,
-                               zipnn_error *err) {
+void zn_old_scratch_free(struct zn_old_scratch *s, const zipnn_allocator *alloc) {
+    if (s->work) zn_old_work_end(s->work);
+    zn_free(alloc, s->work);
+    *s = (struct zn_old_scratch){0, NULL};
+}
+
+static zipnn_status restore_range(const struct zn_job *job, const struct zn_original *o, uint64_t off,
+                                  struct outlet *outlet, zipnn_error *err) {
+    const zipnn_sink sink = {.write = put, .user = outlet};
+    struct zn_old_work *work = NULL;
+    ZN_TRY(take_scratch(job, o, &work, err));
+    ZN_TRY(zn_legacy_restore(o->old, work, base_of(o), off, off + outlet->total, &sink, err));
+    return check_complete(outlet, err);
+}
+
+zipnn_status zn_old_restore(const struct zn_job *job, const struct zn_original *o, const struct zn_output *out,
+                            enum zn_digesting digesting, zipnn_stats *stats, zipnn_error *err) {
+    struct zn_digest digest;
+    struct outlet outlet = {.job = job, .out = out, .total = o->length};
+    uint8_t unused[ZN_SHA256_LEN];
+    if (out->mem && o->length > out->cap)
+        return zn_fail(err, ZIPNN_E_SPACE, ZN_NOWHERE, "the original has %llu bytes, the output buffer %zu",
+                       (unsigned long long)o->length, out->cap);
+    if (digesting == ZN_DIGEST_VERIFY) {
+        ZN_TRY(zn_digest_begin(&digest, job->e->k, false, err));
+        outlet.digest = &digest;
+    }
+    ZN_TRY(restore_range(job, o, 0, &outlet, err));
+    if (!stats) return ZIPNN_OK;
+    *stats = (zipnn_stats){.original = o->length, .archive = o->in.length, .unverified = 1};
+    if (outlet.digest) zn_digest_result(outlet.digest, stats->xxh3, unused);
+    return ZIPNN_OK;
+}
+
+static zipnn_status read_old(const struct zn_job *job, const struct zn_original *o, uint64_t off, uint64_t len,
+                             uint8_t *dst, zipnn_error *err) {
     const struct zn_output out = {.mem = dst, .cap = (size_t)len};
-    struct outlet o = {.job = &ctx->job, .out = &out, .total = len};
-    const zipnn_sink sink = {.write = put, .user = &o};
-    ZN_TRY(zn_legacy_restore(old->legacy, base_of(ctx), off, off + len, &sink, err));
-    return check_complete(&o, err);
+    struct outlet outlet = {.job = job, .out = &out, .total = len};
+    return restore_range(job, o, off, &outlet, err);
 }
 
-uint64_t zn_old_input_decoded(const struct zn_old_input *old) {
-    return old->legacy ? old->legacy->work->decoded : 0;
+static uint64_t stored_in_record(const struct zn_original *o, uint64_t off, uint64_t len) {
+    return zn_legacy_stored(o->old, off, len);
 }
 
-bool zn_old_input_lacks_base(const zipnn_ctx *ctx, const struct zn_old_input *old) {
-    return !old->legacy->tensor_file && old->legacy->first.delta && !base_of(ctx);
+static zipnn_status list_nothing(const struct zn_original *o, uint64_t off, uint64_t len, struct zn_fetched *f,
+                                 zipnn_error *err) {
+    (void)o, (void)len, (void)f;
+    return zn_fail(err, ZIPNN_E_UNSUPPORTED, off,
+                   "old records have no index that tells which bytes a range takes: read the range instead");
+}
+
+const struct zn_way zn_way_old = {read_old, stored_in_record, list_nothing, NULL};
+
+uint64_t zn_old_decoded(const struct zn_job *job) {
+    return job->old->work ? job->old->work->decoded : 0;
+}
+
+bool zn_old_lacks_base(const struct zn_original *o) {
+    return !o->old->tensor_file && o->old->first.delta && !base_of(o);
 }
 
 /* ---- listing */
 
-zipnn_status zn_old_input_plan(const struct zn_old_input *old, struct zn_plan *plan, zipnn_error *err) {
-    const struct zn_legacy *l = old->legacy;
+zipnn_status zn_old_plan(const struct zn_original *o, struct zn_plan *plan, zipnn_error *err) {
+    const struct zn_legacy *l = o->old;
     const struct zn_old_record *r = &l->first;
     if (l->tensor_file) return ZIPNN_OK;
     const uint64_t elements = l->original / (zn_dtype_bits(r->dtype) / 8);

@@ -1,44 +1,7 @@
-#include "archive/origin.h"
+#include "archive/references.h"
 
+#include "archive/fetched.h"
 #include "chunk/delta.h"
-
-struct zn_origin zn_origin_plain(const struct zn_input *in) {
-    return (struct zn_origin){.in = *in, .length = in->length};
-}
-
-struct zn_origin zn_origin_archive(const struct zn_input *in, const struct zn_toc *toc, const struct zn_place *places,
-                                   uint64_t n_places) {
-    return (struct zn_origin){.in = *in,
-                              .length = toc->index.original,
-                              .places = places,
-                              .n_places = n_places,
-                              .flags = toc->header.flags,
-                              .max_chunk = toc->header.max_chunk};
-}
-
-void zn_origin_measure(struct zn_origin *o) {
-    o->levels = o->behind = 0;
-    for (unsigned i = 0; i < o->n_bases; i++) {
-        const struct zn_origin *base = o->bases[i];
-        if (!base) continue;
-        o->levels = ZN_MAX(o->levels, base->levels + 1);
-        o->behind = ZN_MAX(o->behind, base->behind + (base->places != NULL));
-        o->max_chunk = ZN_MAX(o->max_chunk, base->max_chunk);
-    }
-    if (o->flags & ZN_FLAG_SELF) o->levels++;
-}
-
-uint64_t zn_origin_chunk_at(const struct zn_origin *o, uint64_t off) {
-    uint64_t lo = 0, hi = o->n_places;
-    while (hi - lo > 1) {
-        const uint64_t mid = lo + (hi - lo) / 2;
-        if (o->places[mid].off <= off)
-            lo = mid;
-        else
-            hi = mid;
-    }
-    return lo;
-}
 
 /* ---- what references may cost ------------------------------------------------------------------------------------ */
 
@@ -78,7 +41,7 @@ static zipnn_status reach(struct zn_worker *w, struct goal *goal, zipnn_error *e
 
 /* A frame behind a reference. All of them share one buffer: what is decoded meanwhile may take it. */
 struct stored {
-    const struct zn_origin *of; /* NULL: the frame belongs to the caller, and stays */
+    const struct zn_archive *of; /* NULL: the frame belongs to the caller, and stays */
     uint64_t index;
     const uint8_t *frame;
 };
@@ -87,12 +50,12 @@ static zipnn_status fetch_frame(struct zn_worker *w, struct stored *s, zipnn_err
     struct zn_shelf *shelf = &w->shelf;
     const struct zn_place *place = &s->of->places[s->index];
     const size_t room = ZN_FRAME_LEN + (size_t)w->e->max_chunk + ZN_CHUNK_GROWTH;
-    if (!zn_input_is_visible(&s->of->in) && !shelf->frame) {
+    if (!zn_input_is_visible(&s->of->self.in) && !shelf->frame) {
         shelf->frame = zn_alloc(&w->e->alloc, room);
         if (!shelf->frame) return zn_fail(err, ZIPNN_E_MEMORY, place->at, "out of memory: a frame of %zu bytes", room);
     }
     shelf->frame_of = NULL;
-    ZN_TRY(zn_input_at(&s->of->in, place->at, (size_t)zn_frame_size(&place->frame), shelf->frame, &s->frame, err));
+    ZN_TRY(zn_fetch(w, &s->of->self.in, place->at, (size_t)zn_frame_size(&place->frame), shelf->frame, &s->frame, err));
     if (s->frame == shelf->frame) shelf->frame_of = s->of;
     shelf->frame_index = s->index;
     return ZIPNN_OK;
@@ -158,13 +121,24 @@ struct span {
 
 static zipnn_status find_span(const struct zn_scope *scope, uint64_t off, uint32_t len, struct span *s,
                               zipnn_error *err) {
-    const struct zn_origin *o = scope->of;
-    *s = (struct span){.off = off, .len = len, .first = zn_origin_chunk_at(o, off)};
+    const struct zn_archive *o = scope->of;
+    *s = (struct span){.off = off, .len = len, .first = zn_archive_chunk_at(o, off)};
     for (s->end = s->first; s->end < o->n_places && o->places[s->end].off < off + len; s->end++)
         if (scope->referred && s->end - s->first >= ZN_MAX_TOUCHED)
             return zn_fail(err, ZIPNN_E_CORRUPT, o->places[s->end].at, "a chunk refers to more than %d chunks",
                            ZN_MAX_TOUCHED);
     return ZIPNN_OK;
+}
+
+/* Lists all frames of the span that were not fetched, not only the first. */
+static zipnn_status check_fetched(const struct zn_worker *w, const struct zn_archive *a, const struct span *s,
+                                  zipnn_error *err) {
+    bool all = true;
+    for (uint64_t i = s->first; i < s->end; i++) {
+        const struct zn_place *p = &a->places[i];
+        if (p->at != ZN_NOWHERE) all &= zn_fetched_has(w->fetched, &a->self.in, p->at, zn_frame_size(&p->frame));
+    }
+    return all ? ZIPNN_OK : zn_fail(err, ZIPNN_E_NOT_FOUND, s->off, "frames referred to were not fetched");
 }
 
 /* A few chunks, the last one first, while nothing is lent: so that a range which lies across two chunks in each archive
@@ -221,24 +195,27 @@ static zipnn_status read_span(struct zn_worker *w, const struct zn_scope *scope,
     return status;
 }
 
-/* Reads to the goal or from where the bytes are; a slot that is lent is in the goal then. */
-static zipnn_status read_range(struct zn_worker *w, const struct zn_scope *scope, uint64_t off, uint32_t len,
-                               struct goal *goal, const uint8_t **bytes, zipnn_error *err) {
+/* Reads to the goal or from where the bytes are; a slot that is lent is in the goal then. `as` is who wants them. */
+static zipnn_status read_range(struct zn_worker *w, const struct zn_original *from, const struct zn_scope *as,
+                               uint64_t off, uint32_t len, struct goal *goal, const uint8_t **bytes, zipnn_error *err) {
+    const struct zn_scope scope = {from->archive, as->depth, as->referred};
     struct span span;
-    if (!scope->of->places) {
-        if (!zn_input_is_visible(&scope->of->in)) ZN_TRY(reach(w, goal, err));
-        return zn_input_at(&scope->of->in, off, len, goal->out, bytes, err);
+    if (!from->archive) {
+        if (!zn_input_is_visible(&from->in)) ZN_TRY(reach(w, goal, err));
+        return zn_fetch(w, &from->in, off, len, goal->out, bytes, err);
     }
-    if (scope->depth >= w->n_levels)
+    if (scope.depth >= w->n_levels)
         return zn_fail(err, ZIPNN_E_LIMIT, ZN_NOWHERE, "references lead through more than %u archives", w->n_levels);
-    ZN_TRY(find_span(scope, off, len, &span, err));
-    return read_span(w, scope, &span, goal, bytes, err);
+    ZN_TRY(find_span(&scope, off, len, &span, err));
+    if (w->fetched) ZN_TRY(check_fetched(w, scope.of, &span, err));
+    return read_span(w, &scope, &span, goal, bytes, err);
 }
 
-zipnn_status zn_origin_read(struct zn_worker *w, const struct zn_origin *origin, uint64_t off, uint32_t len,
-                            struct zn_lent *lent, zipnn_error *err) {
+zipnn_status zn_original_lend(struct zn_worker *w, const struct zn_original *original, uint64_t off, uint32_t len,
+                              struct zn_lent *lent, zipnn_error *err) {
+    const struct zn_scope nobody = {NULL, 0, false};
     struct goal goal = {NULL, NULL};
-    const zipnn_status status = read_range(w, &(struct zn_scope){origin, 0, false}, off, len, &goal, &lent->bytes, err);
+    const zipnn_status status = read_range(w, original, &nobody, off, len, &goal, &lent->bytes, err);
     lent->slot = goal.slot;
     if (status != ZIPNN_OK) zn_shelf_return(goal.slot);
     return status;
@@ -246,27 +223,26 @@ zipnn_status zn_origin_read(struct zn_worker *w, const struct zn_origin *origin,
 
 /* ---- chunks with a reference ------------------------------------------------------------------------------------- */
 
-/* Where the bytes referred to are. */
+/* The original whose bytes are referred to. */
 static zipnn_status find_source(const struct zn_scope *scope, const struct zn_reference *ref, uint64_t at,
-                                struct zn_scope *source, zipnn_error *err) {
-    const struct zn_origin *of = scope->of;
+                                const struct zn_original **source, zipnn_error *err) {
+    const struct zn_archive *of = scope->of;
     const bool self = ref->source == ZN_SOURCE_SELF;
-    if (!of || !(of->flags & (self ? ZN_FLAG_SELF : ZN_FLAG_BASES)))
+    if (!of || !(of->header.flags & (self ? ZN_FLAG_SELF : ZN_FLAG_BASES)))
         return zn_fail(err, ZIPNN_E_CORRUPT, at, "the archive's header knows of no references such as this chunk's");
     if (self && scope->referred)
         return zn_fail(err, ZIPNN_E_CORRUPT, at, "a chunk refers to one that refers to this archive itself");
-    if (self && !of->places && !of->restored)
+    if (self && of->self.archive && !of->places)
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, at, "a chunk repeats others: restoring takes random access");
     if (!self && ref->source > of->n_bases)
         return zn_fail(err, ZIPNN_E_CORRUPT, at, "chunk of base %u, the table lists %u", ref->source, of->n_bases);
-    *source = (struct zn_scope){of, scope->depth, self};
-    if (!self) source->of = of->bases[ref->source - 1];
-    if (!source->of)
+    *source = self ? &of->self : of->bases[ref->source - 1];
+    if (!*source)
         return zn_fail(err, ZIPNN_E_BASE, at, "made against \"%.100s\", which was not given",
                        of->records[ref->source - 1].name);
-    if (ref->off + ref->len > source->of->length)
+    if (ref->off + ref->len > (*source)->length)
         return zn_fail(err, ZIPNN_E_CORRUPT, at, "reference to bytes up to %llu of %llu",
-                       (unsigned long long)(ref->off + ref->len), (unsigned long long)source->of->length);
+                       (unsigned long long)(ref->off + ref->len), (unsigned long long)(*source)->length);
     return ZIPNN_OK;
 }
 
@@ -294,13 +270,14 @@ static zipnn_status decode_delta(struct zn_worker *w, struct stored *stored, con
 static zipnn_status refer(struct zn_worker *w, const struct zn_scope *scope, struct stored *stored,
                           const struct zn_chunk_body *body, uint32_t orig_len, struct goal *goal, zipnn_error *err) {
     struct zn_reference ref;
-    struct zn_scope source;
+    const struct zn_original *source = NULL;
     ZN_TRY(zn_reference_read(body->data, body->len, orig_len, body->at, &ref, err));
     ZN_TRY(find_source(scope, &ref, body->at, &source, err));
+    const struct zn_scope as = {scope->of, scope->depth, ref.source == ZN_SOURCE_SELF};
     const bool copies = ref.method == ZN_METHOD_COPY;
     struct goal there = {copies ? goal->out : NULL, NULL};
     const uint8_t *bytes = NULL;
-    zipnn_status status = read_range(w, &source, ref.off, ref.len, &there, &bytes, err);
+    zipnn_status status = read_range(w, source, &as, ref.off, ref.len, &there, &bytes, err);
     if (status == ZIPNN_OK) status = check_bytes(w->e->k, &ref, bytes, body->at, err);
     if (status == ZIPNN_OK) status = reach(w, goal, err);
     if (status == ZIPNN_OK && !copies) status = decode_delta(w, stored, body, &ref, bytes, goal, err);
