@@ -9,16 +9,18 @@
 /* Scratch of one thread for chunks of up to max_chunk bytes. */
 struct zn_coder {
     struct zn_codec codec;
-    uint8_t *planes; /* all planes of a chunk, each aligned to 64 */
-    uint8_t *spare;  /* encoder: a plane on its way out of the output */
-    uint8_t *rival;  /* encoder: another way to code a chunk */
-    uint8_t *map;    /* which elements of a chunk are frequent ones */
-    uint8_t *kept;   /* encoder: a chunk without what repeats */
-    uint8_t *rest;   /* encoder: a chunk without its frequent elements, or its differences */
-    uint8_t *other;  /* encoder: a body to compare with; ZN_OTHER_CAP */
-    uint8_t *whole;  /* encoder: another, with room for zn_chunk_bound(max_chunk) */
-    uint8_t *piece;  /* decoder: one plane's part that fits the first-level cache */
-    uint8_t *fill;   /* decoder: pieces of constant planes */
+    uint8_t *planes;  /* all planes of a chunk, each aligned to 64 */
+    uint8_t *spare;   /* encoder: a plane on its way out of the output */
+    uint8_t *rival;   /* encoder: another way to code a chunk */
+    uint8_t *map;     /* which elements of a chunk are frequent ones; where groups of values are */
+    uint8_t *kept;    /* encoder: a chunk without what repeats */
+    uint8_t *rest;    /* encoder: a chunk without its frequent elements, or its differences */
+    uint8_t *other;   /* encoder: a body to compare with; ZN_OTHER_CAP */
+    uint8_t *whole;   /* encoder: another, with room for zn_chunk_bound(max_chunk) */
+    uint8_t *values;  /* encoder: quantised values, a byte each; ZN_MOST_SYMBOLS */
+    uint8_t *symbols; /* encoder: likewise what they are coded as */
+    uint8_t *piece;   /* decoder: one plane's part that fits the first-level cache */
+    uint8_t *fill;    /* decoder: pieces of constant planes */
     uint32_t max_chunk;
 };
 

@@ -15,6 +15,8 @@ void zn_coder_carve(struct zn_coder *coder, struct zn_arena *arena, uint32_t max
     coder->rest = use == ZN_USE_BOTH ? zn_carve(arena, (size_t)max_chunk + ZN_SLACK) : NULL;
     coder->other = use == ZN_USE_BOTH ? zn_carve(arena, ZN_OTHER_CAP(max_chunk)) : NULL;
     coder->whole = use == ZN_USE_BOTH ? zn_carve(arena, zn_chunk_bound(max_chunk)) : NULL;
+    coder->values = use == ZN_USE_BOTH ? zn_carve(arena, ZN_MOST_SYMBOLS(max_chunk)) : NULL;
+    coder->symbols = use == ZN_USE_BOTH ? zn_carve(arena, ZN_MOST_SYMBOLS(max_chunk)) : NULL;
     coder->piece = zn_carve(arena, ZN_PIECE);
     coder->fill = zn_carve(arena, (size_t)ZN_MAX_PLANES * ZN_PIECE);
 }

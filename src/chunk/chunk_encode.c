@@ -5,8 +5,10 @@
 #include "chunk/records_encode.h"
 #include "chunk/sniff.h"
 #include "chunk/tops.h"
+#include "chunk/values.h"
 #include "chunk/wrapped.h"
 #include "codec/r16_fit.h"
+#include "codec/repeats.h"
 #include "plan/dtype.h"
 
 /* How a chunk of `len` bytes is cut into edges and elements of a layout of words. */
@@ -253,11 +255,29 @@ static struct zn_body reread(const uint8_t *body, uint32_t body_len, uint32_t le
     return b;
 }
 
+/* Only repeats make fields likely to be shorter than values. */
+static bool are_values_best(const struct zn_effort *effort, const uint8_t *src, uint32_t len) {
+    return !effort->careful && zn_repeats_estimate(src, len) < len / 64;
+}
+
+/* Blocks by their fields, where there is no shorter body of values. */
+static uint32_t rather_records(struct zn_coder *coder, const struct zn_effort *effort, const struct zn_record *record,
+                               unsigned head, const uint8_t *src, uint32_t len, uint8_t *body, uint32_t body_len) {
+    if (body_len == 0) return zn_records_encode(coder, effort, record, head, src, len, body);
+    const uint32_t other = zn_records_encode(coder, effort, record, head, src, len, coder->other);
+    if (other == 0 || other >= body_len) return body_len;
+    memcpy(body, coder->other, other);
+    return other;
+}
+
 uint32_t zn_chunk_encode_plain(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
                                const uint8_t *src, uint32_t len, uint8_t *body) {
     const struct zn_record record = zn_record_of_dtype(hint.dtype);
     coder->codec.ahead = (struct zn_ahead){0};
-    uint32_t body_len = record.n_fields ? zn_records_encode(coder, effort, &record, hint.head, src, len, body) : 0;
+    bool sure = false;
+    uint32_t body_len = zn_values_encode(coder, effort, hint, src, len, body, &sure);
+    if (record.n_fields && !(sure && are_values_best(effort, src, len)))
+        body_len = rather_records(coder, effort, &record, hint.head, src, len, body, body_len);
     if (body_len == 0) body_len = encode_words(coder, effort, hint, src, len, body);
     if (effort->tops) {
         const struct zn_body before = reread(body, body_len, len);

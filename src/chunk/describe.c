@@ -25,9 +25,21 @@ static void measure_records(zipnn_coding *coding, const struct zn_body *body) {
     }
 }
 
+/* Values by the bits that their symbols and their low bits would take; those with a symbol of their own have none. */
+static void measure_values(zipnn_coding *coding, const struct zn_body *body) {
+    const struct zn_values_type *type = &zn_values_types[body->values.type];
+    const uint64_t n = (uint64_t)body->n * type->n;
+    const unsigned sides = zn_values_sides(type), low = body->values.low_bits;
+    for (unsigned p = 0; p < sides; p++) coding->planes[p].original = (uint64_t)body->n * type->side[p].len;
+    coding->planes[sides].original = n * low / 8;
+    coding->planes[sides + 1].original = n * (zn_values_bits(type) - low) / 8;
+}
+
 static void describe_planes(zipnn_coding *coding, const struct zn_body *body) {
-    static void (*const measure[])(zipnn_coding *, const struct zn_body *) = {
-        [ZN_GROUP_WORDS] = measure_words, [ZN_GROUP_RECORDS] = measure_records, [ZN_GROUP_FLOATS] = measure_floats};
+    static void (*const measure[])(zipnn_coding *, const struct zn_body *) = {[ZN_GROUP_WORDS] = measure_words,
+                                                                              [ZN_GROUP_RECORDS] = measure_records,
+                                                                              [ZN_GROUP_FLOATS] = measure_floats,
+                                                                              [ZN_GROUP_VALUES] = measure_values};
     coding->n_planes = body->n_planes;
     measure[zn_layouts[body->layout].group](coding, body);
     for (unsigned p = 0; p < body->n_planes; p++) {

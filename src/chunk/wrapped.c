@@ -20,14 +20,15 @@ static zipnn_status read_width(const struct zn_body *b, struct zn_cur *cur, unsi
 }
 
 /* Decodes a chunk inside `outer`, whose body has the bytes [from, from + len). It must not be of layout REPEATS; it may
- * be of another layout of CHUNKS only inside REPEATS. */
+ * be of another layout of CHUNKS, or of VALUES, only inside REPEATS. */
 static zipnn_status decode_inner(struct zn_coder *coder, const struct zn_body *outer, struct zn_cur from, uint8_t *out,
                                  uint32_t orig_len, zipnn_error *err) {
     const struct zn_target to = {out, ZN_STORE_CACHED, {0}, NULL};
     struct zn_body inner = {.data = from.at, .len = zn_cur_left(&from), .at = outer->at, .orig_len = orig_len};
     ZN_TRY(zn_body_read(&inner, err));
     if (inner.layout == ZN_LAYOUT_REPEATS ||
-        (zn_layout_is(inner.layout, ZN_GROUP_CHUNKS) && outer->layout != ZN_LAYOUT_REPEATS))
+        ((zn_layout_is(inner.layout, ZN_GROUP_CHUNKS) || inner.layout == ZN_LAYOUT_VALUES) &&
+         outer->layout != ZN_LAYOUT_REPEATS))
         return zn_fail(err, ZIPNN_E_CORRUPT, outer->at, "chunk of layout %s inside layout %s",
                        zn_layouts[inner.layout].name, zn_layouts[outer->layout].name);
     return zn_body_decode(coder, &inner, &to, err);

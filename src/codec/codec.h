@@ -35,6 +35,7 @@ struct zn_effort {
     int zstd_level;
     bool careful;       /* a little smaller is worth much time */
     bool joint;         /* floats by joint symbols where that is smaller, which readers from 1.1 on know */
+    bool values;        /* blocks by their values where that is smaller, which readers from 1.1 on know */
     bool tops;          /* floats' upper bits of mantissa given the exponent where that is smaller */
     bool mixing;        /* floats by mixed predictions where that is smaller */
     bool finds_repeats; /* within a chunk */
@@ -72,7 +73,11 @@ struct zn_codec {
 
 enum zn_codec_use { ZN_USE_DECODE, ZN_USE_BOTH };
 
-/* Carves scratch for streams of up to max_len bytes; with a measuring arena only counts. */
+/* Symbols of a stream that stands for max_len bytes: of parts of bytes there are more, up to 256 for 110 bytes. Their
+ * escapes are no more than max_len. */
+#define ZN_MOST_SYMBOLS(max_len) ((size_t)(max_len) / 3 * 7 + 1024)
+
+/* Carves scratch for streams that stand for up to max_len bytes; with a measuring arena only counts. */
 void zn_codec_carve(struct zn_codec *c, struct zn_arena *arena, size_t max_len, enum zn_codec_use use);
 
 /* After carving for real: sets the kernels, creates the zstd contexts. zn_codec_close accepts a zeroed struct. */

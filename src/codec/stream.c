@@ -9,19 +9,25 @@
 
 struct zn_effort zn_effort_of(int level) {
     if (level < 2)
-        return (struct zn_effort){
-            .max_tables = 8, .block_log2 = 9, .hist_step = 4, .rounds = 1, .zstd_level = 1, .joint = true};
+        return (struct zn_effort){.max_tables = 8,
+                                  .block_log2 = 9,
+                                  .hist_step = 4,
+                                  .rounds = 1,
+                                  .zstd_level = 1,
+                                  .joint = true,
+                                  .values = true};
     struct zn_effort effort = {.max_tables = 16, .block_log2 = 8, .hist_step = 1, .rounds = 2, .zstd_level = 6};
     effort.careful = level >= ZIPNN_LEVEL_HIGH;
     effort.tops = effort.careful && level < ZIPNN_LEVEL_BEST;
     effort.mixing = level == ZIPNN_LEVEL_BEST;
     effort.finds_repeats = true;
     effort.joint = true;
+    effort.values = true;
     return effort;
 }
 
 void zn_codec_carve(struct zn_codec *c, struct zn_arena *arena, size_t max_len, enum zn_codec_use use) {
-    const size_t max_blocks = (max_len >> ZN_R16_MIN_BLOCK) + 1;
+    const size_t max_symbols = ZN_MOST_SYMBOLS(max_len), max_blocks = (max_symbols >> ZN_R16_MIN_BLOCK) + 1;
     c->max_len = max_len;
     c->contexts = zn_carve(arena, sizeof *c->contexts);
     c->mixing = zn_carve(arena, zn_mixing_size());
@@ -46,8 +52,8 @@ void zn_codec_carve(struct zn_codec *c, struct zn_arena *arena, size_t max_len, 
             fit->hist = hist;
         }
         c->fit[depth] = fit;
-        c->renorm[depth] = zn_carve(arena, max_len + 2 * ZN_SLACK);
-        c->escapes[depth] = zn_carve(arena, max_len + 2 * ZN_SLACK);
+        c->renorm[depth] = zn_carve(arena, max_symbols + 2 * ZN_SLACK);
+        c->escapes[depth] = zn_carve(arena, max_symbols + 2 * ZN_SLACK);
     }
 }
 

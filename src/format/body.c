@@ -35,6 +35,10 @@ void zn_body_measure(struct zn_body *b) {
     if (b->layout == ZN_LAYOUT_RECORDS) {
         b->width = zn_record_width(&b->record);
         b->n_planes = zn_record_planes(&b->record);
+    } else if (b->layout == ZN_LAYOUT_VALUES) {
+        const struct zn_values_type *type = &zn_values_types[b->values.type];
+        b->width = type->width;
+        b->n_planes = zn_values_sides(type) + 2;
     } else {
         const bool has_inner = zn_layout_is(b->layout, ZN_GROUP_FLOATS);
         b->width = zn_layouts[has_inner ? b->inner : b->layout].width;
@@ -70,6 +74,8 @@ static zipnn_status read_added(struct zn_body *b, struct zn_cur *cur, zipnn_erro
             return zn_record_read(cur, b->at + ZN_CHUNK_LEN, &b->record, err);
         case ZN_GROUP_FLOATS:
             return read_floats(b, cur, err);
+        case ZN_GROUP_VALUES:
+            return zn_values_head_read(cur, b->at + ZN_CHUNK_LEN, &b->values, err);
         case ZN_GROUP_DELTA:
             return zn_fail(err, ZIPNN_E_UNSUPPORTED, b->at + 1, "layout %u is not supported without a reference",
                            b->layout);
@@ -133,6 +139,7 @@ void zn_body_begin_chunks(struct zn_out *out, enum zn_layout layout, uint32_t he
 struct zn_streams zn_body_begin(struct zn_out *out, const struct zn_body *b, const uint8_t *src) {
     zn_body_begin_chunks(out, b->layout, b->head);
     if (b->layout == ZN_LAYOUT_RECORDS) zn_record_write(&b->record, out);
+    if (b->layout == ZN_LAYOUT_VALUES) zn_values_head_write(&b->values, out);
     if (zn_layout_is(b->layout, ZN_GROUP_FLOATS)) zn_out_u8(out, b->inner);
     if (b->layout == ZN_LAYOUT_JOINT) {
         zn_out_u8(out, ZN_JOINT_BITS);

@@ -11,6 +11,7 @@
 
 #include "format/fields.h"
 #include "format/layouts.h"
+#include "format/value_types.h"
 
 /* ---- coded streams ---- */
 
@@ -58,10 +59,11 @@ struct zn_body {
 
     /* What the head says. */
     enum zn_layout layout;
-    uint32_t head;           /* bytes before the first element */
-    uint8_t inner;           /* FLOATS: the layout of the floats */
-    uint8_t base;            /* JOINT: what was taken off the exponents */
-    struct zn_record record; /* RECORDS */
+    uint32_t head;                /* bytes before the first element */
+    uint8_t inner;                /* FLOATS: the layout of the floats */
+    uint8_t base;                 /* JOINT: what was taken off the exponents */
+    struct zn_record record;      /* RECORDS */
+    struct zn_values_head values; /* VALUES */
 
     /* What follows from it (zn_body_measure); not of CHUNKS. */
     uint32_t width, tail;
@@ -74,7 +76,7 @@ struct zn_body {
     struct zn_cur rest; /* CHUNKS: what follows the four bytes of the head */
 };
 
-/* Fills in width, tail, n and n_planes from orig_len, layout, head, inner and record. The head has at most
+/* Fills in width, tail, n and n_planes from orig_len, layout, head, inner, record and values. The head has at most
  * orig_len bytes. */
 void zn_body_measure(struct zn_body *body);
 
@@ -85,8 +87,8 @@ zipnn_status zn_body_read(struct zn_body *body, zipnn_error *err);
 /* The same of the first bytes of a body: up to the heads of its planes, which have no data then. */
 zipnn_status zn_body_read_head(struct zn_body *body, struct zn_cur *cur, zipnn_error *err);
 
-/* Begins a body of layout, head, inner, base and record, which was measured: writes all that precedes the planes. The
- * edges are those of src[0, orig_len). */
+/* Begins a body of layout, head, inner, base, record and values, which was measured: writes all that precedes the
+ * planes. The edges are those of src[0, orig_len). */
 struct zn_streams zn_body_begin(struct zn_out *out, const struct zn_body *body, const uint8_t *src);
 
 /* Begins a body of a layout of CHUNKS: writes the four bytes of its head. */

@@ -18,6 +18,7 @@ enum zn_layout_group {
     ZN_GROUP_WORDS,   /* edges, planes: the bytes of words of a fixed width */
     ZN_GROUP_RECORDS, /* a table of fields (fields.h), edges, planes */
     ZN_GROUP_FLOATS,  /* the layout of the floats inside, edges, planes: parts of the floats' bits */
+    ZN_GROUP_VALUES,  /* what value_types.h says, edges, planes: those beside the values, low bits, symbols */
     ZN_GROUP_CHUNKS,  /* what the layout needs (chunk/wrapped.h), among it the bodies of other chunks */
     ZN_GROUP_DELTA    /* legal only in the payload of a chunk with a reference (delta room) */
 };

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "kernels/delta/delta_loops.h"
+#include "kernels/values/values_loops.h"
 
 /* ---- R16: interleaved rANS with 16-bit states and 64 slots (doc/format.md, "R16") -------------------------------- */
 
@@ -255,6 +256,9 @@ struct zn_kernels {
 
     /* Floats as joint symbols (joint_loops.h). */
     const struct zn_joint_kernels *joint;
+
+    /* Blocks of quantised values. */
+    const struct zn_values_kernels *values;
 
     /* XXH3-64 with seed 0. */
     uint64_t (*xxh3_64)(const void *data, size_t len);

@@ -5,10 +5,11 @@ NAME.znn and list.txt as make_vectors.py explains. New ones are added at the end
 import sys
 
 from encoder import (
-    BITS, CONSTANT, R16, R16C, RAW, Archive, R16Stream, Table, bits, chunk_body, coded_chunk, coded_records, plain_table,
+    BITS, CONSTANT, R16, R16C, RAW, Archive, R16Stream, Table, bits, chunk_body, coded_chunk, coded_records, nibbles, plain_table,
     records_body, simple, split_records, stream, u8, u16, u32,
 )  # fmt: skip
 from make_vectors import bytes_plane, halves, named, noise, peaked, r16_of, weights, write
+from values import TYPES, n_bits, planes_of, put_values
 from zipnn_reference import JOINT_BITS, TOPS_BITS
 
 
@@ -374,8 +375,111 @@ def bad_joint():
         yield f"joint_inner_{inner}", "unsupported", Archive().add(joint_body(inner, coded), original)
 
 
+def values_body(kind, coded, low_bits, order, exact=b"", head=b"", tail=b"", **changed):
+    records = b"".join(u8(codec) + u32(len(data)) for codec, data in coded)
+    start = u8(1, 17, changed.get("n_head", len(head)), changed.get("flags", 0), changed.get("number", kind), low_bits, order)
+    return start + u8(changed.get("n_exact", len(exact))) + exact + head + tail + records + b"".join(data for _, data in coded)
+
+
+def some_blocks(kind, n, seed=1):
+    """Records whose scales differ and whose values are what they are."""
+    width, n_values, _, sides, _, _ = TYPES[kind]
+    most, data = (1 << n_bits(kind)) - 1, b""
+    for i in range(n):
+        record = bytearray(width)
+        for at, length in sides:
+            record[at : at + length] = bytes(b % 16 + 40 for b in noise(length, seed + 99 * i + at))
+        put_values(kind, record, bytes(b * most // 255 for b in peaked(n_values, 120, 9, seed + i)))
+        data += bytes(record)
+    return data
+
+
+def coded_values(kind, data, low_bits, order, exact, lanes_log2=3):
+    planes = planes_of(kind, data, low_bits, order, exact)
+    symbols = (R16, R16Stream(planes[-1], *plain_table(planes[-1]), lanes_log2).coded())
+    return [(RAW, plane) for plane in planes[:-1]] + [symbols]
+
+
+def low_bits_of(kind):
+    return max(n_bits(kind) - 4, 0)
+
+
+def good_values():
+    for kind, (width, n_values, _, sides, _, _) in enumerate(TYPES):
+        low_bits, top = low_bits_of(kind), (1 << n_bits(kind)) - 1
+        for order in (0, 1):
+            for n, exact in ((3, b""), (7, u8(0, 1, top)), (20, u8(1, 2, top - 1))):
+                data = some_blocks(kind, n, n)
+                body = values_body(kind, coded_values(kind, data, low_bits, order, exact), low_bits, order, exact)
+                yield f"values_{kind}_{order}_{n}", Archive().add(body, data)
+        data, head, tail = some_blocks(kind, 5), noise(width - 1), noise(width - 1, 2)
+        coded = coded_values(kind, data, low_bits, 1, b"", 5)
+        yield f"values_{kind}_edges", Archive().add(values_body(kind, coded, low_bits, 1, b"", head, tail), head + data + tail)
+        data = some_blocks(kind, 5 if n_values < 256 else 1)
+        raw = [(RAW, plane) for plane in planes_of(kind, data, low_bits, 1, b"")]
+        yield f"values_{kind}_raw", Archive().add(values_body(kind, raw, low_bits, 1), data)
+        none = [(RAW, b"")] * (len(sides) + 2)
+        yield f"values_{kind}_none", Archive().add(values_body(kind, none, low_bits, 1, b"", b"x"), b"x")
+    for kind, low_bits in ((0, 4), (1, 1), (1, 2), (3, 2), (3, 4), (5, 0), (5, 1), (5, 2), (8, 4)):
+        data, exact = some_blocks(kind, 9), bytes(range(1 << n_bits(kind)))[-16::2]
+        body = values_body(kind, coded_values(kind, data, low_bits, 1, exact), low_bits, 1, exact)
+        yield f"values_{kind}_low_{low_bits}", Archive().add(body, data)
+    data = some_blocks(0, 8)
+    body = values_body(0, coded_values(0, data, 4, 1, b""), 4, 1)
+    yield "values_in_repeats", Archive().add(repeats(data * 2, [(272, 272, 0)], body, 272), data * 2)
+    planes = planes_of(1, bytes(18 * 40), 0, 1, b"")
+    coded = [(CONSTANT, b"\0"), (CONSTANT, b"\0"), (RAW, b""), (CONSTANT, b"\0")]
+    yield "values_constant", Archive().add(values_body(1, coded, 0, 1), bytes(18 * 40))
+    yield "values_nibbles", Archive().add(values_body(1, coded[:3] + [(4, nibbles(planes[-1]))], 0, 0), bytes(18 * 40))
+
+
+def bad_values():
+    data, exact = some_blocks(3, 9), u8(12, 15)
+    planes = planes_of(3, data, 1, 1, exact)
+    coded = [(RAW, plane) for plane in planes]
+
+    def changed(p, codec, other, **more):
+        return Archive().add(values_body(3, coded[:p] + [(codec, other)] + coded[p + 1 :], 1, 1, exact, **more), data)
+
+    body = values_body(3, coded, 1, 1, exact)
+    low, symbols = planes[2:]
+    for name, other in (("cut", low[:-1]), ("long", low + b"\0"), ("unused", low[:-1] + u8(low[-1] | 128)), ("nothing", b"")):
+        yield f"values_low_{name}", "corrupt", changed(2, RAW, other)
+    yield "values_low_bits", "unsupported", changed(2, BITS, bits(noise(4), 1, 0))
+    yield "values_low_constant", "unsupported", changed(2, CONSTANT, b"\0")
+    for at in (0, len(symbols) - 1):
+        for value in (18, 32, 255):
+            yield f"values_symbol_{value}_at_{at}", "corrupt", changed(3, RAW, symbols[:at] + u8(value) + symbols[at + 1 :])
+    wide = symbols[:7] + u8(18) + symbols[8:]
+    yield "values_symbol_by_r16", "corrupt", changed(3, R16, R16Stream(wide, *plain_table(wide), 3).coded())
+    yield "values_symbols_cut", "corrupt", changed(3, RAW, symbols[:-1])
+    yield "values_symbols_given", "corrupt", changed(3, R16C, given(symbols, symbols).coded())
+    escapes = R16Stream(symbols, *plain_table(symbols), 3).coded()
+    yield "values_escapes_many", "corrupt", changed(3, R16, escapes[:4] + u32(len(data) + 1) + escapes[8:])
+    yield "values_side_cut", "corrupt", changed(0, RAW, planes[0][:-1])
+    yield "values_side_given", "corrupt", changed(0, R16C, given(planes[0], planes[0]).coded())
+    yield "values_cut", "corrupt", Archive().add(body[:-1], data)
+    yield "values_long", "corrupt", Archive().add(body + b"x", data)
+    for end in (4, 5, 6, 7, 8, 9, 10, 20):
+        yield f"values_end_{end}", "corrupt", Archive().add(body[:end], data)
+    yield "values_head", "corrupt", changed(0, RAW, planes[0], n_head=22)
+    yield "values_flags", "unsupported", changed(0, RAW, planes[0], flags=1)
+    for kind in (len(TYPES), 255):
+        yield f"values_type_{kind}", "unsupported", changed(0, RAW, planes[0], number=kind)
+    for order in (2, 255):
+        yield f"values_order_{order}", "unsupported", Archive().add(values_body(3, coded, 1, order, exact), data)
+    for low_bits in (0, 3, 5, 8, 255):
+        yield f"values_low_bits_{low_bits}", "corrupt", Archive().add(values_body(3, coded, low_bits, 1, exact), data)
+    for name, other in (("descend", u8(31, 0)), ("twice", u8(3, 3)), ("32", u8(0, 32)), ("17", bytes(range(17)))):
+        yield f"values_exact_{name}", "corrupt", Archive().add(values_body(3, coded, 1, 1, other), data)
+    inner = values_body(3, coded, 1, 1, exact)
+    yield "values_in_differences", "corrupt", Archive().add(u8(1, 14, 0, 0, 1, 1) + inner, data)
+    yield "values_in_frequent", "corrupt", Archive().add(u8(1, 16, 0, 0, 0, 0) + u32(len(inner)) + inner, data)
+
+
 def every_vector():
-    return named((good_bits, good_halves, good_wrapped, good_tops, good_joint), (bad_bits, bad_halves, bad_wrapped, bad_tops, bad_joint))
+    good = (good_bits, good_halves, good_wrapped, good_tops, good_joint, good_values)
+    return named(good, (bad_bits, bad_halves, bad_wrapped, bad_tops, bad_joint, bad_values))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import sys
 
 from mixing import decode_mixing
 from native import xxh3_64, xxh3_128, zstd_decompress
+from values import decode_values
 
 MAGIC = bytes.fromhex("8F5A4E4E0D0A1A0A")
 END_MAGIC = bytes.fromhex("5A4E4E454E440A8F")
@@ -26,7 +27,7 @@ MAX_BASES, MAX_TOUCHED = 64, 16
 RAW, CONSTANT, R16, ZSTD, NIBBLES = range(5)
 R16C, MIXING, BITS = 5, 6, 7
 KNOWN = (RAW, CONSTANT, R16, ZSTD, NIBBLES, R16C, MIXING, BITS)
-F16, RECORDS, TOPS, JOINT = 7, 8, 12, 13
+F16, RECORDS, TOPS, JOINT, VALUES = 7, 8, 12, 13, 17
 MAX_RECORD, MAX_PLANES = 1024, 8
 # layout: (bytes of an element, rotated)
 LAYOUTS = {0: (1, False), 1: (2, False), 2: (2, True), 3: (4, False), 4: (4, True), 5: (8, False), 6: (8, True)}
@@ -344,6 +345,10 @@ def decode_chunk(body, orig_len, outer=None):
     if len(body) >= 4 and body[1] == JOINT:
         support(body[0] == CHUNK and body[3] == 0, "kind or flags of a chunk")
         return decode_joint(Reader(body[4:]), body[2], orig_len)
+    if len(body) >= 4 and body[1] == VALUES:
+        demand(outer in (None, REPEATS), f"layout 17 inside {outer}")
+        support(body[0] == CHUNK and body[3] == 0, "kind or flags of a chunk")
+        return decode_values(Reader(body[4:]), body[2], orig_len, (demand, support, decode, RAW, R16))
     if len(body) >= 4 and body[1] in WRAPPED:
         demand(outer in (None, REPEATS) and (outer is None or body[1] != REPEATS), f"layout {body[1]} inside {outer}")
         support(body[0] == CHUNK and body[3] == 0, "kind or flags of a chunk")

@@ -542,6 +542,7 @@ const struct zn_kernels zn_kernels_avx2 = {
     .unpack_bits = unpack_bits,
     .delta = &zn_delta_kernels_avx2,
     .joint = &zn_joint_kernels_avx2,
+    .values = &zn_values_kernels_avx2,
     .xxh3_64 = zn_xxh3_64_avx2,
     .xxh3_64_passing = zn_xxh3_64_passing_avx2,
     .encode_fetches = 4,

@@ -351,6 +351,7 @@ const struct zn_kernels zn_kernels_avx512 = {
     .unpack_bits = unpack_bits,
     .delta = &zn_delta_kernels_avx512,
     .joint = &zn_joint_kernels_avx512,
+    .values = &zn_values_kernels_avx512,
     .xxh3_64 = zn_xxh3_64_avx512,
     .xxh3_64_passing = zn_xxh3_64_passing_avx512,
     .decode_fetches = 4,

@@ -53,6 +53,7 @@ const struct zn_kernels zn_kernels_scalar = {
     .unpack_bits = plain_unpack_bits,
     .delta = &zn_delta_kernels_scalar,
     .joint = &zn_joint_kernels_scalar,
+    .values = &zn_values_kernels_scalar,
     .xxh3_64 = zn_xxh3_64_scalar,
     .xxh3_64_passing = zn_xxh3_64_passing_scalar,
     .xxh3_update = zn_xxh3_update_scalar,

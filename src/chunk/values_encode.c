@@ -1,0 +1,204 @@
+/* Encodes blocks of quantised values: which values get symbols of their own, whether groups are sorted, and the body.
+ * doc/internals/types.md has the measurements. */
+#include "chunk/records.h"
+#include "chunk/values.h"
+#include "codec/cost.h"
+
+enum {
+    FEWEST = 4096,     /* values; fewer do not pay for tables */
+    SAMPLED = 1 << 16, /* values that tell which are frequent */
+    BINS_LOG2 = 4,     /* so many symbols a table can nearly list */
+    EXACT_GAIN = 256,  /* a value has a symbol of its own where that saves a bit for so many values of the chunk */
+    SORTED_BLOCK = 12  /* log2 of the symbols that have a table, when those that are alike stand together */
+};
+
+/* A chunk on its way. */
+struct values {
+    const struct zn_values_type *type;
+    struct zn_values_shape shape;
+    struct zn_values_head head;
+    struct zn_values_code code;
+    unsigned n_sides;
+    size_t n, n_values, n_groups;
+    const uint8_t *sides[ZN_MAX_SIDES];
+    uint32_t counts[256]; /* of a sample of the values */
+    size_t low_len;
+};
+
+/* ---- which values are exact ---- */
+
+/* What the values of a bin take, in units of ZN_COST_ONE, when those whose bits are set in `exact` have symbols of
+ * their own. */
+static uint64_t cost_of_bin(const uint32_t *counts, unsigned k, unsigned exact) {
+    uint32_t parts[ZN_MAX_EXACT + 1] = {0};
+    for (unsigned v = 0; v < 1u << k; v++) parts[exact >> v & 1 ? v + 1 : 0] += counts[v];
+    return zn_entropy(parts, ZN_MAX_EXACT + 1) + (uint64_t)parts[0] * k * ZN_COST_ONE;
+}
+
+/* Takes values out of a bin as long as that saves, the one that saves most first; a last one alone needs no bits. */
+static unsigned exact_of_bin(const uint32_t *counts, unsigned k, uint64_t least) {
+    unsigned exact = 0;
+    uint64_t cost = cost_of_bin(counts, k, 0);
+    for (unsigned round = 0; round < 2; round++) {
+        unsigned best = exact;
+        uint64_t best_cost = cost;
+        for (unsigned v = 0; v < 1u << k; v++) {
+            const unsigned with = k == 1 ? 3 : exact | 1u << v;
+            const uint64_t c = cost_of_bin(counts, k, with);
+            if (c >= best_cost) continue;
+            best = with;
+            best_cost = c;
+        }
+        if (best == exact || cost - best_cost < least) break;
+        exact = best;
+        cost = best_cost;
+    }
+    return exact;
+}
+
+static void choose_exact(struct values *v) {
+    const unsigned k = v->code.low_bits, bits = zn_values_bits(v->type);
+    uint64_t sampled = 0;
+    for (unsigned i = 0; i < 256; i++) sampled += v->counts[i];
+    const uint64_t least = sampled * ZN_COST_ONE / EXACT_GAIN + 1;
+    struct zn_values_head *h = &v->head;
+    for (unsigned b = 0; b < 1u << bits && k > 0; b += 1u << k) {
+        const unsigned exact = exact_of_bin(v->counts + b, k, least);
+        for (unsigned i = 0; i < 1u << k; i++)
+            if (exact >> i & 1 && h->n_exact < ZN_MAX_EXACT) h->exact[h->n_exact++] = (uint8_t)(b + i);
+    }
+}
+
+static void make_code(struct values *v) {
+    struct zn_values_code *c = &v->code;
+    const unsigned bits = zn_values_bits(v->type);
+    c->group_log2 = v->type->group_log2;
+    c->low_bits = v->head.low_bits = (uint8_t)(bits > BINS_LOG2 ? bits - BINS_LOG2 : 0);
+    c->n_bins = 1u << (bits - c->low_bits);
+    choose_exact(v);
+    c->n_exact = v->head.n_exact;
+    memcpy(c->exact, v->head.exact, sizeof c->exact);
+    for (unsigned i = 0; i < 256; i++) c->symbol_of[i] = (uint8_t)(i >> c->low_bits);
+    for (unsigned e = 0; e < c->n_exact; e++) c->symbol_of[c->exact[e]] = (uint8_t)(c->n_bins + e);
+}
+
+/* ---- taking apart ---- */
+
+/* Sides to `planes`, values to coder->values. */
+static void take_apart(struct zn_coder *coder, struct values *v, const uint8_t *records) {
+    uint8_t *to = coder->planes;
+    for (unsigned p = 0; p < v->n_sides; p++) {
+        const struct zn_field field = {ZN_FIELD_BYTES, v->type->side[p].len};
+        zn_field_split(&field, records + v->type->side[p].at, v->n, v->type->width, &to);
+        v->sides[p] = to;
+        to += v->n * field.len;
+    }
+    coder->codec.k->values->unpack(&v->shape, records, v->n, coder->values);
+    coder->codec.k->byte_hist(coder->values, v->n_values, ZN_MAX(v->n_values / SAMPLED, (size_t)1), v->counts);
+}
+
+/* Divides the values into symbols, sorted or as they stand, and low bits. */
+static void divide(struct zn_coder *coder, struct values *v, bool sorted) {
+    struct zn_low_writer low = {.at = coder->spare};
+    v->head.sorted = sorted;
+    const uint32_t *places = zn_values_places(v->type, v->sides, v->n, sorted, coder->map);
+    coder->codec.k->values->divide(&v->code, coder->values, places, v->n_groups, coder->symbols, &low);
+    if (low.n_left) *low.at++ = (uint8_t)low.left;
+    v->low_len = (size_t)(low.at - coder->spare);
+}
+
+/* ---- tables ---- */
+
+static struct zn_effort effort_of(const struct zn_effort *effort, bool sorted) {
+    struct zn_effort own = *effort;
+    own.block_log2 = sorted ? SORTED_BLOCK : ZN_MIN(effort->block_log2, 8u);
+    return own;
+}
+
+static size_t fit(struct zn_coder *coder, const struct zn_effort *effort, const struct values *v) {
+    const struct zn_effort own = effort_of(effort, v->head.sorted);
+    uint32_t counts[256] = {0};
+    for (unsigned i = 0; i < 256; i++) counts[v->code.symbol_of[i]] += v->counts[i];
+    return zn_r16_fit(&coder->codec, 0, &own, coder->symbols, v->n_values, counts);
+}
+
+/* ---- the body ---- */
+
+static void write_side(struct zn_coder *coder, const struct zn_effort *effort, const struct values *v, unsigned p,
+                       struct zn_streams *planes, struct zn_out *out) {
+    const size_t size = v->n * v->type->side[p].len;
+    struct zn_survey survey;
+    zn_stream_survey(&coder->codec, v->sides[p], size, &survey);
+    zn_streams_end(planes, out, zn_stream_encode(&coder->codec, 0, effort, &survey, v->sides[p], size, out));
+}
+
+static bool is_constant(const uint8_t *p, size_t n) {
+    return p[0] == p[n - 1] && memcmp(p, p + 1, n - 1) == 0;
+}
+
+/* By the tables that were fitted to them last; ZN_CODEC_RAW when R16 is no gain. */
+static enum zn_codec_id code_symbols(struct zn_coder *coder, const struct zn_effort *effort, const struct values *v,
+                                     struct zn_out *out) {
+    const struct zn_effort own = effort_of(effort, v->head.sorted);
+    if (is_constant(coder->symbols, v->n_values)) {
+        zn_out_u8(out, coder->symbols[0]);
+        return ZN_CODEC_CONSTANT;
+    }
+    if (!zn_r16_write(&coder->codec, 0, &own, coder->symbols, v->n_values, out)) return ZN_CODEC_RAW;
+    const bool too_many = zn_values_are_escapes_many(out->start, zn_out_len(out), (uint32_t)(v->n * v->type->width));
+    return too_many ? ZN_CODEC_RAW : ZN_CODEC_R16;
+}
+
+/* Answers the length of the body, 0 when there is no gain. Symbols come last in it and are coded first, since R16 has
+ * one set of tables. */
+static uint32_t write_body(struct zn_coder *coder, const struct zn_effort *effort, const struct values *v,
+                           const struct zn_body *b, const uint8_t *src, uint8_t *to) {
+    struct zn_out coded = zn_out_of(coder->other, zn_chunk_bound(b->orig_len));
+    struct zn_out out = zn_out_of(to, zn_chunk_bound(b->orig_len));
+    const enum zn_codec_id codec = code_symbols(coder, effort, v, &coded);
+    if (codec == ZN_CODEC_RAW) return 0;
+    struct zn_streams planes = zn_body_begin(&out, b, src);
+    for (unsigned p = 0; p < v->n_sides; p++) write_side(coder, effort, v, p, &planes, &out);
+    zn_out_bytes(&out, coder->spare, v->low_len);
+    zn_streams_end(&planes, &out, ZN_CODEC_RAW);
+    zn_out_bytes(&out, coder->other, zn_out_len(&coded));
+    zn_streams_end(&planes, &out, codec);
+    return out.full ? 0 : (uint32_t)zn_out_len(&out);
+}
+
+/* What the body would take if values that are bytes were coded at their own entropy. */
+static size_t whole_len(const struct values *v) {
+    uint64_t sampled = 0;
+    if (zn_values_bits(v->type) < 8) return SIZE_MAX;
+    for (unsigned i = 0; i < 256; i++) sampled += v->counts[i];
+    return (size_t)(zn_entropy(v->counts, 256) * v->n_values / sampled / (8 * ZN_COST_ONE)) + v->n * 3 / 2;
+}
+
+uint32_t zn_values_encode(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
+                          const uint8_t *src, uint32_t len, uint8_t *body, bool *sure) {
+    enum zn_values_id id;
+    if (!effort->values || !zn_values_of_dtype(hint.dtype, &id)) return 0;
+    struct values v = {.type = &zn_values_types[id], .head = {.type = (uint8_t)id}};
+    if (hint.head > UINT8_MAX || hint.head >= v.type->width || len < hint.head + v.type->width) return 0;
+    struct zn_body b = {.orig_len = len, .layout = ZN_LAYOUT_VALUES, .head = hint.head, .values = v.head};
+    zn_body_measure(&b);
+    v.shape = zn_values_shape_of(v.type);
+    v.n_sides = zn_values_sides(v.type);
+    v.n = b.n;
+    v.n_values = v.n * v.type->n;
+    v.n_groups = v.n_values >> v.type->group_log2;
+    if (v.n_values < FEWEST) return 0;
+    take_apart(coder, &v, src + hint.head);
+    make_code(&v);
+    divide(coder, &v, false);
+    const size_t as_is = fit(coder, effort, &v);
+    divide(coder, &v, true);
+    if (fit(coder, effort, &v) > as_is) {
+        divide(coder, &v, false);
+        (void)fit(coder, effort, &v);
+    }
+    b.values = v.head;
+    const uint32_t body_len = write_body(coder, effort, &v, &b, src, body);
+    *sure = body_len <= whole_len(&v);
+    return body_len;
+}

@@ -1,0 +1,157 @@
+/* What groups of values are sorted by: a byte that tells how their values are distributed, from the scales that stand
+ * beside them. Where values are fractions of the largest of the group, they spread the wider the smaller the scale is
+ * beside those around it; where they count from a least value, 0 lies where that and the scale say. All is done with
+ * the logarithms that floats carry in their bits: 1024 to the octave. */
+#include "chunk/values.h"
+
+enum {
+    OCTAVE = 1024,
+    AROUND = 16,   /* groups whose mean scale a scale is held against */
+    KEY_SHIFT = 6, /* 16 keys to the octave */
+    KEY_MIDDLE = 128
+};
+
+/* log2 of a whole number below 2048, as that of a half in its bits; 0 for 0. */
+static int32_t log_of(unsigned i) {
+    if (i == 0) return 0;
+    const unsigned e = 31u - (unsigned)__builtin_clz(i);
+    return (int32_t)((e + 15) * OCTAVE + ((i << 10 >> e) & (OCTAVE - 1)));
+}
+
+/* The same of a half whose bytes are in two planes. */
+static int32_t log_of_half(const uint8_t *const *sides, unsigned p, size_t r) {
+    return sides[p][r] | (sides[p + 1][r] & 127) << 8;
+}
+
+static unsigned distance(int i) {
+    return (unsigned)(i < 0 ? -i : i);
+}
+
+/* The eight scales and least values of a record of Q4_K or Q5_K, six bits each in twelve bytes. */
+static unsigned scale_k(const uint8_t *q, unsigned g) {
+    return g < 4 ? q[g] & 63u : (q[g + 4] & 15u) | (unsigned)q[g - 4] >> 6 << 4;
+}
+
+static unsigned least_k(const uint8_t *q, unsigned g) {
+    return g < 4 ? q[g + 4] & 63u : (unsigned)q[g + 4] >> 4 | (unsigned)q[g] >> 6 << 4;
+}
+
+static unsigned scale_q3_k(const uint8_t *q, unsigned g) {
+    return distance((int)((q[g % 8] >> g / 8 * 4 & 15) | (q[8 + g % 4] >> g / 4 * 2 & 3) << 4) - 32);
+}
+
+static unsigned scale_iq4_xs(const uint8_t *high, const uint8_t *low, unsigned g) {
+    const unsigned h = high[g / 4] >> g % 4 * 2 & 3, l = low[g / 2] >> g % 2 * 4 & 15;
+    return distance((int)(l | h << 4) - 32);
+}
+
+/* log2 of the scale of group g of record r, or of the ratio of the least value and the scale. */
+static int32_t level_of(enum zn_key key, const uint8_t *const *sides, size_t r, unsigned g) {
+    switch (key) {
+        case ZN_KEY_SCALE:
+            return log_of_half(sides, 0, r);
+        case ZN_KEY_SCALE_Q3_K:
+            return log_of_half(sides, 1, r) + log_of(scale_q3_k(sides[0] + 12 * r, g));
+        case ZN_KEY_SCALE_Q6_K:
+            return log_of_half(sides, 1, r) + log_of(distance((int8_t)sides[0][16 * r + g]));
+        case ZN_KEY_SCALE_IQ4_XS:
+            return log_of_half(sides, 0, r) + log_of(scale_iq4_xs(sides[2] + 2 * r, sides[3] + 4 * r, g));
+        case ZN_KEY_SCALE_E8M0:
+            return sides[0][r] * OCTAVE;
+        case ZN_KEY_SCALE_E4M3:
+            return (sides[0][4 * r + g] & 127) * (OCTAVE / 8);
+        case ZN_KEY_ZERO:
+            return log_of_half(sides, 2, r) - log_of_half(sides, 0, r);
+        default: /* ZN_KEY_ZERO_K */
+            return log_of_half(sides, 2, r) + log_of(least_k(sides[4] + 12 * r, g)) - log_of_half(sides, 0, r) -
+                   log_of(scale_k(sides[4] + 12 * r, g));
+    }
+}
+
+/* Down to the next whole step; shifts of negative numbers are left to no compiler. */
+static uint8_t key_of(int32_t level) {
+    const int32_t middle = KEY_MIDDLE << KEY_SHIFT, shifted = level + middle;
+    return (uint8_t)(shifted < 0 ? 0 : ZN_MIN(shifted >> KEY_SHIFT, 255));
+}
+
+/* Keys of up to AROUND groups that stand together. */
+static void put_keys(const int32_t *levels, size_t n, bool relative, uint8_t *keys) {
+    int32_t sum = 0;
+    for (size_t i = 0; i < n && relative; i++) sum += levels[i];
+    const int32_t mean = n == AROUND ? sum / AROUND : sum / (int32_t)n;
+    for (size_t i = 0; i < n; i++) keys[i] = key_of(levels[i] - mean);
+}
+
+static inline void find_keys(const struct zn_values_type *t, enum zn_key key, const uint8_t *const *sides, size_t n,
+                             uint8_t *keys) {
+    const unsigned groups = t->n >> t->group_log2;
+    int32_t levels[AROUND];
+    size_t have = 0, done = 0;
+    for (size_t r = 0; r < n; r++)
+        for (unsigned g = 0; g < groups; g++) {
+            levels[have++] = level_of(key, sides, r, g);
+            if (have < AROUND) continue;
+            put_keys(levels, AROUND, key < ZN_KEY_ZERO, keys + done);
+            done += AROUND;
+            have = 0;
+        }
+    if (have) put_keys(levels, have, key < ZN_KEY_ZERO, keys + done);
+}
+
+static void find_all_keys(const struct zn_values_type *t, const uint8_t *const *sides, size_t n, uint8_t *keys) {
+    switch (t->key) { /* for the compiler */
+        case ZN_KEY_SCALE:
+            find_keys(t, ZN_KEY_SCALE, sides, n, keys);
+            break;
+        case ZN_KEY_SCALE_Q6_K:
+            find_keys(t, ZN_KEY_SCALE_Q6_K, sides, n, keys);
+            break;
+        case ZN_KEY_ZERO_K:
+            find_keys(t, ZN_KEY_ZERO_K, sides, n, keys);
+            break;
+        default:
+            find_keys(t, (enum zn_key)t->key, sides, n, keys);
+    }
+}
+
+/* A group takes five bytes here, and more of its record. */
+const uint32_t *zn_values_places(const struct zn_values_type *t, const uint8_t *const *sides, size_t n, bool sorted,
+                                 uint8_t *room) {
+    const size_t n_groups = n * (t->n >> t->group_log2);
+    uint32_t *places = (uint32_t *)(void *)room, next[256] = {0}, sum = 0;
+    uint8_t *keys = room + n_groups * sizeof *places;
+    if (!sorted) {
+        for (size_t g = 0; g < n_groups; g++) places[g] = (uint32_t)g;
+        return places;
+    }
+    find_all_keys(t, sides, n, keys);
+    for (size_t g = 0; g < n_groups; g++) next[keys[g]]++;
+    for (unsigned k = 0; k < 256; k++) {
+        const uint32_t count = next[k];
+        next[k] = sum;
+        sum += count;
+    }
+    for (size_t g = 0; g < n_groups; g++) places[g] = next[keys[g]]++;
+    return places;
+}
+
+bool zn_values_of_dtype(zipnn_dtype dtype, enum zn_values_id *id) {
+    static const zipnn_dtype dtypes[ZN_N_VALUES] = {
+#define VALUES(id, number, ...) [number] = ZIPNN_##id,
+#include "format/value_types.def"
+#undef VALUES
+    };
+    for (unsigned i = 0; i < ZN_N_VALUES; i++) {
+        if (dtypes[i] != dtype) continue;
+        *id = (enum zn_values_id)i;
+        return true;
+    }
+    return false;
+}
+
+struct zn_values_shape zn_values_shape_of(const struct zn_values_type *t) {
+    return (struct zn_values_shape){.width = t->width,
+                                    .n = t->n,
+                                    .low = {t->low.at, t->low.bits, t->low.stride},
+                                    .high = {t->high.at, t->high.bits, t->high.stride}};
+}

@@ -1,0 +1,6 @@
+/* Quantised values without instructions of their own; NEON's set takes them, too: the compiler makes its vectors. */
+#define ZN_FN static inline
+#include "kernels/values/values_tpl.h"
+
+const struct zn_values_kernels zn_values_kernels_scalar = {
+    .unpack = values_unpack, .pack = values_pack, .restore = values_restore, .divide = values_divide};
