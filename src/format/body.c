@@ -40,7 +40,7 @@ void zn_body_measure(struct zn_body *b) {
         b->width = type->width;
         b->n_planes = zn_values_sides(type) + 2;
     } else {
-        const bool has_inner = zn_layout_is(b->layout, ZN_GROUP_FLOATS);
+        const bool has_inner = zn_layouts[b->layout].group == ZN_GROUP_FLOATS;
         b->width = zn_layouts[has_inner ? b->inner : b->layout].width;
         b->n_planes = has_inner ? zn_parts_of(b->layout, b->inner)->n : zn_layouts[b->layout].n_planes;
     }
