@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """bench_delta.py [--weights FOLDER] [--speed]: models stored as their difference from others, `make bench-delta`.
 
-Pairs of trained weights, and states of small networks trained here by Adam: sizes against the model alone, XOR and zstd,
-XOR in byte planes and zstd, and the deltas of the Python package zipnn 0.5 (which --format zipnn writes byte for byte).
-Every result is restored and compared. --speed measures compressing and restoring too. One JSON object per pair in
-build/bench/delta.jsonl, the tables in doc/benchmarks.md. Needs numpy and the program zstd."""
+Pairs of trained weights, and states of small networks trained here by Adam: sizes against the model alone, XOR and
+zstd, XOR in byte planes and zstd, and the deltas of the Python package zipnn 0.5 (which --format zipnn writes byte for
+byte). Every result is restored and compared. --speed measures compressing and restoring too. One JSON object per pair
+in build/bench/delta.jsonl, the tables in doc/benchmarks.md. Needs numpy and the program zstd."""
 
 import argparse
 import json
@@ -30,7 +30,11 @@ REAL = (  # what it is, base, model
     ("textgenrnn, fine-tuned, bf16", "textgenrnn__textgenrnn_weights.hdf5.bf16", "textgenrnn__hacker_news.hdf5.bf16"),
     ("silero, next release", "silero__silero_vad_16k_op15@625ad8.onnx", "silero__silero_vad_16k_op15@0607ae.onnx"),
     ("matgl, next release", "matgl__M3GNet-MP-2021.2.8-PES@fd1159.pt", "matgl__M3GNet-MP-2021.2.8-PES.pt"),
-    ("matgl, another functional", "matgl__M3GNet-MatPES-r2SCAN-v2025.1-PES.pt", "matgl__M3GNet-MatPES-PBE-v2025.1-PES.pt"),
+    (
+        "matgl, another functional",
+        "matgl__M3GNet-MatPES-r2SCAN-v2025.1-PES.pt",
+        "matgl__M3GNet-MatPES-PBE-v2025.1-PES.pt",
+    ),
     ("rfb given textgenrnn: unrelated", "textgenrnn__hacker_news.hdf5", "rfb__Epoch-499.pth"),
 )
 WIDTHS = {"BF16": 2, "F16": 2, "F32": 4}
@@ -193,8 +197,8 @@ def report(results, speeds):
     rows = [[r["pair"]] + [percent(r["sizes"].get(c), r["original"]) for c in columns] for r in results]
     body = f"""## Differences
 
-Models stored as their difference from another (`make bench-delta`), in per cent of the model. Every archive was restored and compared. The
-Python package's deltas and the XOR ones need files of one length.
+Models stored as their difference from another (`make bench-delta`), in per cent of the model. Every archive was
+restored and compared. The Python package's deltas and the XOR ones need files of one length.
 
 {markdown.table(["model given its base"] + columns, rows)}
 """

@@ -229,7 +229,7 @@ def write_speed(results, doc=True):
     others = named_groups(
         results, {"chunk": "512 KiB in the cache", "small": "2 KiB", "tensors": "10 000 tensors of 4 KiB"}
     )
-    threads = named_groups(results, {g: "in memory" for g in thread_groups(results)})
+    threads = named_groups(results, dict.fromkeys(thread_groups(results), "in memory"))
     python = named_groups(results, {"python zipnn": f"Python, {archive_percent(results, 'python zipnn')}"})
     skipped = [f"Not measured: {r['skip']} ({r['why']})." for r in results.rows if "skip" in r]
     print(f"\n{goals}\n\n{plain}\n\n{compress}\n\n{restore}")

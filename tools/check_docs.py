@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""That the documents lead somewhere: every relative link to a file that is there, every stop of doc/tour.md to a function in its file."""
+"""That the documents lead somewhere: every relative link to a file that is there, every stop of doc/tour.md to a
+function in its file."""
 
+import pathlib
 import re
 import sys
+from collections.abc import Iterator
 
 import tree
 
@@ -10,13 +13,13 @@ LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 CODE = re.compile(r"`([^`\n]+)`")
 
 
-def check_links(path):
+def check_links(path: pathlib.Path) -> Iterator[str]:
     for target in LINK.findall(path.read_text()):
         if "://" not in target and not (path.parent / target).exists():
             yield f"{path.relative_to(tree.ROOT)}: no file {target}"
 
 
-def check_stops(path):
+def check_stops(path: pathlib.Path) -> Iterator[str]:
     """In the tour, a file is followed by functions of it, until the next file or paragraph."""
     sources = {p.name: p for p in tree.files() if p.suffix in (".c", ".h")}
     for paragraph in re.split(r"\n\s*\n", path.read_text()):
@@ -31,7 +34,7 @@ def check_stops(path):
                 yield f"{path.name}: {name} is not in the file named before it"
 
 
-def main():
+def main() -> int:
     pages = [p for p in tree.files() if p.suffix == ".md"]
     faults = [f for p in pages for f in check_links(p)]
     faults += check_stops(tree.ROOT / "doc/tour.md")

@@ -5,17 +5,18 @@ shared library that is not public API. Constants that need relocation (.data.rel
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 
 MUTABLE = re.compile(r"^(\.data(?!\.rel\.ro)|\.bss|\.tdata|\.tbss|\*COM\*|COMMON)")
 # objdump -t: value, 7 flag characters, section, tab, size, name
 SYMBOL = re.compile(r"^[0-9a-f]+ (.{7}) (\S+)\t([0-9a-f]+)\s+(?:\.hidden )?(\S+)$")
 
 
-def run(*command):
+def run(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def mutable_symbols(archive):
+def mutable_symbols(archive: str) -> Iterator[str]:
     member = ""
     for line in run("objdump", "-t", archive).splitlines():
         if ":     file format" in line:
@@ -25,14 +26,14 @@ def mutable_symbols(archive):
             yield f"{member}: {match.group(4)} lies in {match.group(2)}"
 
 
-def foreign_exports(shared):
+def foreign_exports(shared: str) -> Iterator[str]:
     for line in run("nm", "-D", "--defined-only", shared).splitlines():
         name = line.split()[-1]
         if not name.startswith("zipnn_"):
             yield f"{shared} exports {name}"
 
 
-def main():
+def main() -> int:
     archive, shared = sys.argv[1:]
     faults = list(mutable_symbols(archive)) + list(foreign_exports(shared))
     print("\n".join(faults) if faults else "globals: none that can change, and only zipnn_ symbols are exported")

@@ -6,16 +6,17 @@ from then on, position-independent, stack protector, checked libc functions."""
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 
 
-def readelf(option, path):
+def readelf(option: str, path: str) -> str:
     return subprocess.run(["readelf", "-W", option, path], capture_output=True, text=True, check=True).stdout
 
 
-def faults(path):
+def faults(path: str) -> Iterator[str]:
     segments, dynamic, symbols = readelf("-l", path), readelf("-d", path), readelf("--dyn-syms", path)
-    flags = re.search(r"\(FLAGS_1\).*", dynamic)
-    flags = flags.group().split() if flags else []
+    line = re.search(r"\(FLAGS_1\).*", dynamic)
+    flags = line.group().split() if line else []
     stack = re.search(r"GNU_STACK.* ([RWE]{1,3}) +0x", segments)
     loaded = re.findall(r"LOAD +(?:0x\w+ +){5}([RWE ]{3})", segments)
     if not stack or "E" in stack.group(1):
@@ -34,7 +35,7 @@ def faults(path):
         yield "no checked libc functions (_FORTIFY_SOURCE)"
 
 
-def main():
+def main() -> int:
     found = [f"{path}: {fault}" for path in sys.argv[1:] for fault in faults(path)]
     print("\n".join(found) if found else f"hardening: {len(sys.argv) - 1} files have it all")
     return 1 if found or len(sys.argv) < 2 else 0

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""Who may include whom, which files of a room need each other, and that file names are unique (CONVENTIONS.md, rule 1)."""
+"""Who may include whom, which files of a room need each other, and that file names are unique (CONVENTIONS.md, rule
+1)."""
 
 import collections
+import pathlib
 import re
 import sys
+from collections.abc import Iterator
 
 import tree
 
@@ -21,7 +24,9 @@ ROOMS = {
     "work": {"base", "kernels", "codec", "format", "plan", "chunk"},
     "archive": {"base", "kernels", "codec", "format", "plan", "chunk", "work", "legacy"},
     "jobs": {"base", "kernels", "codec", "format", "plan", "chunk", "work", "archive"},
-    "api": {"base", "kernels", "codec", "format", "plan", "chunk", "work", "archive", "jobs", "readers", "legacy", "io"},
+    "api": {
+        "base", "kernels", "codec", "format", "plan", "chunk", "work", "archive", "jobs", "readers", "legacy", "io",
+    },
 }
 
 # Rooms with rooms in them: a file stands in the room itself or in one of these. Of `kernels`, the room itself has what
@@ -59,7 +64,7 @@ FOREIGN = {
 }
 
 # Calls from one file of a room back to one that needs it, and why it must be so. Any other circle is a fault.
-CALLS_BACK = {}
+CALLS_BACK: dict[tuple[str, str], str] = {}
 
 # Names that each directory may have, and folders of data, whose names repeat where the content belongs together.
 COMMON_NAMES = {"CMakeLists.txt", "README.md", "__init__.py", ".gitignore", ".gitattributes"}
@@ -80,17 +85,19 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
 
 # The definition of a function that other files may call, as the formatter writes it.
 DEFINITION = re.compile(r"^(?!static\b|typedef\b)[a-z_][^;{}()#=]*?\b(\w+)\([^;{}]*\)\s*\{", re.M)
+Calls = dict[str, set[str]]  # file -> files
+
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
 
 
-def is_in_room(parts):
+def is_in_room(parts: tuple[str, ...]) -> bool:
     """Whether a file of src, given by the parts of its path, stands in a room or in a room's room."""
     return len(parts) >= 3 and parts[1] in ROOMS and (
         len(parts) == 3 or (len(parts) == 4 and parts[2] in SUB_ROOMS.get(parts[1], ()))
     )
 
 
-def check_room_include(room, kind, target):
+def check_room_include(room: str, kind: str, target: str) -> str | None:
     """The reason why a file of `room` may not include `target`, or None."""
     if kind == "<":
         for prefix, rooms in FOREIGN.items():
@@ -109,7 +116,7 @@ def check_room_include(room, kind, target):
     return None
 
 
-def check_cli_include(parts, target):
+def check_cli_include(parts: tuple[str, ...], target: str) -> str | None:
     """The same for a file of the program."""
     if target.startswith("zipnn/"):
         return None
@@ -121,13 +128,13 @@ def check_cli_include(parts, target):
     return None
 
 
-def check_local_include(path, kind, target):
+def check_local_include(path: pathlib.Path, kind: str, target: str) -> str | None:
     """The same for the examples and the Python extension, whose files stand in one folder."""
     local = (path.parent / target).is_file()
     return None if kind == "<" or local or target.startswith("zipnn/") else f"the public header only: {target}"
 
 
-def check_file(path):
+def check_file(path: pathlib.Path) -> Iterator[str]:
     parts = path.relative_to(tree.ROOT).parts
     name = "/".join(parts)
     if parts[0] == "src" and not is_in_room(parts):
@@ -158,12 +165,12 @@ def check_file(path):
             yield f"{name}: threads live in {sorted(THREAD_ROOMS)}: {call}"
 
 
-def calls_inside_rooms(files):
+def calls_inside_rooms(files: list[pathlib.Path]) -> Calls:
     """File -> files of its room that it calls: {"src/chunk/wrapped.c": {"src/chunk/chunk_decode.c"}}."""
     texts = {p.relative_to(tree.ROOT): COMMENT.sub(" ", p.read_text()) for p in files if p.suffix == ".c"}
     texts = {p: text for p, text in texts.items() if p.parts[0] in ("src", "cli")}
     owner = {name: p for p, text in texts.items() for name in DEFINITION.findall(text)}
-    calls = collections.defaultdict(set)
+    calls: Calls = collections.defaultdict(set)
     for path, text in texts.items():
         for name in set(re.findall(r"\b\w+\b", text)):
             other = owner.get(name, path)
@@ -172,9 +179,10 @@ def calls_inside_rooms(files):
     return calls
 
 
-def reachable(calls, start):
+def reachable(calls: Calls, start: str) -> set[str]:
     """What a file calls, directly or over others."""
-    seen, todo = set(), [start]
+    seen: set[str] = set()
+    todo = [start]
     while todo:
         for other in calls.get(todo.pop(), ()):
             if other not in seen:
@@ -183,7 +191,7 @@ def reachable(calls, start):
     return seen
 
 
-def check_circles(files):
+def check_circles(files: list[pathlib.Path]) -> Iterator[str]:
     calls = calls_inside_rooms(files)
     for back in CALLS_BACK:
         if back[1] not in calls.get(back[0], ()):
@@ -195,7 +203,7 @@ def check_circles(files):
             yield f"files that call each other: {', '.join(circle)}"
 
 
-def main():
+def main() -> int:
     files = list(tree.files())
     faults = [fault for path in files if path.suffix in (".c", ".h") for fault in check_file(path)]
     sources = [p for p in files if not p.relative_to(tree.ROOT).as_posix().startswith(DATA)]
@@ -204,7 +212,7 @@ def main():
     circles = list(check_circles(files))
     print("\n".join(circles + faults))
     if not faults:
-        print(f"layers: {len(files)} files, includes point down only; {len(CALLS_BACK)} calls back, each with its reason")
+        print(f"layers: {len(files)} files, includes point down only; {len(CALLS_BACK)} calls back, each with a reason")
     return 1 if faults else 0
 
 

@@ -8,6 +8,7 @@ with a word, and is no label, opens it.
 import pathlib
 import re
 import sys
+from collections.abc import Iterator
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDERS = ("include", "src", "cli", "tests", "bench", "tools", "examples")
@@ -19,7 +20,7 @@ KERNEL_FUNCTION_LINES = 150
 OPENING = re.compile(r"[A-Za-z_](?!\w*:$)")
 
 
-def functions(lines):
+def functions(lines: list[str]) -> Iterator[tuple[str, int, int]]:
     """Yields (opening line, its number, number of lines) of each function definition."""
     for end, line in enumerate(lines):
         if line == "}":
@@ -29,7 +30,7 @@ def functions(lines):
             yield lines[start], start + 1, end - start + 1
 
 
-def main():
+def main() -> int:
     faults = []
     longest = (0, "")
     for folder in FOLDERS:

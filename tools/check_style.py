@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """What a line may not hold (CONVENTIONS.md, rules 4, 6, 12, 17, 18)."""
 
+import pathlib
 import re
 import sys
+from collections.abc import Iterator
 
 import tree
 
@@ -12,6 +14,8 @@ MAY_BRANCH = {"base", "kernels", "io"}  # rooms with #if
 # Links that may stand in the tree; a new one is a decision.
 HOSTS = {"www.apache.org", "arxiv.org", "github.com", "huggingface.co"}
 URL = re.compile(r"https?://([^/\s\"')>]+)")
+
+Rule = tuple[re.Pattern[str], str]  # what a line may not match, and why
 
 EVERYWHERE = [(re.compile(r"[ \t]+$"), "blanks at the end"), (re.compile(r"\r"), "carriage return")]
 # A person's or a machine's folders; written so that this line does not match itself.
@@ -30,11 +34,11 @@ IN_LIBRARY = [
 BRANCH = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif)\b")
 
 
-def is_text(path):
+def is_text(path: pathlib.Path) -> bool:
     return path.suffix in TEXT or path.name == "Makefile" or path.parent.name == ".ci"
 
 
-def rules_for(parts, suffix):
+def rules_for(parts: tuple[str, ...], suffix: str) -> list[Rule]:
     rules = list(EVERYWHERE) + [PATHS]
     is_source = suffix in (".c", ".h")
     if suffix != ".md" and parts[0] != "LICENSE":
@@ -48,7 +52,7 @@ def rules_for(parts, suffix):
     return rules
 
 
-def guard_line(lines):
+def guard_line(lines: list[str]) -> int:
     """Number of the #ifndef of a header guard, or 0."""
     for number, line in enumerate(lines, 1):
         match = re.match(r"#ifndef (\w+_H)$", line)
@@ -57,7 +61,7 @@ def guard_line(lines):
     return 0
 
 
-def check(path):
+def check(path: pathlib.Path) -> Iterator[str]:
     parts = path.relative_to(tree.ROOT).parts
     text = path.read_text()
     lines = text.splitlines()
@@ -80,7 +84,7 @@ def check(path):
             yield f"{where}: #if belongs in base, kernels and io"
 
 
-def main():
+def main() -> int:
     files = [p for p in tree.files() if is_text(p) and p.relative_to(tree.ROOT).parts[:2] != ("tests", "golden")]
     faults = [fault for path in files for fault in check(path)]
     print("\n".join(faults) if faults else f"style: {len(files)} files")

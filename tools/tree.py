@@ -1,11 +1,12 @@
 """The files of this tree, for the checkers. Works without git, so that an unpacked archive can be checked too."""
 
 import pathlib
+from collections.abc import Iterator
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
-def files():
+def files() -> Iterator[pathlib.Path]:
     """Every file that belongs to the tree, sorted: not what was built, nor what a tool left behind."""
     for top in sorted(ROOT.iterdir()):
         if top.is_file():

@@ -14,10 +14,10 @@ from .prefetch import Prefetcher
 
 
 class Info(NamedTuple):
-    """What an archive says about itself. `container` is "safetensors", "gguf", "torch", "onnx" and so on (zipnn.h), "raw"
-    for other files, "zipnn 0.x" for old records; the digests are of the original. `n_left_out` counts entries of the
-    original's directory that are not among the tensors: they overlap another, make no sense, are of an unknown type or
-    are too many for the bytes present (then there are more of them than counted)."""
+    """What an archive says about itself. `container` is "safetensors", "gguf", "torch", "onnx" and so on (zipnn.h),
+    "raw" for other files, "zipnn 0.x" for old records; the digests are of the original. `n_left_out` counts entries of
+    the original's directory that are not among the tensors: they overlap another, make no sense, are of an unknown type
+    or are too many for the bytes present (then there are more of them than counted)."""
 
     original: int
     archive: int
@@ -75,7 +75,7 @@ def _source_of(source: Any) -> Any:
     return None, adapter.read_at, adapter.length
 
 
-class Archive(Mapping):
+class Archive(Mapping[str, "Tensor"]):
     """A mapping of tensor names to lazy tensors; nothing is decoded before it is asked for.
 
     The source is a path, a seekable binary file object, or an object with the buffer protocol. Any thread may use an
@@ -179,8 +179,8 @@ class Archive(Mapping):
     # Life
 
     def close(self) -> None:
-        """Frees everything but what was read; later reads raise ValueError. Waits for reads of other threads; tensors that
-        are being prefetched are given up."""
+        """Frees everything but what was read; later reads raise ValueError. Waits for reads of other threads; tensors
+        that are being prefetched are given up."""
         self._prefetcher.stop()
         self._archive.close()
         self._window = (0, b"")
@@ -207,8 +207,8 @@ _IN_A_RUN = _zipnn.BIG_ENDIAN | _zipnn.SHARED
 
 
 class Tensor:
-    """A tensor of an archive, or a slice of one along its first axis; decoded by numpy(), torch() or bytes(), which give
-    the values that the file's own library gives, whatever the bytes look like.
+    """A tensor of an archive, or a slice of one along its first axis; decoded by numpy(), torch() or bytes(), which
+    give the values that the file's own library gives, whatever the bytes look like.
 
     layout   what is to be known of the bytes: "big-endian", "in columns", "conjugate", "negative", "strided", "in
              pieces", "filtered" (the values cannot be read here), "shared" (some bytes are those of tensors before it)
@@ -219,7 +219,8 @@ class Tensor:
     """
 
     __slots__ = (
-        "archive", "name", "dtype", "shape", "offset", "nbytes", "stored", "layout", "strides", "is_run", "_rows", "_then",
+        "archive", "name", "dtype", "shape", "offset", "nbytes",
+        "stored", "layout", "strides", "is_run", "_rows", "_then",
     )  # fmt: skip
 
     def __init__(
@@ -329,8 +330,8 @@ class Tensor:
         return rows
 
     def bytes(self) -> bytearray:
-        """The bytes as they are in the original. Of a tensor that has no run of bytes (in columns, strided, in pieces) and
-        of lazy conjugates: the values row after row, little-endian."""
+        """The bytes as they are in the original. Of a tensor that has no run of bytes (in columns, strided, in pieces)
+        and of lazy conjugates: the values row after row, little-endian."""
         if not self.is_run:
             return bytearray(self._values_of_numpy().tobytes())
         ready = self.archive._bytes_of(self.offset, self.nbytes)
@@ -349,9 +350,9 @@ class Tensor:
 
     def numpy(self) -> Any:
         """A new numpy array. bf16 and fp8 have the dtypes of ml_dtypes where that is installed, else they are uint16
-        and uint8 with the same bits; fp4, fp6 and the block types of GGUF are bytes, counted in the last dimension, or in
-        the only one where that ends inside a byte. Big-endian elements stay so, as numpy, h5py and gguf leave them; those
-        of PyTorch's files are turned, as it does."""
+        and uint8 with the same bits; fp4, fp6 and the block types of GGUF are bytes, counted in the last dimension, or
+        in the only one where that ends inside a byte. Big-endian elements stay so, as numpy, h5py and gguf leave them;
+        those of PyTorch's files are turned, as it does."""
         import numpy
 
         if not self.is_run:
@@ -370,8 +371,8 @@ class Tensor:
         return array.astype(array.dtype.newbyteorder(order), copy=False)
 
     def torch(self, device: Any = None) -> Any:
-        """A new torch tensor. F4 has torch's type of two elements in a byte; fp6 and the block types of GGUF are bytes as
-        with numpy()."""
+        """A new torch tensor. F4 has torch's type of two elements in a byte; fp6 and the block types of GGUF are bytes
+        as with numpy()."""
         import torch
 
         shape, nbytes = (self.shape, self.nbytes) if self.is_run else self._rows_shape()

@@ -44,11 +44,11 @@ class ZipNN:
     input_format           "byte", "numpy" or "torch": what compress() is given
     bytearray_dtype        element type of bytes
     threads                0 for as many as are useful
-    delta_compressed_type  "byte" or "file": compress() and decompress() take a `delta_second_data`, bytes or a path, and
-                           what is stored is the difference to it
+    delta_compressed_type  "byte" or "file": compress() and decompress() take a `delta_second_data`, bytes or a path,
+                           and what is stored is the difference to it
 
-    The other parameters of 0.x are accepted. Those that only tuned its coder are told with a DeprecationWarning when they
-    are set; lossy compression is an UnsupportedError.
+    The other parameters of 0.x are accepted. Those that only tuned its coder are told with a DeprecationWarning when
+    they are set; lossy compression is an UnsupportedError.
     """
 
     def __init__(
@@ -74,6 +74,9 @@ class ZipNN:
         zstd_level: int = 3,
         lz4_compression_level: int = 0,
     ) -> None:
+        self.bytearray_dtype = bytearray_dtype
+        self.threads = threads
+        self.delta_compressed_type = delta_compressed_type
         given = dict(locals())
         del given["self"]
         self.__dict__.update(given)
@@ -104,7 +107,8 @@ class ZipNN:
             check_torch("data", data)
             data = data.detach().contiguous()
         framework = importlib.import_module(f"zipnn.safetensors.{name}")
-        return framework.save({"data": data}, {_MARK: name})
+        archive: bytes = framework.save({"data": data}, {_MARK: name})
+        return archive
 
     def decompress(self, data: Any, decompress_cpu_gpu: str = "cpu", delta_second_data: Any = None) -> Any:
         """What compress() was given, here or in zipnn 0.x, whatever the input_format of this object: a tensor, an array

@@ -52,7 +52,7 @@ class ZipnnError(Exception):
             return self.message
         return f"{self.filename}: {self.message}"
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type[ZipnnError], tuple[int | None, str, str | None]]:
         return type(self), (self.offset, self.message, self.filename)
 
 

@@ -102,7 +102,11 @@ def _end_all() -> None:
 atexit.register(_end_all)
 
 
-def _pack(handover: _Handover, outcome: list, arguments: tuple) -> None:
+# What _zipnn.pack takes between source and progress.
+_Arguments = tuple[Any, int, str | None, int, int, bool, bool]
+
+
+def _pack(handover: _Handover, outcome: list[BaseException], arguments: _Arguments) -> None:
     handover.reader = threading.get_ident()
     try:
         _zipnn.pack((handover.read, None, None), *arguments, handover.go_on)
@@ -205,7 +209,8 @@ class _Writer(io.BufferedWriter):
         if not self.raw.closed:
             self.raw.check()
             try:
-                self.flush()  # when it fails, close() of the base class goes on, and makes a file of what has come so far
+                # If this fails, close() of the base class goes on, and would make a file of what has come so far.
+                self.flush()
             except BaseException:
                 self.discard()
                 raise

@@ -17,8 +17,8 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
-from typing import Any, Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 __all__ = ["Patch", "zipnn_hf", "zipnn_safetensors"]
 
@@ -130,6 +130,7 @@ def _patched_safe_open(original: Any) -> Any:
 
     class safe_open(metaclass=Kind):
         __doc__ = original.__doc__
+        _file: Any
 
         def __new__(cls, *arguments: Any, **named: Any) -> Any:
             file = opened(*arguments, **named)
@@ -245,7 +246,8 @@ def _fetcher(model: str, options: dict[str, Any]) -> Callable[[str], str | None]
         quiet = {"_raise_exceptions_for_gated_repo": False, "_raise_exceptions_for_missing_entries": False}
         wanted = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
         given = {key: options[key] for key in wanted if options.get(key) is not None}
-        return cached_file(model, name, **given, **quiet)
+        found: str | None = cached_file(model, name, **given, **quiet)
+        return found
 
     return local if os.path.isdir(model) else remote
 

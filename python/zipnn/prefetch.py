@@ -124,8 +124,8 @@ class _Queue:
             self._changed.notify_all()
 
     def join(self, patience: float | None) -> None:
-        """Waits until no thread works, at most so many seconds. Not by Thread.join() alone: one that is interrupted takes
-        the thread for dead afterwards."""
+        """Waits until no thread works, at most so many seconds. Not by Thread.join() alone: one that is interrupted
+        takes the thread for dead afterwards."""
         with self._lock:
             threads = self._working - {threading.current_thread()}
             self._changed.wait_for(lambda: not self._working & threads, patience)
@@ -142,8 +142,8 @@ class _Queue:
         return self.thread is threading.current_thread() and self._owner() is not None
 
     def next(self) -> tuple[int, int] | None:
-        """The next range, once there is room for it, or None: the thread is to end. One that is larger than all room goes
-        alone."""
+        """The next range, once there is room for it, or None: the thread is to end. One that is larger than all room
+        goes alone."""
         with self._lock:
             while self._is_mine():
                 if not self._ordered:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 import stat
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, Callable, NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 
 from . import _zipnn, dtypes
 from .errors import FileThereError, file_error_of
@@ -43,8 +44,8 @@ def compress(
     threads   None for as many as the input and this machine make use of
     verify    decode every chunk and compare it before it is kept
     sha256    store the SHA-256 of the original too
-    progress  called with (bytes done, total), at most ten times a second and at the end, on the thread that called. What
-              it returns does not matter; an exception stops the call and is raised by it
+    progress  called with (bytes done, total), at most ten times a second and at the end, on the thread that called.
+              What it returns does not matter; an exception stops the call and is raised by it
     base      an earlier state of the data, or its archive: memory or a path. Tensors that resemble one there are stored
               as differences, and decompress() needs the same base
 
@@ -109,7 +110,8 @@ def _open(path: str, mode: str) -> io.FileIO:
 
 
 def _source(path: str, held: ExitStack) -> Any:
-    """A file by its path. What may keep its reader waiting, such as a FIFO, is read here, where Ctrl-C ends the wait."""
+    """A file by its path. What may keep its reader waiting, such as a FIFO, is read here, where Ctrl-C ends the
+    wait."""
     try:
         mode = os.stat(path).st_mode
     except OSError as error:

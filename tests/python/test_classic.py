@@ -48,7 +48,8 @@ def test_parameters():
             zipnn.ZipNN(**{name: value})
     with pytest.warns(DeprecationWarning, match="input_file"):
         zipnn.ZipNN(input_file="x")
-    z = zipnn.ZipNN("HUFFMAN", "byte", "float32", 0, 2, 0.95, 10, 0, 0, 0, 0, 27, 1 << 18, False, 1 << 20, None, None, None, 3, 0)
+    tuned = (0.95, 10, 0, 0, 0, 0, 27, 1 << 18, False, 1 << 20, None, None, None, 3, 0)
+    z = zipnn.ZipNN("HUFFMAN", "byte", "float32", 0, 2, *tuned)
     assert (z.method, z.input_format, z.threads, z.is_streaming, z.bytearray_dtype) == (1, 1, 2, False, "float32")
     from zipnn.zipnn import ZipNN
 
@@ -84,7 +85,8 @@ def test_archives_behind_each_other(weights):
     assert z.decompress(stream) == b"".join(parts)
     nested = z.compress(stream)
     assert z.decompress(nested) == stream
-    for bad in (stream + b"x", stream[:-1], b"x" + stream, stream[: len(stream) // 2] + b"x" + stream[len(stream) // 2 :]):
+    half = len(stream) // 2
+    for bad in (stream + b"x", stream[:-1], b"x" + stream, stream[:half] + b"x" + stream[half:]):
         with pytest.raises(zipnn.ZipnnError):
             z.decompress(bad)
 

@@ -77,7 +77,8 @@ def test_found_half_made(archive):
             for o in gc.get_objects():
                 if type(o) is _zipnn.Archive and o not in found:
                     found.append(o)
-                    for call in (o.info, o.tensors, o.close, lambda o=o: o.chunk(0), lambda o=o: o.read_into(0, bytearray(5))):
+                    into = bytearray(5)
+                    for call in (o.info, o.tensors, o.close, lambda o=o: o.chunk(0), lambda o=o: o.read_into(0, into)):
                         with pytest.raises((ValueError, RuntimeError)):
                             call()
             raise OSError("enough")

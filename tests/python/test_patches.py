@@ -13,9 +13,8 @@ import zipnn
 torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors")
 
-import safetensors.torch  # noqa: E402
+import safetensors.torch  # noqa: E402, F811
 import zipnn.patches  # noqa: E402
-import zipnn.safetensors.torch as ours  # noqa: E402
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "python"
 
@@ -173,7 +172,8 @@ def test_example(tmp_path):
     auto, config = next(models())
     auto.from_config(config).save_pretrained(tmp_path)
     compress_away(tmp_path / "model.safetensors")
-    done = subprocess.run([sys.executable, EXAMPLES / "transformers_model.py", tmp_path], capture_output=True, text=True)
+    command = [sys.executable, EXAMPLES / "transformers_model.py", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0 and "LlamaModel" in done.stdout, done.stderr
 
 

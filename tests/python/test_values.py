@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 import zipnn
 from zipnn import dtypes
 
@@ -177,7 +176,7 @@ def test_npz(tmp_path):
 
 @pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
 def test_npy(tmp_path, version):
-    for i, (name, array) in enumerate(arrays().items()):
+    for i, array in enumerate(arrays().values()):
         if i % 3 != version[0] - 1:
             continue
         data = io.BytesIO()
@@ -482,9 +481,8 @@ def test_four_bits(tmp_path, shape):
 
 @needs_torch
 def test_four_bits_are_saved(tmp_path):
-    from safetensors.torch import load_file
-
     import zipnn.safetensors.torch as twin
+    from safetensors.torch import load_file
 
     state = {"w": torch.arange(64, dtype=torch.uint8).reshape(4, 16).view(torch.float4_e2m1fn_x2), "u": torch.ones(3)}
     twin.save_file(state, tmp_path / "x.znn")

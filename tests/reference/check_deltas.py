@@ -76,7 +76,8 @@ def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     if sys.argv[1] == "--golden":
-        return write_golden(pathlib.Path(sys.argv[2]), sys.argv[3:])
+        write_golden(pathlib.Path(sys.argv[2]), sys.argv[3:])
+        return
     with tempfile.TemporaryDirectory() as folder:
         for name, base, model in pairs():
             if base == model:

@@ -131,7 +131,9 @@ def given(r, layout, detail, reference, n):
     support(layout in LAYOUTS and detail == 0, f"layout {layout}, detail {detail}")
     contexts, sizes = split(layout, reference), plane_sizes(layout, n)
     records = [(r.uint(1), r.uint(4)) for _ in sizes]
-    planes = [decode(codec, r.take(length), size, contexts=c) for (codec, length), size, c in zip(records, sizes, contexts)]
+    planes = []
+    for (codec, length), size, context in zip(records, sizes, contexts):
+        planes.append(decode(codec, r.take(length), size, contexts=context))
     demand(r.left() == 0, "bytes past a delta")
     return merge(layout, planes, n)
 

@@ -104,7 +104,8 @@ class R16Stream:
     def coded(self):
         head = u8(self.lanes_log2, self.block_log2, self.n_tables, self.n_classes) + u32(self.n_escapes)
         states = b"".join(u16(x) for x in self.states)
-        return head + self.given + self.classes + self.tables + self.nested_ids + self.nested_escapes + states + self.renorm
+        nested = self.nested_ids + self.nested_escapes
+        return head + self.given + self.classes + self.tables + nested + states + self.renorm
 
 
 def simple(codec, data):

@@ -5,11 +5,31 @@ NAME.znn and list.txt as make_vectors.py explains. New ones are added at the end
 import sys
 
 from encoder import (
-    BITS, CONSTANT, R16, R16C, RAW, Archive, R16Stream, Table, bits, chunk_body, coded_chunk, coded_records, nibbles, plain_table,
-    records_body, simple, split_records, stream, u8, u16, u32,
+    BITS,
+    CONSTANT,
+    R16,
+    R16C,
+    RAW,
+    Archive,
+    R16Stream,
+    Table,
+    bits,
+    chunk_body,
+    coded_chunk,
+    coded_records,
+    nibbles,
+    plain_table,
+    records_body,
+    simple,
+    split_records,
+    stream,
+    u8,
+    u16,
+    u32,
 )  # fmt: skip
 from make_vectors import bytes_plane, halves, named, noise, peaked, r16_of, weights, write
-from values import TYPES, n_bits, planes_of, put_values
+from values import TYPES, planes_of, put_values
+from values import n_bits as bits_of
 from zipnn_reference import JOINT_BITS, TOPS_BITS
 
 
@@ -384,7 +404,7 @@ def values_body(kind, coded, low_bits, order, exact=b"", head=b"", tail=b"", **c
 def some_blocks(kind, n, seed=1):
     """Records whose scales differ and whose values are what they are."""
     width, n_values, _, sides, _, _ = TYPES[kind]
-    most, data = (1 << n_bits(kind)) - 1, b""
+    most, data = (1 << bits_of(kind)) - 1, b""
     for i in range(n):
         record = bytearray(width)
         for at, length in sides:
@@ -401,12 +421,12 @@ def coded_values(kind, data, low_bits, order, exact, lanes_log2=3):
 
 
 def low_bits_of(kind):
-    return max(n_bits(kind) - 4, 0)
+    return max(bits_of(kind) - 4, 0)
 
 
 def good_values():
     for kind, (width, n_values, _, sides, _, _) in enumerate(TYPES):
-        low_bits, top = low_bits_of(kind), (1 << n_bits(kind)) - 1
+        low_bits, top = low_bits_of(kind), (1 << bits_of(kind)) - 1
         for order in (0, 1):
             for n, exact in ((3, b""), (7, u8(0, 1, top)), (20, u8(1, 2, top - 1))):
                 data = some_blocks(kind, n, n)
@@ -421,7 +441,7 @@ def good_values():
         none = [(RAW, b"")] * (len(sides) + 2)
         yield f"values_{kind}_none", Archive().add(values_body(kind, none, low_bits, 1, b"", b"x"), b"x")
     for kind, low_bits in ((0, 4), (1, 1), (1, 2), (3, 2), (3, 4), (5, 0), (5, 1), (5, 2), (8, 4)):
-        data, exact = some_blocks(kind, 9), bytes(range(1 << n_bits(kind)))[-16::2]
+        data, exact = some_blocks(kind, 9), bytes(range(1 << bits_of(kind)))[-16::2]
         body = values_body(kind, coded_values(kind, data, low_bits, 1, exact), low_bits, 1, exact)
         yield f"values_{kind}_low_{low_bits}", Archive().add(body, data)
     data = some_blocks(0, 8)

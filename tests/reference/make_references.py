@@ -7,7 +7,7 @@ and the answer "base" means that one is missing."""
 import pathlib
 import sys
 
-from encoder import RAW, Archive, coded_chunk, u8, u16, u32, u64
+from encoder import RAW, Archive, u8, u16, u32, u64
 from make_vectors import noise
 from native import xxh3_64, xxh3_128
 

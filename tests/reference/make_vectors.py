@@ -15,11 +15,32 @@ import struct
 import sys
 
 from encoder import (
-    CONSTANT, F16, LAYOUTS, NIBBLES, R16, RAW, ZSTD,
-    Archive, R16Stream, Table, chunk_body, coded_chunk, coded_records, nibbles, plain_table, records_body, simple,
-    split, split_records, stream, u8, u16, u32, u64,
+    CONSTANT,
+    F16,
+    LAYOUTS,
+    NIBBLES,
+    R16,
+    RAW,
+    ZSTD,
+    Archive,
+    R16Stream,
+    Table,
+    chunk_body,
+    coded_chunk,
+    coded_records,
+    nibbles,
+    plain_table,
+    records_body,
+    simple,
+    split,
+    split_records,
+    stream,
+    u8,
+    u16,
+    u32,
+    u64,
 )  # fmt: skip
-from native import xxh3_64, xxh3_128
+from native import xxh3_128
 
 EVERY_BYTE = bytes(range(256))
 

@@ -49,7 +49,7 @@ def torch_old():
 
 
 def npy(descr, shape, data):
-    header = "{'descr': '%s', 'fortran_order': False, 'shape': %s, }\n" % (descr, shape)
+    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + data
 
 
@@ -80,8 +80,8 @@ def numpy_pickle5():
         return put(short(module) + short(what) + b"\x93")
 
     def array(key, kind, shape, data):
-        dtype = put(put(name(b"numpy", b"dtype") + put(short(kind) + b"\x89\x88\x87") + b"R") + b"(K\x03" + short(b"<") + b"NNN"
-                    + 2 * b"J\xff\xff\xff\xff" + b"K\x00t") + b"b"  # fmt: skip
+        made = put(name(b"numpy", b"dtype") + put(short(kind) + b"\x89\x88\x87") + b"R")
+        dtype = put(made + b"(K\x03" + short(b"<") + b"NNN" + 2 * b"J\xff\xff\xff\xff" + b"K\x00t") + b"b"
         sizes = put(b"".join(b"K" + bytes([d]) for d in shape) + bytes([0x84 + len(shape)]))
         buffer = put(b"\x96" + struct.pack("<Q", len(data)) + data)
         call = name(b"numpy._core.numeric", b"_frombuffer")
@@ -208,7 +208,8 @@ def tflite(behind=False):
 
 
 def hdf5(chunked=False):
-    """Chunked: "w" lies in two chunks of its rows, below an inner node, and "b" is filtered, so that nothing is known."""
+    """Chunked: "w" lies in two chunks of its rows, below an inner node, and "b" is filtered, so that nothing is
+    known."""
     f = Image()
 
     def header(messages):
@@ -245,8 +246,8 @@ def hdf5(chunked=False):
     leaf = f.put_bytes(b"SNOD" + struct.pack("<BxH", 1, 2), 8)
     for name, at in objects:
         f.put("2Q2I16x", name, at, 0, 0)
-    tree = f.put_bytes(b"TREE" + struct.pack("<BBH2Q3Q", 0, 0, 1, 2**64 - 1, 2**64 - 1, 0, leaf, 16), 8)
-    root = header([(17, struct.pack("<QQ", tree, heap))])
+    names_tree = f.put_bytes(b"TREE" + struct.pack("<BBH2Q3Q", 0, 0, 1, 2**64 - 1, 2**64 - 1, 0, leaf, 16), 8)
+    root = header([(17, struct.pack("<QQ", names_tree, heap))])
     struct.pack_into("<Q", f.data, root_entry + 8, root)
     struct.pack_into("<Q", f.data, end_of_file, len(f.data))
     return bytes(f.data)

@@ -1,5 +1,6 @@
-"""Model files that are allowed and seldom: tensors without names or with one name, dictionaries of every kind, what lies
-elsewhere. And small ones that are made to cost much. Seeds of the fuzz target of readers, and fixtures of a test."""
+"""Model files that are allowed and seldom: tensors without names or with one name, dictionaries of every kind, what
+lies elsewhere. And small ones that are made to cost much. Seeds of the fuzz target of readers, and fixtures of a
+test."""
 
 import collections
 import io
@@ -8,7 +9,7 @@ import struct
 import sys
 import types
 
-from model_files import B, W, Image, field, npy, onnx_constant, onnx_model, onnx_tensor, stored_zip, tflite
+from model_files import Image, W, field, npy, onnx_constant, onnx_model, onnx_tensor, stored_zip, tflite
 
 # ---- pickles: numpy's functions by name alone, so that numpy itself is not needed
 

@@ -126,7 +126,7 @@ def decode_values(r, n_head, orig_len, tools):
     values = [b""] * len(groups)
     for i, g in enumerate(groups):
         values[g] = symbols[i * group : (i + 1) * group]
-    number, used, total = int.from_bytes(low, "little"), 0, bytearray()
+    number, total = int.from_bytes(low, "little"), bytearray()
     n_low = sum(symbol < n_bins for symbol in symbols) * low_bits
     demand(len(low) == (n_low + 7) // 8 and number >> n_low == 0, "low bits")
     for symbol in b"".join(values):

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Lets each call of the system that the command makes fail, in every way that call can, and judges what is left.
 
-  faults.py [SAMPLE]    every SAMPLE-th of these runs, 1 unless told; ZIPNN is the program, ZIPNN_INJECT_LIBRARY inject.c
+  faults.py [SAMPLE]    every SAMPLE-th of these runs, 1 unless told; ZIPNN is the program, ZIPNN_INJECT_LIBRARY
+  inject.c
 """
 
 import errno

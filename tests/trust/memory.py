@@ -71,7 +71,7 @@ def main():
         return 0
     sizes = [int(a) for a in sys.argv[1:]] or [64]
     folder = tempfile.mkdtemp(prefix="zipnn-trust-")
-    worst, bad, n = {t: (0, "") for t in THREADS}, 0, 0
+    worst, bad, n = dict.fromkeys(THREADS, (0, "")), 0, 0
     try:
         for mebibytes in sizes:
             model = os.path.join(folder, "m.safetensors")

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Takes the command to sizes where counts and offsets overflow: files and tensors past 4 GiB, many tensors, next to none.
+"""Takes the command to sizes where counts and offsets overflow: files and tensors past 4 GiB, many tensors, next to
+none.
 
   scale.py [GIB [TENSORS]]    4.5 and 100000 unless told; ZIPNN is the program
 """
@@ -71,8 +72,9 @@ def many(folder, n):
     path = os.path.join(folder, "many.safetensors")
     body = random.Random(2).randbytes(64 * n)
     with open(path, "wb") as file:
-        write_header(file, {f"layer.{i}.weight": {"dtype": "BF16", "shape": [4, 8], "data_offsets": [64 * i, 64 * i + 64]}
-                            for i in range(n)})
+        ranges = ([64 * i, 64 * i + 64] for i in range(n))
+        rows = ({"dtype": "BF16", "shape": [4, 8], "data_offsets": r} for r in ranges)
+        write_header(file, {f"layer.{i}.weight": row for i, row in enumerate(rows)})
         file.write(body)
     zipnn(path)
     zipnn("verify", path + ".znn", "--against", path)
@@ -98,8 +100,8 @@ def main():
         tiny()
         many(folder, tensors)
         size = huge(folder, gibibytes)
-    print(f"scale: a file of {size} bytes with a tensor of {gibibytes} GiB, one of {tensors} tensors, and files of 0, 1, 2 and "
-          "7 bytes came back, whole and in parts, from files and pipes")
+    print(f"scale: a file of {size} bytes with a tensor of {gibibytes} GiB, one of {tensors} tensors, and files of "
+          "0, 1, 2 and 7 bytes came back, whole and in parts, from files and pipes")
     return 0
 
 

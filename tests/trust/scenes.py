@@ -35,7 +35,8 @@ def work_folder(on_device=False):
 
 
 def run(arguments, folder, stdin=None, trouble=None, log=None, kill_after=None, named=False):
-    """Runs the command; (exit code, standard output, standard error). `named`: on a system whose files all have names."""
+    """Runs the command; (exit code, standard output, standard error). `named`: on a system whose files all have
+    names."""
     environment = {k: v for k, v in os.environ.items() if k != "ZIPNN_CPU"} | {"LC_ALL": "C"}
     if trouble or log or named:
         environment["LD_PRELOAD"] = PRELOAD
@@ -158,7 +159,8 @@ class Scene:
         return "--rm" in self.name or self.name == "recompress" or bool(self.originals)
 
     def judge_flip(self, folder, code):
-        """After one bit was flipped on its way: the original is there, as what it was or as an archive that restores."""
+        """After one bit was flipped on its way: the original is there, as what it was or as an archive that
+        restores."""
         state = read_state(folder)
         if self.originals:
             return self.judge_chain(folder, state, code == 0)

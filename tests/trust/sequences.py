@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Random sequences of what people do to folders of related models, and whether anything gets lost.
 
-  sequences.py [N [SEED [ONE]]]    N sequences, 40 unless told; ONE alone of them, and what it does. ZIPNN is the program
+  sequences.py [N [SEED [ONE]]]    N sequences, 40 unless told; ONE alone of them, and what it does. ZIPNN is the
+  program
 
 A sequence works on a folder and a chain in it: files are made, retrained under the same name and copied; the command
 compresses them with bases of all kinds, restores, recompresses, adds, drops and rebases, and is killed now and then.
@@ -245,7 +246,7 @@ class Sequence:
         """What archives tell of themselves is held against what they restore to."""
         tested = {name: self.test(name) for name in sorted(self.state.archives)}
         sound = self.state.all()
-        for name, (digest, bases) in self.state.archives.items():
+        for name, (_, bases) in self.state.archives.items():
             if tested[name] != (0 if sound.issuperset(bases) else 5):
                 return f"-t {name}: exit code {tested[name]}"
         gone = {self.state.archives[name][0] for name, code in tested.items() if code == 0}
@@ -297,7 +298,8 @@ def play(job):
     steps = len(sequence.told)
     killed = sum(": -9 " in line for line in sequence.told)
     if wrong or sequence.talks:
-        print(f"{'FAILED' if wrong else 'held'}: sequence {job[1]} of seed {job[0]}: {wrong}\n  " + "\n  ".join(sequence.told), flush=True)
+        print(f"{'FAILED' if wrong else 'held'}: sequence {job[1]} of seed {job[0]}: {wrong}")
+        print("  " + "\n  ".join(sequence.told), flush=True)
     if sequence.talks:
         print(f"  the folder is {sequence.folder}")
     return bool(wrong), steps, killed

@@ -12,7 +12,7 @@ from .. import errors
 try:
     from safetensors import SafetensorError as _SafetensorError
 except ImportError:
-    _SafetensorError = None  # type: ignore[assignment, misc]
+    _SafetensorError = None
 
 __all__ = [
     "ArgumentError",

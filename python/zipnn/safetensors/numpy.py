@@ -46,8 +46,10 @@ def load_file(filename: Any, threads: int | None = None, *, backend: str = "mmap
     import safetensors.numpy as plain
 
     if isinstance(filename, (str, os.PathLike)):
-        return plain.load_file(filename, backend=backend)
-    return plain.load(bytes_of_plain(filename))
+        loaded: dict[str, Any] = plain.load_file(filename, backend=backend)
+    else:
+        loaded = plain.load(bytes_of_plain(filename))
+    return loaded
 
 
 def load(data: Any, threads: int | None = None) -> dict[str, Any]:

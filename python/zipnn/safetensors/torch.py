@@ -108,8 +108,10 @@ def load_file(
     import safetensors.torch as plain
 
     if isinstance(filename, (str, os.PathLike)):
-        return plain.load_file(filename, device, **({} if backend == "mmap" else {"backend": backend}))
-    loaded = plain.load(bytes_of_plain(filename))
+        others = {} if backend == "mmap" else {"backend": backend}
+        whole: dict[str, torch.Tensor] = plain.load_file(filename, device, **others)
+        return whole
+    loaded: dict[str, torch.Tensor] = plain.load(bytes_of_plain(filename))
     return loaded if str(device) == "cpu" else {name: tensor.to(device) for name, tensor in loaded.items()}
 
 

@@ -41,7 +41,7 @@ def save(
         if isinstance(key, str) and key.startswith(_TIED):
             raise ValueError(f"the metadata's key {shown(key)} is one that load() takes for a tied tensor")
     entries = {}
-    first: dict[tuple, str] = {}
+    first: dict[tuple[object, ...], str] = {}
     for name, tensor in state_dict.items():
         if not isinstance(tensor, torch.Tensor):
             raise TypeError(
@@ -56,7 +56,7 @@ def save(
     write(entries, filename, notes or None, level)
 
 
-def _identity(tensor: torch.Tensor) -> tuple:
+def _identity(tensor: torch.Tensor) -> tuple[object, ...]:
     """Equal for tensors that are one and the same."""
     memory = (tensor.device, tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride())
     return *memory, tensor.is_conj(), tensor.is_neg()

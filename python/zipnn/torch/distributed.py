@@ -6,8 +6,8 @@
     checkpoint.save(state_dict, storage_writer=StorageWriter("step-100"))
     checkpoint.load(state_dict, storage_reader=StorageReader("step-100"))
 
-Each rank writes archives of safetensors files, `__RANK_NUMBER.safetensors.znn`, with every piece of a tensor as a tensor
-of its own: element types are known, any piece is read alone, also by other numbers of ranks, and every tool for
+Each rank writes archives of safetensors files, `__RANK_NUMBER.safetensors.znn`, with every piece of a tensor as a
+tensor of its own: element types are known, any piece is read alone, also by other numbers of ranks, and every tool for
 archives reads the files. The metadata comes last, as it does with torch's own writer: a folder without it is no
 checkpoint, so a save that was interrupted does no harm and is simply done again. async_save works as it does with
 torch's writer. Tensors without memory, and what torch.load() could not load again, are refused before anything is
@@ -69,7 +69,7 @@ class Place:
 
 def _key_of(item: WriteItem, taken: Container[str]) -> str:
     """A name that no other piece of the file has: the tensor's, and where the piece begins in it."""
-    key = item.index.fqn.encode("utf-8", "backslashreplace").decode()
+    key: str = item.index.fqn.encode("utf-8", "backslashreplace").decode()
     if item.index.offset is not None:
         key = f"{key}[{','.join(map(str, item.index.offset))}]"
     while key in taken or key == "__metadata__":
@@ -85,7 +85,7 @@ def _tensor_of(item: WriteItem, planner: SavePlanner) -> torch.Tensor:
 def _check_parts(name: str, tensor: torch.Tensor) -> None:
     """ValueError unless a tensor, or all that a wrapper is made of, has memory to be read."""
     if is_traceable_wrapper_subclass(tensor):
-        for part in tensor.__tensor_flatten__()[0]:  # type: ignore[attr-defined]
+        for part in tensor.__tensor_flatten__()[0]:
             _check_parts(f"{name}.{part}", getattr(tensor, part))
     else:
         check_torch(name, tensor)
@@ -164,7 +164,7 @@ class StorageWriter(FileSystemWriter):
 
     def __init__(
         self,
-        path: str | os.PathLike,
+        path: str | os.PathLike[str],
         level: int | None = None,
         threads: int | None = None,
         thread_count: int = 1,
@@ -189,7 +189,7 @@ class StorageWriter(FileSystemWriter):
                 _check(item, planner)
         return super().write_data(plan, planner)
 
-    def _write_data(self, planner: SavePlanner, file_queue: queue.Queue) -> Future[list[WriteResult]]:
+    def _write_data(self, planner: SavePlanner, file_queue: queue.Queue[Any]) -> Future[list[WriteResult]]:
         results: list[WriteResult] = []
         failures: list[BaseException] = []
         workers = [
@@ -208,7 +208,7 @@ class StorageWriter(FileSystemWriter):
         return future
 
     def _write_files(
-        self, planner: SavePlanner, files: queue.Queue, results: list[WriteResult], failures: list[BaseException]
+        self, planner: SavePlanner, files: queue.Queue[Any], results: list[WriteResult], failures: list[BaseException]
     ) -> None:
         while not failures:
             try:
@@ -243,7 +243,7 @@ class StorageReader(FileSystemReader):
     threads  of decoding; None for as many as there are processors
     """
 
-    def __init__(self, path: str | os.PathLike, threads: int | None = None) -> None:
+    def __init__(self, path: str | os.PathLike[str], threads: int | None = None) -> None:
         super().__init__(path)
         self._threads = threads
 
