@@ -225,27 +225,30 @@ static uint32_t encode_words(struct zn_coder *coder, const struct zn_effort *eff
     return encode_usual(coder, effort, &labelled, hint.ahead, src, len, body, &sure); /* there is no room for both */
 }
 
-/* Joint symbols where they are smaller than upper bits given the exponent. */
+/* Joint symbols where they are smaller than upper bits given the exponent: by tables chosen with care, and by those of
+ * the level below, which are fewer and sometimes better. */
 static uint32_t rather_joint(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
                              const uint8_t *src, uint32_t len, uint8_t *body, uint32_t body_len) {
     const struct zn_body g = cut_words(zn_layout_of_dtype(hint.dtype), hint.head, len);
     const struct zn_words words = {.shape = zn_layout_shape(g.layout), .at = src + g.head, .n = g.n};
-    struct zn_effort careful = *effort;
+    struct zn_effort efforts[2] = {*effort, zn_effort_of(ZIPNN_LEVEL_HIGH - 1)};
     struct zn_survey survey;
-    size_t cost;
-    uint32_t other;
     bool sure;
-    careful.block_log2 = ZN_R16_MIN_BLOCK;
-    careful.rounds = 4;
+    efforts[0].block_log2 = ZN_R16_MIN_BLOCK;
+    efforts[0].rounds = 4;
     if (!zn_layout_is_of_floats(g.layout) || g.n < ZN_R16_FULL) return body_len;
     if (!are_usual(coder, &words, g.layout, &survey, &sure)) return body_len;
-    const struct zn_out out = zn_out_of(coder->spare, ZN_MIN(body_len, coder->max_chunk));
-    if (encode_joint(coder, &careful, &g, &survey, (struct zn_ahead){0}, src, len, out, &cost, &other) !=
-            ZN_JOINT_WRITTEN ||
-        other >= body_len)
-        return body_len;
-    memcpy(body, coder->spare, other);
-    return other;
+    for (unsigned i = 0; i < 2; i++) {
+        const struct zn_out out = zn_out_of(coder->spare, ZN_MIN(body_len, coder->max_chunk));
+        size_t cost;
+        uint32_t other;
+        const enum zn_joint_answer answer =
+            encode_joint(coder, &efforts[i], &g, &survey, (struct zn_ahead){0}, src, len, out, &cost, &other);
+        if (answer != ZN_JOINT_WRITTEN || other >= body_len) continue;
+        memcpy(body, coder->spare, other);
+        body_len = other;
+    }
+    return body_len;
 }
 
 /* The body that was written last. */

@@ -30,7 +30,7 @@ enum { ZN_MAX_DEPTH = 2 }; /* a plane's R16 may hold streams (1) whose R16 holds
 struct zn_effort {
     unsigned max_tables; /* 1 .. 16 */
     unsigned block_log2; /* symbols per table id, for streams long enough */
-    unsigned hist_step;  /* every how many groups of 64 symbols are counted at first: 1, 2, 4 */
+    unsigned hist_step;  /* every how many groups of 64 symbols are counted at a glance: 2, 4; 1 for none */
     unsigned rounds;     /* of clustering */
     int zstd_level;
     bool careful;       /* a little smaller is worth much time */

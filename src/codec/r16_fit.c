@@ -12,6 +12,7 @@ enum {
     SHORT = 1 << 12,            /* symbols; below ... */
     SHORT_RARE_SHIFT = 8,       /* ... one of at most 1/256 costs more as a class than it saves */
     FEW = 1 << 15,              /* symbols; they are all counted */
+    GLANCE_LOG2 = 9,            /* of the blocks at a glance, at least */
     BLOCKS_LOG2 = 7,            /* a stream has at least 128 blocks if they can be that small */
     BLOCKS_PER_TABLE = 4,       /* at least, or the table costs more than it saves */
     ONE_TABLE_LOG2 = 11,        /* shorter streams are one block or two: a choice takes too long for what it gives */
@@ -158,13 +159,6 @@ static unsigned block_log2_of(const struct zn_effort *effort, size_t n) {
     return ZN_MAX(ZN_MIN(effort->block_log2, log2_n - BLOCKS_LOG2), (unsigned)ZN_R16_MIN_BLOCK);
 }
 
-/* Blocks hold a group that is counted at least. */
-static unsigned step_of(const struct zn_effort *effort, unsigned block_log2, size_t n) {
-    unsigned step = n < FEW ? 1 : effort->hist_step;
-    while (step > 1 && 64u * step > 1u << block_log2) step /= 2;
-    return step;
-}
-
 /* Everything up to the counts of blocks. */
 static void begin(struct zn_r16_fit *fit, const struct zn_effort *effort, unsigned max_tables, size_t n,
                   const uint32_t *counts) {
@@ -229,18 +223,26 @@ static bool are_patchwork(const struct zn_r16_fit *fit) {
     return apart < one - one / PATCHWORK;
 }
 
-/* Clusters of the words' blocks; answers the step by which they were counted. */
-static unsigned find_words_tables(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
-                                  const uint32_t *counts) {
+static void look(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
+                 const uint32_t *counts, unsigned step) {
     struct zn_r16_fit *fit = c->fit[0];
     begin(fit, effort, effort->max_tables, words->n, counts);
-    const unsigned step = step_of(effort, fit->block_log2, words->n);
-    const unsigned n_tables = fit->n_tables;
     count_words(c, fit, words, step);
-    find_tables(c, fit, effort, n_tables, step);
-    if (step == 1 || !are_patchwork(fit)) return step;
-    count_words(c, fit, words, 1);
-    find_tables(c, fit, effort, n_tables, 1);
+    find_tables(c, fit, effort, fit->n_tables, step);
+}
+
+/* Clusters of the words' blocks; answers the step by which they were counted. Most chunks are done with at a glance: by
+ * longer blocks, of which not all is counted, and half as many tables. */
+static unsigned find_words_tables(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
+                                  const uint32_t *counts) {
+    struct zn_effort glance = *effort;
+    glance.max_tables /= 2;
+    glance.block_log2 = ZN_MAX(effort->block_log2, (unsigned)GLANCE_LOG2);
+    if (words->n >= FEW && effort->hist_step > 1) {
+        look(c, &glance, words, counts, effort->hist_step);
+        if (!are_patchwork(c->fit[0])) return effort->hist_step;
+    }
+    look(c, effort, words, counts, 1);
     return 1;
 }
 

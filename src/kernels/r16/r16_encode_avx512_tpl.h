@@ -84,26 +84,32 @@ AVX512_INLINE __m512i take_f16(const uint8_t *src, uint8_t *raw, uint8_t *masks)
 }
 
 /* Numbers of 7 bits, each in the upper bits of a byte, packed: 56 bytes. Products and sums make numbers of 14 and of 28
- * bits, doubled; two of these are brought together in the middle of 64 bits. */
-AVX512_INLINE void put_sevens(uint8_t *to, __m512i numbers) {
-    alignas(64) static const uint8_t whole[64] = {
-        0,  1,  2,  3,  4,  5,  6,  8,  9,  10, 11, 12, 13, 14, 16, 17, 18, 19, 20, 21, 22, 24, 25, 26, 27, 28, 29, 30,
-        32, 33, 34, 35, 36, 37, 38, 40, 41, 42, 43, 44, 45, 46, 48, 49, 50, 51, 52, 53, 54, 56, 57, 58, 59, 60, 61, 62};
+ * bits, doubled; two of these are brought together in the middle of 64 bits. Groups come from the last to the first: 8
+ * bytes below one are lost, but not below the first. */
+AVX512_INLINE void put_sevens(uint8_t *to, __m512i numbers, bool first) {
+    alignas(64) static const uint8_t whole[64] = {0,  0,  0,  0,  0,  0,  0,  0,  0,  1,  2,  3,  4,  5,  6,  8,
+                                                  9,  10, 11, 12, 13, 14, 16, 17, 18, 19, 20, 21, 22, 24, 25, 26,
+                                                  27, 28, 29, 30, 32, 33, 34, 35, 36, 37, 38, 40, 41, 42, 43, 44,
+                                                  45, 46, 48, 49, 50, 51, 52, 53, 54, 56, 57, 58, 59, 60, 61, 62};
     __m512i v = _mm512_maddubs_epi16(numbers, _mm512_set1_epi16((short)0x80ff)); /* times -1 and -128 */
     v = _mm512_madd_epi16(v, _mm512_set1_epi32((int)0xc000ffff));                /* times -1 and -16384 */
     v = _mm512_rolv_epi32(v, _mm512_set1_epi64(INT64_C(31) << 32 | 3));
     v = _mm512_multishift_epi64_epi8(_mm512_set1_epi64(INT64_C(0x3c342c241c140c04)), v);
-    _mm512_mask_storeu_epi8(to, UINT64_MAX >> 8, _mm512_permutexvar_epi8(_mm512_load_si512(whole), v));
+    v = _mm512_permutexvar_epi8(_mm512_load_si512(whole), v);
+    if (first)
+        _mm512_mask_storeu_epi8(to - 8, UINT64_MAX << 8, v);
+    else
+        _mm512_storeu_si512(to - 8, v);
 }
 
 /* 64 words of joint symbols (joint_loops.h). The bits of *beyond tell of exponents of 128 and more. */
-AVX512_INLINE __m512i take_j16(const uint8_t *src, uint8_t *packed, __m512i *beyond) {
+AVX512_INLINE __m512i take_j16(const uint8_t *src, uint8_t *packed, bool first, __m512i *beyond) {
     __m512i a = _mm512_loadu_si512(src), b = _mm512_loadu_si512(src + 64);
     a = _mm512_shldi_epi16(a, a, 2);
     b = _mm512_shldi_epi16(b, b, 10);
     const __m512i low = in_order(order_16r[0], even_odd(a, b)); /* mantissa, sign, top bit of the exponent */
     *beyond = _mm512_or_si512(*beyond, low);
-    put_sevens(packed, low);
+    put_sevens(packed, low, first);
     return in_order(order_16r[1], even_odd(b, a));
 }
 
@@ -112,7 +118,7 @@ AVX512_INLINE __m512i take_j32(const uint8_t *src, uint8_t *const *raw, size_t i
     uint8_t *const to[3] = {raw[0] + i, raw[1] + i, third};
     const __m512i exponents = take_32r(src, to, 0), upper = _mm512_loadu_si512(third);
     *beyond = _mm512_or_si512(*beyond, _mm512_srli_epi16(exponents, 7)); /* of every byte the lowest bit counts */
-    put_sevens(raw[2] + i / 8 * 7, _mm512_add_epi8(upper, upper));
+    put_sevens(raw[2] + i / 8 * 7, _mm512_add_epi8(upper, upper), i == 0);
     return _mm512_ternarylogic_epi32(_mm512_add_epi8(exponents, exponents), _mm512_srli_epi16(upper, 7),
                                      _mm512_set1_epi8(1), 0xf8); /* a | b & c */
 }
@@ -137,7 +143,7 @@ AVX512_INLINE __m512i take(const struct source *from, size_t i, size_t width, en
     if (width == 1) return _mm512_loadu_si512(from->at + i);
     if (split == MASKED_F16) return take_f16(from->at + 2 * i, from->raw[0] + i, from->raw[1] + i / GROUP * 24);
     if (split == JOINTLY_F16) return take_jf16(from->at + 2 * i, from->raw[0] + i, from->raw[1] + i / 4);
-    if (split == JOINTLY && width == 2) return take_j16(from->at + 2 * i, from->raw[0] + i / 8 * 7, beyond);
+    if (split == JOINTLY && width == 2) return take_j16(from->at + 2 * i, from->raw[0] + i / 8 * 7, i == 0, beyond);
     if (split == JOINTLY) return take_j32(from->at + 4 * i, from->raw, i, beyond);
     if (width == 2) return take_16r(from->at + 2 * i, from->raw[0] + i);
     return take_32r(from->at + 4 * i, from->raw, i);

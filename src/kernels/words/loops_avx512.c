@@ -254,13 +254,12 @@ ZN_FN void price_pairs(const uint16_t (*cost)[ZN_R16_CLASSES], unsigned n_tables
     }
 }
 
-/* The least of each of 4 vectors. */
-ZN_INLINE __m128i least_of_each(const __m512i v[4]) {
+/* The least of each half of 4 vectors: the first halves' in the lowest 128 bits, the second ones' 256 bits above. */
+ZN_INLINE __m512i least_of_halves(const __m512i v[4]) {
     const __m512i a = _mm512_min_epu32(_mm512_unpacklo_epi32(v[0], v[1]), _mm512_unpackhi_epi32(v[0], v[1]));
     const __m512i b = _mm512_min_epu32(_mm512_unpacklo_epi32(v[2], v[3]), _mm512_unpackhi_epi32(v[2], v[3]));
-    __m512i c = _mm512_min_epu32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
-    c = _mm512_min_epu32(c, _mm512_shuffle_i64x2(c, c, 0x4e));
-    return _mm512_castsi512_si128(_mm512_min_epu32(c, _mm512_shuffle_i64x2(c, c, 0xb1)));
+    const __m512i c = _mm512_min_epu32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+    return _mm512_min_epu32(c, _mm512_shuffle_i64x2(c, c, 0xb1));
 }
 
 /* Four blocks. A lane holds the sum of one table. Counts and costs are multiplied in pairs as signed 16-bit numbers.
@@ -278,22 +277,53 @@ ZN_INLINE void assign_four(const uint16_t (*hist)[ZN_R16_CLASSES], const struct 
         }
     }
     for (unsigned j = 0; j < 4; j++) sum[j] = _mm512_or_si512(_mm512_slli_epi32(sum[j], 4), lanes);
-    const __m128i best = _mm_and_si128(least_of_each(sum), _mm_set1_epi32(15));
+    const __m512i halves = least_of_halves(sum);
+    const __m128i least = _mm_min_epu32(_mm512_castsi512_si128(halves), _mm512_extracti32x4_epi32(halves, 2));
+    const __m128i best = _mm_and_si128(least, _mm_set1_epi32(15));
     const int32_t four = _mm_cvtsi128_si32(_mm_cvtepi32_epi8(best));
     memcpy(ids, &four, sizeof four);
+}
+
+/* Up to eight tables leave room for two blocks in a vector: for eight of them, as assign_four does. */
+ZN_INLINE void assign_eight(const uint16_t (*hist)[ZN_R16_CLASSES], const struct priced *priced, uint8_t *ids) {
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7);
+    const __m512i second = _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 16, 16, 16, 16, 16, 16, 16, 16);
+    __m512i sum[4], row[8];
+    for (unsigned j = 0; j < 4; j++) sum[j] = _mm512_setzero_si512();
+    for (unsigned j = 0; j < 8; j++) row[j] = _mm512_loadu_si512(hist[j]);
+    for (unsigned i = 0; i < priced->n; i++) {
+        const __m512i cost = _mm512_broadcast_i64x4(_mm256_loadu_si256((const void *)priced->cost[i]));
+        const __m512i pair = _mm512_or_si512(second, _mm512_set1_epi32(priced->pair[i]));
+        for (unsigned j = 0; j < 4; j++) {
+            const __m512i counts = _mm512_permutex2var_epi32(row[j], pair, row[4 + j]);
+            sum[j] = _mm512_add_epi32(sum[j], _mm512_madd_epi16(counts, cost));
+        }
+    }
+    for (unsigned j = 0; j < 4; j++) sum[j] = _mm512_or_si512(_mm512_slli_epi32(sum[j], 4), lanes);
+    const __m512i best = _mm512_and_si512(least_of_halves(sum), _mm512_set1_epi32(15));
+    const int32_t four[2] = {_mm_cvtsi128_si32(_mm_cvtepi32_epi8(_mm512_castsi512_si128(best))),
+                             _mm_cvtsi128_si32(_mm_cvtepi32_epi8(_mm512_extracti32x4_epi32(best, 2)))};
+    memcpy(ids, four, sizeof four);
+}
+
+/* Whether a count of n blocks is beyond signed numbers. */
+ZN_INLINE bool any_large(const uint16_t (*hist)[ZN_R16_CLASSES], unsigned n) {
+    __m512i any = _mm512_loadu_si512(hist[0]);
+    for (unsigned j = 1; j < n; j++) any = _mm512_or_si512(any, _mm512_loadu_si512(hist[j]));
+    return _mm512_movepi16_mask(any) != 0;
 }
 
 ZN_FN void assign(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, const uint16_t (*cost)[ZN_R16_CLASSES],
                   unsigned n_tables, uint8_t *ids) {
     struct priced priced;
     price_pairs(cost, n_tables, &priced);
+    const unsigned at_once = n_tables <= 8 ? 8 : 4;
     size_t b = 0;
-    for (; n_blocks - b >= 4; b += 4) {
-        const __m512i any =
-            _mm512_or_si512(_mm512_or_si512(_mm512_loadu_si512(hist[b]), _mm512_loadu_si512(hist[b + 1])),
-                            _mm512_or_si512(_mm512_loadu_si512(hist[b + 2]), _mm512_loadu_si512(hist[b + 3])));
-        if (_mm512_movepi16_mask(any)) /* a count beyond signed numbers */
-            plain_assign(hist + b, 4, cost, n_tables, ids + b);
+    for (; n_blocks - b >= at_once; b += at_once) {
+        if (any_large(hist + b, at_once))
+            plain_assign(hist + b, at_once, cost, n_tables, ids + b);
+        else if (at_once == 8)
+            assign_eight(hist + b, &priced, ids + b);
         else
             assign_four(hist + b, &priced, ids + b);
     }
