@@ -23,15 +23,17 @@ export PKG_CONFIG_PATH=$libdir/pkgconfig LD_LIBRARY_PATH=$libdir
 $build/tools/make_model "$work/model" 0
 "$prefix/bin/zipnn" "$work/model" -o "$work/model.znn"
 
-# try PROGRAM-FOLDER: runs both examples.
+# try PROGRAM-FOLDER: runs the examples.
 try() {
     "$1/compress_buffer" | grep identical
     "$1/read_tensor" "$work/model.znn" | grep model.norm.weight
     "$1/read_tensor" "$work/model.znn" model.norm.weight | cmp - <(tail -c $((768 * 2)) "$work/model")
+    "$1/many_reads" "$work/model.znn" "$work/model.again"
+    cmp "$work/model.again" "$work/model"
 }
 
 mkdir "$work/shared" "$work/static"
-for name in compress_buffer read_tensor; do
+for name in compress_buffer read_tensor many_reads; do
     cc -std=c11 -Wall -Werror examples/$name.c $(pkg-config --cflags --libs zipnn) -o "$work/shared/$name"
     cc -std=c11 -Wall -Werror examples/$name.c $(pkg-config --cflags zipnn) \
         -Wl,-Bstatic -lzipnn -Wl,-Bdynamic -L"$libdir" $(pkg-config --static --libs zipnn | sed 's/-lzipnn//') \

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 zipnn_status cli_fail(zipnn_error *err, zipnn_status status, const char *format, ...) {
+    if (!err) return status; /* the library passes NULL on where its caller gave NULL */
     err->status = status;
     err->offset = UINT64_MAX;
     va_list args;

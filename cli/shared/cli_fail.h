@@ -4,7 +4,7 @@
 
 #include "zipnn/zipnn.h"
 
-/* Fills *err, with no offset, and returns `status`. */
+/* Fills *err, with no offset, and returns `status`; err may be NULL. */
 __attribute__((format(printf, 3, 4))) zipnn_status cli_fail(zipnn_error *err, zipnn_status status, const char *format,
                                                             ...);
 

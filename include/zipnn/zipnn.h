@@ -420,8 +420,8 @@ typedef struct zipnn_chunk_info {
 
 /* Opens an archive on a source with read_at. Header and index are read and verified, and the original's own header if
  * it is a model file. This takes two reads, of the first and the last 64 KiB, a third one if the index is larger, and
- * those of the chunks that hold the original's header. The source struct is copied; what it points to, and the context, must
- * outlive the archive. A function below that takes an archive which is not const uses the context that opened it: one
+ * those of the chunks that hold the original's header. The source struct is copied; what it points to, and the context,
+ * must outlive the archive. A function below that takes an archive which is not const uses the context that opened it: one
  * thread at a time may do so. */
 ZIPNN_API zipnn_status zipnn_archive_open(zipnn_ctx *ctx, const zipnn_source *source, zipnn_archive **archive,
                                           zipnn_error *err);
@@ -527,16 +527,13 @@ typedef struct zipnn_piece {
 } zipnn_piece;
 
 typedef struct zipnn_fetched {
-    size_t size; /* of this struct; the caller sets it */
-    const zipnn_piece
-        *pieces; /* ascending by source, then by offset; no piece reaches into the next one. A piece may be
-                                  larger than a range that was asked for */
+    size_t size;               /* of this struct; the caller sets it */
+    const zipnn_piece *pieces; /* ascending by source, then by offset. They may overlap, and hold more than is needed */
     size_t n_pieces;
     zipnn_range *missing; /* room for `cap` ranges, at least one */
     size_t cap;
-    size_t
-        n_missing; /* result: how many ranges are still to be fetched, in the order that pieces have; 0: dst is filled.
-                         If there was no room for all of them, the next call tells the others */
+    size_t n_missing; /* result: ranges still to be fetched, in the order of pieces; 0: dst is filled. If there was no
+                         room for all of them, the next call tells the others */
 } zipnn_fetched;
 
 /* For schedulers, remote readers and loaders with queues of their own. Lists which bytes of the archive a read of

@@ -1,5 +1,6 @@
-/* Archive: listing and random access. Methods may be called from several threads; they take turns. What a read calls
- * back may not use the archive that is read. */
+/* Archive: listing and random access. Any number of threads read one archive at once, each at a desk: a context of its
+ * own, with what goes wrong there. Only what is read by callables of Python is read by one thread at a time. What a read
+ * calls back may not use the archive that is read. */
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -8,32 +9,65 @@
 
 #include "pyzipnn.h"
 
-struct archive_object {
-    PyObject_HEAD struct pyz_call call;
-    struct pyz_end end;
-    zipnn_archive *archive; /* NULL when closed */
-    bool begun;             /* `call` has been begun; its context goes when the archive is closed */
+enum { MAX_DESKS = 64 };
+
+/* Where one thread at a time reads. */
+struct desk {
+    struct pyz_call call;
     PyThread_type_lock lock;
     unsigned long holder; /* the thread that has the lock; 0 for none. Changed with the GIL */
-    pid_t pid;            /* whose threads may hold the lock */
+    bool begun;           /* `call` has been begun */
+};
+
+struct archive_object {
+    PyObject_HEAD struct pyz_end end;
+    zipnn_archive *archive; /* NULL before it is open, and when it is closed. Changed with the GIL */
+    struct desk *desks[MAX_DESKS];
+    unsigned n_desks; /* the first opened the archive: it is the last to go */
+    bool closing;     /* a thread waits until all others are gone */
+    pid_t pid;        /* whose threads may be at the desks */
 };
 
 static const struct pyz_state *state_of(struct archive_object *self) {
     return PyType_GetModuleState(Py_TYPE((PyObject *)self));
 }
 
-/* ---- turns ------------------------------------------------------------------------------------------------------- */
+/* ---- desks ------------------------------------------------------------------------------------------------------- */
 
-/* After a fork a holder is a thread of the parent's that does not exist here, so the child has a lock of its own, and a
- * crew. */
-static bool own_lock(struct archive_object *self) {
+static struct desk *add_desk(struct archive_object *self) {
+    struct desk *d = PyMem_Calloc(1, sizeof *d);
+    PyThread_type_lock lock = d ? PyThread_allocate_lock() : NULL;
+    if (!lock) {
+        PyMem_Free(d);
+        PyErr_NoMemory();
+        return NULL;
+    }
+    d->lock = lock;
+    self->desks[self->n_desks++] = d;
+    return d;
+}
+
+/* The context of a further desk has the thread that reads there and no other: the threads are the caller's. */
+static bool begin_desk(struct archive_object *self, struct desk *d) {
+    const struct pyz_options options = {.threads = 1, .verify = 1, .progress = Py_None};
+    d->begun = pyz_call_begin(&d->call, state_of(self), &options, UINT64_MAX);
+    if (d->begun) d->call.filename = self->end.filename;
+    return d->begun;
+}
+
+/* After a fork a holder is a thread of the parent's that does not exist here: what it was doing at its desk is left
+ * alone, and the desk with it, unless it is the first, on which the archive depends. */
+static bool own_desks(struct archive_object *self) {
     if (self->pid == getpid()) return true;
     PyThread_type_lock fresh = PyThread_allocate_lock();
     if (!fresh) return PyErr_NoMemory() != NULL;
-    self->lock = fresh; /* the old one is left alone: freeing a held lock is undefined */
-    self->holder = 0;
+    struct desk *first = self->desks[0];
+    first->lock = fresh; /* the old one is left alone: freeing a held lock is undefined */
+    first->holder = 0;
+    pyz_crew_init(&first->call.crew);
+    self->n_desks = 1;
+    self->closing = false;
     self->pid = getpid();
-    pyz_crew_init(&self->call.crew);
     return true;
 }
 
@@ -54,37 +88,79 @@ static bool take_lock(PyThread_type_lock lock) {
     }
 }
 
-/* Takes the lock, whether the archive is open or not; false with an exception and without the lock. A callback of a
- * read runs on the thread that reads, and would wait for itself. */
-static bool enter_any(struct archive_object *self) {
-    if (!self->lock || !own_lock(self)) {
-        if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "the archive is not open yet");
-        return false;
-    }
-    if (self->holder == PyThread_get_thread_ident()) {
-        PyErr_SetString(PyExc_RuntimeError,
-                        "this archive is being used by the call that waits for this one: the file "
-                        "object it is read from, a progress function or a signal handler "
-                        "cannot use it, too");
-        return false;
-    }
-    if (!take_lock(self->lock)) return false;
-    self->holder = PyThread_get_thread_ident();
-    return true;
+static bool is_inside(const struct archive_object *self) {
+    const unsigned long me = PyThread_get_thread_ident();
+    for (unsigned i = 0; i < self->n_desks && self->pid == getpid(); i++)
+        if (self->desks[i]->holder == me) return true;
+    return false;
 }
 
-static void leave(struct archive_object *self) {
-    self->holder = 0;
-    PyThread_release_lock(self->lock);
+/* False with an exception on a thread that is inside of a read: it would wait for itself. */
+static bool check_outside(const struct archive_object *self) {
+    if (!is_inside(self)) return true;
+    PyErr_SetString(PyExc_RuntimeError,
+                    "this archive is being used by the call that waits for this one: the file "
+                    "object it is read from, a progress function or a signal handler "
+                    "cannot use it, too");
+    return false;
+}
+
+/* A desk that nobody is at, NULL for none. */
+static struct desk *find_idle(struct archive_object *self) {
+    for (unsigned i = 0; i < self->n_desks; i++)
+        if (self->desks[i]->begun && PyThread_acquire_lock(self->desks[i]->lock, NOWAIT_LOCK)) return self->desks[i];
+    return NULL;
+}
+
+/* Callables of Python belong to the first desk, and so does an archive that is not open yet, or not any more. */
+static bool may_share(const struct archive_object *self) {
+    return self->archive && !self->closing && !self->end.read_at;
+}
+
+/* Takes a desk, whether the archive is open or not; NULL with an exception. */
+static struct desk *enter_any(struct archive_object *self) {
+    struct desk *d = NULL;
+    if (self->n_desks == 0 || !own_desks(self)) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "the archive is not open yet");
+        return NULL;
+    }
+    if (!check_outside(self)) return NULL;
+    if (may_share(self)) d = find_idle(self);
+    if (!d && may_share(self) && self->n_desks < MAX_DESKS) {
+        if (!(d = add_desk(self))) return NULL;
+        PyThread_acquire_lock(d->lock, NOWAIT_LOCK);
+        if (!begin_desk(self, d)) {
+            PyThread_release_lock(d->lock);
+            return NULL;
+        }
+    }
+    if (!d && !take_lock((d = self->desks[0])->lock)) return NULL;
+    d->holder = PyThread_get_thread_ident();
+    return d;
+}
+
+static void leave(struct desk *d) {
+    d->holder = 0;
+    PyThread_release_lock(d->lock);
 }
 
 /* The same for an archive that must be open. */
-static bool enter(struct archive_object *self) {
-    if (!enter_any(self)) return false;
-    if (self->archive) return true;
-    leave(self);
+static struct desk *enter(struct archive_object *self) {
+    struct desk *d = enter_any(self);
+    if (!d || self->archive) return d;
+    leave(d);
     PyErr_SetString(PyExc_ValueError, "the archive is closed");
-    return false;
+    return NULL;
+}
+
+/* For what an opened archive says of itself: it does not change, and nobody closes it while the GIL is held and no Python
+ * runs. */
+static bool is_open(struct archive_object *self) {
+    if (!check_outside(self)) return false;
+    if (self->archive) return true;
+    struct desk *d = enter(self); /* waits for the thread that opens it */
+    if (d) leave(d);
+    return d != NULL;
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
@@ -92,28 +168,29 @@ static bool enter(struct archive_object *self) {
 static bool open_source(struct archive_object *self, PyObject *from, int threads, enum pyz_access access) {
     const struct pyz_state *state = state_of(self);
     struct pyz_options options = {.threads = threads, .verify = 1, .progress = Py_None};
+    struct desk *first = self->desks[0];
     zipnn_archive *archive = NULL;
     zipnn_status status;
-    if (!pyz_source_open(&self->end, from, state, &self->call)) return false;
+    if (!pyz_source_open(&self->end, from, state, &first->call)) return false;
     pyz_source_speed_up(&self->end, access);
-    self->begun = pyz_call_begin(&self->call, state, &options, UINT64_MAX);
-    if (!self->begun) return false;
-    self->call.filename = self->end.filename;
+    first->begun = pyz_call_begin(&first->call, state, &options, UINT64_MAX);
+    if (!first->begun) return false;
+    first->call.filename = self->end.filename;
     Py_BEGIN_ALLOW_THREADS;
-    status = zipnn_archive_open(self->call.ctx, &self->end.source, &archive, &self->call.err);
+    status = zipnn_archive_open(first->call.ctx, &self->end.source, &archive, &first->call.err);
     Py_END_ALLOW_THREADS;
     self->archive = status == ZIPNN_OK ? archive : NULL;
-    return pyz_call_check(&self->call, status);
+    return pyz_call_check(&first->call, status);
 }
 
-/* The lock is held meanwhile: whoever asks the collector for all objects has found this one already. */
+/* The desk is held meanwhile: whoever asks the collector for all objects has found this one already. */
 static bool open_archive(struct archive_object *self, PyObject *from, int threads, enum pyz_access access) {
     self->pid = getpid();
-    self->lock = PyThread_allocate_lock();
-    if (!self->lock) return PyErr_NoMemory() != NULL;
-    if (!enter_any(self)) return false;
+    if (!add_desk(self)) return false;
+    struct desk *first = enter_any(self);
+    if (!first) return false;
     const bool opened = open_source(self, from, threads, access);
-    leave(self);
+    leave(first);
     return opened;
 }
 
@@ -148,6 +225,25 @@ static int archive_clear(struct archive_object *self) {
     return 0;
 }
 
+/* Contexts, the one that opened the archive last. In no need of the GIL. */
+static void destroy_contexts(struct archive_object *self) {
+    for (unsigned i = self->n_desks; i-- > 0;) {
+        zipnn_destroy(self->desks[i]->call.ctx);
+        self->desks[i]->call.ctx = NULL;
+    }
+}
+
+/* Desks but the first that nobody can be at any more. */
+static void free_desks(struct archive_object *self, unsigned keep) {
+    const bool ours = self->pid == getpid();
+    while (self->n_desks > keep) {
+        struct desk *d = self->desks[--self->n_desks];
+        if (d->begun && ours) pyz_crew_end(&d->call.crew);
+        if (ours) PyThread_free_lock(d->lock);
+        PyMem_Free(d);
+    }
+}
+
 /* May run in the middle of a collection: the GIL is kept. No worker waits for it, since no call is going on. */
 static void archive_dealloc(struct archive_object *self) {
     PyTypeObject *type = Py_TYPE((PyObject *)self);
@@ -155,40 +251,56 @@ static void archive_dealloc(struct archive_object *self) {
     PyObject_GC_UnTrack(self);
     PyErr_Fetch(&error, &value, &traceback);
     zipnn_archive_close(self->archive);
-    zipnn_destroy(self->call.ctx);
-    if (self->begun && self->pid == getpid()) pyz_crew_end(&self->call.crew);
+    destroy_contexts(self);
+    free_desks(self, 0);
     pyz_end_drop(&self->end);
-    if (self->lock && self->pid == getpid()) PyThread_free_lock(self->lock);
     PyErr_Restore(error, value, traceback);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(self);
     Py_DECREF(type);
 }
 
+/* Waits until nobody is at any desk, and keeps others away. False with an exception. */
+static bool clear_desks(struct archive_object *self) {
+    self->closing = true;
+    for (unsigned i = 1; i < self->n_desks; i++) {
+        if (take_lock(self->desks[i]->lock)) continue;
+        while (--i > 0) PyThread_release_lock(self->desks[i]->lock);
+        self->closing = false;
+        return false;
+    }
+    return true;
+}
+
 static PyObject *archive_close(struct archive_object *self, PyObject *unused) {
     (void)unused;
-    if (!enter_any(self)) return NULL;
-    zipnn_archive *archive = self->archive;
-    zipnn_ctx *ctx = self->call.ctx;
-    self->archive = NULL;
-    self->call.ctx = NULL;
-    if (archive) {
-        Py_BEGIN_ALLOW_THREADS;
-        zipnn_archive_close(archive);
-        zipnn_destroy(ctx);
-        Py_END_ALLOW_THREADS;
-        pyz_end_close(&self->end);
-        self->call.filename = NULL;
+    if (!check_outside(self)) return NULL;
+    if (self->n_desks && own_desks(self)) self->closing = true; /* the first desk is the one to wait for */
+    struct desk *first = enter_any(self);
+    if (!first || !self->archive || !clear_desks(self)) {
+        self->closing = false;
+        if (first) leave(first);
+        if (PyErr_Occurred()) return NULL;
+        Py_RETURN_NONE;
     }
-    leave(self);
+    zipnn_archive *archive = self->archive;
+    self->archive = NULL;
+    Py_BEGIN_ALLOW_THREADS;
+    zipnn_archive_close(archive);
+    destroy_contexts(self);
+    Py_END_ALLOW_THREADS;
+    for (unsigned i = 1; i < self->n_desks; i++) PyThread_release_lock(self->desks[i]->lock);
+    free_desks(self, 1);
+    pyz_end_close(&self->end);
+    first->call.filename = NULL;
+    leave(first);
     Py_RETURN_NONE;
 }
 
 static PyObject *archive_check(struct archive_object *self, PyObject *unused) {
     (void)unused;
-    if (self->holder != PyThread_get_thread_ident() || self->pid != getpid()) Py_RETURN_NONE;
-    (void)enter_any(self); /* says why not */
-    return NULL;
+    if (!check_outside(self)) return NULL;
+    Py_RETURN_NONE;
 }
 
 /* ---- listing ----------------------------------------------------------------------------------------------------- */
@@ -206,10 +318,9 @@ static PyObject *info_tuple(const zipnn_archive_info *i, uint64_t n_left_out) {
 static PyObject *archive_info(struct archive_object *self, PyObject *unused) {
     zipnn_archive_info info;
     (void)unused;
-    if (!enter(self)) return NULL;
+    if (!is_open(self)) return NULL;
     zipnn_archive_get_info(self->archive, &info);
     const uint64_t n_left_out = zipnn_archive_n_left_out(self->archive);
-    leave(self);
     return info_tuple(&info, n_left_out);
 }
 
@@ -218,12 +329,15 @@ static PyObject *archive_chunk(struct archive_object *self, PyObject *args) {
     PyObject *number;
     uint64_t index;
     zipnn_chunk_info info;
+    zipnn_error err;
     if (!PyArg_ParseTuple(args, "O:chunk", &number) || !pyz_as_u64(number, "the number of a chunk", &index) ||
-        !enter(self))
+        !is_open(self))
         return NULL;
-    bool found = pyz_call_check(&self->call, zipnn_archive_chunk(self->archive, index, &info, &self->call.err));
-    leave(self);
-    if (!found) return NULL;
+    const zipnn_status status = zipnn_archive_chunk(self->archive, index, &info, &err);
+    if (status != ZIPNN_OK) {
+        pyz_raise(state_of(self), status, &err, self->end.filename, NULL);
+        return NULL;
+    }
     return Py_BuildValue("KKKKK", (unsigned long long)info.offset, (unsigned long long)info.length,
                          (unsigned long long)info.archive_offset, (unsigned long long)info.stored,
                          (unsigned long long)info.check);
@@ -255,7 +369,7 @@ static PyObject *tensor_tuple(const zipnn_tensor_info *t, const zipnn_tensor_lay
                          (unsigned long long)layout->values);
 }
 
-static PyObject *list_tensors(struct archive_object *self) {
+static PyObject *list_tensors(struct archive_object *self, struct pyz_call *call) {
     zipnn_archive_info info;
     zipnn_archive_get_info(self->archive, &info);
     PyObject *list = PyList_New(0);
@@ -263,9 +377,9 @@ static PyObject *list_tensors(struct archive_object *self) {
         zipnn_tensor_info t;
         zipnn_tensor_layout layout = {.size = sizeof layout};
         PyObject *item = NULL;
-        zipnn_status status = zipnn_archive_tensor(self->archive, i, &t, &self->call.err);
-        if (status == ZIPNN_OK) status = zipnn_archive_tensor_layout(self->archive, i, &layout, &self->call.err);
-        if (pyz_call_check(&self->call, status)) item = tensor_tuple(&t, &layout);
+        zipnn_status status = zipnn_archive_tensor(self->archive, i, &t, &call->err);
+        if (status == ZIPNN_OK) status = zipnn_archive_tensor_layout(self->archive, i, &layout, &call->err);
+        if (pyz_call_check(call, status)) item = tensor_tuple(&t, &layout);
         if (!item || PyList_Append(list, item) != 0) Py_CLEAR(list);
         Py_XDECREF(item);
     }
@@ -274,9 +388,10 @@ static PyObject *list_tensors(struct archive_object *self) {
 
 static PyObject *archive_tensors(struct archive_object *self, PyObject *unused) {
     (void)unused;
-    if (!enter(self)) return NULL;
-    PyObject *list = list_tensors(self);
-    leave(self);
+    struct desk *d = enter(self); /* making objects may run Python */
+    if (!d) return NULL;
+    PyObject *list = list_tensors(self, &d->call);
+    leave(d);
     return list;
 }
 
@@ -289,23 +404,25 @@ struct wanted {
     bool rows;
 };
 
-static zipnn_status read_wanted(struct archive_object *self, const struct wanted *w, const Py_buffer *buffer) {
+static zipnn_status read_wanted(const zipnn_archive *archive, struct pyz_call *call, const struct wanted *w,
+                                const Py_buffer *buffer) {
     const size_t len = (size_t)buffer->len;
-    if (!w->rows) return zipnn_archive_read(self->archive, w->offset, len, buffer->buf, &self->call.err);
-    return zipnn_archive_read_rows(self->archive, w->index, w->first, w->n, buffer->buf, len, &self->call.err);
+    if (!w->rows) return zipnn_archive_read_in(call->ctx, archive, w->offset, len, buffer->buf, &call->err);
+    return zipnn_archive_read_rows_in(call->ctx, archive, w->index, w->first, w->n, buffer->buf, len, &call->err);
 }
 
 static bool read_view(struct archive_object *self, const struct wanted *w, const Py_buffer *buffer,
                       PyObject *progress) {
     zipnn_status status;
-    if (!enter(self)) return false;
-    pyz_call_again(&self->call, progress);
+    struct desk *d = enter(self);
+    if (!d) return false;
+    pyz_call_again(&d->call, progress);
     Py_BEGIN_ALLOW_THREADS;
-    status = read_wanted(self, w, buffer);
+    status = read_wanted(self->archive, &d->call, w, buffer);
     Py_END_ALLOW_THREADS;
-    self->call.progress = NULL;
-    bool done = pyz_call_check(&self->call, status);
-    leave(self);
+    d->call.progress = NULL;
+    bool done = pyz_call_check(&d->call, status);
+    leave(d);
     return done;
 }
 

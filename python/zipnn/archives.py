@@ -78,9 +78,10 @@ def _source_of(source: Any) -> Any:
 class Archive(Mapping[str, "Tensor"]):
     """A mapping of tensor names to lazy tensors; nothing is decoded before it is asked for.
 
-    The source is a path, a seekable binary file object, or an object with the buffer protocol. Any thread may use an
-    archive, one at a time decodes. A process forked from this one may go on using it, except over a file object. A file
-    object is read by the thread that wants a tensor (or by that of prefetch()), and cannot itself use the archive.
+    The source is a path, a seekable binary file object, or an object with the buffer protocol. Any number of
+    threads may read one archive at once; each that comes while others read decodes by itself, without further threads.
+    A file object is read by one thread at a time, the one that wants a tensor (or that of prefetch()), and cannot itself
+    use the archive. A process forked from this one may go on using it, except over a file object.
     Ctrl-C stops a read within the time that a chunk takes. An archive that is let go is closed.
 
     access  how a path is read. "map": through the page cache where the file is in it, as the package safetensors does;
@@ -98,7 +99,6 @@ class Archive(Mapping[str, "Tensor"]):
         for index, listed in enumerate(self._archive.tensors()):
             name, dtype, shape, offset, _, stored, flags, strides, values = listed
             self._tensors[name] = Tensor(self, name, dtype, shape, offset, values, stored, flags, strides, index)
-        self._window: tuple[int, bytes | bytearray] = (0, b"")  # a decoded chunk and where it begins
         self._prefetcher = Prefetcher(self._archive)
 
     # Mapping
@@ -125,9 +125,7 @@ class Archive(Mapping[str, "Tensor"]):
     def read_into(self, offset: int, buffer: Any) -> None:
         """Fills a writable buffer with original bytes from `offset` on, decoding only the chunks they touch. The last
         chunk of which a part was wanted is kept, so that many small reads decode it once."""
-        view = memoryview(buffer).cast("B")
-        if not self._copy_from_window(offset, view) and not self._refill_window(offset, view):
-            self._archive.read_into(offset, view)
+        self._archive.read_into(offset, memoryview(buffer).cast("B"))
 
     def read_range(self, offset: int, length: int) -> bytearray:
         """Original bytes [offset, offset + length)."""
@@ -136,36 +134,6 @@ class Archive(Mapping[str, "Tensor"]):
         data = bytearray(length)
         self.read_into(offset, data)
         return data
-
-    def _copy_from_window(self, offset: int, view: memoryview) -> bool:
-        start, data = self._window
-        at = offset - start
-        if at < 0 or at + len(view) > len(data):
-            return False
-        view[:] = memoryview(data)[at : at + len(view)]
-        return len(view) > 0
-
-    def _refill_window(self, offset: int, view: memoryview) -> bool:
-        """Decodes the chunk around a range that is a part of it. Records of zipnn 0.x have no chunks."""
-        if len(view) == 0 or self.info.n_chunks == 0 or offset + len(view) > self.info.original:
-            return False
-        start, length = self._chunk_around(offset)
-        if offset + len(view) > start + length or len(view) == length:
-            return False
-        data = bytearray(length)
-        self._archive.read_into(start, data)
-        self._window = (start, data)
-        return self._copy_from_window(offset, view)
-
-    def _chunk_around(self, offset: int) -> tuple[int, int]:
-        low, high = 0, self.info.n_chunks
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self._archive.chunk(middle)[0] <= offset:
-                low = middle
-            else:
-                high = middle
-        return self._archive.chunk(low)[:2]
 
     def prefetch(self, names: Iterable[str] | None = None, limit: int = 256 << 20) -> None:
         """Starts to decode whole tensors in the background, in this order (None: all, as they lie in the file), and
@@ -183,7 +151,6 @@ class Archive(Mapping[str, "Tensor"]):
         that are being prefetched are given up."""
         self._prefetcher.stop()
         self._archive.close()
-        self._window = (0, b"")
 
     def __enter__(self) -> Archive:
         return self

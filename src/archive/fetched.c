@@ -9,17 +9,17 @@ static int compare(const void *a, const void *b) {
     return (x->length > y->length) - (x->length < y->length);
 }
 
-zipnn_status zn_fetched_check(const struct zn_fetched *f, zipnn_error *err) {
+zipnn_status zn_fetched_check(struct zn_fetched *f, zipnn_error *err) {
+    f->longest = 0;
     for (size_t i = 0; i < f->n; i++) {
         const zipnn_range *r = &f->piece[i].range, *last = i ? &f->piece[i - 1].range : NULL;
         uint64_t end;
         if ((!f->piece[i].bytes && r->length) || !zn_add(r->offset, r->length, &end) || r->length > SIZE_MAX)
             return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "piece %zu has no bytes, or more than memory has", i);
-        if (last &&
-            (last->source > r->source || (last->source == r->source && r->offset < last->offset + last->length)))
+        if (last && (last->source > r->source || (last->source == r->source && last->offset > r->offset)))
             return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE,
-                           "piece %zu lies before piece %zu or across it: they must ascend by source and offset", i,
-                           i - 1);
+                           "piece %zu comes before piece %zu: they must ascend by source, then by offset", i, i - 1);
+        f->longest = ZN_MAX(f->longest, r->length);
     }
     return ZIPNN_OK;
 }
@@ -32,8 +32,8 @@ void zn_fetched_settle(struct zn_fetched *f) {
     f->n_missing = n;
 }
 
-/* The bytes of the range, NULL when no piece holds all of it. */
-static const uint8_t *find(const struct zn_fetched *f, const zipnn_range *range) {
+/* How many pieces begin before the range does, or with it. */
+static size_t count_before(const struct zn_fetched *f, const zipnn_range *range) {
     size_t lo = 0, hi = f->n;
     while (lo < hi) {
         const size_t mid = lo + (hi - lo) / 2;
@@ -43,12 +43,19 @@ static const uint8_t *find(const struct zn_fetched *f, const zipnn_range *range)
         else
             hi = mid;
     }
-    if (lo == 0) return NULL;
-    const zipnn_piece *p = &f->piece[lo - 1];
-    if (p->range.source != range->source || range->offset - p->range.offset > p->range.length ||
-        range->length > p->range.length - (range->offset - p->range.offset))
-        return NULL;
-    return (const uint8_t *)p->bytes + (size_t)(range->offset - p->range.offset);
+    return lo;
+}
+
+/* The bytes of the range, NULL when no piece holds all of it. Pieces may overlap: one further away may be longer. */
+static const uint8_t *find(const struct zn_fetched *f, const zipnn_range *range) {
+    for (size_t i = count_before(f, range); i-- > 0;) {
+        const zipnn_piece *p = &f->piece[i];
+        const uint64_t into = range->offset - p->range.offset;
+        if (p->range.source != range->source || into > f->longest) return NULL;
+        if (into <= p->range.length && range->length <= p->range.length - into)
+            return (const uint8_t *)p->bytes + (size_t)into;
+    }
+    return NULL;
 }
 
 bool zn_fetched_has(struct zn_fetched *f, const struct zn_input *in, uint64_t off, uint64_t len) {

@@ -6,15 +6,16 @@
 #include "work/engine.h"
 
 struct zn_fetched {
-    const zipnn_piece *piece; /* ascending by source and offset, none across another */
+    const zipnn_piece *piece; /* ascending by source and offset */
     size_t n;
+    uint64_t longest;     /* bytes of one of them */
     zipnn_range *missing; /* room for `cap` ranges that are needed and not there; n_missing are listed */
     size_t cap, n_missing;
     size_t n_lacking; /* how often something was not there, listed or not */
 };
 
-/* ZIPNN_E_ARGUMENT when pieces are not in order, or one has no bytes. */
-zipnn_status zn_fetched_check(const struct zn_fetched *f, zipnn_error *err);
+/* Looks the pieces over, before anything else. ZIPNN_E_ARGUMENT when they are not in order, or one has no bytes. */
+zipnn_status zn_fetched_check(struct zn_fetched *f, zipnn_error *err);
 
 /* Sorts what is missing and lists each range once. */
 void zn_fetched_settle(struct zn_fetched *f);

@@ -1,5 +1,6 @@
 /* Any bytes as an archive and any bytes as the base that it is made against, with the digests and checks of the base
- * put right so that the code behind them is reached: an error or success, and the ways that succeed agree. */
+ * put right so that the code behind them is reached: an error or success, and the ways that succeed agree, among them
+ * decoding from fetched bytes. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,7 @@
 #include "support/seal.h"
 #include "support/streams.h"
 
-enum { CAP = 1 << 18, PREFIX = 2 };
+enum { CAP = 1 << 18, PREFIX = 2, MAX_PIECES = 256 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -62,6 +63,63 @@ static void restore_all_ways(zipnn_ctx *ctx, const uint8_t *archive, size_t len)
     }
 }
 
+/* The archive as its callers fetch it: from these bytes and the base's. */
+struct fetching {
+    const uint8_t *bytes[2];
+    size_t len[2];
+    zipnn_piece piece[MAX_PIECES];
+    size_t n;
+};
+
+static int by_place(const void *a, const void *b) {
+    const zipnn_range *x = &((const zipnn_piece *)a)->range, *y = &((const zipnn_piece *)b)->range;
+    if (x->source != y->source) return x->source < y->source ? -1 : 1;
+    return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+/* What is missing is inside its source, and was not given before: so this ends. */
+static void fetch(struct fetching *f, const zipnn_range *missing, size_t n) {
+    for (size_t i = 0; i < n && f->n < MAX_PIECES; i++) {
+        const zipnn_range r = missing[i];
+        if (r.source > 1 || r.offset > f->len[r.source] || r.length > f->len[r.source] - r.offset) abort();
+        f->piece[f->n++] = (zipnn_piece){r, f->bytes[r.source] + r.offset};
+    }
+    qsort(f->piece, f->n, sizeof f->piece[0], by_place);
+}
+
+/* Decoding from fetched bytes comes to the same end as a read, at no higher cost. */
+static void decode(zipnn_ctx *ctx, const zipnn_archive *a, struct fetching *f, uint64_t original) {
+    static uint8_t read[CAP], decoded[CAP];
+    zipnn_range missing[8];
+    zipnn_fetched fetched = {.size = sizeof fetched, .missing = missing, .cap = 8, .n_missing = 1};
+    const zipnn_status expected = zipnn_archive_read_in(ctx, a, 0, original, read, NULL);
+    zipnn_status status = ZIPNN_OK;
+    for (unsigned i = 0; i < MAX_PIECES && status == ZIPNN_OK && fetched.n_missing && f->n < MAX_PIECES; i++) {
+        fetched.pieces = f->piece;
+        fetched.n_pieces = f->n;
+        zt_bounds_begin(&bounds, ctx);
+        status = zipnn_archive_decode(ctx, a, 0, original, decoded, &fetched, NULL);
+        zt_bounds_end(&bounds, ctx, f->len[0], original, 1);
+        if (status == ZIPNN_OK) fetch(f, missing, fetched.n_missing);
+    }
+    if (status == ZIPNN_OK && fetched.n_missing) return; /* more pieces than there is room for */
+    if ((status == ZIPNN_OK) != (expected == ZIPNN_OK)) abort();
+    if (status == ZIPNN_OK && memcmp(read, decoded, (size_t)original) != 0) abort();
+}
+
+static void decode_fetched(zipnn_ctx *ctx, const uint8_t *archive, size_t len, const uint8_t *base, size_t base_len) {
+    static struct fetching f;
+    struct zt_input in = {.data = archive, .len = len};
+    const zipnn_source source = zt_file(&in);
+    zipnn_archive *a = NULL;
+    zipnn_archive_info info;
+    if (zipnn_archive_open(ctx, &source, &a, NULL) != ZIPNN_OK) return;
+    zipnn_archive_get_info(a, &info);
+    f = (struct fetching){.bytes = {archive, base}, .len = {len, base_len}};
+    if (info.original && info.original <= CAP && !info.unverified) decode(ctx, a, &f, info.original);
+    zipnn_archive_close(a);
+}
+
 /* Memory that is the base becomes the result, or an error: none of it may crash. */
 static void apply(zipnn_ctx *ctx, const uint8_t *archive, size_t len, const uint8_t *base, size_t base_len) {
     struct zt_input in = {.data = archive, .len = len};
@@ -97,6 +155,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
     zt_bounds_begin(&bounds, ctx);
     apply(ctx, archive, archive_len, base, base_len);
     zt_bounds_end(&bounds, ctx, archive_len, zt_claimed(archive, archive_len), 1);
+    decode_fetched(ctx, archive, archive_len, base, base_len);
     zipnn_destroy(ctx);
     if (in.overrun) abort();
     free(base);

@@ -127,6 +127,64 @@ def test_threads_share_an_archive(model, archive):
     assert not failures
 
 
+def test_threads_read_at_the_same_time(archive):
+    """Each of two threads waits inside of its read until the other is inside of its own."""
+    meeting = threading.Barrier(2, timeout=30)
+    failures = []
+    with zipnn.Archive(archive, threads=1) as a:
+        whole = a.read_range(0, a.info.original)
+
+        def work():
+            met = []
+
+            def progress(done, total):
+                if not met:
+                    met.append(meeting.wait())
+
+            data = bytearray(len(whole))
+            try:
+                a._archive.read_into(0, data, progress)
+            except Exception as error:
+                failures.append(error)
+            if data != whole:
+                failures.append("other bytes")
+
+        threads = [threading.Thread(target=work) for _ in range(2)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+    assert not failures
+
+
+def test_closed_while_others_read(archive):
+    """close() waits for reads of other threads; those that come after it find the archive closed."""
+    a = zipnn.Archive(archive)
+    whole = a.read_range(0, a.info.original)
+    wrong, inside = [], threading.Event()
+
+    def work():
+        try:
+            for _ in range(200):
+                if a.read_range(0, len(whole)) != whole:
+                    wrong.append("other bytes")
+                inside.set()
+        except ValueError as error:
+            if "closed" not in str(error):
+                wrong.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for t in threads:
+        t.start()
+    inside.wait(30)
+    a.close()
+    for t in threads:
+        t.join()
+    assert not wrong
+    with pytest.raises(ValueError, match="closed"):
+        a.read_range(0, 1)
+
+
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_fork(model, archive):
     a = zipnn.Archive(archive, threads=4)

@@ -467,7 +467,7 @@ static void fetched_bytes_are_not_trusted(void **unused) {
         *at ^= 4;
     }
     zipnn_piece kept = pile->piece[1];
-    pile->piece[1].range.offset -= 1;
+    pile->piece[1].range.offset = 0;
     assert_int_equal(zipnn_archive_decode(ctx, a, 0, len, dst, &f, &err), ZIPNN_E_ARGUMENT);
     pile->piece[1] = kept;
     pile->piece[1].bytes = NULL;
