@@ -7,12 +7,15 @@ byte). Every result is restored and compared. --speed measures compressing and r
 in build/bench/delta.jsonl, the tables in doc/benchmarks.md. Needs numpy and the program zstd."""
 
 import argparse
+import itertools
 import json
 import pathlib
 import statistics
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import figures
 import markdown
@@ -43,30 +46,31 @@ WIDTHS = {"BF16": 2, "F16": 2, "F32": 4}
 # ---- models made here ----
 
 
-def bf16(array):
+def bf16(array: Any) -> bytes:
     bits = array.astype("<f4").view("<u4")
-    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype("<u2").tobytes()
+    words: bytes = ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype("<u2").tobytes()
+    return words
 
 
 class Network:
     """Three layers that learn a random function, by Adam."""
 
-    def __init__(self, rng, sizes=(256, 512, 512, 64)):
+    def __init__(self, rng: numpy.random.Generator, sizes: Sequence[int] = (256, 512, 512, 64)) -> None:
         self.rng = rng
-        self.w = [(rng.standard_normal((a, b)) / a**0.5).astype("f4") for a, b in zip(sizes, sizes[1:])]
-        self.goal = [(rng.standard_normal((a, b)) / a**0.5).astype("f4") for a, b in zip(sizes, sizes[1:])]
+        self.w = [(rng.standard_normal((a, b)) / a**0.5).astype("f4") for a, b in itertools.pairwise(sizes)]
+        self.goal = [(rng.standard_normal((a, b)) / a**0.5).astype("f4") for a, b in itertools.pairwise(sizes)]
         self.m = [numpy.zeros_like(w) for w in self.w]
         self.v = [numpy.zeros_like(w) for w in self.w]
         self.t = 0
 
     @staticmethod
-    def forward(layers, x):
+    def forward(layers: list[Any], x: Any) -> list[Any]:
         values = [x]
         for w in layers[:-1]:
             values.append(numpy.maximum(values[-1] @ w, 0))
-        return values + [values[-1] @ layers[-1]]
+        return [*values, values[-1] @ layers[-1]]
 
-    def step(self, rate):
+    def step(self, rate: float) -> None:
         x = self.rng.standard_normal((64, self.w[0].shape[0])).astype("f4")
         values = self.forward(self.w, x)
         error = (values[-1] - self.forward(self.goal, x)[-1]) / 64
@@ -79,15 +83,17 @@ class Network:
             scale = rate / (1 - 0.9**self.t)
             self.w[i] = self.w[i] - scale * self.m[i] / (numpy.sqrt(self.v[i] / (1 - 0.999**self.t)) + 1e-8)
 
-    def save(self, path, with_state=False):
-        layers = [weights.Tensor(f"layer.{i}", "BF16", w.shape, bf16(w)) for i, w in enumerate(self.w)]
+    def save(self, path: pathlib.Path, with_state: bool = False) -> None:
+        layers = [weights.Tensor(f"layer.{i}", "BF16", list(w.shape), bf16(w)) for i, w in enumerate(self.w)]
         for i in range(len(self.w) if with_state else 0):
             for name, moment in (("exp_avg", self.m[i]), ("exp_avg_sq", self.v[i])):
-                layers.append(weights.Tensor(f"state.{i}.{name}", "F32", moment.shape, moment.astype("<f4").tobytes()))
+                layers.append(
+                    weights.Tensor(f"state.{i}.{name}", "F32", list(moment.shape), moment.astype("<f4").tobytes())
+                )
         weights.write(path, layers)
 
 
-def made(folder):
+def made(folder: pathlib.Path) -> Iterator[tuple[str, pathlib.Path, pathlib.Path]]:
     """(what it is, base, model) of networks trained here."""
     net = Network(numpy.random.default_rng(1))
     for what, steps, rate, state in (
@@ -109,15 +115,15 @@ def made(folder):
 # ---- methods ----
 
 
-def run(*command, data=None):
+def run(*command: object, data: bytes | None = None) -> bytes:
     return subprocess.run([str(part) for part in command], input=data, stdout=subprocess.PIPE, check=True).stdout
 
 
-def zstd(level, data):
+def zstd(level: int, data: Any) -> int:
     return len(run("zstd", "-q", "-c", f"-{level}", "--single-thread", data=data.tobytes()))
 
 
-def peers(base, model):
+def peers(base: pathlib.Path, model: pathlib.Path) -> dict[str, int]:
     """Sizes of what others do; they take the header of the file as it is, and files of one length."""
     a, b = (numpy.frombuffer(path.read_bytes(), "u1") for path in (base, model))
     sizes = {}
@@ -131,7 +137,7 @@ def peers(base, model):
     return sizes
 
 
-def old_delta(base, model, folder):
+def old_delta(base: pathlib.Path, model: pathlib.Path, folder: pathlib.Path) -> int | None:
     _, tensors = weights.read(model)
     dtype = {"BF16": "bf16", "F16": "fp16", "F32": "fp32"}.get(weights.bytes_by_dtype(tensors).most_common(1)[0][0])
     if not dtype or base.stat().st_size != model.stat().st_size:
@@ -141,30 +147,34 @@ def old_delta(base, model, folder):
     return out.stat().st_size
 
 
-def measure(what, base, model, folder):
+def measure(what: str, base: pathlib.Path, model: pathlib.Path, folder: pathlib.Path) -> figures.Row:
     out, back = folder / "new.znn", folder / "back"
     run(PROGRAM, "-qf", "--base", base, model, "-o", out)
     run(PROGRAM, "-qfd", "--base", base, out, "-o", back)
     if back.read_bytes() != model.read_bytes():
         raise SystemExit(f"{what}: came back changed")
-    sizes = {"zipnn": out.stat().st_size, "alone": len(run(PROGRAM, "-c", model)), **peers(base, model)}
+    sizes: dict[str, int | None] = {
+        "zipnn": out.stat().st_size,
+        "alone": len(run(PROGRAM, "-c", model)),
+        **peers(base, model),
+    }
     sizes["zipnn 0.5 delta"] = old_delta(base, model, folder)
     return {"pair": what, "original": model.stat().st_size, "sizes": sizes}
 
 
-def timed(*command):
+def timed(*command: object) -> float:
     start = time.perf_counter()
     run(*command)
     return time.perf_counter() - start
 
 
-def measure_speed(folder):
+def measure_speed(folder: pathlib.Path) -> list[figures.Row]:
     """GB/s on one thread of a large pair: the command, files in memory, in turns."""
     rng = numpy.random.default_rng(2)
     word = (rng.standard_normal(16 << 20).astype("f4") * 0.02).view("<u4") >> 16
     word = word.astype("<u2")
     base, model, out, alone, back = (folder / name for name in ("b", "m", "m.znn", "a.znn", "back"))
-    rows = []
+    rows: list[figures.Row] = []
     for what, part in (("1 % of words changed", 0.01), ("30 %", 0.3), ("all", 1.0)):
         moved = (rng.random(len(word)) < part) * rng.integers(-3, 4, len(word))
         for path, data in ((base, word), (model, (word + moved).astype("<u2"))):
@@ -175,7 +185,7 @@ def measure_speed(folder):
             "restore": (PROGRAM, "-qfd", "-T1", "--base", base, out, "-o", back),
             "restore alone": (PROGRAM, "-qfd", "-T1", alone, "-o", back),
         }
-        times = {name: [] for name in commands}
+        times: dict[str, list[float]] = {name: [] for name in commands}
         for _ in range(RUNS + 1):
             for name, command in commands.items():
                 times[name].append(timed(*command))
@@ -188,11 +198,11 @@ def measure_speed(folder):
 # ---- report ----
 
 
-def percent(size, original):
+def percent(size: float | None, original: float) -> str:
     return f"{100 * size / original:.2f} %" if size else "-"
 
 
-def report(results, speeds):
+def report(results: list[figures.Row], speeds: list[figures.Row]) -> None:
     columns = ["alone", "XOR, zstd -1", "XOR, zstd -3", "XOR in planes, zstd -3", "zipnn 0.5 delta", "zipnn"]
     rows = [[r["pair"]] + [percent(r["sizes"].get(c), r["original"]) for c in columns] for r in results]
     body = f"""## Differences
@@ -200,7 +210,7 @@ def report(results, speeds):
 Models stored as their difference from another (`make bench-delta`), in per cent of the model. Every archive was
 restored and compared. The Python package's deltas and the XOR ones need files of one length.
 
-{markdown.table(["model given its base"] + columns, rows)}
+{markdown.table(["model given its base", *columns], rows)}
 """
     if speeds:
         names = ["compress", "compress alone", "restore", "restore alone"]
@@ -208,18 +218,18 @@ restored and compared. The Python package's deltas and the XOR ones need files o
         body += f"""
 The command on one thread, a bf16 file of 32 MiB, GB/s of the model, median of {RUNS}; the base is read and hashed too.
 
-{markdown.table(["words changed", "size"] + names, rows)}
+{markdown.table(["words changed", "size", *names], rows)}
 """
     markdown.replace_part("bench-delta", body)
     print(body)
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", type=pathlib.Path, default=figures.ROOT.parent / "shared/data/weights")
     parser.add_argument("--speed", action="store_true")
     arguments = parser.parse_args()
-    results, speeds = [], []
+    results, speeds = list[figures.Row](), list[figures.Row]()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         if arguments.speed:
@@ -228,7 +238,7 @@ def main():
         for what, base, model in [*pairs, *made(folder)]:
             if base.exists() and model.exists():
                 results.append(measure(what, base, model, folder))
-    lines = [json.dumps(line) for line in results + [{"speed": line} for line in speeds]]
+    lines = [json.dumps(line) for line in [*results, *({"speed": line} for line in speeds)]]
     target = figures.ROOT / "build/bench/delta.jsonl"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text("\n".join(lines) + "\n")

@@ -1,8 +1,8 @@
-/* bench_files LEVELS FILE...: what each level, as in 139, makes of each file, in memory, one thread. One JSON object
- * per file and level:
- *   {"file":F,"level":L,"original":N,"archive":N,"encode":SECONDS,"decode":SECONDS}     not verified; medians of 5,
- *   of one above level 3, which is slow
- * FILE must not hold characters that JSON escapes.
+/* bench_files RUNS LEVELS FILE...: what each level, as in 139, makes of each file, in memory, one thread. One JSON
+ * object per file and level:
+ *   {"file":F,"level":L,"original":N,"archive":N,"encode":SECONDS,"decode":SECONDS,"memcpy":SECONDS}
+ * not verified; medians of RUNS that take turns (1 to 9), of 3 at most at level 6 and of one above, which is slow;
+ * memory has been touched before. FILE must not hold characters that JSON escapes.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 #include "rounds.h"
 
-enum { MAX_RUNS = 5, LAST_FAST_LEVEL = 3 };
+enum { MAX_RUNS = 9, SOME_RUNS = 3, LAST_FAST_LEVEL = 3, LAST_SWIFT_LEVEL = 6 };
 
 static int by_size(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
@@ -27,10 +27,15 @@ struct file {
     size_t len, cap;
 };
 
-static void measure(const struct file *f, const char *path, int level) {
+static unsigned runs_of(int level, unsigned asked) {
+    if (level > LAST_SWIFT_LEVEL) return 1;
+    return level > LAST_FAST_LEVEL && asked > SOME_RUNS ? SOME_RUNS : asked;
+}
+
+static void measure(const struct file *f, const char *path, int level, unsigned asked) {
     zipnn_ctx *ctx = context_of(level, 1, ZIPNN_VERIFY_OFF, ZIPNN_DTYPE_UNKNOWN, ZIPNN_CPU_BEST);
-    const unsigned runs = level > LAST_FAST_LEVEL ? 1 : MAX_RUNS;
-    double encode[MAX_RUNS], decode[MAX_RUNS];
+    const unsigned runs = runs_of(level, asked);
+    double encode[MAX_RUNS], decode[MAX_RUNS], copy[MAX_RUNS];
     size_t archive_len = 0, restored_len;
     zipnn_error err;
     for (unsigned i = 0; i < runs; i++) {
@@ -40,22 +45,28 @@ static void measure(const struct file *f, const char *path, int level) {
         start = seconds_now();
         must(zipnn_decompress(ctx, f->archive, archive_len, f->restored, f->len, &restored_len, &err), &err);
         decode[i] = seconds_now() - start;
+        if (restored_len != f->len || memcmp(f->original, f->restored, f->len) != 0) die("restoring gave other bytes");
+        start = seconds_now();
+        memcpy(f->restored, f->original, f->len);
+        copy[i] = seconds_now() - start;
     }
-    if (restored_len != f->len || memcmp(f->original, f->restored, f->len) != 0) die("restoring gave other bytes");
-    printf("{\"file\":\"%s\",\"level\":%d,\"original\":%zu,\"archive\":%zu,\"encode\":%.9f,\"decode\":%.9f}\n", path,
-           level, f->len, archive_len, median(encode, runs), median(decode, runs));
+    printf(
+        "{\"file\":\"%s\",\"level\":%d,\"original\":%zu,\"archive\":%zu,\"encode\":%.9f,\"decode\":%.9f,"
+        "\"memcpy\":%.9f}\n",
+        path, level, f->len, archive_len, median(encode, runs), median(decode, runs), median(copy, runs));
     zipnn_destroy(ctx);
 }
 
 int main(int argc, char **argv) {
-    if (argc < 2) die("usage: bench_files LEVELS FILE...");
-    for (int i = 2; i < argc; i++) {
+    const int runs = argc > 3 ? atoi(argv[1]) : 0;
+    if (runs < 1 || runs > MAX_RUNS) die("usage: bench_files RUNS LEVELS FILE...");
+    for (int i = 3; i < argc; i++) {
         struct file f;
         f.original = file_read(argv[i], &f.len);
         f.cap = (size_t)zipnn_compress_bound(f.len);
         f.archive = room_alloc(f.cap);
         f.restored = room_alloc(f.len);
-        for (const char *level = argv[1]; *level; level++) measure(&f, argv[i], *level - '0');
+        for (const char *level = argv[2]; *level; level++) measure(&f, argv[i], *level - '0', (unsigned)runs);
         free(f.original);
         free(f.archive);
         free(f.restored);

@@ -56,17 +56,16 @@ def our_sizes(sizes: Sizes, program: str, entry: corpus.Entry, key: str) -> None
     """Every level on one file, restored and compared by bench_files."""
     missing = [level for level in promises.LEVELS if not sizes.find(key, promises.OURS[level], program)]
     if missing:
-        command = [str(BENCH_FILES), "".join(map(str, missing)), str(entry.path)]
+        command = [str(BENCH_FILES), "1", "".join(map(str, missing)), str(entry.path)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(f"bench: {entry.path.name}: {done.stderr.strip()}")
         for row in map(json.loads, done.stdout.splitlines()):
-            kept = {k: row[k] for k in ("archive", "encode", "decode")}
-            sizes.add(kept, key, promises.OURS[row["level"]], program)
+            sizes.add({"archive": row["archive"]}, key, promises.OURS[row["level"]], program)
     for method in promises.OURS.values():
         row = sizes.find(key, method, program)
         if row:
-            entry.methods[method] = {k: row[k] for k in ("archive", "encode", "decode")}
+            entry.methods[method] = {"archive": row["archive"]}
 
 
 class Peer:

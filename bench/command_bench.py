@@ -3,9 +3,12 @@
 import filecmp
 import json
 import os
+import pathlib
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
+from typing import Any
 
 import figures
 
@@ -17,14 +20,21 @@ PEER_PART = 4
 class Files:
     """The model and what is made of it, in a folder of their own."""
 
-    def __init__(self, folder, model):
+    def __init__(self, folder: pathlib.Path, model: pathlib.Path) -> None:
         self.model, self.out, self.warm = model, folder / "out", folder / "warm"
         self.folder = folder
 
-    def archive(self, name):
+    def archive(self, name: str) -> pathlib.Path:
         return self.folder / f"archive.{name}"
 
-    def prepare(self, argv):
+    def made(self, name: str) -> pathlib.Path:
+        """The archive that a command of our own makes of the model, "zipnn -3 -T1"; made now where it is not there."""
+        path = self.archive(name)
+        if not path.exists():
+            subprocess.run([figures.ZIPNN, "-qf", *name.split()[1:], self.model, "-o", path], check=True)
+        return path
+
+    def prepare(self, argv: list[Any]) -> None:
         """No output from before; the pages that the next run will fill have been in use just now. A virtual machine may
         have to fetch others from its host first. What the command reads is in the page cache, which may have let go of
         what nobody has read for a while."""
@@ -35,17 +45,30 @@ class Files:
         self.warm.unlink()
 
 
+def close(fd: int | None) -> None:
+    if fd is not None:
+        os.close(fd)
+
+
 class Contender:
     """A command in a group: `argv` writes files.out itself, or with `redirect` its standard output goes there.
     `producer` feeds its standard input through a pipe."""
 
-    def __init__(self, name, argv, threads=1, redirect=False, producer=None, restores=False):
+    def __init__(
+        self,
+        name: str,
+        argv: list[Any],
+        threads: int = 1,
+        redirect: bool = False,
+        producer: list[Any] | None = None,
+        restores: bool = False,
+    ) -> None:
         self.name, self.argv, self.redirect, self.producer, self.restores = name, argv, redirect, producer, restores
         cpus = figures.all_cpus()
         self.cpus = cpus[-1:] if threads == 1 else cpus
-        self.seconds, self.memory = [], 0
+        self.seconds, self.memory = list[float](), 0
 
-    def once(self, files, wait=figures.finish):
+    def once(self, files: Files, wait: Callable[[int, figures.Command], Any] = figures.finish) -> tuple[float, Any]:
         """Runs it; seconds, and what `wait` found while it ran."""
         files.prepare(self.argv + (self.producer or []))
         out = os.open(files.out, os.O_WRONLY | os.O_CREAT, 0o644) if self.redirect else None
@@ -53,28 +76,27 @@ class Contender:
         start = time.perf_counter()
         if self.producer:
             first = figures.spawn(self.producer, figures.all_cpus(), None, write_end)
-            os.close(write_end)
+            close(write_end)
         pid = figures.spawn(self.argv, self.cpus, read_end, out)
         if self.producer:
-            os.close(read_end)
+            close(read_end)
         found = wait(pid, self.argv)
         if self.producer:
             figures.finish(first, self.producer)
         seconds = time.perf_counter() - start
-        if out is not None:
-            os.close(out)
+        close(out)
         return seconds, found
 
-    def warm_up(self, files):
+    def warm_up(self, files: Files) -> None:
         _, self.memory = self.once(files, figures.watch)
         if self.restores and not filecmp.cmp(files.out, files.model, shallow=False):
             raise SystemExit(f"bench: {self.name}: gave other bytes")
 
-    def measure(self, files):
+    def measure(self, files: Files) -> None:
         self.seconds.append(self.once(files)[0])
 
 
-def compressors(files):
+def compressors(files: Files) -> list[Contender]:
     zipnn, model, out = figures.ZIPNN, files.model, files.out
     rows = [
         Contender("cp", ["cp", model, out], restores=True),
@@ -88,9 +110,9 @@ def compressors(files):
     return rows
 
 
-def restorers(files):
+def restorers(files: Files) -> list[Contender]:
     zipnn, out = figures.ZIPNN, files.out
-    small, fast = files.archive("zipnn -3 -T1"), files.archive("zipnn -1 -T1")
+    small, fast = files.made("zipnn -3 -T1"), files.made("zipnn -1 -T1")
     return [
         Contender("cp", ["cp", files.model, out], restores=True),
         Contender("zipnn -d -T1", [zipnn, "-q", "-d", "-T1", small, "-o", out], restores=True),
@@ -101,8 +123,8 @@ def restorers(files):
     ]
 
 
-def peer_compressors(files):
-    model, out, rows, n = files.model, files.out, [], len(figures.all_cpus())
+def peer_compressors(files: Files) -> list[Contender]:
+    model, out, rows, n = files.model, files.out, list[Contender](), len(figures.all_cpus())
     if shutil.which("zstd"):
         for level in (1, 3):
             rows.append(Contender(f"zstd -{level} -T1", ["zstd", "-q", f"-{level}", "-T1", model, "-o", out]))
@@ -112,8 +134,8 @@ def peer_compressors(files):
     return rows
 
 
-def peer_restorers(files):
-    rows, out = [], files.out
+def peer_restorers(files: Files) -> list[Contender]:
+    rows, out = list[Contender](), files.out
     for level in (1, 3):
         source = files.archive(f"zstd -{level} -T1")
         if source.exists():
@@ -123,7 +145,7 @@ def peer_restorers(files):
     return rows
 
 
-def run_group(results, files, group, contenders, n_rounds):
+def run_group(results: figures.Results, files: Files, group: str, contenders: list[Contender], n_rounds: int) -> None:
     """Each round begins with another contender: none always follows the same one."""
     print(f"command: {group}, {', '.join(c.name for c in contenders)} ...", flush=True)
     size = files.model.stat().st_size
@@ -144,7 +166,7 @@ def run_group(results, files, group, contenders, n_rounds):
     files.out.unlink(missing_ok=True)
 
 
-def start_up(results):
+def start_up(results: figures.Results) -> None:
     """How long `zipnn -V` takes, process start and end included."""
     command = [str(figures.ZIPNN), "-V"]
     if shutil.which("hyperfine"):
@@ -157,24 +179,26 @@ def start_up(results):
     results.add({"group": "start", "name": "zipnn -V", "bytes": 0, "seconds": seconds})
 
 
-def first_part(folder, model):
+def first_part(folder: pathlib.Path, model: pathlib.Path) -> Files:
     """The first quarter of the model, for the slow peers."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     with open(model, "rb") as source, open(folder / "part.safetensors", "wb") as target:
         target.write(source.read(model.stat().st_size // PEER_PART))
     return Files(folder, folder / "part.safetensors")
 
 
-def run_all(results, folder, model, n_rounds):
-    """Everything; returns the files, whose archives are still there."""
-    for tool in ("zstd", "lz4"):
-        if not shutil.which(tool):
-            results.add({"skip": tool, "why": "not installed"})
-    start_up(results)
-    files, part = Files(folder, model), first_part(folder / "part", model)
-    os.sync()
-    run_group(results, files, "compress", compressors(files), n_rounds + MORE_ROUNDS)
-    run_group(results, files, "restore", restorers(files), n_rounds + MORE_ROUNDS)
-    run_group(results, part, "compress", peer_compressors(part), n_rounds)
-    run_group(results, part, "restore", peer_restorers(part), n_rounds)
-    return files
+def run(piece: str, results: figures.Results, files: Files, n_rounds: int) -> None:
+    """A piece: start, compress, restore (both of our own and cp), peers."""
+    if piece == "start":
+        start_up(results)
+    elif piece == "compress":
+        run_group(results, files, "compress", compressors(files), n_rounds + MORE_ROUNDS)
+    elif piece == "restore":
+        run_group(results, files, "restore", restorers(files), n_rounds + MORE_ROUNDS)
+    else:
+        for tool in ("zstd", "lz4"):
+            if not shutil.which(tool):
+                results.add({"skip": tool, "why": "not installed"})
+        part = first_part(files.folder / "part", files.model)
+        run_group(results, part, "compress", peer_compressors(part), n_rounds)
+        run_group(results, part, "restore", peer_restorers(part), n_rounds)

@@ -35,21 +35,30 @@ class Results:
     """What has been measured; with a path, every object is also a line of that file."""
 
     def __init__(self, path: pathlib.Path | None = None) -> None:
-        self.path, self.rows = path, list[Row]()
-        if path:
-            path.write_text("")
+        self.path, self.rows, self.piece = path, list[Row](), ""
+        self.save()
 
     @classmethod
     def load(cls, path: pathlib.Path) -> "Results":
         results = cls()
-        results.rows = [json.loads(line) for line in path.read_text().splitlines()]
+        results.path, results.rows = path, [json.loads(line) for line in path.read_text().splitlines()]
         return results
 
+    def save(self) -> None:
+        if self.path:
+            self.path.write_text("".join(json.dumps(row) + "\n" for row in self.rows))
+
+    def start(self, piece: str) -> None:
+        """What is added from now on belongs to this piece of the benchmark, and takes the place of its older rows."""
+        self.piece = piece
+        self.rows = [row for row in self.rows if row.get("piece") != piece]
+        self.save()
+
     def add(self, row: Row) -> None:
-        self.rows.append(row)
+        self.rows.append(row | {"piece": self.piece} if self.piece else row)
         if self.path:
             with open(self.path, "a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
+                file.write(json.dumps(self.rows[-1]) + "\n")
         if "skip" in row:
             print(f"skipped: {row['skip']}: {row['why']}", flush=True)
 

@@ -5,22 +5,26 @@ JSON lines as rounds.h has them, group "python zipnn": "encode" and "decode" are
 part of them that its C code takes. Run by an interpreter that has the package.
 """
 
+import importlib
 import json
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy
-import zipnn.zipnn as package
+
+package = importlib.import_module("zipnn.zipnn")
 
 
 class TimedCore:
     """The C module, with the time of its last call."""
 
-    def __init__(self, core):
+    def __init__(self, core: Any) -> None:
         self.core, self.seconds = core, 0.0
 
-    def __getattr__(self, name):
-        def call(*args):
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
             start = time.perf_counter()
             result = getattr(self.core, name)(*args)
             self.seconds = time.perf_counter() - start
@@ -29,17 +33,18 @@ class TimedCore:
         return call
 
 
-def timed(call, *args):
+def timed(call: Callable[..., Any], *args: Any) -> tuple[Any, float]:
     start = time.perf_counter()
     result = call(*args)
     return result, time.perf_counter() - start
 
 
-def measure(data, dtype, n_rounds):
+def measure(data: bytes, dtype: str, n_rounds: int) -> tuple[dict[str, list[float]], Any]:
     """Times by name, and the record."""
-    core = package.zipnn_core = TimedCore(package.zipnn_core)
+    core = TimedCore(package.zipnn_core)
+    package.zipnn_core = core  # type: ignore[attr-defined]
     codec = package.ZipNN(input_format="byte", bytearray_dtype=dtype, threads=1)
-    times = {name: [] for name in ("memcpy", "encode", "encode core", "decode", "decode core")}
+    times: dict[str, list[float]] = {name: [] for name in ("memcpy", "encode", "encode core", "decode", "decode core")}
     target, source = numpy.zeros(len(data), numpy.uint8), numpy.frombuffer(data, numpy.uint8)
     for i in range(n_rounds + 1):
         if i == 1:  # the first round warmed up
@@ -57,7 +62,7 @@ def measure(data, dtype, n_rounds):
     return times, record
 
 
-def main():
+def main() -> None:
     path, dtype, mib, n_rounds = sys.argv[1:]
     with open(path, "rb") as file:
         data = file.read(int(mib) << 20)

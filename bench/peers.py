@@ -37,7 +37,8 @@ CASTS = {"bf16": "bfloat16", "Gaussian": "bfloat16", "fp32": "float32", "Adam": 
 PYTHON_BYTES = "float8_e4m3fn"  # the Python zipnn codes whole bytes: for fp8, and the best it has for integers
 GGUF_FLOATS = {"F32": "F32", "F16": "F16", "BF16": "BF16", "F64": "F64"}
 SEGMENTS = (1 << 17, 1 << 19, 1 << 21)
-BLOSC2_BLOCK = 1 << 20
+BLOSC2_BLOCK, BLOSC2_LEVEL = 1 << 20, 5
+SETTINGS = {"blosc2": f" at level {BLOSC2_LEVEL}"}  # where they may change; what was measured with others is not taken
 
 
 class Refused(Exception):
@@ -193,7 +194,7 @@ def bigsmall(path: pathlib.Path, kind: str) -> int:
 
 
 def blosc2(path: pathlib.Path, kind: str) -> int:
-    """zstd 9 behind the better of its shuffles by byte and by bit, for each tensor, in blocks of 1 MiB."""
+    """zstd behind the better of its shuffles by byte and by bit, for each tensor, in blocks of 1 MiB."""
     package = importlib.import_module("blosc2")
 
     filters = (package.Filter.SHUFFLE, package.Filter.BITSHUFFLE)
@@ -201,7 +202,7 @@ def blosc2(path: pathlib.Path, kind: str) -> int:
     for _, width, data in parts_of(path):
         for i in range(0, len(data), BLOSC2_BLOCK):
             piece = data[i : i + BLOSC2_BLOCK]
-            options = {"typesize": min(width, 255), "clevel": 9, "codec": package.Codec.ZSTD}
+            options = {"typesize": min(width, 255), "clevel": BLOSC2_LEVEL, "codec": package.Codec.ZSTD}
             best = min((package.compress2(piece, filters=[f], **options) for f in filters), key=len)
             same(package.decompress2(best), piece)
             total += min(len(best), len(piece) + 32)
@@ -251,7 +252,7 @@ def version(peer: str) -> str | None:
         return subprocess.run(["zstd", "-V"], capture_output=True, text=True, check=True).stdout.strip()
     name = VERSIONS[peer].split("==")[0]
     try:
-        return importlib.metadata.version(name)
+        return importlib.metadata.version(name) + SETTINGS.get(peer, "")
     except importlib.metadata.PackageNotFoundError:
         return None
 

@@ -1,6 +1,8 @@
 """Pictures of the results, as SVG written by hand."""
 
 import math
+import pathlib
+from collections.abc import Callable, Sequence
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 420, 70, 190, 40, 60
@@ -9,7 +11,7 @@ SVG = '<svg xmlns="http:' + '//www.w3.org/2000/svg" '
 
 
 class Axis:
-    def __init__(self, values, low_px, high_px, log, label):
+    def __init__(self, values: Sequence[float], low_px: float, high_px: float, log: bool, label: str) -> None:
         lo, hi = min(values), max(values)
         self.log, self.label, self.low_px, self.high_px = log, label, low_px, high_px
         if log:
@@ -18,11 +20,11 @@ class Axis:
             margin = (hi - lo or 1) * 0.06
             self.lo, self.hi = lo - margin, hi + margin
 
-    def at(self, value):
+    def at(self, value: float) -> float:
         v = math.log10(value) if self.log else value
         return self.low_px + (v - self.lo) / (self.hi - self.lo) * (self.high_px - self.low_px)
 
-    def ticks(self):
+    def ticks(self) -> list[float]:
         if self.log:
             steps = (1, 2, 5) if self.hi - self.lo < 2.5 else (1,)
             all_ticks = [s * 10.0**e for e in range(math.floor(self.lo), math.ceil(self.hi) + 1) for s in steps]
@@ -32,20 +34,24 @@ class Axis:
         return [i * step for i in range(math.ceil(self.lo / step), math.floor(self.hi / step) + 1)]
 
 
-def number(v):
+def number(v: float) -> str:
     return f"{v:.3g}" if v < 1000 else f"{v:.0f}"
 
 
-def text(x, y, what, anchor="middle", colour="#222", size=13, turn=""):
+def text(
+    x: float, y: float, what: str, anchor: str = "middle", colour: str = "#222", size: int = 13, turn: str = ""
+) -> str:
     place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
     return f'<text {place} fill="{colour}" font-size="{size}"{turn}>{escape(what)}</text>'
 
 
-def line(x1, y1, x2, y2, colour="#ddd", width=1):
+def line(x1: float, y1: float, x2: float, y2: float, colour: str = "#ddd", width: int = 1) -> str:
     return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" stroke-width="{width}"/>'
 
 
-def frame(title, x, y, tick_text, x_ticks=None):
+def frame(
+    title: str, x: Axis, y: Axis, tick_text: Callable[[float], str], x_ticks: Sequence[float] | None = None
+) -> list[str]:
     parts = [text(LEFT, 22, title, "start", size=15)]
     for t in x_ticks or x.ticks():
         parts.append(line(x.at(t), TOP, x.at(t), HEIGHT - BOTTOM))
@@ -59,18 +65,26 @@ def frame(title, x, y, tick_text, x_ticks=None):
     return parts
 
 
-def save(path, parts):
+def save(path: pathlib.Path, parts: Sequence[str]) -> None:
     head = f'{SVG}viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif">'
     background = f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>'
     path.write_text("\n".join([head, background, *parts, "</svg>"]) + "\n")
 
 
-def lines(path, title, x_label, y_label, series, log=True, tick_text=number):
+def lines(
+    path: pathlib.Path,
+    title: str,
+    x_label: str,
+    y_label: str,
+    series: dict[str, list[tuple[float, float]]],
+    log: bool = True,
+    tick_text: Callable[[float], str] = number,
+) -> None:
     """series: {name: [(x, y)]}. Logarithmic axes, or straight ones with whole numbers below."""
     points = [p for row in series.values() for p in row]
     x = Axis([p[0] for p in points], LEFT, WIDTH - RIGHT, log, x_label)
-    low = [] if log else [0.0]
-    y = Axis(low + [p[1] for p in points], HEIGHT - BOTTOM, TOP, log, y_label)
+    low: list[float] = [] if log else [0.0]
+    y = Axis([*low, *(p[1] for p in points)], HEIGHT - BOTTOM, TOP, log, y_label)
     parts = frame(title, x, y, tick_text, None if log else sorted({p[0] for p in points}))
     for i, (name, row) in enumerate(series.items()):
         colour = COLOURS[i % len(COLOURS)]
@@ -82,16 +96,23 @@ def lines(path, title, x_label, y_label, series, log=True, tick_text=number):
     save(path, parts)
 
 
-def spread(labels, gap):
+def spread(labels: list[tuple[float, float, str]], gap: float) -> list[tuple[float, float, float, str]]:
     """Moves labels (wanted y, ...) down until none overlap."""
-    placed, last = [], -1e9
-    for wanted, *rest in sorted(labels):
+    placed, last = list[tuple[float, float, float, str]](), -1e9
+    for wanted, x, name in sorted(labels):
         last = max(wanted, last + gap)
-        placed.append((last, wanted, *rest))
+        placed.append((last, wanted, x, name))
     return placed
 
 
-def points(path, title, x_label, y_label, named, ours):
+def points(
+    path: pathlib.Path,
+    title: str,
+    x_label: str,
+    y_label: str,
+    named: dict[str, tuple[float, float]],
+    ours: Callable[[str], bool],
+) -> None:
     """named: {name: (x, y)}; names stand on the right, joined to their points; those that `ours` answers to are bold
     blue."""
     x = Axis([p[0] for p in named.values()], LEFT, WIDTH - RIGHT - 10, False, x_label)

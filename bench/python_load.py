@@ -6,70 +6,75 @@ Each load is a process of its own, so that its peak memory is its own. Every byt
 sum), since safetensors only maps them: a tensor that nobody has touched costs nothing. A source of limited speed is a
 pipe that this process feeds from the moment when the other one is ready; a load that takes less time than the source
 needs at its speed is an error of this program, and says so.
-Prints a table: seconds (median, quartiles), GB/s of original bytes, peak memory above the model's size.
+Writes a table into doc/benchmarks.md, every time of every round into build/bench/load.jsonl.
 
-    python_load.py [--size MIB] [--rounds N]          in an environment that has zipnn, torch and safetensors
+    python_load.py [--size MIB] [--rounds N] [--source NAME]...
+
+Needs an environment that has zipnn, torch and safetensors. --source measures only the named sources and keeps what was
+measured before of the others; report.py writes the table.
 """
 
 import argparse
 import fcntl
+import importlib
 import json
 import os
 import pathlib
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
+from typing import IO, Any
+
+import figures
+import load_report
 
 ROUNDS = 7
 PIECE = 1 << 20
+FOLDER = figures.BUILD / "load"
+PREFIX = {"safetensors": "", "zipnn": "zipnn."}
 
 
 # ---- a load, in a process of its own ----
 
 
-def touch(tensors):
+def touch(tensors: dict[str, Any]) -> int:
     import torch
 
     return sum(int(t.reshape(-1).view(torch.int64).sum()) for t in tensors.values())
 
 
-def read_all(stream):
+def read_all(stream: IO[bytes]) -> bytearray:
     data = bytearray()
     while piece := stream.read(PIECE):
         data += piece
     return data
 
 
-def load_file(package, path):
-    if package == "zipnn":
-        import zipnn.safetensors.torch as library
-    else:
-        import safetensors.torch as library
+def load_file(package: str, path: str) -> float:
+    library = importlib.import_module(f"{PREFIX[package]}safetensors.torch")
     start = time.perf_counter()
     touch(library.load_file(path))
     return time.perf_counter() - start
 
 
-def load_pipe(package):
+def load_pipe(package: str) -> float:
     """The archive is decoded as it comes; the plain file is read whole, as its format asks for."""
     import safetensors.torch
-    from zipnn import _zipnn
+
+    core = importlib.import_module("zipnn._zipnn")
 
     print("ready", flush=True)
     start = time.perf_counter()
+    data = bytearray()
     if package == "zipnn":
-
-        data = bytearray()
-        _zipnn.unpack((sys.stdin.buffer.raw.readinto, None, None), data.extend, 0, 0, None)
+        core.unpack((os.fdopen(0, "rb", buffering=0).readinto, None, None), data.extend, 0, 0, None)
     else:
         data = read_all(sys.stdin.buffer)
     touch(safetensors.torch.load(bytes(data)))
     return time.perf_counter() - start
 
 
-def child(package, path):
+def child(package: str, path: str) -> None:
     for module in ("torch", "safetensors.torch", "zipnn.safetensors.torch"):
         __import__(module)
     before = resident()
@@ -77,7 +82,7 @@ def child(package, path):
     print(json.dumps({"seconds": seconds, "memory": resident() - before}))
 
 
-def resident():
+def resident() -> int:
     """The highest resident memory so far, in bytes."""
     for line in pathlib.Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
@@ -88,7 +93,7 @@ def resident():
 # ---- sources ----
 
 
-def feed(path, rate, sink):
+def feed(path: pathlib.Path, rate: float, sink: IO[bytes]) -> None:
     """Writes a file at `rate` bytes a second. A piece that the reader kept waiting is not made up for."""
     due = time.perf_counter()
     with open(path, "rb", buffering=0) as f:
@@ -98,93 +103,97 @@ def feed(path, rate, sink):
             sink.write(piece)
 
 
-def drop(path):
+def drop(path: pathlib.Path) -> None:
     with open(path, "rb") as f:
         os.fsync(f.fileno())
         os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def run(package, path, source):
+def run(package: str, path: pathlib.Path, source: str) -> figures.Row:
     command = [sys.executable, "-B", __file__, "--child", package]
     if source == "storage":
         drop(path)
-    if source in ("cache", "storage"):
+    if source in ("page cache", "storage"):
         done = subprocess.run([*command, str(path)], capture_output=True, check=True)
-        return json.loads(done.stdout)
-    rate = float(source)
+        loaded: figures.Row = json.loads(done.stdout)
+        return loaded
+    rate = float(source.split()[0]) * 1e9
     with subprocess.Popen([*command, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
+        assert process.stdin and process.stdout
         fcntl.fcntl(process.stdin, fcntl.F_SETPIPE_SZ, PIECE)
         if process.stdout.readline() != b"ready\n":
             raise RuntimeError(f"{package} did not come to read its pipe")
         feed(path, rate, process.stdin)
         process.stdin.close()
-        result = json.loads(process.stdout.read())
+        result: figures.Row = json.loads(process.stdout.read())
     least = path.stat().st_size / rate
     if result["seconds"] < 0.99 * least:
         raise RuntimeError(f"{package} took {result['seconds']:.3f} s from a source that needs {least:.3f} s")
     return result
 
 
-# ---- the table ----
+# ---- the benchmark ----
 
 
-def model(path, size):
+def make_model(size: int) -> dict[str, pathlib.Path]:
+    """{package: what it loads}, of so many MiB; those of an earlier call where they are there."""
     import safetensors.torch
     import torch
 
-    g = torch.Generator().manual_seed(1)
-    rows = 2048
-    tensors = {
-        f"layers.{i}.weight": (torch.randn(rows, 4096, generator=g) * 0.02).to(torch.bfloat16)
-        for i in range(max(size * (1 << 20) // (2 * 4096 * rows), 1))
-    }
-    safetensors.torch.save_file(tensors, path)
-
-
-def row(name, results, size, peer):
-    seconds = sorted(r["seconds"] for r in results)
-    low, middle, high = statistics.quantiles(seconds, n=4)
-    ratio = peer / middle if peer else 1
-    extra = statistics.median(r["memory"] for r in results) - size
-    print(
-        f"| {name:<44} | {middle:.3f} ({low:.3f} - {high:.3f}) | {size / middle / 1e9:5.2f} | {ratio:4.2f} | "
-        f"{extra / (1 << 20):6.0f} MiB |",
-        flush=True,
-    )
-    return middle
-
-
-def compare(folder, size_mib, rounds):
-    import zipnn
-
-    plain, archive = folder / "model.safetensors", folder / "model.safetensors.znn"
-    model(plain, size_mib)
+    zipnn = importlib.import_module("zipnn")
+    plain = FOLDER / f"model-{size}.safetensors"
+    archive = plain.with_suffix(".safetensors.znn")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    if not plain.exists():
+        g = torch.Generator().manual_seed(1)
+        rows = 2048
+        tensors = {
+            f"layers.{i}.weight": (torch.randn(rows, 4096, generator=g) * 0.02).to(torch.bfloat16)
+            for i in range(max(size * (1 << 20) // (2 * 4096 * rows), 1))
+        }
+        safetensors.torch.save_file(tensors, plain)
+    archive.unlink(missing_ok=True)  # of another version, maybe
     zipnn.compress_file(plain)
-    size = plain.stat().st_size
-    print(f"{size >> 20} MiB of synthetic bf16, archive {100 * archive.stat().st_size / size:.1f} %\n")
-    print("| load | seconds (quartiles) | GB/s | against safetensors | memory above the model |")
-    print("|---|---|---|---|---|")
-    for name, source in (("page cache", "cache"), ("storage", "storage"), ("0.5 GB/s", "5e8"), ("2 GB/s", "2e9")):
-        contenders = {"safetensors": plain, "zipnn": archive}
-        results = {package: [] for package in contenders}
-        for _ in range(rounds):
-            for package, path in contenders.items():
-                results[package].append(run(package, path, source))
-        peer = row(f"{name}, safetensors", results["safetensors"], size, None)
-        row(f"{name}, zipnn", results["zipnn"], size, peer)
+    return {"safetensors": plain, "zipnn": archive}
 
 
-def main():
-    parser = argparse.ArgumentParser()
+def measure(results: figures.Results, files: dict[str, pathlib.Path], source: str, rounds: int) -> None:
+    """The packages take turns; safetensors first, then zipnn."""
+    size = files["safetensors"].stat().st_size
+    loads: dict[str, list[figures.Row]] = {package: [] for package in files}
+    for _ in range(rounds):
+        for package, path in files.items():
+            loads[package].append(run(package, path, source))
+    for package, rows in loads.items():
+        seconds, memory = ([row[key] for row in rows] for key in ("seconds", "memory"))
+        results.add({"group": source, "name": package, "bytes": size, "seconds": seconds, "memory": memory})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=512, help="MiB of weights")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--child", nargs=2)
+    parser.add_argument("--source", action="append", choices=load_report.SOURCES, help="only this one")
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         child(*options.child)
         return
-    with tempfile.TemporaryDirectory(prefix="bench-load-", dir=".") as folder:
-        compare(pathlib.Path(folder).resolve(), options.size, options.rounds)
+    path = figures.BUILD / "load.jsonl"
+    figures.BUILD.mkdir(parents=True, exist_ok=True)
+    files = make_model(options.size)
+    results = figures.Results.load(path) if options.source and path.exists() else figures.Results(path)
+    original, archive = (files[package].stat().st_size for package in ("safetensors", "zipnn"))
+    results.start("model")
+    results.add({"model": original, "archive": archive, "rounds": options.rounds, "date": time.strftime("%Y-%m-%d")})
+    for source in options.source or load_report.SOURCES:
+        print(f"{source} ...", flush=True)
+        results.start(source)
+        measure(results, files, source, options.rounds)
+    if not options.source:
+        load_report.write_load(results)
+        for file in files.values():
+            file.unlink()
 
 
 if __name__ == "__main__":

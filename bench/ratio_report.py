@@ -177,7 +177,7 @@ these counts in "all".
 
 Peers: {versions}.
 OpenZL gets each tensor as its type and takes the smallest of its graphs and of three segment lengths; lmzip its default
-chunks of 8 MiB; blosc2 zstd 9 behind the better shuffle; bigsmall its mode "storage"; z4ai and the Python zipnn the
+chunks of 8 MiB; blosc2 zstd behind the better shuffle; bigsmall its mode "storage"; z4ai and the Python zipnn the
 type of the file. Every archive was restored and compared.
 """
 

@@ -1,44 +1,52 @@
 #!/usr/bin/env python3
 """report.py: prints what the last `make bench` and `make bench-ratio` measured, and writes doc/benchmarks.md again."""
 
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import cores_report
 import figures
+import load_report
 import plots
 import ratio_report
-from goals import GOALS, MEMORY_PER_THREAD, MEMORY_START, SMALL_GOAL, START_GOAL
+from goals import GOALS, MEMORY_PER_THREAD, MEMORY_START, SMALL_GOAL, START_GOAL, Goal, What
 from markdown import replace_part, table
+
+Points = dict[str, tuple[float, float]]
+Series = dict[str, list[tuple[float, float]]]
 
 # ---- goals -----------------------------------------------------------------------------------------------------------
 
 
-def best_peer(results, goal):
+def best_peer(results: figures.Results, goal: Goal) -> What | None:
     """The peer of a goal that was fastest, as (group, name)."""
     found = [peer for peer in goal.peers if results.find(*peer)]
-    return max(found, key=lambda peer: results.speed(*peer)[1], default=None)
+    return max(found, key=lambda peer: (results.speed(*peer) or [0.0, 0.0])[1], default=None)
 
 
-def verdict(met):
+def verdict(met: bool) -> str:
     return "met" if met else "**missed**"
 
 
-def goal_rows(results):
+def goal_rows(results: figures.Results) -> list[list[str]]:
     rows = []
     for goal in GOALS:
         peer = best_peer(results, goal)
-        ratio = peer and results.ratio(goal.ours, peer)
-        if not ratio:
+        ratio, speed = peer and results.ratio(goal.ours, peer), results.speed(*goal.ours)
+        if not ratio or not speed:
             rows.append([goal.label, goal.peer_label, "-", "-", goal_text(goal), "not measured"])
             continue
         q1, median, q3 = ratio
         met = median >= goal.at_least if goal.at_least else None
-        other = goal.unless and results.ratio(goal.ours, goal.unless[0])
-        if other and other[1] >= goal.unless[1]:
+        other = results.ratio(goal.ours, goal.unless[0]) if goal.unless else None
+        if goal.unless and other and other[1] >= goal.unless[1]:
             met = True
-        speed = results.speed(*goal.ours)[1]
         rows.append(
             [
                 goal.label,
                 goal.peer_label,
-                f"{speed:.2f}",
+                f"{speed[1]:.2f}",
                 f"{median:.2f} ({q1:.2f} - {q3:.2f})",
                 goal_text(goal),
                 "" if met is None else verdict(met),
@@ -47,11 +55,11 @@ def goal_rows(results):
     return rows
 
 
-def goal_text(goal):
+def goal_text(goal: Goal) -> str:
     return f"{goal.at_least:g}" if goal.at_least else ""
 
 
-def plain_rows(results):
+def plain_rows(results: figures.Results) -> list[list[str]]:
     """What is not a ratio: times and memory."""
     rows = []
     for label, group, name, limit, scale, unit in (
@@ -87,19 +95,19 @@ def plain_rows(results):
 # ---- speeds ----------------------------------------------------------------------------------------------------------
 
 
-def speed_cell(results, group, name):
+def speed_cell(results: figures.Results, group: str, name: str) -> str:
     speed = results.speed(group, name)
     return f"{speed[1]:.2f} ({speed[0]:.2f} - {speed[2]:.2f})" if speed else "-"
 
 
-def archive_percent(results, group, name=None, level=None):
+def archive_percent(results: figures.Results, group: str, name: str | None = None, level: int | None = None) -> str:
     for row in results.rows:
         if row.get("group") == group and "archive" in row and row.get("size of") == name and row.get("level") == level:
             return f"{100 * row['archive'] / row['original']:.2f} %"
     return ""
 
 
-def group_rows(results, group):
+def group_rows(results: figures.Results, group: str) -> list[list[str]]:
     rows = [r for r in results.rows if r.get("group") == group and "seconds" in r]
     return [
         [f"`{r['name']}`", archive_percent(results, group, r["name"]), speed_cell(results, group, r["name"])]
@@ -107,17 +115,17 @@ def group_rows(results, group):
     ]
 
 
-def thread_groups(results):
+def thread_groups(results: figures.Results) -> list[str]:
     return sorted({r["group"] for r in results.rows if r.get("group", "").startswith("threads ")})
 
 
-def named_groups(results, names):
+def named_groups(results: figures.Results, names: dict[str, str]) -> str:
     """One table of several groups: {group: what to call it}."""
     rows = [[f"{title}: {r[0]}", r[2]] for group, title in names.items() for r in group_rows(results, group)]
     return table(["", "GB/s (quartiles)"], rows)
 
 
-def library_rows(results):
+def library_rows(results: figures.Results) -> tuple[list[str], list[list[str]]]:
     titles = {"best": "bf16, best set", "avx2": "bf16, avx2", "scalar": "bf16, scalar"}
     titles |= {"fp32": "fp32, best set", "fp16": "fp16, best set"}
     sets = [g for g in titles if results.find(g, "decode")]
@@ -129,17 +137,37 @@ def library_rows(results):
     return head, rows
 
 
+def kind_rows(results: figures.Results) -> tuple[list[str], list[list[str]]]:
+    """A row for each type; of each level the size, the speeds, and their shares of memcpy's."""
+    kinds: dict[str, dict[int, figures.Row]] = {}
+    for row in results.rows:
+        if row.get("group") == "kinds":
+            kinds.setdefault(row["kind"], {})[row["level"]] = row
+    levels = sorted({level for found in kinds.values() for level in found})
+    head = ["weights", *(f"level {level}: size, encode / decode, of memcpy" for level in levels)]
+    return head, [[kind, *(kind_cell(found.get(level)) for level in levels)] for kind, found in kinds.items()]
+
+
+def kind_cell(row: figures.Row | None) -> str:
+    if not row:
+        return "-"
+    speeds = [f"{row['original'] / row[way] / 1e9:.2f}" for way in ("encode", "decode")]
+    shares = [f"{row['memcpy'] / row[way]:.2f}" for way in ("encode", "decode")]
+    return f"{100 * row['archive'] / row['original']:.2f} %, {' / '.join(speeds)}, {' / '.join(shares)}"
+
+
 # ---- pictures --------------------------------------------------------------------------------------------------------
 
 
-def size_speed_points(results):
+def size_speed_points(results: figures.Results) -> tuple[Points, Points]:
     """Of each method its size, how fast it compresses and how fast it restores, file to file."""
-    packed, restored = {}, {}
+    packed: Points = {}
+    restored: Points = {}
     for row in results.rows:
         if row.get("group") == "compress" and "archive" in row and "|" not in row["size of"]:
             name, size = row["size of"], 100 * row["archive"] / row["original"]
             speed = results.speed("compress", name)
-            packed[name] = (size, speed[1])
+            packed[name] = (size, speed[1] if speed else 0.0)
     for name, source in (
         ("zipnn -d -T1", "zipnn -3 -T1"),
         ("zipnn -d -T2", "zipnn -3 -T2"),
@@ -154,19 +182,20 @@ def size_speed_points(results):
     return packed, restored
 
 
-def thread_series(results):
-    series = {}
+def thread_series(results: figures.Results) -> Series:
+    series: Series = {}
     for row in results.rows:
         group = row.get("group", "")
         if group.startswith("threads ") and "seconds" in row:
             name, threads = row["name"].rsplit(" x", 1)
             if threads == group.split()[1] or group == "threads 2":
-                series.setdefault(name, []).append((int(threads), results.speed(group, row["name"])[1]))
+                speed = results.speed(group, row["name"]) or [0.0] * 3
+                series.setdefault(name, []).append((float(threads), speed[1]))
     return series
 
 
-def size_series(results):
-    series = {}
+def size_series(results: figures.Results) -> Series:
+    series: Series = {}
     for row in results.rows:
         if row.get("group") == "sizes" and "seconds" in row:
             median = figures.quartiles(row["seconds"])[1]
@@ -174,7 +203,7 @@ def size_series(results):
     return series
 
 
-def byte_text(n):
+def byte_text(n: float) -> str:
     for unit in ("B", "KB", "MB", "GB"):
         if n < 1000:
             return f"{n:.0f} {unit}"
@@ -182,25 +211,24 @@ def byte_text(n):
     return f"{n:.0f} TB"
 
 
-def draw(results, folder):
+def draw(results: figures.Results, folder: pathlib.Path) -> list[str]:
     """The pictures there are data for; their file names."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = []
+    made: list[str] = []
 
-    def picture(name, make, data, *args, **options):
+    def picture(name: str, make: Callable[..., None], data: Any, *args: Any, **options: Any) -> None:
         if data:
             make(folder / name, *args, data, **options)
             made.append(name)
 
     packed, restored = size_speed_points(results)
-    ours = lambda name: name.startswith("zipnn")  # noqa: E731
+
+    def ours(name: str) -> bool:
+        return name.startswith("zipnn")
+
     size, speed = "size of the archive, % of the original", "GB/s"
-    picture(
-        "compress.svg", lambda path, *a: plots.points(path, *a, ours), packed, "Compress, file to file", size, speed
-    )
-    picture(
-        "restore.svg", lambda path, *a: plots.points(path, *a, ours), restored, "Restore, file to file", size, speed
-    )
+    picture("compress.svg", plots.points, packed, "Compress, file to file", size, speed, ours=ours)
+    picture("restore.svg", plots.points, restored, "Restore, file to file", size, speed, ours=ours)
     picture("threads.svg", plots.lines, thread_series(results), "The library by threads", "threads", "GB/s", log=False)
     picture(
         "sizes.svg",
@@ -217,8 +245,8 @@ def draw(results, folder):
 # ---- the whole -------------------------------------------------------------------------------------------------------
 
 
-def write_speed(results, doc=True):
-    m = results.first("machine")
+def write_speed(results: figures.Results, doc: bool = True) -> None:
+    m = results.first("machine") or {}
     goals = table(["path", "peer", "GB/s", "ratio (quartiles)", "goal", ""], goal_rows(results))
     plain = table(["", "median (quartiles)", "at most", ""], plain_rows(results))
     head = "method", "size", "GB/s (quartiles)"
@@ -230,6 +258,7 @@ def write_speed(results, doc=True):
         results, {"chunk": "512 KiB in the cache", "small": "2 KiB", "tensors": "10 000 tensors of 4 KiB"}
     )
     threads = named_groups(results, dict.fromkeys(thread_groups(results), "in memory"))
+    real = table(*kind_rows(results))
     python = named_groups(results, {"python zipnn": f"Python, {archive_percent(results, 'python zipnn')}"})
     skipped = [f"Not measured: {r['skip']} ({r['why']})." for r in results.rows if "skip" in r]
     print(f"\n{goals}\n\n{plain}\n\n{compress}\n\n{restore}")
@@ -238,10 +267,10 @@ def write_speed(results, doc=True):
     pictures = "\n".join(f"![{n[:-4]}](benchmarks/{n})" for n in draw(results, figures.DOC.with_suffix("")))
     body = f"""## Speed
 
-{m['machine']}, {m['processors']} processors, {m['system']}, {m['compiler']}; {m['date']}, commit {m['commit']}.
+{m["machine"]}, {m["processors"]} processors, {m["system"]}, {m["compiler"]}; {m["date"]}, commit {m["commit"]}.
 
-The model is **synthetic**: {m['mib']} MiB of bf16, Gaussian rows of sigma 0.02, each scaled by a log-normal factor
-(0.3), in the tensors of a Llama. {m['rounds']} rounds. The fp32 and fp16 numbers are half of
+The model is **synthetic**: {m["mib"]} MiB of bf16, Gaussian rows of sigma 0.02, each scaled by a log-normal factor
+(0.3), in the tensors of a Llama. {m["rounds"]} rounds. The fp32 and fp16 numbers are half of
 it, with random bits below.
 Library: in memory, pages touched before, buffers used again. Command: file to file in the page cache, output deleted
 before each run; zstd and lz4 get a quarter of the model.
@@ -261,6 +290,13 @@ before each run; zstd and lz4 get a quarter of the model.
 ### Library by threads
 
 {threads}
+
+### Real weights by type and level, one thread, in memory
+
+Not verified; encode / decode in GB/s, and as a share of memcpy of the same bytes in the same run. Medians of 5 at
+levels 1 and 3, of 3 at level 6; level 9 in one run. The types are MiniLM's (bench/quantised.py), but for gemma.
+
+{real}
 
 ### The Python zipnn in memory, one thread
 
@@ -284,8 +320,14 @@ before each run; zstd and lz4 get a quarter of the model.
     replace_part("speed", body)
 
 
-def main():
-    for name, write in (("results.jsonl", write_speed), ("ratio.jsonl", ratio_report.write_ratio)):
+def main() -> None:
+    writers: dict[str, Callable[[figures.Results], object]] = {
+        "results.jsonl": write_speed,
+        "ratio.jsonl": ratio_report.write_ratio,
+        "load.jsonl": load_report.write_load,
+        "cores.jsonl": cores_report.write_cores,
+    }
+    for name, write in writers.items():
         path = figures.BUILD / name
         if path.exists():
             write(figures.Results.load(path))

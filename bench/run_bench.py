@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""run_bench.py [--size MIB] [--rounds N]: everything that `make bench` measures. Results are
+"""run_bench.py [--size MIB] [--rounds N] [--piece NAME]...: everything that `make bench` measures. Results are
 build/bench/results.jsonl, a table, and the first part of doc/benchmarks.md with its pictures.
 
 The model is synthetic (tools/make_model.c): Gaussian rows of sigma 0.02, scaled by a log-normal factor (0.3) each,
-bf16.
+bf16. "kinds" are real: MiniLM and gemma-3-270m from PyPI, and quantised types made from MiniLM.
+
+--piece measures only the named pieces and keeps what was measured before of the others, for a machine that is quiet for
+a minute at a time; report.py then writes the tables.
 """
 
 import argparse
@@ -14,6 +17,7 @@ import platform
 import shutil
 import subprocess
 import time
+from collections.abc import Sequence
 
 import command_bench
 import figures
@@ -23,14 +27,25 @@ MIB = 1 << 20
 OUTER_MIB, LAYER_MIB = 93.8, 12.0  # of make_model: embeddings and head, and each layer
 PEER_MIB, PEER_ROUNDS = 256, 7
 ONE_THREAD = ("best", "fp32", "fp16", "avx2", "scalar", "chunk", "small", "sizes", "tensors")
+KINDS = ("floats", "integers", "GGUF", "gemma")
+COMMANDS = ("start", "compress", "restore", "peers")
+LOADS = ("hot", "cold")
+PIECES = (
+    *ONE_THREAD,
+    "threads",
+    "python",
+    *(f"kinds-{part}" for part in KINDS),
+    *COMMANDS,
+    *(f"load-{case}" for case in LOADS),
+)
 
 
-def output_of(*command):
+def output_of(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, cwd=figures.ROOT)
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def processor():
+def processor() -> str:
     try:
         text = pathlib.Path("/proc/cpuinfo").read_text()
         return next(line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name"))
@@ -38,11 +53,11 @@ def processor():
         return platform.machine()
 
 
-def file_system(folder):
+def file_system(folder: pathlib.Path) -> str:
     return output_of("findmnt", "-n", "-o", "FSTYPE", "-T", str(folder)) or "unknown file system"
 
 
-def describe(args, folder):
+def describe(args: argparse.Namespace, folder: pathlib.Path) -> figures.Row:
     changed = output_of("git", "status", "--porcelain", "--untracked-files=no", "--", "src", "cli", "include")
     compiler = output_of("cc", "--version").splitlines()
     return {
@@ -57,7 +72,7 @@ def describe(args, folder):
     }
 
 
-def run_lines(results, what, command, cpus):
+def run_lines(results: figures.Results, what: str, command: Sequence[object], cpus: Sequence[int]) -> None:
     """Adds the JSON lines that a program prints; says so when it failed."""
     print(f"{what} ...", flush=True)
     before = os.sched_getaffinity(0)
@@ -70,48 +85,73 @@ def run_lines(results, what, command, cpus):
         results.add({"skip": what, "why": (done.stderr.strip().splitlines() or ["failed"])[-1]})
 
 
-def measure(results, args, folder, model):
-    cpus = figures.all_cpus()
-    library, load = (figures.BUILD / "bench" / name for name in ("bench_library", "bench_load"))
-    for case in ONE_THREAD:
-        run_lines(results, f"library: {case}", [library, case, model, args.rounds], cpus[-1:])
-    run_lines(results, "library: threads", [library, "threads", model, args.rounds], cpus)
+def python_lines(results: figures.Results, what: str, script: str, *arguments: object) -> None:
+    """The lines of a script that needs the packages of tools/install_bench.sh."""
     if figures.PYTHON.exists():
-        peer = pathlib.Path(__file__).with_name("peer_python_zipnn.py")
-        size = min(PEER_MIB, args.size)
-        run_lines(results, "the Python zipnn", [figures.PYTHON, peer, model, "bfloat16", size, PEER_ROUNDS], cpus[-1:])
+        path = pathlib.Path(__file__).with_name(script)
+        run_lines(results, what, [figures.PYTHON, "-B", path, *arguments], figures.all_cpus()[-1:])
     else:
-        results.add({"skip": "the Python zipnn", "why": "tools/install_bench.sh could not install it"})
-    files = command_bench.run_all(results, folder, model, args.rounds)
-    for case in ("hot", "cold"):
-        run_lines(results, f"load: {case}", [load, case, model, files.archive("zipnn -3 -T1"), args.rounds], cpus[-1:])
+        results.add({"skip": what, "why": "tools/install_bench.sh could not install what it needs"})
 
 
-def main():
+def measure(piece: str, args: argparse.Namespace, results: figures.Results, files: command_bench.Files) -> None:
+    cpus, model, folder = figures.all_cpus(), files.model, files.folder
+    library, load = (figures.BUILD / "bench" / name for name in ("bench_library", "bench_load"))
+    if piece in (*ONE_THREAD, "threads"):
+        own = cpus if piece == "threads" else cpus[-1:]
+        run_lines(results, f"library: {piece}", [library, piece, model, args.rounds], own)
+    elif piece == "python":
+        size = min(PEER_MIB, args.size)
+        python_lines(results, "the Python zipnn", "peer_python_zipnn.py", model, "bfloat16", size, PEER_ROUNDS)
+    elif piece.startswith("kinds-"):
+        python_lines(results, piece, "kind_speeds.py", folder, piece.removeprefix("kinds-"))
+    elif piece in COMMANDS:
+        command_bench.run(piece, results, files, args.rounds)
+    else:
+        case = piece.removeprefix("load-")
+        archive = files.made("zipnn -3 -T1")
+        run_lines(results, f"load: {case}", [load, case, model, archive, args.rounds], cpus[-1:])
+
+
+def make_model(size: int, folder: pathlib.Path) -> pathlib.Path:
+    """The synthetic model of about `size` MiB; the one of an earlier call where it is there."""
+    path = folder / f"model-{size}.safetensors"
+    if not path.exists():
+        if shutil.disk_usage(folder).free < 6 * size * MIB:
+            raise SystemExit(f"bench: {6 * size} MiB of disk are needed; try --size")
+        layers = max(0, round((size - OUTER_MIB) / LAYER_MIB))
+        subprocess.run([figures.BUILD / "tools" / "make_model", path, str(layers)], check=True)
+        os.sync()
+    return path
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=1024, metavar="MIB", help="of the synthetic model (1024)")
     parser.add_argument("--rounds", type=int, default=7, help="timed rounds (7)")
+    parser.add_argument("--piece", action="append", choices=PIECES, help="only this; the model stays for the next call")
     parser.add_argument("--no-doc", action="store_true", help="leave doc/benchmarks.md as it is")
     args = parser.parse_args()
 
     start = time.monotonic()
-    folder = figures.BUILD / "work"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    if shutil.disk_usage(folder).free < 6 * args.size * MIB:
-        raise SystemExit(f"bench: {6 * args.size} MiB of disk are needed; try --size")
-    try:
-        results = figures.Results(figures.BUILD / "results.jsonl")
-        results.add(describe(args, folder))
-        model = folder / "model.safetensors"
-        layers = max(0, round((args.size - OUTER_MIB) / LAYER_MIB))
-        subprocess.run([figures.BUILD / "tools" / "make_model", model, str(layers)], check=True)
-        os.sync()
-        measure(results, args, folder, model)
-    finally:
+    folder, path = figures.BUILD / "work", figures.BUILD / "results.jsonl"
+    if not args.piece:
         shutil.rmtree(folder, ignore_errors=True)
-    report.write_speed(results, doc=not args.no_doc)
-    print(f"\n{time.monotonic() - start:.0f} s; every time of every round: {results.path.relative_to(figures.ROOT)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    results = figures.Results.load(path) if args.piece and path.exists() else figures.Results(path)
+    files = command_bench.Files(folder, make_model(args.size, folder))
+    try:
+        results.start("machine")
+        results.add(describe(args, folder))
+        for piece in args.piece or PIECES:
+            results.start(piece)
+            measure(piece, args, results, files)
+    finally:
+        if not args.piece:
+            shutil.rmtree(folder, ignore_errors=True)
+    if not args.piece:
+        report.write_speed(results, doc=not args.no_doc)
+    print(f"\n{time.monotonic() - start:.0f} s; every time of every round: {path.relative_to(figures.ROOT)}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 #!/bin/bash
-# bench.sh bench|bench-ratio|bench-delta|bench-kernels [OPTION]...: builds the benchmarks and runs them; options go to the program.
+# bench.sh bench|bench-ratio|bench-delta|bench-cores|bench-load|bench-kernels [OPTION]...: builds the benchmarks and runs them; options go to the program.
 #   bench          library, command and peers: build/bench/results.jsonl, doc/benchmarks.md
-#   bench-ratio    sizes of trained weights: build/bench/ratio.jsonl, doc/benchmarks.md
+#   bench-ratio    sizes of real weights, beside other coders: build/bench/ratio.jsonl, doc/benchmarks.md; fails where a
+#                  promise of bench/promises.py is broken
 #   bench-delta    sizes, and with --speed speeds, of differences: build/bench/delta.jsonl, doc/benchmarks.md
-#   bench-load     a model into torch tensors, beside the package safetensors
+#   bench-cores    what 1 to 128 cores would give: build/bench/cores.jsonl, doc/internals/cores.md
+#   bench-load     a model into torch tensors, beside the package safetensors: build/bench/load.jsonl, doc/benchmarks.md
 #   bench-kernels  the loops of every instruction set
 set -eu
 cd "$(dirname "$0")/.."
@@ -22,6 +24,7 @@ bench-ratio)
     [ -x build/bench-venv/bin/python ] || { echo "bench-ratio needs numpy: skipped" && exit 0; }
     exec build/bench-venv/bin/python -B bench/bench_ratio.py "$@"
     ;;
+bench-cores) exec python3 -B bench/bench_cores.py "$@" ;;
 bench-delta)
     [ -x build/bench-venv/bin/python ] || { echo "bench-delta needs numpy: skipped" && exit 0; }
     exec build/bench-venv/bin/python -B bench/bench_delta.py "$@"
@@ -35,5 +38,5 @@ bench-kernels)
     build/bench/bench/bench_kernels "$@"
     build/bench/bench/bench_r16 "$@"
     ;;
-*) echo "usage: tools/bench.sh bench|bench-load|bench-ratio|bench-delta|bench-kernels [OPTION]..." >&2 && exit 2 ;;
+*) echo "usage: tools/bench.sh bench|bench-cores|bench-delta|bench-kernels|bench-load|bench-ratio [OPTION]..." >&2 && exit 2 ;;
 esac
