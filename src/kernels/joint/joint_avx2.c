@@ -1,4 +1,5 @@
-/* Joint symbols with AVX2: the plain loops, vectorised by the compiler. */
+/* Joint symbols with AVX2: but for decoding the plain loops, vectorised by the compiler. */
+#include "kernels/r16/r16.h"
 #include "kernels/sets.h"
 
 #if defined(__x86_64__)
@@ -7,6 +8,7 @@
 #include "kernels/joint/joint_tpl.h"
 
 const struct zn_joint_kernels zn_joint_kernels_avx2 = {
+    .decode = {zn_joint_decode_16_avx2, zn_joint_decode_32_avx2, zn_joint_decode_f16_avx2},
     .merge = {merge_j16, merge_j32, merge_jf16},
     .split = {split_j16, split_j32, split_jf16},
     .class_hist = {class_hist_j16, class_hist_j32, class_hist_jf16},

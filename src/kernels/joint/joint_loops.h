@@ -66,6 +66,8 @@ extern const struct zn_joint_kernels zn_joint_kernels_scalar;
 #if defined(__x86_64__)
 extern const struct zn_joint_kernels zn_joint_kernels_avx2;
 extern const struct zn_joint_kernels zn_joint_kernels_avx512;
+#elif defined(__aarch64__)
+extern const struct zn_joint_kernels zn_joint_kernels_neon;
 #endif
 
 #endif

@@ -1,4 +1,4 @@
-/* Joint symbols without instructions of their own; NEON's set takes them, too: the compiler makes its vectors. */
+/* Joint symbols without instructions of their own. */
 #define ZN_FN static inline
 #define ZN_SET zn_kernels_scalar
 #include "kernels/joint/joint_tpl.h"

@@ -43,6 +43,15 @@ bool zn_r16_decode_16r_portable(struct zn_r16_decoder *d, const uint8_t *raw, ui
 bool zn_r16_decode_32r_portable(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
                                 enum zn_store store);
 
+/* Decoders of joint symbols (kernels/joint/joint_loops.h). */
+#define ZN_JOINT_DECODE(suffix, set)                                                                                   \
+    bool zn_joint_decode_##suffix##_##set(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n, \
+                                          enum zn_store store)
+#define ZN_JOINT_DECODERS(set) \
+    ZN_JOINT_DECODE(16, set);  \
+    ZN_JOINT_DECODE(32, set);  \
+    ZN_JOINT_DECODE(f16, set)
+
 #if defined(__x86_64__)
 bool zn_r16_decode_avx2(struct zn_r16_decoder *d, uint8_t *out, size_t n);
 bool zn_r16_decode_16r_avx2(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n, enum zn_store store);
@@ -69,12 +78,8 @@ bool zn_r16c_decode_avx512(struct zn_r16_decoder *d, const struct zn_r16_context
                            uint8_t *out, size_t n);
 void zn_r16c_encode_avx512(struct zn_r16_encoder *e, const struct zn_r16_contexts *contexts, const uint8_t *context,
                            const uint8_t *src, size_t n);
-bool zn_joint_decode_16_avx512(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
-                               enum zn_store store);
-bool zn_joint_decode_32_avx512(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
-                               enum zn_store store);
-bool zn_joint_decode_f16_avx512(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
-                                enum zn_store store);
+ZN_JOINT_DECODERS(avx2);
+ZN_JOINT_DECODERS(avx512);
 bool zn_joint_encode_16_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 bool zn_joint_encode_32_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 bool zn_joint_encode_f16_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
@@ -94,6 +99,7 @@ void zn_r16_encode_neon(struct zn_r16_encoder *e, const uint8_t *src, size_t n);
 void zn_r16_encode_16r_neon(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 void zn_r16_encode_32r_neon(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 void zn_r16_encode_f16_neon(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
+ZN_JOINT_DECODERS(neon);
 #endif
 
 /* The table of the block that holds symbol `pos`. */

@@ -225,6 +225,25 @@ ZN_FN void merge_32r(const uint8_t *const *raw, const uint8_t *sym, uint8_t *out
         merge_lines_32r(raw, sym, out, n, ZN_STORE_CACHED);
 }
 
+/* 16 bits are taken around each number, and products bring it to their top. A half of a vector takes 14 bytes. */
+ZN_FN void join_sevens(const uint8_t *packed, uint8_t *low, uint8_t *sym, size_t n) {
+    const __m256i first = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7));
+    const __m256i second = _mm256_add_epi8(first, _mm256_set1_epi8(7));
+    const __m256i up = _mm256_broadcastsi128_si256(_mm_setr_epi16(512, 4, 8, 16, 32, 64, 128, 256));
+    for (size_t i = 0; i < n; i += STEP, packed += STEP / 8 * 7) {
+        const __m256i bytes = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const void *)packed)),
+                                                      _mm_loadu_si128((const void *)(packed + 14)), 1);
+        const __m256i a = _mm256_mullo_epi16(_mm256_shuffle_epi8(bytes, first), up);
+        const __m256i b = _mm256_mullo_epi16(_mm256_shuffle_epi8(bytes, second), up);
+        const __m256i numbers = _mm256_packus_epi16(_mm256_srli_epi16(a, 9), _mm256_srli_epi16(b, 9));
+        const __m256i s = load(sym + i), top = _mm256_and_si256(_mm256_slli_epi16(s, 7), _mm256_set1_epi8(-128));
+        store(low + i, _mm256_or_si256(numbers, top));
+        store(sym + i, _mm256_and_si256(_mm256_srli_epi16(s, 1), _mm256_set1_epi8(127)));
+    }
+}
+
+PLANAR_JOINTS(avx2)
+
 bool zn_r16_decode_avx2(struct zn_r16_decoder *d, uint8_t *out, size_t n) {
     return planar_decode(d, out, n);
 }

@@ -1,23 +1,12 @@
 /* R16 of joint symbols with AVX-512: the loops of r16_avx512.c, by other planes below the symbols. */
 #include "kernels/joint/joint_loops.h"
+#include "kernels/r16/r16_joint_last.h"
 
 #if defined(__x86_64__)
 #include "kernels/r16/r16_decode_avx512_tpl.h"
 #include "kernels/r16/r16_encode_avx512_tpl.h"
 
-/* The last words, less than a turn. */
-static bool decode_last(struct zn_r16_decoder *d, enum zn_joint joint, const uint8_t *const *raw, uint8_t *out,
-                        size_t from, size_t n) {
-    const struct zn_joint_info info = zn_joint_info(joint);
-    const uint8_t *rest[3];
-    uint8_t symbols[TURN];
-    for (unsigned p = 0; p < info.n_raw; p++) rest[p] = raw[p] + zn_joint_raw_len(joint, p, from);
-    if (!zn_r16_decode_scalar(d, symbols, n - from)) return false;
-    zn_joint_kernels_scalar.merge[joint](rest, symbols, n - from, out + from * info.width);
-    return true;
-}
-
-/* They lie in one block. */
+/* The last words, less than a turn. They lie in one block. */
 static bool encode_last(struct zn_r16_encoder *e, enum zn_joint joint, const uint8_t *src, uint8_t *const *raw,
                         size_t from, size_t n) {
     const struct zn_joint_info info = zn_joint_info(joint);
@@ -39,7 +28,7 @@ static bool encode_last(struct zn_r16_encoder *e, enum zn_joint joint, const uin
     AVX512 bool zn_joint_decode_##suffix##_avx512(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, \
                                                   size_t n, enum zn_store store) {                                   \
         return decode_words(d, raw, out, n / TURN, width, FORM, store) &&                                            \
-               decode_last(d, KIND, raw, out, n / TURN * TURN, n);                                                   \
+               zn_joint_decode_last(d, KIND, raw, out, n / TURN * TURN, n);                                          \
     }                                                                                                                \
     AVX512 bool zn_joint_encode_##suffix##_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, \
                                                   size_t n) {                                                        \

@@ -139,6 +139,23 @@ ZN_FN void merge_32r(const uint8_t *const *raw, const uint8_t *sym, uint8_t *out
     }
 }
 
+/* 16 bits are taken around each number, which go down by what lies below it. */
+ZN_FN void join_sevens(const uint8_t *packed, uint8_t *low, uint8_t *sym, size_t n) {
+    static const uint8_t first_bytes[16] = {0, 1, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7};
+    static const int16_t downs[8] = {0, -7, -6, -5, -4, -3, -2, -1};
+    const uint8x16_t first = vld1q_u8(first_bytes), second = vaddq_u8(first, vdupq_n_u8(7));
+    const int16x8_t down = vld1q_s16(downs);
+    for (size_t i = 0; i < n; i += STEP, packed += STEP / 8 * 7) {
+        const uint8x16_t bytes = vld1q_u8(packed), s = vld1q_u8(sym + i);
+        const uint16x8_t a = vshlq_u16(vreinterpretq_u16_u8(vqtbl1q_u8(bytes, first)), down);
+        const uint16x8_t b = vshlq_u16(vreinterpretq_u16_u8(vqtbl1q_u8(bytes, second)), down);
+        vst1q_u8(low + i, vsliq_n_u8(vuzp1q_u8(vreinterpretq_u8_u16(a), vreinterpretq_u8_u16(b)), s, 7));
+        vst1q_u8(sym + i, vshrq_n_u8(s, 1));
+    }
+}
+
+PLANAR_JOINTS(neon)
+
 bool zn_r16_decode_neon(struct zn_r16_decoder *d, uint8_t *out, size_t n) {
     return planar_decode(d, out, n);
 }

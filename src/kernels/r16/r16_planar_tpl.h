@@ -21,12 +21,18 @@
  *     void merge_16r(const uint8_t *const *raw, const uint8_t *sym, uint8_t *out, size_t n, enum zn_store store);
  *     void merge_32r(const uint8_t *const *raw, const uint8_t *sym, uint8_t *out, size_t n, enum zn_store store);
  *         Merge n symbols, a multiple of 32, with the planes below; streaming stores take whole cache lines.
+ *
+ *     void join_sevens(const uint8_t *packed, uint8_t *low, uint8_t *sym, size_t n);
+ *         Symbols and the packed numbers of 7 bits below them become pairs of bytes: `low` gets a symbol's lowest bit
+ *         above the number, `sym` keeps the other bits. n is a multiple of 32; 8 bytes past the numbers are readable.
  */
 #include <string.h>
 
 #include "base/bytes.h"
+#include "kernels/joint/joint_bits_tpl.h"
 #include "kernels/r16/r16.h"
 #include "kernels/r16/r16_feed.h"
+#include "kernels/r16/r16_joint_last.h"
 
 enum {
     TURN = ZN_R16_LANES,  /* symbols in which every lane has its turn once */
@@ -48,6 +54,7 @@ struct planar_decoder {
     uint8_t esc_mark;
     uint8_t marks[BURST / 8];              /* bit i: symbol i of the burst is an escape */
     alignas(64) uint8_t sym[LINE + BURST]; /* of a burst that will be merged, after the last ones of the one before */
+    alignas(64) uint8_t low[LINE + BURST]; /* of joint symbols: the plane next below, likewise */
 };
 
 struct planar_encoder;
@@ -58,6 +65,7 @@ static uint8_t *encode_steps(struct planar_encoder *p, const struct zn_r16_encod
                              size_t n, uint8_t *marks, uint8_t *out);
 static void merge_16r(const uint8_t *const *raw, const uint8_t *sym, uint8_t *out, size_t n, enum zn_store store);
 static void merge_32r(const uint8_t *const *raw, const uint8_t *sym, uint8_t *out, size_t n, enum zn_store store);
+static void join_sevens(const uint8_t *packed, uint8_t *low, uint8_t *sym, size_t n);
 
 ZN_FN void planar_load(struct planar_states *x, const uint16_t *state) {
     for (size_t i = 0; i < ZN_R16_LANES; i++) {
@@ -120,22 +128,47 @@ ZN_FN bool planar_burst(struct planar_decoder *p, struct zn_r16_decoder *d, stru
     return true;
 }
 
-ZN_FN void planar_merge(const uint8_t *const *raw, size_t at, const uint8_t *sym, uint8_t *out, size_t n, size_t width,
-                        enum zn_store store) {
-    const uint8_t *planes[3] = {raw[0] + at, width == 4 ? raw[1] + at : NULL, width == 4 ? raw[2] + at : NULL};
-    if (width == 2)
-        merge_16r(planes, sym, out + 2 * at, n, store);
-    else
-        merge_32r(planes, sym, out + 4 * at, n, store);
+/* What symbols are merged with: the planes below, which make words of `width` bytes; none for width 1. Joint symbols
+ * (joint_loops.h) and the numbers of the packed plane below become the two bytes that the word has there. */
+struct planar_below {
+    const uint8_t *const *raw;
+    size_t width;
+    enum zn_joint joint; /* ZN_N_JOINTS: the symbols are the top plane */
+};
+
+/* Of n symbols at p->sym + LINE, the burst's that begins at `done`. */
+ZN_FN void planar_join(struct planar_decoder *p, const struct planar_below *b, size_t done, size_t n) {
+    uint8_t *const sym = p->sym + LINE, *const low = p->low + LINE;
+    const struct zn_joint_info info = zn_joint_info(b->joint);
+    const uint8_t *const packed = b->raw[info.packed] + zn_joint_raw_len(b->joint, info.packed, done);
+    if (b->joint == ZN_JOINT_F16) {
+        joint_unpack(packed, n, info.bits, low);
+        for (size_t i = 0; i < n; i++) sym[i] = (uint8_t)(sym[i] << 2 | low[i]);
+        return;
+    }
+    join_sevens(packed, low, sym, n);
 }
 
-/* Decodes n symbols, whole turns: alone (width 1), or merged to words with the width - 1 planes of `raw`. Streaming
- * stores begin with the first whole cache line and end with the last; the words around these are stored as usual,
- * LINE of them, together with neighbours that are stored twice. */
-ZN_FN bool planar_run(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n, size_t width,
+/* Merges n symbols from p->sym[from] on to words [at, at + n). */
+ZN_FN void planar_merge(const struct planar_decoder *p, const struct planar_below *b, size_t at, size_t from,
+                        uint8_t *out, size_t n, enum zn_store store) {
+    const uint8_t *planes[3] = {NULL, NULL, NULL};
+    const bool joint = b->joint != ZN_N_JOINTS && b->joint != ZN_JOINT_F16;
+    for (size_t i = 0; i + 1 < b->width; i++) planes[i] = joint && i + 2 == b->width ? p->low + from : b->raw[i] + at;
+    if (b->width == 2)
+        merge_16r(planes, p->sym + from, out + 2 * at, n, store);
+    else
+        merge_32r(planes, p->sym + from, out + 4 * at, n, store);
+}
+
+/* Decodes n symbols, whole turns: alone, or merged to words. Streaming stores begin with the first whole cache line and
+ * end with the last; the words around these are stored as usual, LINE of them, together with neighbours that are stored
+ * twice. */
+ZN_FN bool planar_run(struct zn_r16_decoder *d, const struct planar_below *b, uint8_t *out, size_t n,
                       enum zn_store store) {
     struct planar_decoder p;
     struct zn_r16_feed in;
+    const size_t width = b->width;
     if (n == 0) return true;
     p.lane_mask = ((size_t)1 << d->lanes_log2) - 1;
     p.esc_mark = d->esc_mark;
@@ -147,13 +180,15 @@ ZN_FN bool planar_run(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8
         len = ZN_MIN(n - done, (size_t)BURST);
         if (!planar_burst(&p, d, &in, width == 1 ? out + done : p.sym + LINE, len)) return false;
         if (width == 1) continue;
+        if (b->joint != ZN_N_JOINTS) planar_join(&p, b, done, len);
         const size_t lines = (done + len - merged) / LINE * LINE;
-        if (done == 0 && merged) planar_merge(raw, 0, p.sym + LINE, out, LINE, width, ZN_STORE_CACHED);
-        planar_merge(raw, merged, p.sym + (LINE + merged - done), out, lines, width, store);
+        if (done == 0 && merged) planar_merge(&p, b, 0, LINE, out, LINE, ZN_STORE_CACHED);
+        planar_merge(&p, b, merged, LINE + merged - done, out, lines, store);
         merged += lines;
         memcpy(p.sym, p.sym + len, LINE);
+        memcpy(p.low, p.low + len, b->joint != ZN_N_JOINTS ? LINE : 0);
     }
-    if (width > 1 && merged < n) planar_merge(raw, n - LINE, p.sym, out, LINE, width, ZN_STORE_CACHED);
+    if (width > 1 && merged < n) planar_merge(&p, b, n - LINE, 0, out, LINE, ZN_STORE_CACHED);
     planar_store(&p.x, d->state);
     d->in = d->in_end - in.left;
     return true;
@@ -161,13 +196,15 @@ ZN_FN bool planar_run(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8
 
 ZN_FN bool planar_decode(struct zn_r16_decoder *d, uint8_t *out, size_t n) {
     const size_t whole = d->lanes_log2 < MIN_LANES_LOG2 ? 0 : n >> d->lanes_log2 << d->lanes_log2;
-    return planar_run(d, NULL, out, whole, 1, ZN_STORE_CACHED) && zn_r16_decode_scalar(d, out + whole, n - whole);
+    const struct planar_below none = {NULL, 1, ZN_N_JOINTS};
+    return planar_run(d, &none, out, whole, ZN_STORE_CACHED) && zn_r16_decode_scalar(d, out + whole, n - whole);
 }
 
 ZN_FN bool planar_decode_16r(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n,
                              enum zn_store store) {
     const size_t whole = n - n % TURN;
-    return planar_run(d, &raw, out, whole, 2, store) &&
+    const struct planar_below below = {&raw, 2, ZN_N_JOINTS};
+    return planar_run(d, &below, out, whole, store) &&
            zn_r16_decode_16r_scalar(d, raw + whole, out + 2 * whole, n - whole, store);
 }
 
@@ -175,9 +212,28 @@ ZN_FN bool planar_decode_32r(struct zn_r16_decoder *d, const uint8_t *const *raw
                              enum zn_store store) {
     const size_t whole = n - n % TURN;
     const uint8_t *rest[] = {raw[0] + whole, raw[1] + whole, raw[2] + whole};
-    return planar_run(d, raw, out, whole, 4, store) &&
+    const struct planar_below below = {raw, 4, ZN_N_JOINTS};
+    return planar_run(d, &below, out, whole, store) &&
            zn_r16_decode_32r_scalar(d, rest, out + 4 * whole, n - whole, store);
 }
+
+ZN_FN bool planar_decode_joint(struct zn_r16_decoder *d, enum zn_joint joint, const uint8_t *const *raw, uint8_t *out,
+                               size_t n, enum zn_store store) {
+    const size_t whole = n - n % TURN;
+    const struct planar_below below = {raw, zn_joint_info(joint).width, joint};
+    return planar_run(d, &below, out, whole, store) && zn_joint_decode_last(d, joint, raw, out, whole, n);
+}
+
+/* The entries of a set. */
+#define PLANAR_JOINT(suffix, JOINT, set)                                                                               \
+    bool zn_joint_decode_##suffix##_##set(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n, \
+                                          enum zn_store store) {                                                       \
+        return planar_decode_joint(d, JOINT, raw, out, n, store);                                                      \
+    }
+#define PLANAR_JOINTS(set)             \
+    PLANAR_JOINT(16, ZN_JOINT_16, set) \
+    PLANAR_JOINT(32, ZN_JOINT_32, set) \
+    PLANAR_JOINT(f16, ZN_JOINT_F16, set)
 
 /* ---- encoding ---- */
 

@@ -1,0 +1,17 @@
+/* Joint symbols with Advanced SIMD: but for decoding the plain loops, vectorised by the compiler. */
+#include "kernels/r16/r16.h"
+#include "kernels/sets.h"
+
+#if defined(__aarch64__)
+#define ZN_FN static inline
+#define ZN_SET zn_kernels_neon
+#include "kernels/joint/joint_tpl.h"
+
+const struct zn_joint_kernels zn_joint_kernels_neon = {
+    .decode = {zn_joint_decode_16_neon, zn_joint_decode_32_neon, zn_joint_decode_f16_neon},
+    .merge = {merge_j16, merge_j32, merge_jf16},
+    .split = {split_j16, split_j32, split_jf16},
+    .class_hist = {class_hist_j16, class_hist_j32, class_hist_jf16},
+    .sample = joint_sample,
+};
+#endif
