@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """That the documents lead somewhere: every relative link to a file that is there, every stop of doc/tour.md to a
-function in its file."""
+function in its file; and that each page is what its folder promises: listed in doc/README.md, explanations with their
+head, experiments in the notebook."""
 
 import pathlib
 import re
@@ -34,10 +35,34 @@ def check_stops(path: pathlib.Path) -> Iterator[str]:
                 yield f"{path.name}: {name} is not in the file named before it"
 
 
+HEAD = ("**What it is.**", "**Where.**", "**What always holds.**")
+EXPERIMENTS = re.compile(r"^#+ .*\b([Tt]ried|[Mm]easured)\b", re.M)
+
+
+def check_pages() -> Iterator[str]:
+    """Pages of doc/internals explain; what was tried stands in doc/notebook. The index has all."""
+    doc = tree.ROOT / "doc"
+    index = (doc / "README.md").read_text()
+    for path in sorted(doc.rglob("*.md")):
+        name = path.relative_to(doc).as_posix()
+        if name != "README.md" and f"({name})" not in index:
+            yield f"doc/{name}: not in doc/README.md"
+        if path.parent.name == "internals":
+            text = path.read_text()
+            beginning = text.split("\n\n")[1:4]
+            if not all(paragraph.startswith(head) for paragraph, head in zip(beginning, HEAD)):
+                yield f"doc/{name}: does not begin with {', '.join(HEAD)}"
+            for match in EXPERIMENTS.finditer(text):
+                yield f"doc/{name}: {match.group()}: experiments belong in doc/notebook"
+        if path.parent.name == "notebook" and not path.read_text().startswith("# Notebook: "):
+            yield f"doc/{name}: does not begin with # Notebook:"
+
+
 def main() -> int:
     pages = [p for p in tree.files() if p.suffix == ".md"]
     faults = [f for p in pages for f in check_links(p)]
     faults += check_stops(tree.ROOT / "doc/tour.md")
+    faults += check_pages()
     print("\n".join(faults) if faults else f"docs: {len(pages)} pages, every link and stop is there")
     return 1 if faults else 0
 

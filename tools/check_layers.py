@@ -66,9 +66,10 @@ FOREIGN = {
 # Calls from one file of a room back to one that needs it, and why it must be so. Any other circle is a fault.
 CALLS_BACK: dict[tuple[str, str], str] = {}
 
-# Names that each directory may have, and folders of data, whose names repeat where the content belongs together.
+# Names that each directory may have, and folders whose names repeat where the content belongs together: data, and the
+# notebook, whose pages are called as those they belong to.
 COMMON_NAMES = {"CMakeLists.txt", "README.md", "__init__.py", ".gitignore", ".gitattributes"}
-DATA = ("tests/golden/", "tests/fuzz/corpus/")
+DATA = ("tests/golden/", "tests/fuzz/corpus/", "doc/notebook/")
 
 # What a program does with signals is its own: the library changes no handler and no mask, and sends none.
 SIGNAL_CALL = re.compile(r"\b(sig[a-z]+|signal|bsd_signal|raise|kill|killpg|pthread_sig\w+|pthread_kill)\s*\(")

@@ -1,5 +1,5 @@
 /* Encodes blocks of quantised values: which values get symbols of their own, whether groups are sorted, and the body.
- * doc/internals/types.md has the measurements. */
+ * doc/notebook/types.md has the measurements. */
 #include "chunk/records.h"
 #include "chunk/values.h"
 #include "codec/cost.h"

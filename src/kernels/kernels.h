@@ -266,7 +266,7 @@ struct zn_kernels {
     /* The same, with something to fetch meanwhile, and a place, NULL for none, that the bytes are to be copied to, past
      * the caches as by ZN_STORE_STREAM. Hashing is when memory has least to do. */
     uint64_t (*xxh3_64_passing)(const void *data, size_t len, struct zn_ahead *ahead, uint8_t *copy);
-    unsigned decode_fetches, encode_fetches; /* how many lines are best fetched for a step: doc/internals/speed.md */
+    unsigned decode_fetches, encode_fetches; /* how many lines are best fetched for a step: doc/notebook/speed.md */
 
     /* The same, as far as possible while decoding: begin it, hand it to decoders (zn_r16_decoder.check), end it, which
      * takes what they left. NULL: the decoders of this set take none. */
