@@ -21,11 +21,13 @@ ROOMS = {
     "readers": {"base", "plan"},
     "legacy": {"base"},
     "chunk": {"base", "kernels", "codec", "format", "plan"},
-    "work": {"base", "kernels", "codec", "format", "plan", "chunk"},
-    "archive": {"base", "kernels", "codec", "format", "plan", "chunk", "work", "legacy"},
-    "jobs": {"base", "kernels", "codec", "format", "plan", "chunk", "work", "archive"},
+    "delta": {"base", "kernels", "codec", "format", "plan", "chunk"},
+    "work": {"base", "kernels", "codec", "format", "plan", "chunk", "delta"},
+    "archive": {"base", "kernels", "codec", "format", "plan", "chunk", "delta", "work", "legacy"},
+    "jobs": {"base", "kernels", "codec", "format", "plan", "chunk", "delta", "work", "archive"},
     "api": {
-        "base", "kernels", "codec", "format", "plan", "chunk", "work", "archive", "jobs", "readers", "legacy", "io",
+        "base", "kernels", "codec", "format", "plan", "chunk", "delta", "work", "archive", "jobs", "readers", "legacy",
+        "io",
     },
 }
 

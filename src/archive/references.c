@@ -1,7 +1,7 @@
 #include "archive/references.h"
 
 #include "archive/fetched.h"
-#include "chunk/delta.h"
+#include "delta/delta.h"
 
 /* ---- what references may cost ------------------------------------------------------------------------------------ */
 
@@ -261,7 +261,8 @@ static zipnn_status decode_delta(struct zn_worker *w, struct stored *stored, con
     const uint8_t *data = stored->of ? stored->frame + ZN_FRAME_LEN : body->data;
     const struct zn_chunk_body payload = {data + ZN_REFERENCE_LEN, body->len - ZN_REFERENCE_LEN,
                                           body->at + ZN_REFERENCE_LEN, body->ahead, NULL};
-    ZN_TRY(zn_delta_decode(&w->coder, &payload, bytes, goal->out, ref->len, ZN_STORE_CACHED, err));
+    const struct zn_delta_reference given = {bytes, ref->len};
+    ZN_TRY(zn_delta_decode(&w->coder, &payload, given, goal->out, ZN_STORE_CACHED, err));
     if (w->e->k->xxh3_64(goal->out, ref->len) == ref->orig_check) return ZIPNN_OK;
     return zn_fail(err, ZIPNN_E_CORRUPT, body->at, "a chunk decoded by its reference has another checksum");
 }

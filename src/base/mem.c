@@ -4,21 +4,9 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/redzone.h"
 
 enum { ALIGN = 64 };
-
-/* AddressSanitizer sees one allocation where an arena has many pieces: gaps that may not be touched keep them apart. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#include <sanitizer/asan_interface.h>
-#define GAP 4096
-#define FORBID(p, n) __asan_poison_memory_region(p, n)
-#endif
-#endif
-#if !defined(GAP)
-#define GAP 0
-#define FORBID(p, n) (void)0
-#endif
 
 static void *default_alloc(void *user, size_t size) {
     (void)user;
@@ -70,7 +58,7 @@ zipnn_status zn_grow(const zipnn_allocator *a, void **items, size_t *cap, size_t
 
 void *zn_carve(struct zn_arena *arena, size_t size) {
     uint8_t *p = arena->base ? arena->base + arena->used : NULL;
-    arena->used += (size + ALIGN - 1) / ALIGN * ALIGN + GAP;
-    if (p) FORBID(p + size, (size_t)(arena->base + arena->used - p) - size);
+    arena->used += (size + ALIGN - 1) / ALIGN * ALIGN + ZN_REDZONE;
+    if (p) ZN_FORBID(p + size, (size_t)(arena->base + arena->used - p) - size);
     return p;
 }

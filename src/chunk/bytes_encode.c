@@ -1,6 +1,8 @@
 /* Bytes that are numbers: fp8, int8, uint8. Each falls apart into a high part, coded by tables by block, and low bits,
  * which are packed, or coded given the high part; zstd where it finds what repeats. doc/internals/types.md. */
-#include "chunk/records_encode.h"
+#include "chunk/bytes_encode.h"
+
+#include "chunk/ways.h"
 #include "codec/bits.h"
 #include "codec/cost.h"
 #include "codec/repeats.h"
@@ -120,64 +122,63 @@ static enum zn_codec_id write_high(struct zn_coder *coder, const struct zn_effor
 
 /* Whether zstd may find what halves cannot show: text and periods, judged by a piece, and stretches that occurred long
  * before. */
-static bool may_match(struct zn_coder *coder, const uint8_t *src, uint32_t len, size_t halves) {
-    return zn_stream_probe_zstd(&coder->codec, src, len) < halves - halves / 16 ||
-           zn_repeats_estimate(src, len) > len / 32;
+static bool may_match(const struct zn_encoder *e, size_t halves) {
+    return zn_stream_probe_zstd(&e->coder->codec, e->src, e->len) < halves - halves / 16 ||
+           zn_repeats_estimate(e->src, e->len) > e->len / 32;
 }
 
 /* A body of one plane by zstd, shorter than `limit`; 0 when there is none. */
-static uint32_t write_matched(struct zn_coder *coder, const struct zn_effort *effort, const uint8_t *src, uint32_t len,
-                              size_t limit, uint8_t *to) {
-    struct zn_body body = {.orig_len = len, .layout = ZN_LAYOUT_8};
-    struct zn_out coded = zn_out_of(coder->spare, len), out = zn_out_of(to, limit);
+static uint32_t write_matched(const struct zn_encoder *e, size_t limit, uint8_t *to) {
+    uint8_t *matched = zn_scratch_take(&e->coder->scratch, e->len);
+    struct zn_out coded = zn_out_of(matched, e->len), out = zn_out_of(to, limit);
     if (limit < ZN_ONE_PLANE + 2 ||
-        !zn_stream_encode_zstd(&coder->codec, effort, src, len, limit - ZN_ONE_PLANE, &coded))
+        !zn_stream_encode_zstd(&e->coder->codec, e->effort, e->src, e->len, limit - ZN_ONE_PLANE, &coded))
         return 0;
-    zn_body_measure(&body);
-    struct zn_streams plane = zn_body_begin(&out, &body, src);
-    zn_out_bytes(&out, coder->spare, zn_out_len(&coded));
+    struct zn_streams plane = zn_body_begin_bytes(&out, e);
+    zn_out_bytes(&out, matched, zn_out_len(&coded));
     zn_streams_end(&plane, &out, ZN_CODEC_ZSTD);
     return (uint32_t)zn_out_len(&out);
 }
 
 /* The body of halved bytes; 0 when there is no room. */
-static uint32_t write_halved(struct zn_coder *coder, const struct zn_effort *effort, const struct halved *h,
-                             const uint8_t *src, uint32_t len, struct zn_out out) {
-    struct zn_body body = {.orig_len = len, .layout = ZN_LAYOUT_RECORDS, .record = {1, {h->field}}};
+static uint32_t write_halved(const struct zn_encoder *e, const struct halved *h, struct zn_out out) {
+    struct zn_body body = {.orig_len = e->len, .layout = ZN_LAYOUT_RECORDS, .record = {1, {h->field}}};
     zn_body_measure(&body);
-    struct zn_streams planes = zn_body_begin(&out, &body, src);
-    zn_streams_end(&planes, &out, write_low(coder, effort, h, len, &out));
-    zn_streams_end(&planes, &out, write_high(coder, effort, h, len, &out));
+    struct zn_streams planes = zn_body_begin(&out, &body, e->src);
+    zn_streams_end(&planes, &out, write_low(e->coder, e->effort, h, e->len, &out));
+    zn_streams_end(&planes, &out, write_high(e->coder, e->effort, h, e->len, &out));
     return out.full ? 0 : (uint32_t)zn_out_len(&out);
 }
 
 /* Fields of E5 show an exponent and the top bit of a mantissa together. Those of E4 show all of a mantissa given the
  * exponent, which is slower to restore; that is tried where time is spent, or tables of E5 did not suffice. */
-static uint32_t try_e4(struct zn_coder *coder, const struct zn_effort *effort, struct halved *h, const uint8_t *src,
-                       uint32_t len, uint8_t *body, uint32_t body_len) {
+static uint32_t try_e4(const struct zn_encoder *e, struct halved *h, uint8_t *body, uint32_t body_len) {
+    const uint32_t cap = ZN_MIN(body_len, e->coder->max_chunk);
+    uint8_t *rival = zn_scratch_take(&e->coder->scratch, cap);
     h->field.kind = ZN_FIELD_E4;
-    halve(coder, effort, src, len, h);
-    const uint32_t other =
-        write_halved(coder, effort, h, src, len, zn_out_of(coder->spare, ZN_MIN(body_len, coder->max_chunk)));
-    if (other == 0 || other >= body_len - (effort->careful ? 0 : body_len / 256)) return body_len;
-    memcpy(body, coder->spare, other);
+    halve(e->coder, e->effort, e->src, e->len, h);
+    const uint32_t other = write_halved(e, h, zn_out_of(rival, cap));
+    if (other == 0 || other >= body_len - (e->effort->careful ? 0 : body_len / 256)) return body_len;
+    memcpy(body, rival, other);
     return other;
 }
 
-uint32_t zn_bytes_encode(struct zn_coder *coder, const struct zn_effort *effort, zipnn_dtype dtype,
-                         const struct zn_survey *survey, const uint8_t *src, uint32_t len, uint8_t *body) {
-    if (len < FEWEST || survey->random || survey->constant || has_few_symbols(survey)) return 0;
-    struct halved h = {
-        .field = {(uint8_t)kind_of(dtype, survey), 1}, .low = coder->planes, .high = coder->planes + len};
+uint32_t zn_bytes_encode(const struct zn_encoder *e, const struct zn_survey *survey, uint8_t *body) {
+    struct zn_coder *coder = e->coder;
+    if (e->len < FEWEST || survey->random || survey->constant || has_few_symbols(survey)) return 0;
+    struct halved h = {.field = {(uint8_t)kind_of(e->hint.dtype, survey), 1},
+                       .low = zn_scratch_take(&coder->scratch, e->len),
+                       .high = zn_scratch_take(&coder->scratch, e->len)};
     const bool is_e4 = h.field.kind == ZN_FIELD_E4;
-    coder->codec.k->byte_hist(src, len, ZN_MAX(len / SAMPLED, 1u), h.counts);
+    coder->codec.k->byte_hist(e->src, e->len, ZN_MAX(e->len / SAMPLED, 1u), h.counts);
     if (is_e4) h.field.kind = ZN_FIELD_E5;
-    halve(coder, effort, src, len, &h);
-    const bool exhausted = zn_r16_n_tables(&coder->codec) == effort->max_tables;
-    uint32_t halves = write_halved(coder, effort, &h, src, len, zn_out_of(body, zn_chunk_bound(len)));
+    halve(coder, e->effort, e->src, e->len, &h);
+    const bool exhausted = zn_r16_n_tables(&coder->codec) == e->effort->max_tables;
+    uint32_t halves = write_halved(e, &h, zn_out_of(body, zn_chunk_bound(e->len)));
     if (halves == 0) return 0;
-    if (is_e4 && (exhausted || effort->careful)) halves = try_e4(coder, effort, &h, src, len, body, halves);
-    const uint32_t matched =
-        may_match(coder, src, len, halves) ? write_matched(coder, effort, src, len, halves - halves / 256, body) : 0;
+    const size_t mark = zn_scratch_mark(&coder->scratch);
+    if (is_e4 && (exhausted || e->effort->careful)) halves = try_e4(e, &h, body, halves);
+    zn_scratch_back(&coder->scratch, mark);
+    const uint32_t matched = may_match(e, halves) ? write_matched(e, halves - halves / 256, body) : 0;
     return matched ? matched : halves;
 }

@@ -2,25 +2,15 @@
 #ifndef ZN_CHUNK_CHUNK_H
 #define ZN_CHUNK_CHUNK_H
 
+#include "base/scratch.h"
 #include "codec/codec.h"
 #include "format/body.h"
 #include "plan/plan.h"
 
-/* Scratch of one thread for chunks of up to max_chunk bytes. */
+/* What one thread needs to code chunks of up to max_chunk bytes. */
 struct zn_coder {
     struct zn_codec codec;
-    uint8_t *planes;  /* all planes of a chunk, each aligned to 64 */
-    uint8_t *spare;   /* encoder: a plane on its way out of the output */
-    uint8_t *rival;   /* encoder: another way to code a chunk */
-    uint8_t *map;     /* which elements of a chunk are frequent ones; where groups of values are */
-    uint8_t *kept;    /* encoder: a chunk without what repeats */
-    uint8_t *rest;    /* encoder: a chunk without its frequent elements, or its differences */
-    uint8_t *other;   /* encoder: a body to compare with; ZN_OTHER_CAP */
-    uint8_t *whole;   /* encoder: another, with room for zn_chunk_bound(max_chunk) */
-    uint8_t *values;  /* encoder: quantised values, a byte each; ZN_MOST_SYMBOLS */
-    uint8_t *symbols; /* encoder: likewise what they are coded as */
-    uint8_t *piece;   /* decoder: one plane's part that fits the first-level cache */
-    uint8_t *fill;    /* decoder: pieces of constant planes */
+    struct zn_scratch scratch;
     uint32_t max_chunk;
 };
 
@@ -48,17 +38,17 @@ static inline struct zn_ahead zn_ahead_paced(struct zn_ahead ahead, size_t n) {
     return ahead;
 }
 
-/* Encodes src[0, len), 1 <= len <= max_chunk, into body, which has room for zn_chunk_bound(len); answers the body's
- * length. */
-uint32_t zn_chunk_encode(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
-                         const uint8_t *src, uint32_t len, uint8_t *body);
+/* A chunk to encode, and by whom. */
+struct zn_encoder {
+    struct zn_coder *coder; /* carved with ZN_USE_BOTH */
+    const struct zn_effort *effort;
+    struct zn_chunk_hint hint;
+    const uint8_t *src; /* the chunk is src[0, len), 1 <= len <= max_chunk */
+    uint32_t len;
+};
 
-/* Room for the bodies of a map and of a rest. */
-#define ZN_OTHER_CAP(max_chunk) (3 * (size_t)(max_chunk) + 4 * ZN_CHUNK_GROWTH + 4096)
-
-/* The same with layouts that take elements apart, none that is made of chunks. */
-uint32_t zn_chunk_encode_plain(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
-                               const uint8_t *src, uint32_t len, uint8_t *body);
+/* Encodes the chunk into body, which has room for zn_chunk_bound(len). Returns the length of the body. */
+uint32_t zn_chunk_encode(const struct zn_encoder *e, uint8_t *body);
 
 /* A body to decode. Its frame's check has been verified or is verified meanwhile; either makes it likely, not certain,
  * to be what an encoder wrote. */
@@ -77,9 +67,16 @@ bool zn_chunk_takes_check(const struct zn_chunk_body *body, uint32_t orig_len);
 zipnn_status zn_chunk_decode(struct zn_coder *coder, const struct zn_chunk_body *body, uint8_t *out, uint32_t orig_len,
                              enum zn_store store, zipnn_error *err);
 
-/* Whether the body decodes to original[0, orig_len), orig_len <= max_chunk. `room` has as many bytes, which hold
- * anything afterwards. */
-zipnn_status zn_chunk_compare(struct zn_coder *coder, const struct zn_chunk_body *body, const uint8_t *original,
-                              uint32_t orig_len, uint8_t *room, bool *same, zipnn_error *err);
+/* What a body should decode to: original[0, orig_len), orig_len <= max_chunk. `room` has as many bytes, which hold
+ * anything afterwards; *same tells whether it does. */
+struct zn_comparison {
+    const uint8_t *original;
+    uint32_t orig_len;
+    uint8_t *room;
+    bool *same;
+};
+
+zipnn_status zn_chunk_compare(struct zn_coder *coder, const struct zn_chunk_body *body,
+                              const struct zn_comparison *with, zipnn_error *err);
 
 #endif

@@ -1,24 +1,29 @@
 #include "chunk/decoders.h"
-#include "chunk/joint.h"
-#include "chunk/tops.h"
 #include "chunk/wrapped.h"
 
+/* Bytes of scratch that decoding takes: the planes of a chunk, where halves of bytes take a byte each, as do fp16's
+ * exponents, quantised values, and the planes of a reference; and the map of a chunk of frequent values, or the places of
+ * groups of values. */
+static size_t decoding_takes(uint32_t max_chunk) {
+    return (size_t)max_chunk + 2 * (size_t)max_chunk + max_chunk / 2;
+}
+
+/* Bytes that encoding takes: a chunk against a reference (its body when it stands alone), made of repeats (the rest, a
+ * body), whose rest is either made of frequent values (map, rest, a body), whose rest is of bytes (two halves, a body),
+ * or of blocks (values, symbols, bytes beside them, places, low bits, a body). */
+static size_t encoding_takes(uint32_t max_chunk) {
+    const size_t bound = zn_chunk_bound(max_chunk);
+    const size_t frequent = max_chunk / 2 + (size_t)max_chunk + ZN_MADE_HEAD + zn_chunk_bound(max_chunk / 2) + bound;
+    const size_t values = 2 * ZN_MOST_SYMBOLS(max_chunk) + 3 * (size_t)max_chunk + bound;
+    return bound + (max_chunk + bound) + ZN_MAX(frequent + 3 * (size_t)max_chunk, values);
+}
+
 void zn_coder_carve(struct zn_coder *coder, struct zn_arena *arena, uint32_t max_chunk, enum zn_codec_use use) {
+    enum { PIECES = 64, SMALL = (ZN_MAX_PLANES + 2) * ZN_PIECE };
+    const size_t decoding = decoding_takes(max_chunk), encoding = use == ZN_USE_BOTH ? encoding_takes(max_chunk) : 0;
     coder->max_chunk = max_chunk;
     zn_codec_carve(&coder->codec, arena, max_chunk, use);
-    /* Halves of bytes take a byte each, as do fp16's exponents of five bits, and those of a reference beside them. */
-    coder->planes = zn_carve(arena, 2 * (size_t)max_chunk + max_chunk / 2 + 2 * ZN_MAX_PLANES * (size_t)ZN_SLACK);
-    coder->spare = use == ZN_USE_BOTH ? zn_carve(arena, max_chunk) : NULL;
-    coder->rival = use == ZN_USE_BOTH ? zn_carve(arena, zn_chunk_bound(max_chunk)) : NULL;
-    coder->map = zn_carve(arena, max_chunk);
-    coder->kept = use == ZN_USE_BOTH ? zn_carve(arena, max_chunk) : NULL;
-    coder->rest = use == ZN_USE_BOTH ? zn_carve(arena, (size_t)max_chunk + ZN_SLACK) : NULL;
-    coder->other = use == ZN_USE_BOTH ? zn_carve(arena, ZN_OTHER_CAP(max_chunk)) : NULL;
-    coder->whole = use == ZN_USE_BOTH ? zn_carve(arena, zn_chunk_bound(max_chunk)) : NULL;
-    coder->values = use == ZN_USE_BOTH ? zn_carve(arena, ZN_MOST_SYMBOLS(max_chunk)) : NULL;
-    coder->symbols = use == ZN_USE_BOTH ? zn_carve(arena, ZN_MOST_SYMBOLS(max_chunk)) : NULL;
-    coder->piece = zn_carve(arena, ZN_PIECE);
-    coder->fill = zn_carve(arena, (size_t)ZN_MAX_PLANES * ZN_PIECE);
+    zn_scratch_carve(&coder->scratch, arena, ZN_MAX(decoding, encoding) + SMALL + PIECES * (size_t)ZN_SCRATCH_EACH);
 }
 
 enum { LEAST = 42 << 10 }; /* 64 KiB of bf16, which gain 6 %; smaller ones lose what beginning and ending take */
@@ -47,7 +52,10 @@ static zn_decode_fn *const decoders[ZN_N_LAYOUTS] = {
 
 zipnn_status zn_body_decode(struct zn_coder *coder, const struct zn_body *body, const struct zn_target *to,
                             zipnn_error *err) {
-    ZN_TRY(decoders[body->layout](coder, body, to, err));
+    const size_t mark = zn_scratch_mark(&coder->scratch);
+    const zipnn_status status = decoders[body->layout](coder, body, to, err);
+    zn_scratch_back(&coder->scratch, mark);
+    if (status != ZIPNN_OK) return status;
     if (to->store == ZN_STORE_STREAM) coder->codec.k->settle();
     if (body->edges) zn_body_put_edges(body, to->out);
     return ZIPNN_OK;
@@ -72,25 +80,34 @@ bool zn_chunk_takes_check(const struct zn_chunk_body *in, uint32_t orig_len) {
     return in->len >= LEAST && read_body(in, orig_len, &body, NULL) == ZIPNN_OK && is_usual(&body);
 }
 
-zipnn_status zn_chunk_compare(struct zn_coder *coder, const struct zn_chunk_body *in, const uint8_t *original,
-                              uint32_t orig_len, uint8_t *room, bool *same, zipnn_error *err) {
-    const struct zn_comparison with = {original, room, same};
+/* Elements of floats as they usually are, without writing them anywhere but to a piece. */
+static zipnn_status compare_elements(struct zn_coder *coder, const struct zn_body *body,
+                                     const struct zn_comparison *with, bool *done, zipnn_error *err) {
+    const size_t mark = zn_scratch_mark(&coder->scratch);
+    zipnn_status status = ZIPNN_OK;
+    *done = false;
+    if (body->layout == ZN_LAYOUT_JOINT)
+        status = zn_joint_compare(coder, body, with, done, err);
+    else if (is_usual(body))
+        status = zn_words_compare(coder, body, with, done, err);
+    zn_scratch_back(&coder->scratch, mark);
+    return status;
+}
+
+zipnn_status zn_chunk_compare(struct zn_coder *coder, const struct zn_chunk_body *in, const struct zn_comparison *with,
+                              zipnn_error *err) {
+    const struct zn_target to = {with->room, ZN_STORE_CACHED, {0}, NULL};
+    const uint8_t *original = with->original;
     struct zn_body body;
-    bool compared = false;
-    ZN_TRY(read_body(in, orig_len, &body, err));
-    if (body.layout == ZN_LAYOUT_JOINT) {
-        ZN_TRY(zn_joint_compare(coder, &body, &with, err));
-        compared = true;
-    } else if (is_usual(&body)) {
-        ZN_TRY(zn_words_compare(coder, &body, &with, &compared, err));
-    }
-    if (compared) {
-        *same &= memcmp(body.edges, original, body.head) == 0;
-        *same &= memcmp(body.edges + body.head, original + orig_len - body.tail, body.tail) == 0;
+    bool done;
+    ZN_TRY(read_body(in, with->orig_len, &body, err));
+    ZN_TRY(compare_elements(coder, &body, with, &done, err));
+    if (done) {
+        *with->same &= memcmp(body.edges, original, body.head) == 0;
+        *with->same &= memcmp(body.edges + body.head, original + body.orig_len - body.tail, body.tail) == 0;
         return ZIPNN_OK;
     }
-    const struct zn_target to = {room, ZN_STORE_CACHED, {0}, NULL};
     ZN_TRY(zn_body_decode(coder, &body, &to, err));
-    *same = memcmp(room, original, orig_len) == 0;
+    *with->same = memcmp(with->room, original, body.orig_len) == 0;
     return ZIPNN_OK;
 }

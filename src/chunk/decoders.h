@@ -31,17 +31,11 @@ zipnn_status zn_body_decode(struct zn_coder *coder, const struct zn_body *body, 
 /* Whether one kernel decodes the words and can take a check along. */
 bool zn_words_takes_check(const struct zn_body *body);
 
-/* The original that a body should decode to. `room` has as many bytes, which hold anything afterwards. */
-struct zn_comparison {
-    const uint8_t *original;
-    uint8_t *room;
-    bool *same;
-};
-
-/* Compares elements, not the edges. Words: only when zn_words_takes_check, and *possible tells whether it was done. */
+/* Compare the elements of a body that was read, not its edges. *done tells whether they did: words have no way but
+ * decoding when zn_words_takes_check is false, or their stream is not as usual. */
 zipnn_status zn_words_compare(struct zn_coder *coder, const struct zn_body *body, const struct zn_comparison *with,
-                              bool *possible, zipnn_error *err);
+                              bool *done, zipnn_error *err);
 zipnn_status zn_joint_compare(struct zn_coder *coder, const struct zn_body *body, const struct zn_comparison *with,
-                              zipnn_error *err);
+                              bool *done, zipnn_error *err);
 
 #endif

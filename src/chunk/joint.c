@@ -18,6 +18,9 @@ struct joint {
     struct zn_joint_info info;
     const uint8_t *raw[3];
     struct zn_coded symbols;
+    const struct zn_kernels *k;
+    struct zn_r16_reader *stream; /* of the symbols */
+    uint8_t *piece;               /* ZN_PIECE of them */
 };
 
 /* The numbers of a packed plane, whose unused bits are 0. */
@@ -80,64 +83,65 @@ static bool within(const uint8_t *symbols, size_t n, uint8_t most) {
     return all <= most;
 }
 
-static bool is_fused(const struct zn_kernels *k, const struct joint *j, const struct zn_r16_reader *r) {
-    return k->joint->decode[j->kind] && r->d.lanes_log2 == 7 && j->body->base == 0 &&
-           (j->kind != ZN_JOINT_F16 || zn_r16_highest(r) < 64);
+static bool is_fused(const struct joint *j) {
+    return j->k->joint->decode[j->kind] && j->stream->d.lanes_log2 == 7 && j->body->base == 0 &&
+           (j->kind != ZN_JOINT_F16 || zn_r16_highest(j->stream) < 64);
 }
 
 /* Elements [from, from + n), from being a multiple of ZN_PIECE. */
-static zipnn_status decode_part(struct zn_coder *coder, const struct joint *j, struct zn_r16_reader *r, size_t from,
-                                size_t n, uint8_t *out, enum zn_store store, zipnn_error *err) {
-    const struct zn_joint_kernels *k = coder->codec.k->joint;
+static zipnn_status decode_part(struct joint *j, size_t from, size_t n, uint8_t *out, enum zn_store store,
+                                zipnn_error *err) {
+    const struct zn_joint_kernels *k = j->k->joint;
+    struct zn_r16_reader *r = j->stream;
+    uint8_t *const piece = j->piece;
     const uint8_t *raw[3];
     for (unsigned p = 0; p < j->info.n_raw; p++) raw[p] = j->raw[p] + zn_joint_raw_len(j->kind, p, from);
-    if (is_fused(coder->codec.k, j, r))
+    if (is_fused(j))
         return k->decode[j->kind](&r->d, raw, out, n, store) ? ZIPNN_OK : zn_r16_ran_out(r, j->symbols.at, err);
     for (size_t done = 0, len; done < n; done += len) {
         const uint8_t *at[3];
         len = ZN_MIN(n - done, (size_t)ZN_PIECE);
         for (unsigned p = 0; p < j->info.n_raw; p++) at[p] = raw[p] + zn_joint_raw_len(j->kind, p, done);
-        if (!coder->codec.k->r16_decode(&r->d, coder->piece, len)) return zn_r16_ran_out(r, j->symbols.at, err);
-        if (j->kind == ZN_JOINT_F16 && !within(coder->piece, len, 63))
+        if (!j->k->r16_decode(&r->d, piece, len)) return zn_r16_ran_out(r, j->symbols.at, err);
+        if (j->kind == ZN_JOINT_F16 && !within(piece, len, 63))
             return zn_fail(err, ZIPNN_E_CORRUPT, j->symbols.at, "a joint symbol of fp16 is above 63");
-        k->merge[j->kind](at, coder->piece, len, out + done * j->info.width);
+        k->merge[j->kind](at, piece, len, out + done * j->info.width);
         if (j->body->base) add_base(j, out + done * j->info.width, len);
     }
     return ZIPNN_OK;
 }
 
 /* Makes a body ready for its first symbol. */
-static zipnn_status begin(struct zn_coder *coder, const struct zn_body *body, struct joint *j, struct zn_r16_reader **r,
-                          zipnn_error *err) {
+static zipnn_status begin(struct zn_coder *coder, const struct zn_body *body, struct joint *j, zipnn_error *err) {
+    j->k = coder->codec.k;
+    j->piece = zn_scratch_take(&coder->scratch, ZN_PIECE);
     ZN_TRY(read_planes(body, j, err));
-    return zn_r16_open(&coder->codec, 0, &j->symbols, body->n, r, err);
+    return zn_r16_open(&coder->codec, 0, &j->symbols, body->n, &j->stream, err);
 }
 
 zipnn_status zn_joint_decode(struct zn_coder *coder, const struct zn_body *body, const struct zn_target *to,
                              zipnn_error *err) {
     struct joint j;
-    struct zn_r16_reader *r;
-    ZN_TRY(begin(coder, body, &j, &r, err));
-    if (is_fused(coder->codec.k, &j, r) && to->check)
-        r->d.check = to->check; /* and nothing is fetched, which would be in its way */
+    ZN_TRY(begin(coder, body, &j, err));
+    if (is_fused(&j) && to->check)
+        j.stream->d.check = to->check; /* and nothing is fetched, which would be in its way */
     else
-        r->d.ahead = zn_ahead_paced(to->ahead, body->n);
-    ZN_TRY(decode_part(coder, &j, r, 0, body->n, to->out + body->head, to->store, err));
-    return zn_r16_finish(r, j.symbols.at, err);
+        j.stream->d.ahead = zn_ahead_paced(to->ahead, body->n);
+    ZN_TRY(decode_part(&j, 0, body->n, to->out + body->head, to->store, err));
+    return zn_r16_finish(j.stream, j.symbols.at, err);
 }
 
 zipnn_status zn_joint_compare(struct zn_coder *coder, const struct zn_body *body, const struct zn_comparison *with,
-                              zipnn_error *err) {
+                              bool *done, zipnn_error *err) {
     struct joint j;
-    struct zn_r16_reader *r;
-    ZN_TRY(begin(coder, body, &j, &r, err));
-    *with->same = true;
-    for (size_t done = 0, n; done < body->n; done += n) {
-        n = ZN_MIN(body->n - done, (size_t)ZN_PIECE);
-        ZN_TRY(decode_part(coder, &j, r, done, n, with->room, ZN_STORE_CACHED, err));
-        *with->same &= memcmp(with->room, with->original + body->head + done * body->width, n * body->width) == 0;
+    ZN_TRY(begin(coder, body, &j, err));
+    *done = *with->same = true;
+    for (size_t i = 0, n; i < body->n; i += n) {
+        n = ZN_MIN(body->n - i, (size_t)ZN_PIECE);
+        ZN_TRY(decode_part(&j, i, n, with->room, ZN_STORE_CACHED, err));
+        *with->same &= memcmp(with->room, with->original + body->head + i * body->width, n * body->width) == 0;
     }
-    return zn_r16_finish(r, j.symbols.at, err);
+    return zn_r16_finish(j.stream, j.symbols.at, err);
 }
 
 /* ---- encoding ---- */
@@ -164,8 +168,8 @@ static bool may_pay(const uint32_t counts[256]) {
 /* The least exponent but 0, and the greatest. */
 static void find_range(const struct zn_joint_source *s, unsigned width, unsigned *least, unsigned *most) {
     uint32_t low = UINT32_MAX, high = 0;
-    const uint8_t *at = s->src + s->head;
-    for (size_t i = 0; i < s->n; i++) {
+    const uint8_t *at = s->e->src + s->cut->head;
+    for (size_t i = 0; i < s->cut->n; i++) {
         const uint32_t e = width == 2 ? zn_get_u16(at + 2 * i) >> 7 & 255 : zn_get_u32(at + 4 * i) >> 23 & 255;
         low = ZN_MIN(low, e - 1); /* 0 becomes the greatest number there is */
         high = ZN_MAX(high, e);
@@ -176,12 +180,12 @@ static void find_range(const struct zn_joint_source *s, unsigned width, unsigned
 
 /* Copies the words with a base taken off exponents that are not 0. */
 static void take_base(const struct zn_joint_source *s, unsigned width, unsigned base, uint8_t *to) {
-    const uint8_t *at = s->src + s->head;
-    for (size_t i = 0; i < s->n && width == 2; i++) {
+    const uint8_t *at = s->e->src + s->cut->head;
+    for (size_t i = 0; i < s->cut->n && width == 2; i++) {
         const unsigned w = zn_get_u16(at + 2 * i);
         zn_put_u16(to + 2 * i, (uint16_t)(w - (w & 0x7f80 ? base << 7 : 0)));
     }
-    for (size_t i = 0; i < s->n && width == 4; i++) {
+    for (size_t i = 0; i < s->cut->n && width == 4; i++) {
         const uint32_t w = zn_get_u32(at + 4 * i);
         zn_put_u32(to + 4 * i, w - (w & 0x7f800000 ? (uint32_t)base << 23 : 0));
     }
@@ -196,24 +200,25 @@ static bool find_base(const struct zn_joint_source *s, unsigned width, unsigned 
 }
 
 /* Answers the length of the body, 0 when there is no room or an exponent is beyond joint symbols. */
-static uint32_t write_body(struct zn_coder *coder, const struct zn_effort *effort, const struct zn_joint_source *s,
-                           struct zn_words *words, unsigned base, struct zn_out out) {
+static uint32_t write_body(const struct zn_joint_source *s, struct zn_words *words, unsigned base, struct zn_out out) {
     const enum zn_joint kind = zn_joint_of_shape(words->shape);
     const struct zn_joint_info info = zn_joint_info(kind);
-    struct zn_body body = {.layout = ZN_LAYOUT_JOINT, .head = s->head, .inner = s->layout, .base = (uint8_t)base};
+    struct zn_body body = {
+        .layout = ZN_LAYOUT_JOINT, .head = s->cut->head, .inner = (uint8_t)s->cut->layout, .base = (uint8_t)base};
+    struct zn_codec *codec = &s->e->coder->codec;
     uint8_t *raw[3];
-    body.orig_len = s->len;
+    body.orig_len = s->e->len;
     zn_body_measure(&body);
-    struct zn_streams planes = zn_body_begin(&out, &body, s->src);
+    struct zn_streams planes = zn_body_begin(&out, &body, s->e->src);
     for (unsigned p = 0; p < info.n_raw; p++) {
         if (p == info.packed) zn_out_u16(&out, (uint16_t)((1u << info.bits) - 1));
-        raw[p] = zn_out_room(&out, zn_joint_raw_len(kind, p, s->n));
+        raw[p] = zn_out_room(&out, zn_joint_raw_len(kind, p, s->cut->n));
         if (!raw[p]) return 0;
         zn_streams_end(&planes, &out, p == info.packed ? ZN_CODEC_BITS : ZN_CODEC_RAW);
     }
     words->raw = raw;
-    coder->codec.ahead = zn_ahead_paced(s->ahead, s->n);
-    if (!zn_r16_write_words(&coder->codec, effort, words, &out)) return 0;
+    codec->ahead = zn_ahead_paced(s->e->hint.ahead, s->cut->n);
+    if (!zn_r16_write_words(codec, s->e->effort, words, &out)) return 0;
     zn_streams_end(&planes, &out, ZN_CODEC_R16);
     return (uint32_t)zn_out_len(&out);
 }
@@ -229,31 +234,32 @@ static bool sample_may_pay(const struct zn_coder *coder, const struct zn_words *
 
 /* Chooses tables for joint symbols; false when exponents alone are better, for which there are tables then. Where it is
  * a near thing, these get clusters of their own. */
-static bool fit(struct zn_coder *coder, const struct zn_effort *effort, const struct zn_joint_source *s,
-                const struct zn_words *words, const uint32_t counts[256], size_t *cost) {
-    const struct zn_joint_costs costs = zn_r16_fit_joint(&coder->codec, effort, words, counts);
+static bool fit(const struct zn_joint_source *s, const struct zn_words *words, const uint32_t counts[256],
+                size_t *cost) {
+    struct zn_codec *codec = &s->e->coder->codec;
+    const struct zn_effort *effort = s->e->effort;
+    const struct zn_joint_costs costs = zn_r16_fit_joint(codec, effort, words, counts);
     if (zn_joint_is_clear(&costs)) return true;
-    const struct zn_words plain = {.shape = words->shape, .at = s->src + s->head, .n = s->n};
-    *cost = zn_r16_fit_words(&coder->codec, effort, &plain, s->exponents->counts);
-    if (*cost + s->n / 8 <= costs.joint) return false;
-    zn_r16_fit_joint(&coder->codec, effort, words, counts);
+    const struct zn_words plain = {.shape = words->shape, .at = s->e->src + s->cut->head, .n = s->cut->n};
+    *cost = zn_r16_fit_words(codec, effort, &plain, s->exponents->counts);
+    if (*cost + s->cut->n / 8 <= costs.joint) return false;
+    zn_r16_fit_joint(codec, effort, words, counts);
     return true;
 }
 
 /* With exponents counted from a base: such words are made behind the room for symbols. */
-static enum zn_joint_answer encode_based(struct zn_coder *coder, const struct zn_effort *effort,
-                                         const struct zn_joint_source *s, struct zn_words *words, struct zn_out out,
+static enum zn_joint_answer encode_based(const struct zn_joint_source *s, struct zn_words *words, struct zn_out out,
                                          size_t *cost, uint32_t *body_len) {
-    const unsigned width = zn_layouts[s->layout].width;
-    uint8_t *const based = coder->planes + (s->n + ZN_SLACK - 1) / ZN_SLACK * ZN_SLACK;
+    const unsigned width = s->cut->width;
     uint32_t counts[256];
     unsigned base;
-    if (s->layout == ZN_LAYOUT_F16 || !find_base(s, width, &base) || base == 0) return ZN_JOINT_NOTHING;
+    if (s->cut->layout == ZN_LAYOUT_F16 || !find_base(s, width, &base) || base == 0) return ZN_JOINT_NOTHING;
+    uint8_t *based = zn_scratch_take(&s->e->coder->scratch, s->cut->n * width);
     take_base(s, width, base, based);
     words->at = based;
-    if (!sample_may_pay(coder, words, counts)) return ZN_JOINT_NOTHING;
-    if (!fit(coder, effort, s, words, counts, cost)) return ZN_JOINT_FITTED;
-    *body_len = write_body(coder, effort, s, words, base, out);
+    if (!sample_may_pay(s->e->coder, words, counts)) return ZN_JOINT_NOTHING;
+    if (!fit(s, words, counts, cost)) return ZN_JOINT_FITTED;
+    *body_len = write_body(s, words, base, out);
     return *body_len ? ZN_JOINT_WRITTEN : ZN_JOINT_NOTHING;
 }
 
@@ -263,15 +269,26 @@ static bool is_beyond(const struct zn_survey *exponents) {
     return any != 0;
 }
 
-enum zn_joint_answer zn_joint_encode(struct zn_coder *coder, const struct zn_effort *effort,
-                                     const struct zn_joint_source *s, struct zn_out out, size_t *cost,
-                                     uint32_t *body_len) {
-    struct zn_words words = {
-        .shape = zn_layout_shape(s->layout), .joint = true, .at = s->src + s->head, .n = s->n, .room = coder->planes};
+static enum zn_joint_answer encode(const struct zn_joint_source *s, struct zn_words *words, struct zn_out out,
+                                   size_t *cost, uint32_t *body_len) {
     uint32_t counts[256];
-    if (is_beyond(s->exponents)) return encode_based(coder, effort, s, &words, out, cost, body_len);
-    if (!sample_may_pay(coder, &words, counts)) return ZN_JOINT_NOTHING;
-    if (!fit(coder, effort, s, &words, counts, cost)) return ZN_JOINT_FITTED;
-    *body_len = write_body(coder, effort, s, &words, 0, out);
-    return *body_len ? ZN_JOINT_WRITTEN : encode_based(coder, effort, s, &words, out, cost, body_len);
+    if (is_beyond(s->exponents)) return encode_based(s, words, out, cost, body_len);
+    if (!sample_may_pay(s->e->coder, words, counts)) return ZN_JOINT_NOTHING;
+    if (!fit(s, words, counts, cost)) return ZN_JOINT_FITTED;
+    *body_len = write_body(s, words, 0, out);
+    return *body_len ? ZN_JOINT_WRITTEN : encode_based(s, words, out, cost, body_len);
+}
+
+enum zn_joint_answer zn_joint_encode(const struct zn_joint_source *s, struct zn_out out, size_t *cost,
+                                     uint32_t *body_len) {
+    struct zn_scratch *scratch = &s->e->coder->scratch;
+    const size_t mark = zn_scratch_mark(scratch);
+    struct zn_words words = {.shape = zn_layout_shape(s->cut->layout),
+                             .joint = true,
+                             .at = s->e->src + s->cut->head,
+                             .n = s->cut->n,
+                             .room = zn_scratch_take(scratch, s->cut->n)};
+    const enum zn_joint_answer answer = encode(s, &words, out, cost, body_len);
+    zn_scratch_back(scratch, mark);
+    return answer;
 }

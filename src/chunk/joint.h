@@ -4,15 +4,11 @@
 
 #include "chunk/chunk.h"
 
-/* Floats to encode: n words at src + head, bytes before and after. */
+/* Floats to encode. */
 struct zn_joint_source {
-    uint8_t layout; /* ZN_LAYOUT_16R, _32R or _F16 */
-    uint32_t head;
-    const uint8_t *src;
-    uint32_t len;
-    size_t n;
+    const struct zn_encoder *e;
+    const struct zn_body *cut;         /* of layout 16R, 32R or F16 */
     const struct zn_survey *exponents; /* of a sample */
-    struct zn_ahead ahead;
 };
 
 enum zn_joint_answer {
@@ -21,8 +17,8 @@ enum zn_joint_answer {
     ZN_JOINT_WRITTEN  /* a body of *body_len bytes */
 };
 
-enum zn_joint_answer zn_joint_encode(struct zn_coder *coder, const struct zn_effort *effort,
-                                     const struct zn_joint_source *source, struct zn_out out, size_t *cost,
+/* Encodes to `out`. ZN_JOINT_FITTED sets *cost, ZN_JOINT_WRITTEN *body_len. */
+enum zn_joint_answer zn_joint_encode(const struct zn_joint_source *source, struct zn_out out, size_t *cost,
                                      uint32_t *body_len);
 
 #endif

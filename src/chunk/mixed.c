@@ -1,5 +1,6 @@
 #include "chunk/mixed.h"
 
+#include "chunk/ways.h"
 #include "plan/dtype.h"
 
 enum { MAX_RUNS = 1024, MAX_AXES = 8 };
@@ -102,21 +103,20 @@ static struct zn_mixing_words words_of(const struct zn_chunk_hint *hint, const s
         .width = body->width, .exponent = body->layout == ZN_LAYOUT_F16 ? 5 : 8, .head = body->head};
 }
 
-uint32_t zn_mixed_encode(struct zn_coder *coder, const struct zn_chunk_hint *hint, const uint8_t *src,
-                         const struct zn_body *body, uint8_t *to) {
-    const uint32_t len = body->orig_len, body_len = (uint32_t)body->len;
+uint32_t zn_mixed_encode(const struct zn_encoder *e, struct zn_draft *draft) {
     struct zn_mixing_run runs[MAX_RUNS];
-    struct zn_mixing_words words = words_of(hint, body);
-    if (words.width == 0 || len < words.head + words.width || body_len <= ZN_ONE_PLANE) return body_len;
-    const size_t n = (len - words.head) / words.width;
+    const struct zn_chunk_hint *hint = &e->hint;
+    struct zn_mixing_words words = words_of(hint, &draft->body);
+    const size_t body_len = draft->body.len;
+    if (words.width == 0 || e->len < words.head + words.width || body_len <= ZN_ONE_PLANE) return 0;
+    const size_t n = (e->len - words.head) / words.width, limit = body_len - ZN_ONE_PLANE;
     words.runs = runs;
     words.n_runs = zn_mixed_runs(hint->plan, hint->off + words.head, n, words.width, runs, MAX_RUNS);
-    struct zn_out coded = zn_out_of(coder->planes, body_len - ZN_ONE_PLANE), out = zn_out_of(to, body_len);
-    if (!zn_mixing_encode(&coder->codec, &words, src, len, body_len - ZN_ONE_PLANE, &coded)) return body_len;
-    struct zn_body mixed = {.orig_len = len, .layout = ZN_LAYOUT_8};
-    zn_body_measure(&mixed);
-    struct zn_streams plane = zn_body_begin(&out, &mixed, src);
-    zn_out_bytes(&out, coder->planes, zn_out_len(&coded));
+    uint8_t *mixed = zn_scratch_take(&e->coder->scratch, limit);
+    struct zn_out coded = zn_out_of(mixed, limit), out = zn_out_of(draft->to, body_len);
+    if (!zn_mixing_encode(&e->coder->codec, &words, e->src, e->len, limit, &coded)) return 0;
+    struct zn_streams plane = zn_body_begin_bytes(&out, e);
+    zn_out_bytes(&out, mixed, zn_out_len(&coded));
     zn_streams_end(&plane, &out, ZN_CODEC_MIXING);
     return (uint32_t)zn_out_len(&out);
 }

@@ -10,26 +10,23 @@ static bool fits(const uint8_t *plane, size_t n, unsigned bits) {
     return all >> bits == 0;
 }
 
-/* Decodes a plane to scratch, which moves on; one that is stored stays where it is. */
+/* Decodes a plane of `size` bytes to scratch; one that is stored stays where it is. */
 static zipnn_status decode_part(struct zn_coder *coder, const struct zn_coded *coded, const uint8_t *context,
-                                size_t size, uint8_t **scratch, const uint8_t **plane, zipnn_error *err) {
+                                size_t size, const uint8_t **plane, zipnn_error *err) {
     *plane = coded->data;
     if (coded->codec == ZN_CODEC_RAW && coded->len == size) return ZIPNN_OK;
-    uint8_t *out = *scratch;
+    uint8_t *out = zn_scratch_take(&coder->scratch, size);
     *plane = out;
-    *scratch += (size + ZN_SLACK - 1) / ZN_SLACK * ZN_SLACK;
-    if (!context) return zn_stream_decode(&coder->codec, 0, coded, out, size, err);
     return zn_stream_decode_given(&coder->codec, coded, context, out, size, err);
 }
 
 /* The high plane is the context of the low one. */
 static zipnn_status decode_field(struct zn_coder *coder, const struct zn_field *field, const struct zn_coded *coded,
-                                 size_t n, uint8_t **scratch, const uint8_t **planes, zipnn_error *err) {
-    const size_t size = n * field->len;
-    if (field->kind == ZN_FIELD_BYTES) return decode_part(coder, coded, NULL, size, scratch, planes, err);
+                                 size_t size, const uint8_t **planes, zipnn_error *err) {
+    if (field->kind == ZN_FIELD_BYTES) return decode_part(coder, coded, NULL, size, planes, err);
     const unsigned bits = zn_field_low_bits(field->kind);
-    ZN_TRY(decode_part(coder, &coded[1], NULL, size, scratch, &planes[1], err));
-    ZN_TRY(decode_part(coder, &coded[0], planes[1], size, scratch, &planes[0], err));
+    ZN_TRY(decode_part(coder, &coded[1], NULL, size, &planes[1], err));
+    ZN_TRY(decode_part(coder, &coded[0], planes[1], size, &planes[0], err));
     for (unsigned i = 0; i < 2; i++)
         if (!fits(planes[i], size, i == 0 ? bits : 8 - bits))
             return zn_fail(err, ZIPNN_E_CORRUPT, coded[i].at, "part of a byte is above %u",
@@ -53,10 +50,9 @@ static void merge_records(const struct zn_body *body, const uint8_t **planes, ui
 zipnn_status zn_records_decode(struct zn_coder *coder, const struct zn_body *body, const struct zn_target *to,
                                zipnn_error *err) {
     const uint8_t *planes[ZN_MAX_PLANES];
-    uint8_t *scratch = coder->planes;
     for (unsigned f = 0, p = 0; f < body->record.n_fields; f++) {
         const struct zn_field *field = &body->record.field[f];
-        ZN_TRY(decode_field(coder, field, &body->plane[p], body->n, &scratch, &planes[p], err));
+        ZN_TRY(decode_field(coder, field, &body->plane[p], body->n * field->len, &planes[p], err));
         p += zn_field_planes(field);
     }
     merge_records(body, planes, to->out + body->head);

@@ -1,4 +1,6 @@
-#include "chunk/records_encode.h"
+/* Blocks of quantised numbers, as their type says that they fall apart. */
+#include "chunk/records.h"
+#include "chunk/ways.h"
 
 struct fields {
     struct zn_record record;
@@ -53,20 +55,36 @@ static void write_planes(struct zn_coder *coder, const struct zn_effort *effort,
     }
 }
 
-uint32_t zn_records_encode(struct zn_coder *coder, const struct zn_effort *effort, const struct zn_record *record,
-                           unsigned head, const uint8_t *src, uint32_t len, uint8_t *body) {
-    struct fields s = {.record = *record, .width = zn_record_width(record), .planes = {coder->planes}};
-    if (head > UINT8_MAX || len < head + s.width) return 0;
-    s.n = (len - head) / s.width;
-    const uint8_t *at = src + head;
+static uint32_t encode(const struct zn_encoder *e, uint8_t *to, uint32_t cap) {
+    struct zn_coder *coder = e->coder;
+    struct fields s = {.record = zn_record_of_dtype(e->hint.dtype)};
+    const unsigned head = e->hint.head;
+    s.width = zn_record_width(&s.record);
+    if (head > UINT8_MAX || e->len < head + s.width) return 0;
+    s.n = (e->len - head) / s.width;
+    s.planes[0] = zn_scratch_take(&coder->scratch, 2 * (size_t)e->len);
+    const uint8_t *at = e->src + head;
     for (unsigned f = 0; f < s.record.n_fields; f++) {
         split_field(coder, &s, &s.record.field[f], at);
         at += s.record.field[f].len;
     }
-    struct zn_body b = {.orig_len = len, .layout = ZN_LAYOUT_RECORDS, .head = head, .record = s.record};
-    struct zn_out out = zn_out_of(body, zn_chunk_bound(len));
-    zn_body_measure(&b);
-    struct zn_streams planes = zn_body_begin(&out, &b, src);
-    write_planes(coder, effort, &s, &planes, &out);
+    struct zn_body body = {.orig_len = e->len, .layout = ZN_LAYOUT_RECORDS, .head = head, .record = s.record};
+    struct zn_out out = zn_out_of(to, cap);
+    zn_body_measure(&body);
+    struct zn_streams planes = zn_body_begin(&out, &body, e->src);
+    write_planes(coder, e->effort, &s, &planes, &out);
     return (uint32_t)zn_out_len(&out);
+}
+
+/* Replaces a body that is there only by a shorter one. */
+uint32_t zn_records_encode(const struct zn_encoder *e, struct zn_draft *draft) {
+    struct zn_scratch *scratch = &e->coder->scratch;
+    const uint32_t cap = zn_chunk_bound(e->len), before = (uint32_t)draft->body.len;
+    draft->unsure = false;
+    if (before == 0) return encode(e, draft->to, cap);
+    uint8_t *rival = zn_scratch_take(scratch, cap);
+    const uint32_t body_len = encode(e, rival, cap);
+    if (body_len == 0 || body_len >= before) return 0;
+    memcpy(draft->to, rival, body_len);
+    return body_len;
 }

@@ -1,16 +1,12 @@
-#include "chunk/tops.h"
-
+/* Floats whose upper bits of mantissa are coded given the exponent (doc/format.md, section 5.2). */
 #include "chunk/decoders.h"
 #include "chunk/layout.h"
+#include "chunk/ways.h"
 #include "codec/bits.h"
 
 /* Planes of the inner layout below the byte that is divided stay as they are; then come the low bits of that byte, the
  * three bits above them, the exponents. */
 enum { TOP_BITS = 3, LOW_BITS = 8 - TOP_BITS, MAX_CONTEXTS = 16 };
-
-static size_t rounded(size_t n) {
-    return (n + ZN_SLACK - 1) / ZN_SLACK * ZN_SLACK;
-}
 
 /* The shape that a word's bytes are merged by: an fp16's exponent and upper bits of mantissa make one byte. */
 static enum zn_shape shape_of(unsigned inner) {
@@ -27,16 +23,16 @@ struct tops {
 /* Exponents first: they are the contexts of the plane before. One that is stored stays where it is. */
 static zipnn_status decode_planes(struct zn_coder *coder, struct tops *t, zipnn_error *err) {
     const struct zn_body *body = t->body;
-    uint8_t *scratch = coder->planes;
-    for (unsigned p = body->n_planes; p-- > 0; scratch += rounded(body->n)) {
+    for (unsigned p = body->n_planes; p-- > 0;) {
         const struct zn_coded *coded = &body->plane[p];
-        t->plane[p] = scratch;
+        uint8_t *plane = zn_scratch_take(&coder->scratch, body->n);
+        t->plane[p] = plane;
         if (coded->codec == ZN_CODEC_RAW && coded->len == body->n)
             t->plane[p] = coded->data;
         else if (p + 2 == body->n_planes)
-            ZN_TRY(zn_stream_decode_given(&coder->codec, coded, t->plane[p + 1], scratch, body->n, err));
+            ZN_TRY(zn_stream_decode_given(&coder->codec, coded, t->plane[p + 1], plane, body->n, err));
         else
-            ZN_TRY(zn_stream_decode(&coder->codec, 0, coded, scratch, body->n, err));
+            ZN_TRY(zn_stream_decode(&coder->codec, 0, coded, plane, body->n, err));
     }
     return ZIPNN_OK;
 }
@@ -66,14 +62,14 @@ static zipnn_status merge(struct zn_coder *coder, const struct tops *t, uint8_t 
     const bool is_f16 = body->inner == ZN_LAYOUT_F16;
     const unsigned divided = is_f16 ? exponents : exponents - 1; /* the planes `divided` and the one before join */
     const enum zn_shape shape = shape_of(body->inner);
+    uint8_t *joined = zn_scratch_take(&coder->scratch, ZN_PIECE);
     for (size_t done = 0, n; done < body->n; done += n, out += n * width) {
         const uint8_t *planes[ZN_MAX_PLANES];
         n = ZN_MIN(body->n - done, (size_t)ZN_PIECE);
-        if (!join(t->plane[divided] + done, t->plane[divided - 1] + done, is_f16 ? TOP_BITS : LOW_BITS, n,
-                  coder->piece))
+        if (!join(t->plane[divided] + done, t->plane[divided - 1] + done, is_f16 ? TOP_BITS : LOW_BITS, n, joined))
             return zn_fail(err, ZIPNN_E_CORRUPT, body->plane[divided].at, "parts of a float's byte are too large");
         for (unsigned p = 0; p < width; p++) planes[p] = t->plane[p] + done;
-        planes[divided - 1] = coder->piece;
+        planes[divided - 1] = joined;
         if (!is_f16) planes[width - 1] = t->plane[exponents] + done;
         coder->codec.k->merge[shape](planes, n, out, store);
     }
@@ -91,8 +87,8 @@ zipnn_status zn_tops_decode(struct zn_coder *coder, const struct zn_body *body, 
 
 /* A body as it is, and what it was made of. */
 struct source {
+    const struct zn_encoder *e;
     const struct zn_body *body;
-    const uint8_t *src;
     uint8_t *exponents, *tops, *divided; /* n bytes each; divided: the byte whose low bits are stored */
 };
 
@@ -101,15 +97,16 @@ static bool is_fit(const struct zn_body *b) {
     return zn_parts_of(ZN_LAYOUT_TOPS, b->layout) && b->n > 0 && b->plane[b->n_planes - 1].codec == ZN_CODEC_R16;
 }
 
-static void split(struct zn_coder *coder, const uint8_t *words, struct source *s) {
-    uint8_t *planes[ZN_MAX_PLANES], *room = coder->planes;
+static void split(struct source *s) {
+    struct zn_coder *coder = s->e->coder;
+    uint8_t *planes[ZN_MAX_PLANES];
     const unsigned width = s->body->width;
     const size_t n = s->body->n;
-    for (unsigned p = 0; p < width; p++, room += rounded(n)) planes[p] = room;
-    coder->codec.k->split[shape_of(s->body->layout)](words, n, planes);
+    for (unsigned p = 0; p < width; p++) planes[p] = zn_scratch_take(&coder->scratch, n);
+    coder->codec.k->split[shape_of(s->body->layout)](s->e->src + s->body->head, n, planes);
     s->exponents = planes[width - 1];
     s->divided = planes[width - 2];
-    s->tops = room;
+    s->tops = zn_scratch_take(&coder->scratch, n);
     if (s->body->layout != ZN_LAYOUT_F16) {
         for (size_t i = 0; i < n; i++) s->tops[i] = s->divided[i] >> LOW_BITS;
         return;
@@ -132,20 +129,19 @@ static void copy_plane(struct target *t, const struct zn_coded *plane) {
 }
 
 /* By tables chosen with more care, if that is smaller than what there is. */
-static void write_exponents(struct zn_coder *coder, const struct zn_effort *effort, struct target *t,
-                            const struct source *s) {
+static void write_exponents(struct target *t, const struct source *s) {
+    struct zn_codec *codec = &s->e->coder->codec;
     const struct zn_coded *plane = &s->body->plane[s->body->n_planes - 1];
     const size_t n = s->body->n;
-    struct zn_effort careful = *effort;
+    struct zn_effort careful = *s->e->effort;
     uint32_t counts[256] = {0};
     careful.block_log2 = ZN_R16_MIN_BLOCK;
     careful.hist_step = 1;
     careful.rounds = 4;
-    coder->codec.k->byte_hist(s->exponents, n, 1, counts);
-    zn_r16_fit(&coder->codec, 0, &careful, s->exponents, n, counts);
+    codec->k->byte_hist(s->exponents, n, 1, counts);
+    zn_r16_fit(codec, 0, &careful, s->exponents, n, counts);
     uint8_t *start = t->out.at;
-    if (zn_r16_write(&coder->codec, 0, &careful, s->exponents, n, &t->out) &&
-        (size_t)(t->out.at - start) < plane->len) {
+    if (zn_r16_write(codec, 0, &careful, s->exponents, n, &t->out) && (size_t)(t->out.at - start) < plane->len) {
         zn_streams_end(&t->planes, &t->out, ZN_CODEC_R16);
         return;
     }
@@ -154,8 +150,8 @@ static void write_exponents(struct zn_coder *coder, const struct zn_effort *effo
 }
 
 /* False when the bits are as good as random. */
-static bool write_tops(struct zn_coder *coder, const struct zn_effort *effort, struct target *t,
-                       const struct source *s) {
+static bool write_tops(struct target *t, const struct source *s) {
+    struct zn_codec *codec = &s->e->coder->codec;
     const struct zn_r16c_input in = {.context = s->exponents,
                                      .plane = s->tops,
                                      .n = s->body->n,
@@ -163,7 +159,7 @@ static bool write_tops(struct zn_coder *coder, const struct zn_effort *effort, s
                                      .hist_step = 1,
                                      .n_models = 1};
     const uint8_t *start = t->out.at;
-    if (zn_r16c_fit(&coder->codec, &in) >= in.n * TOP_BITS / 8 || !zn_r16c_write(&coder->codec, effort, &in, &t->out) ||
+    if (zn_r16c_fit(codec, &in) >= in.n * TOP_BITS / 8 || !zn_r16c_write(codec, s->e->effort, &in, &t->out) ||
         (size_t)(t->out.at - start) >= in.n * TOP_BITS / 8)
         return false;
     zn_streams_end(&t->planes, &t->out, ZN_CODEC_R16C);
@@ -171,47 +167,50 @@ static bool write_tops(struct zn_coder *coder, const struct zn_effort *effort, s
 }
 
 /* The planes up to the upper bits; false when these are not worth it. */
-static bool write_divided(struct zn_coder *coder, const struct zn_effort *effort, struct target *t,
-                          const struct source *s) {
+static bool write_divided(struct target *t, const struct source *s) {
     const struct zn_body *body = s->body;
     const unsigned below = body->layout == ZN_LAYOUT_F16 ? 1 : body->n_planes - 2;
     for (unsigned p = 0; p < below; p++) copy_plane(t, &body->plane[p]);
     if (body->layout != ZN_LAYOUT_F16) {
-        zn_bits_write(coder->codec.k, (struct zn_bits){(1u << LOW_BITS) - 1, 0}, s->divided, body->n, &t->out);
+        zn_bits_write(s->e->coder->codec.k, (struct zn_bits){(1u << LOW_BITS) - 1, 0}, s->divided, body->n, &t->out);
         zn_streams_end(&t->planes, &t->out, ZN_CODEC_BITS);
     }
-    return write_tops(coder, effort, t, s);
+    return write_tops(t, s);
 }
 
 /* Returns the length of the body written, 0 when there is no room. */
-static size_t write_body(struct zn_coder *coder, const struct zn_effort *effort, const struct source *s,
-                         const struct zn_body *body, struct target *t) {
-    t->planes = zn_body_begin(&t->out, body, s->src);
+static size_t write_body(struct target *t, const struct source *s, const struct zn_body *body) {
+    t->planes = zn_body_begin(&t->out, body, s->e->src);
     const bool divides = body->layout == ZN_LAYOUT_TOPS;
     if (t->out.full) return 0;
-    if (divides && !write_divided(coder, effort, t, s)) return 0;
+    if (divides && !write_divided(t, s)) return 0;
     for (unsigned p = 0; !divides && p + 1 < body->n_planes; p++) copy_plane(t, &s->body->plane[p]);
-    write_exponents(coder, effort, t, s);
+    write_exponents(t, s);
     return t->out.full ? 0 : zn_out_len(&t->out);
 }
 
-uint32_t zn_tops_encode(struct zn_coder *coder, const struct zn_effort *effort, const struct zn_body *body,
-                        const uint8_t *src, uint8_t *to) {
-    const uint32_t body_len = (uint32_t)body->len;
-    if (!is_fit(body)) return body_len;
-    struct target t = {.out = zn_out_of(coder->spare, ZN_MIN(body_len - 1, coder->max_chunk))}, again = t;
-    struct source s = {.body = body, .src = src};
-    coder->codec.ahead = (struct zn_ahead){0};
-    split(coder, src + body->head, &s);
+static struct zn_body divided_body(const struct zn_body *body) {
+    struct zn_body divided = {.orig_len = body->orig_len, .layout = ZN_LAYOUT_TOPS, .head = body->head};
+    divided.inner = (uint8_t)body->layout;
+    zn_body_measure(&divided);
+    return divided;
+}
+
+/* Exponents by tables chosen with more care, and the upper bits of mantissa given them where that pays. */
+uint32_t zn_tops_encode(const struct zn_encoder *e, struct zn_draft *draft) {
+    const struct zn_body *body = &draft->body;
+    if (!is_fit(body)) return 0;
+    struct source s = {.e = e, .body = body};
+    split(&s);
+    const size_t cap = ZN_MIN((uint32_t)body->len - 1, e->coder->max_chunk);
+    uint8_t *rival = zn_scratch_take(&e->coder->scratch, cap);
+    struct target t = {.out = zn_out_of(rival, cap)}, again = t;
     size_t got = 0;
     if (body->plane[body->n_planes - 2].codec == ZN_CODEC_RAW) {
-        struct zn_body divided = {.layout = ZN_LAYOUT_TOPS, .inner = (uint8_t)body->layout, .head = body->head};
-        divided.orig_len = body->orig_len;
-        zn_body_measure(&divided);
-        got = write_body(coder, effort, &s, &divided, &t);
+        const struct zn_body divided = divided_body(body);
+        got = write_body(&t, &s, &divided);
     }
-    if (got == 0) got = write_body(coder, effort, &s, body, &again);
-    if (got == 0) return body_len;
-    memcpy(to, coder->spare, got);
+    if (got == 0) got = write_body(&again, &s, body);
+    if (got) memcpy(draft->to, rival, got);
     return (uint32_t)got;
 }

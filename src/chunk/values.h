@@ -7,12 +7,12 @@
 #include "format/value_types.h"
 #include "kernels/values/values_loops.h"
 
-/* The type that elements of this dtype have; false where there is none. */
 /* Whether a stream of R16 has more escapes than the chunk has bytes: readers have no room for them. */
 static inline bool zn_values_are_escapes_many(const uint8_t *coded, size_t len, uint32_t orig_len) {
     return len >= 8 && zn_get_u32(coded + 4) > orig_len;
 }
 
+/* The type that elements of this dtype have; false where there is none. */
 bool zn_values_of_dtype(zipnn_dtype dtype, enum zn_values_id *id);
 
 struct zn_values_shape zn_values_shape_of(const struct zn_values_type *t);
@@ -22,11 +22,5 @@ struct zn_values_shape zn_values_shape_of(const struct zn_values_type *t);
  * the bytes beside the values, a plane each. */
 const uint32_t *zn_values_places(const struct zn_values_type *t, const uint8_t *const *sides, size_t n, bool sorted,
                                  uint8_t *room);
-
-/* Encodes a chunk of this dtype; answers the length of the body, 0 where this layout does not have the type or gains
- * nothing. *sure is false where whole bytes may take less than their parts. The contract is otherwise
- * zn_chunk_encode's. */
-uint32_t zn_values_encode(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
-                          const uint8_t *src, uint32_t len, uint8_t *body, bool *sure);
 
 #endif

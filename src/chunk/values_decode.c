@@ -30,14 +30,13 @@ static void begin(const struct zn_body *body, struct values *v) {
     memcpy(v->code.exact, h->exact, sizeof v->code.exact);
 }
 
-/* Decodes a plane to scratch, which moves on; one that is stored stays where it is. */
-static zipnn_status decode_plane(struct zn_coder *coder, const struct zn_coded *coded, size_t size, uint8_t **scratch,
+/* Decodes a plane to scratch; one that is stored stays where it is. */
+static zipnn_status decode_plane(struct zn_coder *coder, const struct zn_coded *coded, size_t size,
                                  const uint8_t **plane, zipnn_error *err) {
     *plane = coded->data;
     if (coded->codec == ZN_CODEC_RAW && coded->len == size) return ZIPNN_OK;
-    uint8_t *out = *scratch;
+    uint8_t *out = zn_scratch_take(&coder->scratch, size);
     *plane = out;
-    *scratch += (size + ZN_SLACK - 1) / ZN_SLACK * ZN_SLACK;
     return zn_stream_decode(&coder->codec, 0, coded, out, size, err);
 }
 
@@ -56,16 +55,15 @@ static zipnn_status decode_planes(struct zn_coder *coder, const struct zn_body *
                                   zipnn_error *err) {
     const struct zn_coded *low = &body->plane[v->n_sides], *symbols = low + 1;
     const size_t n_symbols = v->n * v->type->n;
-    uint8_t *scratch = coder->planes;
     for (unsigned p = 0; p < v->n_sides; p++)
-        ZN_TRY(decode_plane(coder, &body->plane[p], v->n * v->type->side[p].len, &scratch, &v->sides[p], err));
+        ZN_TRY(decode_plane(coder, &body->plane[p], v->n * v->type->side[p].len, &v->sides[p], err));
     if (low->codec != ZN_CODEC_RAW)
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, low->at, "codec %u for low bits of values is not supported",
                        low->codec);
     v->low = (struct zn_low_bits){low->data, low->len, 0};
     if (symbols->codec == ZN_CODEC_R16 && zn_values_are_escapes_many(symbols->data, symbols->len, body->orig_len))
         return zn_fail(err, ZIPNN_E_CORRUPT, symbols->at, "more escapes than the chunk has bytes, %u", body->orig_len);
-    ZN_TRY(decode_plane(coder, symbols, n_symbols, &scratch, &v->symbols, err));
+    ZN_TRY(decode_plane(coder, symbols, n_symbols, &v->symbols, err));
     return check_symbols(coder, symbols, v, n_symbols, err);
 }
 
@@ -90,14 +88,16 @@ zipnn_status zn_values_decode(struct zn_coder *coder, const struct zn_body *body
     struct values v;
     begin(body, &v);
     ZN_TRY(decode_planes(coder, body, &v, err));
-    const uint32_t *places = zn_values_places(v.type, v.sides, v.n, body->values.sorted, coder->map);
+    uint8_t *room = zn_scratch_take(&coder->scratch, v.n * v.type->width);
+    uint8_t *values = zn_scratch_take(&coder->scratch, ZN_PIECE);
+    const uint32_t *places = zn_values_places(v.type, v.sides, v.n, body->values.sorted, room);
     const struct zn_values_kernels *k = coder->codec.k->values;
     const size_t groups = v.type->n >> v.type->group_log2, most = PIECE * 256u / v.type->n;
     uint8_t *out = to->out + body->head;
     for (size_t r = 0, n; r < v.n; r += n, out += n * v.type->width) {
         n = ZN_MIN(v.n - r, most);
-        if (!k->restore(&v.code, v.symbols, places + r * groups, n * groups, &v.low, coder->piece)) break;
-        k->pack(&v.shape, coder->piece, n, out);
+        if (!k->restore(&v.code, v.symbols, places + r * groups, n * groups, &v.low, values)) break;
+        k->pack(&v.shape, values, n, out);
         put_sides(&v, r, n, out);
     }
     if (!used_up(&v.low))

@@ -2,7 +2,9 @@
  * doc/notebook/types.md has the measurements. */
 #include "chunk/records.h"
 #include "chunk/values.h"
+#include "chunk/ways.h"
 #include "codec/cost.h"
+#include "codec/repeats.h"
 
 enum {
     FEWEST = 4096,     /* values; fewer do not pay for tables */
@@ -14,6 +16,7 @@ enum {
 
 /* A chunk on its way. */
 struct values {
+    const struct zn_encoder *e;
     const struct zn_values_type *type;
     struct zn_values_shape shape;
     struct zn_values_head head;
@@ -21,8 +24,11 @@ struct values {
     unsigned n_sides;
     size_t n, n_values, n_groups;
     const uint8_t *sides[ZN_MAX_SIDES];
-    uint32_t counts[256]; /* of a sample of the values */
+    uint8_t *values, *symbols; /* a byte each */
+    uint8_t *places;           /* room for where the groups are */
+    uint8_t *low;              /* the bits that are stored */
     size_t low_len;
+    uint32_t counts[256]; /* of a sample of the values */
 };
 
 /* ---- which values are exact ---- */
@@ -84,27 +90,31 @@ static void make_code(struct values *v) {
 
 /* ---- taking apart ---- */
 
-/* Sides to `planes`, values to coder->values. */
-static void take_apart(struct zn_coder *coder, struct values *v, const uint8_t *records) {
-    uint8_t *to = coder->planes;
+static void take_apart(struct values *v, const uint8_t *records) {
+    struct zn_scratch *scratch = &v->e->coder->scratch;
+    const struct zn_kernels *k = v->e->coder->codec.k;
     for (unsigned p = 0; p < v->n_sides; p++) {
         const struct zn_field field = {ZN_FIELD_BYTES, v->type->side[p].len};
+        uint8_t *to = zn_scratch_take(scratch, v->n * field.len);
         zn_field_split(&field, records + v->type->side[p].at, v->n, v->type->width, &to);
         v->sides[p] = to;
-        to += v->n * field.len;
     }
-    coder->codec.k->values->unpack(&v->shape, records, v->n, coder->values);
-    coder->codec.k->byte_hist(coder->values, v->n_values, ZN_MAX(v->n_values / SAMPLED, (size_t)1), v->counts);
+    v->values = zn_scratch_take(scratch, v->n_values);
+    v->symbols = zn_scratch_take(scratch, v->n_values);
+    v->places = zn_scratch_take(scratch, v->n * v->type->width);
+    v->low = zn_scratch_take(scratch, v->e->len);
+    k->values->unpack(&v->shape, records, v->n, v->values);
+    k->byte_hist(v->values, v->n_values, ZN_MAX(v->n_values / SAMPLED, (size_t)1), v->counts);
 }
 
 /* Divides the values into symbols, sorted or as they stand, and low bits. */
-static void divide(struct zn_coder *coder, struct values *v, bool sorted) {
-    struct zn_low_writer low = {.at = coder->spare};
+static void divide(struct values *v, bool sorted) {
+    struct zn_low_writer low = {.at = v->low};
     v->head.sorted = sorted;
-    const uint32_t *places = zn_values_places(v->type, v->sides, v->n, sorted, coder->map);
-    coder->codec.k->values->divide(&v->code, coder->values, places, v->n_groups, coder->symbols, &low);
+    const uint32_t *places = zn_values_places(v->type, v->sides, v->n, sorted, v->places);
+    v->e->coder->codec.k->values->divide(&v->code, v->values, places, v->n_groups, v->symbols, &low);
     if (low.n_left) *low.at++ = (uint8_t)low.left;
-    v->low_len = (size_t)(low.at - coder->spare);
+    v->low_len = (size_t)(low.at - v->low);
 }
 
 /* ---- tables ---- */
@@ -115,21 +125,21 @@ static struct zn_effort effort_of(const struct zn_effort *effort, bool sorted) {
     return own;
 }
 
-static size_t fit(struct zn_coder *coder, const struct zn_effort *effort, const struct values *v) {
-    const struct zn_effort own = effort_of(effort, v->head.sorted);
+static size_t fit(const struct values *v) {
+    const struct zn_effort own = effort_of(v->e->effort, v->head.sorted);
     uint32_t counts[256] = {0};
     for (unsigned i = 0; i < 256; i++) counts[v->code.symbol_of[i]] += v->counts[i];
-    return zn_r16_fit(&coder->codec, 0, &own, coder->symbols, v->n_values, counts);
+    return zn_r16_fit(&v->e->coder->codec, 0, &own, v->symbols, v->n_values, counts);
 }
 
 /* ---- the body ---- */
 
-static void write_side(struct zn_coder *coder, const struct zn_effort *effort, const struct values *v, unsigned p,
-                       struct zn_streams *planes, struct zn_out *out) {
+static void write_side(const struct values *v, unsigned p, struct zn_streams *planes, struct zn_out *out) {
+    struct zn_codec *codec = &v->e->coder->codec;
     const size_t size = v->n * v->type->side[p].len;
     struct zn_survey survey;
-    zn_stream_survey(&coder->codec, v->sides[p], size, &survey);
-    zn_streams_end(planes, out, zn_stream_encode(&coder->codec, 0, effort, &survey, v->sides[p], size, out));
+    zn_stream_survey(codec, v->sides[p], size, &survey);
+    zn_streams_end(planes, out, zn_stream_encode(codec, 0, v->e->effort, &survey, v->sides[p], size, out));
 }
 
 static bool is_constant(const uint8_t *p, size_t n) {
@@ -137,31 +147,30 @@ static bool is_constant(const uint8_t *p, size_t n) {
 }
 
 /* By the tables that were fitted to them last; ZN_CODEC_RAW when R16 is no gain. */
-static enum zn_codec_id code_symbols(struct zn_coder *coder, const struct zn_effort *effort, const struct values *v,
-                                     struct zn_out *out) {
-    const struct zn_effort own = effort_of(effort, v->head.sorted);
-    if (is_constant(coder->symbols, v->n_values)) {
-        zn_out_u8(out, coder->symbols[0]);
+static enum zn_codec_id code_symbols(const struct values *v, struct zn_out *out) {
+    const struct zn_effort own = effort_of(v->e->effort, v->head.sorted);
+    if (is_constant(v->symbols, v->n_values)) {
+        zn_out_u8(out, v->symbols[0]);
         return ZN_CODEC_CONSTANT;
     }
-    if (!zn_r16_write(&coder->codec, 0, &own, coder->symbols, v->n_values, out)) return ZN_CODEC_RAW;
+    if (!zn_r16_write(&v->e->coder->codec, 0, &own, v->symbols, v->n_values, out)) return ZN_CODEC_RAW;
     const bool too_many = zn_values_are_escapes_many(out->start, zn_out_len(out), (uint32_t)(v->n * v->type->width));
     return too_many ? ZN_CODEC_RAW : ZN_CODEC_R16;
 }
 
-/* Answers the length of the body, 0 when there is no gain. Symbols come last in it and are coded first, since R16 has
+/* Returns the length of the body, 0 when there is no gain. Symbols come last in it and are coded first, since R16 has
  * one set of tables. */
-static uint32_t write_body(struct zn_coder *coder, const struct zn_effort *effort, const struct values *v,
-                           const struct zn_body *b, const uint8_t *src, uint8_t *to) {
-    struct zn_out coded = zn_out_of(coder->other, zn_chunk_bound(b->orig_len));
-    struct zn_out out = zn_out_of(to, zn_chunk_bound(b->orig_len));
-    const enum zn_codec_id codec = code_symbols(coder, effort, v, &coded);
+static uint32_t write_body(const struct values *v, const struct zn_body *b, uint8_t *to) {
+    const uint32_t cap = zn_chunk_bound(b->orig_len);
+    uint8_t *symbols = zn_scratch_take(&v->e->coder->scratch, cap);
+    struct zn_out coded = zn_out_of(symbols, cap), out = zn_out_of(to, cap);
+    const enum zn_codec_id codec = code_symbols(v, &coded);
     if (codec == ZN_CODEC_RAW) return 0;
-    struct zn_streams planes = zn_body_begin(&out, b, src);
-    for (unsigned p = 0; p < v->n_sides; p++) write_side(coder, effort, v, p, &planes, &out);
-    zn_out_bytes(&out, coder->spare, v->low_len);
+    struct zn_streams planes = zn_body_begin(&out, b, v->e->src);
+    for (unsigned p = 0; p < v->n_sides; p++) write_side(v, p, &planes, &out);
+    zn_out_bytes(&out, v->low, v->low_len);
     zn_streams_end(&planes, &out, ZN_CODEC_RAW);
-    zn_out_bytes(&out, coder->other, zn_out_len(&coded));
+    zn_out_bytes(&out, symbols, zn_out_len(&coded));
     zn_streams_end(&planes, &out, codec);
     return out.full ? 0 : (uint32_t)zn_out_len(&out);
 }
@@ -174,13 +183,29 @@ static size_t whole_len(const struct values *v) {
     return (size_t)(zn_entropy(v->counts, 256) * v->n_values / sampled / (8 * ZN_COST_ONE)) + v->n * 3 / 2;
 }
 
-uint32_t zn_values_encode(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
-                          const uint8_t *src, uint32_t len, uint8_t *body, bool *sure) {
+/* Groups sorted by their keys where that promises less, else as they stand; there are tables for them then. */
+static void choose_order(struct values *v) {
+    divide(v, false);
+    const size_t as_is = fit(v);
+    divide(v, true);
+    if (fit(v) <= as_is) return;
+    divide(v, false);
+    (void)fit(v);
+}
+
+/* Whole bytes may take less than their parts; and only repeats make fields likely to be shorter than values. */
+static bool may_fields_be_shorter(const struct values *v, uint32_t body_len) {
+    return body_len > whole_len(v) || v->e->effort->careful ||
+           zn_repeats_estimate(v->e->src, v->e->len) >= v->e->len / 64;
+}
+
+uint32_t zn_values_encode(const struct zn_encoder *e, struct zn_draft *draft) {
     enum zn_values_id id;
-    if (!effort->values || !zn_values_of_dtype(hint.dtype, &id)) return 0;
-    struct values v = {.type = &zn_values_types[id], .head = {.type = (uint8_t)id}};
-    if (hint.head > UINT8_MAX || hint.head >= v.type->width || len < hint.head + v.type->width) return 0;
-    struct zn_body b = {.orig_len = len, .layout = ZN_LAYOUT_VALUES, .head = hint.head, .values = v.head};
+    const unsigned head = e->hint.head;
+    if (!zn_may_write(e->effort, ZN_LAYOUT_VALUES) || !zn_values_of_dtype(e->hint.dtype, &id)) return 0;
+    struct values v = {.e = e, .type = &zn_values_types[id], .head = {.type = (uint8_t)id}};
+    if (head > UINT8_MAX || head >= v.type->width || e->len < head + v.type->width) return 0;
+    struct zn_body b = {.orig_len = e->len, .layout = ZN_LAYOUT_VALUES, .head = head, .values = v.head};
     zn_body_measure(&b);
     v.shape = zn_values_shape_of(v.type);
     v.n_sides = zn_values_sides(v.type);
@@ -188,17 +213,11 @@ uint32_t zn_values_encode(struct zn_coder *coder, const struct zn_effort *effort
     v.n_values = v.n * v.type->n;
     v.n_groups = v.n_values >> v.type->group_log2;
     if (v.n_values < FEWEST) return 0;
-    take_apart(coder, &v, src + hint.head);
+    take_apart(&v, e->src + head);
     make_code(&v);
-    divide(coder, &v, false);
-    const size_t as_is = fit(coder, effort, &v);
-    divide(coder, &v, true);
-    if (fit(coder, effort, &v) > as_is) {
-        divide(coder, &v, false);
-        (void)fit(coder, effort, &v);
-    }
+    choose_order(&v);
     b.values = v.head;
-    const uint32_t body_len = write_body(coder, effort, &v, &b, src, body);
-    *sure = body_len <= whole_len(&v);
+    const uint32_t body_len = write_body(&v, &b, draft->to);
+    draft->unsure = body_len && may_fields_be_shorter(&v, body_len);
     return body_len;
 }

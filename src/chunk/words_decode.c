@@ -18,6 +18,7 @@ struct words {
     const struct zn_body *body;
     enum zn_shape shape;
     struct ready ready[ZN_MAX_PLANES];
+    uint8_t *piece; /* of the top plane, where it is decoded piece by piece */
 };
 
 static struct zn_r16_reader *top_stream(const struct words *w) {
@@ -28,37 +29,36 @@ static uint64_t top_at(const struct words *w) {
     return w->body->plane[w->body->n_planes - 1].at;
 }
 
-static zipnn_status ready_plane(struct zn_coder *coder, struct words *w, unsigned p, uint8_t *scratch,
-                                zipnn_error *err) {
+static zipnn_status ready_plane(struct zn_coder *coder, struct words *w, unsigned p, zipnn_error *err) {
     const struct zn_coded *plane = &w->body->plane[p];
     struct ready *r = &w->ready[p];
     size_t size = zn_plane_size(w->body->layout, p, w->body->n);
-    *r = (struct ready){.at = scratch};
+    *r = (struct ready){.at = NULL};
     if (plane->codec == ZN_CODEC_RAW && plane->len == size) {
         r->at = plane->data;
         return ZIPNN_OK;
     }
     if (plane->codec == ZN_CODEC_CONSTANT && size > 0) {
-        r->at = coder->fill + (size_t)p * PIECE;
+        uint8_t *fill = zn_scratch_take(&coder->scratch, PIECE);
+        r->at = fill;
         r->constant = true;
-        return zn_stream_decode(&coder->codec, 0, plane, coder->fill + (size_t)p * PIECE, PIECE, err);
+        return zn_stream_decode(&coder->codec, 0, plane, fill, PIECE, err);
     }
     /* One R16 stream can be decoded piece by piece, since a codec has one reader for planes: the top plane's. */
     if (plane->codec == ZN_CODEC_R16 && p + 1 == w->body->n_planes && size > 0) {
-        r->at = coder->piece;
+        w->piece = zn_scratch_take(&coder->scratch, PIECE);
+        r->at = w->piece;
         return zn_r16_open(&coder->codec, 0, plane, size, &r->stream, err);
     }
-    return zn_stream_decode(&coder->codec, 0, plane, scratch, size, err);
+    uint8_t *whole = zn_scratch_take(&coder->scratch, size);
+    r->at = whole;
+    return zn_stream_decode(&coder->codec, 0, plane, whole, size, err);
 }
 
 static zipnn_status ready_planes(struct zn_coder *coder, const struct zn_body *body, struct words *w,
                                  zipnn_error *err) {
-    uint8_t *scratch = coder->planes;
     *w = (struct words){.body = body, .shape = zn_layout_shape(body->layout)};
-    for (unsigned p = 0; p < body->n_planes; p++) {
-        ZN_TRY(ready_plane(coder, w, p, scratch, err));
-        scratch += (zn_plane_size(body->layout, p, body->n) + ZN_SLACK - 1) / ZN_SLACK * ZN_SLACK;
-    }
+    for (unsigned p = 0; p < body->n_planes; p++) ZN_TRY(ready_plane(coder, w, p, err));
     return ZIPNN_OK;
 }
 
@@ -79,7 +79,7 @@ static zipnn_status merge_pieces(struct zn_coder *coder, struct words *w, uint8_
     for (size_t done = 0, n; done < body->n; done += n, out += n * body->width) {
         const uint8_t *planes[ZN_MAX_PLANES];
         n = ZN_MIN(body->n - done, (size_t)PIECE);
-        if (stream && !k->r16_decode(&stream->d, coder->piece, n)) return zn_r16_ran_out(stream, top_at(w), err);
+        if (stream && !k->r16_decode(&stream->d, w->piece, n)) return zn_r16_ran_out(stream, top_at(w), err);
         for (unsigned p = 0; p < body->n_planes; p++) planes[p] = w->ready[p].at;
         ZN_TRY(check_f16(w, planes, n, err));
         k->merge[w->shape](planes, n, out, store);
@@ -153,10 +153,10 @@ static zipnn_status compare_fused(struct zn_coder *coder, const struct words *w,
 }
 
 zipnn_status zn_words_compare(struct zn_coder *coder, const struct zn_body *body, const struct zn_comparison *with,
-                              bool *possible, zipnn_error *err) {
+                              bool *done, zipnn_error *err) {
     struct words w;
     ZN_TRY(ready_planes(coder, body, &w, err));
-    *possible = is_fused(coder->codec.k, &w);
-    if (!*possible) return ZIPNN_OK;
+    *done = is_fused(coder->codec.k, &w);
+    if (!*done) return ZIPNN_OK;
     return compare_fused(coder, &w, with->original + body->head, with->room, with->same, err);
 }

@@ -196,12 +196,13 @@ zipnn_status zn_frequent_decode(struct zn_coder *coder, const struct zn_body *b,
     ZN_TRY(read_frequent(b, &f, err));
     const uint32_t n = (orig_len - b->head) >> f.width_log2, edges = orig_len - (n << f.width_log2);
     if (n == 0) return too_short(b, err);
-    ZN_TRY(decode_inner(coder, b, f.map, coder->map, n, err));
+    uint8_t *map = zn_scratch_take(&coder->scratch, n);
+    ZN_TRY(decode_inner(coder, b, f.map, map, n, err));
     uint32_t others = 0;
     uint8_t highest = 0;
     for (size_t i = 0; i < n; i++) {
-        others += coder->map[i] == 0;
-        highest = ZN_MAX(highest, coder->map[i]);
+        others += map[i] == 0;
+        highest = ZN_MAX(highest, map[i]);
     }
     if (highest > f.n_values)
         return zn_fail(err, ZIPNN_E_CORRUPT, b->at, "value %u of %u frequent ones", highest, f.n_values);
@@ -211,6 +212,6 @@ zipnn_status zn_frequent_decode(struct zn_coder *coder, const struct zn_body *b,
     if (!rest && zn_cur_left(&f.rest))
         return zn_fail(err, ZIPNN_E_CORRUPT, b->at, "%zu bytes for no elements", zn_cur_left(&f.rest));
     memmove(out, at, b->head);
-    spread_any(coder->map, n, f.values, at + b->head, out + orig_len, f.width_log2, out + b->head);
+    spread_any(map, n, f.values, at + b->head, out + orig_len, f.width_log2, out + b->head);
     return ZIPNN_OK;
 }

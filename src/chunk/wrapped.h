@@ -5,16 +5,11 @@
 
 #include "chunk/chunk.h"
 
-/* Replaces the plain body of src[0, body->orig_len), which lies at `to`, by one of differences or of frequent values
- * where that pays. Returns the length of the body. */
-uint32_t zn_wrapped_encode(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
-                           const uint8_t *src, const struct zn_body *body, uint8_t *to);
-
-/* Likewise by one of repeats, whose rest is coded in all other ways. */
-uint32_t zn_repeats_encode(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
-                           const uint8_t *src, uint32_t len, uint8_t *body, uint32_t body_len);
-
-enum { ZN_MAX_FREQUENT = 255, ZN_RUN_LEN = 12 };
+enum {
+    ZN_MAX_FREQUENT = 255,
+    ZN_RUN_LEN = 12,
+    ZN_MADE_HEAD = 4096 /* more than differences or frequent values write besides the chunks inside */
+};
 
 enum zn_difference { ZN_DIFFERENCE_DELTA = 1, ZN_DIFFERENCE_ZIGZAG = 2 }; /* bits */
 

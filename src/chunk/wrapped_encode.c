@@ -1,12 +1,10 @@
-#include "chunk/layout.h"
+/* Chunks made of chunks: differences, frequent values, repeats (doc/format.md, section 5.1). */
+#include "chunk/ways.h"
 #include "chunk/wrapped.h"
 #include "codec/repeats.h"
 #include "plan/dtype.h"
 
-enum {
-    FEWEST = 4096, /* bytes of a chunk */
-    SAMPLED = 1024 /* elements that tell what a chunk is like */
-};
+enum { SAMPLED = 1024 }; /* elements that tell what a chunk is like */
 
 /* A chunk as elements. */
 struct elements {
@@ -17,19 +15,18 @@ struct elements {
 };
 
 /* By the type, or else by what the plain body found; false for bytes and blocks. */
-static bool find_elements(struct zn_chunk_hint hint, const uint8_t *src, const struct zn_body *body,
-                          struct elements *e) {
-    unsigned width = zn_dtype_bits(hint.dtype) ? zn_dtype_word(hint.dtype) : 0;
-    e->head = hint.head;
-    if (width == 0 && zn_layout_is(body->layout, ZN_GROUP_WORDS)) {
-        width = body->width;
-        e->head = body->head;
+static bool find_elements(const struct zn_encoder *e, const struct zn_body *plain, struct elements *of) {
+    unsigned width = zn_dtype_bits(e->hint.dtype) ? zn_dtype_word(e->hint.dtype) : 0;
+    of->head = e->hint.head;
+    if (width == 0 && zn_layout_is(plain->layout, ZN_GROUP_WORDS)) {
+        width = plain->width;
+        of->head = plain->head;
     }
-    if (width < 2 || e->head >= width) return false;
-    e->width_log2 = (unsigned)__builtin_ctz(width);
-    e->len = body->orig_len;
-    e->n = (e->len - e->head) >> e->width_log2;
-    e->at = src + e->head;
+    if (width < 2 || of->head >= width) return false;
+    of->width_log2 = (unsigned)__builtin_ctz(width);
+    of->len = e->len;
+    of->n = (e->len - of->head) >> of->width_log2;
+    of->at = e->src + of->head;
     return true;
 }
 
@@ -37,24 +34,29 @@ static uint64_t element(const struct elements *e, size_t i) {
     return zn_element_get(e->at + (i << e->width_log2), e->width_log2);
 }
 
-/* A body being written beside another. */
-static struct zn_out begin(struct zn_coder *coder, enum zn_layout layout, uint32_t head) {
-    struct zn_out out = zn_out_of(coder->other, ZN_OTHER_CAP(coder->max_chunk));
+/* A body being written beside the one that is there, and the scratch that it lies in. */
+static struct zn_out begin(const struct zn_encoder *e, size_t cap, enum zn_layout layout, uint32_t head) {
+    struct zn_out out = zn_out_of(zn_scratch_take(&e->coder->scratch, cap), cap);
     zn_body_begin_chunks(&out, layout, head);
     return out;
 }
 
-static void put_inner(struct zn_coder *coder, const struct zn_effort *effort, zipnn_dtype dtype, unsigned head,
-                      const uint8_t *src, uint32_t len, struct zn_out *out) {
-    const struct zn_chunk_hint hint = {.dtype = dtype, .head = head};
-    out->at += zn_chunk_encode_plain(coder, effort, hint, src, len, out->at);
+/* Appends the body of a chunk inside; there is room for it. */
+static void put_inner(const struct zn_encoder *e, enum zn_stage last, struct zn_out *out) {
+    out->at += zn_ways_encode(e, last, out->at);
 }
 
-/* The shorter of two bodies; what is slow to decode must save 1/64. */
-static uint32_t choose(const struct zn_out *out, const uint8_t *other, uint8_t *body, uint32_t body_len) {
-    const size_t len = zn_out_len(out);
-    if (len >= body_len - body_len / 256) return body_len;
-    memcpy(body, other, len);
+/* An encoder of other bytes by the same means. */
+static struct zn_encoder inner_encoder(const struct zn_encoder *e, zipnn_dtype dtype, const uint8_t *src,
+                                       uint32_t len) {
+    return (struct zn_encoder){.coder = e->coder, .effort = e->effort, .hint.dtype = dtype, .src = src, .len = len};
+}
+
+/* Takes what was written if it is smaller; what is slow to decode must save 1/256. */
+static uint32_t choose(const struct zn_out *out, struct zn_draft *draft) {
+    const size_t len = zn_out_len(out), body_len = draft->body.len;
+    if (len >= body_len - body_len / 256) return 0;
+    memcpy(draft->to, out->start, len);
     return (uint32_t)len;
 }
 
@@ -89,32 +91,39 @@ static unsigned choose_mode(const struct elements *e) {
 }
 
 /* Whether elements of a type, or else of the layout that was measured, are integers. */
-static bool are_integers(zipnn_dtype dtype, const struct elements *e, const struct zn_body *body) {
+static bool are_integers(zipnn_dtype dtype, const struct elements *of, const struct zn_body *plain) {
     const struct zn_dtype_facts *type = zn_dtype_facts(dtype);
     if ((type->kind == ZN_KIND_SIGNED || type->kind == ZN_KIND_UNSIGNED) && type->bits > 8) return true;
-    return body->head == e->head &&
-           (body->layout == ZN_LAYOUT_16 || body->layout == ZN_LAYOUT_32 || body->layout == ZN_LAYOUT_64);
+    return plain->head == of->head &&
+           (plain->layout == ZN_LAYOUT_16 || plain->layout == ZN_LAYOUT_32 || plain->layout == ZN_LAYOUT_64);
 }
 
-static uint32_t try_differences(struct zn_coder *coder, const struct zn_effort *effort, zipnn_dtype dtype,
-                                const struct elements *e, const uint8_t *src, const struct zn_body *body, uint8_t *to) {
-    const uint32_t body_len = (uint32_t)body->len;
-    const unsigned mode = are_integers(dtype, e, body) ? choose_mode(e) : 0;
-    static const zipnn_dtype types[] = {ZIPNN_U8, ZIPNN_U16, ZIPNN_U32, ZIPNN_U64};
-    if (mode == 0) return body_len;
-    memcpy(coder->rest, src, e->len);
+static void take_differences(const struct elements *of, unsigned mode, uint8_t *rest) {
     uint64_t before = 0;
-    for (size_t i = 0; i < e->n; i++) {
-        const uint64_t v = element(e, i), d = mode & ZN_DIFFERENCE_DELTA ? v - before : v;
-        zn_element_put(coder->rest + e->head + (i << e->width_log2), e->width_log2,
-                       zigzag(sign_extended(d, e->width_log2)));
+    for (size_t i = 0; i < of->n; i++) {
+        const uint64_t v = element(of, i), d = mode & ZN_DIFFERENCE_DELTA ? v - before : v;
+        zn_element_put(rest + of->head + (i << of->width_log2), of->width_log2,
+                       zigzag(sign_extended(d, of->width_log2)));
         before = v;
     }
-    struct zn_out out = begin(coder, ZN_LAYOUT_DIFFERENCES, e->head);
-    zn_out_u8(&out, (uint8_t)e->width_log2);
+}
+
+uint32_t zn_differences_encode(const struct zn_encoder *e, struct zn_draft *draft) {
+    static const zipnn_dtype types[] = {ZIPNN_U8, ZIPNN_U16, ZIPNN_U32, ZIPNN_U64};
+    struct elements of;
+    if (!find_elements(e, &draft->plain, &of) || !are_integers(e->hint.dtype, &of, &draft->plain)) return 0;
+    const unsigned mode = choose_mode(&of);
+    if (mode == 0) return 0;
+    uint8_t *rest = zn_scratch_take(&e->coder->scratch, e->len);
+    memcpy(rest, e->src, e->len);
+    take_differences(&of, mode, rest);
+    struct zn_out out = begin(e, ZN_MADE_HEAD + (size_t)zn_chunk_bound(e->len), ZN_LAYOUT_DIFFERENCES, of.head);
+    struct zn_encoder inner = inner_encoder(e, types[of.width_log2], rest, e->len);
+    inner.hint.head = of.head;
+    zn_out_u8(&out, (uint8_t)of.width_log2);
     zn_out_u8(&out, (uint8_t)mode);
-    put_inner(coder, effort, types[e->width_log2], e->head, coder->rest, e->len, &out);
-    return choose(&out, coder->other, to, body_len);
+    put_inner(&inner, ZN_STAGE_PLAIN, &out);
+    return choose(&out, draft);
 }
 
 /* ---- frequent values ---- */
@@ -175,79 +184,96 @@ static bool choose_values(const struct elements *e, struct values *v) {
     return keep(v, SAMPLED / SHARE / 2, MOST_OF_FEW) > SAMPLED / SHARE;
 }
 
-static uint32_t try_frequent(struct zn_coder *coder, const struct zn_effort *effort, zipnn_dtype dtype,
-                             const struct elements *e, const uint8_t *src, uint8_t *body, uint32_t body_len) {
-    struct values v;
-    const size_t width = (size_t)1 << e->width_log2;
-    if (e->n < SAMPLED || !choose_values(e, &v)) return body_len;
-    uint8_t *rest = coder->rest + e->head;
-    memcpy(coder->rest, src, e->head);
-    for (size_t i = 0; i < e->n; i++) {
-        const uint64_t value = element(e, i);
-        coder->map[i] = v.n == 1 ? value == v.value[0] : (uint8_t)*slot_of(&v, value);
-        zn_element_put(rest, e->width_log2, value);
-        rest += coder->map[i] ? 0 : width;
-    }
-    const size_t tail = e->len - e->head - (e->n << e->width_log2);
-    memcpy(rest, src + e->len - tail, tail);
-    rest += tail;
+/* Which value each element has, and the chunk without those: its edges and the other elements. */
+struct sieved {
+    uint8_t *map, *rest;
+    uint32_t rest_len;
+};
 
-    struct zn_out out = begin(coder, ZN_LAYOUT_FREQUENT, e->head);
-    zn_out_u8(&out, (uint8_t)e->width_log2);
-    zn_out_u8(&out, (uint8_t)v.n);
-    for (unsigned i = 0; i < v.n; i++) zn_element_put(zn_out_room(&out, width), e->width_log2, v.value[i]);
-    uint8_t *map_len = zn_out_room(&out, 4);
-    const size_t before = zn_out_len(&out);
-    put_inner(coder, effort, ZIPNN_U8, 0, coder->map, (uint32_t)e->n, &out);
-    zn_put_u32(map_len, (uint32_t)(zn_out_len(&out) - before));
-    const uint32_t rest_len = (uint32_t)(rest - coder->rest);
-    if (rest_len) put_inner(coder, effort, dtype, e->head, coder->rest, rest_len, &out);
-    return choose(&out, coder->other, body, body_len);
+static void sieve(const struct zn_encoder *e, const struct elements *of, struct values *v, struct sieved *s) {
+    const size_t width = (size_t)1 << of->width_log2, tail = of->len - of->head - (of->n << of->width_log2);
+    uint8_t *rest = s->rest + of->head;
+    memcpy(s->rest, e->src, of->head);
+    for (size_t i = 0; i < of->n; i++) {
+        const uint64_t value = element(of, i);
+        s->map[i] = v->n == 1 ? value == v->value[0] : (uint8_t)*slot_of(v, value);
+        zn_element_put(rest, of->width_log2, value);
+        rest += s->map[i] ? 0 : width;
+    }
+    memcpy(rest, e->src + of->len - tail, tail);
+    s->rest_len = (uint32_t)(rest + tail - s->rest);
 }
 
-uint32_t zn_wrapped_encode(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
-                           const uint8_t *src, const struct zn_body *body, uint8_t *to) {
-    const uint32_t len = body->orig_len;
-    uint32_t body_len = (uint32_t)body->len;
-    struct elements e;
-    if (len < FEWEST || body_len < len / 64 || !find_elements(hint, src, body, &e)) return body_len;
-    body_len = try_differences(coder, effort, hint.dtype, &e, src, body, to);
-    return try_frequent(coder, effort, hint.dtype, &e, src, to, body_len);
+static void put_frequent(const struct zn_encoder *e, const struct elements *of, const struct values *v,
+                         const struct sieved *s, struct zn_out *out) {
+    const struct zn_encoder map = inner_encoder(e, ZIPNN_U8, s->map, (uint32_t)of->n);
+    struct zn_encoder rest = inner_encoder(e, e->hint.dtype, s->rest, s->rest_len);
+    rest.hint.head = of->head;
+    zn_out_u8(out, (uint8_t)of->width_log2);
+    zn_out_u8(out, (uint8_t)v->n);
+    for (unsigned i = 0; i < v->n; i++)
+        zn_element_put(zn_out_room(out, (size_t)1 << of->width_log2), of->width_log2, v->value[i]);
+    uint8_t *map_len = zn_out_room(out, 4);
+    const size_t before = zn_out_len(out);
+    put_inner(&map, ZN_STAGE_PLAIN, out);
+    zn_put_u32(map_len, (uint32_t)(zn_out_len(out) - before));
+    if (s->rest_len) put_inner(&rest, ZN_STAGE_PLAIN, out);
+}
+
+uint32_t zn_frequent_encode(const struct zn_encoder *e, struct zn_draft *draft) {
+    struct zn_scratch *scratch = &e->coder->scratch;
+    struct elements of;
+    struct values v;
+    if (!find_elements(e, &draft->plain, &of) || of.n < SAMPLED || !choose_values(&of, &v)) return 0;
+    struct sieved s = {.map = zn_scratch_take(scratch, of.n),
+                       .rest = zn_scratch_take(scratch, e->len + sizeof(uint64_t))};
+    sieve(e, &of, &v, &s);
+    const size_t cap = ZN_MADE_HEAD + (size_t)zn_chunk_bound((uint32_t)of.n) + zn_chunk_bound(e->len);
+    struct zn_out out = begin(e, cap, ZN_LAYOUT_FREQUENT, of.head);
+    put_frequent(e, &of, &v, &s, &out);
+    return choose(&out, draft);
 }
 
 /* ---- repeats ---- */
 
-uint32_t zn_repeats_encode(struct zn_coder *coder, const struct zn_effort *effort, struct zn_chunk_hint hint,
-                           const uint8_t *src, uint32_t len, uint8_t *body, uint32_t body_len) {
-    enum { MAX_RUNS = 2048, SHORTEST_RUN = 256 };
-    struct zn_repeat runs[MAX_RUNS];
-    if (len < FEWEST || body_len < len / 64 || zn_repeats_estimate(src, len) < len / 16) return body_len;
-    const unsigned grain = ZN_MAX(zn_dtype_word(hint.dtype), 1u);
-    const size_t n_runs = zn_repeats_find(src, len, hint.head % grain, grain, SHORTEST_RUN, runs, MAX_RUNS);
-    uint32_t kept = 0, at = 0;
+/* Copies what lies before, between and after the runs. Returns how much that is. */
+static uint32_t keep_rest(const struct zn_encoder *e, const struct zn_repeat *runs, size_t n_runs, uint8_t *kept) {
+    uint32_t n = 0, at = 0;
     for (size_t i = 0; i < n_runs; i++) {
-        memcpy(coder->kept + kept, src + at, runs[i].at - at);
-        kept += runs[i].at - at;
+        memcpy(kept + n, e->src + at, runs[i].at - at);
+        n += runs[i].at - at;
         at = runs[i].at + runs[i].len;
     }
-    memcpy(coder->kept + kept, src + at, len - at);
-    kept += len - at;
-    if (kept > len - len / 32 || kept == 0) return body_len;
+    memcpy(kept + n, e->src + at, e->len - at);
+    return n + e->len - at;
+}
 
-    struct zn_out out = zn_out_of(coder->whole, zn_chunk_bound(coder->max_chunk));
-    zn_body_begin_chunks(&out, ZN_LAYOUT_REPEATS, 0);
-    zn_out_u16(&out, (uint16_t)n_runs);
-    zn_out_u32(&out, kept);
+static void put_runs(const struct zn_repeat *runs, size_t n_runs, uint32_t kept, struct zn_out *out) {
+    zn_out_u16(out, (uint16_t)n_runs);
+    zn_out_u32(out, kept);
     for (size_t i = 0, end = 0; i < n_runs; i++) {
-        zn_out_u32(&out, runs[i].at - (uint32_t)end);
-        zn_out_u32(&out, runs[i].len);
-        zn_out_u32(&out, runs[i].from);
+        zn_out_u32(out, runs[i].at - (uint32_t)end);
+        zn_out_u32(out, runs[i].len);
+        zn_out_u32(out, runs[i].from);
         end = runs[i].at + runs[i].len;
     }
-    if (out.full || zn_out_left(&out) < zn_chunk_bound(kept)) return body_len;
-    struct zn_body inner = {.data = out.at, .orig_len = kept};
-    inner.len = zn_chunk_encode_plain(coder, effort, hint, coder->kept, kept, out.at);
-    (void)zn_body_read(&inner, NULL);
-    out.at += zn_wrapped_encode(coder, effort, hint, coder->kept, &inner, out.at);
-    return choose(&out, coder->whole, body, body_len);
+}
+
+uint32_t zn_repeats_encode(const struct zn_encoder *e, struct zn_draft *draft) {
+    enum { MAX_RUNS = 2048, SHORTEST_RUN = 256 };
+    struct zn_repeat runs[MAX_RUNS];
+    if (zn_repeats_estimate(e->src, e->len) < e->len / 16) return 0;
+    const unsigned grain = ZN_MAX(zn_dtype_word(e->hint.dtype), 1u);
+    const size_t n_runs = zn_repeats_find(e->src, e->len, e->hint.head % grain, grain, SHORTEST_RUN, runs, MAX_RUNS);
+    uint8_t *kept = zn_scratch_take(&e->coder->scratch, e->len);
+    const uint32_t n = keep_rest(e, runs, n_runs, kept);
+    if (n > e->len - e->len / 32 || n == 0) return 0;
+    struct zn_out out = begin(e, zn_chunk_bound(e->coder->max_chunk), ZN_LAYOUT_REPEATS, 0);
+    put_runs(runs, n_runs, n, &out);
+    if (out.full || zn_out_left(&out) < zn_chunk_bound(n)) return 0;
+    struct zn_encoder inner = *e;
+    inner.src = kept;
+    inner.len = n;
+    put_inner(&inner, ZN_STAGE_NESTED, &out);
+    return choose(&out, draft);
 }

@@ -33,12 +33,10 @@ struct zn_effort {
     unsigned hist_step;  /* every how many groups of 64 symbols are counted at a glance: 2, 4; 1 for none */
     unsigned rounds;     /* of clustering */
     int zstd_level;
-    bool careful;       /* a little smaller is worth much time */
-    bool joint;         /* floats by joint symbols where that is smaller, which readers from 1.1 on know */
-    bool values;        /* blocks by their values where that is smaller, which readers from 1.1 on know */
-    bool tops;          /* floats' upper bits of mantissa given the exponent where that is smaller */
-    bool mixing;        /* floats by mixed predictions where that is smaller */
-    bool finds_repeats; /* within a chunk */
+    bool careful; /* a little smaller is worth much time */
+    /* What chooses among the ways of coding a chunk (chunk/ways.c). */
+    int level;        /* 1 .. 9 */
+    unsigned readers; /* 100 * major + minor of the oldest version that must read what is written */
 };
 
 /* The effort of a level 1 .. 9. */

@@ -8,22 +8,13 @@
 #include "codec/r16c_fit.h"
 
 struct zn_effort zn_effort_of(int level) {
+    struct zn_effort effort = {.max_tables = 16, .block_log2 = 8, .hist_step = 2, .rounds = 2, .zstd_level = 6};
     if (level < 2)
-        return (struct zn_effort){.max_tables = 8,
-                                  .block_log2 = 9,
-                                  .hist_step = 4,
-                                  .rounds = 1,
-                                  .zstd_level = 1,
-                                  .joint = true,
-                                  .values = true};
-    struct zn_effort effort = {.max_tables = 16, .block_log2 = 8, .rounds = 2, .zstd_level = 6};
+        effort = (struct zn_effort){.max_tables = 8, .block_log2 = 9, .hist_step = 4, .rounds = 1, .zstd_level = 1};
     effort.careful = level >= ZIPNN_LEVEL_HIGH;
-    effort.hist_step = effort.careful ? 1 : 2;
-    effort.tops = effort.careful && level < ZIPNN_LEVEL_BEST;
-    effort.mixing = level == ZIPNN_LEVEL_BEST;
-    effort.finds_repeats = true;
-    effort.joint = true;
-    effort.values = true;
+    if (effort.careful) effort.hist_step = 1;
+    effort.level = ZN_MAX(level, 1);
+    effort.readers = 100 * ZIPNN_VERSION_MAJOR + ZIPNN_VERSION_MINOR;
     return effort;
 }
 

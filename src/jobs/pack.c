@@ -65,8 +65,8 @@ static zipnn_status verify(struct zn_worker *w, const struct item *item, const u
                            zipnn_error *err) {
     struct zn_chunk_body body = {bytes, len, item->cut.off, {0}, NULL};
     bool same = false;
-    if (zn_chunk_compare(&w->coder, &body, item->bytes, item->len, w->check, &same, err) == ZIPNN_OK && same)
-        return ZIPNN_OK;
+    const struct zn_comparison with = {item->bytes, item->len, w->check, &same};
+    if (zn_chunk_compare(&w->coder, &body, &with, err) == ZIPNN_OK && same) return ZIPNN_OK;
     return zn_fail(err, ZIPNN_E_CORRUPT, item->cut.off,
                    "verification failed: the chunk just encoded does not decode to its original. The input changed "
                    "meanwhile, or memory is faulty, or this is a bug worth reporting");
@@ -146,7 +146,8 @@ static zipnn_status encode(struct pack *p, struct zn_worker *w, const struct ite
     struct zn_ahead ahead = look_ahead(p, item);
     m->rest = leave_some(p->e->k, &ahead);
     const struct zn_chunk_hint hint = {item->cut.dtype, item->cut.head, ahead, p->cutter.walk.plan, item->cut.off};
-    m->len = zn_chunk_encode(&w->coder, &p->job->effort, hint, item->bytes, item->len, body);
+    const struct zn_encoder encoder = {&w->coder, &p->job->effort, hint, item->bytes, item->len};
+    m->len = zn_chunk_encode(&encoder, body);
     return p->job->verify == ZIPNN_VERIFY_DEFAULT ? verify(w, item, body, m->len, err) : ZIPNN_OK;
 }
 

@@ -1,7 +1,7 @@
 #include "jobs/refer.h"
 
 #include "archive/references.h"
-#include "chunk/delta.h"
+#include "delta/delta.h"
 
 /* The bytes that the chunk is like; NULL where there are none. */
 static zipnn_status fetch(struct zn_worker *w, const struct zn_relations *relations, const struct zn_input *in,
@@ -22,11 +22,13 @@ static zipnn_status fetch(struct zn_worker *w, const struct zn_relations *relati
 static uint32_t encode_delta(const struct zn_job *job, struct zn_worker *w, const struct zn_likely *chunk,
                              const uint8_t *ref, uint8_t *payload) {
     const struct zn_chunk_hint hint = {.dtype = chunk->dtype, .head = chunk->head};
+    const struct zn_encoder encoder = {&w->coder, &job->effort, hint, chunk->bytes, chunk->len};
     if (chunk->link->likeness == ZN_LINK_EQUAL) return 0;
-    const uint32_t len = zn_delta_encode(&w->coder, &job->effort, hint, chunk->bytes, ref, chunk->len, payload);
+    const uint32_t len = zn_delta_encode(&encoder, ref, payload);
     if (len == 0 || job->verify != ZIPNN_VERIFY_DEFAULT) return len;
     const struct zn_chunk_body body = {payload, len, chunk->off, {0}, NULL};
-    const zipnn_status status = zn_delta_decode(&w->coder, &body, ref, w->check, chunk->len, ZN_STORE_CACHED, NULL);
+    const struct zn_delta_reference given = {ref, chunk->len};
+    const zipnn_status status = zn_delta_decode(&w->coder, &body, given, w->check, ZN_STORE_CACHED, NULL);
     return status == ZIPNN_OK && memcmp(w->check, chunk->bytes, chunk->len) == 0 ? len : 0;
 }
 

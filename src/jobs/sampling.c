@@ -122,7 +122,8 @@ static zipnn_status encode(const struct estimate *x, struct zn_worker *w, const 
         ZN_TRY(zn_refer(x->job, w, x->relations, x->in, &likely, body, body_len, err));
     }
     const struct zn_chunk_hint hint = {cut->dtype, cut->head, {0}, x->plan, cut->off};
-    if (*body_len == 0) *body_len = zn_chunk_encode(&w->coder, &x->job->effort, hint, bytes, cut->len, body);
+    const struct zn_encoder encoder = {&w->coder, &x->job->effort, hint, bytes, cut->len};
+    if (*body_len == 0) *body_len = zn_chunk_encode(&encoder, body);
     return ZIPNN_OK;
 }
 
@@ -147,7 +148,8 @@ static zipnn_status taste(struct estimate *x, struct zn_worker *w, struct chunk 
     }
     const struct zn_chunk_hint hint = {.dtype = cut->dtype, .head = head};
     c->promised = ZN_FRAME_LEN + ZN_ENTRY_LEN;
-    c->promised += zn_chunk_encode(&w->coder, &x->job->effort, hint, bytes, c->tasted, w->frame + ZN_FRAME_LEN);
+    const struct zn_encoder encoder = {&w->coder, &x->job->effort, hint, bytes, c->tasted};
+    c->promised += zn_chunk_encode(&encoder, w->frame + ZN_FRAME_LEN);
     return ZIPNN_OK;
 }
 

@@ -21,7 +21,7 @@ static zipnn_status heed_readers(struct zn_effort *effort, unsigned readers, zip
         return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE,
                        "readers of version %u.%02u are not known, those of %u to %u are", readers / 100, readers % 100,
                        FIRST_VERSION, THIS_VERSION);
-    if (readers == FIRST_VERSION) effort->joint = effort->values = false;
+    if (readers) effort->readers = readers;
     return ZIPNN_OK;
 }
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "chunk/delta.h"
+#include "delta/delta.h"
 
 enum { MAX_ORIGINAL = 1 << 14, MAX_SETS = 4, PREFIX = 4 };
 
@@ -34,10 +34,13 @@ static void check_decode(struct zn_coder *coders, size_t n, const uint8_t *ref, 
                          size_t coded_len, const uint8_t *expected) {
     const struct zn_chunk_body body = {.data = coded, .len = coded_len};
     uint8_t *first = copy(ref, len), *out = copy(ref, len);
-    const zipnn_status status = zn_delta_decode(&coders[0], &body, ref, first, len, ZN_STORE_CACHED, NULL);
+    const zipnn_status status =
+        zn_delta_decode(&coders[0], &body, (struct zn_delta_reference){ref, len}, first, ZN_STORE_CACHED, NULL);
     if (expected && (status != ZIPNN_OK || memcmp(first, expected, len) != 0)) abort();
     for (size_t i = 1; i < n; i++) {
-        if (zn_delta_decode(&coders[i], &body, ref, out, len, ZN_STORE_CACHED, NULL) != status) abort();
+        if (zn_delta_decode(&coders[i], &body, (struct zn_delta_reference){ref, len}, out, ZN_STORE_CACHED, NULL) !=
+            status)
+            abort();
         if (status == ZIPNN_OK && memcmp(out, first, len) != 0) abort();
     }
     free(first);
@@ -49,7 +52,7 @@ static void check_encode(struct zn_coder *coders, size_t n, struct zn_chunk_hint
     const struct zn_effort effort = zn_effort_of(3);
     uint8_t *coded = malloc(zn_chunk_bound(len));
     if (!coded) abort();
-    const uint32_t got = zn_delta_encode(&coders[0], &effort, hint, src, ref, len, coded);
+    const uint32_t got = zn_delta_encode(&(struct zn_encoder){&coders[0], &effort, hint, src, len}, ref, coded);
     if (got) check_decode(coders, n, ref, len, coded, got, src);
     free(coded);
 }

@@ -27,7 +27,7 @@ uint32_t zt_coder_round_trip(struct zn_coder *coder, int level, struct zn_chunk_
     uint8_t *body = malloc(zn_chunk_bound(len)), *in = malloc(len), *out = malloc(len);
     assert_true(body && in && out);
     memcpy(in, src, len);
-    const uint32_t body_len = zn_chunk_encode(coder, &effort, hint, in, len, body);
+    const uint32_t body_len = zn_chunk_encode(&(struct zn_encoder){coder, &effort, hint, in, len}, body);
     assert_true(body_len <= len + ZN_CHUNK_LEN + ZN_PLANE_LEN);
     uint8_t *exact = malloc(body_len);
     assert_non_null(exact);

@@ -2,6 +2,7 @@
 #include "base/cur.h"
 #include "base/mem.h"
 #include "base/out.h"
+#include "base/scratch.h"
 #include "support/unit.h"
 
 static void integers_are_little_endian(void **state) {
@@ -118,6 +119,28 @@ static void arena_measures_what_it_then_carves(void **state) {
     zn_free(&a, arena.base);
 }
 
+static void scratch_gives_back_down_to_a_mark(void **state) {
+    (void)state;
+    zipnn_allocator a = zn_allocator_or_default(NULL);
+    struct zn_scratch s;
+    struct zn_arena measure = {NULL, 0};
+    zn_scratch_carve(&s, &measure, 1000);
+    struct zn_arena arena = {zn_alloc(&a, measure.used), 0};
+    assert_non_null(arena.base);
+    zn_scratch_carve(&s, &arena, 1000);
+    uint8_t *first = zn_scratch_take(&s, 10);
+    const size_t mark = zn_scratch_mark(&s);
+    uint8_t *second = zn_scratch_take(&s, 65);
+    assert_int_equal((uintptr_t)second % 64, 0);
+    assert_true(second >= first + 64);
+    memset(first, 1, 10);
+    memset(second, 2, 65);
+    zn_scratch_back(&s, mark);
+    assert_ptr_equal(zn_scratch_take(&s, 100), second);
+    assert_int_equal(first[9], 1);
+    zn_free(&a, arena.base);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(integers_are_little_endian),
@@ -129,6 +152,7 @@ int main(void) {
         cmocka_unit_test(allocations_are_aligned),
         cmocka_unit_test(grown_array_keeps_its_items),
         cmocka_unit_test(arena_measures_what_it_then_carves),
+        cmocka_unit_test(scratch_gives_back_down_to_a_mark),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

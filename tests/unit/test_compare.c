@@ -31,7 +31,7 @@ static void encode(struct rig *r, unsigned kind, uint32_t len) {
     if (kinds[kind].dtype == ZIPNN_F32) /* noise below, which the sample leaves empty */
         for (uint32_t i = hint.head; i + 4 <= len; i += 4) zn_put_u16(original + i, (uint16_t)zt_random(&seed));
     r->len = len;
-    r->body_len = zn_chunk_encode(&r->coder, &effort, hint, original, len, body);
+    r->body_len = zn_chunk_encode(&(struct zn_encoder){&r->coder, &effort, hint, original, len}, body);
     memcpy(guard_high(&r->body, r->body_len), body, r->body_len);
     free(body);
 }
@@ -40,9 +40,8 @@ static void encode(struct rig *r, unsigned kind, uint32_t len) {
 static bool is_same(struct rig *r) {
     const struct zn_chunk_body body = {.data = guard_high(&r->body, r->body_len), .len = r->body_len};
     bool same = false;
-    const zipnn_status status = zn_chunk_compare(&r->coder, &body, guard_high(&r->original, r->len), r->len,
-                                                 guard_high(&r->room, r->len), &same, NULL);
-    return status == ZIPNN_OK && same;
+    const struct zn_comparison with = {guard_high(&r->original, r->len), r->len, guard_high(&r->room, r->len), &same};
+    return zn_chunk_compare(&r->coder, &body, &with, NULL) == ZIPNN_OK && same;
 }
 
 static bool decodes(struct rig *r) {

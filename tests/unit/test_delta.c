@@ -2,7 +2,7 @@
  * what a delta is worth; damage is an error or other bytes, never a fault. */
 #include <stdio.h>
 
-#include "chunk/delta.h"
+#include "delta/delta.h"
 #include "support/guard.h"
 #include "support/unit.h"
 
@@ -130,9 +130,10 @@ enum { N_CASES = sizeof cases / sizeof *cases };
 static uint32_t round_trip(struct rig *r, struct zn_chunk_hint hint, uint32_t len) {
     const struct zn_effort effort = zn_effort_of(3);
     const uint8_t *src = guard_high(&r->src, len), *ref = guard_high(&r->ref, len);
-    const uint32_t got = zn_delta_encode(&r->coder[0], &effort, hint, src, ref, len, r->payload);
+    const uint32_t got = zn_delta_encode(&(struct zn_encoder){&r->coder[0], &effort, hint, src, len}, ref, r->payload);
     for (unsigned i = 1; i < r->n_sets; i++) {
-        assert_int_equal(zn_delta_encode(&r->coder[i], &effort, hint, src, ref, len, r->other), got);
+        assert_int_equal(zn_delta_encode(&(struct zn_encoder){&r->coder[i], &effort, hint, src, len}, ref, r->other),
+                         got);
         assert_memory_equal(r->other, r->payload, got);
     }
     for (unsigned i = 0; i < r->n_sets && got; i++) {
@@ -141,7 +142,8 @@ static uint32_t round_trip(struct rig *r, struct zn_chunk_hint hint, uint32_t le
         uint8_t *out = guard_high(&r->out, len);
         zipnn_error err = {0};
         memset(out, 0, len);
-        if (zn_delta_decode(&r->coder[i], &body, ref, out, len, (enum zn_store)(i % 2), &err) != ZIPNN_OK)
+        if (zn_delta_decode(&r->coder[i], &body, (struct zn_delta_reference){ref, len}, out, (enum zn_store)(i % 2),
+                            &err) != ZIPNN_OK)
             fail_msg("%s: %s", zn_kernels_at(i)->name, err.message);
         assert_memory_equal(out, src, len);
     }
@@ -220,7 +222,7 @@ static void test_unrelated(void **unused) {
     for (uint32_t i = 0; i < MAX; i += 2) put(src + i, 2, get(src + (i * 7919 % MAX) / 2 * 2, 2));
     const struct zn_effort effort = zn_effort_of(3);
     const struct zn_chunk_hint hint = {.dtype = ZIPNN_BF16};
-    const uint32_t alone = zn_chunk_encode(&r->coder[0], &effort, hint, src, MAX, r->other);
+    const uint32_t alone = zn_chunk_encode(&(struct zn_encoder){&r->coder[0], &effort, hint, src, MAX}, r->other);
     assert_true(round_trip(r, hint, MAX) <= alone);
     rig_free(r);
 }
@@ -239,7 +241,8 @@ static void test_plain_targets(void **unused) {
             for (uint32_t k = 0; k < MAX; k += width)
                 if (kind != 1 || k / 4096 % 2) put(src + k, width, kind == 2 ? k / width % 7 : 0);
             const struct zn_chunk_hint hint = {.dtype = cases[i].dtype};
-            const uint32_t alone = zn_chunk_encode(&r->coder[0], &effort, hint, src, MAX, r->other);
+            const uint32_t alone =
+                zn_chunk_encode(&(struct zn_encoder){&r->coder[0], &effort, hint, src, MAX}, r->other);
             const uint32_t got = round_trip(r, hint, MAX);
             if (got > alone + alone / 1000) fail_msg("case %u, kind %u: %u bytes, %u alone", i, kind, got, alone);
         }
@@ -276,11 +279,14 @@ static void damage(struct rig *r, const struct pair_case *c, enum change change,
         if (cut) coded[i % 2 ? below(seed, cut) : below(seed, cut < 80 ? cut : 80)] ^= (uint8_t)(1U << below(seed, 8));
         const struct zn_chunk_body body = {.data = coded, .len = cut};
         zipnn_status first =
-            zn_delta_decode(&r->coder[0], &body, guard_high(&r->ref, len), out, len, ZN_STORE_CACHED, NULL);
+            zn_delta_decode(&r->coder[0], &body, (struct zn_delta_reference){guard_high(&r->ref, len), len}, out,
+                            ZN_STORE_CACHED, NULL);
         if (first == ZIPNN_OK) memcpy(r->other, out, len);
         for (unsigned s = 1; s < r->n_sets; s++) {
             assert_int_equal(
-                zn_delta_decode(&r->coder[s], &body, guard_high(&r->ref, len), out, len, ZN_STORE_CACHED, NULL), first);
+                zn_delta_decode(&r->coder[s], &body, (struct zn_delta_reference){guard_high(&r->ref, len), len}, out,
+                                ZN_STORE_CACHED, NULL),
+                first);
             if (first == ZIPNN_OK) assert_memory_equal(out, r->other, len);
         }
     }
@@ -321,7 +327,8 @@ static void test_kept(void **unused) {
         const size_t len = load(names[i], "ref", ref);
         assert_int_equal(load(names[i], "orig", r->other), len);
         for (unsigned s = 0; s < r->n_sets; s++) {
-            assert_int_equal(zn_delta_decode(&r->coder[s], &body, ref, out, (uint32_t)len, ZN_STORE_CACHED, NULL),
+            assert_int_equal(zn_delta_decode(&r->coder[s], &body, (struct zn_delta_reference){ref, (uint32_t)len}, out,
+                                             ZN_STORE_CACHED, NULL),
                              ZIPNN_OK);
             assert_memory_equal(out, r->other, len);
         }

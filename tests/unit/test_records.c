@@ -120,7 +120,7 @@ static void fp8_is_packed_where_that_is_as_small(void **state) {
             const unsigned exponent = middling(&seed) & 15, noise = (unsigned)zt_random(&seed);
             data[i] = (uint8_t)((noise & 0x80) | exponent << 3 | (depends ? exponent & 7 : noise & 7));
         }
-        zn_chunk_encode(&coder, &effort, hint, data, N, body);
+        zn_chunk_encode(&(struct zn_encoder){&coder, &effort, hint, data, N}, body);
         assert_int_equal(body[1], ZN_LAYOUT_RECORDS);
         assert_int_equal(body[RECORDS_FIELD], ZN_FIELD_E5);
         assert_int_equal(body[LOW_CODEC] == ZN_CODEC_BITS, !depends);

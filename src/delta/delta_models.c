@@ -2,8 +2,8 @@
  * of the reference's exponents, which rounding does not bias: changes smaller than a step show as now and then a whole
  * one.
  */
-#include "chunk/delta_parts.h"
 #include "codec/cost.h"
+#include "delta/delta_parts.h"
 
 enum {
     SPAN = 24,         /* contexts further below the highest than this count as that */
@@ -80,17 +80,14 @@ static int scale_of(unsigned level, unsigned base) {
     return level == 0 ? 0 : (int)base + ((int)level - 1) / 2;
 }
 
-void zn_delta_models_choose(const struct zn_kernels *k, const struct zn_pair *pair, unsigned highest,
-                            unsigned max_models, struct zn_room *room, struct zn_delta_models *models) {
-    const unsigned base = highest - ZN_MIN(highest, (unsigned)SPAN);
+/* The level of each block, and how many blocks have which. Returns the mean of all, times 16. */
+static uint64_t find_levels(struct zn_coder *coder, const struct zn_pair *pair, unsigned base,
+                            struct zn_delta_models *models, uint32_t counts[N_LEVELS]) {
     const size_t n_blocks = ((pair->n - 1) >> models->block_log2) + 1;
-    uint64_t *sums = zn_room_take(room, n_blocks * sizeof *sums);
-    uint32_t counts[N_LEVELS] = {0};
-    uint64_t total = 0;
-    struct runs runs;
-    models->ids = zn_room_take(room, n_blocks);
-    k->delta->moves(pair->number, pair->src + pair->head, pair->ref + pair->head, pair->context, pair->n,
-                    models->block_log2, base, sums);
+    uint64_t *sums = zn_scratch_take(&coder->scratch, n_blocks * sizeof *sums), total = 0;
+    models->ids = zn_scratch_take(&coder->scratch, n_blocks);
+    coder->codec.k->delta->moves(pair->number, pair->src + pair->head, pair->ref + pair->head, pair->context, pair->n,
+                                 models->block_log2, base, sums);
     for (size_t b = 0; b < n_blocks; b++) {
         /* The last block may be shorter, which only makes it look calmer. */
         const uint64_t mean = sums[b] * 16 >> models->block_log2;
@@ -98,17 +95,32 @@ void zn_delta_models_choose(const struct zn_kernels *k, const struct zn_pair *pa
         models->ids[b] = (uint8_t)(sums[b] ? ZN_MIN(half_octaves(mean | 1) + 1, N_LEVELS - 1U) : 0);
         counts[models->ids[b]]++;
     }
-    start_runs(counts, &runs);
-    join_runs(&runs, max_models);
-    /* Levels are of 16 times the mean: four octaves too high. */
-    const int typical = scale_of(half_octaves(total / n_blocks | 1) + 1, base) - 4 - (int)highest;
-    models->n_low = pair->width < 4 || typical < 8 ? 0 : ZN_MIN((unsigned)typical / 8, (unsigned)ZN_DELTA_MAX_LOW);
-    models->n = runs.n;
-    uint8_t model_of[N_LEVELS];
-    for (unsigned m = 0; m < runs.n; m++) {
-        const int scale = scale_of(runs.run[m].centre, base) - 4 - 8 * (int)models->n_low;
+    return total / n_blocks;
+}
+
+/* The scales of the models, and blocks by model instead of by level. Levels are of 16 times the mean: four octaves too
+ * high. */
+static void name_models(const struct runs *runs, unsigned base, size_t n, struct zn_delta_models *models) {
+    const size_t n_blocks = ((n - 1) >> models->block_log2) + 1;
+    uint8_t model_of[N_LEVELS] = {0};
+    models->n = runs->n;
+    for (unsigned m = 0; m < runs->n; m++) {
+        const int scale = scale_of(runs->run[m].centre, base) - 4 - 8 * (int)models->n_low;
         models->scales[m] = (uint8_t)ZN_MAX(ZN_MIN(scale, 255), 0);
-        for (unsigned level = runs.run[m].first; level <= runs.run[m].last; level++) model_of[level] = (uint8_t)m;
+        for (unsigned level = runs->run[m].first; level <= runs->run[m].last; level++) model_of[level] = (uint8_t)m;
     }
     for (size_t b = 0; b < n_blocks; b++) models->ids[b] = model_of[models->ids[b]];
+}
+
+void zn_delta_models_choose(struct zn_coder *coder, const struct zn_pair *pair, unsigned highest, unsigned max_models,
+                            struct zn_delta_models *models) {
+    const unsigned base = highest - ZN_MIN(highest, (unsigned)SPAN);
+    uint32_t counts[N_LEVELS] = {0};
+    struct runs runs;
+    const uint64_t mean = find_levels(coder, pair, base, models, counts);
+    start_runs(counts, &runs);
+    join_runs(&runs, max_models);
+    const int typical = scale_of(half_octaves(mean | 1) + 1, base) - 4 - (int)highest;
+    models->n_low = pair->width < 4 || typical < 8 ? 0 : ZN_MIN((unsigned)typical / 8, (unsigned)ZN_DELTA_MAX_LOW);
+    name_models(&runs, base, pair->n, models);
 }

@@ -1,6 +1,6 @@
 /* Which way to code a chunk against its reference, by a sample: 64 runs of 16 elements tell within a few percent. */
-#include "chunk/delta_parts.h"
 #include "codec/cost.h"
+#include "delta/delta_parts.h"
 
 enum { RUNS = 64, RUN = 16, BINS = 6, UNSEEN = 185 /* of Miller and Madow; see stream.c */, NOISE = 7 * ZN_COST_ONE };
 

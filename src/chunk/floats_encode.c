@@ -1,0 +1,114 @@
+/* Floats as they usually are: the top plane by R16, or by joint symbols, random bytes below. Words are split while they
+ * are coded, which leaves the planes below where they stay; before, only a sample of them is. */
+#include "chunk/joint.h"
+#include "chunk/layout.h"
+#include "chunk/ways.h"
+
+enum { SAMPLED = 1 << 12 }; /* bytes of a plane at least, as many as a survey looks at */
+
+/* A chunk of floats, and what a sample told of it. */
+struct floats {
+    struct zn_body cut;
+    struct zn_words words;
+    struct zn_survey exponents;
+    bool patchy; /* a plane below is noise but for a part */
+};
+
+/* Splits and surveys a sample of the planes. False when the chunk is not of this kind. */
+static bool are_usual(struct zn_coder *coder, struct floats *f) {
+    const struct zn_kernels *k = coder->codec.k;
+    const struct zn_words *words = &f->words;
+    /* words; fp16's packed plane has 24 bytes for 64 of them */
+    const size_t enough = words->shape == ZN_SHAPE_F16 ? SAMPLED / 24 * 64 + 64 : SAMPLED;
+    const size_t step = words->n / enough, groups = words->n / 64, last = groups % step == 0 ? words->n % 64 : 0;
+    const size_t n = (groups + step - 1) / step * 64 + last;
+    const unsigned n_planes = f->cut.n_planes;
+    uint8_t *planes[ZN_MAX_PLANES] = {NULL};
+    for (unsigned p = 0; p < n_planes; p++) planes[p] = zn_scratch_take(&coder->scratch, n + ZN_SLACK);
+    (words->shape == ZN_SHAPE_16R   ? k->sample_16r
+     : words->shape == ZN_SHAPE_F16 ? k->sample_f16
+                                    : k->sample_32r)(words->at, words->n, step, planes);
+    f->patchy = false;
+    for (unsigned p = 0; p < n_planes; p++) {
+        struct zn_survey *survey = &f->exponents; /* the last one is the top plane's */
+        zn_stream_survey(&coder->codec, planes[p], zn_plane_size(f->cut.layout, p, n), survey);
+        if (survey->constant || (survey->random || survey->patchy) != (p + 1 < n_planes)) return false;
+        f->patchy |= survey->patchy;
+    }
+    return f->exponents.counts[0] <= f->exponents.sampled / 32; /* zeros */
+}
+
+/* False when the chunk is not labelled as floats, or they are not as usual. */
+static bool look_at(const struct zn_encoder *e, struct floats *f) {
+    const size_t mark = zn_scratch_mark(&e->coder->scratch);
+    f->cut = zn_body_of_words(zn_layout_of_dtype(e->hint.dtype), e->hint.head, e->len);
+    f->words = (struct zn_words){.shape = zn_layout_shape(f->cut.layout), .at = e->src + f->cut.head, .n = f->cut.n};
+    if (!zn_layout_is_of_floats(f->cut.layout) || f->cut.n < ZN_R16_FULL) return false;
+    const bool usual = are_usual(e->coder, f);
+    zn_scratch_back(&e->coder->scratch, mark);
+    return usual;
+}
+
+/* The top plane by R16, by the tables that are there. Returns the length of the body, 0 when it does not fit. */
+static uint32_t write_usual(const struct zn_encoder *e, struct floats *f, uint8_t *body) {
+    const struct zn_body *cut = &f->cut;
+    uint8_t *planes[ZN_MAX_PLANES] = {NULL};
+    struct zn_out out = zn_out_of(body, zn_chunk_bound(e->len));
+    struct zn_streams streams = zn_body_begin(&out, cut, e->src);
+    for (unsigned p = 0; p + 1 < cut->n_planes; p++) {
+        planes[p] = zn_out_room(&out, zn_plane_size(cut->layout, p, cut->n));
+        zn_streams_end(&streams, &out, ZN_CODEC_RAW);
+    }
+    f->words.raw = planes;
+    e->coder->codec.ahead = zn_ahead_paced(e->hint.ahead, cut->n);
+    const bool fits = zn_r16_write_words(&e->coder->codec, e->effort, &f->words, &out);
+    zn_streams_end(&streams, &out, ZN_CODEC_R16);
+    return fits ? (uint32_t)zn_out_len(&out) : 0;
+}
+
+/* At the levels that code upper bits of mantissa given the exponent, joint symbols are tried after that. */
+static bool tries_joint_first(const struct zn_effort *effort) {
+    const bool later = effort->level >= ZIPNN_LEVEL_HIGH && effort->level < ZIPNN_LEVEL_BEST;
+    return zn_may_write(effort, ZN_LAYOUT_JOINT) && !later;
+}
+
+uint32_t zn_floats_encode(const struct zn_encoder *e, struct zn_draft *draft) {
+    struct floats f;
+    enum zn_joint_answer answer = ZN_JOINT_NOTHING;
+    size_t cost = 0;
+    if (!look_at(e, &f)) return 0;
+    draft->unsure = f.patchy;
+    if (tries_joint_first(e->effort)) {
+        const struct zn_joint_source source = {e, &f.cut, &f.exponents};
+        uint32_t body_len;
+        answer = zn_joint_encode(&source, zn_out_of(draft->to, zn_chunk_bound(e->len)), &cost, &body_len);
+        if (answer == ZN_JOINT_WRITTEN) return body_len;
+    }
+    if (answer == ZN_JOINT_NOTHING) cost = zn_r16_fit_words(&e->coder->codec, e->effort, &f.words, f.exponents.counts);
+    return cost < f.cut.n / 2 ? write_usual(e, &f, draft->to) : 0;
+}
+
+/* Joint symbols where they are smaller than what is there: by tables chosen with care, and by those of the level below,
+ * which are fewer and sometimes better. */
+uint32_t zn_joint_rival_encode(const struct zn_encoder *e, struct zn_draft *draft) {
+    struct zn_effort efforts[2] = {*e->effort, zn_effort_of(ZIPNN_LEVEL_HIGH - 1)};
+    struct zn_encoder other = *e;
+    struct floats f;
+    uint32_t body_len = (uint32_t)draft->body.len;
+    if (!zn_may_write(e->effort, ZN_LAYOUT_JOINT) || !look_at(e, &f)) return 0;
+    efforts[0].block_log2 = ZN_R16_MIN_BLOCK;
+    efforts[0].rounds = 4;
+    other.hint.ahead = (struct zn_ahead){0};
+    const struct zn_joint_source source = {&other, &f.cut, &f.exponents};
+    uint8_t *rival = zn_scratch_take(&e->coder->scratch, e->coder->max_chunk);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct zn_out out = zn_out_of(rival, ZN_MIN(body_len, e->coder->max_chunk));
+        size_t cost;
+        uint32_t rival_len;
+        other.effort = &efforts[i];
+        if (zn_joint_encode(&source, out, &cost, &rival_len) != ZN_JOINT_WRITTEN || rival_len >= body_len) continue;
+        memcpy(draft->to, rival, rival_len);
+        body_len = rival_len;
+    }
+    return body_len < draft->body.len ? body_len : 0;
+}

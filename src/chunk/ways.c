@@ -1,0 +1,153 @@
+#include "chunk/ways.h"
+
+#include "chunk/layout.h"
+#include "plan/dtype.h"
+
+/* ---- what the rows ask ---- */
+
+static bool has_none(const struct zn_encoder *e, const struct zn_draft *draft) {
+    (void)e;
+    return draft->body.len == 0;
+}
+
+static bool may_be_better(const struct zn_encoder *e, const struct zn_draft *draft) {
+    (void)e;
+    return draft->body.len == 0 || draft->unsure;
+}
+
+static bool is_of_blocks(const struct zn_encoder *e, const struct zn_draft *draft) {
+    return zn_dtype_elements(e->hint.dtype) != 0 && may_be_better(e, draft);
+}
+
+static bool always(const struct zn_encoder *e, const struct zn_draft *draft) {
+    (void)e, (void)draft;
+    return true;
+}
+
+static bool is_no_shorter(const struct zn_encoder *e, const struct zn_draft *draft) {
+    return draft->body.len >= ZN_ONE_PLANE + (size_t)e->len;
+}
+
+/* Floats coded in full by one plane of exponents: nothing of them is taken out. */
+static bool is_usual(const struct zn_body *body) {
+    const bool has_tops = body->layout == ZN_LAYOUT_TOPS;
+    const unsigned layout = has_tops ? body->inner : body->layout;
+    if (body->layout == ZN_LAYOUT_JOINT) return true;
+    if (!zn_layout_is_of_floats(layout)) return false;
+    const unsigned below = zn_layouts[layout].n_planes - 1u - has_tops;
+    for (unsigned p = 0; p < below; p++)
+        if (body->plane[p].codec != ZN_CODEC_RAW) return false;
+    return true;
+}
+
+/* Whether something may be taken out of a chunk of so many bytes whose body has body_len: short ones, and those that
+ * are nearly nothing already, are left as they are. */
+static bool is_worth_more(const struct zn_encoder *e, size_t body_len) {
+    enum { FEWEST = 4096 };
+    return e->len >= FEWEST && body_len >= e->len / 64;
+}
+
+/* What is left of a chunk of repeats is looked at even where its planes are those of usual floats. */
+static bool may_nest(const struct zn_encoder *e, const struct zn_draft *draft) {
+    if (draft->last == ZN_STAGE_WHOLE && is_usual(&draft->plain)) return false;
+    return is_worth_more(e, draft->plain.len);
+}
+
+static bool may_repeat(const struct zn_encoder *e, const struct zn_draft *draft) {
+    return !is_usual(&draft->plain) && is_worth_more(e, draft->body.len);
+}
+
+static uint32_t store(const struct zn_encoder *e, struct zn_draft *draft) {
+    struct zn_out out = zn_out_of(draft->to, zn_chunk_bound(e->len));
+    struct zn_streams plane = zn_body_begin_bytes(&out, e);
+    zn_out_bytes(&out, e->src, e->len);
+    zn_streams_end(&plane, &out, ZN_CODEC_RAW);
+    return (uint32_t)zn_out_len(&out);
+}
+
+/* ---- the table ---- */
+
+enum { FIRST = 1, SECOND = 2, HIGH = ZIPNN_LEVEL_HIGH, BEST = ZIPNN_LEVEL_BEST };
+
+struct way {
+    const char *name;
+    enum zn_stage stage;
+    uint8_t from, to; /* levels */
+    bool (*applies)(const struct zn_encoder *e, const struct zn_draft *draft);
+    zn_way_fn *encode;
+};
+
+static const struct way ways[] = {
+    /* Blocks of quantised numbers: the type says where scales and values lie, and scales tell how values spread. */
+    {"values", ZN_STAGE_PLAIN, FIRST, BEST, is_of_blocks, zn_values_encode},
+    /* Types of blocks whose values are no numbers, blocks that repeat, and readers of 1.0: field by field. */
+    {"records", ZN_STAGE_PLAIN, FIRST, BEST, is_of_blocks, zn_records_encode},
+    /* Floats are mostly noise below the exponents; a sample shows it, and nothing else is looked at then. */
+    {"floats", ZN_STAGE_PLAIN, FIRST, BEST, has_none, zn_floats_encode},
+    /* Anything else: every plane by what suits it, in the layout of the label or in the one that measuring finds. */
+    {"words", ZN_STAGE_PLAIN, FIRST, BEST, may_be_better, zn_words_encode},
+    /* The upper bits of a mantissa depend on the exponent a little: 0.5 % for a fifth of the speed. */
+    {"tops", ZN_STAGE_PLAIN, HIGH, BEST - 1, always, zn_tops_encode},
+    /* Joint symbols hold the same dependence at less cost, and sometimes more of it. */
+    {"joint", ZN_STAGE_PLAIN, HIGH, BEST - 1, always, zn_joint_rival_encode},
+    /* A body is never longer than the bytes stored. */
+    {"stored", ZN_STAGE_PLAIN, FIRST, BEST, is_no_shorter, store},
+    /* Indices and counters: neighbours are alike. */
+    {"differences", ZN_STAGE_NESTED, FIRST, BEST, may_nest, zn_differences_encode},
+    /* Pruned weights and masks: few values stand for most elements. */
+    {"frequent", ZN_STAGE_NESTED, FIRST, BEST, may_nest, zn_frequent_encode},
+    /* Tables and texts: stretches that occurred before; finding them takes a pass over all bytes. */
+    {"repeats", ZN_STAGE_WHOLE, SECOND, BEST, may_repeat, zn_repeats_encode},
+    /* Mixed predictions: the smallest and the slowest by far. */
+    {"mixed", ZN_STAGE_WHOLE, BEST, BEST, always, zn_mixed_encode},
+};
+
+static void take(const struct zn_encoder *e, const struct way *way, struct zn_draft *draft) {
+    struct zn_scratch *scratch = &e->coder->scratch;
+    const size_t mark = zn_scratch_mark(scratch);
+    e->coder->codec.ahead = (struct zn_ahead){0};
+    const uint32_t len = way->encode(e, draft);
+    zn_scratch_back(scratch, mark);
+    if (len == 0) return;
+    draft->body.data = draft->to;
+    draft->body.len = len;
+    (void)zn_body_read(&draft->body, NULL); /* what this library writes it can read */
+    if (way->stage == ZN_STAGE_PLAIN) draft->plain = draft->body;
+}
+
+uint32_t zn_ways_encode(const struct zn_encoder *e, enum zn_stage last, uint8_t *to) {
+    struct zn_draft draft = {.to = to, .last = last};
+    draft.body.orig_len = e->len;
+    for (size_t i = 0; i < sizeof ways / sizeof *ways && ways[i].stage <= last; i++) {
+        const struct way *way = &ways[i];
+        const bool at_level = e->effort->level >= way->from && e->effort->level <= way->to;
+        if (at_level && way->applies(e, &draft)) take(e, way, &draft);
+    }
+    return (uint32_t)draft.body.len;
+}
+
+uint32_t zn_chunk_encode(const struct zn_encoder *e, uint8_t *body) {
+    return zn_ways_encode(e, ZN_STAGE_WHOLE, body);
+}
+
+/* ---- what the ways share ---- */
+
+bool zn_may_write(const struct zn_effort *effort, enum zn_layout layout) {
+    return effort->readers >= zn_layouts[layout].since;
+}
+
+struct zn_body zn_body_of_words(enum zn_layout layout, unsigned head, uint32_t len) {
+    const uint32_t width = zn_layouts[layout].width;
+    struct zn_body b = {.orig_len = len, .layout = layout, .head = head % width};
+    if (len < b.head + width) {
+        b.layout = ZN_LAYOUT_8;
+        b.head = 0;
+    }
+    zn_body_measure(&b);
+    return b;
+}
+
+struct zn_streams zn_body_begin_bytes(struct zn_out *out, const struct zn_encoder *e) {
+    const struct zn_body body = zn_body_of_words(ZN_LAYOUT_8, 0, e->len);
+    return zn_body_begin(out, &body, e->src);
+}

@@ -1,0 +1,90 @@
+/* What the ways to code a chunk against a reference share; delta.h is the way in. */
+#ifndef ZN_DELTA_DELTA_PARTS_H
+#define ZN_DELTA_DELTA_PARTS_H
+
+#include "chunk/layout.h"
+#include "delta/delta.h"
+
+enum {
+    ZN_SPARSE_MAX_CLASSES = 16,
+    ZN_SPARSE_SHARE = 8 /* at most one element in so many has changed */
+};
+
+/* A chunk and its reference as elements of one number. */
+struct zn_pair {
+    enum zn_number number;
+    unsigned width;
+    uint32_t head, tail; /* bytes before and after the elements */
+    size_t n;
+    const uint8_t *src, *ref; /* whole chunks; in decoding src is NULL */
+    const uint8_t *context;   /* n bytes */
+};
+
+/* ---- encoding ---- */
+
+/* The four bytes with which a payload begins. */
+struct zn_delta_head {
+    enum zn_layout layout;
+    unsigned kind; /* the number that elements are, or the layout of the planes */
+    unsigned head; /* bytes before the first element */
+    unsigned detail;
+};
+
+/* Writes them and the edges of src[0, len), `tail` bytes of which follow the last element. */
+void zn_delta_begin(struct zn_out *out, const struct zn_delta_head *head, const uint8_t *src, uint32_t len,
+                    uint32_t tail);
+
+/* The three ways. Each writes a whole payload and returns its length; 0 when it does not fit into `out`. */
+size_t zn_delta_dense(const struct zn_encoder *e, const struct zn_pair *pair, struct zn_out out);
+size_t zn_delta_sparse(const struct zn_encoder *e, const struct zn_pair *pair, const uint64_t *changed,
+                       struct zn_out out);
+size_t zn_delta_given(const struct zn_encoder *e, enum zn_layout layout, unsigned head, const uint8_t *ref,
+                      struct zn_out out);
+
+/* The models of dense coding: blocks that move alike. */
+struct zn_delta_models {
+    unsigned n; /* 1 .. ZN_R16_MAX_TABLES */
+    unsigned n_low;
+    unsigned block_log2;
+    uint8_t scales[ZN_R16_MAX_TABLES];
+    uint8_t *ids; /* by block */
+};
+
+/* Chooses at most max_models of them; the ids lie in the coder's scratch. `highest` is the highest context that is not
+ * rare. */
+void zn_delta_models_choose(struct zn_coder *coder, const struct zn_pair *pair, unsigned highest, unsigned max_models,
+                            struct zn_delta_models *models);
+
+/* What a sample says of a chunk and its reference, in bits * ZN_COST_ONE for each element. */
+struct zn_delta_verdict {
+    uint64_t alone, delta, given; /* costs */
+    bool certain;                 /* floats with low bytes like noise: `alone` is what a chunk on its own takes */
+};
+
+struct zn_delta_verdict zn_delta_judge(const struct zn_pair *pair);
+
+/* ---- decoding ---- */
+
+/* A payload whose head was read, and where it is decoded to. */
+struct zn_delta_body {
+    struct zn_delta_head head;
+    struct zn_cur cur; /* what follows the head */
+    const uint8_t *start;
+    uint64_t at; /* offset of `start` in the archive */
+    const uint8_t *ref;
+    uint8_t *out;
+    uint32_t orig_len;
+    enum zn_store store;
+};
+
+/* Dense and sparse decode the elements of `pair`, after the edges; given decodes all. */
+zipnn_status zn_delta_dense_decode(struct zn_coder *coder, const struct zn_pair *pair, struct zn_delta_body *body,
+                                   zipnn_error *err);
+zipnn_status zn_delta_sparse_decode(struct zn_coder *coder, const struct zn_pair *pair, struct zn_delta_body *body,
+                                    zipnn_error *err);
+zipnn_status zn_delta_given_decode(struct zn_coder *coder, struct zn_delta_body *body, zipnn_error *err);
+
+/* Takes a coded stream whose head was read before; what is short is corrupt. */
+zipnn_status zn_delta_take(struct zn_delta_body *body, struct zn_coded *coded, zipnn_error *err);
+
+#endif

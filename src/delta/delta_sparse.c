@@ -1,0 +1,232 @@
+/* Sparse coding: the places of the few elements that changed, and what became of them. Elements are put into classes by
+ * context, since small values change more often; a place is given as the number of unchanged elements of its class
+ * since the last changed one.
+ */
+#include "codec/cost.h"
+#include "delta/delta_parts.h"
+
+enum {
+    CLASS_COST = 40 * ZN_COST_ONE, /* two bytes, and the gap after the last change */
+    SAMPLED = 1 << 15, /* elements from which on their contexts are sampled: only the choice depends on them */
+    MAX_RICE = 21
+};
+
+/* ---- classes ---- */
+
+struct class {
+    unsigned first; /* context it begins with */
+    uint32_t members, changed;
+    uint64_t cost;
+};
+
+struct classes {
+    unsigned n;
+    struct class class[256];
+};
+
+static uint64_t cost_of(uint32_t members, uint32_t changed) {
+    const uint32_t counts[2] = {changed, members - changed};
+    return zn_entropy(counts, 2);
+}
+
+static void count_classes(const struct zn_kernels *k, const struct zn_pair *pair, const uint64_t *changed,
+                          struct classes *c) {
+    uint32_t members[256] = {0}, changes[256] = {0};
+    const unsigned step = pair->n < SAMPLED ? 1 : 8;
+    k->byte_hist(pair->context, pair->n, step, members);
+    for (size_t g = 0; g * 64 < pair->n; g++)
+        for (uint64_t m = changed[g]; m; m &= m - 1) changes[pair->context[g * 64 + (size_t)__builtin_ctzll(m)]]++;
+    c->n = 0;
+    for (unsigned x = 0; x < 256; x++) {
+        const uint32_t all = ZN_MAX(members[x] * step, changes[x]);
+        if (all) c->class[c->n++] = (struct class){x, all, changes[x], cost_of(all, changes[x])};
+    }
+}
+
+/* What one class for both costs more than two. */
+static uint64_t loss(const struct class *a, const struct class *b) {
+    const uint64_t joint = cost_of(a->members + b->members, a->changed + b->changed), apart = a->cost + b->cost;
+    return joint - ZN_MIN(joint, apart);
+}
+
+/* Joins neighbours until the classes are few and each is worth its cost. */
+static void join_classes(struct classes *c) {
+    while (c->n > 1) {
+        unsigned best = 0;
+        uint64_t least = UINT64_MAX;
+        for (unsigned i = 0; i + 1 < c->n; i++) {
+            const uint64_t l = loss(&c->class[i], &c -> class[i + 1]);
+            if (l >= least) continue;
+            least = l;
+            best = i;
+        }
+        if (c->n <= ZN_SPARSE_MAX_CLASSES && least > CLASS_COST) break;
+        struct class *a = &c->class[best];
+        a->members += a[1].members;
+        a->changed += a[1].changed;
+        a->cost = cost_of(a->members, a->changed);
+        c->n--;
+        memmove(a + 1, a + 2, (c->n - best - 1) * sizeof *a);
+    }
+    c->class[0].first = 0;
+}
+
+/* Bits of a gap to be stored: a power of two near the median gap is best. */
+static unsigned rice_of(const struct class *c) {
+    const uint32_t mean = (c->members - c->changed) / (c->changed + 1), least = mean - mean / 32;
+    return least < 2 ? 0 : 31u - (unsigned)__builtin_clz(least);
+}
+
+static uint8_t last_of(const struct classes *c, unsigned i) {
+    return (uint8_t)(i + 1 < c->n ? c->class[i + 1].first - 1 : 255);
+}
+
+/* ---- values ---- */
+
+struct values {
+    uint8_t *symbols, *literals;
+    size_t n, literals_len;
+};
+
+/* What each change is, in the order of the positions. */
+static void take_values(const struct zn_kernels *k, const struct zn_pair *pair, const uint32_t *positions, size_t n,
+                        struct values *v) {
+    const uint8_t scale = 0, context = 0;
+    struct zn_delta_writer w = {.grid = {.number = pair->number, .scales = &scale}, .literals = v->literals};
+    uint8_t unused[8];
+    for (size_t i = 0; i < n; i++) {
+        const size_t at = pair->head + (size_t)positions[i] * pair->width;
+        w.bits.p = unused;
+        k->delta->split(&w, pair->src + at, pair->ref + at, &context, 1, v->symbols + i);
+    }
+    v->n = n;
+    v->literals_len = (size_t)(w.literals - v->literals);
+}
+
+/* The gaps between changes, class by class; *positions gets the changes in the same order. A gap takes 55 bits at most,
+ * and there is one for each change and one for each class: no more than a byte for each element and some. */
+static size_t write_gaps(const struct zn_encoder *e, const struct zn_pair *pair, const struct classes *c,
+                         const uint64_t *changed, uint8_t *gaps, uint32_t **positions) {
+    const struct zn_delta_kernels *k = e->coder->codec.k->delta;
+    const size_t n_masks = (pair->n + 63) / 64;
+    uint64_t *members = zn_scratch_take(&e->coder->scratch, n_masks * sizeof *members);
+    struct zn_bit_sink bits = {.p = gaps};
+    for (unsigned i = 0; i < c->n; i++) {
+        k->range_masks(pair->context, pair->n, (uint8_t)c->class[i].first, last_of(c, i), members);
+        k->gaps_write(&bits, rice_of(&c->class[i]), members, changed, n_masks, positions);
+    }
+    return (size_t)(zn_bit_sink_flush(&bits) - gaps);
+}
+
+static void write_head(const struct zn_encoder *e, const struct zn_pair *pair, const struct classes *c,
+                       struct zn_out *out) {
+    const struct zn_delta_head head = {ZN_LAYOUT_SPARSE, pair->number, pair->head, c->n};
+    zn_delta_begin(out, &head, pair->src, e->len, pair->tail);
+    for (unsigned i = 1; i < c->n; i++) zn_out_u8(out, (uint8_t)c->class[i].first);
+    for (unsigned i = 0; i < c->n; i++) zn_out_u8(out, (uint8_t)rice_of(&c->class[i]));
+}
+
+/* The number of bytes of gaps, the head of the values' stream, the gaps, the values, the literals. */
+static size_t write_parts(const struct zn_encoder *e, const uint8_t *gaps, size_t gaps_len, const struct values *v,
+                          struct zn_out out) {
+    struct zn_codec *codec = &e->coder->codec;
+    struct zn_survey survey;
+    zn_out_u32(&out, (uint32_t)gaps_len);
+    struct zn_streams streams = zn_streams_begin(&out, 1);
+    zn_out_bytes(&out, gaps, gaps_len);
+    if (out.full || zn_out_left(&out) < v->n + v->literals_len) return 0;
+    streams.start = out.at;
+    zn_stream_survey(codec, v->symbols, v->n, &survey);
+    zn_streams_end(&streams, &out, zn_stream_encode(codec, 0, e->effort, &survey, v->symbols, v->n, &out));
+    zn_out_bytes(&out, v->literals, v->literals_len);
+    return out.full ? 0 : zn_out_len(&out);
+}
+
+size_t zn_delta_sparse(const struct zn_encoder *e, const struct zn_pair *pair, const uint64_t *changed,
+                       struct zn_out out) {
+    struct zn_scratch *scratch = &e->coder->scratch;
+    const struct zn_kernels *k = e->coder->codec.k;
+    const size_t most = pair->n / ZN_SPARSE_SHARE;
+    uint32_t *positions = zn_scratch_take(scratch, most * sizeof *positions), *end = positions;
+    struct values v = {.symbols = zn_scratch_take(scratch, most), .literals = zn_scratch_take(scratch, e->len)};
+    uint8_t *gaps = zn_scratch_take(scratch, zn_chunk_bound(e->len));
+    struct classes c;
+    count_classes(k, pair, changed, &c);
+    join_classes(&c);
+    write_head(e, pair, &c, &out);
+    const size_t gaps_len = write_gaps(e, pair, &c, changed, gaps, &end);
+    take_values(k, pair, positions, (size_t)(end - positions), &v);
+    return write_parts(e, gaps, gaps_len, &v, out);
+}
+
+/* ---- decoding ---- */
+
+/* What precedes the values of a sparse delta. */
+struct places {
+    unsigned n_classes;
+    const uint8_t *cuts, *rice; /* contexts that classes but the first begin with; stored bits of their gaps */
+    struct zn_bit_feed bits;    /* of the gaps */
+    uint32_t *positions;
+    size_t n;
+};
+
+/* Positions of all changes, class by class. */
+static zipnn_status read_positions(struct zn_coder *coder, const struct zn_pair *pair, struct places *p, uint64_t at,
+                                   zipnn_error *err) {
+    const struct zn_delta_kernels *k = coder->codec.k->delta;
+    const size_t n_masks = (pair->n + 63) / 64, most = pair->n / ZN_SPARSE_SHARE;
+    uint64_t *members = zn_scratch_take(&coder->scratch, n_masks * sizeof *members);
+    p->positions = zn_scratch_take(&coder->scratch, most * sizeof *p->positions);
+    uint32_t *end = p->positions;
+    for (unsigned i = 0; i < p->n_classes; i++) {
+        const bool last = i + 1 == p->n_classes;
+        const uint8_t lo = i > 0 ? p->cuts[i - 1] : 0, hi = (uint8_t)(last ? 255 : p->cuts[i] - 1);
+        if (p->rice[i] > MAX_RICE) return zn_fail(err, ZIPNN_E_CORRUPT, at, "gaps of %u stored bits", p->rice[i]);
+        if (!last && p->cuts[i] <= lo)
+            return zn_fail(err, ZIPNN_E_CORRUPT, at, "classes of a sparse delta do not ascend");
+        k->range_masks(pair->context, pair->n, lo, hi, members);
+        if (!k->gaps_read(&p->bits, p->rice[i], members, n_masks, &end, p->positions + most))
+            return zn_fail(err, ZIPNN_E_CORRUPT, at, "the gaps of class %u of a sparse delta are damaged", i);
+    }
+    p->n = (size_t)(end - p->positions);
+    if (zn_bit_feed_used_up(&p->bits)) return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_CORRUPT, at, "the gaps of a sparse delta are not used up");
+}
+
+static zipnn_status read_places(struct zn_delta_body *body, struct places *p, struct zn_coded *values,
+                                zipnn_error *err) {
+    struct zn_cur *cur = &body->cur;
+    p->n_classes = body->head.detail;
+    p->cuts = zn_cur_take(cur, p->n_classes - 1);
+    p->rice = zn_cur_take(cur, p->n_classes);
+    p->bits = (struct zn_bit_feed){.len = zn_cur_u32(cur)};
+    zn_coded_head(cur, values);
+    p->bits.p = zn_cur_take(cur, p->bits.len);
+    return zn_delta_take(body, values, err);
+}
+
+zipnn_status zn_delta_sparse_decode(struct zn_coder *coder, const struct zn_pair *pair, struct zn_delta_body *body,
+                                    zipnn_error *err) {
+    const struct zn_delta_kernels *k = coder->codec.k->delta;
+    const unsigned n_classes = body->head.detail;
+    const uint8_t *ref = pair->ref + pair->head;
+    struct zn_pair with = *pair;
+    struct places p;
+    struct zn_coded values;
+    if (n_classes < 1 || n_classes > ZN_SPARSE_MAX_CLASSES || pair->width > 2)
+        return zn_fail(err, ZIPNN_E_CORRUPT, body->at, "sparse delta of %u classes of %u bytes", n_classes,
+                       pair->width);
+    ZN_TRY(read_places(body, &p, &values, err));
+    uint8_t *context = zn_scratch_take(&coder->scratch, pair->n), *out = body->out + pair->head;
+    k->context(pair->number, ref, pair->n, context);
+    with.context = context;
+    ZN_TRY(read_positions(coder, &with, &p, body->at, err));
+    uint8_t *symbols = zn_scratch_take(&coder->scratch, p.n);
+    ZN_TRY(zn_stream_decode(&coder->codec, 0, &values, symbols, p.n, err));
+    memcpy(out, ref, pair->n * pair->width);
+    const uint8_t *literals = body->cur.at;
+    if (k->patch(pair->number, ref, p.positions, symbols, p.n, &literals, body->cur.end, out) &&
+        literals == body->cur.end)
+        return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_CORRUPT, values.at, "the values of a sparse delta are too many or too few");
+}
