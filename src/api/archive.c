@@ -47,7 +47,7 @@ static zipnn_status open_plain(zipnn_archive *a, zipnn_error *err) {
     return zn_archive_plan(a, err);
 }
 
-/* As it is, or else what can be found of it. */
+/* Opens the archive as it is, or else what can be found of it. */
 static zipnn_status open_damaged(zipnn_archive *a, zipnn_error *err) {
     zipnn_status status = open_parts(a, &a->fault);
     const bool damaged = status == ZIPNN_E_FORMAT || status == ZIPNN_E_TRUNCATED || status == ZIPNN_E_CORRUPT;
@@ -59,7 +59,7 @@ static zipnn_status open_damaged(zipnn_archive *a, zipnn_error *err) {
     return zn_archive_rebuild(a, err);
 }
 
-/* Nobody asks where no tensors are listed. */
+/* Only listings of tensors need the sums. */
 static zipnn_status sum_stored(zipnn_archive *a, zipnn_error *err) {
     return a->n_listed ? zn_archive_sum_stored(&a->archive, &a->ctx->engine.alloc, err) : ZIPNN_OK;
 }

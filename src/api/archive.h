@@ -8,7 +8,7 @@
 
 struct zn_verifying;
 
-/* What is said of an archive, an old record and a plain file alike, each in its way. */
+/* In what an archive, an old record and a plain file differ for a caller. */
 struct zn_nature {
     const char *container; /* NULL: the plan's */
     int unverified;        /* without digests, levels and chunks */
@@ -25,37 +25,38 @@ struct zipnn_archive {
     struct zn_old_input old;
     struct zn_plan plan;
     const struct zn_tensor **listed; /* of the plan, ascending by offset: what callers number */
-    uint64_t *reach;                 /* of each, how far it and those before it go */
+    uint64_t *reach;                 /* of each, where it and all those before it end */
     size_t n_listed;
     size_t *by_name;     /* indices of them, sorted by name */
     bool has_digests;    /* `archive.index` holds those of the original */
     zipnn_error fault;   /* why it could not be opened as it is, if it was rebuilt; chunks at ZN_NOWHERE are lost */
     zipnn_error claim;   /* why the length that its original claims is not believed, if it is not */
-    uint64_t unplaced;   /* original bytes in sound frames that belong nobody knows where */
+    uint64_t unplaced;   /* original bytes in sound frames whose place nobody knows */
     bool length_unknown; /* of the original */
 };
 
 /* Lists the tensors of the plan that was made. */
 zipnn_status zn_archive_list(zipnn_archive *a, zipnn_error *err);
 
-/* Whether all of its bytes, or some, are those of a tensor before it. */
+/* Tells whether some of its bytes are also those of an earlier tensor. */
 bool zn_archive_shares(const zipnn_archive *a, size_t index);
 
-/* Bytes that the values of n rows take; ZIPNN_E_LIMIT when that does not fit. */
+/* Computes the bytes that the values of n rows take. Returns ZIPNN_E_LIMIT if they do not fit in 64 bits. */
 zipnn_status zn_archive_size_values(const zipnn_archive *a, const struct zn_tensor *t, uint64_t n, uint64_t *len,
                                     zipnn_error *err);
 
-/* The tensor of that number, or ZIPNN_E_NOT_FOUND. */
+/* Finds the tensor of that number. Returns ZIPNN_E_NOT_FOUND if there is none. */
 zipnn_status zn_archive_tensor(const zipnn_archive *a, uint64_t index, const struct zn_tensor **t, zipnn_error *err);
 
 /* Plans the original from its first bytes, decoded by the context that opens the archive. */
 zipnn_status zn_archive_plan(zipnn_archive *a, zipnn_error *err);
 
-/* Without the original's header there are no names, but what else is intact can be read by its place. */
+/* Forgets the tensors, if the original's header cannot be read: there are no names then, but intact bytes can still be
+ * read. */
 void zn_archive_forget_plan(zipnn_archive *a);
 
-/* Finds the chunks of an archive that `fault` keeps from being opened. Nothing is lost for good: what is missing is
- * missing from the places, or lies at ZN_NOWHERE there. */
+/* Finds the chunks of an archive that could not be opened because of `fault`. A chunk that is not found is missing from
+ * the places, or lies at ZN_NOWHERE there. */
 zipnn_status zn_archive_rebuild(zipnn_archive *a, zipnn_error *err);
 
 /* The three ways to verify: chunk by chunk, as a whole, and not at all. */

@@ -1,4 +1,4 @@
-/* An archive that cannot be opened as it is: its chunks are found and put where they belong. */
+/* Rebuilds an archive that cannot be opened as it is: finds its chunks and puts them where they belong. */
 #include "api/archive.h"
 #include "archive/recover.h"
 
@@ -63,24 +63,24 @@ static void measure(struct rebuild *b) {
     }
 }
 
-/* Where the last tensor ends: what safetensors and npy files have is exactly so long. */
+/* Returns where the last tensor ends. Files of safetensors and npy are exactly so long. */
 static uint64_t planned_length(const struct zn_plan *plan) {
     uint64_t end = 0;
     for (size_t i = 0; i < plan->n_tensors; i++) end = ZN_MAX(end, plan->tensors[i].off + plan->tensors[i].len);
     return end;
 }
 
-/* Frames between two stretches of unknown length: nobody knows where they belong. */
+/* Counts the frames between two stretches of unknown length: nobody knows where they belong. */
 static void set_aside(struct rebuild *b) {
     for (size_t i = b->first; i < b->last; i++)
         if (b->found[i].kind == ZN_FOUND) b->a->unplaced += b->found[i].place.frame.orig_len;
 }
 
-/* Nobody but the original's own header says how long it is: that is believed so far. What is missing becomes zeros, and
- * a few bytes may claim exabytes. */
+/* How long an original may claim to be by its own header alone. Missing bytes become zeros, and a few bytes could claim
+ * exabytes. */
 enum { BELIEVED = 64 << 20, BELIEVED_PER_BYTE = 1 << 10 };
 
-/* Holds the length that the tensors take against the bytes present. */
+/* Compares the length that the tensors claim with the bytes present. */
 static bool is_believed(zipnn_archive *a, uint64_t planned) {
     uint64_t most;
     if (!zn_mul(a->in.length, BELIEVED_PER_BYTE, &most) || !zn_add(most, BELIEVED, &most) || planned <= most)
@@ -91,8 +91,8 @@ static bool is_believed(zipnn_archive *a, uint64_t planned) {
     return false;
 }
 
-/* Without an index: what precedes the first stretch of unknown length has its place; the tensors tell how long the
- * original is, and thereby where what follows the last one belongs. */
+/* Places chunks without an index. Those before the first stretch of unknown length have their place. The tensors tell
+ * how long the original is, and so where the chunks after the last such stretch belong. */
 static zipnn_status place_by_plan(struct rebuild *b, zipnn_error *err) {
     zipnn_archive *a = b->a;
     measure(b);
@@ -127,7 +127,7 @@ static zipnn_status place_by_index(struct rebuild *b, const struct zn_index *ind
     return status == ZIPNN_E_CORRUPT ? ZIPNN_OK : status;
 }
 
-/* Where its chunks refer to, as far as that can be found out. */
+/* Begins the archive, and finds the bases that it refers to as far as they can be found. */
 static zipnn_status begin(zipnn_archive *a, const struct zn_recovery *r, zipnn_error *err) {
     struct zn_archive *x = &a->archive;
     zn_archive_begin(x, &a->in, &r->header);

@@ -1,4 +1,4 @@
-/* Every chunk of an archive looked at, the damaged ones named, the others restored. */
+/* Verifies and salvages: decodes every chunk of an archive, reports the damaged ones and writes the others. */
 #include "api/archive.h"
 #include "archive/reading.h"
 #include "archive/scan.h"
@@ -13,7 +13,7 @@ struct zn_verifying {
     struct zn_digest digest;
 };
 
-/* The tensors from the first to the last with bytes in [off, end). */
+/* Finds the tensors from the first to the last one with bytes in [off, end). */
 static void find_tensors(const zipnn_archive *a, uint64_t off, uint64_t end, zipnn_damage *damage) {
     size_t lo = 0, hi = a->n_listed;
     while (lo < hi) {
@@ -69,7 +69,7 @@ static zipnn_status visit(void *user, const struct zn_scanned *s, zipnn_error *e
     return zn_output_put(&v->out, s->place->off, s->orig, len, err);
 }
 
-/* Frames that hold no chunk come after those that do. */
+/* Verifies the frames that hold no chunk, after those that do. */
 static zipnn_status scan_others(struct zn_verifying *v, zipnn_error *err) {
     const zipnn_archive *a = v->a;
     struct zn_engine *e = &a->ctx->engine;
@@ -118,7 +118,7 @@ zipnn_status zn_verify_chunks(struct zn_verifying *v, zipnn_error *err) {
     return status;
 }
 
-/* Old records hold no checks: either all of it decodes, or it does not. */
+/* Verifies an old record. It holds no checks: either all of it decodes, or none counts as intact. */
 zipnn_status zn_verify_old(struct zn_verifying *v, zipnn_error *err) {
     const zipnn_archive *a = v->a;
     zipnn_error fault = {ZIPNN_OK, ZN_NOWHERE, ""};
@@ -145,7 +145,7 @@ static zipnn_status pass_on(const zipnn_error *fault, zipnn_error *err) {
     return fault->status;
 }
 
-/* What was found, in a word. */
+/* Returns the status that says in a word what was found. */
 static zipnn_status judge(const struct zn_verifying *v, zipnn_error *err) {
     const zipnn_archive *a = v->a;
     const zipnn_verified *result = v->result;

@@ -16,7 +16,7 @@ const char *zipnn_status_name(zipnn_status status) {
     return (unsigned)status < sizeof names / sizeof *names ? names[status] : "unknown";
 }
 
-/* The caller's options over zeros; what a longer struct has more must be zero. */
+/* Copies the caller's options over zeros. What a longer struct has beyond them must be zero. */
 static zipnn_status copy_options(const zipnn_options *given, zipnn_options *o, zipnn_error *err) {
     memset(o, 0, sizeof *o);
     if (!given) return ZIPNN_OK;

@@ -1,4 +1,4 @@
-/* What compressing would give. */
+/* Estimates what compressing would give. */
 #include "api/context.h"
 #include "api/relate.h"
 #include "jobs/sampling.h"

@@ -1,4 +1,4 @@
-/* The old format, written. */
+/* Writes the old format. */
 #include "api/context.h"
 #include "legacy/tensor_file_write.h"
 

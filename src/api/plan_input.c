@@ -1,4 +1,4 @@
-/* What readers see: the beginning of what is packed, and all of what an archive holds. */
+/* What readers see: the beginning of an input that is packed, and the whole original of an archive. */
 #include "api/archive.h"
 #include "readers/readers.h"
 
@@ -93,8 +93,8 @@ zipnn_status zn_plan_input(zipnn_ctx *ctx, struct zn_input *in, struct zn_plan *
 
 /* ---- archives */
 
-/* Each chunk may be decoded once for a listing, as restoring does. What is decoded again, and what chunks refer to, may
- * cost so much, and so much for each byte of the original: the directories of honest files lie together. */
+/* A listing may decode each chunk once, as restoring does. Decoding chunks again, and what they refer to, may cost
+ * FREE_AGAIN and AGAIN_PER_BYTE for each byte of the original: the directories of honest files lie together. */
 enum { FREE_AGAIN = 256 << 20, AGAIN_PER_BYTE = 4 };
 
 struct original {
@@ -105,7 +105,7 @@ struct original {
     uint64_t again; /* what was decoded besides, in the unit of struct zn_toll */
 };
 
-/* Notes the chunks of a range; whether all of them are new. */
+/* Notes the chunks of a range. Returns whether all of them are new. */
 static bool meet(struct original *o, uint64_t off, uint64_t len) {
     const zipnn_archive *a = o->archive;
     const struct zn_archive *x = &a->archive;
@@ -145,7 +145,7 @@ static zipnn_status measure_original(void *user, uint64_t *len, enum zn_view_end
     return ZIPNN_OK;
 }
 
-/* Bytes that the original is made from: the archive's, and those of the bases at hand. */
+/* Returns the number of bytes that the original is made from: the archive's, and those of the bases at hand. */
 static uint64_t present_for(const zipnn_archive *archive) {
     uint64_t present = archive->in.length;
     zipnn_base_info base;

@@ -23,7 +23,7 @@ static struct zn_model model_of_archive(zipnn_archive *a) {
 
 /* ---- bases */
 
-/* Holds the input's tensors against those of base i. */
+/* Compares the input's tensors with those of base i. */
 static zipnn_status match_base(zipnn_ctx *ctx, size_t i, uint8_t source, struct zn_matches *matches, zipnn_error *err) {
     struct zn_base *base = &ctx->bases.base[i];
     struct zn_plan plan;
@@ -59,7 +59,7 @@ static zipnn_status match_bases(zipnn_ctx *ctx, const struct zn_model *model, st
     return status;
 }
 
-/* How near each of the first n_direct bases comes; one that cannot be read does not. */
+/* Measures how similar each of the first n_direct bases is. A base that cannot be read is not similar. */
 static zipnn_status measure_gains(zipnn_ctx *ctx, const struct zn_model *model, uint64_t *gains, zipnn_error *err) {
     struct zn_matches matches;
     ZN_TRY(zn_matches_begin(&ctx->engine.alloc, model, &matches, err));
@@ -75,7 +75,7 @@ static zipnn_status measure_gains(zipnn_ctx *ctx, const struct zn_model *model, 
     return status;
 }
 
-/* What the bases could lead back to; *possible: they could. */
+/* Finds the bases that lead back to the input. *possible tells whether any could. */
 static zipnn_status look_for_circles(zipnn_ctx *ctx, const struct zn_input *in, struct zn_identity *original,
                                      bool *possible, zipnn_error *err) {
     *original = (struct zn_identity){.length = in->length};
@@ -85,7 +85,7 @@ static zipnn_status look_for_circles(zipnn_ctx *ctx, const struct zn_input *in, 
     return zn_circle_find(&ctx->bases, original, err);
 }
 
-/* The nearest that does not lead back to the input, SIZE_MAX when there is none. */
+/* Finds the most similar base that does not lead back to the input. SIZE_MAX if none is similar. */
 static zipnn_status choose_nearest(zipnn_ctx *ctx, const struct zn_input *in, uint64_t *gains, size_t *nearest,
                                    zipnn_error *err) {
     struct zn_identity original;
@@ -147,7 +147,7 @@ static zipnn_status number_bases(zipnn_ctx *ctx, struct zn_relations *r, zipnn_e
     return ZIPNN_OK;
 }
 
-/* Before any work is done, not only at its end. */
+/* Refuses circles before any work is done, not only at its end. */
 static zipnn_status refuse_circles(zipnn_ctx *ctx, const struct zn_input *in, const struct zn_relations *r,
                                    zipnn_error *err) {
     struct zn_identity original;

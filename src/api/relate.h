@@ -1,4 +1,4 @@
-/* What the input of a packing is like, before the first chunk. */
+/* Finds what the bytes of an input resemble, before the first chunk. */
 #ifndef ZN_API_RELATE_H
 #define ZN_API_RELATE_H
 

@@ -1,11 +1,11 @@
-/* An archive in, another of the same original out. */
+/* Recompresses: makes another archive of the same original. */
 #include "api/context.h"
 #include "work/windows.h"
 
 enum { WINDOW = 8 << 20 };
 
-/* A context of its own to decode with, since the caller's is busy encoding. An executor of the caller's may not be
- * entered from its own tasks: then the one thread that asks decodes. */
+/* Makes a second context to decode with, since the caller's is busy encoding. The caller's executor must not be entered
+ * from its own tasks: then the thread that asks decodes alone. */
 static zipnn_status create_decoder(const zipnn_ctx *ctx, zipnn_ctx **decoder, zipnn_error *err) {
     const bool own_threads = ctx->engine.pool != NULL;
     const zipnn_options options = {
@@ -19,7 +19,8 @@ static zipnn_status fetch(void *archive, uint64_t off, uint64_t len, void *dst, 
     return zipnn_archive_read(archive, off, len, dst, err);
 }
 
-/* The digests of the old archive, which were taken when the original was seen, against those of what was decoded. */
+/* Compares the digests in the old archive, which were computed from the original itself, with those of what was
+ * decoded. */
 static zipnn_status compare_digests(const zipnn_archive_info *old, const zipnn_stats *now, zipnn_error *err) {
     if (old->unverified) return ZIPNN_OK;
     const bool same = memcmp(old->xxh3, now->xxh3, sizeof old->xxh3) == 0 &&

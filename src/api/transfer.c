@@ -1,4 +1,4 @@
-/* Whole originals and archives: from and to memory, from sources and to sinks. */
+/* Compresses and restores whole originals: from and to memory, from sources and to sinks. */
 #include "api/context.h"
 #include "api/relate.h"
 #include "archive/old.h"
@@ -41,8 +41,8 @@ static zipnn_status restore(zipnn_ctx *ctx, struct zn_input *in, const struct zn
 }
 
 uint64_t zipnn_compress_bound(uint64_t len) {
-    /* Every chunk may take its frame head, 9 bytes over raw and an index entry. All chunks but a few have 4 KiB and
-     * more. */
+    /* A chunk takes at most its own length, 9 bytes, a frame head and an index entry. All chunks but a few have 4 KiB
+     * or more. */
     uint64_t chunks = len / (4 << 10) + 4, overhead, bound;
     uint64_t fixed = ZN_HEADER_LEN + ZN_FRAME_LEN + ZN_INDEX_LEN + ZN_SHA256_LEN + ZN_TRAILER_LEN;
     if (!zn_mul(chunks, ZN_FRAME_LEN + 9 + ZN_ENTRY_LEN, &overhead) || !zn_add(len, overhead, &bound) ||

@@ -39,12 +39,12 @@ void zn_bases_destroy(struct zn_bases *bases) {
 
 /* ---- finding ----------------------------------------------------------------------------------------------------- */
 
-/* What makes a base as good as none, rather than the operation fail. */
+/* Whether a failure means that the base cannot be used. Other failures end the whole operation. */
 static bool is_unusable(zipnn_status status) {
     return status != ZIPNN_OK && status != ZIPNN_E_MEMORY && status != ZIPNN_E_IO && status != ZIPNN_E_CANCELLED;
 }
 
-/* Passes on what ends the operation, and remembers what ends the base alone. */
+/* Returns a failure that ends the operation. A failure of this base alone is remembered, and ZIPNN_OK returned. */
 static zipnn_status conclude(struct zn_base *b, enum zn_base_state next, zipnn_status status, zipnn_error *err) {
     if (status == ZIPNN_OK) b->state = next;
     if (status == ZIPNN_OK) return status;
@@ -54,7 +54,7 @@ static zipnn_status conclude(struct zn_base *b, enum zn_base_state next, zipnn_s
     return ZIPNN_OK;
 }
 
-/* Whether it is an archive: it is when it has an archive's header. */
+/* Finds out whether the base is an archive: it is one if it has an archive's header. */
 static zipnn_status look_at(struct zn_bases *all, struct zn_base *b, const struct zn_input *in, zipnn_error *err) {
     uint8_t head[ZN_HEADER_LEN];
     struct zn_header header;
@@ -78,7 +78,7 @@ static zipnn_status look(struct zn_bases *all, struct zn_base *b, zipnn_error *e
     return status;
 }
 
-/* Learns the length of the base's original, and whether it is an archive: it is when it has an archive's header. */
+/* Learns the length of the base's original and whether it is an archive. */
 static zipnn_status sight(struct zn_bases *all, struct zn_base *b, zipnn_error *err) {
     if (b->state != ZN_BASE_UNSEEN) return ZIPNN_OK;
     return conclude(b, ZN_BASE_SIGHTED, look(all, b, &b->fault), err);
@@ -139,7 +139,7 @@ static zipnn_status read_records(struct zn_bases *all, const uint8_t *frame, con
     return zn_bases_read(body, place->frame.body_len, place->at, t->records, &t->n, err);
 }
 
-/* The first frame of a random-access archive, in memory that is to be freed. */
+/* Reads the first frame of a random-access archive into memory that the caller frees. */
 static zipnn_status read_frame(struct zn_bases *all, const struct zn_input *in, struct zn_place *place, void **memory,
                                zipnn_error *err) {
     uint8_t head[ZN_FRAME_LEN];
@@ -157,14 +157,14 @@ static zipnn_status read_frame(struct zn_bases *all, const struct zn_input *in, 
     return zn_input_copy(in, place->at, (size_t)len, *memory, err);
 }
 
-/* Keeps the table with its archive, whether or not it could be read. */
+/* Gives the table to its archive. */
 static void keep(struct zn_bases *all, struct zn_archive *a, const struct table *t) {
     zn_free(&all->e->alloc, a->records);
     a->records = t->records;
     a->n_bases = t->n;
 }
 
-/* Reads the table of a random-access archive, empty if it has none. */
+/* Reads the table of a random-access archive. It is empty if the archive has none. */
 static zipnn_status read_table(struct zn_bases *all, const struct zn_archive *a, struct table *t, zipnn_error *err) {
     struct zn_place place;
     void *frame = NULL;
@@ -178,10 +178,10 @@ static zipnn_status read_table(struct zn_bases *all, const struct zn_archive *a,
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
-/* Bases are opened from the far end of their chains: what waits for nothing is open, and opens what waits for it. So
- * nothing is tried twice, and an archive cannot be behind itself. */
+/* Bases are opened from the far end of their chains. A base that needs no other is open at once; then the bases that
+ * waited for it are opened, and so on. So no base is tried twice, and an archive cannot be its own base. */
 
-/* The first base that the record means and that is open. */
+/* Returns the first open base that the record means, or NULL. */
 static const struct zn_base *find_open(const struct zn_bases *all, const struct zn_base_record *record) {
     for (size_t i = 0; i < all->n; i++)
         if (all->base[i].state == ZN_BASE_OPEN && means(record, &all->base[i])) return &all->base[i];
@@ -196,7 +196,7 @@ static void open_base(struct zn_base *b) {
     zn_fail(&b->fault, ZIPNN_E_LIMIT, ZN_NOWHERE, "more than %d archives one behind the other", ZN_MAX_CHAIN);
 }
 
-/* Gives a waiting base what is open already. */
+/* Gives a base those of its own bases that are open already. */
 static void fill_in(const struct zn_bases *all, struct zn_base *b) {
     b->n_missing = 0;
     for (unsigned i = 0; i < b->archive.n_bases; i++) {
@@ -208,7 +208,7 @@ static void fill_in(const struct zn_bases *all, struct zn_base *b) {
     if (b->n_missing == 0) open_base(b);
 }
 
-/* Opens what waits for nothing but this base, and in turn what waits for that. */
+/* Opens the bases that waited for this one alone, and then those that waited for them. */
 static void open_dependants(struct zn_bases *all, struct zn_base *b) {
     struct zn_base *next = b, *last = b;
     for (b->next = NULL; next; next = next->next)
@@ -226,7 +226,7 @@ static void open_dependants(struct zn_bases *all, struct zn_base *b) {
         }
 }
 
-/* Reads the table of a base that is sighted and opens it, or lets it wait. */
+/* Reads the table of a sighted base. Opens the base if all its own bases are open; otherwise it waits. */
 static zipnn_status begin(struct zn_bases *all, struct zn_base *b, zipnn_error *err) {
     ZN_TRY(sight(all, b, err));
     if (b->state != ZN_BASE_SIGHTED) return ZIPNN_OK;
@@ -240,7 +240,7 @@ static zipnn_status begin(struct zn_bases *all, struct zn_base *b, zipnn_error *
     return ZIPNN_OK;
 }
 
-/* Begins all bases that the record means, unless one is open. */
+/* Begins all bases that the record means, unless one of them is open already. */
 static zipnn_status ask_for(struct zn_bases *all, const struct zn_base_record *record, zipnn_error *err) {
     bool found = find_open(all, record) != NULL;
     for (size_t i = 0; i < all->n && !found; i++) {
@@ -255,7 +255,7 @@ static zipnn_status ask_for(struct zn_bases *all, const struct zn_base_record *r
     return ZIPNN_OK;
 }
 
-/* Asks for what the waiting bases wait for, and for what those wait for that this brings, each once. */
+/* Begins the bases that waiting bases wait for, until no base is left that was not asked for. */
 static zipnn_status settle(struct zn_bases *all, zipnn_error *err) {
     bool more = true;
     while (more) {
@@ -271,7 +271,7 @@ static zipnn_status settle(struct zn_bases *all, zipnn_error *err) {
     return ZIPNN_OK;
 }
 
-/* A base that the record means and that waits for others or cannot be read, NULL for none. */
+/* Returns a base that the record means and that waits for others or cannot be read, or NULL. */
 static const struct zn_base *find_unready(const struct zn_bases *all, const struct zn_base_record *record) {
     for (size_t i = 0; i < all->n; i++) {
         const struct zn_base *b = &all->base[i];
@@ -285,7 +285,7 @@ static zipnn_status tell_fault(const struct zn_base *b, zipnn_error *err) {
     return b->fault.status;
 }
 
-/* Why there is no base that the record means: the first fault on the way to one. */
+/* Explains why no base that the record means is open: tells the first fault on the way to one. */
 static zipnn_status explain(const struct zn_bases *all, const struct zn_base_record *record, zipnn_error *err) {
     for (unsigned depth = 0; depth <= ZN_MAX_CHAIN; depth++) {
         const struct zn_base *b = find_unready(all, record);
@@ -294,7 +294,7 @@ static zipnn_status explain(const struct zn_bases *all, const struct zn_base_rec
         for (unsigned k = 0; k < b->archive.n_bases; k++)
             if (!b->archive.bases[k]) record = &b->archive.records[k];
     }
-    /* One whose content nobody knows might have been it. */
+    /* A base whose content is unknown may have been the one: tell its fault. */
     for (size_t i = all->n; i-- > 0;) {
         const struct zn_base *b = &all->base[i];
         if (b->state == ZN_BASE_FAILED && !b->digested) return tell_fault(b, err);
@@ -302,7 +302,7 @@ static zipnn_status explain(const struct zn_bases *all, const struct zn_base_rec
     return no_base(record, err);
 }
 
-/* The bases that the records of `a` mean. */
+/* Finds the bases that the records of `a` mean. */
 static zipnn_status find_bases(struct zn_bases *all, struct zn_archive *a, enum zn_missing missing, zipnn_error *err) {
     for (unsigned i = 0; i < a->n_bases; i++) {
         ZN_TRY(ask_for(all, &a->records[i], err));
@@ -358,7 +358,7 @@ static zipnn_status read_parents(struct zn_bases *all, struct zn_base *b, zipnn_
     return status;
 }
 
-/* Its index, which may be long, is let go if nobody needs it yet. */
+/* Frees the index, which may be long, of a base that nobody needs yet. */
 static void forget_index(struct zn_bases *all, struct zn_base *b) {
     zn_archive_close(&b->archive, &all->e->alloc);
     b->state = ZN_BASE_UNSEEN;
@@ -382,7 +382,7 @@ zipnn_status zn_base_know(struct zn_bases *all, size_t i, zipnn_error *err) {
     return ZIPNN_OK;
 }
 
-/* The last part of a path, cut to what a record holds. */
+/* Stores the last part of a path, cut to the length that a record holds. */
 static void put_name(struct zn_base_record *record, const char *path) {
     const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;

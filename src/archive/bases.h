@@ -7,17 +7,17 @@
 
 enum { ZN_MAX_CHAIN = 64 /* archives one behind the other */ };
 
-/* What an original is known by. */
+/* Length and digest: two originals that agree in both are taken for the same. */
 struct zn_identity {
     uint64_t length;
     uint8_t xxh3[16];
 };
 
-/* Each file is looked at once, whatever asks for it, and what is wrong with it is remembered. */
+/* Each file is looked at once, whoever asks for it. What is wrong with it is remembered. */
 enum zn_base_state {
     ZN_BASE_UNSEEN,
     ZN_BASE_SIGHTED, /* the length of its original is known, and whether it is an archive */
-    ZN_BASE_WAITING, /* its table is known: for the bases that it is made against itself */
+    ZN_BASE_WAITING, /* its table is known, and not all of its own bases are open */
     ZN_BASE_OPEN,
     ZN_BASE_FAILED
 };
@@ -29,8 +29,8 @@ struct zn_base {
     uint8_t xxh3[16];
     bool digested;
     enum zn_base_state state;
-    unsigned n_missing; /* waiting: of its records, those without a base that is open */
-    bool asked;         /* waiting: for these */
+    unsigned n_missing; /* waiting: how many of its records have no open base */
+    bool asked;         /* waiting: its own bases were asked for */
     struct zn_base *next;
     zipnn_error fault; /* failed: why */
     /* What zn_base_know has found, for circles.h. */
@@ -38,16 +38,16 @@ struct zn_base {
     struct zn_identity identity; /* of its original; the digest of archives only */
     struct zn_identity *made_from;
     unsigned n_made_from;
-    bool leads_back;              /* to the original asked about last ... */
-    struct zn_base *next_leading; /* ... and the next one that does */
+    bool leads_back;              /* whether it leads back to the original asked about last ... */
+    struct zn_base *next_leading; /* ... and the next base that does */
 };
 
 /* All that a context was given. */
 struct zn_bases {
     const struct zn_engine *e; /* for memory and kernels */
     struct zn_base *base;
-    size_t n;     /* those that may be read ... */
-    size_t n_all; /* ... and, behind them, those that only tell what they were made from */
+    size_t n;     /* bases that may be read ... */
+    size_t n_all; /* ... and with those behind them, which only tell what they were made from */
 };
 
 /* Copies the sources of options->bases and options->known; on failure nothing is owned. zn_bases_destroy accepts a
@@ -56,20 +56,19 @@ zipnn_status zn_bases_create(const struct zn_engine *e, const zipnn_options *opt
                              zipnn_error *err);
 void zn_bases_destroy(struct zn_bases *bases);
 
-/* Makes the i-th base ready to be read, together with those that it is made against: all of them must have been given.
- */
+/* Makes the i-th base ready to be read, and the bases that it needs: all of these must have been given. */
 zipnn_status zn_base_open(struct zn_bases *all, size_t i, zipnn_error *err);
 
-/* Learns what the i-th base says of itself, whether or not what it was made from is at hand, and keeps no more than
- * that. One that cannot be read says nothing. */
+/* Learns the identity of the i-th base and what it was made from, and keeps no more. Its own bases need not be at hand.
+ * A base that cannot be read says nothing: `known` stays false. */
 zipnn_status zn_base_know(struct zn_bases *all, size_t i, zipnn_error *err);
 
-/* What a table says of the i-th base, which is open. Reads all of a base that is no archive. */
+/* Fills the record of the i-th base, which is open, for a table. A base that is no archive is read as a whole. */
 zipnn_status zn_base_identify(struct zn_bases *all, size_t i, struct zn_base_record *record, zipnn_error *err);
 
 struct zn_identity zn_identity_of(const struct zn_base_record *record);
 
-/* The digest of all of a random-access input. */
+/* Computes the digest of a whole random-access input. */
 zipnn_status zn_input_digest(const struct zn_engine *e, const struct zn_input *in, uint8_t xxh3[16], zipnn_error *err);
 
 enum zn_missing { ZN_MISSING_FAILS, ZN_MISSING_STAYS_NULL };

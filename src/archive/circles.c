@@ -16,8 +16,8 @@ zipnn_status zn_circle_possible(struct zn_bases *all, uint64_t length, bool *pos
     return ZIPNN_OK;
 }
 
-/* Marks the archives that were made from `it`; each is put once at the end of the list of those still to be followed.
- */
+/* Marks the archives that were made from `it`. Each is put once at the end of the list of archives still to be
+ * followed. */
 static void mark(struct zn_bases *all, const struct zn_identity *it, struct zn_base **last) {
     for (size_t i = 0; i < all->n_all; i++) {
         struct zn_base *b = &all->base[i];

@@ -23,8 +23,9 @@ zipnn_status zn_frame_decode(struct zn_worker *w, const struct zn_archive *of, c
     return zn_frame_decode_in(w, &(struct zn_scope){of, 0, false}, frame, place, out, store, ahead, err);
 }
 
-/* Decodes the usual chunk and takes the check in one go, which waits for memory once. False, and nothing said of it, if
- * either fails or the chunk is another: then the check comes first, and what is wrong is found in that order. */
+/* Decodes a usual chunk and computes its check in the same loop, so that its bytes are loaded once. Returns false if
+ * either fails, or if the chunk is not usual: then the caller verifies the check first, so that errors are found in the
+ * same order as elsewhere. */
 static bool decode_checking(struct zn_worker *w, const struct zn_frame *f, struct zn_chunk_body body, uint8_t *out,
                             enum zn_store store) {
     struct zn_check check;
@@ -36,7 +37,7 @@ static bool decode_checking(struct zn_worker *w, const struct zn_frame *f, struc
            w->e->k->check_end(&check) == f->check;
 }
 
-/* What a frame costs beyond its bytes, and a byte that is coded by mixing beyond one of the others. */
+/* What a frame costs besides its bytes, and what a byte coded by mixing costs more than another byte. */
 enum { TOLL_OF_FRAME = 1024, TOLL_OF_MIXING = 15 };
 
 static void charge(struct zn_worker *w, const struct zn_scope *scope, uint64_t toll) {

@@ -16,24 +16,24 @@ struct zn_place {
     uint64_t off;          /* of its chunk in the original */
 };
 
-/* Verifies a whole frame in memory against what the index says of it and decodes its chunk into out[0, orig_len),
- * together with whatever it refers to. Frames that hold no chunk are verified and leave out alone. `of` is the archive
- * that the frame belongs to: NULL, and chunks with references cannot be decoded. */
+/* Verifies a whole frame in memory against its entry in the index and decodes its chunk into out[0, orig_len), with all
+ * that the chunk refers to. A frame that holds no chunk is only verified. `of` is the archive that the frame belongs
+ * to; if it is NULL, chunks with references cannot be decoded. */
 zipnn_status zn_frame_decode(struct zn_worker *w, const struct zn_archive *of, const uint8_t *frame,
                              const struct zn_place *place, uint8_t *out, enum zn_store store, struct zn_ahead ahead,
                              zipnn_error *err);
 
-/* Verifies a whole frame that is known to hold a chunk, for the scope that asks for it: its body. */
+/* Verifies a whole frame that is known to hold a chunk, and returns its body. */
 zipnn_status zn_frame_open(struct zn_worker *w, const struct zn_scope *scope, const uint8_t *frame,
                            const struct zn_place *place, struct zn_chunk_body *body, zipnn_error *err);
 
-/* The same inside a reference. */
+/* Does what zn_frame_decode does, for a scope inside of a reference. */
 zipnn_status zn_frame_decode_in(struct zn_worker *w, const struct zn_scope *scope, const uint8_t *frame,
                                 const struct zn_place *place, uint8_t *out, enum zn_store store, struct zn_ahead ahead,
                                 zipnn_error *err);
 
-/* What a worker reads next, n_frames further on, so that it can be fetched into the caches meanwhile: about as much as
- * this frame has, where the input is memory or can be seen; nothing otherwise. */
+/* Returns the range to prefetch: the frame n_frames after this one, assumed to be of the same size. Empty if the input
+ * is neither memory nor visible. */
 struct zn_ahead zn_look_ahead(const struct zn_input *in, const struct zn_place *place, unsigned n_frames);
 
 #endif

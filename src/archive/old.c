@@ -4,7 +4,7 @@
 
 enum {
     SPOOL_STEP = 1 << 20,
-    SPOOL_MAX = 1 << 30 /* old records come in no order that a pipe could be restored in */
+    SPOOL_MAX = 1 << 30 /* the parts of an old record cannot be restored in the order in which a pipe brings them */
 };
 
 /* ---- opening */
@@ -79,9 +79,9 @@ void zn_old_input_close(struct zn_old_input *old) {
 
 /* ---- restoring */
 
-/* Where restored bytes go: past the digest to the output. */
+/* Where restored bytes go: first to the digest, then to the output. */
 struct outlet {
-    const struct zn_job *job; /* whose caller may want to know the progress */
+    const struct zn_job *job; /* tells its caller the progress */
     const struct zn_output *out;
     struct zn_digest *digest; /* NULL: none */
     uint64_t done, total;
@@ -95,7 +95,7 @@ static zipnn_status put(void *user, const void *buf, size_t len, zipnn_error *er
     return zn_job_progress(o->job, o->done, o->total, err);
 }
 
-/* Records are read again as they are restored: there may be fewer of them by then. */
+/* Records are read again while they are restored, and the input may have become shorter since. */
 static zipnn_status check_complete(const struct outlet *o, zipnn_error *err) {
     if (o->done == o->total) return ZIPNN_OK;
     return zn_fail(err, ZIPNN_E_CORRUPT, ZN_NOWHERE, "%llu of %llu bytes were restored: the input changed meanwhile",
@@ -106,7 +106,7 @@ static const zipnn_source *base_of(const struct zn_original *o) {
     return o->old_base.read_at ? &o->old_base : NULL;
 }
 
-/* The context's scratch, made ready for this original. */
+/* Returns the context's scratch, ready for this original. */
 static zipnn_status take_scratch(const struct zn_job *job, const struct zn_original *o, struct zn_old_work **work,
                                  zipnn_error *err) {
     struct zn_old_scratch *s = job->old;

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-/* The index frame's place, from the trailer. */
+/* Reads header and trailer and finds the place of the index frame. */
 static zipnn_status find_index(const struct zn_kernels *k, struct zn_archive *a, uint64_t *index_at,
                                uint64_t *index_len, zipnn_error *err) {
     const struct zn_input *in = &a->self.in;
@@ -23,7 +23,8 @@ static zipnn_status find_index(const struct zn_kernels *k, struct zn_archive *a,
         return zn_fail(err, ZIPNN_E_CORRUPT, trailer_at, "trailer gives the index %llu bytes",
                        (unsigned long long)*index_len);
     *index_at = trailer_at - *index_len;
-    /* An entry for each frame before it, of ZN_FRAME_LEN + 4 bytes at least: more is no index, and not worth memory. */
+    /* There is one entry for each frame before the index, and a frame has ZN_LEAST_FRAME bytes at least. A longer index
+     * is refused before memory is taken for it. */
     if ((*index_len - least) / ZN_ENTRY_LEN > *index_at / ZN_LEAST_FRAME + ZN_SHA256_LEN / ZN_ENTRY_LEN)
         return zn_fail(err, ZIPNN_E_CORRUPT, trailer_at, "trailer gives the index %llu bytes, only %llu precede it",
                        (unsigned long long)*index_len, (unsigned long long)*index_at);
@@ -43,8 +44,8 @@ zipnn_status zn_fail_excess(const uint8_t *bytes, size_t len, uint64_t end, uint
                    (unsigned long long)end);
 }
 
-/* Where the frames end, by their heads: behind a trailer that gives the frame before it the length it has. ZN_NOWHERE
- * when they do not lead to one soon. */
+/* Follows the heads of frames to the end of the archive: a trailer that tells the length of the frame before it.
+ * Returns ZN_NOWHERE if they do not lead to one soon. */
 static uint64_t find_end(const struct zn_input *in, uint32_t max_chunk) {
     enum { MOST_FRAMES = 1 << 20 };
     uint8_t buf[ZN_FRAME_LEN];
@@ -64,7 +65,7 @@ static uint64_t find_end(const struct zn_input *in, uint32_t max_chunk) {
     return ZN_NOWHERE;
 }
 
-/* What is wrong with an archive whose end is not where the input's is. */
+/* Explains what is wrong with an archive that ends before its input. */
 static zipnn_status explain_end(const struct zn_input *in, uint32_t max_chunk, zipnn_status status, zipnn_error *err) {
     uint8_t buf[ZN_HEADER_LEN];
     const uint8_t *bytes;
@@ -75,7 +76,7 @@ static zipnn_status explain_end(const struct zn_input *in, uint32_t max_chunk, z
     return zn_fail_excess(bytes, len, end, in->length, err);
 }
 
-/* The verified index frame, kept. */
+/* Reads and verifies the index frame, and keeps it. */
 static zipnn_status load_index(const zipnn_allocator *alloc, const struct zn_kernels *k, struct zn_archive *a,
                                zipnn_error *err) {
     uint64_t at = 0, len = 0;
@@ -85,7 +86,7 @@ static zipnn_status load_index(const zipnn_allocator *alloc, const struct zn_ker
     if (!a->memory)
         return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: the index takes %llu bytes",
                        (unsigned long long)len);
-    /* Memory and views may change in spite of all promises: what is verified here must stay what it is. */
+    /* Copy it, since memory and views may change in spite of all promises: what was verified must stay as it is. */
     ZN_TRY(zn_input_copy(&a->self.in, at, (size_t)len, a->memory, err));
     const uint8_t *bytes = a->memory;
     ZN_TRY(zn_frame_read(bytes, a->header.max_chunk, at, &f, err));
@@ -95,7 +96,7 @@ static zipnn_status load_index(const zipnn_allocator *alloc, const struct zn_ker
     return zn_index_read(bytes + ZN_FRAME_LEN, f.body_len, a->header.max_chunk, at, &a->index, err);
 }
 
-/* Where every chunk lies; frames without a chunk are left out. */
+/* Lists the place of every chunk. Frames without a chunk are left out. */
 static zipnn_status list_places(const zipnn_allocator *alloc, struct zn_archive *a, zipnn_error *err) {
     const size_t n = (size_t)ZN_MAX(a->index.n_entries, 1u);
     a->places = n > SIZE_MAX / sizeof *a->places ? NULL : zn_alloc(alloc, n * sizeof *a->places);

@@ -5,8 +5,8 @@
 /* A head and the first byte of the body, its kind. */
 enum { LOOK = ZN_FRAME_LEN + 1, BLOCK = 1 << 20 };
 
-/* Hashing candidates may cost so many times the input's length: honest archives need it once, and a little for what
- * looks like a frame by chance. */
+/* How often all of the input may be hashed. An honest archive is hashed once, and a little more where bytes look like a
+ * frame by chance. */
 enum { HASH_BUDGET = 8, LEAST_BUDGET = 64 << 20 };
 
 struct walk {
@@ -38,7 +38,7 @@ static zipnn_status add(struct walk *w, enum zn_found_kind kind, const struct zn
     return ZIPNN_OK;
 }
 
-/* Whether a frame may begin with these LOOK bytes. */
+/* Tells whether a frame may begin with these LOOK bytes. */
 static bool is_plausible(const struct walk *w, const uint8_t *look, uint64_t at, struct zn_frame *f) {
     if (zn_frame_read(look, w->r->header.max_chunk, at, f, NULL) != ZIPNN_OK) return false;
     const uint8_t kind = look[ZN_FRAME_LEN];
@@ -64,7 +64,7 @@ static zipnn_status try_frame(struct walk *w, uint64_t at, const struct zn_frame
     return ZIPNN_OK;
 }
 
-/* The frame at `at`; *bytes is NULL when none is there that is whole. */
+/* Reads the frame at `at`. *bytes is NULL if there is no whole frame. */
 static zipnn_status frame_at(struct walk *w, uint64_t at, struct zn_frame *f, const uint8_t **bytes, zipnn_error *err) {
     uint8_t buf[LOOK];
     const uint8_t *look;
@@ -74,7 +74,7 @@ static zipnn_status frame_at(struct walk *w, uint64_t at, struct zn_frame *f, co
     return is_plausible(w, look, at, f) ? try_frame(w, at, f, bytes, err) : ZIPNN_OK;
 }
 
-/* The next whole frame from *at on; *bytes is NULL, and *at the end, when there is none. */
+/* Finds the next whole frame from *at on. If there is none, *bytes is NULL and *at is the end. */
 static zipnn_status search(struct walk *w, uint64_t *at, struct zn_frame *f, const uint8_t **bytes, zipnn_error *err) {
     const uint64_t length = w->in->length;
     *bytes = NULL;
@@ -95,7 +95,7 @@ static zipnn_status search(struct walk *w, uint64_t *at, struct zn_frame *f, con
     return ZIPNN_OK;
 }
 
-/* The damaged stretch [from, to): when its heads lead from frame to frame to its end, their lengths are believed. */
+/* Adds the damaged stretch [from, to). If heads lead from frame to frame to its end, their lengths are believed. */
 static zipnn_status add_gap(struct walk *w, uint64_t from, uint64_t to, zipnn_error *err) {
     struct zn_recovery *r = w->r;
     const size_t before = r->n_found;
@@ -133,7 +133,7 @@ static int by_check(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* The frame that the index lists among those found, NULL if it was not; `found` is sorted by check. */
+/* Returns the frame that the index lists from those found, or NULL. `found` is sorted by check. */
 static struct zn_found *whereabouts(struct zn_found *found, size_t n, const struct zn_frame *f) {
     size_t lo = 0, hi = n;
     while (lo < hi) {
@@ -148,7 +148,7 @@ static struct zn_found *whereabouts(struct zn_found *found, size_t n, const stru
     return same ? &found[lo] : NULL;
 }
 
-/* The sound frames, sorted by check; *n of them. */
+/* Copies the sound frames, sorted by check. *n is their number. */
 static zipnn_status sort_sound(const struct walk *w, struct zn_found **sorted, size_t *n, zipnn_error *err) {
     const struct zn_recovery *r = w->r;
     *sorted = zn_alloc(w->alloc, (r->n_found + 1) * sizeof **sorted);
@@ -160,7 +160,7 @@ static zipnn_status sort_sound(const struct walk *w, struct zn_found **sorted, s
     return ZIPNN_OK;
 }
 
-/* Whether the index lists every sound chunk that was found. */
+/* Tells whether the index lists every sound chunk that was found. */
 static zipnn_status lists_all(const struct walk *w, bool *all, zipnn_error *err) {
     const struct zn_index *index = &w->listed.index;
     struct zn_found *sorted;
@@ -197,7 +197,7 @@ static zipnn_status believe_index(struct walk *w, bool *believed, zipnn_error *e
     return lists_all(w, believed, err);
 }
 
-/* The frames found, put where the index has them. */
+/* Puts the frames that were found where the index lists them. */
 static zipnn_status match_index(struct walk *w, zipnn_error *err) {
     const struct zn_index *index = &w->listed.index;
     struct zn_recovery *r = w->r;
@@ -225,7 +225,7 @@ static zipnn_status match_index(struct walk *w, zipnn_error *err) {
     return status;
 }
 
-/* What is missing at the end of an archive without an index: nothing, if the index began where the frames end. */
+/* Adds what is missing at the end of an archive without an index: nothing, if the index begins where the frames end. */
 static zipnn_status end_walk(struct walk *w, uint64_t at, zipnn_error *err) {
     if (at == w->index_at || (w->listed.found && w->index_at == ZN_NOWHERE)) return ZIPNN_OK;
     if (at == w->in->length) return add(w, ZN_LOST_LENGTH, &(struct zn_frame){0, 0, 0}, ZN_NOWHERE, err);
@@ -238,7 +238,7 @@ static zipnn_status walk_frames(struct walk *w, zipnn_error *err) {
     struct zn_frame f;
     const uint8_t *bytes;
     ZN_TRY(frame_at(w, at, &f, &bytes, err));
-    if (!bytes && !w->r->has_header) at = 0; /* perhaps it was cut off */
+    if (!bytes && !w->r->has_header) at = 0; /* the header may have been cut off */
     for (;;) {
         if (!bytes) ZN_TRY(search(w, &at, &f, &bytes, err));
         if (!bytes) return end_walk(w, from, err);

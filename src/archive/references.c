@@ -5,12 +5,12 @@
 
 /* ---- what references may cost ------------------------------------------------------------------------------------ */
 
-/* The references of a thread may cost so much in an operation, and so much for each byte that it restores; more for
- * each archive that they lead through. Honest archives do not come near, whatever has moved. A chunk is decoded for
- * each tensor that lies in it and was moved elsewhere: at most 128 times, since shorter ones than 4 KiB are not looked
- * for. In a chain each archive costs as much as what is restored, some times over where its chunks lie across others'
- * and several threads come to them; a range read by itself costs one chunk more in each archive than in the one before.
- */
+/* How much the references of one thread may cost in an operation: a fixed amount, and an amount for each byte restored;
+ * both grow with the number of archives that they lead through. Honest archives stay far below. A chunk is decoded for
+ * each tensor in it that was moved elsewhere: at most 128 times, since tensors below 4 KiB are not looked for. In a
+ * chain each archive costs as much as what is restored, or a few times as much if its chunks overlap others' and
+ * several threads need them. A range that is read by itself costs one more chunk in each archive than in the one
+ * before. */
 enum { FREE = 256 << 20, FREE_LEVEL = 24 << 20, PER_BYTE = 160, PER_BYTE_LEVEL = 16 };
 
 static zipnn_status check_toll(const struct zn_worker *w, uint64_t at, zipnn_error *err) {
@@ -26,7 +26,8 @@ static zipnn_status check_toll(const struct zn_worker *w, uint64_t at, zipnn_err
 
 /* ---- chunks of an archive ---------------------------------------------------------------------------------------- */
 
-/* Where decoded bytes go: to `out`, or where that is NULL to a slot that is taken once there is something to put. */
+/* Where decoded bytes go: to `out`, or, if that is NULL, to a slot that is taken when there are bytes to put into it.
+ */
 struct goal {
     uint8_t *out;
     struct zn_slot *slot;
@@ -39,7 +40,7 @@ static zipnn_status reach(struct zn_worker *w, struct goal *goal, zipnn_error *e
     return ZIPNN_OK;
 }
 
-/* A frame behind a reference. All of them share one buffer: what is decoded meanwhile may take it. */
+/* A frame behind a reference. All such frames share one buffer, so decoding another one overwrites it. */
 struct stored {
     const struct zn_archive *of; /* NULL: the frame belongs to the caller, and stays */
     uint64_t index;
@@ -61,7 +62,7 @@ static zipnn_status fetch_frame(struct zn_worker *w, struct stored *s, zipnn_err
     return ZIPNN_OK;
 }
 
-/* Has the frame again, if something else took its buffer, and verified again, since it may be another by now. */
+/* Reads the frame again if another one took its buffer, and verifies it again, since the input may have changed. */
 static zipnn_status keep_frame(struct zn_worker *w, struct stored *s, zipnn_error *err) {
     const struct zn_shelf *shelf = &w->shelf;
     if (!s->of || s->frame != shelf->frame || (shelf->frame_of == s->of && shelf->frame_index == s->index))
@@ -95,7 +96,7 @@ static zipnn_status decode_to(struct zn_worker *w, const struct zn_scope *scope,
     return refer(w, &inner, &stored, &body, place->frame.orig_len, goal, err);
 }
 
-/* Has chunk i on the shelf, lent. */
+/* Lends chunk i from the shelf; decodes it first if it is not there. */
 static zipnn_status have_chunk(struct zn_worker *w, const struct zn_scope *scope, uint64_t i, struct zn_slot **slot,
                                zipnn_error *err) {
     struct goal goal = {NULL, NULL};
@@ -112,7 +113,7 @@ static zipnn_status have_chunk(struct zn_worker *w, const struct zn_scope *scope
 
 /* ---- ranges ------------------------------------------------------------------------------------------------------ */
 
-/* Chunks [first, end) of the origin, which hold the range. */
+/* A range, and the chunks [first, end) of the archive that hold it. */
 struct span {
     uint64_t off;
     uint32_t len;
@@ -141,8 +142,9 @@ static zipnn_status check_fetched(const struct zn_worker *w, const struct zn_arc
     return all ? ZIPNN_OK : zn_fail(err, ZIPNN_E_NOT_FOUND, s->off, "frames referred to were not fetched");
 }
 
-/* A few chunks, the last one first, while nothing is lent: so that a range which lies across two chunks in each archive
- * of a chain takes no slot in each. The first one is likely to be there, from the range before. */
+/* Puts a few chunks on the shelf, the last one first, while no slot is lent. Without this, a range that lies across two
+ * chunks in each archive of a chain would hold a slot in each. The first chunk is likely to be there already, from the
+ * range before. */
 static zipnn_status prepare_chunks(struct zn_worker *w, const struct zn_scope *scope, const struct span *s,
                                    zipnn_error *err) {
     enum { FEW = 3 };
@@ -156,7 +158,7 @@ static zipnn_status prepare_chunks(struct zn_worker *w, const struct zn_scope *s
     return ZIPNN_OK;
 }
 
-/* Puts what the span has of chunk i to the goal. */
+/* Copies the part of chunk i that lies in the span to the goal. */
 static zipnn_status put_part(struct zn_worker *w, const struct zn_scope *scope, const struct span *s, uint64_t i,
                              struct goal *goal, zipnn_error *err) {
     const struct zn_place *place = &scope->of->places[i];
@@ -174,7 +176,8 @@ static zipnn_status put_part(struct zn_worker *w, const struct zn_scope *scope, 
     return status;
 }
 
-/* Reads the span: from one chunk where it lies, if that is on the shelf, otherwise to the goal. */
+/* Reads the span. If it lies in one chunk that is on the shelf, *bytes points there; otherwise it is copied to the
+ * goal. */
 static zipnn_status read_span(struct zn_worker *w, const struct zn_scope *scope, const struct span *s,
                               struct goal *goal, const uint8_t **bytes, zipnn_error *err) {
     const struct zn_place *place = &scope->of->places[s->first];
@@ -195,7 +198,8 @@ static zipnn_status read_span(struct zn_worker *w, const struct zn_scope *scope,
     return status;
 }
 
-/* Reads to the goal or from where the bytes are; a slot that is lent is in the goal then. `as` is who wants them. */
+/* Reads a range of `from`. *bytes points to it: in the goal, on the shelf (goal->slot is then lent) or in the input.
+ * `as` is the scope that wants it. */
 static zipnn_status read_range(struct zn_worker *w, const struct zn_original *from, const struct zn_scope *as,
                                uint64_t off, uint32_t len, struct goal *goal, const uint8_t **bytes, zipnn_error *err) {
     const struct zn_scope scope = {from->archive, as->depth, as->referred};
@@ -223,7 +227,7 @@ zipnn_status zn_original_lend(struct zn_worker *w, const struct zn_original *ori
 
 /* ---- chunks with a reference ------------------------------------------------------------------------------------- */
 
-/* The original whose bytes are referred to. */
+/* Finds the original whose bytes are referred to. */
 static zipnn_status find_source(const struct zn_scope *scope, const struct zn_reference *ref, uint64_t at,
                                 const struct zn_original **source, zipnn_error *err) {
     const struct zn_archive *of = scope->of;

@@ -9,7 +9,7 @@
 struct zn_scope {
     const struct zn_archive *of; /* NULL: chunks with references cannot be decoded */
     unsigned depth;
-    bool referred; /* a chunk of the same archive refers to this one, which must not do likewise */
+    bool referred; /* a chunk of the same archive refers to this one: it must not refer to its own archive, too */
 };
 
 /* Decodes the body of a chunk with a reference into out[0, orig_len). Its frame's check has been verified. */

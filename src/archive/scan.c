@@ -29,7 +29,7 @@ static zipnn_status decode_large(const struct scan *s, struct zn_worker *w, cons
     return status;
 }
 
-/* A fault of the archive is a finding; want of memory ends the scan. */
+/* A fault of the archive is passed to `visit`. Only a lack of memory ends the scan. */
 static zipnn_status scan_place(void *arg, struct zn_task *task, zipnn_error *err) {
     struct scan *s = arg;
     struct zn_worker *w = task->w;

@@ -1,4 +1,4 @@
-/* Files met a second time: read back after they were written, removed after they were read. */
+/* Opens files a second time: reads them back after they were written, removes them after they were read. */
 #define _GNU_SOURCE /* F_SETLEASE */
 #define _FILE_OFFSET_BITS 64
 
@@ -15,7 +15,7 @@
 #include "base/bytes.h"
 #include "io/files_priv.h"
 
-/* Pages that are on the device already are let go, so that what is read next comes from there. */
+/* Lets go of pages that are on the device already, so that the next read comes from the device. */
 static void forget_pages(int fd) {
 #if defined(POSIX_FADV_DONTNEED)
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);

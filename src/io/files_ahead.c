@@ -89,7 +89,7 @@ static void advance(struct zn_ahead_reader *a, uint64_t block) {
     if (a->first != before) pthread_cond_broadcast(&a->wanted);
 }
 
-/* Copies [off, off + len) of the file as far as the window has it. */
+/* Copies the part of [off, off + len) that the window holds. Returns its length. */
 static size_t copy_window(struct zn_ahead_reader *a, uint64_t off, uint8_t *to, size_t len) {
     size_t done = 0;
     while (done < len) {

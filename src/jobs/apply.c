@@ -18,14 +18,15 @@ struct apply {
     unsigned pass;             /* what of todo is done */
 };
 
-/* The body's head, enough for a reference. */
+/* Reads the head of a body: as much of it as a reference takes. */
 static zipnn_status read_head(const struct apply *a, const struct zn_place *place, uint8_t *buf, const uint8_t **head,
                               size_t *len, zipnn_error *err) {
     *len = ZN_MIN(place->frame.body_len, (uint32_t)ZN_REFERENCE_LEN);
     return zn_input_at(a->in, place->at + ZN_FRAME_LEN, *len, buf, head, err);
 }
 
-/* A chunk made against the base: its place must be the base's, and hold the base's bytes or already the result's. */
+/* Decides on a chunk made against the base. It must lie where it lies in the base, and the memory must hold the base's
+ * bytes there, or the result's already. */
 static zipnn_status decide_delta(const struct apply *a, uint64_t i, const struct zn_reference *ref, zipnn_error *err) {
     const struct zn_place *p = &a->archive.places[i];
     if (ref->off != p->off)
@@ -55,7 +56,8 @@ static zipnn_status decide(void *arg, struct zn_task *task, zipnn_error *err) {
     return ZIPNN_OK;
 }
 
-/* Into scratch, where it is verified, then to its place: no chunk is ever half done. */
+/* Decodes a chunk into scratch, where it is verified, and then copies it to its place. So no chunk is ever half done.
+ */
 static zipnn_status apply_chunk(const struct apply *a, struct zn_worker *w, uint64_t i, zipnn_error *err) {
     const struct zn_place *p = &a->archive.places[i];
     const uint8_t *frame;
@@ -76,14 +78,14 @@ static zipnn_status run_pass(struct apply *a, zipnn_status (*work_on)(void *, st
     return zn_each(a->e, zn_engine_crew(a->e, a->len), &tasks, err);
 }
 
-/* Nothing is changed before all of it is decided. */
+/* Decides on every chunk first. Only then is the memory changed. */
 static zipnn_status run_all(struct apply *a, zipnn_error *err) {
     ZN_TRY(run_pass(a, decide, err));
     for (a->pass = TODO_DECODE; a->pass <= TODO_LAST; a->pass++) ZN_TRY(run_pass(a, work, err));
     return ZIPNN_OK;
 }
 
-/* Whether what the archive restores can take the place of its base. */
+/* Checks that the original can take the place of its base. */
 static zipnn_status check_lengths(const struct apply *a, zipnn_error *err) {
     const struct zn_archive *x = &a->archive;
     if (x->n_bases > 1)

@@ -1,4 +1,4 @@
-/* Tensors that repeat an earlier one: equal lengths, equal samples, equal digests. */
+/* Finds tensors that repeat an earlier one: first by length, then by samples, then by digest. */
 #include <stdlib.h>
 
 #include "jobs/relations.h"
@@ -25,7 +25,7 @@ static int compare(const void *a, const void *b) {
     return (x->off > y->off) - (x->off < y->off);
 }
 
-/* A tensor of one value costs next to nothing as it is. */
+/* Tells whether a tensor holds a single value: then it costs next to nothing already. */
 static bool is_plain(const uint8_t *samples, size_t len) {
     return memcmp(samples, samples + 8, len - 8) == 0;
 }
@@ -63,7 +63,7 @@ static zipnn_status digest(const struct zn_engine *e, const struct zn_input *in,
     return status;
 }
 
-/* The end of the run of candidates, sorted, that are alike so far. */
+/* Returns the end of the run of sorted candidates that are alike so far. */
 static size_t run_end(const struct candidate *c, size_t first, size_t n, bool by_id) {
     size_t end = first + 1;
     while (end < n && c[end].len == c[first].len && (!by_id || memcmp(c[end].id, c[first].id, sizeof c->id) == 0))
@@ -79,7 +79,7 @@ static zipnn_status link_repeats(const struct candidate *c, size_t n, struct zn_
     return ZIPNN_OK;
 }
 
-/* Candidates of one length and with equal samples. */
+/* Compares candidates of one length with equal samples. */
 static zipnn_status look_closely(const struct zn_engine *e, const struct zn_input *in, struct candidate *c, size_t n,
                                  struct zn_links *links, zipnn_error *err) {
     if (n < 2 || c->ruled_out) return ZIPNN_OK;
@@ -97,7 +97,7 @@ static zipnn_status look_closely(const struct zn_engine *e, const struct zn_inpu
     return ZIPNN_OK;
 }
 
-/* Candidates of one length and with one equal sample. */
+/* Compares candidates of one length with one equal sample. */
 static zipnn_status look_again(const struct zn_engine *e, const struct zn_input *in, struct candidate *c, size_t n,
                                struct zn_links *links, zipnn_error *err) {
     if (n < 2) return ZIPNN_OK;
@@ -110,7 +110,7 @@ static zipnn_status look_again(const struct zn_engine *e, const struct zn_input 
     return ZIPNN_OK;
 }
 
-/* Candidates of one length. */
+/* Compares candidates of one length. */
 static zipnn_status look(const struct zn_engine *e, const struct zn_input *in, struct candidate *c, size_t n,
                          struct zn_links *links, zipnn_error *err) {
     if (n < 2) return ZIPNN_OK;

@@ -1,5 +1,4 @@
-/* Which tensor of a base a tensor comes from: by name where the name holds, by a sample of its words where it does not.
- */
+/* Finds which tensor of a base a tensor comes from: by name, or by a sample of its words if no name fits. */
 #include <stdlib.h>
 
 #include "jobs/relations.h"
@@ -14,7 +13,7 @@ enum {
     MAX_COMPARED = 256 /* tensors of one type and length that are compared by content */
 };
 
-/* And one less for what was looked at in vain. */
+/* NOT_MATCHED - 1 means: compared, and too far away. */
 #define NOT_MATCHED UINT32_MAX
 
 /* ---- samples ----------------------------------------------------------------------------------------------------- */
@@ -29,12 +28,12 @@ static bool is_float(zipnn_dtype dtype) {
     return (kind == ZN_KIND_FLOAT && dtype <= ZIPNN_F8_E5M2FNUZ) || kind == ZN_KIND_COMPLEX;
 }
 
-/* How many bytes of the tensor the file has. */
+/* Returns how many bytes of the tensor the file has. */
 static uint64_t length_in(const struct zn_tensor *t, uint64_t file_len) {
     return t->off >= file_len ? 0 : ZN_MIN(t->len, file_len - t->off);
 }
 
-/* Runs of words at places that follow from type and length alone. */
+/* Takes a sample: runs of words at places that follow from type and length alone. */
 static zipnn_status sample(const struct zn_model *m, const struct zn_tensor *t, uint64_t len, uint8_t *to,
                            zipnn_error *err) {
     const unsigned word = word_of(t->dtype);
@@ -52,7 +51,7 @@ static uint64_t load(const uint8_t *p, unsigned word) {
     return w;
 }
 
-/* Floats as integers in the order of their values. */
+/* Maps the bits of a float to an integer, so that integers are ordered as the values are. */
 static uint64_t ordered(uint64_t w, unsigned bits) {
     const uint64_t sign = (uint64_t)1 << (bits - 1);
     return w & sign ? ~w : w | sign;
@@ -62,8 +61,8 @@ static unsigned bit_length(uint64_t w) {
     return w ? 64 - (unsigned)__builtin_clzll(w) : 0;
 }
 
-/* Mean bit length of the difference of two samples; without bound when many words differ by all they can, as weights of
- * other signs do: the two have nothing to do with each other. */
+/* Returns the mean bit length of the differences of two samples, in 16ths. It is NOT_MATCHED - 1 if many words differ
+ * by as much as they can, as weights of other signs do: then the two are unrelated. */
 static uint32_t distance(const uint8_t *a, const uint8_t *b, zipnn_dtype dtype) {
     const unsigned word = word_of(dtype), bits = 8 * word;
     const uint64_t mask = bits == 64 ? UINT64_MAX : ((uint64_t)1 << bits) - 1;
@@ -82,7 +81,7 @@ static uint32_t distance(const uint8_t *a, const uint8_t *b, zipnn_dtype dtype) 
     return n_far > N_WORDS / 4 ? NOT_MATCHED - 1 : sum * SCALE / N_WORDS;
 }
 
-/* Weights that have nothing to do with each other are further apart than this. */
+/* Returns the distance beyond which weights are unrelated. */
 static uint32_t far_apart(zipnn_dtype dtype) {
     const uint32_t bits = 8 * word_of(dtype);
     return (bits - 2 - bits / 8) * SCALE;
@@ -162,7 +161,7 @@ static void take(struct zn_match *match, const uint8_t *samples, const struct ca
     match->source = source;
 }
 
-/* The first candidate not less than the key. */
+/* Returns the first candidate that is not less than the key. */
 static size_t lower(const struct candidate *c, size_t n, const struct candidate *key,
                     int (*compare)(const void *, const void *)) {
     size_t lo = 0, hi = n;
@@ -180,7 +179,7 @@ static bool same_kind(const struct candidate *c, const struct candidate *key) {
     return c->t->dtype == key->t->dtype && c->len == key->len;
 }
 
-/* By name if that is near, otherwise also by content. */
+/* Matches a tensor by name, and by content too if that one is not near. */
 static void match_tensor(const struct base *b, const struct candidate *key, struct zn_match *match, uint8_t source) {
     const struct zn_tensor first = {.off = 0, .dtype = key->t->dtype};
     const struct candidate least = {&first, "", key->len, NULL};
@@ -252,8 +251,8 @@ uint64_t zn_matches_gain(const struct zn_matches *m) {
     return gain;
 }
 
-/* The small tensors before the first link go with it where they lie beside it in the base, too. A file's own header
- * does not: names are to be had without the base. */
+/* Links the small tensors before the first link, too, if they lie before it in the base as well. The file's own header
+ * is not linked, so that names can be read without the base. */
 static zipnn_status link_first(const struct zn_plan *plan, struct zn_links *links, zipnn_error *err) {
     const struct zn_link *first = NULL;
     for (size_t i = 0; i < links->n; i++)

@@ -1,5 +1,5 @@
-/* The states of Adam: where the second moment of a weight is large, the first is likely to be. A first moment is linked
- * to its second, whose exponents tell the encoder what to expect. */
+/* Finds the states of Adam. Where the second moment of a weight is large, the first is likely to be large, too. So a
+ * first moment is linked to its second, whose exponents tell the encoder what to expect. */
 #include <stdlib.h>
 
 #include "jobs/relations.h"
@@ -9,7 +9,7 @@ enum {
     MAX_REPEATS = 1 << 10 /* links that each tensor is held against: with more of them this is no optimiser's state */
 };
 
-/* What names of first moments have, and those of the second in its place. */
+/* What stands in the names of first moments, and what stands there in those of second moments. */
 static const struct {
     const char *first, *second;
 } spellings[] = {{"exp_avg", "exp_avg_sq"},
@@ -60,7 +60,7 @@ static const struct zn_tensor *find_second(const struct named *tensors, size_t n
     return NULL;
 }
 
-/* Whether a link to this file has [off, off + len) at its own end or at the other. */
+/* Tells whether a link inside this file begins or ends in [off, off + len). */
 static bool is_entangled(const struct zn_links *links, size_t n, uint64_t off, uint64_t len) {
     for (size_t i = 0; i < n; i++) {
         const struct zn_link *l = &links->link[i];

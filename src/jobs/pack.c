@@ -1,4 +1,4 @@
-/* Original in, archive out: workers claim cuts, encode and verify them, and write them in turn. */
+/* Makes an archive of an original. Workers claim cuts, encode and verify them, and write them in turn. */
 #include "archive/circles.h"
 #include "chunk/cut.h"
 #include "jobs/jobs.h"
@@ -60,7 +60,7 @@ static zipnn_status claim(void *arg, struct zn_task *task, bool *some, zipnn_err
     return ZIPNN_OK;
 }
 
-/* Decodes the body just made and compares: the archive is right, or it is not written. */
+/* Decodes the body just made and compares it with the chunk. An archive that is not right is not written. */
 static zipnn_status verify(struct zn_worker *w, const struct item *item, const uint8_t *bytes, uint32_t len,
                            zipnn_error *err) {
     struct zn_chunk_body body = {bytes, len, item->cut.off, {0}, NULL};
@@ -72,7 +72,7 @@ static zipnn_status verify(struct zn_worker *w, const struct item *item, const u
                    "meanwhile, or memory is faulty, or this is a bug worth reporting");
 }
 
-/* With the turn: lists a frame in the index. */
+/* Lists a frame in the index. The worker has the turn. */
 static zipnn_status list_frame(struct pack *p, const struct zn_frame *f, zipnn_error *err) {
     void *entries = p->entries;
     zipnn_status status = zn_grow(&p->e->alloc, &entries, &p->entries_cap, p->n_entries + 1, ZN_ENTRY_LEN, err);
@@ -83,7 +83,7 @@ static zipnn_status list_frame(struct pack *p, const struct zn_frame *f, zipnn_e
     return ZIPNN_OK;
 }
 
-/* With the turn: accounts for the chunk and says where its frame goes. */
+/* Accounts for the chunk and finds the place of its frame. The worker has the turn. */
 static zipnn_status account(struct pack *p, const struct item *item, const struct zn_frame *f, uint64_t *at,
                             zipnn_error *err) {
     *at = p->archive;
@@ -92,7 +92,8 @@ static zipnn_status account(struct pack *p, const struct item *item, const struc
     return zn_job_progress(p->job, p->original, p->in->length, err);
 }
 
-/* Before encoding, which needs no turn: the others encode meanwhile, and the bytes are fresh in the caches. */
+/* Adds the chunk to the digest, in turn. This is done before encoding, so that other workers encode meanwhile and the
+ * bytes are still in the caches when this one does. */
 static bool take_digest(struct pack *p, struct zn_task *task) {
     const struct item *item = item_of(task);
     if (!zn_task_wait(task, ZN_STAGE_BYTES)) return false;
@@ -101,7 +102,8 @@ static bool take_digest(struct pack *p, struct zn_task *task) {
     return true;
 }
 
-/* Memory that is written by one worker alone, by way of the caches, gets frames at their final place at once. */
+/* Returns where the frame is made: at its final place if one worker alone writes to memory by way of the caches, else
+ * in the worker's buffer. */
 static uint8_t *frame_room(const struct pack *p, const struct zn_worker *w, uint32_t len) {
     size_t need = ZN_FRAME_LEN + (size_t)zn_chunk_bound(len);
     bool direct = p->n_workers == 1 && p->out->mem && p->store == ZN_STORE_CACHED && p->archive <= p->out->cap &&
@@ -109,7 +111,7 @@ static uint8_t *frame_room(const struct pack *p, const struct zn_worker *w, uint
     return direct ? p->out->mem + p->archive : w->frame;
 }
 
-/* In memory, workers come to chunks in rotation. */
+/* Returns the range that this worker is likely to encode next. In memory, workers come to chunks in rotation. */
 static struct zn_ahead look_ahead(const struct pack *p, const struct item *item) {
     const uint64_t next = item->cut.off + (uint64_t)item->len * p->n_workers;
     if (!p->in->mem || next >= p->in->length) return (struct zn_ahead){0};
@@ -117,7 +119,8 @@ static struct zn_ahead look_ahead(const struct pack *p, const struct item *item)
                              .len = (size_t)ZN_MIN(p->in->length - next, (uint64_t)ZN_CUT_TARGET)};
 }
 
-/* What is left for the frame's hash to fetch: the last quarter, when this is good for something. */
+/* Keeps the last quarter of the prefetch range for the hashing loop. Empty if this kernel set does not prefetch while
+ * hashing. */
 static struct zn_ahead leave_some(const struct zn_kernels *k, struct zn_ahead *ahead) {
     if (k->encode_fetches == 0 || ahead->len == 0) return (struct zn_ahead){0};
     const size_t some = ahead->len / 4;
@@ -151,7 +154,8 @@ static zipnn_status encode(struct pack *p, struct zn_worker *w, const struct ite
     return p->job->verify == ZIPNN_VERIFY_DEFAULT ? verify(w, item, body, m->len, err) : ZIPNN_OK;
 }
 
-/* zn_frame_seal, fetching meanwhile. copy: where the frame goes past the caches at the same time, NULL for nowhere. */
+/* Does what zn_frame_seal does and prefetches meanwhile. If `copy` is not NULL, the frame is also copied there, past
+ * the caches. */
 static struct zn_frame seal(const struct zn_kernels *k, struct made *m, const struct item *item, uint8_t *copy) {
     zn_frame_begin(m->frame, m->len, item->len);
     const uint64_t check = k->xxh3_64_passing(m->frame + ZN_FRAME_CHECKED, ZN_FRAME_LEN - ZN_FRAME_CHECKED + m->len,
@@ -161,8 +165,8 @@ static struct zn_frame seal(const struct zn_kernels *k, struct made *m, const st
     return f;
 }
 
-/* In memory a frame has its place before its check, so that both take one pass over it: write_index finds the check
- * there. */
+/* Puts a frame into memory. It gets its place before its check is known, so that hashing and copying are one pass;
+ * write_index reads the check from the archive. */
 static zipnn_status put_in_memory(struct pack *p, struct zn_task *task, struct made *m, zipnn_error *err) {
     const struct zn_output *out = p->out;
     const struct item *item = item_of(task);
@@ -203,7 +207,7 @@ static zipnn_status work(void *arg, struct zn_task *task, zipnn_error *err) {
     return (p->out->mem ? put_in_memory : put)(p, task, &made, err);
 }
 
-/* Completes the entries of frames in memory. */
+/* Completes the entries of frames in memory: reads their checks. */
 static void read_checks(struct pack *p) {
     const uint8_t *frame = p->out->mem + ZN_HEADER_LEN;
     for (size_t i = 0; i < p->n_entries; i++) {
@@ -215,7 +219,7 @@ static void read_checks(struct pack *p) {
     }
 }
 
-/* The last word on it: what was looked at before the first chunk may have changed since. */
+/* Refuses a circle once more: what was found before the first chunk may have changed since. */
 static zipnn_status refuse_circle(struct pack *p, const struct zn_index *index, zipnn_error *err) {
     const struct zn_relations *r = p->relations;
     struct zn_identity original = {.length = index->original};
@@ -223,7 +227,7 @@ static zipnn_status refuse_circle(struct pack *p, const struct zn_index *index, 
     return r ? zn_circle_refuse(p->job->bases, &original, r->records, r->n_bases, err) : ZIPNN_OK;
 }
 
-/* The index frame and the trailer, in one piece. */
+/* Writes index frame and trailer, in one piece. */
 static zipnn_status write_index(struct pack *p, zipnn_stats *stats, zipnn_error *err) {
     struct zn_index index = {.original = p->original, .has_sha256 = p->digest.has_sha256};
     zn_digest_result(&p->digest, index.xxh3, index.sha256);
@@ -257,7 +261,7 @@ static uint8_t flags_of(const struct zn_relations *relations) {
     return flags;
 }
 
-/* The table of bases, the first frame. */
+/* Writes the table of bases, which is the first frame. */
 static zipnn_status write_bases(struct pack *p, zipnn_error *err) {
     const struct zn_relations *r = p->relations;
     const size_t len = zn_bases_len(r->records, r->n_bases);

@@ -3,7 +3,7 @@
 #include "archive/references.h"
 #include "delta/delta.h"
 
-/* The bytes that the chunk is like; NULL where there are none. */
+/* Reads the bytes that the chunk resembles. lent->bytes is NULL if there are none. */
 static zipnn_status fetch(struct zn_worker *w, const struct zn_relations *relations, const struct zn_input *in,
                           const struct zn_likely *chunk, const struct zn_reference *ref, struct zn_lent *lent,
                           zipnn_error *err) {
@@ -18,7 +18,8 @@ static zipnn_status fetch(struct zn_worker *w, const struct zn_relations *relati
     return zn_original_lend(w, from, ref->off, ref->len, lent, err);
 }
 
-/* The payload, held against the bytes unless the caller wants none of that: its length, 0 when it is no gain. */
+/* Encodes the difference and, unless the caller turned verification off, decodes and compares it. Returns its length, 0
+ * if it saves nothing. */
 static uint32_t encode_delta(const struct zn_job *job, struct zn_worker *w, const struct zn_likely *chunk,
                              const uint8_t *ref, uint8_t *payload) {
     const struct zn_chunk_hint hint = {.dtype = chunk->dtype, .head = chunk->head};
@@ -32,7 +33,7 @@ static uint32_t encode_delta(const struct zn_job *job, struct zn_worker *w, cons
     return status == ZIPNN_OK && memcmp(w->check, chunk->bytes, chunk->len) == 0 ? len : 0;
 }
 
-/* The body, given the bytes that the chunk is like. */
+/* Writes the body, given the bytes that the chunk resembles. Returns its length, 0 if it saves nothing. */
 static uint32_t encode(const struct zn_job *job, struct zn_worker *w, const struct zn_likely *chunk,
                        const uint8_t *bytes, struct zn_reference *ref, uint8_t *body) {
     ref->ref_check = ref->orig_check = w->e->k->xxh3_64(bytes, ref->len);

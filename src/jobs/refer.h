@@ -14,8 +14,8 @@ struct zn_likely {
     uint32_t len;
 };
 
-/* Writes the body of the chunk into body, which has room for zn_chunk_bound(len), by means of what its link leads to:
- * *body_len, 0 when that is no gain. What is written has been held against the bytes: it restores to them. */
+/* Encodes the chunk by a reference to the bytes that its link leads to. `body` has room for zn_chunk_bound(len).
+ * *body_len is 0 if that saves nothing. What is written has been decoded and compared with the chunk. */
 zipnn_status zn_refer(const struct zn_job *job, struct zn_worker *w, const struct zn_relations *relations,
                       const struct zn_input *in, const struct zn_likely *chunk, uint8_t *body, uint32_t *body_len,
                       zipnn_error *err);

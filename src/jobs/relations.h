@@ -1,5 +1,5 @@
-/* What the encoder knows of bytes that are like others, settled before the first chunk: links, and the bases they lead
- * to. */
+/* What the encoder knows about bytes that resemble others: links, and the bases they lead to. It is known before the
+ * first chunk. */
 #ifndef ZN_JOBS_RELATIONS_H
 #define ZN_JOBS_RELATIONS_H
 
@@ -14,16 +14,16 @@ struct zn_relations {
     unsigned n_bases;
 };
 
-/* Finds tensors that repeat an earlier one, byte for byte, and links them. The input is random-access. The time this
- * takes is that of a few reads per pair of equally long tensors, and a pass over those that look the same. */
+/* Finds tensors that repeat an earlier one, byte for byte, and links them. The input is random-access. This takes a few
+ * reads for each pair of equally long tensors, and a pass over those that look the same. */
 zipnn_status zn_relate_repeats(const struct zn_engine *e, const struct zn_plan *plan, const struct zn_input *in,
                                struct zn_links *links, zipnn_error *err);
 
 /* Readies the workers for encoding by these relations; NULL for none. */
 zipnn_status zn_relations_prepare(struct zn_engine *e, const struct zn_relations *relations, zipnn_error *err);
 
-/* Links the first moments of an optimiser's state, known by their names, to the second ones. After zn_relate_repeats,
- * with whose links it does not interfere. */
+/* Links the first moments of an optimiser's state, known by their names, to the second ones. Call it after
+ * zn_relate_repeats; it leaves the links found there alone. */
 zipnn_status zn_relate_moments(const struct zn_engine *e, const struct zn_plan *plan, uint64_t file_len,
                                struct zn_links *links, zipnn_error *err);
 
@@ -54,14 +54,15 @@ zipnn_status zn_matches_begin(const zipnn_allocator *alloc, const struct zn_mode
                               zipnn_error *err);
 void zn_matches_end(struct zn_matches *m);
 
-/* Looks for each tensor's like in a base: by name, then by type, length and content. A base that comes nearer than the
- * ones before takes it over. */
+/* Looks in a base for the tensor that resembles each tensor of the model most: by name, then by type, length and
+ * content. A match that is nearer than those in earlier bases replaces them. */
 zipnn_status zn_matches_add(struct zn_matches *m, const struct zn_model *base, uint8_t source, zipnn_error *err);
 
 /* Forgets the bases looked at. */
 void zn_matches_reset(struct zn_matches *m);
 
-/* How much the tensors have from the bases looked at: their bytes, the more the nearer; 0 when nothing is near. */
+/* Returns how much the tensors have in common with the bases: the sum of their bytes, weighted by nearness; 0 if
+ * nothing is near. */
 uint64_t zn_matches_gain(const struct zn_matches *m);
 
 /* Links each tensor to what it was found to be like, if it is likely to gain. */

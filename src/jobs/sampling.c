@@ -1,6 +1,7 @@
-/* Chunks differ: layers, embeddings and padding do not compress alike. So every chunk is tasted, a few KiB of it, and
- * some are compressed whole. What tastes promise of all chunks, corrected by how promises and sizes compare where both
- * are known, is the estimate: the ratio estimator of survey sampling, for each element type by itself. */
+/* Chunks differ: layers, embeddings and padding do not compress alike. So a few KiB of every chunk are compressed, its
+ * taste, and some chunks are compressed whole. The estimate is what the tastes promise for all chunks, corrected by how
+ * promises and sizes compare where both are known: the ratio estimator of survey sampling, for each element type by
+ * itself. */
 #include "jobs/sampling.h"
 
 #include "chunk/cut.h"
@@ -127,7 +128,7 @@ static zipnn_status encode(const struct estimate *x, struct zn_worker *w, const 
     return ZIPNN_OK;
 }
 
-/* Slices of the chunk, one after the other in w->orig; whole elements of known types. */
+/* Compresses slices of the chunk, one after the other in w->orig. Of known types these are whole elements. */
 static zipnn_status taste(struct estimate *x, struct zn_worker *w, struct chunk *c, zipnn_error *err) {
     const struct zn_cut *cut = &c->cut;
     const uint32_t word = zn_dtype_word(cut->dtype), grain = word * GRAIN, slice = (SLICE + grain - 1) / grain * grain;
@@ -193,7 +194,7 @@ static void add_chunk(struct stratum *s, const struct chunk *c) {
     s->ss += stored * stored / len;
 }
 
-/* How sizes and promises compare where both are known. */
+/* Returns how sizes and promises compare where both are known. */
 static double correction_of(const struct stratum *s) {
     return s->sampled_promised > 0 ? (double)s->stored / s->sampled_promised : 1;
 }

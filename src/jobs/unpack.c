@@ -1,5 +1,4 @@
-/* Archive in, original out: workers claim frames, verify and decode them, and hand them on in turn where order matters.
- */
+/* Restores an archive. Workers claim frames, verify and decode them, and hand them on, in turn if order matters. */
 #include "archive/bases.h"
 #include "archive/reading.h"
 #include "jobs/jobs.h"
@@ -62,7 +61,7 @@ static zipnn_status fetch(const struct unpack *u, struct zn_worker *w, struct it
         buf = item->memory = zn_alloc(&u->e->alloc, len);
         if (!buf) return zn_fail(err, ZIPNN_E_MEMORY, item->place.at, "out of memory: a frame takes %zu bytes", len);
     }
-    /* Workers come to frames in rotation. */
+    /* Prefetch only where the next frame is known: workers come to frames of memory in rotation. */
     if (u->n_workers == 1 || u->in->mem) item->ahead = zn_look_ahead(u->in, &item->place, u->n_workers);
     return zn_input_at(u->in, item->place.at, len, buf, &item->frame, err);
 }
@@ -76,7 +75,7 @@ static zipnn_status read_exactly(struct unpack *u, uint8_t *buf, size_t len, zip
     return zn_fail(err, ZIPNN_E_TRUNCATED, u->in->pos, "archive ends here, %zu bytes too early", len - got);
 }
 
-/* Reads a body of unproven length in steps, so that memory follows the bytes that really come. */
+/* Reads a body of unproven length in steps, so that memory is taken only for bytes that really come. */
 static zipnn_status read_tail(struct unpack *u, const uint8_t *head, size_t body_len, zipnn_error *err) {
     enum { STEP = 1 << 20 };
     size_t len = 0, total = ZN_FRAME_LEN + body_len;
@@ -191,17 +190,17 @@ static zipnn_status report_progress(const struct unpack *u, zipnn_error *err) {
     return zn_job_progress(u->job, u->original, total, err);
 }
 
-/* A test goes as far as it can. */
+/* Tells whether this is a test: it has no output, and goes on after chunks whose base is missing. */
 static bool is_test(const struct unpack *u) {
     return !u->out->mem && !u->out->sink;
 }
 
-/* Whether chunks must be handed on one after the other. */
+/* Tells whether chunks must be handed on in order. */
 static bool is_ordered(const struct unpack *u) {
     return u->digesting == ZN_DIGEST_VERIFY || u->out->sink;
 }
 
-/* A chunk that takes no turn is done. Who was told to stop is not asked again. */
+/* Counts a chunk that takes no turn. A caller who cancelled is not asked again. */
 static zipnn_status count_done(struct unpack *u, const struct zn_task *task, uint32_t len, zipnn_error *err) {
     zipnn_status status = ZIPNN_OK;
     if (!u->job->progress) return ZIPNN_OK;
@@ -286,7 +285,7 @@ static zipnn_status run(struct unpack *u, zipnn_stats *stats, zipnn_error *err) 
     return check_digests(u, stats, err);
 }
 
-/* Sequential: the table of bases, which comes first. */
+/* Reads the table of bases of a sequential input: it is the first frame. */
 static zipnn_status read_table(struct unpack *u, enum zn_missing missing, zipnn_error *err) {
     uint8_t head[ZN_FRAME_LEN];
     struct zn_place place = {.at = u->at};
@@ -332,7 +331,7 @@ static zipnn_status begin_digest(struct unpack *u, zipnn_error *err) {
     return status == ZIPNN_E_UNSUPPORTED ? zn_digest_begin(&u->digest, u->e->k, false, err) : status;
 }
 
-/* What can be known before the first chunk. */
+/* Learns all that can be known before the first chunk. */
 static zipnn_status begin(struct unpack *u, zipnn_error *err) {
     const bool random = zn_input_is_random(u->in);
     u->at = ZN_HEADER_LEN;

@@ -1,4 +1,4 @@
-/* Digests of the original, fed in order while chunks pass by. */
+/* Digests of the original. They take its bytes in order, chunk by chunk. */
 #ifndef ZN_WORK_DIGEST_H
 #define ZN_WORK_DIGEST_H
 
@@ -33,7 +33,7 @@ static inline void zn_digest_update(struct zn_digest *d, const uint8_t *data, si
     if (d->has_sha256) zn_sha256_update(&d->sha256, data, len);
 }
 
-/* Once, after the last update. */
+/* Writes the digests. Call it once, after the last update. */
 static inline void zn_digest_result(struct zn_digest *d, uint8_t xxh3[16], uint8_t sha256[ZN_SHA256_LEN]) {
     zn_xxh3_128_digest(d->xxh3, xxh3);
     memset(sha256, 0, ZN_SHA256_LEN);

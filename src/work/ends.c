@@ -14,7 +14,7 @@ zipnn_status zn_input_of_source(const zipnn_source *source, struct zn_input *in,
     return ZIPNN_OK;
 }
 
-/* A failing callback need not explain itself. */
+/* A callback that fails may leave `err` alone: then this explains the failure. */
 static zipnn_status source_failed(zipnn_status status, uint64_t at, zipnn_error *err) {
     if (err && err->status == status) return status;
     return zn_fail(err, status, at, "the source failed (%s)", zipnn_status_name(status));
@@ -40,7 +40,7 @@ zipnn_status zn_input_next(struct zn_input *in, uint8_t *buf, size_t want, size_
     return ZIPNN_OK;
 }
 
-/* The bytes, if they were read ahead, or NULL. */
+/* Returns the bytes if they were read ahead, else NULL. */
 static const uint8_t *seen(const struct zn_glance *g, uint64_t off, size_t len) {
     if (!g || !g->memory) return NULL;
     if (off <= g->head_len && len <= g->head_len - off) return g->memory + off;
@@ -137,7 +137,7 @@ struct zn_piece zn_gather(struct zn_gather *g, uint8_t *bytes, size_t len) {
         hold_back(g, bytes, len);
         return (struct zn_piece){.off = g->off};
     }
-    /* Less than a block was held back, so the end lies in the bytes given. */
+    /* Less than a block is held back, so `end` lies inside the bytes given. */
     const size_t now = (size_t)(end - at);
     const struct zn_piece piece = {g->off, bytes - g->len, g->len + now};
     memcpy(bytes - g->len, g->held, g->len);

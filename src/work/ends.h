@@ -9,10 +9,10 @@
 struct zn_glance;
 
 struct zn_input {
-    const uint8_t *mem;  /* the whole input, or NULL */
-    zipnn_source source; /* used when mem is NULL */
-    uint64_t length;     /* UINT64_MAX: unknown, sequential */
-    unsigned number;     /* for callers who fetch bytes themselves: 0 the archive, i + 1 the i-th base given */
+    const uint8_t *mem;             /* the whole input, or NULL */
+    zipnn_source source;            /* used when mem is NULL */
+    uint64_t length;                /* UINT64_MAX: unknown, sequential */
+    unsigned number;                /* its number for callers who fetch bytes: 0 the archive, i + 1 the i-th base */
     const struct zn_glance *glance; /* bytes that have been read already, or NULL */
     const uint8_t *head;            /* bytes that were read ahead of a sequential source and come first */
     size_t head_len;
@@ -41,26 +41,27 @@ zipnn_status zn_input_next(struct zn_input *in, uint8_t *buf, size_t want, size_
 zipnn_status zn_input_at(const struct zn_input *in, uint64_t off, size_t len, uint8_t *buf, const uint8_t **bytes,
                          zipnn_error *err);
 
-/* The same bytes in buf, whatever becomes of the input's: for what is looked at again after it was checked. */
+/* Copies the bytes to buf. Use it for bytes that are read again after they were checked: memory of the input may
+ * change. */
 zipnn_status zn_input_copy(const struct zn_input *in, uint64_t off, size_t len, uint8_t *buf, zipnn_error *err);
 
 /* ---- what is read ahead of opening */
 
 enum { ZN_GLANCE = 64 << 10 };
 
-/* The first and the last ZN_GLANCE bytes of a random-access input, kept while what it holds is opened: then that takes
- * two reads instead of many small ones. */
+/* The first and the last ZN_GLANCE bytes of a random-access input. They are kept while the archive in it is opened, so
+ * that opening takes two reads instead of many small ones. */
 struct zn_glance {
     uint8_t *memory; /* NULL: nothing was read */
     size_t head_len, tail_len;
     uint64_t tail_at;
 };
 
-/* Reads them, unless the input is in memory, in sight, or sequential. The glance must stay where it is until
- * zn_glance_end; on failure nothing is owned. */
+/* Reads them, unless the input is in memory, visible or sequential. The glance must not be moved before zn_glance_end.
+ * On failure nothing is owned. */
 zipnn_status zn_glance_begin(struct zn_glance *g, const zipnn_allocator *alloc, struct zn_input *in, zipnn_error *err);
 
-/* Frees it. No input looks at it any more. Accepts a zeroed struct. */
+/* Frees the bytes. No input may point to the glance any more. Accepts a zeroed struct. */
 void zn_glance_end(struct zn_glance *g, const zipnn_allocator *alloc);
 
 struct zn_output {
@@ -74,16 +75,15 @@ static inline bool zn_output_is_random(const struct zn_output *out) {
     return out->mem || !out->sink || out->sink->write_at;
 }
 
-/* Writes at `off`; a sequential sink gets everything in order and knows its position. ZIPNN_E_SPACE when memory is too
- * small. */
+/* Writes at `off`. A sequential sink receives all bytes in order and ignores `off`. Returns ZIPNN_E_SPACE if the memory
+ * is too small. */
 zipnn_status zn_output_put(const struct zn_output *out, uint64_t off, const uint8_t *bytes, size_t len,
                            zipnn_error *err);
 
 /* ---- whole blocks ---- */
 
-/* Where chunks end follows from tensors and from how well they compress, not from pages; yet a file is written faster
- * in blocks that begin at multiples of their size. So what comes after the last whole block is held back, to go out in
- * front of what follows. */
+/* A file is written faster in blocks that begin at multiples of their size, but chunks end anywhere. So the bytes after
+ * the last whole block are held back, and are written in front of the next chunk. */
 enum { ZN_BLOCK = 64 << 10 };
 
 struct zn_gather {
@@ -99,14 +99,14 @@ struct zn_piece {
     size_t len;
 };
 
-/* For an output that is to go on at `off`. ZIPNN_E_MEMORY; `held` is to be freed with zn_free. */
+/* Begins at offset `off` of the output. Returns ZIPNN_E_MEMORY if there is no memory; free `held` with zn_free. */
 zipnn_status zn_gather_begin(struct zn_gather *g, const zipnn_allocator *alloc, uint64_t off, zipnn_error *err);
 
-/* What to put now, of the `len` bytes that follow all that was given before and of those held back. The bytes have room
- * for ZN_BLOCK others before them: the piece lies there and in themselves. */
+/* Takes the next `len` bytes of the output and returns the piece that is to be written now. There must be room for
+ * ZN_BLOCK bytes before `bytes`: bytes held back are copied there, and the piece may begin there. */
 struct zn_piece zn_gather(struct zn_gather *g, uint8_t *bytes, size_t len);
 
-/* At the end: what is held back still. */
+/* Returns what is still held back at the end. */
 struct zn_piece zn_gather_rest(const struct zn_gather *g);
 
 #endif

@@ -10,7 +10,7 @@
 
 enum {
     MAX_WORKERS = 256,
-    WORTH_A_THREAD = 1 << 20 /* original bytes: below, waking a thread takes longer than it helps */
+    WORTH_A_THREAD = 1 << 20 /* original bytes: a thread for fewer takes longer to wake than it helps */
 };
 
 static const struct zn_kernels *find_kernels(zipnn_cpu cpu) {
@@ -61,7 +61,7 @@ void zn_engine_release(struct zn_engine *e) {
     memset(e, 0, sizeof *e);
 }
 
-/* For zn_gather. */
+/* Leaves the room before the buffer that zn_gather needs. */
 static uint8_t *carve_behind_block(struct zn_arena *arena, size_t len) {
     uint8_t *block = zn_carve(arena, ZN_BLOCK + len);
     return block ? block + ZN_BLOCK : NULL;
@@ -92,15 +92,15 @@ static zipnn_status prepare_worker(struct zn_engine *e, struct zn_worker *w, siz
     return zn_codec_open(&w->coder.codec, e->k, use, err);
 }
 
-/* How many workers of `len` bytes have a place beside the shelves: all of them, where chunks are no larger than this
- * library's. */
+/* Returns how many workers of `len` bytes fit beside the shelves. If chunks are no larger than this library writes, all
+ * do. */
 static unsigned seats_for(const struct zn_engine *e, uint32_t max_chunk, size_t len) {
     const uint64_t all = ZN_MEMORY - ZN_SHELVES + (uint64_t)ZN_MEMORY_OF_THREAD * e->n_workers;
     if (max_chunk <= ZN_CUT_MAX) return e->n_workers;
     return (unsigned)ZN_MIN(ZN_MAX(all / len, (uint64_t)1), (uint64_t)e->n_workers);
 }
 
-/* What suffices is kept, unless it is so large that not all workers have a place. */
+/* Keeps scratch that is large enough, unless it is so large that some workers had to do without. */
 zipnn_status zn_engine_prepare(struct zn_engine *e, uint32_t max_chunk, enum zn_codec_use use, zipnn_error *err) {
     const bool same = max_chunk == e->max_chunk && use == e->use, crowded = e->seats < e->n_workers;
     if (e->max_chunk && (same || (!crowded && max_chunk <= e->max_chunk && use <= e->use))) return ZIPNN_OK;
@@ -121,7 +121,7 @@ zipnn_status zn_engine_prepare(struct zn_engine *e, uint32_t max_chunk, enum zn_
 }
 
 zipnn_status zn_engine_prepare_levels(struct zn_engine *e, unsigned n, zipnn_error *err) {
-    /* A chunk for each archive, and those at work; the frame takes as much as one of them. */
+    /* One slot for each archive, and four for the chunks being worked on. The frame takes as much memory as a slot. */
     enum { MORE_THAN_LEVELS = 4, MOST_SLOTS = 96, FRAME = 1 };
     const unsigned slots = (unsigned)ZN_MIN(ZN_SHELVES / ZN_MAX(e->max_chunk, 1u), (uint32_t)ZN_SHELVES);
     e->crew = e->seats;
@@ -173,7 +173,7 @@ unsigned zn_engine_crew(const struct zn_engine *e, uint64_t original) {
 struct shift {
     void (*work)(void *arg, size_t worker);
     void *arg;
-    atomic_size_t done; /* workers */
+    atomic_size_t done; /* workers that ended */
 };
 
 static void work_and_count(void *arg, size_t worker) {
@@ -182,8 +182,8 @@ static void work_and_count(void *arg, size_t worker) {
     atomic_fetch_add(&s->done, 1);
 }
 
-/* Each worker goes on until nothing is left to do, so one is enough: when an executor ran none, such as one that is
- * shut down, the caller is it. Otherwise nothing would pass for success. */
+/* Any one worker can finish the job. If the executor ran no task (it may be shut down), run one here, or an empty
+ * result would look like success. */
 void zn_engine_run(struct zn_engine *e, unsigned n, void (*work)(void *arg, size_t worker), void *arg) {
     struct shift s = {.work = work, .arg = arg};
     if (n > 1) e->executor.run(e->executor.user, n, work_and_count, &s);

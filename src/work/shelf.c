@@ -35,7 +35,7 @@ struct zn_slot *zn_shelf_find(struct zn_shelf *s, const struct zn_archive *of, u
     return NULL;
 }
 
-/* Of two slots with memory: the one that holds no chunk, or the older one. */
+/* Whether slot a is the better one to reuse: it holds no chunk, or was used longer ago. */
 static bool is_better(const struct zn_slot *a, const struct zn_slot *b) {
     if (!a->of || !b->of) return !a->of;
     return a->used < b->used;

@@ -1,6 +1,6 @@
-/* Chunks that were decoded because others refer to them. A thread has one shelf for all archives that lie behind each
- * other, so what a chain takes does not grow with its length: a slot is taken when bytes are there to be put into it,
- * the deepest first. What is on the shelf stays until its slot is needed; the one used longest ago goes first. */
+/* Chunks that were decoded because others refer to them. A thread has one shelf for all archives of a chain, so a
+ * longer chain takes no more memory: a slot is taken only when there are bytes to put into it, first for the archive
+ * furthest behind. A chunk stays on the shelf until its slot is needed; the one used longest ago goes first. */
 #ifndef ZN_WORK_SHELF_H
 #define ZN_WORK_SHELF_H
 
@@ -14,8 +14,8 @@ struct zn_slot {
     uint8_t *bytes;              /* NULL until it is first taken */
     const struct zn_archive *of; /* whose chunk it holds, NULL: no chunk */
     uint64_t index;              /* of the chunk */
-    uint64_t used;               /* when: the shelf's clock */
-    bool lent;                   /* somebody works with it */
+    uint64_t used;               /* when it was used last, by the shelf's clock */
+    bool lent;                   /* in use: it must not be given away */
 };
 
 struct zn_shelf {
@@ -28,19 +28,19 @@ struct zn_shelf {
     uint64_t clock;
 };
 
-/* A shelf of n slots of slot_len bytes, empty; it keeps its memory when it has that size already. */
+/* Makes an empty shelf of n slots of slot_len bytes. The memory is kept if the shelf has that size already. */
 zipnn_status zn_shelf_prepare(struct zn_shelf *s, const zipnn_allocator *alloc, unsigned n, size_t slot_len,
                               zipnn_error *err);
 /* Accepts a zeroed struct, and leaves one. */
 void zn_shelf_free(struct zn_shelf *s, const zipnn_allocator *alloc);
 
-/* The slot that holds the chunk, lent, or NULL. */
+/* Returns the slot that holds the chunk and lends it, or NULL. */
 struct zn_slot *zn_shelf_find(struct zn_shelf *s, const struct zn_archive *of, uint64_t index);
 
-/* A slot to be filled, lent. ZIPNN_E_LIMIT when all are. */
+/* Lends a slot that is to be filled. Returns ZIPNN_E_LIMIT if all are lent. */
 zipnn_status zn_shelf_take(struct zn_shelf *s, const zipnn_allocator *alloc, struct zn_slot **slot, zipnn_error *err);
 
-/* What the slot holds now. */
+/* Says which chunk the slot holds now. */
 void zn_shelf_label(struct zn_shelf *s, struct zn_slot *slot, const struct zn_archive *of, uint64_t index);
 
 /* Ends a loan; NULL is accepted. */

@@ -6,7 +6,7 @@ struct zn_pool {
     zipnn_allocator alloc;
     pthread_mutex_t lock;
     pthread_cond_t work, done;
-    unsigned n_threads; /* wanted, besides the caller */
+    unsigned n_threads; /* threads that are wanted besides the caller's */
     unsigned started;
     pid_t pid; /* threads do not survive fork: they belong to this process */
     bool stop;
@@ -17,7 +17,7 @@ struct zn_pool {
     pthread_t threads[];
 };
 
-/* After a fork the threads are the parent's, and the lock may have been held by one of them. */
+/* After a fork the threads exist in the parent only, and one of them may have held the lock. */
 static void own_pool(struct zn_pool *p) {
     if (p->pid == getpid()) return;
     p->pid = getpid();
@@ -61,7 +61,7 @@ static void *thread_main(void *arg) {
     return NULL;
 }
 
-/* Starts what is missing, at most n_threads; a machine that refuses a thread just leaves the work to the others. */
+/* Starts the threads that are missing, at most n_threads. If the system refuses one, the others do its work. */
 static void start_threads(struct zn_pool *p, size_t wanted) {
     while (p->started < p->n_threads && p->started < wanted) {
         if (pthread_create(&p->threads[p->started], NULL, thread_main, p) != 0) return;

@@ -9,11 +9,11 @@
 
 struct zn_pool;
 
-/* Our own threads: none before the first run with more than one task; a process that forked gets new ones. */
+/* Makes a pool. Its threads start with the first run of more than one task, and again in a process that forked. */
 zipnn_status zn_pool_create(const zipnn_allocator *alloc, unsigned n_threads, struct zn_pool **pool, zipnn_error *err);
 void zn_pool_destroy(struct zn_pool *pool);
 
-/* zipnn_executor.run with a zn_pool as user. Tasks that find no thread run on the caller's. */
+/* Runs tasks: zipnn_executor.run with a zn_pool as user. Tasks that find no thread run on the caller's. */
 void zn_pool_run(void *pool, size_t n, void (*task)(void *arg, size_t i), void *arg);
 
 #endif

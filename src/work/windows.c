@@ -23,7 +23,7 @@ void zn_windows_close(struct zn_windows *w) {
     pthread_mutex_destroy(&w->lock);
 }
 
-/* The window that holds the range, NULL for none. */
+/* Returns the window that holds the range, or NULL. */
 static const struct zn_window *find(const struct zn_windows *w, uint64_t off, size_t len) {
     for (unsigned i = 0; i < ZN_N_WINDOWS; i++) {
         const struct zn_window *here = &w->window[i];

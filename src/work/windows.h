@@ -1,4 +1,5 @@
-/* A few stretches of something slow to read, kept in memory, for several threads that read on through it together. */
+/* Keeps a few stretches of something slow to read in memory. It serves several threads that read through it together.
+ */
 #ifndef ZN_WORK_WINDOWS_H
 #define ZN_WORK_WINDOWS_H
 
@@ -6,7 +7,7 @@
 #include "base/mem.h"
 #include "work/threads.h"
 
-enum { ZN_N_WINDOWS = 2 }; /* threads that lag behind find theirs in the one before */
+enum { ZN_N_WINDOWS = 2 }; /* a thread that lags behind finds its bytes in the window before */
 
 typedef zipnn_status zn_fetch_fn(void *user, uint64_t off, uint64_t len, void *dst, zipnn_error *err);
 
