@@ -142,8 +142,8 @@ void zipnn_archive_close(zipnn_archive *a) {
 static zipnn_status check_range(const zipnn_archive *a, uint64_t off, uint64_t len, zipnn_error *err) {
     const uint64_t original = a->original->length;
     if (off <= original && len <= original - off) return ZIPNN_OK;
-    return zn_fail(err, ZIPNN_E_NOT_FOUND, off, "bytes %llu to %llu of an original of %llu", (unsigned long long)off,
-                   (unsigned long long)(off + len), (unsigned long long)original);
+    return zn_fail(err, ZIPNN_E_NOT_FOUND, off, "bytes %llu to %llu are not all inside an original of %llu bytes",
+                   (unsigned long long)off, (unsigned long long)(off + len), (unsigned long long)original);
 }
 
 zipnn_status zipnn_archive_read_in(zipnn_ctx *ctx, const zipnn_archive *a, uint64_t off, uint64_t len, void *dst,

@@ -7,8 +7,8 @@ zipnn_status zipnn_archive_coding(const zipnn_archive *a, uint64_t index, zipnn_
     const uint8_t *head;
     ZN_TRY(zn_given("zipnn_archive_coding", a, coding, err));
     if (index >= a->archive.n_places)
-        return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "chunk %llu of %llu", (unsigned long long)index,
-                       (unsigned long long)a->archive.n_places);
+        return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "there is no chunk %llu: the archive has %llu",
+                       (unsigned long long)index, (unsigned long long)a->archive.n_places);
     const struct zn_place *p = &a->archive.places[index];
     *coding = (zipnn_coding){.layout = "?"};
     if (p->at == ZN_NOWHERE) return ZIPNN_OK;
@@ -30,7 +30,8 @@ zipnn_status zipnn_archive_chunk_at(const zipnn_archive *a, uint64_t off, uint64
 zipnn_status zipnn_archive_base(const zipnn_archive *a, unsigned index, zipnn_base_info *info, zipnn_error *err) {
     ZN_TRY(zn_given("zipnn_archive_base", a, info, err));
     if (index >= a->archive.n_bases)
-        return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "base %u of %u", index, a->archive.n_bases);
+        return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "there is no base %u: the archive has %u", index,
+                       a->archive.n_bases);
     const struct zn_base_record *record = &a->archive.records[index];
     *info =
         (zipnn_base_info){.name = record->name, .original = record->length, .at_hand = a->archive.bases[index] != NULL};

@@ -94,8 +94,8 @@ uint64_t zipnn_archive_n_left_out(const zipnn_archive *a) {
 zipnn_status zipnn_archive_chunk(const zipnn_archive *a, uint64_t index, zipnn_chunk_info *info, zipnn_error *err) {
     ZN_TRY(zn_given("zipnn_archive_chunk", a, info, err));
     if (index >= a->archive.n_places)
-        return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "chunk %llu of %llu", (unsigned long long)index,
-                       (unsigned long long)a->archive.n_places);
+        return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "there is no chunk %llu: the archive has %llu",
+                       (unsigned long long)index, (unsigned long long)a->archive.n_places);
     const struct zn_place *p = &a->archive.places[index];
     *info = (zipnn_chunk_info){p->off, p->frame.orig_len, p->at, zn_frame_size(&p->frame), p->frame.check};
     return ZIPNN_OK;
@@ -103,8 +103,8 @@ zipnn_status zipnn_archive_chunk(const zipnn_archive *a, uint64_t index, zipnn_c
 
 zipnn_status zn_archive_tensor(const zipnn_archive *a, uint64_t index, const struct zn_tensor **t, zipnn_error *err) {
     if (index >= a->n_listed)
-        return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "tensor %llu of %zu", (unsigned long long)index,
-                       a->n_listed);
+        return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "there is no tensor %llu: the archive has %zu",
+                       (unsigned long long)index, a->n_listed);
     *t = a->listed[index];
     return ZIPNN_OK;
 }

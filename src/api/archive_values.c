@@ -78,7 +78,7 @@ static zipnn_status check_rows(const zipnn_archive *a, const struct zn_tensor *t
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, t->off,
                        "this tensor is compressed by a filter of its own file format: read it from the restored file");
     if (first > rows || n > rows - first)
-        return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "rows %llu to %llu of a tensor of %llu",
+        return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "rows %llu to %llu are not all inside a tensor of %llu rows",
                        (unsigned long long)first, (unsigned long long)(first + n), (unsigned long long)rows);
     if (is_scattered(t)) return ZIPNN_OK;
     if (!place_of_row(&a->plan, t, first, &unused) || !place_of_row(&a->plan, t, first + n, &unused))
@@ -416,7 +416,7 @@ static zipnn_status read_rows(struct reading *r, uint8_t *dst, size_t cap, zipnn
     ZN_TRY(zn_archive_size_values(r->a, r->t, r->n, &len, err));
     ZN_TRY(zn_given("reading a tensor", r->a, len ? dst : (const void *)r->a, err));
     if (len > cap)
-        return zn_fail(err, ZIPNN_E_SPACE, ZN_NOWHERE, "values of %llu bytes, the buffer has %zu",
+        return zn_fail(err, ZIPNN_E_SPACE, ZN_NOWHERE, "the values take %llu bytes, and the buffer has %zu",
                        (unsigned long long)len, cap);
     r->sink = &sink;
     if (!is_run(r->t)) return write_rows(r, err);

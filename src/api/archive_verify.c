@@ -99,8 +99,8 @@ static zipnn_status check_digests(struct zn_verifying *v, zipnn_error *err) {
     const char *name = memcmp(xxh3, index->xxh3, sizeof xxh3) != 0 ? "XXH3-128" : NULL;
     if (!name && v->digest.has_sha256 && memcmp(sha256, index->sha256, sizeof sha256) != 0) name = "SHA-256";
     if (!name) return ZIPNN_OK;
-    zn_fail(&fault, ZIPNN_E_CORRUPT, ZN_NOWHERE, "the chunks are sound, and do not have the %s digest of the original",
-            name);
+    zn_fail(&fault, ZIPNN_E_CORRUPT, ZN_NOWHERE,
+            "all chunks are sound, but the %s digest of the whole original does not match", name);
     return report(v, 0, index->original, &fault, err);
 }
 

@@ -35,10 +35,9 @@ static zipnn_status copy_options(const zipnn_options *given, zipnn_options *o, z
     if ((unsigned)o->repeats > ZIPNN_REPEATS_OFF)
         return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "repeats %d does not exist", (int)o->repeats);
     if (!o->known && o->n_known)
-        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "%zu known archives, and the pointer to them is NULL",
-                       o->n_known);
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "n_known is %zu, but known is NULL", o->n_known);
     if (!o->bases && o->n_bases)
-        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "%zu bases, and the pointer to them is NULL", o->n_bases);
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "n_bases is %zu, but bases is NULL", o->n_bases);
     if (o->base && (!o->base->read_at || o->base->length == UINT64_MAX))
         return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "a base needs read_at and its length");
     return ZIPNN_OK;

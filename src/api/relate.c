@@ -120,13 +120,13 @@ zipnn_status zipnn_nearest_base(zipnn_ctx *ctx, const zipnn_source *source, size
     if (!ctx || !index) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_nearest_base: a pointer is NULL");
     ZN_TRY(zn_input_of_source(source, &in, err));
     if (!zn_input_is_random(&in))
-        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "what is held against a base must be a file, not a pipe");
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "comparing with a base takes a file, not a pipe");
     ZN_TRY(zn_plan_input(ctx, &in, &plan, &head, err));
     const struct zn_model model = model_of_input(&plan, &in);
     zipnn_status status = find_nearest(ctx, &model, &in, index, err);
     zn_plan_free(&plan);
     if (status == ZIPNN_OK && *index == SIZE_MAX)
-        status = zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "no base of %zu comes near", ctx->n_direct);
+        status = zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "none of the %zu bases is similar", ctx->n_direct);
     return status;
 }
 
@@ -163,7 +163,7 @@ zipnn_status zn_relate(zipnn_ctx *ctx, const struct zn_plan *plan, const struct 
     zn_links_init(&relations->links, &ctx->engine.alloc);
     if (!zn_input_is_random(in)) {
         if (ctx->bases.n == 0) return ZIPNN_OK;
-        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "what is held against a base must be a file, not a pipe");
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "comparing with a base takes a file, not a pipe");
     }
     struct zn_input same = *in;
     const struct zn_model model = model_of_input(plan, &same);

@@ -116,8 +116,9 @@ static bool means(const struct zn_base_record *record, const struct zn_base *b) 
 
 static zipnn_status no_base(const struct zn_base_record *record, zipnn_error *err) {
     return zn_fail(err, ZIPNN_E_BASE, ZN_NOWHERE,
-                   "made against \"%.80s\" of %llu bytes, XXH3-128 %016llx%016llx, which was not given", record->name,
-                   (unsigned long long)record->length, (unsigned long long)__builtin_bswap64(zn_get_u64(record->xxh3)),
+                   "the archive was made against \"%.80s\" of %llu bytes, XXH3-128 %016llx%016llx, which was not given",
+                   record->name, (unsigned long long)record->length,
+                   (unsigned long long)__builtin_bswap64(zn_get_u64(record->xxh3)),
                    (unsigned long long)__builtin_bswap64(zn_get_u64(record->xxh3 + 8)));
 }
 
@@ -193,7 +194,7 @@ static void open_base(struct zn_base *b) {
     b->state = ZN_BASE_OPEN;
     if (b->archive.behind <= ZN_MAX_CHAIN) return;
     b->state = ZN_BASE_FAILED;
-    zn_fail(&b->fault, ZIPNN_E_LIMIT, ZN_NOWHERE, "more than %d archives one behind the other", ZN_MAX_CHAIN);
+    zn_fail(&b->fault, ZIPNN_E_LIMIT, ZN_NOWHERE, "the chain of bases has more than %d archives", ZN_MAX_CHAIN);
 }
 
 /* Gives a base those of its own bases that are open already. */

@@ -9,31 +9,30 @@ static zipnn_status check_kind(const struct zn_archive *of, const uint8_t *frame
     if (chunk ? kind == ZN_KIND_CHUNK || kind == ZN_KIND_REFERENCE : kind >= ZN_KIND_ANCILLARY) return ZIPNN_OK;
     if (kind == ZN_KIND_BASES && !chunk) {
         if (place->at == ZN_HEADER_LEN && of && of->header.flags & ZN_FLAG_BASES) return ZIPNN_OK;
-        return zn_fail(err, ZIPNN_E_CORRUPT, place->at, "a table of bases where none may be");
+        return zn_fail(err, ZIPNN_E_CORRUPT, place->at, "a table of bases stands where none is allowed");
     }
     if (kind > ZN_KIND_BASES && kind < ZN_KIND_ANCILLARY)
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, place->at, "frame kind %u is not supported", kind);
-    return zn_fail(err, ZIPNN_E_CORRUPT, place->at, "frame of kind %u stands for %u original bytes", kind,
+    return zn_fail(err, ZIPNN_E_CORRUPT, place->at, "a frame of kind %u claims %u original bytes", kind,
                    place->frame.orig_len);
 }
 
-zipnn_status zn_frame_decode(struct zn_worker *w, const struct zn_archive *of, const uint8_t *frame,
-                             const struct zn_place *place, uint8_t *out, enum zn_store store, struct zn_ahead ahead,
-                             zipnn_error *err) {
-    return zn_frame_decode_in(w, &(struct zn_scope){of, 0, false}, frame, place, out, store, ahead, err);
+zipnn_status zn_frame_decode(struct zn_worker *w, const struct zn_archive *of, struct zn_whole_frame frame,
+                             const struct zn_target *target, zipnn_error *err) {
+    return zn_frame_decode_in(w, &(struct zn_scope){of, 0, false}, frame, target, err);
 }
 
 /* Decodes a usual chunk and computes its check in the same loop, so that its bytes are loaded once. Returns false if
  * either fails, or if the chunk is not usual: then the caller verifies the check first, so that errors are found in the
  * same order as elsewhere. */
-static bool decode_checking(struct zn_worker *w, const struct zn_frame *f, struct zn_chunk_body body, uint8_t *out,
-                            enum zn_store store) {
+static bool decode_checking(struct zn_worker *w, const struct zn_frame *f, struct zn_chunk_body body,
+                            const struct zn_target *target) {
     struct zn_check check;
     if (f->orig_len == 0 || !w->e->k->check_begin || !zn_chunk_takes_check(&body, f->orig_len)) return false;
     const size_t before = ZN_FRAME_LEN - ZN_FRAME_CHECKED;
     w->e->k->check_begin(&check, body.data - before, before + body.len);
     body.check = &check;
-    return zn_chunk_decode(&w->coder, &body, out, f->orig_len, store, NULL) == ZIPNN_OK &&
+    return zn_chunk_decode(&w->coder, &body, target->out, f->orig_len, target->store, NULL) == ZIPNN_OK &&
            w->e->k->check_end(&check) == f->check;
 }
 
@@ -48,57 +47,57 @@ static void charge(struct zn_worker *w, const struct zn_scope *scope, uint64_t t
 }
 
 /* Reads the head and charges for what follows. */
-static zipnn_status enter(struct zn_worker *w, const struct zn_scope *scope, const uint8_t *frame,
-                          const struct zn_place *place, struct zn_frame *f, zipnn_error *err) {
-    ZN_TRY(zn_frame_read(frame, w->coder.max_chunk, place->at, f, err));
-    if (f->check != place->frame.check || f->body_len != place->frame.body_len || f->orig_len != place->frame.orig_len)
-        return zn_fail(err, ZIPNN_E_CORRUPT, place->at, "frame is not the one that the index lists here");
-    charge(w, scope, TOLL_OF_FRAME + zn_frame_size(f) + f->orig_len);
-    if (scope->depth == 0) w->toll.original += f->orig_len;
+static zipnn_status enter(struct zn_worker *w, const struct zn_scope *scope, struct zn_whole_frame frame,
+                          zipnn_error *err) {
+    const struct zn_frame *listed = &frame.place->frame;
+    struct zn_frame f;
+    ZN_TRY(zn_frame_read(frame.bytes, w->coder.max_chunk, frame.place->at, &f, err));
+    if (f.check != listed->check || f.body_len != listed->body_len || f.orig_len != listed->orig_len)
+        return zn_fail(err, ZIPNN_E_CORRUPT, frame.place->at, "frame is not the one that the index lists here");
+    charge(w, scope, TOLL_OF_FRAME + zn_frame_size(&f) + f.orig_len);
+    if (scope->depth == 0) w->toll.original += f.orig_len;
     return ZIPNN_OK;
 }
 
 /* Verifies check and kind. */
-static zipnn_status open_body(const struct zn_kernels *k, const struct zn_scope *scope, const uint8_t *frame,
-                              const struct zn_place *place, struct zn_chunk_body *body, zipnn_error *err) {
-    const struct zn_frame *f = &place->frame;
+static zipnn_status open_body(const struct zn_kernels *k, const struct zn_scope *scope, struct zn_whole_frame frame,
+                              struct zn_chunk_body *body, zipnn_error *err) {
+    const struct zn_frame *f = &frame.place->frame;
     const size_t checked = (size_t)zn_frame_size(f) - ZN_FRAME_CHECKED;
     body->ahead.lines = k->decode_fetches;
-    if (k->xxh3_64_passing(frame + ZN_FRAME_CHECKED, checked, &body->ahead, NULL) != f->check)
-        return zn_frame_mismatch(f, place->at, err);
-    return check_kind(scope->of, frame, place, err);
+    if (k->xxh3_64_passing(frame.bytes + ZN_FRAME_CHECKED, checked, &body->ahead, NULL) != f->check)
+        return zn_frame_mismatch(f, frame.place->at, err);
+    return check_kind(scope->of, frame.bytes, frame.place, err);
 }
 
-static struct zn_chunk_body body_of(const uint8_t *frame, const struct zn_place *place, struct zn_ahead ahead) {
-    return (struct zn_chunk_body){frame + ZN_FRAME_LEN, place->frame.body_len, place->at + ZN_FRAME_LEN, ahead, NULL};
+static struct zn_chunk_body body_of(struct zn_whole_frame frame, struct zn_ahead ahead) {
+    return (struct zn_chunk_body){frame.bytes + ZN_FRAME_LEN, frame.place->frame.body_len,
+                                  frame.place->at + ZN_FRAME_LEN, ahead, NULL};
 }
 
-zipnn_status zn_frame_open(struct zn_worker *w, const struct zn_scope *scope, const uint8_t *frame,
-                           const struct zn_place *place, struct zn_chunk_body *body, zipnn_error *err) {
-    struct zn_frame f;
-    ZN_TRY(enter(w, scope, frame, place, &f, err));
-    *body = body_of(frame, place, (struct zn_ahead){0});
-    return open_body(w->e->k, scope, frame, place, body, err);
+zipnn_status zn_frame_open(struct zn_worker *w, const struct zn_scope *scope, struct zn_whole_frame frame,
+                           struct zn_chunk_body *body, zipnn_error *err) {
+    ZN_TRY(enter(w, scope, frame, err));
+    *body = body_of(frame, (struct zn_ahead){0});
+    return open_body(w->e->k, scope, frame, body, err);
 }
 
-static zipnn_status decode_body(struct zn_worker *w, const struct zn_scope *scope, const uint8_t *frame,
-                                const struct zn_place *place, struct zn_chunk_body body, uint8_t *out,
-                                enum zn_store store, zipnn_error *err) {
-    const uint32_t orig_len = place->frame.orig_len;
-    if (decode_checking(w, &place->frame, body, out, store)) return ZIPNN_OK;
-    ZN_TRY(open_body(w->e->k, scope, frame, place, &body, err));
+static zipnn_status decode_body(struct zn_worker *w, const struct zn_scope *scope, struct zn_whole_frame frame,
+                                const struct zn_target *target, zipnn_error *err) {
+    const uint32_t orig_len = frame.place->frame.orig_len;
+    struct zn_chunk_body body = body_of(frame, target->ahead);
+    if (decode_checking(w, &frame.place->frame, body, target)) return ZIPNN_OK;
+    ZN_TRY(open_body(w->e->k, scope, frame, &body, err));
     if (orig_len == 0) return ZIPNN_OK;
-    if (body.data[0] == ZN_KIND_REFERENCE) return zn_reference_decode(w, scope, &body, out, orig_len, err);
-    return zn_chunk_decode(&w->coder, &body, out, orig_len, store, err);
+    if (body.data[0] == ZN_KIND_REFERENCE) return zn_reference_decode(w, scope, &body, target->out, orig_len, err);
+    return zn_chunk_decode(&w->coder, &body, target->out, orig_len, target->store, err);
 }
 
-zipnn_status zn_frame_decode_in(struct zn_worker *w, const struct zn_scope *scope, const uint8_t *frame,
-                                const struct zn_place *place, uint8_t *out, enum zn_store store, struct zn_ahead ahead,
-                                zipnn_error *err) {
-    struct zn_frame f;
-    ZN_TRY(enter(w, scope, frame, place, &f, err));
+zipnn_status zn_frame_decode_in(struct zn_worker *w, const struct zn_scope *scope, struct zn_whole_frame frame,
+                                const struct zn_target *target, zipnn_error *err) {
+    ZN_TRY(enter(w, scope, frame, err));
     const uint64_t slow = w->coder.codec.slow;
-    const zipnn_status status = decode_body(w, scope, frame, place, body_of(frame, place, ahead), out, store, err);
+    const zipnn_status status = decode_body(w, scope, frame, target, err);
     charge(w, scope, (w->coder.codec.slow - slow) * TOLL_OF_MIXING);
     return status;
 }

@@ -16,21 +16,32 @@ struct zn_place {
     uint64_t off;          /* of its chunk in the original */
 };
 
-/* Verifies a whole frame in memory against its entry in the index and decodes its chunk into out[0, orig_len), with all
- * that the chunk refers to. A frame that holds no chunk is only verified. `of` is the archive that the frame belongs
- * to; if it is NULL, chunks with references cannot be decoded. */
-zipnn_status zn_frame_decode(struct zn_worker *w, const struct zn_archive *of, const uint8_t *frame,
-                             const struct zn_place *place, uint8_t *out, enum zn_store store, struct zn_ahead ahead,
-                             zipnn_error *err);
+/* A whole frame in memory, and its place. */
+struct zn_whole_frame {
+    const uint8_t *bytes;
+    const struct zn_place *place;
+};
 
-/* Verifies a whole frame that is known to hold a chunk, and returns its body. */
-zipnn_status zn_frame_open(struct zn_worker *w, const struct zn_scope *scope, const uint8_t *frame,
-                           const struct zn_place *place, struct zn_chunk_body *body, zipnn_error *err);
+/* Where a chunk goes, how it is stored, and what is prefetched meanwhile. */
+struct zn_target {
+    uint8_t *out;
+    enum zn_store store;
+    struct zn_ahead ahead;
+};
+
+/* Verifies a frame against its entry in the index and decodes its chunk into target->out[0, orig_len), with all that the
+ * chunk refers to. A frame that holds no chunk is only verified. `of` is the archive that the frame belongs to; if it is
+ * NULL, chunks with references cannot be decoded. */
+zipnn_status zn_frame_decode(struct zn_worker *w, const struct zn_archive *of, struct zn_whole_frame frame,
+                             const struct zn_target *target, zipnn_error *err);
+
+/* Verifies a frame that is known to hold a chunk, and returns its body. */
+zipnn_status zn_frame_open(struct zn_worker *w, const struct zn_scope *scope, struct zn_whole_frame frame,
+                           struct zn_chunk_body *body, zipnn_error *err);
 
 /* Does what zn_frame_decode does, for a scope inside of a reference. */
-zipnn_status zn_frame_decode_in(struct zn_worker *w, const struct zn_scope *scope, const uint8_t *frame,
-                                const struct zn_place *place, uint8_t *out, enum zn_store store, struct zn_ahead ahead,
-                                zipnn_error *err);
+zipnn_status zn_frame_decode_in(struct zn_worker *w, const struct zn_scope *scope, struct zn_whole_frame frame,
+                                const struct zn_target *target, zipnn_error *err);
 
 /* Returns the range to prefetch: the frame n_frames after this one, assumed to be of the same size. Empty if the input
  * is neither memory nor visible. */

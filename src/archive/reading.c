@@ -49,8 +49,8 @@ static zipnn_status decode_chunk(const struct range *r, struct zn_worker *w, uin
     const struct zn_input *in = &r->a->self.in;
     ZN_TRY(zn_fetch(w, in, p->at, (size_t)zn_frame_size(&p->frame), w->frame, &frame, err));
     const bool look = r->n_workers == 1 && !w->fetched;
-    const struct zn_ahead ahead = look ? zn_look_ahead(in, p, 1) : (struct zn_ahead){0};
-    return zn_frame_decode(w, r->a, frame, p, out, r->store, ahead, err);
+    const struct zn_target target = {out, r->store, look ? zn_look_ahead(in, p, 1) : (struct zn_ahead){0}};
+    return zn_frame_decode(w, r->a, (struct zn_whole_frame){frame, p}, &target, err);
 }
 
 /* Has chunk i in the engine's hands, so that small tensors that share one decode it once. */
@@ -198,7 +198,8 @@ const struct zn_way zn_way_archive = {read_archive, stored_in_archive, list_fram
 static zipnn_status read_plain(const struct zn_job *job, const struct zn_original *o, uint64_t off, uint64_t len,
                                uint8_t *dst, zipnn_error *err) {
     (void)job;
-    if (len > SIZE_MAX) return zn_fail(err, ZIPNN_E_LIMIT, off, "%llu bytes at once", (unsigned long long)len);
+    if (len > SIZE_MAX)
+        return zn_fail(err, ZIPNN_E_LIMIT, off, "%llu bytes are more than memory can hold", (unsigned long long)len);
     return zn_input_copy(&o->in, off, (size_t)len, dst, err);
 }
 

@@ -88,11 +88,11 @@ static zipnn_status decode_to(struct zn_worker *w, const struct zn_scope *scope,
     ZN_TRY(fetch_frame(w, &stored, err));
     if (stored.frame[ZN_FRAME_LEN] != ZN_KIND_REFERENCE) {
         ZN_TRY(reach(w, goal, err));
-        return zn_frame_decode_in(w, &inner, stored.frame, place, goal->out, ZN_STORE_CACHED, (struct zn_ahead){0},
-                                  err);
+        const struct zn_target target = {.out = goal->out, .store = ZN_STORE_CACHED};
+        return zn_frame_decode_in(w, &inner, (struct zn_whole_frame){stored.frame, place}, &target, err);
     }
     struct zn_chunk_body body;
-    ZN_TRY(zn_frame_open(w, &inner, stored.frame, place, &body, err));
+    ZN_TRY(zn_frame_open(w, &inner, (struct zn_whole_frame){stored.frame, place}, &body, err));
     return refer(w, &inner, &stored, &body, place->frame.orig_len, goal, err);
 }
 
@@ -239,13 +239,14 @@ static zipnn_status find_source(const struct zn_scope *scope, const struct zn_re
     if (self && of->self.archive && !of->places)
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, at, "a chunk repeats others: restoring takes random access");
     if (!self && ref->source > of->n_bases)
-        return zn_fail(err, ZIPNN_E_CORRUPT, at, "chunk of base %u, the table lists %u", ref->source, of->n_bases);
+        return zn_fail(err, ZIPNN_E_CORRUPT, at, "a chunk refers to base %u, but the table lists %u", ref->source,
+                       of->n_bases);
     *source = self ? &of->self : of->bases[ref->source - 1];
     if (!*source)
-        return zn_fail(err, ZIPNN_E_BASE, at, "made against \"%.100s\", which was not given",
+        return zn_fail(err, ZIPNN_E_BASE, at, "the chunk was made against \"%.100s\", which was not given",
                        of->records[ref->source - 1].name);
     if (ref->off + ref->len > (*source)->length)
-        return zn_fail(err, ZIPNN_E_CORRUPT, at, "reference to bytes up to %llu of %llu",
+        return zn_fail(err, ZIPNN_E_CORRUPT, at, "a chunk refers to bytes up to %llu of an original of %llu bytes",
                        (unsigned long long)(ref->off + ref->len), (unsigned long long)(*source)->length);
     return ZIPNN_OK;
 }

@@ -15,7 +15,8 @@ static zipnn_status decode(const struct scan *s, struct zn_worker *w, const stru
     const uint8_t *frame;
     if (place->at == ZN_NOWHERE) return zn_fail(err, ZIPNN_E_CORRUPT, ZN_NOWHERE, "not found in the archive");
     ZN_TRY(zn_input_at(&s->of->self.in, place->at, (size_t)zn_frame_size(&place->frame), room, &frame, err));
-    return zn_frame_decode(w, s->of, frame, place, w->orig, ZN_STORE_CACHED, (struct zn_ahead){0}, err);
+    const struct zn_target target = {.out = w->orig, .store = ZN_STORE_CACHED};
+    return zn_frame_decode(w, s->of, (struct zn_whole_frame){frame, place}, &target, err);
 }
 
 /* Frames that hold no chunk may be larger than a worker's room. */

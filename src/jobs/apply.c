@@ -30,7 +30,8 @@ static zipnn_status read_head(const struct apply *a, const struct zn_place *plac
 static zipnn_status decide_delta(const struct apply *a, uint64_t i, const struct zn_reference *ref, zipnn_error *err) {
     const struct zn_place *p = &a->archive.places[i];
     if (ref->off != p->off)
-        return zn_fail(err, ZIPNN_E_UNSUPPORTED, p->at, "bytes moved from offset %llu to %llu: not to be done in place",
+        return zn_fail(err, ZIPNN_E_UNSUPPORTED, p->at,
+                       "bytes moved from offset %llu to %llu: this cannot be done in place",
                        (unsigned long long)ref->off, (unsigned long long)p->off);
     const uint64_t check = a->e->k->xxh3_64(a->memory + p->off, p->frame.orig_len);
     a->todo[i] = check == ref->orig_check ? TODO_NOTHING : TODO_DECODE;
@@ -62,7 +63,8 @@ static zipnn_status apply_chunk(const struct apply *a, struct zn_worker *w, uint
     const struct zn_place *p = &a->archive.places[i];
     const uint8_t *frame;
     ZN_TRY(zn_input_at(a->in, p->at, (size_t)zn_frame_size(&p->frame), w->frame, &frame, err));
-    ZN_TRY(zn_frame_decode(w, &a->archive, frame, p, w->orig, ZN_STORE_CACHED, (struct zn_ahead){0}, err));
+    const struct zn_target target = {.out = w->orig, .store = ZN_STORE_CACHED};
+    ZN_TRY(zn_frame_decode(w, &a->archive, (struct zn_whole_frame){frame, p}, &target, err));
     memcpy(a->memory + p->off, w->orig, p->frame.orig_len);
     return ZIPNN_OK;
 }
@@ -89,10 +91,11 @@ static zipnn_status run_all(struct apply *a, zipnn_error *err) {
 static zipnn_status check_lengths(const struct apply *a, zipnn_error *err) {
     const struct zn_archive *x = &a->archive;
     if (x->n_bases > 1)
-        return zn_fail(err, ZIPNN_E_UNSUPPORTED, ZN_NOWHERE, "%u bases cannot all be in one memory", x->n_bases);
+        return zn_fail(err, ZIPNN_E_UNSUPPORTED, ZN_NOWHERE,
+                       "the archive has %u bases, and one memory holds only one of them", x->n_bases);
     if (x->index.original == a->len && (x->n_bases == 0 || x->records[0].length == a->len)) return ZIPNN_OK;
     return zn_fail(err, ZIPNN_E_UNSUPPORTED, ZN_NOWHERE,
-                   "%llu bytes become %llu, and the memory has %zu: not to be done in place",
+                   "%llu bytes become %llu, and the memory has %zu: this cannot be done in place",
                    (unsigned long long)(x->n_bases ? x->records[0].length : a->len),
                    (unsigned long long)x->index.original, a->len);
 }

@@ -164,8 +164,8 @@ static zipnn_status claim_next(struct unpack *u, struct zn_worker *w, struct ite
         u->off += f.orig_len;
         if (f.orig_len) return zn_job_allows(u->job, u->off, err);
         /* u->tail belongs to the claim lock: an ancillary frame is done with here and takes no turn. */
-        ZN_TRY(zn_frame_decode(w, &u->archive, item->frame, &item->place, NULL, ZN_STORE_CACHED, (struct zn_ahead){0},
-                               err));
+        const struct zn_whole_frame frame = {item->frame, &item->place};
+        ZN_TRY(zn_frame_decode(w, &u->archive, frame, &(struct zn_target){.out = NULL}, err));
         item->frame = NULL;
     }
     return ZIPNN_OK;
@@ -241,7 +241,9 @@ static zipnn_status decode(struct unpack *u, struct zn_task *task, zipnn_error *
     const struct item *item = item_of(task);
     struct zn_worker *w = task->w;
     uint8_t *orig = u->out->mem ? u->out->mem + item->place.off : w->orig;
-    zipnn_status status = zn_frame_decode(w, &u->archive, item->frame, &item->place, orig, u->store, item->ahead, err);
+    const struct zn_whole_frame frame = {item->frame, &item->place};
+    const struct zn_target target = {orig, u->store, item->ahead};
+    zipnn_status status = zn_frame_decode(w, &u->archive, frame, &target, err);
     if (status == ZIPNN_E_BASE && is_test(u)) orig = NULL;
     return status == ZIPNN_OK || !orig ? hand_on(u, task, orig, err) : status;
 }

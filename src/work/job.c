@@ -27,7 +27,8 @@ static zipnn_status heed_readers(struct zn_effort *effort, unsigned readers, zip
 
 zipnn_status zn_job_init(struct zn_job *job, const zipnn_options *o, zipnn_error *err) {
     if (o->level < 0 || o->level > MAX_LEVEL)
-        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "level %d, 1 to %d exist", o->level, MAX_LEVEL);
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "level %d does not exist: levels are 1 to %d", o->level,
+                       MAX_LEVEL);
     job->level = existing_level(o->level);
     job->effort = zn_effort_of(job->level);
     job->verify = o->verify;

@@ -54,8 +54,9 @@ static zipnn_status read_locked(struct zn_windows *w, uint64_t off, void *buf, s
 zipnn_status zn_windows_read_at(void *windows, uint64_t off, void *buf, size_t len, zipnn_error *err) {
     struct zn_windows *w = windows;
     if (off > w->length || len > w->length - off)
-        return zn_fail(err, ZIPNN_E_NOT_FOUND, off, "%zu bytes at %llu of %llu", len, (unsigned long long)off,
-                       (unsigned long long)w->length);
+        return zn_fail(err, ZIPNN_E_NOT_FOUND, off,
+                       "%zu bytes at offset %llu pass the end of an original of %llu bytes", len,
+                       (unsigned long long)off, (unsigned long long)w->length);
     pthread_mutex_lock(&w->lock);
     zipnn_status status = read_locked(w, off, buf, len, err);
     pthread_mutex_unlock(&w->lock);
