@@ -77,15 +77,34 @@ static size_t given_len(const struct halved *h, size_t packed) {
     return (size_t)(given * packed / (sampled * zn_field_low_bits(h->field.kind) * ZN_COST_ONE));
 }
 
+/* What the low plane takes by tables of its own, judged by a quarter of it where it is long; *len: of so many bytes. */
+static size_t own_cost(struct zn_coder *coder, const struct zn_effort *effort, const struct halved *h, size_t n,
+                       size_t *len) {
+    enum { PIECE = 4096, ONE_OF = 4, LONG = 1 << 17 };
+    const size_t mark = zn_scratch_mark(&coder->scratch);
+    const uint8_t *low = h->low;
+    struct zn_survey survey;
+    *len = n;
+    if (n >= LONG && !effort->careful) {
+        uint8_t *const some = zn_scratch_take(&coder->scratch, n / ONE_OF + PIECE);
+        *len = 0;
+        for (size_t at = 0; at + PIECE <= n; at += ONE_OF * PIECE, *len += PIECE) memcpy(some + *len, low + at, PIECE);
+        low = some;
+    }
+    zn_stream_survey(&coder->codec, low, *len, &survey);
+    const size_t cost = survey.constant ? 1 : zn_r16_fit(&coder->codec, 0, effort, low, *len, survey.counts);
+    zn_scratch_back(&coder->scratch, mark);
+    return cost;
+}
+
 /* Whether low bits are as good as random, given the high ones and by tables of their own. */
 static bool is_low_random(struct zn_coder *coder, const struct zn_effort *effort, const struct halved *h, size_t n) {
     enum { IDEAL_GAIN = 96 }; /* what tables make 1/128 of */
     const size_t packed = packed_len(h, n);
-    struct zn_survey survey;
+    size_t len;
     if (given_len(h, packed) < (effort->careful ? packed : packed - packed / IDEAL_GAIN)) return false;
-    zn_stream_survey(&coder->codec, h->low, n, &survey);
-    return !survey.constant &&
-           zn_r16_fit(&coder->codec, 0, effort, h->low, n, survey.counts) >= zn_given_limit(effort, packed);
+    const size_t cost = own_cost(coder, effort, h, n, &len);
+    return cost >= zn_given_limit(effort, packed_len(h, len));
 }
 
 /* Halves n bytes and chooses tables for the high plane. Low bits given the high ones are slow to restore: they must

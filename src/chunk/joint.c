@@ -239,12 +239,23 @@ static bool fit(const struct zn_joint_source *s, const struct zn_words *words, c
     struct zn_codec *codec = &s->e->coder->codec;
     const struct zn_effort *effort = s->e->effort;
     const struct zn_joint_costs costs = zn_r16_fit_joint(codec, effort, words, counts);
+    *cost = costs.joint;
     if (zn_joint_is_clear(&costs)) return true;
     const struct zn_words plain = {.shape = words->shape, .at = s->e->src + s->cut->head, .n = s->cut->n};
     *cost = zn_r16_fit_words(codec, effort, &plain, s->exponents->counts);
     if (*cost + s->cut->n / 8 <= costs.joint) return false;
-    zn_r16_fit_joint(codec, effort, words, counts);
+    *cost = zn_r16_fit_joint(codec, effort, words, counts).joint;
     return true;
+}
+
+/* Whether the symbols, which should take `cost` bytes, and the planes below have room, to all appearance: where another
+ * body is to be beaten, most that does not is not written at all. */
+static bool has_room(const struct zn_out *out, const struct zn_joint_source *s, size_t cost) {
+    enum { DOUBT = 128 };
+    const enum zn_joint kind = zn_joint_of_shape(zn_layout_shape(s->cut->layout));
+    size_t len = cost - cost / DOUBT;
+    for (unsigned p = 0; p < zn_joint_info(kind).n_raw; p++) len += zn_joint_raw_len(kind, p, s->cut->n);
+    return len <= zn_out_left(out);
 }
 
 /* With exponents counted from a base: such words are made behind the room for symbols. */
@@ -275,6 +286,7 @@ static enum zn_joint_answer encode(const struct zn_joint_source *s, struct zn_wo
     if (is_beyond(s->exponents)) return encode_based(s, words, out, cost, body_len);
     if (!sample_may_pay(s->e->coder, words, counts)) return ZN_JOINT_NOTHING;
     if (!fit(s, words, counts, cost)) return ZN_JOINT_FITTED;
+    if (!has_room(&out, s, *cost)) return ZN_JOINT_NOTHING;
     *body_len = write_body(s, words, 0, out);
     return *body_len ? ZN_JOINT_WRITTEN : encode_based(s, words, out, cost, body_len);
 }

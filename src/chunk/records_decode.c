@@ -1,6 +1,7 @@
 /* Decodes chunks of records. */
 #include "chunk/decoders.h"
 #include "chunk/records.h"
+#include "codec/bits.h"
 
 enum { PIECE = 256 }; /* merged at a time: their bytes stay in the first-level cache from field to field */
 
@@ -47,9 +48,66 @@ static void merge_records(const struct zn_body *body, const uint8_t **planes, ui
     }
 }
 
+/* ---- floats of 8 bits, one a record, with packed low bits: by one kernel, or piece by piece ---- */
+
+enum { PACKED_BITS = 3, PACKED_MASK = (1 << PACKED_BITS) - 1 };
+
+static bool is_packed(const struct zn_body *body) {
+    const struct zn_field *field = &body->record.field[0];
+    const struct zn_coded *low = &body->plane[0], *high = &body->plane[1];
+    return body->record.n_fields == 1 && field->kind == ZN_FIELD_E5 && field->len == 1 && body->n > 0 &&
+           high->codec == ZN_CODEC_R16 && low->codec == ZN_CODEC_BITS &&
+           low->len == zn_bits_len((struct zn_bits){PACKED_MASK, 0}, body->n) && low->data[0] == PACKED_MASK &&
+           low->data[1] == 0;
+}
+
+static zipnn_status decode_pieces(struct zn_coder *coder, const struct zn_body *body, struct zn_r16_reader *r,
+                                  uint8_t *out, zipnn_error *err) {
+    uint8_t *const planes[2] = {zn_scratch_take(&coder->scratch, ZN_PIECE), zn_scratch_take(&coder->scratch, ZN_PIECE)};
+    const uint8_t *packed = body->plane[0].data + ZN_BITS_HEAD;
+    for (size_t done = 0, n; done < body->n; done += n, packed += n / 8 * PACKED_BITS) {
+        n = ZN_MIN(body->n - done, (size_t)ZN_PIECE);
+        if (!coder->codec.k->r16_decode(&r->d, planes[1], n)) return zn_r16_ran_out(r, body->plane[1].at, err);
+        const size_t whole = n / 8, rest = n % 8;
+        coder->codec.k->unpack_bits(packed, whole, PACKED_MASK, 0, planes[0]);
+        if (rest) {
+            uint8_t last[PACKED_BITS] = {0}, bytes[8];
+            memcpy(last, packed + whole * PACKED_BITS, (rest * PACKED_BITS + 7) / 8);
+            zn_kernels_scalar.unpack_bits(last, 1, PACKED_MASK, 0, bytes);
+            memcpy(planes[0] + whole * 8, bytes, rest);
+        }
+        zn_field_merge(&body->record.field[0], (const uint8_t *const *)planes, n, 1, out + done);
+    }
+    return ZIPNN_OK;
+}
+
+/* *done: false when a table lists what no byte has room for, which other ways find out. */
+static zipnn_status decode_packed(struct zn_coder *coder, const struct zn_body *body, const struct zn_target *to,
+                                  bool *done, zipnn_error *err) {
+    const struct zn_kernels *k = coder->codec.k;
+    const struct zn_coded *low = &body->plane[0], *high = &body->plane[1];
+    const unsigned used = (unsigned)(body->n % 8 * PACKED_BITS % 8);
+    uint8_t *const out = to->out + body->head;
+    struct zn_r16_reader *r;
+    ZN_TRY(zn_r16_open(&coder->codec, 0, high, body->n, &r, err));
+    *done = zn_r16_highest(r) < 1u << (8 - PACKED_BITS);
+    if (!*done) return ZIPNN_OK;
+    if (used && low->data[low->len - 1] >> used)
+        return zn_fail(err, ZIPNN_E_CORRUPT, low->at, "the unused bits of a packed stream are not 0");
+    r->d.ahead = zn_ahead_paced(to->ahead, body->n);
+    if (!k->r16_decode_e5 || r->d.lanes_log2 != 7)
+        ZN_TRY(decode_pieces(coder, body, r, out, err));
+    else if (!k->r16_decode_e5(&r->d, low->data + ZN_BITS_HEAD, out, body->n, to->store))
+        return zn_r16_ran_out(r, high->at, err);
+    return zn_r16_finish(r, high->at, err);
+}
+
 zipnn_status zn_records_decode(struct zn_coder *coder, const struct zn_body *body, const struct zn_target *to,
                                zipnn_error *err) {
     const uint8_t *planes[ZN_MAX_PLANES];
+    bool done = false;
+    if (is_packed(body)) ZN_TRY(decode_packed(coder, body, to, &done, err));
+    if (done) return ZIPNN_OK;
     for (unsigned f = 0, p = 0; f < body->record.n_fields; f++) {
         const struct zn_field *field = &body->record.field[f];
         ZN_TRY(decode_field(coder, field, &body->plane[p], body->n * field->len, &planes[p], err));

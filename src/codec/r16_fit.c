@@ -11,7 +11,7 @@ enum {
     DEAREST = 14 * ZN_COST_ONE, /* code length given to what a cluster has not seen: an escape and its byte */
     SHORT = 1 << 12,            /* symbols; below ... */
     SHORT_RARE_SHIFT = 8,       /* ... one of at most 1/256 costs more as a class than it saves */
-    FEW = 1 << 15,              /* symbols; they are all counted */
+    MANY = 1 << 17,             /* symbols; fewer are all counted */
     GLANCE_LOG2 = 9,            /* of the blocks at a glance, at least */
     BLOCKS_LOG2 = 7,            /* a stream has at least 128 blocks if they can be that small */
     BLOCKS_PER_TABLE = 4,       /* at least, or the table costs more than it saves */
@@ -193,22 +193,23 @@ static size_t fit_tables(struct zn_r16_fit *fit, unsigned depth, const uint32_t 
     return (size_t)(data / (8 * ZN_COST_ONE)) + zn_r16_tables_len(&g) + 8;
 }
 
-size_t zn_r16_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,
-                  const uint32_t *counts) {
-    struct zn_r16_fit *fit = c->fit[depth];
-    begin(fit, effort, depth == 0 ? effort->max_tables : 1, n, counts);
-    c->k->class_hist(plane, n, fit->block_log2, fit->class_of, fit->n_classes, 1, fit->hist);
-    find_tables(c, fit, effort, fit->n_tables, 1);
-    return fit_tables(fit, depth, counts, 1);
-}
+/* What is counted: n symbols of a plane, or of words. */
+struct symbols {
+    size_t n;
+    const uint8_t *plane;
+    const struct zn_words *words;
+};
 
-static void count_words(const struct zn_codec *c, struct zn_r16_fit *fit, const struct zn_words *words, unsigned step) {
+static void count(const struct zn_codec *c, struct zn_r16_fit *fit, const struct symbols *s, unsigned step) {
     const struct zn_kernels *k = c->k;
-    (words->joint                   ? k->joint->class_hist[zn_joint_of_shape(words->shape)]
+    const struct zn_words *words = s->words;
+    const uint8_t *const at = words ? words->at : s->plane;
+    (!words                         ? k->class_hist
+     : words->joint                 ? k->joint->class_hist[zn_joint_of_shape(words->shape)]
      : words->shape == ZN_SHAPE_16R ? k->class_hist_16r
      : words->shape == ZN_SHAPE_F16
          ? k->class_hist_f16
-         : k->class_hist_32r)(words->at, words->n, fit->block_log2, fit->class_of, fit->n_classes, step, fit->hist);
+         : k->class_hist_32r)(at, s->n, fit->block_log2, fit->class_of, fit->n_classes, step, fit->hist);
 }
 
 /* Whether several tables code the counts so much shorter than one that counting all is worth its time. */
@@ -223,32 +224,38 @@ static bool are_patchwork(const struct zn_r16_fit *fit) {
     return apart < one - one / PATCHWORK;
 }
 
-static void look(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
+static void look(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const struct symbols *s,
                  const uint32_t *counts, unsigned step) {
-    struct zn_r16_fit *fit = c->fit[0];
-    begin(fit, effort, effort->max_tables, words->n, counts);
-    count_words(c, fit, words, step);
+    struct zn_r16_fit *fit = c->fit[depth];
+    begin(fit, effort, depth == 0 ? effort->max_tables : 1, s->n, counts);
+    count(c, fit, s, step);
     find_tables(c, fit, effort, fit->n_tables, step);
 }
 
-/* Clusters of the words' blocks; answers the step by which they were counted. Most chunks are done with at a glance: by
- * longer blocks, of which not all is counted, and half as many tables. */
-static unsigned find_words_tables(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
-                                  const uint32_t *counts) {
+/* Finds clusters of blocks and returns the step by which they were counted. A glance is enough for most chunks of words:
+ * longer blocks, of which not all is counted, and half as many tables. Planes may be anything and are counted in full. */
+static unsigned find_clusters(struct zn_codec *c, unsigned depth, const struct zn_effort *effort,
+                              const struct symbols *s, const uint32_t *counts) {
     struct zn_effort glance = *effort;
     glance.max_tables /= 2;
     glance.block_log2 = ZN_MAX(effort->block_log2, (unsigned)GLANCE_LOG2);
-    if (words->n >= FEW && effort->hist_step > 1) {
-        look(c, &glance, words, counts, effort->hist_step);
-        if (!are_patchwork(c->fit[0])) return effort->hist_step;
+    if (s->words && s->n >= MANY && effort->hist_step > 1) {
+        look(c, depth, &glance, s, counts, effort->hist_step);
+        if (!are_patchwork(c->fit[depth])) return effort->hist_step;
     }
-    look(c, effort, words, counts, 1);
+    look(c, depth, effort, s, counts, 1);
     return 1;
+}
+
+size_t zn_r16_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,
+                  const uint32_t *counts) {
+    const unsigned step = find_clusters(c, depth, effort, &(struct symbols){n, plane, NULL}, counts);
+    return fit_tables(c->fit[depth], depth, counts, step);
 }
 
 size_t zn_r16_fit_words(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
                         const uint32_t *counts) {
-    const unsigned step = find_words_tables(c, effort, words, counts);
+    const unsigned step = find_clusters(c, 0, effort, &(struct symbols){words->n, NULL, words}, counts);
     return fit_tables(c->fit[0], 0, counts, step);
 }
 
@@ -280,7 +287,7 @@ static size_t least_of_exponents(const struct zn_r16_fit *fit, unsigned step) {
 
 struct zn_joint_costs zn_r16_fit_joint(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
                                        const uint32_t *counts) {
-    const unsigned step = find_words_tables(c, effort, words, counts);
+    const unsigned step = find_clusters(c, 0, effort, &(struct symbols){words->n, NULL, words}, counts);
     struct zn_r16_fit plain = *c->fit[0];
     uint32_t exponents[256] = {0};
     leave_exponents(&plain);

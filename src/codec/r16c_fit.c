@@ -21,19 +21,40 @@ static void choose_classes(struct zn_r16c_fit *fit, const struct zn_codec *c, co
     zn_r16_choose_classes(counts, ZN_R16_RARE_SHIFT, ZN_MAX_LISTABLE, fit->class_of, fit->classes, &fit->n_classes);
 }
 
+enum { N_COUNTERS = 4 }; /* of each pair in turn: one that follows itself would wait for its own count */
+
+/* Counts [from, to): a context's rank and a symbol's class are looked up, the former in steps of ZN_R16_CLASSES. */
+static void count_pairs(const struct zn_r16c_input *in, const uint16_t row_of[256], const uint8_t class_of[256],
+                        size_t from, size_t to, uint32_t counts[N_COUNTERS][ZN_R16C_RANKS * ZN_R16_CLASSES]) {
+    const uint8_t *const context = in->context, *const plane = in->plane;
+    size_t k = from;
+    for (; k + N_COUNTERS <= to; k += N_COUNTERS)
+        for (unsigned j = 0; j < N_COUNTERS; j++) counts[j][row_of[context[k + j]] + class_of[plane[k + j]]]++;
+    for (; k < to; k++) counts[0][row_of[context[k]] + class_of[plane[k]]]++;
+}
+
 /* Counts of a model's blocks. A context of rank r is `lowest` + r; all below the lowest have rank 0. */
 static void count_joint(struct zn_r16c_fit *fit, const struct zn_r16c_input *in, unsigned model, unsigned lowest) {
     const size_t block = in->n_models > 1 ? (size_t)1 << in->block_log2 : in->n, stride = 64 * (size_t)in->hist_step;
-    memset(fit->joint, 0, sizeof fit->joint);
+    uint32_t counts[N_COUNTERS][ZN_R16C_RANKS * ZN_R16_CLASSES];
+    uint16_t row_of[256];
+    memset(counts, 0, sizeof counts);
+    for (unsigned c = 0; c < 256; c++) {
+        const unsigned ctx = ZN_MIN(c, lowest + ZN_R16C_RANKS - 1);
+        row_of[c] = (uint16_t)((ctx - ZN_MIN(ctx, lowest)) * ZN_R16_CLASSES);
+    }
     for (size_t b = 0, at = 0; at < in->n; b++, at += block) {
         if (in->n_models > 1 && in->ids[b] != model) continue;
         const size_t end = ZN_MIN(in->n - at, block) + at;
-        for (size_t i = at; i < end; i += stride)
-            for (size_t k = i; k < ZN_MIN(i + 64, end); k++) {
-                const unsigned ctx = ZN_MIN(in->context[k], lowest + ZN_R16C_RANKS - 1);
-                fit->joint[ctx - ZN_MIN(ctx, lowest)][fit->class_of[in->plane[k]]]++;
-            }
+        if (in->hist_step == 1) count_pairs(in, row_of, fit->class_of, at, end, counts);
+        for (size_t i = at; i < end && in->hist_step > 1; i += stride)
+            count_pairs(in, row_of, fit->class_of, i, ZN_MIN(i + 64, end), counts);
     }
+    for (unsigned r = 0; r < ZN_R16C_RANKS; r++)
+        for (unsigned c = 0; c < ZN_R16_CLASSES; c++) {
+            const unsigned i = r * ZN_R16_CLASSES + c;
+            fit->joint[r][c] = counts[0][i] + counts[1][i] + counts[2][i] + counts[3][i];
+        }
 }
 
 /* Runs of ranks on their way to become tables. */

@@ -66,7 +66,9 @@ size_t zn_repeats_estimate(const uint8_t *p, size_t n) {
     if (n < SHORTEST) return 0;
     remember(p, n, &memory);
     const size_t last = n - step - KEY;
-    for (size_t run = 0; run < N_RUNS; run++) repeated += is_repeated(p, last / N_RUNS * (run + 1), step, &memory);
+    for (size_t run = 0; run < N_RUNS; run += 2) repeated += is_repeated(p, last / N_RUNS * (run + 1), step, &memory);
+    if (repeated == 0) return 0;
+    for (size_t run = 1; run < N_RUNS; run += 2) repeated += is_repeated(p, last / N_RUNS * (run + 1), step, &memory);
     return n / N_RUNS * repeated;
 }
 

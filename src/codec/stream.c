@@ -175,13 +175,21 @@ static void write_nibbles(const uint8_t *p, size_t n, struct zn_out *out) {
     for (size_t i = 0; i < n; i += 2) zn_out_u8(out, (uint8_t)(p[i] | (i + 1 < n ? p[i + 1] << 4 : 0)));
 }
 
-/* Appends a zstd frame of less than `limit` bytes, or nothing. */
+/* A zstd frame of at most `room` bytes at `to`; 0 when there is none. */
+static size_t compress(struct zn_codec *c, int level, const uint8_t *p, size_t n, uint8_t *to, size_t room) {
+    const size_t got = ZSTD_compressCCtx(c->zstd_enc, to, room, p, n, level);
+    return ZSTD_isError(got) ? 0 : got;
+}
+
+/* Appends a zstd frame of less than `limit` bytes, or nothing. Of weights, a higher level sometimes makes a larger frame
+ * than the lowest, which takes little time beside it. */
 static bool write_zstd(struct zn_codec *c, int level, const uint8_t *p, size_t n, size_t limit, struct zn_out *out) {
-    size_t room = ZN_MIN(limit - 1, zn_out_left(out));
-    size_t got = ZSTD_compressCCtx(c->zstd_enc, out->at, room, p, n, level);
-    if (ZSTD_isError(got)) return false;
+    const size_t room = ZN_MIN(limit - 1, zn_out_left(out));
+    size_t got = compress(c, level, p, n, out->at, room);
+    const size_t least = level > 1 ? compress(c, 1, p, n, c->renorm[0], ZN_MIN(got ? got - 1 : room, c->max_len)) : 0;
+    if (least) memcpy(out->at, c->renorm[0], got = least);
     out->at += got;
-    return true;
+    return got > 0;
 }
 
 bool zn_stream_encode_zstd(struct zn_codec *c, const struct zn_effort *effort, const uint8_t *plane, size_t n,

@@ -179,6 +179,11 @@ struct zn_kernels {
     bool (*r16_decode_f16)(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
                            enum zn_store store);
 
+    /* The same fused with three bits below each symbol, none above 31: `packed` has them as pack_bits makes them, and 8
+     * bytes more are readable. out receives n bytes symbol << 3 | bits, rotated to the right by one: floats of E5M2, or
+     * E4M3. lanes_log2 must be 7. NULL: this set has none. */
+    bool (*r16_decode_e5)(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n, enum zn_store store);
+
     /* Encodes src[0, n) from the last symbol to the first, symbol i on lane i mod lanes. At least n + ZN_SLACK writable
      * bytes lie below e->out and below e->esc. */
     void (*r16_encode)(struct zn_r16_encoder *e, const uint8_t *src, size_t n);

@@ -325,6 +325,33 @@ static void check_merge_f16(const struct zn_kernels *k, struct coding *c, const 
     }
 }
 
+/* Bytes of a symbol and three packed bits, rotated. */
+static void check_merge_e5(const struct zn_kernels *k, struct coding *c, const struct rig *r, size_t n,
+                           const struct coded *coded) {
+    enum { READABLE = 8 };
+    uint8_t *packed = guard_high(&r->raw, (3 * n + 7) / 8 + READABLE);
+    const uint8_t *src = guard_high(&r->src, n);
+    if (!k->r16_decode_e5) return;
+    for (size_t i = 0; i < (3 * n + 7) / 8 + READABLE; i++) packed[i] = (uint8_t)next_random(&c->seed);
+    for (size_t i = 0; i < n; i++) {
+        unsigned turned = (unsigned)src[i] << 3;
+        for (unsigned b = 0; b < 3; b++) turned |= (packed[(3 * i + b) / 8] >> (3 * i + b) % 8 & 1U) << b;
+        r->expected[i] = (uint8_t)(turned >> 1 | turned << 7);
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        uint8_t *out = i < 2 ? guard_high(&r->out, n) : guard_low(&r->out) + (i < 4 ? 4 * i : 17 * i) % 64;
+        const size_t part = below(&c->seed, (unsigned)(n >> 7) + 1) << 7;
+        struct zn_r16_decoder d = decoder(c, r, coded);
+        memset(guard_low(&r->out), 0xa5, r->out.cap);
+        assert_true(k->r16_decode_e5(&d, packed, out, part, (enum zn_store)(i % 2)));
+        assert_true(k->r16_decode_e5(&d, packed + part / 8 * 3, out + part, n - part, (enum zn_store)(i % 2)));
+        assert_finished(c, &d, n);
+        assert_memory_equal(out, r->expected, n);
+        assert_canary(guard_low(&r->out), (size_t)(out - guard_low(&r->out)));
+        assert_canary(out + n, (size_t)(guard_high(&r->out, 0) - out) - n);
+    }
+}
+
 /* Encoding words gives the stream of their top plane, and the planes below. */
 static void check_encode_words(const struct zn_kernels *k, struct coding *c, const struct rig *r, size_t n,
                                size_t width, const struct coded *expected) {
@@ -371,6 +398,7 @@ static void check(struct coding *c, const struct rig *r, size_t n) {
         if (c->lanes_log2 == 7) check_merge(k, c, r, n, 2, &expected);
         if (c->lanes_log2 == 7) check_merge(k, c, r, n, 4, &expected);
         if (c->lanes_log2 == 7 && c->n_symbols == 32) check_merge_f16(k, c, r, n, &expected);
+        if (c->lanes_log2 == 7 && c->n_symbols == 32) check_merge_e5(k, c, r, n, &expected);
         if (c->lanes_log2 == 7 && c->n_symbols == 32) check_encode_f16(k, c, r, n, &expected);
         if (c->lanes_log2 == 7) check_encode_words(k, c, r, n, 2, &expected);
         if (c->lanes_log2 == 7) check_encode_words(k, c, r, n, 4, &expected);

@@ -91,6 +91,13 @@ AVX512 bool zn_r16_decode_32r_avx512(struct zn_r16_decoder *d, const uint8_t *co
            finish(d, rest, 3, ZN_SHAPE_32R, out + 4 * whole, n - whole);
 }
 
+AVX512 bool zn_r16_decode_e5_avx512(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n,
+                                    enum zn_store store) {
+    const size_t turns = n / TURN, whole = turns * TURN;
+    return decode_words(d, &packed, out, turns, 1, TRIPLES, store) &&
+           zn_r16_decode_e5_scalar(d, packed + whole / 8 * 3, out + whole, n - whole, store);
+}
+
 /* ---- encoding ---- */
 
 /* The same for 32 lanes. */

@@ -14,8 +14,9 @@
 #include "kernels/r16/r16.h"
 #include "kernels/r16/r16_feed.h"
 
-#define AVX512 \
-    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2,bmi,bmi2,lzcnt,popcnt,prfchw")))
+#define AVX512      \
+    __attribute__(( \
+        target("avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2,gfni,bmi,bmi2,lzcnt,popcnt,prfchw")))
 #define AVX512_INLINE AVX512 __attribute__((always_inline)) static inline
 
 enum {

@@ -37,8 +37,9 @@ AVX512_INLINE __m512i group(const struct zn_r16_table *t, __m512i esc_mark, __mm
 }
 
 /* What words are made of: symbols and the planes below; fp16's with the masks of three bits between; joint symbols with
- * a packed plane as the last one below, and fp16's with pairs of bits between (joint_loops.h). */
-enum form { BYTES, MASKED, JOINT, JOINT_F16 };
+ * a packed plane as the last one below, and fp16's with pairs of bits between (joint_loops.h); single bytes of a symbol
+ * and three bits. */
+enum form { BYTES, MASKED, JOINT, JOINT_F16, TRIPLES };
 
 /* Bytes that a group takes of plane p below the symbols. */
 AVX512_INLINE size_t group_len(size_t width, enum form form, size_t p) {
@@ -57,6 +58,7 @@ AVX512_INLINE void put_line(uint8_t *out, __m512i line, enum way way) {
 }
 
 /* The dwords of 64 symbols in the order in which unpacking them with the planes below gives words in theirs. */
+alignas(64) static const uint32_t order_1[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 alignas(64) static const uint32_t order_2[16] = {0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15};
 alignas(64) static const uint32_t order_4[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
 
@@ -149,7 +151,9 @@ AVX512_INLINE void put_j32(uint8_t *out, const uint8_t *const *raw, __m512i symb
 /* `half`: a packed plane's first number begins in the middle of a byte. */
 AVX512_INLINE void put_words(uint8_t *out, const uint8_t *const *raw, __m512i ordered, size_t width, enum form form,
                              bool half, enum way way) {
-    if (form == JOINT && width == 2)
+    if (width == 1)
+        put_line(out, ordered, way);
+    else if (form == JOINT && width == 2)
         put_j16(out, raw[0], ordered, half, way);
     else if (form == JOINT)
         put_j32(out, raw, ordered, half, way);
@@ -160,14 +164,14 @@ AVX512_INLINE void put_words(uint8_t *out, const uint8_t *const *raw, __m512i or
 }
 
 AVX512_INLINE const uint32_t *order_of(size_t width) {
-    return width == 2 ? order_2 : order_4;
+    return width == 1 ? order_1 : width == 2 ? order_2 : order_4;
 }
 
 /* 64 symbols alone (width 1), or as words of `width` bytes. */
 AVX512_INLINE void put(uint8_t *out, const uint8_t *const *raw, __m512i symbols, size_t width, enum form form,
                        enum way way) {
     if (width == 1)
-        _mm512_storeu_si512(out, symbols);
+        put_line(out, symbols, way);
     else
         put_words(out, raw, in_dwords(order_of(width), symbols), width, form, false, way);
 }
@@ -208,13 +212,37 @@ AVX512_INLINE __m512i with_pairs(__m512i symbols, const uint8_t *packed) {
     return _mm512_ternarylogic_epi32(_mm512_slli_epi16(symbols, 2), pairs, _mm512_set1_epi8(3), 0xf8); /* a | b & c */
 }
 
-/* What lies between symbols and bytes, of a group: nothing, masks or pairs. */
+/* Symbols of five bits with three bits below them, which lie packed: the bytes that these are when rotated to the left.
+ * A product with a matrix puts each bit in its place. */
+AVX512_INLINE __m512i with_triples(__m512i symbols, const uint8_t *packed) {
+    alignas(64) static const uint8_t eights[64] = {
+        0,  1,  2,  0, 0, 0, 0, 0, 3,  4,  5,  0, 0, 0, 0, 0, 6,  7,  8,  0, 0, 0, 0, 0, 9,  10, 11, 0, 0, 0, 0, 0,
+        12, 13, 14, 0, 0, 0, 0, 0, 15, 16, 17, 0, 0, 0, 0, 0, 18, 19, 20, 0, 0, 0, 0, 0, 21, 22, 23, 0, 0, 0, 0, 0};
+    const __m512i places = _mm512_set1_epi64(INT64_C(0x15120f0c09060300));
+    const __m512i upper = _mm512_set1_epi64(INT64_C(0x0000010204081000)); /* bits 0 .. 4 become 2 .. 6 */
+    const __m512i lower = _mm512_set1_epi64(INT64_C(0x0204000000000001)); /* bits 0, 1, 2 become 7, 0, 1 */
+    __m512i low = _mm512_castsi256_si512(_mm256_loadu_si256((const void *)packed));
+    low = _mm512_permutexvar_epi8(_mm512_load_si512(eights), low);
+    low = _mm512_gf2p8affine_epi64_epi8(_mm512_multishift_epi64_epi8(places, low), lower, 0);
+    return _mm512_xor_si512(_mm512_gf2p8affine_epi64_epi8(symbols, upper, 0), low);
+}
+
+/* What lies between symbols and bytes, of a group: nothing, masks, pairs or triples. */
 AVX512_INLINE size_t between_len(enum form form) {
-    return form == MASKED ? MASKS : form == JOINT_F16 ? GROUP / 4 : 0;
+    return form == MASKED || form == TRIPLES ? MASKS : form == JOINT_F16 ? GROUP / 4 : 0;
 }
 
 AVX512_INLINE __m512i with_between(enum form form, __m512i symbols, const uint8_t *between) {
-    return form == MASKED ? with_masks(symbols, between) : form == JOINT_F16 ? with_pairs(symbols, between) : symbols;
+    switch (form) {
+        case MASKED:
+            return with_masks(symbols, between);
+        case JOINT_F16:
+            return with_pairs(symbols, between);
+        case TRIPLES:
+            return with_triples(symbols, between);
+        default:
+            return symbols;
+    }
 }
 
 /* Symbols [from, to) of a group. */
@@ -305,7 +333,8 @@ AVX512_INLINE bool skips_stripe(size_t width, enum form form, size_t turn) {
     return form == JOINT && width == 2 && turn % 4 == 3;
 }
 
-/* Decodes whole turns. `raw`: the planes below the symbols', width - 1 of them; of fp16 also what lies between. */
+/* Decodes whole turns. `raw`: the planes below the symbols', width - 1 of them; of fp16 and triples also what lies
+ * between. */
 AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t turns, size_t width,
                           enum form form, enum way way) {
     static const uint8_t table_0 = 0;
@@ -328,7 +357,7 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, u
     struct check_run check = check_start(width > 1 ? d->check : NULL);
     const uint8_t *low[3], *low_next[3];
     for (size_t p = 0; p + 1 < width; p++) low[p] = raw[p];
-    const uint8_t *between = between_len(form) ? raw[1] : NULL;
+    const uint8_t *between = between_len(form) ? raw[form == TRIPLES ? 0 : 1] : NULL;
     size_t pos = d->pos;
     for (size_t done = 0, n; done < turns; done += n) {
         n = ZN_MIN(turns - done, BURST);

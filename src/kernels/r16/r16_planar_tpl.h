@@ -25,6 +25,10 @@
  *     void join_sevens(const uint8_t *packed, uint8_t *low, uint8_t *sym, size_t n);
  *         Symbols and the packed numbers of 7 bits below them become pairs of bytes: `low` gets a symbol's lowest bit
  *         above the number, `sym` keeps the other bits. n is a multiple of 32; 8 bytes past the numbers are readable.
+ *
+ *     void add_triples(const uint8_t *packed, uint8_t *sym, size_t n);
+ *         Symbols of 5 bits and the packed numbers of 3 bits below them become bytes, rotated to the right by one. n is
+ *         a multiple of 32; 8 bytes past the numbers are readable.
  */
 #include <string.h>
 
@@ -66,6 +70,7 @@ static uint8_t *encode_steps(struct planar_encoder *p, const struct zn_r16_encod
 static void merge_16r(const uint8_t *const *raw, const uint8_t *sym, uint8_t *out, size_t n, enum zn_store store);
 static void merge_32r(const uint8_t *const *raw, const uint8_t *sym, uint8_t *out, size_t n, enum zn_store store);
 static void join_sevens(const uint8_t *packed, uint8_t *low, uint8_t *sym, size_t n);
+static void add_triples(const uint8_t *packed, uint8_t *sym, size_t n);
 
 ZN_FN void planar_load(struct planar_states *x, const uint16_t *state) {
     for (size_t i = 0; i < ZN_R16_LANES; i++) {
@@ -133,7 +138,8 @@ ZN_FN bool planar_burst(struct planar_decoder *p, struct zn_r16_decoder *d, stru
 struct planar_below {
     const uint8_t *const *raw;
     size_t width;
-    enum zn_joint joint; /* ZN_N_JOINTS: the symbols are the top plane */
+    enum zn_joint joint;    /* ZN_N_JOINTS: the symbols are the top plane */
+    const uint8_t *triples; /* with width 1: three bits below each symbol, or NULL */
 };
 
 /* Of n symbols at p->sym + LINE, the burst's that begins at `done`. */
@@ -179,6 +185,7 @@ ZN_FN bool planar_run(struct zn_r16_decoder *d, const struct planar_below *b, ui
     for (size_t done = 0, len; done < n; done += len) {
         len = ZN_MIN(n - done, (size_t)BURST);
         if (!planar_burst(&p, d, &in, width == 1 ? out + done : p.sym + LINE, len)) return false;
+        if (b->triples) add_triples(b->triples + done / 8 * 3, out + done, len);
         if (width == 1) continue;
         if (b->joint != ZN_N_JOINTS) planar_join(&p, b, done, len);
         const size_t lines = (done + len - merged) / LINE * LINE;
@@ -196,14 +203,14 @@ ZN_FN bool planar_run(struct zn_r16_decoder *d, const struct planar_below *b, ui
 
 ZN_FN bool planar_decode(struct zn_r16_decoder *d, uint8_t *out, size_t n) {
     const size_t whole = d->lanes_log2 < MIN_LANES_LOG2 ? 0 : n >> d->lanes_log2 << d->lanes_log2;
-    const struct planar_below none = {NULL, 1, ZN_N_JOINTS};
+    const struct planar_below none = {NULL, 1, ZN_N_JOINTS, NULL};
     return planar_run(d, &none, out, whole, ZN_STORE_CACHED) && zn_r16_decode_scalar(d, out + whole, n - whole);
 }
 
 ZN_FN bool planar_decode_16r(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n,
                              enum zn_store store) {
     const size_t whole = n - n % TURN;
-    const struct planar_below below = {&raw, 2, ZN_N_JOINTS};
+    const struct planar_below below = {&raw, 2, ZN_N_JOINTS, NULL};
     return planar_run(d, &below, out, whole, store) &&
            zn_r16_decode_16r_scalar(d, raw + whole, out + 2 * whole, n - whole, store);
 }
@@ -212,7 +219,7 @@ ZN_FN bool planar_decode_32r(struct zn_r16_decoder *d, const uint8_t *const *raw
                              enum zn_store store) {
     const size_t whole = n - n % TURN;
     const uint8_t *rest[] = {raw[0] + whole, raw[1] + whole, raw[2] + whole};
-    const struct planar_below below = {raw, 4, ZN_N_JOINTS};
+    const struct planar_below below = {raw, 4, ZN_N_JOINTS, NULL};
     return planar_run(d, &below, out, whole, store) &&
            zn_r16_decode_32r_scalar(d, rest, out + 4 * whole, n - whole, store);
 }
@@ -220,8 +227,15 @@ ZN_FN bool planar_decode_32r(struct zn_r16_decoder *d, const uint8_t *const *raw
 ZN_FN bool planar_decode_joint(struct zn_r16_decoder *d, enum zn_joint joint, const uint8_t *const *raw, uint8_t *out,
                                size_t n, enum zn_store store) {
     const size_t whole = n - n % TURN;
-    const struct planar_below below = {raw, zn_joint_info(joint).width, joint};
+    const struct planar_below below = {raw, zn_joint_info(joint).width, joint, NULL};
     return planar_run(d, &below, out, whole, store) && zn_joint_decode_last(d, joint, raw, out, whole, n);
+}
+
+ZN_FN bool planar_decode_e5(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n) {
+    const size_t whole = n - n % TURN;
+    const struct planar_below below = {NULL, 1, ZN_N_JOINTS, packed};
+    return planar_run(d, &below, out, whole, ZN_STORE_CACHED) &&
+           zn_r16_decode_e5_scalar(d, packed + whole / 8 * 3, out + whole, n - whole, ZN_STORE_CACHED);
 }
 
 /* The entries of a set. */

@@ -59,6 +59,19 @@ bool zn_r16_decode_32r_scalar(struct zn_r16_decoder *d, const uint8_t *const *ra
     return true;
 }
 
+bool zn_r16_decode_e5_scalar(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n,
+                             enum zn_store store) {
+    (void)store;
+    if (!decode(d, NULL, out, n)) return false;
+    for (size_t i = 0; i < n; i++) {
+        const unsigned byte = (unsigned)(3 * i / 8), bit = (unsigned)(3 * i % 8);
+        const unsigned low = (packed[byte] | (bit > 5 ? packed[byte + 1] << 8 : 0)) >> bit & 7;
+        const unsigned turned = (unsigned)out[i] << 3 | low;
+        out[i] = (uint8_t)(turned >> 1 | turned << 7);
+    }
+    return true;
+}
+
 /* Splits word i of ZN_SHAPE_16R off its top byte. */
 static inline uint8_t take_16r(const uint8_t *src, uint8_t *raw, size_t i) {
     const uint32_t w = zn_get_u16(src + 2 * i);

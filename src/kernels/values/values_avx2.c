@@ -1,4 +1,6 @@
 /* Quantised values with AVX2: all of it is left to the compiler. */
+#include "kernels/values/values_loops.h"
+
 #if defined(__x86_64__)
 #define ZN_FN __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt"))) static inline
 #include "kernels/values/values_tpl.h"

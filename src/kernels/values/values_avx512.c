@@ -1,5 +1,7 @@
 /* Quantised values with AVX-512: a group of 32 values, or two of 16, are divided or put together at once. Low bits that
  * a value does not have are left out by a compress and an expand. Records are left to the compiler. */
+#include "kernels/values/values_loops.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 

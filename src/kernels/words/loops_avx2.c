@@ -518,6 +518,7 @@ const struct zn_kernels zn_kernels_avx2 = {
     .r16_decode = zn_r16_decode_avx2,
     .r16_decode_16r = zn_r16_decode_16r_avx2,
     .r16_decode_32r = zn_r16_decode_32r_avx2,
+    .r16_decode_e5 = zn_r16_decode_e5_avx2,
     .r16_encode = zn_r16_encode_avx2,
     .r16_encode_16r = zn_r16_encode_16r_avx2,
     .r16_encode_32r = zn_r16_encode_32r_avx2,

@@ -357,6 +357,7 @@ const struct zn_kernels zn_kernels_avx512 = {
     .r16_decode_16r = zn_r16_decode_16r_avx512,
     .r16_decode_32r = zn_r16_decode_32r_avx512,
     .r16_decode_f16 = zn_r16_decode_f16_avx512,
+    .r16_decode_e5 = zn_r16_decode_e5_avx512,
     .r16_encode = zn_r16_encode_avx512,
     .r16_encode_16r = zn_r16_encode_16r_avx512,
     .r16_encode_32r = zn_r16_encode_32r_avx512,

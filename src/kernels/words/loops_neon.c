@@ -29,6 +29,7 @@ const struct zn_kernels zn_kernels_neon = {
     .r16_decode = zn_r16_decode_neon,
     .r16_decode_16r = zn_r16_decode_16r_neon,
     .r16_decode_32r = zn_r16_decode_32r_neon,
+    .r16_decode_e5 = zn_r16_decode_e5_neon,
     .r16_encode = zn_r16_encode_neon,
     .r16_encode_16r = zn_r16_encode_16r_neon,
     .r16_encode_32r = zn_r16_encode_32r_neon,
