@@ -21,7 +21,7 @@ static int refuse(const char *why) {
     return EXIT_USAGE;
 }
 
-/* A first word of letters alone that leads to no file may have been meant as a command. */
+/* Returns whether the first operand may be a misspelt command: a word of letters that is no file. */
 static bool is_no_command(const struct args *args) {
     enum { LEAST_LETTERS = 3 };
     const char *word = args->n_files ? args->files[0] : "";
@@ -30,8 +30,8 @@ static bool is_no_command(const struct args *args) {
     return args->by_default && n >= LEAST_LETTERS && !word[n] && access(word, F_OK) != 0 && errno == ENOENT;
 }
 
-/* Says so. True when nothing else is to be done: the words after it were hardly meant to be compressed. With -r they
- * are folders, and a misspelt one is more likely. */
+/* Reports that. Returns true if nothing else is to be done, since the words after it were hardly meant to be
+ * compressed. With -r the operands are folders, and a misspelt folder is more likely. */
 static bool report_no_command(struct run *run) {
     const char *word = run->args->files[0];
     char names[160] = "", hint[60] = "";
@@ -83,11 +83,11 @@ static int work(struct args *args) {
     if (todo->each && !stops) for_each_file(&run, todo->each);
     if (todo->all) todo->all(&run);
     run_end(&run);
-    exit(run.exit_code); /* while `run` is alive: the thread that waits for signals looks at it */
+    exit(run.exit_code); /* here, while `run` exists: the thread that waits for signals uses it */
 }
 
-/* Where a standard stream is closed, the next file opened would take its number, and our messages. /dev/null takes it,
- * opened the wrong way round, so that using the stream still fails. */
+/* If a standard stream is closed, the next file that is opened would get its number, and our messages would go there.
+ * So /dev/null gets the number, opened the wrong way round: using the stream still fails. */
 static void occupy_standard_streams(void) {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0) (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
@@ -100,7 +100,7 @@ int main(int argc, char **argv) {
     occupy_standard_streams();
     if (!args_parse(argc, argv, getenv("ZIPNN_CPU"), &args, &wrong)) return refuse(wrong.text);
     if (args.n_files == 0 && uses[args.operation].takes != TAKES_NO_FILES) {
-        if (isatty(STDIN_FILENO)) return refuse("no FILE, and standard input is a terminal");
+        if (isatty(STDIN_FILENO)) return refuse("no FILE is given, and standard input is a terminal");
         args.files = no_files;
         args.n_files = 1;
     }

@@ -102,6 +102,7 @@ stage_checks() {
     check size tools/check_size.py
     check style tools/check_style.py
     check docs tools/check_docs.py
+    check places tools/check_places.py
     check python-style tools/check_python.sh && { grep '^skipped' "$log/python-style" || true; }
     check static tools/check_static.sh cppcheck
     check header check_header

@@ -29,7 +29,7 @@ static zipnn_status make_context(struct run *run, const struct lineage *l, zipnn
     return zipnn_create(&options, ctx, err);
 }
 
-/* A step as a source: its archive, opened, read by one thread at a time. */
+/* A step as a source: its opened archive, which one thread reads at a time. */
 struct original {
     struct lineage lineage;
     zipnn_ctx *ctx;
@@ -63,7 +63,7 @@ static void close_original(struct original *o) {
 
 /* ---- writing steps: a new file is complete, on the device and read back before it gets its name */
 
-/* What becomes a step: `source`, from `file`, whose permissions and times the step gets. */
+/* The original of a new step: `source`, which reads `file`. The step gets the permissions and times of `file`. */
 struct intake {
     const char *path;
     const zipnn_file *file;
@@ -71,8 +71,8 @@ struct intake {
     const uint8_t *expected; /* digest that it must have; NULL for any */
 };
 
-/* Decodes what was written, with the step that it was made against opened anew, and compares: with the file it was made
- * from, or with the digest that was known before. */
+/* Decodes what was written, with a newly opened base, and compares the result with its source, or with the digest that
+ * is already known. */
 static zipnn_status check_step(struct run *run, const struct steps *steps, size_t base, const struct intake *in,
                                const zipnn_file *written, const char *path, const zipnn_stats *stats,
                                zipnn_error *err) {
@@ -98,7 +98,7 @@ static zipnn_status fill_step(struct run *run, const struct steps *steps, size_t
     zipnn_status st = zipnn_pack(ctx, &in->source, &sink, stats, err);
     if (st == ZIPNN_OK) st = zipnn_file_unchanged(in->file, err);
     if (st == ZIPNN_OK && in->expected && memcmp(stats->xxh3, in->expected, sizeof stats->xxh3) != 0)
-        st = cli_fail(err, ZIPNN_E_CORRUPT, "the step read back has another digest than it had");
+        st = cli_fail(err, ZIPNN_E_CORRUPT, "the step that was read has another digest than before");
     if (st == ZIPNN_OK) st = check_step(run, steps, base, in, out, path, stats, err);
     progress_end(&run->progress);
     return st;
@@ -132,7 +132,8 @@ static zipnn_status write_step(struct run *run, const struct steps *steps, size_
     return st;
 }
 
-/* The same against the next best: a step that holds the same, or was made from that, is no base. */
+/* Does the same, and tries the base of the base if one cannot be used: a step that holds the same original, or was made
+ * from it, is no base. */
 static zipnn_status write_step_near(struct run *run, const struct steps *steps, size_t base, const struct intake *in,
                                     const char *path, unsigned flags, struct outcome *outcome, zipnn_error *err) {
     zipnn_status st = write_step(run, steps, base, in, path, flags, outcome, err);
@@ -147,7 +148,7 @@ static zipnn_status write_step_near(struct run *run, const struct steps *steps, 
 typedef zipnn_status write_fn(struct run *run, const struct steps *steps, size_t base, const struct intake *in,
                               const char *path, unsigned flags, struct outcome *outcome, zipnn_error *err);
 
-/* Stores a step anew, against another one, in place of its file. */
+/* Replaces the file of a step by one that is made against another step. */
 static zipnn_status rewrite_step(struct run *run, const struct steps *steps, size_t index, size_t base, write_fn *write,
                                  zipnn_error *err) {
     const struct step *s = &steps->step[index];
@@ -166,7 +167,8 @@ static zipnn_status rewrite_step(struct run *run, const struct steps *steps, siz
 
 /* ---- verbs */
 
-/* The step that a new one is stored against: the last, until `every` lie between it and one that stands alone. */
+/* Returns the step that a new one is stored against: the last one, or none if `every` steps have passed since the last
+ * step that stands alone. */
 static size_t choose_base(const struct run *run, const struct steps *steps) {
     const size_t every = run->args->every ? run->args->every : DEFAULT_EVERY;
     if (steps->n == 0 || !steps_whole(steps, steps->n - 1)) return NO_STEP;
@@ -182,7 +184,7 @@ static zipnn_status add(struct run *run, struct steps *steps, const char *folder
     if (filename_is_archive(path) && !run->args->force)
         return cli_fail(err, ZIPNN_E_ARGUMENT,
                         "is named " ARCHIVE_SUFFIX ": restore it first, or let -f store the archive itself as a step");
-    if (last == UINT64_MAX) return cli_fail(err, ZIPNN_E_ARGUMENT, "no number is left after that of the last step");
+    if (last == UINT64_MAX) return cli_fail(err, ZIPNN_E_ARGUMENT, "the last step has the highest possible number");
     zipnn_status st = zipnn_file_open(path, &file, err);
     if (st != ZIPNN_OK) return st;
     snprintf(number, sizeof number, "/%08" PRIu64 ".", last + 1);
@@ -199,7 +201,7 @@ static zipnn_status add(struct run *run, struct steps *steps, const char *folder
     return st;
 }
 
-/* What is restored takes no step's place. */
+/* Refuses to restore a step to the file of a step. */
 static zipnn_status refuse_step(const struct steps *steps, const char *path, zipnn_error *err) {
     for (size_t i = 0; i < steps->n; i++) {
         struct stat st;
@@ -236,8 +238,8 @@ static zipnn_status restore(struct run *run, const struct steps *steps, size_t i
     return st;
 }
 
-/* Nobody knows what a step that cannot be read is made from, or what is made from it: perhaps the trouble will pass,
- * and the step that goes was needed. */
+/* What a step is made from is unknown as long as it cannot be read. If it becomes readable later, it may need the step
+ * that is to be dropped. So that step stays. */
 static zipnn_status refuse_blind_drop(const struct steps *steps, size_t index, zipnn_error *err) {
     for (size_t i = 0; i < steps->n; i++) {
         const struct step *s = &steps->step[i];
@@ -250,9 +252,9 @@ static zipnn_status refuse_blind_drop(const struct steps *steps, size_t index, z
     return ZIPNN_OK;
 }
 
-/* Those made from it are stored against what it was made from first: whatever happens meanwhile, each can be restored.
- * Where it cannot be restored itself, they cannot either, and -f lets it go. Archives of the folder that are no steps
- * stay as they are; so does the step that one of them needs. */
+/* Steps that are made from this one are first stored again, against its own base, so that each can be restored at any
+ * moment. If the step cannot be restored, they cannot either, and -f drops it all the same. Archives of the folder that
+ * are no steps stay as they are; a step that one of them needs is not dropped. */
 static zipnn_status drop(struct run *run, struct steps *steps, size_t index, zipnn_error *err) {
     const struct step *s = &steps->step[index];
     const bool whole = steps_whole(steps, index);
@@ -265,7 +267,7 @@ static zipnn_status drop(struct run *run, struct steps *steps, size_t index, zip
         else
             st = cli_fail(err, ZIPNN_E_ARGUMENT,
                           "not dropped: a base of it is missing, and step %" PRIu64
-                          " is made from it, which -f gives up",
+                          " is made from it; -f drops it all the same, and that step cannot be restored then",
                           steps->step[i].number);
     }
     if (st == ZIPNN_OK) st = needed_refuse_removal(run, s->path, err);
@@ -283,7 +285,7 @@ static zipnn_status rebase(struct run *run, struct steps *steps, size_t index, c
     return st == ZIPNN_OK ? rewrite_step(run, steps, index, base, write_step, err) : st;
 }
 
-/* All bases that are here; "base" is the first. */
+/* "bases" lists all bases that are in the chain; "base" is the first. */
 static void put_json_bases(struct json *j, const struct steps *steps, const struct step *s) {
     json_list(j, "bases");
     for (unsigned i = 0; i < s->n_bases; i++)
@@ -349,7 +351,7 @@ static const enum steps_use opened_for[N_VERBS] = {
 #undef VERB
 };
 
-/* With the folder read. */
+/* Carries out the verb, after the folder was read. */
 static zipnn_status act(struct run *run, enum verb verb, struct steps *steps, char **operands, size_t n,
                         zipnn_error *err) {
     size_t index = 0;
@@ -370,7 +372,7 @@ static zipnn_status act(struct run *run, enum verb verb, struct steps *steps, ch
     }
 }
 
-/* Each operand of add and drop finds the chain as the one before has left it. */
+/* The chain is read again for each operand of add and drop, since the one before has changed it. */
 static void act_on_each(struct run *run, enum verb verb, char **operands, size_t n) {
     const bool one_by_one = verb == VERB_ADD || verb == VERB_DROP;
     for (size_t i = 0; i == 0 || (one_by_one && i < n); i++) {

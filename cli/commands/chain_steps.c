@@ -43,7 +43,7 @@ static void read_step(const zipnn_archive *archive, struct step *s) {
     read_bases(archive, info.n_bases, s);
 }
 
-/* A step that cannot be opened is listed all the same. */
+/* A step that cannot be opened is listed too. */
 static void open_step(zipnn_ctx *ctx, struct step *s) {
     zipnn_file *file = NULL;
     zipnn_archive *archive = NULL;
@@ -67,8 +67,8 @@ static bool holds(const struct step *s, const struct step_base *base) {
     return !s->damaged && s->original == base->length && memcmp(s->xxh3, base->xxh3, sizeof s->xxh3) == 0;
 }
 
-/* The nearest step before it, since chains make a step from an earlier one. Other commands may have made one that is
- * called like an earlier step from a later one. */
+/* Chains make a step from an earlier one, so the nearest step before it is preferred. Another command may have made a
+ * step with a low number from a later one. */
 static size_t find_step(const struct steps *steps, size_t index, const struct step_base *base) {
     for (size_t k = index; k-- > 0;)
         if (holds(&steps->step[k], base)) return k;
@@ -83,7 +83,7 @@ static void find_bases(struct steps *steps) {
             steps->step[i].bases[k].step = find_step(steps, i, &steps->step[i].bases[k]);
 }
 
-/* A folder or a FIFO, say, that is named like a step; what cannot be looked at may be one. */
+/* Returns whether the name is that of a folder, FIFO or the like. A file that cannot be examined may be a step. */
 static bool is_no_step(const char *path) {
     struct stat st;
     return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
@@ -122,7 +122,7 @@ static zipnn_status read_folder(struct run *run, const char *folder, struct step
     return ZIPNN_OK;
 }
 
-/* One changes a chain at a time; the others wait. */
+/* Only one program changes a chain at a time; the others wait. */
 static zipnn_status lock_folder(const struct run *run, const char *folder, int *lock, zipnn_error *err) {
     *lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (*lock >= 0 && folder_lock(run, *lock, LOCKED_ALONE, folder)) return ZIPNN_OK;
@@ -157,7 +157,7 @@ zipnn_status steps_find(const struct steps *steps, const char *text, size_t *ind
     errno = 0;
     const uint64_t number = strtoull(text, &end, 10);
     if (*text < '0' || *text > '9' || *end || errno)
-        return cli_fail(err, ZIPNN_E_ARGUMENT, "\"%.80s\" is no number of a step", text);
+        return cli_fail(err, ZIPNN_E_ARGUMENT, "\"%.80s\" is not the number of a step", text);
     for (size_t i = 0; i < steps->n; i++) {
         if (steps->step[i].number != number) continue;
         *index = i;
@@ -184,7 +184,7 @@ bool step_needs(const struct step *s, size_t index) {
     return false;
 }
 
-/* The steps that are needed for one, each once, itself first: *n of them, for the caller to free. */
+/* Returns the steps that are needed for one, each once, itself first: *n of them. The caller frees the array. */
 static size_t *needed_for(const struct steps *steps, size_t index, size_t *n) {
     size_t *needed = text_realloc(NULL, steps->n * sizeof *needed);
     bool *listed = text_realloc(NULL, steps->n);
@@ -220,7 +220,7 @@ bool steps_whole(const struct steps *steps, size_t index) {
     return whole;
 }
 
-/* A step that cannot be read may be the base that is missing: then that is the trouble. */
+/* A missing base may be a step that cannot be read: then the message says so. */
 static zipnn_status fail_missing(const struct steps *steps, const struct step *s, zipnn_error *err) {
     const char *name = step_missing(s)->name;
     for (size_t i = 0; i < steps->n; i++) {

@@ -1,5 +1,5 @@
-/* The folder of a chain. A step is an archive called NUMBER.NAME.znn; its place in the chain follows from the digests
- * that archives hold, and from nothing else: there is no further file that could be lost or contradict them. */
+/* Reads the folder of a chain. A step is an archive called NUMBER.NAME.znn. Its place in the chain follows only from
+ * the digests that the archives hold: there is no further file that could be lost or contradict them. */
 #ifndef ZIPNN_CLI_CHAIN_STEPS_H
 #define ZIPNN_CLI_CHAIN_STEPS_H
 
@@ -7,12 +7,12 @@
 
 #define NO_STEP SIZE_MAX
 
-/* What a step was made against. */
+/* A base that a step was made against. */
 struct step_base {
     uint64_t length;
     uint8_t xxh3[16];
     char *name;
-    size_t step; /* that holds it: an earlier one where there is one; NO_STEP: none does */
+    size_t step; /* the step that holds it, an earlier one if possible; NO_STEP: none does */
 };
 
 struct step {
@@ -33,23 +33,24 @@ struct steps {
     int lock; /* of the folder, held while it is changed */
 };
 
-/* Reads the folder; to change it, its lock is taken first, and to add to it, it is made. steps_close accepts a zeroed
+/* Reads the folder. STEPS_CHANGE takes its lock first; STEPS_ADD also creates the folder. steps_close accepts a zeroed
  * struct. */
 enum steps_use { STEPS_LOOK, STEPS_CHANGE, STEPS_ADD };
 zipnn_status steps_open(struct run *run, const char *folder, enum steps_use use, struct steps *steps, zipnn_error *err);
 void steps_close(struct steps *steps);
 
-/* The step that `text` names by its number. */
+/* Finds the step whose number is `text`. */
 zipnn_status steps_find(const struct steps *steps, const char *text, size_t *index, zipnn_error *err);
 
-/* The first base of the step that is here, NO_STEP for none; the first that is not, NULL for none. */
+/* step_parent returns the first base of the step that is in the chain, NO_STEP for none; step_missing the first that is
+ * not, NULL for none. */
 size_t step_parent(const struct step *step);
 const struct step_base *step_missing(const struct step *step);
 
-/* Whether the step `index` is among the bases. */
+/* Returns whether the step `index` is among the bases of `step`. */
 bool step_needs(const struct step *step, size_t index);
 
-/* The step and all that it is made from, itself first: their files, opened. */
+/* The opened files of a step and of all steps that it is made from, itself first. */
 struct lineage {
     zipnn_file **files;
     zipnn_source *sources;
@@ -59,10 +60,10 @@ struct lineage {
 zipnn_status lineage_open(const struct steps *steps, size_t index, struct lineage *lineage, zipnn_error *err);
 void lineage_close(struct lineage *lineage);
 
-/* How many steps the step is made from, over any number of steps. */
+/* Returns how many steps a step is made from, directly or over others. */
 size_t steps_depth(const struct steps *steps, size_t index);
 
-/* Whether all of these are here. */
+/* Returns whether all of these are in the chain. */
 bool steps_whole(const struct steps *steps, size_t index);
 
 #endif

@@ -19,7 +19,7 @@
 #include "shared/spool.h"
 #include "shared/text.h"
 
-/* One file on its way. */
+/* One file that is compressed or restored. */
 struct job {
     struct run *run;
     const char *path;    /* of the input, "-" for standard input */
@@ -29,7 +29,7 @@ struct job {
     struct outcome outcome;
 };
 
-/* Name of an archive of the old format; its form follows from it. */
+/* Returns the name of an archive of the old format. The form of the archive follows from it. */
 static char *name_old(const struct args *args, const char *path, zipnn_old_form *form) {
     char *name = args->dtype == ZIPNN_DTYPE_UNKNOWN && args->n_bases == 0 ? filename_of_old_tensors(path) : NULL;
     *form = name ? ZIPNN_OLD_SAFETENSORS : ZIPNN_OLD_RECORD;
@@ -41,7 +41,7 @@ static char *name_archive(struct job *job) {
     return args->old_format ? name_old(args, job->path, &job->form) : text_join(job->path, ARCHIVE_SUFFIX, "");
 }
 
-/* Settles job->output, and the form of old records, which follows from the input's name. */
+/* Sets job->output, and for old records job->form, which follows from the name of the input. */
 static zipnn_status choose_output(struct job *job, zipnn_error *err) {
     const struct args *args = job->run->args;
     bool archive = filename_is_archive(job->path);
@@ -50,14 +50,15 @@ static zipnn_status choose_output(struct job *job, zipnn_error *err) {
         free(job->output);
         job->output = args->output ? text_join(args->output, "", "") : NULL;
     } else if (access(job->path, F_OK) != 0) {
-        return ZIPNN_OK; /* opening it says more than its name */
+        return ZIPNN_OK; /* the attempt to open it gives the better message */
     } else if (args->operation == OP_RESTORE) {
         if (filename_is_bare_suffix(job->path))
-            return cli_fail(err, ZIPNN_E_ARGUMENT,
-                            "nothing is left of the name without its suffix: say with -o or -c where the result goes");
+            return cli_fail(
+                err, ZIPNN_E_ARGUMENT,
+                "nothing is left of the name without its suffix: use -o or -c to say where the result goes");
         if (!archive)
             return cli_fail(err, ZIPNN_E_ARGUMENT,
-                            "the suffix is not " ARCHIVE_SUFFIX ": say with -o or -c where the result goes");
+                            "the suffix is not " ARCHIVE_SUFFIX ": use -o or -c to say where the result goes");
         job->output = filename_restored(job->path);
     } else if (archive && !args->force) {
         return cli_fail(err, ZIPNN_E_ARGUMENT, "is named " ARCHIVE_SUFFIX " already: -f compresses it once more");
@@ -65,7 +66,7 @@ static zipnn_status choose_output(struct job *job, zipnn_error *err) {
     return ZIPNN_OK;
 }
 
-/* The user's word at the terminal; no when there is none. */
+/* Asks the user at the terminal. Without a terminal the answer is no. */
 static bool user_allows_replacing(const struct args *args, const char *path) {
     if (args->verbosity < 0 || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) return false;
     char answer[16];
@@ -96,28 +97,30 @@ static zipnn_status open_output(struct job *job, zipnn_error *err) {
     return zipnn_file_from_fd(STDOUT_FILENO, "stdout", &job->out, err);
 }
 
-/* --rm is for what can be read again, and for results that can be read back. */
+/* --rm needs an input that can be read again, and a result that can be read back. */
 static zipnn_status refuse_to_remove(const struct job *job, zipnn_error *err) {
     struct stat st;
     if (!job->run->args->remove) return ZIPNN_OK;
     if (input_is_stdin(job->path))
-        return cli_fail(err, ZIPNN_E_ARGUMENT, "--rm deletes a FILE, and standard input is none");
+        return cli_fail(err, ZIPNN_E_ARGUMENT, "--rm deletes a FILE; standard input cannot be deleted");
     if (stat(job->path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
         return cli_fail(err, ZIPNN_E_ARGUMENT, "--rm deletes regular files only");
     if (job->output && stat(job->output, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
         return cli_fail(err, ZIPNN_E_ARGUMENT,
-                        "--rm needs a result in a regular file, which can be read back; %.100s is none", job->output);
+                        "--rm needs a result in a regular file, which can be read back; %.100s is not one",
+                        job->output);
     return ZIPNN_OK;
 }
 
-/* A file whose size is told first is written faster, by several threads most of all. The size comes from the
- * archive's index: when it is improbable, the file may grow as it goes. */
+/* A file whose size is announced first is written faster, most of all by several threads. The size comes from the
+ * archive's index; if it is improbable, nothing is announced. */
 static zipnn_status reserve_output(struct job *job, const zipnn_source *source, zipnn_error *err) {
     enum { PROBABLE_RATIO = 16 };
     zipnn_archive *archive;
     zipnn_archive_info info;
     if (job->run->args->operation != OP_RESTORE || !source->read_at) return ZIPNN_OK;
-    if (zipnn_archive_open(job->run->ctx, source, &archive, NULL) != ZIPNN_OK) return ZIPNN_OK; /* unpack explains */
+    if (zipnn_archive_open(job->run->ctx, source, &archive, NULL) != ZIPNN_OK)
+        return ZIPNN_OK; /* zipnn_unpack will report why */
     zipnn_archive_get_info(archive, &info);
     zipnn_archive_close(archive);
     const uint64_t most = job->run->args->max_output;
@@ -125,7 +128,7 @@ static zipnn_status reserve_output(struct job *job, const zipnn_source *source, 
     return zipnn_file_reserve(job->out, info.original, err);
 }
 
-/* Archives are decoded straight from the page cache, or read ahead of the decoder past it. */
+/* An archive in the page cache is decoded in place; any other is read ahead of the decoder, past the cache. */
 static void look_through(zipnn_file *archive) {
     interrupt_survive_cut_files();
     if (zipnn_file_is_cached(archive))
@@ -134,7 +137,7 @@ static void look_through(zipnn_file *archive) {
         (void)zipnn_file_read_ahead(archive, NULL);
 }
 
-/* What was read, and what the result was made against, unless it was there before. */
+/* Returns ZIPNN_E_IO if the input, or a base that the result was made against, has changed. */
 static zipnn_status inputs_unchanged(const struct job *job, zipnn_error *err) {
     const struct run *run = job->run;
     zipnn_status st = zipnn_file_unchanged(job->in, err);
@@ -142,7 +145,7 @@ static zipnn_status inputs_unchanged(const struct job *job, zipnn_error *err) {
     return bases_unchanged(&run->bases, run->n_direct, err);
 }
 
-/* A file that changed meanwhile explains success as well as damage. */
+/* If the input changed meanwhile, neither success nor damage means anything: that is what is reported. */
 static zipnn_status check_unchanged(const struct job *job, zipnn_status st, zipnn_error *err) {
     zipnn_error changed;
     if ((st != ZIPNN_OK && st != ZIPNN_E_CORRUPT) || inputs_unchanged(job, &changed) == ZIPNN_OK) return st;
@@ -172,7 +175,7 @@ static zipnn_status move_bytes(struct job *job, zipnn_error *err) {
     return check_unchanged(job, st, err);
 }
 
-/* Bases, too: before there is anything to clean up. */
+/* Opens the bases too, before there is anything to clean up. */
 static zipnn_status make_context(struct job *job, zipnn_error *err) {
     struct run *run = job->run;
     const bool from_stdin = input_is_stdin(job->path);
@@ -181,7 +184,7 @@ static zipnn_status make_context(struct job *job, zipnn_error *err) {
     return from_stdin ? run_need_context(run, err) : run_context_to_restore(run, job->path, job->output, err);
 }
 
-/* From the open input to a complete output under its name. */
+/* Writes the complete output, from the open input, and gives it its name. */
 static zipnn_status write_output(struct job *job, zipnn_error *err) {
     struct run *run = job->run;
     struct interrupt *interrupt = &run->interrupt;
@@ -204,7 +207,7 @@ static zipnn_status write_output(struct job *job, zipnn_error *err) {
     return st;
 }
 
-/* Whether the result can take the place of the input. `written` is what was written, or found. */
+/* Checks that the result can take the place of the input. `written` is the file that was written, or found. */
 static zipnn_status check_result(struct job *job, const zipnn_file *written, zipnn_error *err) {
     struct run *run = job->run;
     struct run_check check;
@@ -222,21 +225,21 @@ static zipnn_status check_result(struct job *job, const zipnn_file *written, zip
     return st;
 }
 
-/* With the folders locked, the result is still there: another program that removes it for the sake of the input comes
- * before or after, and sees that the input has gone. */
+/* Locks the folders and checks that the result is still there. Another program that wants to remove the result because
+ * the input exists comes before this or after it, and then sees that the input is gone. */
 static zipnn_status keep_result(struct job *job, const struct node *result, zipnn_error *err) {
     folders_lock(job->run, LOCKED_ALONE, job->path, job->output);
     if (!job->output || touched_leads_to(job->output, *result)) return ZIPNN_OK;
-    return cli_fail(err, ZIPNN_E_IO, "kept, for another program has replaced or removed %.150s", job->output);
+    return cli_fail(err, ZIPNN_E_IO, "the file is kept: another program has replaced or removed %.150s", job->output);
 }
 
-/* The input is looked at before and after it is compared: who writes to it meanwhile is seen. */
+/* The input is examined before and after it is compared, so that a program which writes to it meanwhile is noticed. */
 static zipnn_status remove_input(struct job *job, const zipnn_file *written, zipnn_error *err) {
     if (!job->run->args->remove) return ZIPNN_OK;
     struct node result = {0};
     zipnn_status st = zipnn_file_at_rest(job->in, err);
     if (st == ZIPNN_OK && job->output && !touched_find(job->output, &result))
-        st = cli_fail(err, ZIPNN_E_IO, "kept, for %.150s is not there any more", job->output);
+        st = cli_fail(err, ZIPNN_E_IO, "the file is kept: %.150s is not there any more", job->output);
     if (st == ZIPNN_OK) st = check_result(job, written, err);
     if (st == ZIPNN_OK) st = keep_result(job, &result, err);
     if (st == ZIPNN_OK) st = inputs_unchanged(job, err);
@@ -267,7 +270,7 @@ static void convert(struct run *run, const char *path) {
     end_job(&job, st, &err);
 }
 
-/* The archive that is there already, and what it says of itself. */
+/* Opens the archive that exists already, and fills the outcome from it. */
 static zipnn_status open_archive(struct job *job, zipnn_file **archive, zipnn_error *err) {
     zipnn_archive *opened;
     zipnn_archive_info info;
@@ -288,7 +291,7 @@ static zipnn_status open_archive(struct job *job, zipnn_file **archive, zipnn_er
     return ZIPNN_OK;
 }
 
-/* Deletes `path`, of which there is an archive already, once that was verified like a new one, and reports. */
+/* Deletes `path` because its archive exists already. The archive is verified first, like a new one. */
 static void remove_compressed(struct run *run, const char *path) {
     struct job job = {.run = run, .path = path};
     zipnn_file *archive = NULL;
@@ -302,7 +305,7 @@ static void remove_compressed(struct run *run, const char *path) {
     end_job(&job, st, &err);
 }
 
-/* What the user may not know of a file that was named. */
+/* Warns if a named file is not what its name says. */
 static void warn_of_oddities(struct run *run, const char *path) {
     struct stat st;
     if (input_is_stdin(path) || stat(path, &st) != 0 || !S_ISREG(st.st_mode)) return;
@@ -311,7 +314,7 @@ static void warn_of_oddities(struct run *run, const char *path) {
     if (instead) run_warn(run, path, "", instead);
 }
 
-/* WORTH_DONE comes to the same whether the archive is new or was there: the file goes if --rm says so. */
+/* With --rm a file is deleted whether its archive is new or existed before (WORTH_DONE). */
 void compress_file(struct run *run, const char *path) {
     const enum worth worth = run->in_folder ? worth_compressing(run, path) : WORTH_IT;
     if (!run->in_folder) warn_of_oddities(run, path);

@@ -24,7 +24,7 @@ struct part {
     zipnn_tensor_layout layout;
     struct npy_shape shape;  /* of the part */
     uint64_t first, n;       /* rows */
-    uint64_t offset, length; /* of the first value in the original; bytes of the values */
+    uint64_t offset, length; /* offset of the first value in the original; bytes of the values */
     enum form form;
 };
 
@@ -35,7 +35,7 @@ static bool ends_with(const char *path, const char *end) {
     return len > n && strcasecmp(path + len - n, end) == 0;
 }
 
-/* A name that promises a container gets that container, or nothing. */
+/* If the name of the output promises a container, the output is that container, or nothing is written. */
 static zipnn_status choose_form(const char *path, enum form *form, zipnn_error *err) {
     static const char *const others[] = {".zip", ".pkl", ".pickle", ARCHIVE_SUFFIX};
     *form = VALUES;
@@ -46,8 +46,8 @@ static zipnn_status choose_form(const char *path, enum form *form, zipnn_error *
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) promises |= ends_with(path, others[i]);
     if (!promises) return ZIPNN_OK;
     return cli_fail(err, ZIPNN_E_ARGUMENT,
-                    "extract writes no %s file: name the output .npy or .safetensors, or otherwise (.bin) for the "
-                    "bytes of the values alone",
+                    "extract writes no %s file: name the output .npy or .safetensors, or anything else (.bin) for "
+                    "the bytes of the values alone",
                     strrchr(path, '.'));
 }
 
@@ -60,7 +60,7 @@ static uint64_t common_divisor(uint64_t a, uint64_t b) {
     return a;
 }
 
-/* Bytes of the first n of so many rows, which take `all`; false when they end inside a byte. */
+/* Computes the bytes of the first n of `rows` rows, which take `all` bytes. Returns false if they end inside a byte. */
 static bool bytes_of_rows(uint64_t all, uint64_t rows, uint64_t n, uint64_t *bytes) {
     *bytes = 0;
     if (rows == 0 || n == 0) return true;
@@ -94,7 +94,7 @@ static zipnn_status find_rows(const struct run *run, struct part *part, zipnn_er
     return ZIPNN_OK;
 }
 
-/* Which tensor may be meant, since none has that name. */
+/* No tensor has that name: the message names the most similar one. */
 static zipnn_status name_nearest(const zipnn_archive *archive, const char *name, zipnn_error *err) {
     zipnn_archive_info info;
     zipnn_tensor_info t;
@@ -103,7 +103,7 @@ static zipnn_status name_nearest(const zipnn_archive *archive, const char *name,
     for (uint64_t i = 0; i < info.n_tensors; i++)
         if (zipnn_archive_tensor(archive, i, &t, NULL) == ZIPNN_OK) nearest_try(&near, t.name);
     if (info.n_tensors == 0)
-        return cli_fail(err, ZIPNN_E_NOT_FOUND, "has no tensors: the original is no model file that is known");
+        return cli_fail(err, ZIPNN_E_NOT_FOUND, "has no tensors: the original is not a model file that zipnn knows");
     if (!near.best)
         return cli_fail(err, ZIPNN_E_NOT_FOUND, "no tensor is named \"%.80s\"; zipnn -lv lists the names", name);
     return cli_fail(err, ZIPNN_E_NOT_FOUND,
@@ -118,7 +118,7 @@ static zipnn_status find_part(const struct run *run, zipnn_archive *archive, str
     if (st == ZIPNN_E_NOT_FOUND) return name_nearest(archive, run->args->tensor, err);
     if (st == ZIPNN_OK) st = zipnn_archive_tensor(archive, part->index, &part->tensor, err);
     if (st == ZIPNN_OK) st = zipnn_archive_tensor_layout(archive, part->index, &part->layout, err);
-    if (st == ZIPNN_OK && (part->layout.flags & ZIPNN_TENSOR_FILTERED)) /* says so before anything is written */
+    if (st == ZIPNN_OK && (part->layout.flags & ZIPNN_TENSOR_FILTERED)) /* reports it before anything is written */
         st = zipnn_archive_read_rows(archive, part->index, 0, 0, NULL, 0, err);
     return st == ZIPNN_OK ? find_rows(run, part, err) : st;
 }
@@ -129,14 +129,14 @@ static bool is_whole(const struct part *part) {
     return part->tensor.rank == 0 || part->n == part->tensor.shape[0];
 }
 
-/* Arrays in columns stay so, if all of them is asked for. */
+/* A column-major array keeps its order if the whole tensor is asked for. */
 static bool keeps_columns(const struct part *part) {
     const unsigned lazy = ZIPNN_TENSOR_CONJUGATE | ZIPNN_TENSOR_NEGATIVE;
     return part->form == NUMPY && (part->layout.flags & ZIPNN_TENSOR_COLUMN_MAJOR) && !(part->layout.flags & lazy) &&
            part->tensor.rank > 1 && is_whole(part);
 }
 
-/* What the output does not have as the file has it. */
+/* Tells what the output has otherwise than the file. */
 static void explain(const struct run *run, const struct part *part) {
     if (run->args->verbosity < 0) return;
     if (part->form == NUMPY && !part->shape.exact)
@@ -149,10 +149,10 @@ static void explain(const struct run *run, const struct part *part) {
                 big ? "big-endian" : "", big && columns ? " and " : "", columns ? "in columns" : "");
 }
 
-/* A sink that turns elements to the byte order that a header promised. */
+/* A sink that reverses the bytes of each element, for a header that promises big-endian values. */
 struct turning {
     struct output *out;
-    unsigned unit; /* bytes that are turned around */
+    unsigned unit; /* bytes that are reversed together */
 };
 
 static zipnn_status turn(void *user, const void *buf, size_t len, zipnn_error *err) {

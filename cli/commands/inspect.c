@@ -50,7 +50,7 @@ static void put_profile(const struct inspection *x, const struct profile *p, boo
     putchar('\n');
 }
 
-/* All tensors of one type, each as heavy as it is long. */
+/* Adds up all tensors of one type, weighted by their lengths. */
 static struct profile sum_of(const struct inspection *x, zipnn_dtype dtype) {
     struct profile sum = {.tensor = {.name = "(all)", .dtype = dtype}};
     double bytes = 0;
@@ -81,7 +81,7 @@ static struct profile sum_of(const struct inspection *x, zipnn_dtype dtype) {
     return sum;
 }
 
-/* Where the exponents are, most of them in a few rows. */
+/* Prints how the exponents are distributed; most of them lie in a few rows. */
 static void put_exponents(const struct profile *sum, const uint64_t bins[PROFILE_BINS]) {
     uint64_t most = 0, least_shown;
     for (unsigned b = 0; b < PROFILE_BINS; b++) most = bins[b] > most ? bins[b] : most;
@@ -182,7 +182,7 @@ static zipnn_status end_profile(struct inspection *x, zipnn_status st) {
     return st;
 }
 
-/* Bytes that several tensors have count once. */
+/* Bytes that belong to several tensors count once. */
 static zipnn_status add_profile(struct inspection *x, uint64_t index, const zipnn_tensor_info *t, zipnn_error *err) {
     const unsigned plain = ZIPNN_TENSOR_COLUMN_MAJOR | ZIPNN_TENSOR_CONJUGATE | ZIPNN_TENSOR_NEGATIVE;
     zipnn_tensor_layout layout = {.size = sizeof layout};
@@ -193,7 +193,7 @@ static zipnn_status add_profile(struct inspection *x, uint64_t index, const zipn
     return end_profile(x, profiler_look(&x->profiler, t, p, err));
 }
 
-/* A damaged tensor is reported, and shown without what its bits hold. */
+/* A damaged tensor is reported, and shown without its entropies. */
 static zipnn_status make_profiles(struct run *run, struct inspection *x, zipnn_archive *archive, zipnn_error *err) {
     if (x->info.n_tensors > SIZE_MAX / sizeof *x->profiles - 1)
         return cli_fail(err, ZIPNN_E_MEMORY, "no memory for %" PRIu64 " tensors", x->info.n_tensors);
@@ -213,7 +213,7 @@ static zipnn_status make_profiles(struct run *run, struct inspection *x, zipnn_a
     return ZIPNN_OK;
 }
 
-/* What no reader knows is one tensor of bytes. */
+/* A file that no reader recognises is shown as one tensor of bytes. */
 static zipnn_status make_whole(struct inspection *x, zipnn_error *err) {
     const zipnn_tensor_info t = {.name = "(all bytes)", .length = x->info.original, .stored = x->info.archive};
     x->profiles = malloc(sizeof *x->profiles);

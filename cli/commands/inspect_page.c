@@ -14,7 +14,7 @@
 
 enum { WIDTH = 1000, HEIGHT = 560, MAX_TILES = 400, MAX_HISTOGRAMS = 48 };
 
-/* The page on its way out; the first failure sticks. */
+/* The page that is being written. The first failure is kept. */
 struct page {
     struct output out;
     zipnn_status st;
@@ -34,7 +34,8 @@ __attribute__((format(printf, 2, 3))) static void say(struct page *page, const c
     if (n > 0) put(page, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
 }
 
-/* Text from outside: it cannot become markup. Bytes that are not ASCII text are taken as UTF-8, which the page is. */
+/* Writes text from outside so that it cannot become markup. Bytes that are not ASCII are taken for UTF-8, the encoding
+ * of the page. */
 static void say_text(struct page *page, const char *text) {
     for (; *text; text++) {
         const unsigned char c = (unsigned char)*text;
@@ -71,7 +72,7 @@ static void say_head(struct page *page, const struct inspection *x) {
             text_percent(x->info.archive, x->info.original));
 }
 
-/* What is left of a tensor: as stored, or as order-0 entropy promises. */
+/* Returns what is left of a tensor: the share that is stored, or the share that its order-0 entropy promises. */
 static double share_of(const struct inspection *x, const struct profile *p) {
     if (x->plain || p->tensor.length == 0) return profile_share(p);
     return (double)p->tensor.stored / (double)p->tensor.length;
@@ -155,7 +156,7 @@ static void say_histogram(struct page *page, const struct profile *p, const uint
         p->exponent_bits);
 }
 
-/* A tensor's bins are not kept: of the few that are shown they are counted again. */
+/* The bins of a tensor are not kept. For the few tensors that are shown they are counted again. */
 static void say_histograms(struct page *page, struct inspection *x, const struct profile *const *order) {
     say(page,
         "<h2>Exponents</h2>\n<p>How often each exponent occurs, in the largest tensors of floats: the fewer and the "

@@ -14,7 +14,7 @@ static void put_shape(const zipnn_tensor_info *t) {
     putchar(']');
 }
 
-/* What is to be known of the bytes besides type and shape. */
+/* Properties of the bytes besides type and shape. */
 static const struct {
     unsigned flag;
     const char *text;
@@ -70,7 +70,7 @@ static void put_tensor(const zipnn_tensor_info *t, const zipnn_tensor_layout *la
     putchar('\n');
 }
 
-/* `j` is NULL where text is wanted, here and below. */
+/* Here and below, `j` is NULL if text is wanted. */
 static zipnn_status put_tensors(struct json *j, const zipnn_archive *archive, uint64_t n, zipnn_error *err) {
     bool any_shared = false;
     for (uint64_t i = 0; i < n; i++) {
@@ -105,7 +105,7 @@ static void put_json_chunk(struct json *j, const zipnn_chunk_info *c, const char
     json_object_end(j);
 }
 
-/* Chunks with their checks: what identifies stored bytes without decoding them. */
+/* Lists chunks with their checksums, which identify stored bytes without decoding them. */
 static zipnn_status put_chunks(struct json *j, const zipnn_archive *archive, uint64_t n, zipnn_error *err) {
     if (j) json_list(j, "chunks");
     for (uint64_t i = 0; i < n; i++) {
@@ -178,7 +178,7 @@ static void put_json_base(struct json *j, const zipnn_base_info *base) {
     json_object_end(j);
 }
 
-/* What the archive was made against. */
+/* Lists the bases that the archive was made against. */
 static void put_bases(struct json *j, const struct run *run, const zipnn_archive *archive, unsigned n) {
     if (n == 0 || (!j && run->args->verbosity <= 0)) return;
     if (j) json_list(j, "bases");

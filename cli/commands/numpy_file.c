@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Bytes of an element where that is a whole number, else 0. */
+/* Returns the bytes of an element, 0 if that is not a whole number. */
 static uint64_t element_of(const zipnn_tensor_info *t, uint64_t elements, uint64_t length) {
     const unsigned bits = zipnn_dtype_bits(t->dtype);
     if (bits) return bits % 8 ? 0 : bits / 8;
@@ -40,7 +40,7 @@ struct npy_shape npy_shape_of(const zipnn_tensor_info *t, const zipnn_tensor_lay
     const uint64_t lines = s.rank && s.dim[s.rank - 1] ? elements / s.dim[s.rank - 1] : 0;
     if (lines && length % lines == 0) {
         s.dim[s.rank - 1] = length / lines;
-    } else { /* lines end inside bytes */
+    } else { /* rows end inside bytes */
         s.rank = 1;
         s.dim[0] = length;
     }

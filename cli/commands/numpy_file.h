@@ -10,8 +10,8 @@ enum { NPY_MAX_RANK = 64, NPY_MAX_HEADER = 2048 };
 
 /* An array as numpy sees it. */
 struct npy_shape {
-    bool exact;     /* numpy knows the element type; otherwise unsigned integers hold its bits */
-    bool bytes;     /* elements are no whole bytes, such as blocks: the last dimension counts bytes */
+    bool exact;     /* numpy has the element type; otherwise unsigned integers hold its bits */
+    bool bytes;     /* elements are not whole bytes, such as blocks: the last dimension counts bytes */
     char descr[24]; /* "<f4"; big-endian where the tensor is */
     char type_name[16];
     bool in_columns;
@@ -19,11 +19,11 @@ struct npy_shape {
     uint64_t dim[NPY_MAX_RANK];
 };
 
-/* `rows` rows of a tensor that has `layout`, of `length` bytes together. */
+/* Describes `rows` rows of a tensor that has `layout`; together they take `length` bytes. */
 struct npy_shape npy_shape_of(const zipnn_tensor_info *t, const zipnn_tensor_layout *layout, uint64_t rows,
                               uint64_t length);
 
-/* Writes the header; answers its length. */
+/* Writes the header and returns its length. */
 size_t npy_header(const struct npy_shape *shape, char out[NPY_MAX_HEADER]);
 
 #endif

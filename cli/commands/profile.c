@@ -17,7 +17,7 @@ struct tally {
     uint64_t n, sign[2], exponent[MAX_EXPONENTS], group[MAX_GROUPS][256], plane[PROFILE_PLANES][256];
 };
 
-/* Of floats that fill whole bytes; complex ones are two. */
+/* For floats that fill whole bytes; a complex number is two of them. */
 static struct layout layout_of(zipnn_dtype dtype) {
     zipnn_dtype_info info = {.size = sizeof info};
     if (zipnn_dtype_describe(dtype, &info, NULL) != ZIPNN_OK || info.exponent_bits == 0) return (struct layout){0, 0};
@@ -26,7 +26,7 @@ static struct layout layout_of(zipnn_dtype dtype) {
     return (struct layout){info.exponent_bits, bits - 1 - info.exponent_bits};
 }
 
-/* Bytes of the word that elements are made of. */
+/* Returns the bytes of the word that elements consist of. */
 static unsigned width_of(zipnn_dtype dtype, const struct layout *layout) {
     if (layout) return (1 + layout->exponent_bits + layout->mantissa_bits) / 8;
     const unsigned bits = zipnn_dtype_bits(dtype);
@@ -64,7 +64,7 @@ static double entropy(const uint64_t *counts, size_t n, uint64_t total) {
     return bits > 0 ? bits / (double)total : 0;
 }
 
-/* Windows over the tensor, from its first element to its last, or all of it. */
+/* Spreads windows over the tensor, from its first element to its last; a short tensor is measured whole. */
 static zipnn_status read_windows(zipnn_archive *archive, const zipnn_tensor_info *t, struct tally *tally,
                                  const struct layout *l, unsigned width, unsigned char *window, zipnn_error *err) {
     const bool all = t->length <= (uint64_t)WINDOW * MAX_WINDOWS;
@@ -132,7 +132,7 @@ zipnn_status profiler_look(struct profiler *p, const zipnn_tensor_info *t, struc
     return ZIPNN_OK;
 }
 
-/* A sink that has seen enough after some megabytes. */
+/* A sink that stops after some megabytes. */
 struct counting {
     struct tally *tally;
     const struct layout *layout;

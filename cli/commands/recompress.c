@@ -20,15 +20,16 @@ static zipnn_status open_in_place(struct run *run, const char *path, const zipnn
     return ZIPNN_OK;
 }
 
-/* What an old record, which has no digest, restores to when it is read once more. */
+/* An old record has no digest. So it is read again, and must restore to the same bytes. */
 static zipnn_status check_record(zipnn_ctx *ctx, const zipnn_source *old, const zipnn_stats *stats, zipnn_error *err) {
     zipnn_stats again;
     zipnn_status st = zipnn_test(ctx, old, &again, err);
     if (st != ZIPNN_OK || memcmp(again.xxh3, stats->xxh3, sizeof again.xxh3) == 0) return st;
-    return cli_fail(err, ZIPNN_E_CORRUPT, "kept, for it restores to other bytes when it is read once more");
+    return cli_fail(err, ZIPNN_E_CORRUPT, "the archive is kept: it restores to other bytes when it is read again");
 }
 
-/* Before the new archive takes the old one's place, it is decoded as the device has it. Its digest is the old one's. */
+/* Before the new archive takes the place of the old one, it is read from the device and decoded. Its digest must be
+ * that of the old archive. */
 static zipnn_status check_new(struct run *run, const zipnn_source *old, const struct output *out, const char *path,
                               const zipnn_stats *stats, zipnn_error *err) {
     const zipnn_options options = run_options(run);
@@ -46,18 +47,20 @@ static zipnn_status check_new(struct run *run, const zipnn_source *old, const st
 static zipnn_status refuse_difference(zipnn_ctx *ctx, const zipnn_source *source, zipnn_error *err) {
     zipnn_archive *archive;
     zipnn_archive_info info;
-    if (zipnn_archive_open(ctx, source, &archive, NULL) != ZIPNN_OK) return ZIPNN_OK; /* recompressing explains */
+    if (zipnn_archive_open(ctx, source, &archive, NULL) != ZIPNN_OK)
+        return ZIPNN_OK; /* zipnn_recompress will report why */
     zipnn_archive_get_info(archive, &info);
     zipnn_archive_close(archive);
     if (info.n_bases == 0) return ZIPNN_OK;
-    return cli_fail(err, ZIPNN_E_BASE, "differences from a base are not recompressed: restore it and compress it anew");
+    return cli_fail(err, ZIPNN_E_BASE,
+                    "an archive of differences from a base is not recompressed: restore and compress it again");
 }
 
 /* Locks the folder until the new archive has the name, which must still lead to the old one. */
 static zipnn_status hold_name(struct run *run, const char *path, struct node old, zipnn_error *err) {
     folders_lock(run, LOCKED_ALONE, NULL, path);
     if (touched_leads_to(path, old)) return ZIPNN_OK;
-    return cli_fail(err, ZIPNN_E_IO, "%.150s: kept, for another program has replaced or removed it", path);
+    return cli_fail(err, ZIPNN_E_IO, "%.150s: the archive is kept: another program has replaced or removed it", path);
 }
 
 static zipnn_status move_to_level(struct run *run, const char *path, zipnn_file *in, struct outcome *outcome,

@@ -1,12 +1,12 @@
 #include "commands/treemap.h"
 
-/* The worst ratio of sides in a row of weights from `greatest` to `least`, whose sum is `sum`, along a side. */
+/* Returns the worst ratio of sides in a row of weights from `greatest` to `least`, with the sum `sum`, along a side. */
 static double worst(double greatest, double least, double sum, double side) {
     const double s = side * side, a = s * greatest / (sum * sum), b = sum * sum / (s * least);
     return a > b ? a : b;
 }
 
-/* Puts a row along the shorter side of the room; answers what room is left. */
+/* Puts a row along the shorter side of the room. Returns the room that is left. */
 static struct rectangle put_row(const double *areas, size_t n, double sum, struct rectangle room,
                                 struct rectangle *out) {
     const int upright = room.width >= room.height;

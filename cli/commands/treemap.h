@@ -1,4 +1,4 @@
-/* Rectangles whose areas are as given: Bruls, Huizing and van Wijk's squarified treemap. */
+/* Divides a rectangle into rectangles of given areas: the squarified treemap of Bruls, Huizing and van Wijk. */
 #ifndef ZIPNN_CLI_TREEMAP_H
 #define ZIPNN_CLI_TREEMAP_H
 

@@ -24,8 +24,8 @@ struct audit {
 
 /* ---- findings ---------------------------------------------------------------------------------------------------- */
 
-/* The next tensor from *i on, among those of the damage, that has bytes there; false after the last. Where the pieces
- * of one are is not known here. */
+/* Finds the next tensor from *i on, among those of the damage, that has bytes there. Returns false after the last. A
+ * tensor in pieces counts always, since the places of its pieces are not known here. */
 static bool next_tensor(const struct audit *a, const zipnn_damage *d, uint64_t *i, zipnn_tensor_info *t) {
     for (; *i < d->n_tensors; ++*i) {
         zipnn_tensor_layout layout = {.size = sizeof layout};
@@ -117,7 +117,7 @@ static bool is_damage(zipnn_status st) {
     return st == ZIPNN_E_CORRUPT || st == ZIPNN_E_TRUNCATED || st == ZIPNN_E_FORMAT;
 }
 
-/* What the numbers mean, for people. What was not looked at is not damaged. */
+/* Explains the numbers to people. Bytes that were not examined are not reported as damaged. */
 static void explain(const struct audit *a, zipnn_status st) {
     const zipnn_verified *v = &a->found;
     const zipnn_error *fault = zipnn_archive_fault(a->opened.archive);
@@ -126,10 +126,11 @@ static void explain(const struct audit *a, zipnn_status st) {
         text_put(stderr, run_shown_name(a->path));
         fputs(": ", stderr);
         text_put(stderr, fault->message);
-        fputs("; its frames were found without\n", stderr);
+        fputs("; its frames were found by a search\n", stderr);
     }
     if (v->unplaced)
-        fprintf(stderr, "zipnn: %" PRIu64 " intact bytes are left out: nobody knows where they belong\n", v->unplaced);
+        fprintf(stderr, "zipnn: %" PRIu64 " intact bytes are left out: their place in the original is unknown\n",
+                v->unplaced);
     if (v->length_unknown)
         fputs("zipnn: the original was longer; what follows the first gap may belong further on\n", stderr);
     const bool stopped = st != ZIPNN_OK && !is_damage(st);
@@ -167,7 +168,7 @@ static zipnn_status compare(void *user, const void *buf, size_t len, zipnn_error
     return ZIPNN_OK;
 }
 
-/* Name of the tensor with byte `off`, NULL for none. */
+/* Returns the name of the tensor that holds byte `off`, NULL for none. */
 static const char *tensor_at(const zipnn_archive *archive, uint64_t off) {
     zipnn_archive_info info;
     zipnn_tensor_info t;
@@ -192,8 +193,8 @@ static zipnn_status verify_against(struct audit *a, const char *path, zipnn_erro
     zipnn_file_close(file);
     if (st != ZIPNN_OK || (c.n_different == 0 && c.at == c.file.length)) return st;
     if (c.n_different == 0)
-        return cli_fail(err, ZIPNN_E_CORRUPT, "the archive holds %" PRIu64 " bytes, %.80s %" PRIu64, c.at, path,
-                        c.file.length);
+        return cli_fail(err, ZIPNN_E_CORRUPT, "the archive holds %" PRIu64 " bytes, and %.80s holds %" PRIu64, c.at,
+                        path, c.file.length);
     const char *tensor = tensor_at(a->opened.archive, c.first);
     return cli_fail(err, ZIPNN_E_CORRUPT, "%" PRIu64 " bytes differ from %.80s, the first at %" PRIu64 "%s%.80s",
                     c.n_different, path, c.first, tensor ? " in tensor " : "", tensor ? tensor : "");
@@ -226,7 +227,7 @@ void verify_file(struct run *run, const char *path) {
 
 /* ---- salvage ----------------------------------------------------------------------------------------------------- */
 
-/* Damage does not keep the output from its name: that is what it is for. */
+/* The output gets its name although there is damage: that is the purpose of salvage. */
 static zipnn_status salvage_opened(struct audit *a, zipnn_error *err) {
     struct run *run = a->run;
     struct output out;

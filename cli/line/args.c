@@ -78,7 +78,7 @@ static bool parse_count(const char *text, unsigned least, unsigned *count) {
     return true;
 }
 
-/* A version of which readers may be. */
+/* Parses the value of --compat. */
 static bool parse_version(const char *text, unsigned *readers) {
     *readers = strcmp(text, "1.0") == 0 ? 100 : strcmp(text, "1.1") == 0 ? 101 : 0;
     return *readers != 0;
@@ -105,7 +105,7 @@ static bool parse_dtype(const char *text, zipnn_dtype *dtype) {
     return zipnn_dtype_find(text, dtype, NULL) == ZIPNN_OK;
 }
 
-/* A number with nothing behind it but, for sizes, K, M, G or T: times 1024 and so on. */
+/* Parses a number, which may end with K, M, G or T for powers of 1024. */
 static bool parse_number(const char **text, uint64_t *number) {
     static const char units[] = "KMGT";
     char *end;
@@ -125,7 +125,7 @@ static bool parse_size(const char *text, uint64_t *size) {
     return parse_number(&text, size) && !*text && *size > 0;
 }
 
-/* "5:9" is 5 to 8, "5:" from 5, ":9" up to 8, "5" itself alone. */
+/* Parses "5:9" (5 to 8), "5:" (from 5 on), ":9" (up to 8) or "5" (5 alone). */
 static bool parse_rows(const char *text, struct span *span) {
     *span = (struct span){.given = true};
     if (*text != ':' && !parse_number(&text, &span->first)) return false;
@@ -135,7 +135,7 @@ static bool parse_rows(const char *text, struct span *span) {
     return parse_number(&text, &span->end) && !*text;
 }
 
-/* "OFF:LEN", "OFF:" to the end. */
+/* Parses "OFF:LEN", or "OFF:", which goes to the end. */
 static bool parse_range(const char *text, struct span *span) {
     uint64_t len;
     *span = (struct span){.given = true};
@@ -151,7 +151,7 @@ static void set_output(struct args *a, const char *value) {
     a->output = a->to_stdout ? NULL : value;
 }
 
-/* The options that say what is to be done; false for all others. */
+/* Applies an option that chooses the operation. Returns false for all others. */
 static bool choose_operation(struct args *a, enum option_id id) {
     static const struct {
         enum option_id id;
@@ -167,7 +167,7 @@ static bool choose_operation(struct args *a, enum option_id id) {
     return false;
 }
 
-/* The options without a value that set something. */
+/* Applies an option without a value. */
 static void set_flag(struct args *a, enum option_id id, char letter) {
     if (id == OPT_STDOUT) set_output(a, "-");
     if (id == OPT_FORCE) a->force = true;
@@ -192,7 +192,7 @@ static bool add_base(struct args *a, const char *value) {
     return true;
 }
 
-/* Carries out one option. False when its value makes no sense. */
+/* Applies one option. Returns false if its value is not valid. */
 static bool apply(struct args *a, enum option_id id, char letter, const char *value) {
     if (id == OPT_OUTPUT) set_output(a, value);
     if (id == OPT_THREADS) return parse_count(value, 0, &a->threads);
@@ -227,7 +227,7 @@ static const struct option *find_name(const char *name, size_t len) {
     return NULL;
 }
 
-/* True when --help or --version decides, whatever else is wrong. */
+/* Returns whether --help or --version was given: then nothing else matters. */
 static bool asks_only(const struct args *a) {
     return a->operation == OP_HELP || a->operation == OP_VERSION;
 }
@@ -249,7 +249,7 @@ static bool say_unknown(struct wrong *wrong, const char *text) {
     return say_wrong(wrong, "unknown option --%.80s; the nearest is --%s", text, near.best);
 }
 
-/* Carries out one option with its value, NULL when there is none. */
+/* Applies one option with its value, NULL if there is none. */
 static bool take_option(struct parser *p, const struct option *o, char letter, const char *value) {
     const bool may_be_empty = o->id == OPT_TENSOR; /* a tensor may have no name */
     if (o->arg[0] && (!value || (!*value && !may_be_empty)))
@@ -294,7 +294,7 @@ static const struct command *find_command(const char *name) {
     return NULL;
 }
 
-/* The first operand may be the command; after "--" all are files. */
+/* The first operand may be the command. After "--" all operands are files. */
 static bool take_operand(struct parser *p, char *text) {
     struct args *a = p->args;
     const struct command *c = a->n_files == 0 && !p->command ? find_command(text) : NULL;
@@ -331,7 +331,7 @@ static unsigned list_uses(enum option_id id, char *text, size_t cap) {
     return all;
 }
 
-/* What to do instead, where that is not plain. */
+/* Returns what to do instead, if that is not obvious. */
 static const char *advice(enum option_id id, unsigned use) {
     const bool base = id == OPT_BASE || id == OPT_BASE_DIR;
     if (base && use == OP_RECOMPRESS) return ": differences are not recompressed; restore them and compress anew";
@@ -340,7 +340,7 @@ static const char *advice(enum option_id id, unsigned use) {
     return "";
 }
 
-/* No option is ignored. Those that choose the operation have been heard already. */
+/* No option is ignored: one that does not go with the operation is an error. */
 static bool check_uses(const struct parser *p) {
     enum { FEW = 4 };
     const unsigned use = use_of(p->args);
@@ -368,9 +368,9 @@ static bool check_output(const struct args *a, struct wrong *w) {
     const bool to_stdout = a->to_stdout || (!a->output && (parts || (converts && takes_stdin(a))));
     if (a->output && a->n_files > 1 && a->operation != OP_CHAIN)
         return say_wrong(w, "-o OUT takes one FILE, %zu were given", a->n_files);
-    if (a->output && a->recursive) return say_wrong(w, "-o OUT and -r exclude each other");
+    if (a->output && a->recursive) return say_wrong(w, "-o OUT and -r cannot be combined");
     if (a->to_stdout && a->operation == OP_COMPRESS && (a->n_files > 1 || a->recursive))
-        return say_wrong(w, "-c takes one FILE: standard output takes one archive, and an archive holds one file");
+        return say_wrong(w, "-c takes one FILE: an archive holds one file, and standard output one archive");
     if (to_stdout && a->json) return say_wrong(w, "--json and the result both need standard output: use -o OUT");
     if (a->to_stdout && a->remove) return say_wrong(w, "--rm needs a result in a file, not on standard output");
     return true;
@@ -410,13 +410,13 @@ static bool check(const struct parser *p) {
         return say_wrong(w, "--sync is for what is written: inspect writes a file only with --html OUT");
     if (a->operation == OP_EXTRACT && !a->tensor)
         return say_wrong(w, "extract needs --tensor NAME; zipnn -lv lists the names");
-    if (a->old_format && a->remove) return say_wrong(w, "--rm needs a result with digests, and old records have none");
+    if (a->old_format && a->remove) return say_wrong(w, "--rm needs a result with digests; old records have none");
     if (a->old_format && (a->n_bases > 1 || a->base_dir))
         return say_wrong(w, "an old record is made against one --base");
     return true;
 }
 
-/* What --help tells about: the command before or after it. */
+/* Finds the command that --help is asked about: the one before or after it. */
 static bool choose_topic(const struct parser *p) {
     struct args *a = p->args;
     const bool asked = p->command && p->command->operation == OP_HELP;
@@ -459,6 +459,6 @@ bool args_parse(int argc, char **argv, const char *default_cpu, struct args *a, 
         if (!ok) return false;
     }
     while (p.next < p.end) a->files[a->n_files++] = *p.next++;
-    if (a->operation == OP_BENCH) a->verify = false; /* the coder alone is measured; what it restores is compared */
+    if (a->operation == OP_BENCH) a->verify = false; /* only the coder is measured; its result is compared afterwards */
     return asks_only(a) ? choose_topic(&p) : check(&p);
 }

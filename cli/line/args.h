@@ -1,4 +1,4 @@
-/* The command line, understood. */
+/* Parses the command line. */
 #ifndef ZIPNN_CLI_ARGS_H
 #define ZIPNN_CLI_ARGS_H
 
@@ -8,7 +8,7 @@
 #include "line/uses.h"
 #include "zipnn/zipnn.h"
 
-/* Of bytes or rows. */
+/* A range of bytes or rows. */
 struct span {
     bool given, open; /* open: to the end, whatever `end` */
     uint64_t first, end;
@@ -30,10 +30,10 @@ struct args {
     const char *html;      /* inspect: write a page there; NULL: none */
     uint64_t sample;       /* estimate: bytes to compress, 0 for the default */
     uint64_t max_output;   /* 0: any */
-    const char *bases[64]; /* what archives are made against: files ... */
+    const char *bases[64]; /* files of --base ... */
     size_t n_bases;
-    const char *base_dir; /* ... and all of a folder; NULL: none */
-    unsigned every;       /* chain: steps from one that stands alone to the next, 0 for the default */
+    const char *base_dir; /* ... and the folder of --base-dir; NULL: none */
+    unsigned every;       /* chain: every so many steps one stands alone; 0: the default */
     bool dedup;           /* store repeated tensors once */
     const char *tensor;   /* extract: this one ... */
     struct span rows;     /* ... and of it these */
@@ -49,12 +49,12 @@ struct wrong {
     char text[400];
 };
 
-/* False when the command line is wrong; `wrong` then says why. Reorders argv. `default_cpu` is the value of ZIPNN_CPU
- * or NULL. The first operand that is the name of a command is the command. An option that does not go with what is to
- * be done is wrong: none is ignored. */
+/* Returns false if the command line is wrong; `wrong` then says why. Reorders argv. `default_cpu` is the value of
+ * ZIPNN_CPU or NULL. The first operand is the command if it is the name of one. No option is ignored: one that does not
+ * go with the operation is an error. */
 bool args_parse(int argc, char **argv, const char *default_cpu, struct args *args, struct wrong *wrong);
 
-/* Whether the option goes with the command of this name. */
+/* Returns whether the option goes with the command of this name. */
 bool args_goes_with(enum option_id id, const char *command);
 
 /* Appends the names of all commands to text[0, cap), ", " between them. */

@@ -13,7 +13,7 @@ static size_t least(size_t a, size_t b, size_t c) {
     return ab < c ? ab : c;
 }
 
-/* Characters to be added, removed or exchanged (Levenshtein). */
+/* Returns how many characters must be added, removed or exchanged (Levenshtein). */
 static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len) {
     size_t row[LONGEST + 1];
     for (size_t k = 0; k <= b_len; k++) row[k] = k;
@@ -29,7 +29,7 @@ static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
     return row[b_len];
 }
 
-/* A part of a name says more than the letters that are missing: "lm_head.weight" of "model.lm_head.weight". */
+/* A word that is a part of the name counts as very similar: "lm_head.weight" of "model.lm_head.weight". */
 static size_t difference(const char *a, size_t a_len, const char *b, size_t b_len) {
     enum { LEAST_PART = 3 };
     if (a_len >= LEAST_PART && b_len >= LEAST_PART && (strstr(a, b) || strstr(b, a))) return 1;

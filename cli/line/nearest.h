@@ -1,4 +1,4 @@
-/* Of many names, the one that was meant by a word that is none of them. */
+/* Finds which of many names was meant by a misspelt word. */
 #ifndef ZIPNN_CLI_NEAREST_H
 #define ZIPNN_CLI_NEAREST_H
 
@@ -6,14 +6,14 @@
 #include <stdint.h>
 
 struct nearest {
-    const char *word, *best; /* best: NULL as long as none is near */
-    size_t distance;         /* of the best: a third of the word at most */
-    uint64_t work;           /* that may still be done: the rest of very many names is not looked at */
+    const char *word, *best; /* best: NULL as long as none is similar */
+    size_t distance;         /* of the best: at most a third of the word */
+    uint64_t work;           /* that may still be done: of very many names the last ones are not compared */
 };
 
 struct nearest nearest_to(const char *word);
 
-/* Looks at one more name, which must outlive `n`. */
+/* Compares one more name, which must outlive `n`. */
 void nearest_try(struct nearest *n, const char *name);
 
 #endif

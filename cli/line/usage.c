@@ -52,7 +52,7 @@ static void print_two(const char *name, const char *operands, const char *help) 
     printf("  %-*s %s\n", COLUMN, left, help);
 }
 
-/* The groups with those of their options that `command` takes; NULL: all. */
+/* Prints the groups of options with those options that `command` takes; NULL: all. */
 static void print_options(const char *command) {
     const char *title = NULL;
     for (size_t i = 0; i < N_LINES; i++) {
@@ -65,7 +65,7 @@ static void print_options(const char *command) {
     }
 }
 
-/* A word of the manual page as plain text, without fonts and with minus signs; how many characters it has. */
+/* Copies a word of the manual page as plain text, without fonts and with minus signs. Returns its length. */
 static size_t plain_word(const char *word, size_t len, char *out) {
     size_t n = 0;
     for (size_t i = 0; i < len; i++) {

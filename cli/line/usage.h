@@ -2,7 +2,7 @@
 #ifndef ZIPNN_CLI_USAGE_H
 #define ZIPNN_CLI_USAGE_H
 
-/* Prints the summary of all commands and options, or for a command (NULL: none) what it does and what goes with it. */
+/* Prints a summary of all commands and options; or, for one command, what it does and which options go with it. */
 void usage_print(const char *command);
 
 #endif

@@ -12,7 +12,8 @@
 #include "shared/interrupt.h"
 #include "shared/text.h"
 
-/* Files kept open. A folder may have more than a process may open: the others are opened each time they are read. */
+/* So many files are kept open. A folder may hold more files than a process may open; the others are opened for each
+ * read. */
 enum { KEPT_OPEN = 64 };
 
 struct base_file {
@@ -51,7 +52,7 @@ static zipnn_status read_once(void *user, uint64_t off, void *buf, size_t len, z
     return st;
 }
 
-/* Opens it for good, read in place where that can be. */
+/* Opens the file and keeps it open. If the page cache holds it, it is read in place. */
 static zipnn_status keep_open(struct base_file *b, zipnn_source *source, zipnn_error *err) {
     if (b->file) return ZIPNN_OK;
     zipnn_file *file = NULL;
@@ -96,7 +97,7 @@ static zipnn_status add(struct bases *b, const char *path, const struct stat *st
     return keeping == KEEP_OPEN ? keep_open(file, &b->sources[i], err) : ZIPNN_OK;
 }
 
-/* Why the run itself keeps the file from being a base, NULL when it does not. */
+/* Returns why this run may not use the file as a base, NULL if it may. */
 static const char *why_unfit(const struct bases_wanted *w, struct node node) {
     if (w->input && touched_leads_to(w->input, node)) return "a file cannot be its own base";
     if (w->output && touched_leads_to(w->output, node)) return "this run writes it";
@@ -126,7 +127,7 @@ static int by_name(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The paths of the files of a folder, in the order of their names. */
+/* Collects the paths of the files of a folder, in the order of their names. */
 static zipnn_status list_folder(const char *folder, struct paths *found, zipnn_error *err) {
     DIR *dir = opendir(folder);
     if (!dir) return cli_fail(err, ZIPNN_E_IO, "%.150s: cannot open the folder: %s", folder, strerror(errno));
@@ -173,7 +174,7 @@ static zipnn_status add_witness(struct bases *b, const char *path, zipnn_error *
     return add(b, path, &st, READ_ONCE, err);
 }
 
-/* All archives beside `path`; where the folder cannot be listed, the one that is called as if it were made from it. */
+/* Adds all archives beside `path`; if the folder cannot be listed, the one whose name says that it was made from it. */
 static zipnn_status add_witnesses(struct bases *b, const char *path, zipnn_error *err) {
     struct paths found = {0};
     char *folder = filename_folder(path);

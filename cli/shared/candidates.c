@@ -11,7 +11,7 @@
 #include "shared/text.h"
 
 enum {
-    LEAST_MODEL = 4 << 10, /* bytes: anything smaller that only looks like a model is left alone */
+    LEAST_MODEL = 4 << 10, /* bytes: a smaller file that only looks like a model is left alone */
     SAMPLE = 8 << 20,
     LEAST_GAIN = 100 /* one part in so many */
 };
@@ -26,7 +26,8 @@ static bool is_cut(const zipnn_archive *model, const zipnn_archive_info *info) {
     return cut;
 }
 
-/* No reader knows a header that ends too early: the length that begins a safetensors file tells, and GGUF's magic. */
+/* No reader recognises a header that is cut short. The length at the start of a safetensors file tells, and GGUF's
+ * magic. */
 static bool has_cut_header(const struct opened *o) {
     enum { SANE = 100000000 }; /* bytes: safetensors allows no longer header */
     unsigned char head[9];
@@ -77,7 +78,8 @@ const char *worth_what_instead(const char *path) {
     return NULL;
 }
 
-/* An archive gets the times of its original: one with other times, or of another length, is of something else. */
+/* An archive gets the times of its original. An archive with other times, or whose original has another length, was
+ * made from something else. */
 static bool is_compressed_already(struct run *run, const char *path) {
     char *archive = text_join(path, ARCHIVE_SUFFIX, "");
     struct stat original, there;
@@ -93,7 +95,7 @@ static bool is_compressed_already(struct run *run, const char *path) {
     return same && info.original == (uint64_t)original.st_size;
 }
 
-/* With the bases that it would get. */
+/* Estimates with the bases that the file would get. */
 static bool gains_little(struct run *run, const char *path) {
     char *output = text_join(path, ARCHIVE_SUFFIX, "");
     zipnn_file *file = NULL;

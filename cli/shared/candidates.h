@@ -1,18 +1,20 @@
-/* Which files of a folder are compressed. */
+/* Chooses which files of a folder are compressed. */
 #ifndef ZIPNN_CLI_CANDIDATES_H
 #define ZIPNN_CLI_CANDIDATES_H
 
 #include "shared/run.h"
 
-/* What a file looks like, whatever its name. */
-enum looks { LOOKS_OTHER, LOOKS_MODEL, LOOKS_CUT /* a model whose header tells of more bytes than there are */ };
+/* Returns what a file looks like, whatever its name is. */
+enum looks { LOOKS_OTHER, LOOKS_MODEL, LOOKS_CUT /* a model that is shorter than its header says */ };
 enum looks worth_look(struct run *run, const char *path);
 
-/* What a file named like a model is instead, for a line that warns; NULL when it may be one. */
+/* Returns a warning if a file that is named like a model is something else (a Git LFS pointer, an HTML page), or NULL.
+ * */
 const char *worth_what_instead(const char *path);
 
-/* WORTH_DONE: its archive is there already. What cannot be read is worth a try: that explains. */
-enum worth { WORTH_IT, WORTH_DONE, WORTH_NOTHING /* it would be hardly smaller */ };
+/* Returns whether compressing pays. WORTH_DONE: its archive is there already. A file that cannot be read is WORTH_IT:
+ * the attempt then reports why. */
+enum worth { WORTH_IT, WORTH_DONE, WORTH_NOTHING /* it would shrink by less than 1 % */ };
 enum worth worth_compressing(struct run *run, const char *path);
 
 #endif

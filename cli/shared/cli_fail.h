@@ -1,4 +1,4 @@
-/* How this program fails: like the library, by a status and a sentence. */
+/* Failures of this program have the form of the library's: a status and a sentence. */
 #ifndef ZIPNN_CLI_CLI_FAIL_H
 #define ZIPNN_CLI_CLI_FAIL_H
 

@@ -6,7 +6,8 @@
 
 enum { MAX_WAYS = 3, MAX_WAY = 64 };
 
-/* The ways that chunks are coded, in the order they turn up; what comes when the table is full is just counted. */
+/* The different ways in which chunks are coded, in the order of first use. When the table is full, further ones are
+ * only counted. */
 struct ways {
     struct {
         char text[MAX_WAY];

@@ -1,4 +1,4 @@
-/* How the chunks of a tensor are coded, in short. */
+/* Describes in short how the chunks of a tensor are coded. */
 #ifndef ZIPNN_CLI_CODING_TEXT_H
 #define ZIPNN_CLI_CODING_TEXT_H
 
@@ -10,14 +10,15 @@
 struct coding_text {
     char text[200];
     uint64_t first, n; /* the chunks that hold the bytes */
-    bool shared;       /* with other bytes: what is stored is a share of theirs */
+    bool shared;       /* these chunks hold other bytes too, so `stored` is a share */
 };
 
-/* Of the chunks that hold original bytes [off, off + len); empty when there are none. */
+/* Describes the chunks that hold original bytes [off, off + len); the text is empty if there are none. */
 zipnn_status coding_of(const zipnn_archive *archive, uint64_t off, uint64_t len, struct coding_text *coding,
                        zipnn_error *err);
 
-/* Whether bytes outside of [off, off + len) lie in the same chunks: then what is stored of it is a share of theirs. */
+/* Returns whether the chunks that hold [off, off + len) hold other bytes too. What is stored for the range is then its
+ * share of these chunks. */
 bool coding_is_shared(const zipnn_archive *archive, uint64_t off, uint64_t len);
 
 #endif

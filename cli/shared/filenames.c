@@ -39,7 +39,7 @@ bool filename_is_bare_suffix(const char *path) {
     return strcmp(name, ARCHIVE_SUFFIX) == 0 || strcmp(name, ARCHIVE_SUFFIX TENSORS_SUFFIX) == 0;
 }
 
-/* `path` with another suffix. */
+/* Returns `path` with another suffix. */
 static char *with_suffix(const char *path, const char *old, const char *suffix) {
     char *stem = text_join(path, "", "");
     stem[strlen(stem) - strlen(old)] = '\0';

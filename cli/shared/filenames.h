@@ -1,4 +1,4 @@
-/* What names of files say. */
+/* What the names of files tell. */
 #ifndef ZIPNN_CLI_FILENAMES_H
 #define ZIPNN_CLI_FILENAMES_H
 
@@ -7,25 +7,27 @@
 
 #define ARCHIVE_SUFFIX ".znn"
 
-/* "x.znn" is an archive; ".znn" alone is a hidden file. So is "x.znn.safetensors", of the Python package. */
+/* Returns whether the name is that of an archive: "x.znn", or the Python package's "x.znn.safetensors". ".znn" alone is
+ * a hidden file. */
 bool filename_is_archive(const char *path);
 
-/* Whether it is such a hidden file: one whose name is the suffix of archives and nothing else. */
+/* Returns whether the name is such a hidden file: the suffix of archives and nothing else. */
 bool filename_is_bare_suffix(const char *path);
 
-/* "x" of "x.znn", and "x.safetensors" of "x.znn.safetensors"; to be freed. */
+/* Returns "x" for "x.znn", and "x.safetensors" for "x.znn.safetensors"; the caller frees it. */
 char *filename_restored(const char *archive);
 
-/* "x.znn.safetensors" of "x.safetensors", the Python package's name, to be freed; NULL for other names. */
+/* Returns the Python package's name for "x.safetensors", "x.znn.safetensors", which the caller frees; NULL for other
+ * names. */
 char *filename_of_old_tensors(const char *path);
 
-/* The folder that holds `path`: "." when it names none; to be freed. */
+/* Returns the folder that holds `path`, "." if it names none; the caller frees it. */
 char *filename_folder(const char *path);
 
-/* Whether the suffix is one that programs give to files on their way: of a download, say. */
+/* Returns whether programs give this suffix to unfinished files, such as downloads. */
 bool filename_is_unfinished(const char *path);
 
-/* Whether the suffix is one of model weights. */
+/* Returns whether the suffix is one of model weights. */
 bool filename_is_model(const char *path);
 
 /* A growing list of paths that it owns. */

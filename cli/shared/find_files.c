@@ -17,19 +17,19 @@
 
 typedef void each_fn(struct run *run, const char *path);
 
-/* A file to be worked on: an operand, or found in a folder. */
+/* A file to work on: an operand, or a file found in a folder. */
 struct found {
     char *path;
     bool in_folder;
-    struct node node; /* behind its name */
+    struct node node; /* that the name leads to */
     bool named;       /* its suffix is one of model weights */
-    bool again;       /* another name of it comes first */
+    bool again;       /* the same file is listed earlier under another name */
 };
 
 struct finds {
     struct found *file;
     size_t n, cap;
-    bool told; /* of a version control's folder */
+    bool told; /* the user has been told of a folder of a version control system */
 };
 
 static void report_errno(struct run *run, const char *path, const char *verb) {
@@ -50,7 +50,7 @@ static bool is_named_base(const struct run *run, const char *path) {
     return false;
 }
 
-/* Why the operation leaves the file out. */
+/* Returns why the operation leaves the file out, SKIP_NOT if it does not. */
 static enum skip why_unsuited(struct run *run, const char *path) {
     const bool archive = filename_is_archive(path);
     if (filename_is_unfinished(path)) return SKIP_UNFINISHED;
@@ -76,7 +76,7 @@ static void add_found(struct finds *files, char *path, bool in_folder, const str
         .path = path, .in_folder = in_folder, .node = {st->st_dev, st->st_ino}, .named = filename_is_model(path)};
 }
 
-/* What belongs to a version control is found there by its name, or not at all. */
+/* Folders of version control systems hold files under names of their own; they are not entered. */
 static bool is_version_control(const char *path) {
     static const char *const names[] = {".git", ".svn", ".hg"};
     const char *slash = strrchr(path, '/');
@@ -85,19 +85,20 @@ static bool is_version_control(const char *path) {
     return false;
 }
 
-/* What the user may not expect is said without -v, too. */
+/* Reports a skip that the user may not expect: also without -v. */
 static void skip_aloud(struct run *run, const char *path, enum skip why) {
     if (run->args->verbosity == 0) run_warn(run, path, "skipped, ", run_skip_text(why));
     run_report_skip(run, path, why);
 }
 
-/* Said once of all, under -v of each. */
+/* The first such folder is reported always, further ones under -v. */
 static void leave_out(struct run *run, const char *folder, struct finds *files) {
     (files->told ? run_report_skip : skip_aloud)(run, folder, SKIP_VERSION_CONTROL);
     files->told = true;
 }
 
-/* Files go to `files`, folders to `folders`. Links are followed to files only: there are no loops that way. */
+/* Adds a file to `files`, and a folder to `folders`. Links are followed only if they lead to files, so there are no
+ * loops. */
 static void sort_in(struct run *run, char *path, struct paths *folders, struct finds *files) {
     struct stat st;
     bool known = lstat(path, &st) == 0;
@@ -124,8 +125,8 @@ static int by_name(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* In the order of names: what is said of files is said in the same order each time. The last of `folders` is the next
- * to be read. */
+/* Sorts the entries by name, so that the messages come in the same order each time. The last of `folders` is read next.
+ * */
 static void sort_in_all(struct run *run, struct paths *entries, struct paths *folders, struct finds *files) {
     const size_t first = folders->n;
     if (entries->n) qsort(entries->path, entries->n, sizeof entries->path[0], by_name);
@@ -162,7 +163,7 @@ static int by_path(const void *a, const void *b) {
     return strcmp(((const struct found *)a)->path, ((const struct found *)b)->path);
 }
 
-/* Names of one file next to each other, those of the command line and then the best name first. */
+/* Brings names of one file together: first those of the command line, then the best name. */
 static int by_node(const void *a, const void *b) {
     const struct found *x = *(struct found *const *)a, *y = *(struct found *const *)b;
     if (x->node.device != y->node.device) return x->node.device < y->node.device ? -1 : 1;
@@ -176,8 +177,8 @@ static bool is_same(const struct found *x, const struct found *y) {
     return x->node.device == y->node.device && x->node.number == y->node.number;
 }
 
-/* A cache of models holds a file once, under the name of its hash, and links to it under its own: the name that ends
- * like one of model weights is the one that counts. What the command line names counts under each of its names. */
+/* A cache of models holds a file once, under the name of its hash, with links to it. Of such names, the one that ends
+ * like model weights is taken. A file that the command line names is taken under each of these names. */
 static void find_other_names(struct finds *files) {
     struct found **order = text_realloc(NULL, (files->n + 1) * sizeof *order);
     size_t n = 0;
@@ -188,7 +189,7 @@ static void find_other_names(struct finds *files) {
     free(order);
 }
 
-/* A name within a folder, however it is reached. */
+/* A name in a folder, by whatever path it was reached. */
 struct entry {
     struct node folder;
     const char *name;
@@ -200,7 +201,7 @@ static bool is_same_entry(const struct entry *x, const struct entry *y) {
            strcmp(x->name, y->name) == 0;
 }
 
-/* The same names next to each other, one that the command line has first. */
+/* Brings equal names together, one from the command line first. */
 static int by_entry(const void *a, const void *b) {
     const struct entry *x = a, *y = b;
     if (x->folder.device != y->folder.device) return x->folder.device < y->folder.device ? -1 : 1;
@@ -211,7 +212,7 @@ static int by_entry(const void *a, const void *b) {
     return x->found < y->found ? -1 : 1;
 }
 
-/* Operands may lead to one place: what is there is worked on once. */
+/* Several operands may lead to the same place. The file there is processed once. */
 static void find_repeats(struct finds *files) {
     struct entry *entry = text_realloc(NULL, (files->n + 1) * sizeof *entry);
     size_t n = 0;
@@ -260,7 +261,7 @@ static void list_operand(struct run *run, const char *path, struct finds *files)
     }
 }
 
-/* What compressing these files will delete and replace. */
+/* Notes what compressing these files will delete and replace. */
 static void note_touched(struct run *run, const struct finds *files) {
     const struct args *args = run->args;
     struct touched *t = &run->touched;
@@ -286,8 +287,8 @@ static void work_on(struct run *run, const struct found *f, each_fn *each) {
     folders_unlock(run);
 }
 
-/* The list is complete before the first file is touched: results do not turn up in it, and no file is made from one
- * that the run is about to delete or replace. */
+/* The list is complete before the first file is processed. So results of this run do not appear in it, and no archive
+ * is made from a file that the run is about to delete or replace. */
 void for_each_file(struct run *run, each_fn *each) {
     const enum operation op = run->args->operation;
     struct finds files = {0};

@@ -1,5 +1,5 @@
-/* Locks of folders (flock), so that two programs do not make from each other's files what neither could be restored
- * without, or remove at once what each takes to be kept by the other. */
+/* Locks of folders (flock). Without them, two programs could make archives from each other's files that cannot be
+ * restored afterwards, or each could delete a file because the other one keeps it. */
 #ifndef ZIPNN_CLI_FOLDER_LOCKS_H
 #define ZIPNN_CLI_FOLDER_LOCKS_H
 
@@ -10,7 +10,7 @@ struct run;
 
 enum locking {
     LOCKED_NOT,
-    LOCKED_SHARED, /* nothing is made from files of the folder, or goes that something is made from */
+    LOCKED_SHARED, /* nobody makes a delta from files of the folder, or removes a base from it */
     LOCKED_ALONE
 };
 
@@ -20,13 +20,14 @@ struct folder_locks {
     size_t n;
 };
 
-/* Locks, until folders_unlock, the folders of `input` and `output` (either may be NULL), of each --base, and that of
- * --base-dir: each once, in one order for all programs, waiting for others. What is held already is let go first,
- * unless it is enough. A folder that cannot be locked is gone on with. */
+/* Locks the folders of `input` and `output` (either may be NULL), of each --base, and the folder of --base-dir, until
+ * folders_unlock. Each is locked once, in the same order in all programs, and other programs are waited for. Locks that
+ * are held already are released first unless they suffice. A folder that cannot be locked is used without a lock. */
 void folders_lock(struct run *run, enum locking how, const char *input, const char *output);
 void folders_unlock(struct run *run);
 
-/* Locks an open folder, waiting for others, which is said after a second; false with errno. */
+/* Locks an open folder and waits for other programs; after a second a message says so. Returns false with errno set if
+ * the folder cannot be locked. */
 bool folder_lock(const struct run *run, int fd, enum locking how, const char *folder);
 
 #endif

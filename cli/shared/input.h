@@ -1,4 +1,4 @@
-/* What a command reads. */
+/* Opens what a command reads. */
 #ifndef ZIPNN_CLI_INPUT_H
 #define ZIPNN_CLI_INPUT_H
 
@@ -6,7 +6,7 @@
 
 #include "zipnn/zipnn.h"
 
-/* Whether `path` stands for standard input: "-". */
+/* Returns whether `path` is "-", which stands for standard input. */
 bool input_is_stdin(const char *path);
 
 /* Opens `path`, or standard input. */

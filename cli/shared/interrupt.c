@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Dies of the signal as if it had not been caught, so that the caller sees what happened (a shell: 128 + number). */
+/* Ends the program by the signal as if it had not been caught, so that the caller sees it (a shell: 128 + number). */
 static void die_of(int signal_number) {
     sigset_t one;
     sigemptyset(&one);
@@ -16,7 +16,8 @@ static void die_of(int signal_number) {
     _exit(128 + signal_number);
 }
 
-/* A write to a closed pipe signals the thread that wrote, which may not clean up: SIGPIPE is passed on as this one. */
+/* After a write to a closed pipe SIGPIPE comes to the thread that wrote, which must not clean up. So it is passed on as
+ * this signal. */
 static int signal_for_pipe(void) {
     return SIGRTMIN;
 }
@@ -67,8 +68,8 @@ void interrupt_start(struct interrupt *in) {
     }
 }
 
-/* The page that cannot be had is replaced; the read that failed is done again. Anything else that raises SIGBUS finds
- * no handler the second time. */
+/* Replaces the page that is no longer there; the read that failed is then repeated. Any other cause of SIGBUS finds no
+ * handler the second time. */
 static void replace_page(int signal_number, siginfo_t *info, void *context) {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     void *at = (void *)((uintptr_t)info->si_addr & ~(page - 1));

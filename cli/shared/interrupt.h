@@ -1,4 +1,4 @@
-/* Signals that end the program take the temporary file with them. */
+/* When a signal ends the program, the temporary file is removed first. */
 #ifndef ZIPNN_CLI_INTERRUPT_H
 #define ZIPNN_CLI_INTERRUPT_H
 
@@ -14,17 +14,17 @@ struct interrupt {
     bool started;
     sigset_t signals;
     pthread_mutex_t lock;
-    zipnn_file *file; /* what would be left over; guarded by lock */
+    zipnn_file *file; /* the one that would be left over; guarded by lock */
 };
 
-/* To be called before other threads are made; *in must live until the process ends. Later calls do nothing. */
+/* Must be called before other threads are created; *in must live until the process ends. Later calls do nothing. */
 void interrupt_start(struct interrupt *in);
 
-/* From now on bytes of a mapped file that another process cut off read as zeros, as if they had been overwritten,
- * instead of ending the program: checks and zipnn_file_unchanged tell. */
+/* After this call, bytes of a mapped file that another process cuts off are read as zeros; otherwise SIGBUS would end
+ * the program. Checksums and zipnn_file_unchanged then report the change. */
 void interrupt_survive_cut_files(void);
 
-/* From now on `file` is discarded when a signal comes; NULL for none. */
+/* After this call, `file` is discarded when a signal comes; NULL for none. */
 void interrupt_watch(struct interrupt *in, zipnn_file *file);
 
 #endif

@@ -1,4 +1,4 @@
-/* Writes JSON: the one place of this program that knows its commas, quotes and escapes. */
+/* Writes JSON. Only this file knows its commas, quotes and escapes. */
 #ifndef ZIPNN_CLI_JSON_WRITER_H
 #define ZIPNN_CLI_JSON_WRITER_H
 

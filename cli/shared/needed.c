@@ -10,7 +10,7 @@
 #include "shared/run_context.h"
 #include "shared/text.h"
 
-/* All files around a place: as they are, and without the one that is to be replaced. */
+/* All files around a place: with the one that is about to be replaced, and without it. */
 struct around {
     struct run_check with, without;
 };
@@ -40,7 +40,7 @@ static enum needs needs_of(zipnn_ctx *ctx, const zipnn_source *source, zipnn_arc
     return info->n_bases == 0 ? NEEDS_NOTHING : whole ? NEEDS_WHAT_IS_THERE : NEEDS_MORE;
 }
 
-/* Whether an archive at `path` holds this original: what takes its place will do as well. */
+/* Returns whether an archive at `path` holds this original. If so, the new file can take its place. */
 static bool holds(struct run *run, const char *path, const uint8_t *original) {
     zipnn_file *file = NULL;
     zipnn_source source;
@@ -52,8 +52,8 @@ static bool holds(struct run *run, const char *path, const uint8_t *original) {
     return !info.unverified && memcmp(info.xxh3, original, sizeof info.xxh3) == 0;
 }
 
-/* Looks for the first archive that can be restored now, and could not be without what is at `path`; false when no
- * archive around needs anything. */
+/* Looks for the first archive that can be restored now but could not be without the file at `path`. Returns false if no
+ * archive there needs anything. */
 static bool find_dependent(const struct around *a, const char *path, const char **dependent) {
     const struct bases *files = &a->with.bases;
     bool any = false;
@@ -68,8 +68,8 @@ static bool find_dependent(const struct around *a, const char *path, const char 
     return any;
 }
 
-/* Where no archive needs anything, none will as long as the run makes none from bases: folders are large, and it is
- * looked at them once. */
+/* Folders may be large, so each is searched once: if no archive in it needs a base, that stays so as long as this run
+ * makes no archives from bases. */
 static bool is_known(const struct run *run, const char *folder) {
     for (size_t i = 0; i < run->independent.n; i++)
         if (strcmp(run->independent.path[i], folder) == 0) return true;

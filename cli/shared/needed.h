@@ -1,20 +1,21 @@
-/* Files that others are made from. */
+/* Protects files that archives need as bases. */
 #ifndef ZIPNN_CLI_NEEDED_H
 #define ZIPNN_CLI_NEEDED_H
 
 #include "shared/run.h"
 
-/* ZIPNN_E_ARGUMENT when there is a file at `path`, and an archive beside it, or in a folder of --base-dir or that -r
- * works on, can be restored with it and not without: what is about to replace it would be the end of that archive, too.
- * `original` is the XXH3-128 of what the new file restores to, if it is an archive, which may take the place of one of
- * the same; else NULL. Where there is a file, its folder stays locked for what replaces it: nobody makes anything from
- * it meanwhile. */
+/* Returns ZIPNN_E_ARGUMENT if an archive needs the file at `path`, which is about to be replaced: the archive could not
+ * be restored any more. It looks at the archives beside the file, in the folder of --base-dir, and in folders that -r
+ * works on. `original` is the XXH3-128 of what the new file restores to if that is an archive (an archive of the same
+ * original may take the place), else NULL. The folder of an existing file stays locked until it is replaced, so that
+ * nobody makes a delta from it meanwhile. */
 zipnn_status needed_refuse(struct run *run, const char *path, const uint8_t *original, zipnn_error *err);
 
-/* The same for a file that is about to be removed. */
+/* Does the same for a file that is about to be removed. */
 zipnn_status needed_refuse_removal(struct run *run, const char *path, zipnn_error *err);
 
-/* This run has restored `path`: where that is an archive, nothing is known of its folder any more. */
+/* Must be called when this run has restored `path`. If that is an archive, what was known of its folder is forgotten.
+ * */
 void needed_forget(struct run *run, const char *path);
 
 #endif

@@ -4,12 +4,12 @@
 
 #include "shared/run.h"
 
-/* Refuses --rm for an old delta, `archive`: with another base of the same length it restores to other bytes, and
- * nothing would tell. Anything else is ZIPNN_OK. */
+/* Refuses --rm if `archive` is a delta of zipnn 0.x: with a wrong base of the same length it restores to wrong bytes,
+ * and nothing shows that. Returns ZIPNN_OK for anything else. */
 zipnn_status old_delta_refuse_to_remove(const struct run *run, zipnn_file *archive, zipnn_error *err);
 
-/* Says on standard error, once in a run, that nothing tells whether the base is the right one, when `archive` is an old
- * delta, or an old record that cannot be looked at again. */
+/* Warns once in a run that nothing shows whether the base is the right one, if `archive` is such a delta, or a record
+ * from a pipe, which cannot be read again. */
 void old_delta_warn(struct run *run, const zipnn_source *archive);
 
 #endif

@@ -8,7 +8,7 @@
 #include "shared/old_delta.h"
 #include "shared/run_context.h"
 
-/* Adds to the message about a damaged archive what helps. */
+/* Adds advice to the error message for a damaged archive. */
 static zipnn_status advise(zipnn_status status, zipnn_error *err) {
     const size_t n = strlen(err->message);
     const bool is_joined = strstr(err->message, "cut the file there") != NULL;
@@ -33,7 +33,7 @@ zipnn_status opened_open(struct run *run, const char *path, enum opened_as as, s
     if (st == ZIPNN_OK) old_delta_warn(run, &o->source);
     o->plain = as == OPENED_PLAIN && st == ZIPNN_E_FORMAT;
     if (!o->plain) return st;
-    /* What becomes of a model is looked at with the bases that it would get. */
+    /* A model is estimated with the bases that it would get. */
     st = run->args->operation == OP_INSPECT ? run_context_for(run, path, NULL, err) : ZIPNN_OK;
     return st == ZIPNN_OK ? zipnn_model_open(run->ctx, &o->source, &o->archive, err) : st;
 }

@@ -1,4 +1,4 @@
-/* An archive, or a plain model file, opened for reading parts of it. */
+/* Opens an archive, or a plain model file, for reading parts of it. */
 #ifndef ZIPNN_CLI_OPEN_ARCHIVE_H
 #define ZIPNN_CLI_OPEN_ARCHIVE_H
 
@@ -13,8 +13,8 @@ struct opened {
     bool plain;
 };
 
-/* Opens the archive `path`. OPENED_DAMAGED takes one whose index or header is lost too, OPENED_PLAIN a file that is no
- * archive too. opened_close accepts a zeroed struct, and what failed to open. */
+/* Opens the archive `path`. With OPENED_DAMAGED its index or header may be lost; with OPENED_PLAIN it may be a file
+ * that is no archive. opened_close accepts a zeroed struct, and one that failed to open. */
 zipnn_status opened_open(struct run *run, const char *path, enum opened_as as, struct opened *o, zipnn_error *err);
 void opened_close(struct opened *o);
 

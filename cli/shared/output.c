@@ -8,14 +8,14 @@
 #include "shared/cli_fail.h"
 #include "shared/needed.h"
 
-enum { WINDOW = 32 << 20 }; /* read at a time: enough for all threads */
+enum { WINDOW = 32 << 20 }; /* bytes that are read at a time: enough work for all threads */
 
 zipnn_status output_taken(const char *path, const char *input, zipnn_error *err) {
     struct stat there, now;
     const bool older = input && stat(path, &there) == 0 && stat(input, &now) == 0 && S_ISREG(now.st_mode) &&
                        there.st_mtime < now.st_mtime;
-    return cli_fail(err, ZIPNN_E_IO, "%.100s: already exists%s; -f replaces it", path,
-                    older ? ", and is older than what it would be made from" : "");
+    return cli_fail(err, ZIPNN_E_IO, "%.100s: already exists%s; use -f to replace it", path,
+                    older ? ", and is older than its source" : "");
 }
 
 zipnn_status output_refuse_input(const char *path, const char *input, zipnn_error *err) {

@@ -1,4 +1,4 @@
-/* A line on the terminal that shows how far a long operation is. */
+/* Shows on the terminal how far a long operation is. */
 #ifndef ZIPNN_CLI_PROGRESS_H
 #define ZIPNN_CLI_PROGRESS_H
 
@@ -19,10 +19,10 @@ void progress_start(struct progress *p);
 /* A zipnn_progress_fn; `user` is the struct progress. Never stops the operation. */
 int progress_tick(void *user, uint64_t done, uint64_t total);
 
-/* Takes the line away. */
+/* Removes the line. */
 void progress_end(struct progress *p);
 
-/* Seconds of a clock that only goes forward. */
+/* Returns seconds of a clock that only goes forward. */
 double progress_now(void);
 
 #endif

@@ -7,10 +7,11 @@
 #include "shared/cli_fail.h"
 
 static zipnn_status not_as_written(const char *path, zipnn_error *err) {
-    return cli_fail(err, ZIPNN_E_CORRUPT, "kept, for reading back %.100s gives other bytes than were written", path);
+    return cli_fail(err, ZIPNN_E_CORRUPT, "the file is kept: reading back %.100s gives other bytes than were written",
+                    path);
 }
 
-/* A sink that writes nothing: it compares with a source, to the end whatever it finds. */
+/* A sink that writes nothing. It compares with a source, up to the end even if it finds a difference. */
 struct comparison {
     const zipnn_source *with;
     uint64_t at; /* of the sequential call */
@@ -40,12 +41,12 @@ static zipnn_status compare_next(void *user, const void *buf, size_t len, zipnn_
     return compare_at(c, c->at - len, buf, len, err);
 }
 
-/* Of a failure to decode what should be right: what says that it is not. */
+/* Returns whether a status says that an archive is wrong, and not that it could not be read. */
 static bool is_damage(zipnn_status st) {
     return st != ZIPNN_OK && st != ZIPNN_E_IO && st != ZIPNN_E_MEMORY && st != ZIPNN_E_BASE && st != ZIPNN_E_CANCELLED;
 }
 
-/* Decodes `archive`, compares with `with`, NULL for nothing, and tells of the original. */
+/* Decodes `archive` and compares it with `with` (NULL: with nothing). Fills *stats. */
 static zipnn_status decode(zipnn_ctx *ctx, const zipnn_source *archive, const zipnn_source *with, bool *differs,
                            zipnn_stats *stats, zipnn_error *err) {
     struct comparison c = {.with = with};
@@ -53,7 +54,8 @@ static zipnn_status decode(zipnn_ctx *ctx, const zipnn_source *archive, const zi
     atomic_init(&c.differs, false);
     zipnn_status st = with ? zipnn_unpack(ctx, archive, &sink, stats, err) : zipnn_test(ctx, archive, stats, err);
     *differs = atomic_load(&c.differs) || (with && st == ZIPNN_OK && stats->original != with->length);
-    if (st == ZIPNN_OK && stats->n_unchecked) st = cli_fail(err, ZIPNN_E_BASE, "kept, for a base of it is missing");
+    if (st == ZIPNN_OK && stats->n_unchecked)
+        st = cli_fail(err, ZIPNN_E_BASE, "the file is kept: a base of the archive is missing");
     return st;
 }
 
@@ -73,7 +75,7 @@ zipnn_status verify_archive(zipnn_ctx *ctx, const zipnn_file *archive, const cha
         (found.original != from->stats->original || memcmp(found.xxh3, from->stats->xxh3, sizeof found.xxh3) != 0);
     if (other || is_damage(st)) return not_as_written(path, err);
     if (st != ZIPNN_OK || !differs) return st;
-    return cli_fail(err, ZIPNN_E_IO, "%.150s: kept, for it holds other bytes now than those that were compressed",
+    return cli_fail(err, ZIPNN_E_IO, "%.150s: kept: it holds other bytes now than those that were compressed",
                     from->path);
 }
 
@@ -92,7 +94,7 @@ zipnn_status verify_restored(zipnn_ctx *ctx, const char *path, const zipnn_file 
         if (source.read_at)
             st = decode(ctx, &source, &restored, &differs, &stats, err);
         else
-            st = cli_fail(err, ZIPNN_E_ARGUMENT, "kept, for only regular files can be compared");
+            st = cli_fail(err, ZIPNN_E_ARGUMENT, "the file is kept: only regular files can be compared");
     }
     zipnn_file_close(archive);
     zipnn_file_close(file);

@@ -1,4 +1,4 @@
-/* One run of the program: what all its files share. */
+/* One run of the program: what is common to all files that it processes. */
 #ifndef ZIPNN_CLI_RUN_H
 #define ZIPNN_CLI_RUN_H
 
@@ -12,15 +12,15 @@
 struct run {
     const struct args *args;
     struct touched touched;   /* what the run deletes and replaces */
-    struct paths independent; /* folders without archives that were made from others: needed.c */
-    zipnn_ctx *ctx;           /* made when the first file needs it */
+    struct paths independent; /* folders in which no archive needs a base: needed.c */
+    zipnn_ctx *ctx;           /* created when the first file needs it */
     char *ctx_for;            /* the file that it and `bases` were made for; NULL: any */
     struct bases bases;       /* opened with it */
     struct progress progress;
-    size_t n_direct; /* bases, the first of `bases`, that what is compressed may refer to */
+    size_t n_direct; /* compressing refers to the first so many of `bases` */
     struct interrupt interrupt;
-    struct folder_locks locks; /* held while one file is worked on */
-    bool in_folder;            /* the file at work was found in a folder; else it was named */
+    struct folder_locks locks; /* held while one file is processed */
+    bool in_folder;            /* the present file was found in a folder; otherwise it was named */
     bool headed;               /* the heading of a table has been printed */
     bool warned_of_delta;      /* by old_delta_warn */
     bool talks;                /* a line about each file goes to standard error */
@@ -30,13 +30,13 @@ struct run {
 
 void run_init(struct run *run, const struct args *args);
 
-/* Threads to use: as asked, or one per processor. */
+/* Returns the number of threads: as asked for, or one per processor. */
 unsigned run_threads(const struct args *args);
 
-/* What the command line asks of a context, but for the bases: every context of the program starts from these. */
+/* Returns the options that the command line asks for, without bases. Every context of the program starts from these. */
 zipnn_options run_options(struct run *run);
 
-/* ZIPNN_E_LIMIT when `n` bytes that are to be written, or read to be shown, are more than --max-output allows. */
+/* Returns ZIPNN_E_LIMIT if --max-output does not allow `n` bytes to be written, or read to be shown. */
 zipnn_status run_check_limit(const struct run *run, uint64_t n, zipnn_error *err);
 
 #endif

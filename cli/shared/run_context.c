@@ -29,8 +29,8 @@ static zipnn_options options_with(struct run *run, const struct bases *bases) {
     return options;
 }
 
-/* Of the bases found in a folder, compressing takes the nearest alone: what is restored later needs few files. The
- * others stay for what that one is made against. */
+/* Of the bases found in a folder, compressing uses only the nearest, so that few files are needed to restore. The
+ * others stay, because the nearest one may have been made against them. */
 static zipnn_status find_nearest(zipnn_options *options, const char *input, struct bases *bases, zipnn_error *err) {
     zipnn_file *file = NULL;
     zipnn_ctx *ctx = NULL;
@@ -50,7 +50,7 @@ static zipnn_status find_nearest(zipnn_options *options, const char *input, stru
     return st;
 }
 
-/* What an archive may be made against is the first n_direct of all bases; none at all when there is none. */
+/* An archive may be made against the first n_direct of all bases. If that is none, the context gets no bases at all. */
 static zipnn_status choose_direct(struct run *run, zipnn_options *options, const char *input, zipnn_error *err) {
     struct bases *bases = &run->bases;
     options->n_direct = bases->n_named;
@@ -112,7 +112,7 @@ zipnn_status run_source_lacks_base(zipnn_ctx *ctx, const zipnn_source *source, z
     return st;
 }
 
-/* Whether the archive at `path` lacks a base. */
+/* Returns whether a base of the archive at `path` is missing. */
 static bool lacks_base(struct run *run, const char *path) {
     zipnn_file *file = NULL;
     zipnn_source source;
@@ -124,7 +124,7 @@ static bool lacks_base(struct run *run, const char *path) {
     return lacks;
 }
 
-/* Makes the context anew, with bases found for one archive. */
+/* Creates the context again, with the bases found for one archive. */
 static zipnn_status make_context(struct run *run, const struct bases_wanted *wanted, zipnn_error *err) {
     drop_context(run);
     zipnn_status st = bases_open(wanted, &run->bases, err);

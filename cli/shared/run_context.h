@@ -1,24 +1,24 @@
-/* The context of a run, and the bases that it has: for each file those that it may be made against, or needs. */
+/* Creates the context of a run with its bases: for each file those that it may be made against, or that it needs. */
 #ifndef ZIPNN_CLI_RUN_CONTEXT_H
 #define ZIPNN_CLI_RUN_CONTEXT_H
 
 #include "shared/run.h"
 
-/* Makes run->ctx unless it is there: for whatever reads archives, with the bases of the command line for that. */
+/* Creates run->ctx unless it exists, for reading archives, with the bases that the command line names. */
 zipnn_status run_need_context(struct run *run, zipnn_error *err);
 
-/* The same for what becomes an archive: with the bases that `input` may be made against when it is written to `output`
- * (NULL: nowhere). An archive that is to be written is made from them with all folders concerned locked: who is made
- * from whom stays as it was found. */
+/* Does the same for compressing `input` to `output` (NULL: nothing is written), with the bases that `input` may be made
+ * against. If an archive will be written, all folders concerned are locked, so that other programs do not change which
+ * file is made from which. */
 zipnn_status run_context_for(struct run *run, const char *input, const char *output, zipnn_error *err);
 
-/* The same for an archive to be restored to `output` (NULL: nowhere). With -r the files of its folder are bases, too,
- * if it lacks any. */
+/* Does the same for restoring `archive` to `output` (NULL: nothing is written). With -r, if a base is missing, the
+ * files of the archive's folder are bases too. */
 zipnn_status run_context_to_restore(struct run *run, const char *archive, const char *output, zipnn_error *err);
 
-/* A context of its own, with bases opened anew, that has what will be left after the run to restore `output`, an
- * archive made from `input`; or, restoring, to read `input` when `output` is there. run_check_end must follow, also
- * after a failure. */
+/* Creates a separate context with newly opened bases, for reading back. After compressing, it has only those bases that
+ * will be left after the run to restore `output`; after restoring, those to read the archive `input` again.
+ * run_check_end must follow, also after a failure. */
 struct run_check {
     zipnn_ctx *ctx;
     struct bases bases;
@@ -29,12 +29,12 @@ zipnn_status run_check_begin(struct run *run, const char *input, const char *out
                              zipnn_error *err);
 void run_check_end(struct run_check *check);
 
-/* ZIPNN_E_BASE with a sentence that names the first base the archive was made against and lacks; ZIPNN_OK when there is
- * none, or nobody can tell. */
+/* Returns ZIPNN_E_BASE with the name of the first base that the archive needs and that was not given. Returns ZIPNN_OK
+ * if there is none, or if the archive cannot be opened. */
 zipnn_status run_lacks_base(const zipnn_archive *archive, zipnn_error *err);
 zipnn_status run_source_lacks_base(zipnn_ctx *ctx, const zipnn_source *source, zipnn_error *err);
 
-/* Frees what the run has. Output that could not be written to standard output is a failure. */
+/* Frees what the run owns. If standard output could not be written, the exit code says so. */
 void run_end(struct run *run);
 
 #endif

@@ -13,7 +13,7 @@ const char *run_shown_name(const char *path) {
     return strcmp(path, "-") == 0 ? "stdin" : path;
 }
 
-/* There a base is wrong, and elsewhere it is missing. */
+/* ZIPNN_E_BASE means a wrong base when archives are made, and a missing one otherwise. */
 static bool makes_archives(const struct args *args) {
     return uses[args->operation].gives == GIVES_ARCHIVES || args->operation == OP_ESTIMATE;
 }
@@ -38,7 +38,8 @@ static int exit_code_of(const struct args *args, zipnn_status status) {
     }
 }
 
-/* Sentences about files, and only they, begin with the name of the file concerned, which may be the output. */
+/* Messages of ZIPNN_E_IO begin with the name of the file concerned, which may be the output. Others get the name here.
+ * */
 static void put_failure(const char *path, const zipnn_error *err) {
     fputs("zipnn: ", stderr);
     if (err->status != ZIPNN_E_IO) {
@@ -62,7 +63,7 @@ static void put_json_failure(const char *path, const zipnn_error *err) {
 
 void run_advise(const struct run *run, zipnn_error *err) {
     const bool of_old = strstr(err->message, "an old record that is a delta") != NULL;
-    const char *advice = of_old ? ": give that one file with --base FILE; --base-dir does not find what old deltas need"
+    const char *advice = of_old ? ": give that file with --base FILE; --base-dir cannot find the base of an old delta"
                                 : ": give it with --base FILE, or its folder with --base-dir DIR";
     const size_t n = strlen(err->message);
     const bool missing = err->status == ZIPNN_E_BASE && !makes_archives(run->args) && run->args->operation != OP_CHAIN;

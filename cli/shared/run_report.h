@@ -1,19 +1,19 @@
-/* What a run says of its files: lines for people on standard error, and lines of JSON on standard output. */
+/* Reports what became of each file: lines for people on standard error, and lines of JSON on standard output. */
 #ifndef ZIPNN_CLI_RUN_REPORT_H
 #define ZIPNN_CLI_RUN_REPORT_H
 
 #include "shared/run.h"
 
-/* "stdin" for "-". */
+/* Returns "stdin" for "-", and any other path as it is. */
 const char *run_shown_name(const char *path);
 
-/* Adds to the message what to do, where that is known: about a base that is missing. */
+/* Adds to the message what to do, if that is known: about a missing base, or about too little memory. */
 void run_advise(const struct run *run, zipnn_error *err);
 
-/* Says what went wrong with `path`, and remembers the exit code of it. */
+/* Reports what went wrong with `path`, and remembers the exit code. */
 void run_report_failure(struct run *run, const char *path, const zipnn_error *err);
 
-/* The same, without a line of JSON: the caller wrote one. */
+/* Does the same without a line of JSON, because the caller wrote one. */
 void run_report_fault(struct run *run, const char *path, const zipnn_error *err);
 
 /* What became of a file. */
@@ -27,13 +27,13 @@ struct outcome {
  * they stay unknown. `ctx` has the archive's bases. */
 void outcome_learn(const struct run *run, zipnn_ctx *ctx, const char *path, struct outcome *outcome);
 
-/* Says what was done with `path`. `output` is NULL when nothing was written. */
+/* Reports what was done with `path`. `output` is NULL when nothing was written. */
 void run_report_done(struct run *run, const char *path, const char *output, const struct outcome *outcome);
 
-/* Prints the heading of a table, once, before its first line; none for JSON. */
+/* Prints the heading of a table once, before its first line. With --json it prints nothing. */
 void run_put_head(struct run *run, const char *text);
 
-/* Why a file is left out of a folder; SKIP_NOT: it is not. */
+/* Why a file of a folder is left out; SKIP_NOT: it is not left out. */
 enum skip {
     SKIP_NOT,
 #define SKIP(id, code, text) SKIP_##id,
@@ -42,13 +42,13 @@ enum skip {
 };
 const char *run_skip_text(enum skip why);
 
-/* Says why `path` was left out; under -v, and as JSON. */
+/* Reports why `path` was left out: with -v as text, with --json as a line. */
 void run_report_skip(struct run *run, const char *path, enum skip why);
 
-/* Says something about `path` that is no failure, unless -q was given. */
+/* Prints a warning about `path`, unless -q was given. */
 void run_warn(const struct run *run, const char *path, const char *what, const char *why);
 
-/* Says what became of a whole folder. */
+/* Reports what became of a whole folder. */
 void run_report_sum(const struct run *run);
 
 #endif

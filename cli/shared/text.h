@@ -11,10 +11,10 @@
  * of text, backslashes and bytes that are not UTF-8 are escaped as C would. */
 void text_put(FILE *to, const char *text);
 
-/* Length of the UTF-8 sequence that begins `text`, 0 if none does; *code becomes its code point. */
+/* Returns the length of the UTF-8 sequence at the start of `text`, 0 if there is none; *code becomes its code point. */
 size_t text_character(const char *text, unsigned long *code);
 
-/* Whether a character is a control, or turns the text around it (marks of direction) or breaks lines. */
+/* Returns whether a character is a control, changes the direction of text, or breaks lines. */
 bool text_is_control(unsigned long code);
 
 void text_put_hex(FILE *to, const uint8_t *bytes, size_t len);
@@ -31,13 +31,13 @@ struct text_left_out {
 };
 struct text_left_out text_left_out(uint64_t n);
 
-/* Part of whole in per cent; 100 for nothing of nothing. */
+/* Returns part / whole in per cent; 100 if both are 0. */
 double text_percent(uint64_t part, uint64_t whole);
 
-/* The strings `a`, `b` and `c` in one, to be freed. Ends the program when there is no memory. */
+/* Returns `a`, `b` and `c` in one string, which the caller frees. Ends the program if there is no memory. */
 char *text_join(const char *a, const char *b, const char *c);
 
-/* realloc that ends the program when there is no memory. Not to be used while a temporary file exists. */
+/* Calls realloc, and ends the program if there is no memory. Must not be used while a temporary file exists. */
 void *text_realloc(void *ptr, size_t size);
 
 #endif

@@ -1,5 +1,5 @@
-/* The files that a run will delete or replace. Until it has, they are there, and nothing may be made from them: what
- * was would be lost with them. Files are told apart by device and inode, whatever their names. */
+/* Remembers the files that a run will delete or replace. They still exist, but no delta may be made from them: it could
+ * not be restored afterwards. Files are identified by device and inode, whatever their names are. */
 #ifndef ZIPNN_CLI_TOUCHED_H
 #define ZIPNN_CLI_TOUCHED_H
 
@@ -25,26 +25,26 @@ struct touched {
     struct paths files; /* one of each folder that the run works in */
 };
 
-/* The file that `path` leads to; false when there is none. */
+/* Finds the file that `path` leads to. Returns false if there is none. */
 bool touched_find(const char *path, struct node *node);
 
 /* Remembers the folder of `path`. */
 void touched_visit(struct touched *t, const char *path);
 
-/* What is at `path`, and what is behind it if that is a link; nothing when nothing is there. */
+/* Note that the file at `path` will be removed or replaced; if it is a link, the file that it leads to as well. */
 void touched_remove(struct touched *t, const char *path);
 void touched_replace(struct touched *t, const char *path);
 
-/* The file that standard output leads to, if it is one. */
+/* Notes that standard output replaces a file, if it leads to one. */
 void touched_replace_stdout(struct touched *t);
 
-/* The result has taken the place of what was at `path`: to be said before it does. */
+/* Must be called before the result takes the place of the file at `path`: that file is gone then. */
 void touched_spare(struct touched *t, const char *path);
 
 bool touched_is_removed(struct touched *t, struct node node);
 bool touched_is_replaced(struct touched *t, struct node node);
 
-/* Whether `path`, or what is behind it if it is a link, is that file. */
+/* Returns whether `path` is that file, or a link to it. */
 bool touched_leads_to(const char *path, struct node node);
 
 /* Accepts a zeroed struct. */

@@ -80,8 +80,8 @@ class Archive(Mapping[str, "Tensor"]):
 
     The source is a path, a seekable binary file object, or an object with the buffer protocol. Any number of
     threads may read one archive at once; each that comes while others read decodes by itself, without further threads.
-    A file object is read by one thread at a time, the one that wants a tensor (or that of prefetch()), and cannot itself
-    use the archive. A process forked from this one may go on using it, except over a file object.
+    A file object is read by one thread at a time, the one that wants a tensor (or that of prefetch()), and cannot
+    itself use the archive. A process forked from this one may go on using it, except over a file object.
     Ctrl-C stops a read within the time that a chunk takes. An archive that is let go is closed.
 
     access  how a path is read. "map": through the page cache where the file is in it, as the package safetensors does;

@@ -11,7 +11,7 @@ _LONGEST = 80  # characters of a name in a message
 
 
 def shown(name: Any) -> str:
-    """A name as messages have it: quoted, and only its front where it is very long."""
+    """Returns a name as messages show it: quoted, and only its beginning if it is very long."""
     text = repr(name)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
 
@@ -20,8 +20,8 @@ def shown(name: Any) -> str:
 
 
 def of_torch(tensor: Any) -> Any:
-    """The memory of a contiguous tensor on the CPU as a buffer, which keeps the tensor alive. ValueError when the
-    tensor's storage does not hold all of it."""
+    """Returns the memory of a contiguous tensor on the CPU as a buffer, which keeps the tensor alive. Raises ValueError
+    if the storage of the tensor does not hold all of it."""
     import torch
 
     with torch._C.DisableTorchFunctionSubclass():
@@ -39,7 +39,7 @@ def of_torch(tensor: Any) -> Any:
 
 
 def check_torch(name: Any, tensor: Any) -> None:
-    """ValueError, with the name and what to do, for a tensor whose values are not to be had as bytes."""
+    """Raises ValueError, with the name and what to do, if the values of a tensor cannot be read as bytes."""
     import torch
 
     if not isinstance(tensor, torch.Tensor):
@@ -51,8 +51,8 @@ def check_torch(name: Any, tensor: Any) -> None:
 
 
 def torch_bytes(name: Any, tensor: Any) -> Any:
-    """The bytes of a tensor's elements in order, as a buffer that keeps them alive; from any device, of any strides,
-    conjugate and negative bits resolved. ValueError as check_torch()."""
+    """Returns the bytes of a tensor's elements in order, as a buffer that keeps them alive. The tensor may be on any
+    device and have any strides; conjugate and negative bits are resolved. Raises ValueError as check_torch() does."""
     import torch
 
     check_torch(name, tensor)
@@ -68,7 +68,7 @@ def torch_bytes(name: Any, tensor: Any) -> Any:
 
 
 def _of_another_kind(tensor: Any) -> str | None:
-    """Why a tensor is not one of strides and memory, and what to do; None when it is."""
+    """Returns why a tensor does not consist of strides and memory, and what to do; None if it does."""
     import torch
 
     kind = type(tensor)
@@ -95,7 +95,7 @@ def _of_another_kind(tensor: Any) -> str | None:
 
 
 def _lacking(tensor: Any) -> str | None:
-    """What a strided tensor lacks: its storage must reach to its last element. None when it does."""
+    """Returns what a strided tensor lacks: its storage must reach to its last element. None if it does."""
     if tensor.numel() == 0:
         return None
     none = "has no memory of its own: save what clone() gives"
@@ -115,7 +115,7 @@ def _lacking(tensor: Any) -> str | None:
 
 
 def check_numpy(name: Any, array: Any) -> None:
-    """ValueError, with the name and what to do, for what is not an array of numbers in C order."""
+    """Raises ValueError, with the name and what to do, if a value is not an array of numbers in C order."""
     import numpy
 
     if isinstance(array, numpy.ma.MaskedArray):
@@ -131,7 +131,8 @@ def check_numpy(name: Any, array: Any) -> None:
 
 
 def _is_outside(array: Any) -> bool:
-    """Whether an array is not inside the one that it is a view of. as_strided() can make such, and resize()."""
+    """Returns whether an array lies outside of the one that it is a view of. as_strided() and resize() can make such
+    arrays."""
     import numpy
 
     owner = array
@@ -144,7 +145,7 @@ def _is_outside(array: Any) -> bool:
 
 
 def numpy_bytes(name: Any, array: Any) -> Any:
-    """The bytes of an array's elements, little-endian, as a buffer that keeps them alive."""
+    """Returns the bytes of an array's elements, little-endian, as a buffer that keeps them alive."""
     import numpy
 
     check_numpy(name, array)

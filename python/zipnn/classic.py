@@ -92,7 +92,7 @@ class ZipNN:
         lossy_compressed_type: Any = None,
         lossy_compressed_factor: Any = None,
     ) -> bytes:
-        """The archive; that of an array or tensor holds a safetensors file with this one tensor."""
+        """Returns the archive. The archive of an array or tensor holds a safetensors file with this one tensor."""
         base = self._base(delta_second_data)
         if self.input_format == _FORMATS["byte"]:
             if base is not None and len(memoryview(data).cast("B")) != len(base):
@@ -111,8 +111,9 @@ class ZipNN:
         return archive
 
     def decompress(self, data: Any, decompress_cpu_gpu: str = "cpu", delta_second_data: Any = None) -> Any:
-        """What compress() was given, here or in zipnn 0.x, whatever the input_format of this object: a tensor, an array
-        or, of bytes, a bytearray. Of several archives of bytes behind each other: all of their bytes."""
+        """Returns what compress() was given, here or in zipnn 0.x, whatever the input_format of this object is: a
+        tensor, an array or, for bytes, a bytearray. For several archives of bytes behind each other it returns all of
+        their bytes."""
         base = self._base(delta_second_data)
         if base is None and (kind := self._kind(data)) is not None:
             return _tensor(data, kind, self.threads)
@@ -137,7 +138,7 @@ class ZipNN:
             return f.read()
 
     def _kind(self, data: Any) -> str | None:
-        """"torch" or "numpy" when `data` holds a tensor that is to be given as one; None for bytes."""
+        """Returns "torch" or "numpy" if `data` holds a tensor that is to be returned as one; None for bytes."""
         head = bytes(memoryview(data).cast("B")[:9])
         if head[:2] == b"ZN":
             return {2: "torch", 3: "numpy"}.get(head[8] if len(head) == 9 else 0)
@@ -205,7 +206,8 @@ _MOST_TRIES = 10000  # places that look like a seam; more are not looked at in h
 
 
 def _parts(data: memoryview) -> list[memoryview]:
-    """Archives one behind the other, as programs made them with is_streaming. Empty when they are not that."""
+    """Returns the archives that stand one behind the other in `data`, as programs made them with is_streaming; an empty
+    list if it holds something else."""
     whole, parts, start, seam = bytes(data), [], 0, 0
     for _ in range(_MOST_TRIES):
         seam = whole.find(_END + _BEGIN, seam)

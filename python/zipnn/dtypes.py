@@ -25,12 +25,12 @@ class DType(NamedTuple):
 
     @property
     def names(self) -> set[str]:
-        """All that people may write for it, in lower case."""
+        """All names that people may write for the type, in lower case."""
         return {n.lower() for n in (self.id, self.name, self.ml_dtypes, self.torch, *self.aliases.split()) if n}
 
     @property
     def is_exact(self) -> bool:
-        """Whether numpy has it; else `numpy` is an unsigned integer of the same bits."""
+        """Whether numpy has the type. If not, `numpy` is an unsigned integer of the same bits."""
         return self.numpy[1] != "u" or self.kind == "unsigned"
 
 
@@ -40,13 +40,14 @@ _NAMES = {alias: name for name, row in ALL.items() for alias in row.names}
 
 
 def is_packed(name: str) -> bool:
-    """Whether elements are smaller than a byte, come in blocks, or are not known: then tensors are given as bytes."""
+    """Returns whether elements are smaller than a byte, come in blocks, or are of an unknown type. Such tensors are
+    given as bytes."""
     row = ALL.get(name)
     return row is None or row.bits == 0 or row.bits % 8 != 0
 
 
 def name_of(dtype: Any) -> str:
-    """The name of a dtype given as a string in any spelling, a numpy dtype or a torch dtype."""
+    """Returns the name of a dtype, which may be a string in any spelling, a numpy dtype or a torch dtype."""
     text = dtype if isinstance(dtype, str) else str(getattr(dtype, "name", None) or getattr(dtype, "__name__", dtype))
     name = _NAMES.get(text.removeprefix("torch.").lower())
     if name is None:
@@ -57,13 +58,13 @@ def name_of(dtype: Any) -> str:
 
 
 def optional_name(dtype: Any) -> str | None:
-    """The same, None for None."""
+    """Does the same, and returns None for None."""
     return None if dtype is None else name_of(dtype)
 
 
 def numpy_dtype(name: str) -> Any:
-    """numpy's dtype. bf16 and fp8 are those of ml_dtypes where it is installed, else uint16 and uint8 of the same bits;
-    packed types are uint8."""
+    """Returns numpy's dtype. bf16 and fp8 are those of ml_dtypes if it is installed, otherwise uint16 and uint8 of the
+    same bits; packed types are uint8."""
     import numpy
 
     row = ALL.get(name)
@@ -79,7 +80,7 @@ def numpy_dtype(name: str) -> Any:
 
 
 def torch_dtype(name: str) -> Any:
-    """torch's dtype; that of two F4 in a byte, and uint8 for other packed types."""
+    """Returns torch's dtype; for F4 the type that holds two in a byte, for other packed types uint8."""
     import torch
 
     row = ALL.get(name)
@@ -92,8 +93,8 @@ def torch_dtype(name: str) -> Any:
 
 
 def packed_shape(shape: tuple[int, ...], nbytes: int) -> tuple[int, ...]:
-    """The shape of a packed tensor's bytes: that of its elements, with bytes in the last dimension where they end with
-    it, else one dimension."""
+    """Returns the shape of the bytes of a packed tensor: the shape of its elements with bytes in the last dimension if
+    that ends with a whole byte, otherwise one dimension."""
     lines = 1
     for dim in shape[:-1]:
         lines *= dim

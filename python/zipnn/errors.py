@@ -89,25 +89,25 @@ class FileMissingError(FileError, FileNotFoundError):
 
 
 class FileForbiddenError(FileError, PermissionError):
-    """Who runs this may not."""
+    """The user may not do this."""
 
     _errno = errno.EACCES
 
 
 class FileThereError(FileError, FileExistsError):
-    """A file that was not to be replaced exists."""
+    """A file exists that must not be replaced."""
 
     _errno = errno.EEXIST
 
 
 class FileIsFolderError(FileError, IsADirectoryError):
-    """A file is wanted, there is a folder."""
+    """There is a folder where a file is wanted."""
 
     _errno = errno.EISDIR
 
 
 class FileNoFolderError(FileError, NotADirectoryError):
-    """A part of the path is no folder."""
+    """A part of the path is not a folder."""
 
     _errno = errno.ENOTDIR
 
@@ -137,7 +137,7 @@ class CorruptError(ZipnnError, ValueError):
 
 
 class UnsupportedError(ZipnnError, ValueError):
-    """A version, flag, layout or codec that this library does not know."""
+    """The archive uses a version, flag, layout or codec that this library does not know."""
 
     status = "unsupported"
 
@@ -155,7 +155,7 @@ class SpaceError(ZipnnError, ValueError):
 
 
 class NotFoundError(ZipnnError, LookupError):
-    """No such tensor, or a range outside the original."""
+    """There is no such tensor, or a range is outside the original."""
 
     status = "not found"
 
@@ -167,7 +167,7 @@ class CancelledError(ZipnnError):
 
 
 class BaseError(ZipnnError):
-    """The archive is a difference, and what it was made against was not given."""
+    """The archive is a difference, and the base that it was made against was not given."""
 
     status = "base"
 
@@ -202,7 +202,8 @@ _PATH_SHOWN = 96  # bytes of a path in a sentence of the library's; of a longer 
 
 
 def _errno_in(message: str) -> int | None:
-    """The library's sentences about files end with what the system says, or with its own words for it."""
+    """Returns the errno of a message of the library about a file: the message ends with the system's words, or with the
+    library's own."""
     reason = message.rpartition(": ")[2]
     if reason == "is a folder":
         return errno.EISDIR
@@ -219,21 +220,21 @@ def _is_about(message: str, path: Any) -> bool:
 
 
 def file_error(message: str, filename: str | None) -> FileError:
-    """The most specific FileError for a sentence."""
+    """Returns the most specific FileError for a message."""
     number = _errno_in(message)
     kind = FileError if number is None else _BY_ERRNO.get(number, FileError)
     return kind(None, message, filename)
 
 
 def file_error_of(error: OSError, path: str) -> FileError:
-    """What the system refused to Python, as an error of this package."""
+    """Returns an OSError of Python as an error of this package."""
     return file_error(f"{path}: {error.strerror or error}", path)
 
 
 def error_of(
     status: int, offset: int | None, message: str, filename: str | None, new_name: str | None = None
 ) -> ZipnnError:
-    """The exception for a status of the C library. `new_name` is the file that was to be written."""
+    """Returns the exception for a status of the C library. `new_name` is the file that should have been written."""
     kind = _BY_STATUS.get(status, ZipnnError)
     if kind is not FileError:
         return kind(offset, message, filename)

@@ -1,4 +1,4 @@
-"""zipnn.open: archives as file objects, like gzip.open."""
+"""zipnn.open: archives as file objects, as gzip.open has them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _PATIENCE = 0.5
 
 
 class _Handover:
-    """Passes what one thread writes to another that reads, without a copy in between: a writer waits until its bytes
-    are taken."""
+    """Passes what one thread writes to another thread that reads, without a copy in between: the writer waits until its
+    bytes are taken."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()  # entered itself: an interrupt in Condition.__enter__ would leave it locked
@@ -38,7 +38,7 @@ class _Handover:
         self.owner: Any = None  # a weak reference to the writer
 
     def write(self, view: memoryview) -> bool:
-        """False when nobody reads any more."""
+        """Returns False if nobody reads any more."""
         with self._lock:
             self._view = view
             self._changed.notify_all()
@@ -160,7 +160,8 @@ class _RawWriter(io.RawIOBase):
             raise self._outcome[0]
 
     def abort(self, patience: float | None = None) -> None:
-        """Ends without a file; waits for that, at most so many seconds. In a forked process there is nothing to end."""
+        """Ends without a file, and waits for that, at most so many seconds. In a forked process there is nothing to
+        end."""
         if self._handover.pid == os.getpid():
             self._handover.end(True)
             if self._handover.reader != threading.get_ident():
@@ -181,7 +182,8 @@ class _RawWriter(io.RawIOBase):
 
 
 class _Writer(io.BufferedWriter):
-    """Becomes a file when it is closed; when it is left by an exception, or forgotten, there is none."""
+    """Becomes a file when it is closed. If the `with` block is left by an exception, or the object is forgotten, there
+    is no file."""
 
     raw: _RawWriter
 
@@ -200,7 +202,7 @@ class _Writer(io.BufferedWriter):
         super().flush()
 
     def tell(self) -> int:
-        """How many bytes were written."""
+        """Returns how many bytes were written."""
         if self.closed:
             raise ValueError("the file is closed")
         return self._written

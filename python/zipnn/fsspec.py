@@ -14,7 +14,7 @@ __all__ = ["register"]
 
 
 def register(force: bool = False) -> None:
-    """Makes compression="znn" and compression="zipnn" known, and ".znn" to compression="infer"."""
+    """Registers compression="znn" and compression="zipnn", and ".znn" for compression="infer"."""
     from fsspec.compression import compr, register_compression
 
     if "znn" not in compr or force:

@@ -36,7 +36,7 @@ class Patch:
         self._kind: _Kind | None = kind
 
     def undo(self) -> None:
-        """Takes the patch back; a second time does nothing."""
+        """Undoes the patch. A second call does nothing."""
         kind, self._kind = self._kind, None
         if kind is not None:
             kind.release()
@@ -76,7 +76,8 @@ class _Kind:
 
 
 def _exchange(old: Any, new: Any) -> None:
-    """In every module that has imported it by name, for `from safetensors import safe_open` is what people write."""
+    """Replaces a function in every module that has imported it by name, because people write `from safetensors import
+    safe_open`."""
     for module in list(sys.modules.values()):
         names = vars(module) if hasattr(module, "__dict__") else {}
         for name in [name for name, value in names.items() if value is old]:
@@ -85,7 +86,7 @@ def _exchange(old: Any, new: Any) -> None:
 
 
 def _note_for_children(name: str, present: bool) -> None:
-    """A child that is forked is patched already; one that begins anew reads its environment."""
+    """A child that is forked is patched already; one that starts from the beginning reads its environment."""
     names = [n for n in os.environ.get(_ENVIRONMENT, "").split(",") if n and n != name]
     if present:
         names.append(name)
@@ -110,7 +111,7 @@ def _replacements_of_safetensors() -> dict[Any, Any]:
 
 
 def _patched_safe_open(original: Any) -> Any:
-    """A class as the original is one: for isinstance(), annotations and classes that are made from it."""
+    """Returns a class, because the original is one: for isinstance(), annotations and classes that derive from it."""
     kinds = {original}  # of what it opens
 
     def opened(filename: Any, framework: Any = "np", device: Any = "cpu", **others: Any) -> Any:
@@ -206,8 +207,9 @@ def _without_suffix(found: Any) -> Any:
 
 
 def _find_checkpoint(model: Any, named: dict[str, Any]) -> tuple[list[str], dict[str, Any] | None] | None:
-    """The files of a model that is there as archives: the names that they were made from, since that is what
-    transformers decides by; and what it wants to know of the index of several. None when there are none."""
+    """Returns the files of a model that is stored as archives, under the names that they were made from, since
+    transformers decides by these names; for several files also what it wants to know of the index. Returns None if
+    there are none."""
     if model is None or named.get("gguf_file") or named.get("use_safetensors") is False:
         return None
     variant = named.get("variant")
@@ -234,7 +236,8 @@ def _shards(index_path: str, fetch: Callable[[str], str | None]) -> tuple[list[s
 
 
 def _fetcher(model: str, options: dict[str, Any]) -> Callable[[str], str | None]:
-    """A function that gives the path of a file of the model, or None: of a folder, or of a repository on the Hub."""
+    """Returns a function that gives the path of a file of the model, or None. The model is a folder, or a repository on
+    the Hub."""
 
     def local(name: str) -> str | None:
         path = os.path.join(model, options.get("subfolder", ""), name)

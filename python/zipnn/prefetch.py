@@ -1,4 +1,4 @@
-"""Tensors decoded before they are asked for."""
+"""Decodes tensors before they are asked for."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ class Prefetcher:
         self._queue.order([r for r in ranges if r[1] > 0], limit, self._archive)
 
     def take(self, offset: int, nbytes: int) -> bytearray | None:
-        """The bytes of a range that is ready, waiting for one that is being decoded; None when the caller is to decode
-        it: then nobody else will."""
+        """Returns the bytes of a range that is ready, and waits for one that is being decoded. Returns None if the
+        caller must decode it; nobody else will then."""
         if not self._queue.used or self._pid != os.getpid():
             return None
         self._archive.check()
         return self._queue.take((offset, nbytes))
 
     def stop(self) -> None:
-        """Ends the thread, waits for that, and forgets what was not taken."""
+        """Ends the thread, waits for that, and drops what was not taken."""
         if self._queue.used and self._pid == os.getpid():
             self._archive.check()
             self._end(None)
@@ -74,7 +74,7 @@ atexit.register(_end_all)
 
 
 class _Queue:
-    """What the thread and those who take from it share."""
+    """What the thread shares with those who take from it."""
 
     def __init__(self, owner: Any) -> None:
         self._owner = owner  # a weak reference
@@ -142,8 +142,8 @@ class _Queue:
         return self.thread is threading.current_thread() and self._owner() is not None
 
     def next(self) -> tuple[int, int] | None:
-        """The next range, once there is room for it, or None: the thread is to end. One that is larger than all room
-        goes alone."""
+        """Returns the next range, once there is room for it, or None if the thread must end. A range that is larger
+        than all room is decoded alone."""
         with self._lock:
             while self._is_mine():
                 if not self._ordered:

@@ -1,4 +1,4 @@
-"""bytes and files, compressed and restored."""
+"""Compresses and restores bytes and files."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ def _base(base: Any) -> Any:
 
 
 def dtype_name(dtype: Any) -> str | None:
-    """As dtypes.optional_name; a number is no type, but the level that gzip and zstd take in its place."""
+    """Does what dtypes.optional_name does, and refuses a number: it is meant as the level that gzip and zstd take in
+    this place."""
     if isinstance(dtype, int):
         raise TypeError(f"{dtype} is no element type: a level is given by name, level={dtype}")
     return dtypes.optional_name(dtype)
@@ -80,22 +81,22 @@ def _memory_of(data: Any) -> Any:
 def decompress(
     data: Any, threads: int | None = None, progress: Progress | None = None, base: Any = None
 ) -> bytes:
-    """The original of an archive. Each chunk's checksum is verified before any of it is handed out. `base` is what a
-    difference was made against, memory or a path: without it BaseError is raised."""
+    """Returns the original of an archive. The checksum of each chunk is verified before any of it is handed out. If the
+    archive was made against a base, `base` must be that base, as memory or a path; otherwise BaseError is raised."""
     return _zipnn.decompress(data, threads or 0, progress, _base(base))
 
 
 def decompress_into(
     data: Any, buffer: Any, threads: int | None = None, progress: Progress | None = None, base: Any = None
 ) -> int:
-    """Restores into a writable buffer that is large enough; returns the size of the original. In memory that was
-    written before this is several times as fast as decompress(). After an exception the buffer holds unspecified
+    """Restores into a writable buffer that is large enough, and returns the size of the original. Into memory that was
+    written before, this is several times as fast as decompress(). After an exception the buffer holds unspecified
     bytes."""
     return _zipnn.decompress_into(data, buffer, threads or 0, progress, _base(base))
 
 
 def original_size(data: Any) -> int:
-    """Size of the original of an archive."""
+    """Returns the size of the original of an archive."""
     return _zipnn.original_size(data)
 
 
@@ -110,8 +111,8 @@ def _open(path: str, mode: str) -> io.FileIO:
 
 
 def _source(path: str, held: ExitStack) -> Any:
-    """A file by its path. What may keep its reader waiting, such as a FIFO, is read here, where Ctrl-C ends the
-    wait."""
+    """Returns a file as a source, by its path. A file that may make its reader wait, such as a FIFO, is read in Python,
+    where Ctrl-C ends the wait."""
     try:
         mode = os.stat(path).st_mode
     except OSError as error:
@@ -122,7 +123,8 @@ def _source(path: str, held: ExitStack) -> Any:
 
 
 def _sink(path: str, held: ExitStack) -> Any:
-    """A new file by its path; a FIFO or device that is there is written to here, for the same reason."""
+    """Returns a new file as a sink, by its path. An existing FIFO or device is written in Python, for the same
+    reason."""
     try:
         mode = os.stat(path).st_mode
     except OSError:
@@ -133,7 +135,7 @@ def _sink(path: str, held: ExitStack) -> Any:
 
 
 def write_all(file: Any) -> Callable[[bytes], None]:
-    """A write() that does not come back before all is written, of a file object whose own may."""
+    """Writes all bytes to a file object whose write() may write fewer."""
     may_wait = isinstance(file, io.RawIOBase)  # of others None means that all is well
 
     def write(data: bytes) -> None:
@@ -150,7 +152,8 @@ def write_all(file: Any) -> Callable[[bytes], None]:
 
 
 def _target(source: str, path: str, overwrite: bool) -> int:
-    """Flags of a new file. The library makes sure of them in a race; here mistakes get their own words."""
+    """Returns the flags of a new file. The library checks them again, safely in a race; here a mistake gets a message
+    of its own."""
     if os.path.exists(path) and os.path.samefile(source, path):
         raise ValueError(f"input and output are the same file: {path}")
     if not overwrite and (os.path.isfile(path) or os.path.islink(path)):
@@ -170,8 +173,8 @@ def compress_file(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Stats:
-    """Writes the archive of the file `src` as `dst`, by default `src` + ".znn". The new file gets the permissions and
-    times of the old one, and its name only when it is complete. Options as in compress()."""
+    """Writes the archive of the file `src` to `dst`, by default `src` + ".znn". The new file gets the permissions and
+    times of the old one. It gets its name only when it is complete. The options are those of compress()."""
     path = os.fsdecode(src)
     new = path + ".znn" if dst is None else os.fsdecode(dst)
     name = dtype_name(dtype)
@@ -190,7 +193,7 @@ def decompress_file(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Stats:
-    """Restores the archive `src` as `dst`, by default `src` without ".znn". All digests are verified before the new
+    """Restores the archive `src` to `dst`, by default `src` without ".znn". All digests are verified before the new
     file gets its name."""
     path = os.fsdecode(src)
     if dst is None and not path.endswith(".znn"):
@@ -203,6 +206,6 @@ def decompress_file(
 
 
 def verify_file(src: PathLike, *, threads: int | None = None, progress: Progress | None = None) -> Stats:
-    """Decodes a whole archive and verifies every digest, writing nothing."""
+    """Decodes a whole archive and verifies every digest. It writes nothing."""
     with ExitStack() as held:
         return Stats(*_zipnn.test(_source(os.fsdecode(src), held), threads or 0, progress))

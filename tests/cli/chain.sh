@@ -105,7 +105,7 @@ expect 0 timeout 10 zipnn chain odd list
 refuted grep -q "folder" "$home/out"
 cp odd/00000002.1.znn odd/18446744073709551615.last.znn
 expect 1 zipnn chain odd add steps/6
-says "no number is left"
+says "the highest possible number"
 
 # The folder is made for the first step; an archive is taken for what it is.
 cp steps/0 first

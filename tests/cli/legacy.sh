@@ -72,7 +72,7 @@ expect 1 zipnn -t --base missing delta.znn
 expect 5 zipnn -d delta.znn -o back4
 expect 5 zipnn verify delta.znn
 expect 5 zipnn -d --base-dir . delta.znn -o back4
-says "give that one file with --base FILE; --base-dir does not find what old deltas need"
+says "give that file with --base FILE; --base-dir cannot find the base of an old delta"
 
 # Nothing tells the right base from another of its length: that is said once, and --rm is refused before anything is
 # written. Where no base is involved, a second decoding is enough.
@@ -90,7 +90,7 @@ for base in third base; do
 done
 expect 1 zipnn -dr --rm --base base old.znn
 check test -e old.znn
-warned="nothing can tell whether a delta was made against"
+warned="nothing shows whether a delta was made against"
 for line in "-d -k old.znn old2.znn" "-t old.znn old2.znn" "verify old.znn" "cat old.znn -o part"; do
     expect 0 zipnn --base base $line
     says "$warned base"

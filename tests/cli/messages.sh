@@ -150,18 +150,18 @@ silent "-q with an HTML page"
 
 # What is in the way.
 expect 1 zipnn m.safetensors
-says "m.safetensors.znn: already exists; -f replaces it"
+says "m.safetensors.znn: already exists; use -f to replace it"
 touch -d '2001-01-01' m.safetensors.znn
 expect 1 zipnn m.safetensors
-says "is older than what it would be made from; -f replaces it"
+says "is older than its source; use -f to replace it"
 mkdir models
 cp m.safetensors models
 expect 0 zipnn -r models
 echo >>models/m.safetensors
 expect 1 zipnn -r models
-says "-f replaces it"
+says "-f to replace it"
 expect 1 zipnn extract m.safetensors --tensor b -o n.safetensors
-says "n.safetensors: already exists; -f replaces it"
+says "n.safetensors: already exists; use -f to replace it"
 
 # Differences without their base.
 cp m.safetensors tuned.safetensors
@@ -175,7 +175,7 @@ for line in -dc -t verify "salvage -o saved" "extract --tensor a.weight" inspect
     check test ! -e saved
 done
 expect 1 zipnn recompress -6 tuned.safetensors.znn
-says "are not recompressed"
+says "is not recompressed"
 check zipnn -t tuned.safetensors.znn --base m.safetensors
 
 # Not enough memory. (Sanitizers take terabytes of addresses before the program begins.)

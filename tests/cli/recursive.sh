@@ -156,5 +156,5 @@ expect 0 zipnn -rv order
 sed -n 's/: skipped.*//p' "$home/err" >said
 check cmp said <(printf '%s\n' order/y.txt order/z.txt order/a/x.txt order/b/1.txt order/b/2.txt order/c/w.txt)
 expect 0 zipnn -r --json order
-[ "$(grep -c '"skipped":"it is no file of model weights","reason":"no_model"' "$home/out")" -eq 6 ] || fail "reasons"
+[ "$(grep -c '"skipped":"it is not a file of model weights","reason":"no_model"' "$home/out")" -eq 6 ] || fail "reasons"
 finish

@@ -48,7 +48,7 @@ check test ! -L link
 check cmp m original
 for line in "- -o x.znn --rm" "--rm -o x.znn" "--rm" "-d --rm - -o x.znn"; do
     expect 1 sh -c "exec zipnn $line <m"
-    says "--rm deletes a FILE, and standard input is none"
+    says "--rm deletes a FILE; standard input cannot be deleted"
     check test ! -e x.znn
 done
 check cmp m original

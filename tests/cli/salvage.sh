@@ -18,7 +18,7 @@ expect 3 zipnn verify m.znn --against short
 says "differ from short, the first at 1000 in tensor a.weight"
 { cat m && printf x; } >longer
 expect 3 zipnn verify m.znn --against longer
-says "the archive holds $full bytes, longer $((full + 1))"
+says "the archive holds $full bytes, and longer holds $((full + 1))"
 expect 1 zipnn verify m.znn --against missing
 expect 3 zipnn verify m
 
@@ -46,7 +46,7 @@ for at in 0 10 $((size - 4)) $((size - 20)); do
     hurt $at
     expect 3 zipnn -t hurt
     expect 3 zipnn salvage hurt -fo out
-    says "its frames were found without"
+    says "its frames were found by a search"
     check cmp m out
 done
 

@@ -39,7 +39,7 @@ check cmp m.znn archive
 # -q asks nothing, and replaces nothing.
 echo precious >m.znn
 at_terminal 1 "zipnn -q m" yes
-prints "-f replaces it"
+prints "-f to replace it"
 grep -q "replace it?" "$home/out" && fail "-q asks"
 check grep -q precious m.znn
 

@@ -35,8 +35,8 @@ _MAGICS = (_MAGIC, b"ZN")
 
 
 def is_archive(source: Any) -> bool:
-    """Whether a file, a seekable file object, or bytes, begin as an archive does, or as a record of zipnn 0.x. A file
-    named .znn.safetensors may also be one of these in the form of safetensors."""
+    """Returns whether a file, a seekable file object, or bytes begin like an archive or like a record of zipnn 0.x. A
+    file named .znn.safetensors may also be one of these in the form of safetensors."""
     if isinstance(source, (str, os.PathLike)):
         with open(source, "rb") as f:
             begins = f.read(len(_MAGIC)).startswith(_MAGICS)
@@ -50,7 +50,7 @@ def is_archive(source: Any) -> bool:
 
 
 def _is_of_records(path: Any) -> bool:
-    """Whether a file of safetensors holds records of zipnn 0.x."""
+    """Returns whether a safetensors file holds records of zipnn 0.x."""
     try:
         _zipnn.Archive(os.fsdecode(path)).close()
     except zipnn_errors.FormatError:
@@ -65,13 +65,13 @@ def _is_file(source: Any) -> bool:
 
 
 def bytes_of_plain(source: Any) -> bytes:
-    """What the package safetensors takes of bytes in any form, or of a file object."""
+    """Returns what the package safetensors takes, of bytes in any form or of a file object."""
     return source.read() if _is_file(source) else bytes(source)
 
 
 def find_archive(filename: Any) -> str | None:
-    """The archive that a name leads to: the file itself, or, where there is none of that name, the one with .znn behind
-    it; None for plain files and for what is not there."""
+    """Returns the archive that a name leads to: the file itself, or, if there is none of that name, the one with .znn
+    behind it. Returns None for plain files and for files that do not exist."""
     path = os.fsdecode(filename)
     if os.path.exists(path):
         return path if os.path.isfile(path) and is_archive(path) else None
@@ -79,12 +79,12 @@ def find_archive(filename: Any) -> str | None:
 
 
 def is_path(sink: Any) -> bool:
-    """Whether something to write to is a path; else it is a file object."""
+    """Returns whether the target of a write is a path; otherwise it is a file object."""
     return isinstance(sink, (str, bytes, os.PathLike))
 
 
 def access_of(backend: str) -> str:
-    """How Archive reads what safetensors calls a backend."""
+    """Returns how Archive reads what safetensors calls a backend."""
     ways = {"mmap": "map", "pread": "read"}
     if backend not in ways:
         raise ArgumentError(None, f"backend {backend!r} is none of mmap and pread")
@@ -92,21 +92,22 @@ def access_of(backend: str) -> str:
 
 
 def entries_of(tensors: Any, entry_of: Callable[[Any, Any], layout.Entry]) -> dict[str, layout.Entry]:
-    """What is to be written of a dict of tensors."""
+    """Returns the entries to write for a dict of tensors."""
     if not isinstance(tensors, dict):
         raise ValueError(f"a dict of names to tensors is saved, not a {type(tensors).__name__}")
     return {name: entry_of(name, tensor) for name, tensor in tensors.items()}
 
 
 def write(entries: dict[str, layout.Entry], sink: Any, metadata: dict[str, str] | None, level: int | None) -> None:
-    """Writes an archive to a path, or to a file object. What cannot be read again raises before anything is written."""
+    """Writes an archive to a path, or to a file object. If something could not be read again, it raises before anything
+    is written."""
     reader = layout.PartsReader(layout.parts(entries, metadata))
     target = os.fsdecode(sink) if is_path(sink) else sink.write
     _zipnn.pack((reader.read, None, None), target, _zipnn.FILE_REPLACE, None, level or 0, 0, True, False, None)
 
 
 def saved(entries: dict[str, layout.Entry], metadata: dict[str, str] | None, level: int | None) -> bytes:
-    """The archive as bytes."""
+    """Returns the archive as bytes."""
     data = io.BytesIO()
     write(entries, data, metadata, level)
     return data.getvalue()
@@ -138,8 +139,8 @@ class Model:
         return Tensor(self.archive, name, stored.dtype, stored.shape, stored.offset, stored.nbytes)
 
     def load(self, framework: Framework) -> dict[str, Any]:
-        """Every tensor, each in memory of its own. Reads from front to back, so that every chunk is decoded once: the
-        archive keeps the chunk that the last read ended in."""
+        """Returns every tensor, each in memory of its own. It reads from front to back, so every chunk is decoded once:
+        the archive keeps the chunk that the last read ended in."""
         made = {}
         for group in _groups(self.tensors):
             start = group[0][1].offset
@@ -171,7 +172,7 @@ _GROUP = 32 << 20
 
 
 def _groups(tensors: dict[str, layout.Stored]) -> Iterator[list[tuple[str, layout.Stored]]]:
-    """Tensors that follow one another, to be read at once."""
+    """Returns groups of tensors that follow one another, to be read at once."""
     group: list[tuple[str, layout.Stored]] = []
     held = 0
     for name, stored in tensors.items():
@@ -204,14 +205,14 @@ def _not_a_model(container: str, reason: str) -> str:
 def load_all(
     source: Any, framework: str, device: Any = None, threads: int | None = None, backend: str = "mmap"
 ) -> tuple[dict[str, Any], dict[str, str] | None]:
-    """Every tensor of an archive, and the metadata."""
+    """Returns every tensor of an archive, and the metadata."""
     maker = framework_of(framework, device)
     with Model(source, threads, "whole" if access_of(backend) == "map" else "read") as model, translated():
         return model.load(maker), model.metadata
 
 
 class _Slice:
-    """A tensor that is indexed before it is decoded: of the first axis only what is wanted is read."""
+    """A tensor that is indexed before it is decoded: along the first axis only what is wanted is read."""
 
     def __init__(self, tensor: Tensor, decode: Any) -> None:
         self._tensor = tensor
@@ -243,7 +244,7 @@ def _narrows(first: Any) -> bool:
 
 
 class _ArchiveFile:
-    """What safe_open gives of an archive. After the `with` block every call raises, as in safetensors."""
+    """What safe_open returns for an archive. After the `with` block every call raises, as in safetensors."""
 
     def __init__(self, filename: Any, framework: Framework, threads: int | None, access: str) -> None:
         self._model: Model | None = Model(filename, threads, access)
@@ -311,5 +312,5 @@ def safe_open(
 def open_archive(
     filename: Any, framework: str, device: Any = "cpu", threads: int | None = None, backend: str = "mmap"
 ) -> _ArchiveFile:
-    """safe_open of what is known to be an archive."""
+    """Does what safe_open does, for a file that is known to be an archive."""
     return _ArchiveFile(filename, framework_of(framework, device), threads, access_of(backend))

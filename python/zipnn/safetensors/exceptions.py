@@ -56,7 +56,7 @@ _TWINS = {
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """What an archive raises becomes its twin."""
+    """Turns an error of an archive into its twin."""
     try:
         yield
     except errors.ZipnnError as error:

@@ -1,4 +1,4 @@
-"""How the tensors of a model are made: for torch and numpy in memory of their own, for others out of numpy's arrays."""
+"""Makes the tensors of a model: for torch and numpy in memory of their own, for others from numpy arrays."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ class Framework:
         raise NotImplementedError
 
     def buffer(self, block: Any) -> Any:
-        """Of memory, to be written."""
+        """Returns memory as a buffer to write to."""
         raise NotImplementedError
 
     def part(self, buffer: Any) -> Any:
-        """A part of a buffer as memory that ends where it ends: nobody sees the rest, which lives as long."""
+        """Returns a part of a buffer as memory that ends where the part ends: nobody sees the rest, which lives as
+        long."""
         raise NotImplementedError
 
     def tensor(self, name: str, block: Any, stored: Stored) -> Any:
         raise NotImplementedError
 
     def decode(self, tensor: Tensor, index: Any = None) -> Any:
-        """One tensor of an archive, or a slice of one; or of that what an index takes."""
+        """Decodes one tensor of an archive, or a slice of it, or what an index takes of that."""
         raise NotImplementedError
 
 
@@ -141,7 +142,7 @@ def _impossible(name: str, stored: Stored, library: str, error: Exception) -> Ex
 
 
 def _paddle(module: Any, array: Any) -> Any:
-    """By the bytes: to_tensor() takes uint16 for bfloat16, and other types not at all."""
+    """Makes a tensor from the bytes: to_tensor() takes uint16 for bfloat16, and some types not at all."""
     name = array.dtype.name
     target = getattr(module, name, None)
     if str(target) != f"paddle.{name}":
@@ -163,7 +164,7 @@ _OTHERS: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {
 
 
 def framework_of(name: Any, device: Any) -> Framework:
-    """By any name of safetensors. ImportError when its package is not there."""
+    """Returns the framework of any name that safetensors has. Raises ImportError if its package is not installed."""
     known = _NAMES.get(name) if isinstance(name, str) else None
     if known is None:
         raise ArgumentError(None, f"framework {name!r} is none of {', '.join(_NAMES)}")

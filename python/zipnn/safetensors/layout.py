@@ -47,7 +47,7 @@ _METADATA = "__metadata__"
 
 
 def type_of(dtype: Any) -> str:
-    """safetensors' name of a dtype of numpy or torch; ValueError where it has none."""
+    """Returns safetensors' name of a dtype of numpy or torch. Raises ValueError if it has none."""
     name = dtypes.name_of(dtype)
     if name not in _BITS:
         raise ValueError(f"safetensors has no element type {name}")
@@ -55,7 +55,7 @@ def type_of(dtype: Any) -> str:
 
 
 def shape_of(dtype: str, shape: Iterable[int]) -> tuple[int, ...]:
-    """The shape that a header says. torch counts two elements of four bits as one, a header counts each."""
+    """Returns the shape that a header states. torch counts two elements of four bits as one; a header counts each."""
     dims = tuple(shape)
     return (*dims[:-1], dims[-1] * 2) if _BITS[dtype] == 4 and dims else dims
 
@@ -64,7 +64,7 @@ def shape_of(dtype: str, shape: Iterable[int]) -> tuple[int, ...]:
 
 
 class Entry(NamedTuple):
-    """A tensor to be written; `memory` gives its bytes when their time has come."""
+    """A tensor to be written. `memory` returns its bytes when they are needed."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -73,8 +73,8 @@ class Entry(NamedTuple):
 
 
 def parts(entries: dict[str, Entry], metadata: dict[str, str] | None) -> Iterator[Any]:
-    """The file as a sequence of buffers. ValueError or TypeError, before there is any, for what could not be read
-    again."""
+    """Returns the file as a sequence of buffers. Raises ValueError or TypeError, before the first buffer, if something
+    could not be read again."""
     for name in entries:
         _check_name(name)
     names = sorted(entries, key=lambda name: (-_RANK[entries[name].dtype], name.encode()))
@@ -167,8 +167,8 @@ class Header(NamedTuple):
 
 
 def read_header(read_range: Callable[[int, int], Any], original: int) -> Header:
-    """The header of a file of `original` bytes, of which read_range(offset, length) gives any. FormatError for all that
-    the package safetensors refuses: then nothing is known of the tensors."""
+    """Returns the header of a file of `original` bytes; read_range(offset, length) returns any of them. Raises
+    FormatError for all that the package safetensors refuses: nothing is known of the tensors then."""
     if original < _LENGTH:
         raise _wrong(f"a file of {original} bytes is too short for it")
     length = int.from_bytes(read_range(0, _LENGTH), "little")
@@ -225,7 +225,7 @@ def _check_before(text: str) -> None:
 
 
 def _parsed(data: bytes) -> tuple[tuple[str, Any], ...]:
-    """The pairs of the outermost object."""
+    """Returns the pairs of the outermost object."""
     try:
         text = data.decode()
         _check_before(text)
@@ -288,7 +288,7 @@ def _entry_of(name: str, value: Any) -> tuple[str, list[int], int, int]:
 
 
 def _check_fields(name: str, pairs: tuple[tuple[str, Any], ...]) -> None:
-    """Each field once; others may be there as they like."""
+    """Checks that each field is there once. Others may be there too."""
     keys = [key for key, _ in pairs]
     for field in _FIELDS:
         if keys.count(field) != 1:
@@ -302,7 +302,7 @@ def _are_counts(value: Any) -> bool:
 
 
 def _depth(value: Any) -> int:
-    """Brackets that are open at once in it."""
+    """Returns how many brackets are open at the same time."""
     depth, level = 0, [value]
     while level := [v for v in level if isinstance(v, (list, tuple))]:
         depth += 1
@@ -311,7 +311,8 @@ def _depth(value: Any) -> int:
 
 
 def _bits(dtype: str, shape: list[int]) -> int | None:
-    """Of all elements; None when a product on the way, as the reference takes them, does not fit into 64 bits."""
+    """Returns the bits of all elements; None if a product on the way, taken as in the reference, does not fit into 64
+    bits."""
     product = 1
     for factor in (*shape, _BITS[dtype]):
         product *= factor
@@ -321,7 +322,7 @@ def _bits(dtype: str, shape: list[int]) -> int | None:
 
 
 def _placed(tensors: dict[str, Any], start: int, length: int) -> dict[str, Stored]:
-    """The tensors in order. They must follow one another without gap or overlap to the end of the file."""
+    """Returns the tensors in order. They must follow one another without gap or overlap, up to the end of the file."""
     placed = {}
     at = 0
     for name, (dtype, shape, begin, end) in sorted(tensors.items(), key=lambda item: item[1][2:]):

@@ -23,7 +23,7 @@ def _entry(name: str, array: Any) -> layout.Entry:
 def save_file(
     tensors: dict[str, Any], filename: Any, metadata: dict[str, str] | None = None, level: int | None = None
 ) -> None:
-    """Writes an archive when the name ends in .znn, or to a file object; else a plain file through the package
+    """Writes an archive if the name ends in .znn, or to a file object; otherwise a plain file, through the package
     safetensors."""
     if not is_path(filename) or os.fsdecode(filename).endswith(".znn"):
         write(entries_of(tensors, _entry), filename, metadata, level)
@@ -34,13 +34,13 @@ def save_file(
 
 
 def save(tensors: dict[str, Any], metadata: dict[str, str] | None = None, level: int | None = None) -> bytes:
-    """The archive as bytes."""
+    """Returns the archive as bytes."""
     return saved(entries_of(tensors, _entry), metadata, level)
 
 
 def load_file(filename: Any, threads: int | None = None, *, backend: str = "mmap") -> dict[str, Any]:
-    """Every tensor of an archive or a plain file, given as a path, bytes or a seekable binary file object. Each array
-    has memory of its own."""
+    """Returns every tensor of an archive or a plain file, which is a path, bytes or a seekable binary file object. Each
+    array has memory of its own."""
     if is_archive(filename):
         return load_all(filename, "np", None, threads, backend)[0]
     import safetensors.numpy as plain
@@ -53,5 +53,5 @@ def load_file(filename: Any, threads: int | None = None, *, backend: str = "mmap
 
 
 def load(data: Any, threads: int | None = None) -> dict[str, Any]:
-    """The same of bytes."""
+    """Does the same for bytes."""
     return load_file(data, threads)

@@ -15,8 +15,8 @@ __all__ = ["load", "load_file", "load_model", "save", "save_file", "save_model"]
 
 
 def entry_of(name: str, tensor: torch.Tensor) -> layout.Entry:
-    """What is to be written of a tensor of any strides. ValueError for what has no bytes, or a type that safetensors
-    does not know. The bytes are brought to the CPU when their time has come."""
+    """Returns the entry to write for a tensor of any strides. Raises ValueError if it has no bytes, or a type that
+    safetensors does not know. The bytes are brought to the CPU when they are needed."""
     check_torch(name, tensor)
     try:
         dtype = layout.type_of(tensor.dtype)
@@ -55,7 +55,7 @@ class _Span(NamedTuple):
 
 
 def _span(name: str, tensor: Any) -> _Span | None:
-    """None for what has no memory."""
+    """Returns the memory of a tensor, None if it has none."""
     try:
         begin = tensor.data_ptr() if tensor.numel() else 0
     except RuntimeError:
@@ -67,7 +67,7 @@ def _span(name: str, tensor: Any) -> _Span | None:
 
 
 def _overlapping(tensors: dict[str, torch.Tensor]) -> list[list[_Span]]:
-    """Groups of two and more tensors whose memory overlaps, directly or by others between them."""
+    """Returns groups of two and more tensors whose memory overlaps, directly or over others between them."""
     groups: list[list[_Span]] = []
     reached = 0
     for span in sorted(filter(None, (_span(name, tensor) for name, tensor in tensors.items()))):
@@ -83,7 +83,7 @@ def _overlapping(tensors: dict[str, torch.Tensor]) -> list[list[_Span]]:
 def save_file(
     tensors: dict[str, torch.Tensor], filename: Any, metadata: dict[str, str] | None = None, level: int | None = None
 ) -> None:
-    """Writes an archive when the name ends in .znn, or to a file object; else a plain file through the package
+    """Writes an archive if the name ends in .znn, or to a file object; otherwise a plain file, through the package
     safetensors."""
     if not is_path(filename) or os.fsdecode(filename).endswith(".znn"):
         write(_entries(tensors), filename, metadata, level)
@@ -94,15 +94,15 @@ def save_file(
 
 
 def save(tensors: dict[str, torch.Tensor], metadata: dict[str, str] | None = None, level: int | None = None) -> bytes:
-    """The archive as bytes."""
+    """Returns the archive as bytes."""
     return saved(_entries(tensors), metadata, level)
 
 
 def load_file(
     filename: Any, device: Any = "cpu", threads: int | None = None, *, backend: str = "mmap"
 ) -> dict[str, torch.Tensor]:
-    """Every tensor of an archive or a plain file, given as a path, bytes or a seekable binary file object. Each tensor
-    has a storage of its own."""
+    """Returns every tensor of an archive or a plain file, which is a path, bytes or a seekable binary file object. Each
+    tensor has a storage of its own."""
     if is_archive(filename):
         return load_all(filename, "pt", device, threads, backend)[0]
     import safetensors.torch as plain
@@ -116,7 +116,7 @@ def load_file(
 
 
 def load(data: Any, threads: int | None = None) -> dict[str, torch.Tensor]:
-    """The same of bytes."""
+    """Does the same for bytes."""
     return load_file(data, threads=threads)
 
 
@@ -124,8 +124,8 @@ def load(data: Any, threads: int | None = None) -> dict[str, torch.Tensor]:
 
 
 def _repeated(state: dict[str, torch.Tensor], preferred: Iterable[str] = ()) -> dict[str, str]:
-    """Names that need not be saved -> the name of a tensor that has all of their memory: a preferred one where there is
-    a choice, else the first by alphabet. RuntimeError where none has all of it."""
+    """Returns names that need not be saved, each with the name of a tensor that has all of their memory: a preferred
+    one if there is a choice, otherwise the first in alphabetical order. Raises RuntimeError if none has all of it."""
     wanted = set(preferred)
     repeated = {}
     for group in _overlapping(state):
@@ -171,8 +171,9 @@ def load_model(
     *,
     backend: str = "mmap",
 ) -> tuple[set[str], list[str]]:
-    """Loads a file that save_model() wrote, here or in safetensors, into a model. The names that the model misses, and
-    those of the file that it did not take; RuntimeError instead where there are any and `strict` is set."""
+    """Loads a file that save_model() wrote, here or in safetensors, into a model. Returns the names that the model
+    misses and those of the file that it did not take; if there are any and `strict` is set, raises RuntimeError
+    instead."""
     state = load_file(filename, device, threads, backend=backend)
     repeated = _repeated(model.state_dict(), state)
     result = model.load_state_dict(state, strict=False)

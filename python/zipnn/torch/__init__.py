@@ -57,14 +57,15 @@ def save(
 
 
 def _identity(tensor: torch.Tensor) -> tuple[object, ...]:
-    """Equal for tensors that are one and the same."""
+    """Returns a key that is equal for tensors that are the same memory."""
     memory = (tensor.device, tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride())
     return *memory, tensor.is_conj(), tensor.is_neg()
 
 
 def load(filename: Any, device: Any = "cpu", threads: int | None = None) -> dict[str, torch.Tensor]:
-    """The state dict that save() wrote, or any safetensors file, plain or in an archive, given as a path, bytes or a
-    seekable binary file object. Tied tensors are one, each other has a storage of its own."""
+    """Returns the state dict that save() wrote, or that of any safetensors file, plain or in an archive. The file is a
+    path, bytes or a seekable binary file object. Tied tensors are one tensor; every other one has a storage of its
+    own."""
     if is_archive(filename):
         tensors, metadata = load_all(filename, "pt", device, threads)
     else:

@@ -68,7 +68,7 @@ class Place:
 
 
 def _key_of(item: WriteItem, taken: Container[str]) -> str:
-    """A name that no other piece of the file has: the tensor's, and where the piece begins in it."""
+    """Returns a name that no other piece of the file has: that of the tensor, and where the piece begins in it."""
     key: str = item.index.fqn.encode("utf-8", "backslashreplace").decode()
     if item.index.offset is not None:
         key = f"{key}[{','.join(map(str, item.index.offset))}]"
@@ -83,7 +83,7 @@ def _tensor_of(item: WriteItem, planner: SavePlanner) -> torch.Tensor:
 
 
 def _check_parts(name: str, tensor: torch.Tensor) -> None:
-    """ValueError unless a tensor, or all that a wrapper is made of, has memory to be read."""
+    """Raises ValueError unless a tensor, or all that a wrapper is made of, has memory that can be read."""
     if is_traceable_wrapper_subclass(tensor):
         for part in tensor.__tensor_flatten__()[0]:
             _check_parts(f"{name}.{part}", getattr(tensor, part))
@@ -92,8 +92,8 @@ def _check_parts(name: str, tensor: torch.Tensor) -> None:
 
 
 def _is_plain(tensor: torch.Tensor) -> bool:
-    """Whether a tensor is written as one of safetensors. Not of types of less than a byte: a header counts their
-    elements otherwise than torch does, and rows are not to be had alone."""
+    """Returns whether a tensor is written as one of safetensors. Types of less than a byte are not: a header counts
+    their elements differently than torch, and single rows cannot be read."""
     try:
         return not dtypes.is_packed(layout.type_of(tensor.dtype)) and not is_traceable_wrapper_subclass(tensor)
     except ValueError:
@@ -101,7 +101,7 @@ def _is_plain(tensor: torch.Tensor) -> bool:
 
 
 def _pickle(tensor: torch.Tensor) -> io.BytesIO:
-    """As torch's own writer keeps a tensor."""
+    """Returns a tensor as torch's own writer stores it."""
     tensor = tensor.cpu()
     if not is_traceable_wrapper_subclass(tensor) and tensor.untyped_storage().nbytes() != tensor.nbytes:
         tensor = tensor.clone()
@@ -116,7 +116,7 @@ def _unpickle(data: io.BytesIO) -> torch.Tensor:
 
 
 def _check(item: WriteItem, planner: SavePlanner) -> None:
-    """ValueError with the tensor's name for what could not be read again."""
+    """Raises ValueError with the name of the tensor if it could not be read again."""
     name, tensor = item.index.fqn, _tensor_of(item, planner)
     _check_parts(name, tensor)
     if tensor.shape != item.tensor_data.chunk.sizes:
@@ -133,7 +133,7 @@ def _check(item: WriteItem, planner: SavePlanner) -> None:
 
 
 class _Piece:
-    """What is to be written of one item, brought to the CPU when its turn comes."""
+    """What is written of one item. It is brought to the CPU when its turn comes."""
 
     def __init__(self, item: WriteItem, planner: SavePlanner) -> None:
         self.item = item
@@ -183,7 +183,7 @@ class StorageWriter(FileSystemWriter):
         self._threads = threads or 1
 
     def write_data(self, plan: SavePlan, planner: SavePlanner) -> Future[list[WriteResult]]:
-        """Refuses what could not be read again before anything is written."""
+        """Before anything is written, refuses what could not be read again."""
         for item in plan.items:
             if item.type != WriteItemType.BYTE_IO:
                 _check(item, planner)
@@ -221,7 +221,7 @@ class StorageWriter(FileSystemWriter):
                 failures.append(error)
 
     def _write_file(self, planner: SavePlanner, path: Any, name: str, items: list[WriteItem]) -> list[WriteResult]:
-        """One archive, which appears whole or not at all."""
+        """Writes one archive, which appears whole or not at all."""
         pieces: dict[str, _Piece] = {}
         for item in items:
             pieces[_key_of(item, pieces)] = _Piece(item, planner)
@@ -283,14 +283,14 @@ class StorageReader(FileSystemReader):
 
 
 def _narrowed(tensor: torch.Tensor, item: ReadItem, first: int) -> torch.Tensor:
-    """What an item wants of a piece, along the axes from `first` on."""
+    """Returns what an item wants of a piece, along the axes from `first` on."""
     for axis in range(first, len(item.lengths)):
         tensor = tensor.narrow(axis, item.storage_offsets[axis], item.lengths[axis])
     return tensor
 
 
 def _rows(stored: Tensor, item: ReadItem) -> torch.Tensor:
-    """The same of a piece that is decoded for it: rows that are not wanted are not."""
+    """Does the same for a piece that is decoded here: rows that are not wanted are not decoded."""
     if len(item.lengths) == 0:
         return stored.torch()
     first = item.storage_offsets[0]
@@ -338,7 +338,7 @@ class Stream(StreamTransformExtension):
 
     @staticmethod
     def registry() -> Any:
-        """A registry that knows this extension besides those of torch."""
+        """Returns a registry that knows this extension besides those of torch."""
         from torch.distributed.checkpoint._extension import ExtensionRegistry
 
         registry = ExtensionRegistry()
