@@ -125,7 +125,7 @@ static void check_symbols(const struct pages *p, const struct zn_values_kernels 
     struct zn_low_writer its = {.at = low[0]}, mine = {.at = low[1]};
     for (size_t g = 0; g < n; g++) places[g] = (uint32_t)g;
     for (size_t g = n; g > 1; g--) {
-        const size_t other = zt_random(seed) % g;
+        const size_t other = (size_t)(zt_random(seed) % g);
         const uint32_t kept = places[g - 1];
         places[g - 1] = places[other];
         places[other] = kept;
