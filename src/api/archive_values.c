@@ -409,7 +409,7 @@ static zipnn_status write_memory(void *user, const void *buf, size_t len, zipnn_
 }
 
 /* Puts the rows into memory. */
-static zipnn_status read_rows(struct reading *r, uint8_t *dst, size_t cap, zipnn_error *err) {
+static zipnn_status read_rows(const struct reading *r, uint8_t *dst, size_t cap, zipnn_error *err) {
     uint64_t len, from = 0;
     const zipnn_sink sink = {.write = write_memory, .user = &dst};
     ZN_TRY(check_rows(r->a, r->t, r->first, r->n, err));
@@ -418,8 +418,9 @@ static zipnn_status read_rows(struct reading *r, uint8_t *dst, size_t cap, zipnn
     if (len > cap)
         return zn_fail(err, ZIPNN_E_SPACE, ZN_NOWHERE, "the values take %llu bytes, and the buffer has %zu",
                        (unsigned long long)len, cap);
-    r->sink = &sink;
-    if (!is_run(r->t)) return write_rows(r, err);
+    struct reading to_memory = *r;
+    to_memory.sink = &sink;
+    if (!is_run(r->t)) return write_rows(&to_memory, err);
     place_of_row(&r->a->plan, r->t, r->first, &from);
     ZN_TRY(zipnn_archive_read_in(r->ctx, r->a, r->t->off + from, len, dst, err));
     make_values(r->t, dst, (size_t)len);

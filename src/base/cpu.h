@@ -1,4 +1,4 @@
-/* What this processor can do, asked once per context. */
+/* Detects what this processor can do, once per context. */
 #ifndef ZN_BASE_CPU_H
 #define ZN_BASE_CPU_H
 

@@ -21,7 +21,7 @@ static inline size_t zn_cur_left(const struct zn_cur *c) {
     return (size_t)(c->end - c->at);
 }
 
-/* The next `len` bytes, or NULL (and stuck) when fewer remain. */
+/* Returns the next `len` bytes; NULL, and the cursor is stuck, if fewer remain. */
 static inline const uint8_t *zn_cur_take(struct zn_cur *c, uint64_t len) {
     if (c->bad || len > zn_cur_left(c)) {
         c->bad = true;
@@ -49,8 +49,8 @@ static inline uint64_t zn_cur_u64(struct zn_cur *c) {
     return p ? zn_get_u64(p) : 0;
 }
 
-/* Whether `count` records of at least `each` bytes can still follow: ask before a count sizes a loop or an allocation.
- */
+/* Returns whether `count` records of at least `each` bytes can still follow. Ask before a count sizes a loop or an
+ * allocation. */
 static inline bool zn_cur_count(struct zn_cur *c, uint64_t count, size_t each) {
     if (c->bad || count > zn_cur_left(c) / each) c->bad = true;
     return !c->bad;

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Whether memory has been touched before, so that writing to it costs no page faults: judged by its first page, its
- * last and some between. True where the system does not tell. */
+/* Returns whether memory has been touched before, so that writing to it causes no page faults. It examines the first
+ * page, the last and some between. Returns true if the system does not tell. */
 bool zn_pages_present(const void *memory, size_t len);
 
 #endif

@@ -160,7 +160,7 @@ static uint8_t *write_weights(const struct fse *f, const uint8_t *weights, size_
     return zn_bits_out_close(&b);
 }
 
-/* Answers the length, 0 when FSE is of no use here. */
+/* Returns the length, 0 when FSE is of no use here. */
 static size_t write_fse(const uint8_t *weights, size_t n, uint8_t *dst) {
     struct fse f = {.last = 0};
     uint32_t most = 0;

@@ -29,7 +29,7 @@ struct zn_dtype_facts {
     const char *numpy, *ml_dtypes, *torch, *aliases;
 };
 
-/* Never NULL: what is no dtype is UNKNOWN. */
+/* Never returns NULL: a value that is no dtype gives UNKNOWN. */
 const struct zn_dtype_facts *zn_dtype_facts(zipnn_dtype dtype);
 
 /* As safetensors or GGUF spells it, "?" for UNKNOWN and for values that are no dtype; static. */
@@ -43,14 +43,14 @@ unsigned zn_dtype_bits(zipnn_dtype dtype);
 enum { ZN_MAX_WORD = 292 };
 unsigned zn_dtype_word(zipnn_dtype dtype);
 
-/* Whether a type is one of floats of eight bits with a mantissa. */
+/* Returns whether a type is a float of eight bits with a mantissa. */
 bool zn_dtype_is_fp8(zipnn_dtype dtype);
 
 /* Elements of a block; 0 for types that have none. */
 unsigned zn_dtype_elements(zipnn_dtype dtype);
 
-/* Bytes of what byte order turns around: an element, of complex types a part; 0 where that is no whole number of bytes.
- */
+/* Returns the bytes that byte order reverses: those of an element, of complex types those of a part; 0 if that is not a
+ * whole number of bytes. */
 unsigned zn_dtype_unit(zipnn_dtype dtype);
 
 /* The dtype that has this name in dtypes.def, in any of its spellings; false for none. */

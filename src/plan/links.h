@@ -1,5 +1,5 @@
-/* Runs of a file that are like bytes elsewhere: an earlier tensor, or a tensor of a base. As a plan, links only give
- * hints: the encoder compares before it relies on one. */
+/* Links: runs of a file that resemble other bytes, of an earlier tensor or of a base. Like a plan, a link is only a
+ * hint: the encoder compares the bytes before it relies on it. */
 #ifndef ZN_PLAN_LINKS_H
 #define ZN_PLAN_LINKS_H
 
@@ -28,12 +28,12 @@ struct zn_links {
 void zn_links_init(struct zn_links *links, const zipnn_allocator *alloc);
 void zn_links_free(struct zn_links *links);
 
-/* Appends a link; any order. */
+/* Appends a link, in any order. */
 zipnn_status zn_links_add(struct zn_links *links, const struct zn_link *link, zipnn_error *err);
 
-/* Sorts, and drops links that overlap an earlier one (of two at one offset, the one of the lower source stays).
- * Neighbours that are one run in the other original, too, become one link together with the little that lies between
- * them, except those to this file. Once, after the last zn_links_add. */
+/* Sorts the links, and drops those that overlap an earlier one (of two at one offset the one with the lower source
+ * stays). Neighbours that are neighbours in the other original too become one link, with the little that lies between
+ * them, except links to this file. Must be called once, after the last zn_links_add. */
 void zn_links_finish(struct zn_links *links);
 
 #endif

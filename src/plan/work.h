@@ -1,5 +1,6 @@
-/* What reading a file as a model may cost. Hostile files send readers round in circles, and a few bytes of an archive
- * may stand for gigabytes of directory; so all readers of one file pay from one purse, which the file's bytes fill. */
+/* Limits what reading a file as a model may cost. Hostile files send readers round in circles, and a few bytes of an
+ * archive may stand for gigabytes of directory. So all readers of one file pay from one purse, and the bytes of the
+ * file fill it. */
 #ifndef ZN_PLAN_WORK_H
 #define ZN_PLAN_WORK_H
 
@@ -26,13 +27,13 @@ enum {
     ZN_WORK_PLAN = 2 /* the plan itself takes at most one part of so many of the memory */
 };
 
-/* A purse for a file of so many bytes; UINT64_MAX when nobody knows. */
+/* Returns a purse for a file of so many bytes; UINT64_MAX if that is unknown. */
 struct zn_work zn_work_of(uint64_t present);
 
-/* Bytes up to `end` were fetched. */
+/* Notes that bytes up to `end` were fetched. */
 void zn_work_see(struct zn_work *work, uint64_t end);
 
-/* Pays, or fails with ZIPNN_E_LIMIT; without a purse (NULL) everything is free. */
+/* Pays from the purse, or returns ZIPNN_E_LIMIT. Without a purse (NULL) everything is free. */
 static inline zipnn_status zn_work_step(struct zn_work *work, uint64_t n, zipnn_error *err);
 zipnn_status zn_work_keep(struct zn_work *work, uint64_t bytes, zipnn_error *err);
 

@@ -4,8 +4,7 @@
 
 #include "plan/plan.h"
 
-/* See readers.c: the head has no length written down, so the answer grows until the last tensor record is there.
- */
+/* See readers.c. The header does not say how long it is, so the number grows until the last tensor record is there. */
 size_t zn_gguf_want(const uint8_t *head, size_t len);
 
 /* Adds the tensors of the head, whose end lies at `len` or before, to the plan, which it leaves unfinished, and

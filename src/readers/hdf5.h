@@ -37,11 +37,11 @@ struct zn_hdf5_object {
     unsigned n_left_out; /* further links, and tables of links */
 };
 
-/* False for a header that is not understood, or when the cursor is stuck. */
+/* Returns false if the header is not understood, or if the cursor is stuck. */
 bool zn_hdf5_read_object(struct zn_scan *s, uint64_t at, struct zn_hdf5_object *object);
 
-/* A link in a header: to an object in the file, whose address it answers, or to a name, here or in another file. The
- * name of at most max bytes ends with a zero. */
+/* Reads a link in a header. A hard link leads to an object in the file, whose address is stored in *object; others lead
+ * to a name, in this file or another. The name has at most max bytes and ends with a zero. */
 enum zn_hdf5_link { ZN_HDF5_HARD, ZN_HDF5_ELSEWHERE, ZN_HDF5_UNREADABLE };
 enum zn_hdf5_link zn_hdf5_read_link(struct zn_scan *s, uint64_t at, char *name, size_t max, uint64_t *object);
 

@@ -296,7 +296,7 @@ static bool take_bytes(struct zn_scan *s, char *to, size_t len) {
     return true;
 }
 
-/* Zeros would end the text that was kept last: they are spelled as in names of the plan. Answers its length. */
+/* Zeros would end the text that was kept last: they are spelled as in names of the plan. Returns its length. */
 static size_t spell_zeros(struct zn_pickle *p, size_t at, size_t len) {
     static const char zero[] = "\\u0000";
     size_t n = 0;
@@ -373,7 +373,7 @@ static void push_stack_global(struct zn_pickle *p) {
     push(p, (value){ZN_PICKLE_GLOBAL, len, zn_pickle_keep(p, text, len)});
 }
 
-/* ---- opcodes; each function answers whether the opcode is one of its own */
+/* ---- opcodes; each function returns whether the opcode is one of its own */
 
 static bool do_atom(struct zn_pickle *p, struct zn_scan *s, uint8_t op) {
     switch (op) {

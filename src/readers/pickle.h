@@ -1,6 +1,6 @@
-/* Python pickles, read as inert data: no code runs, nothing is imported, no object is built. What calls of PyTorch's
- * and numpy's own functions would give is noted down as arrays; everything else keeps its structure only as far as
- * names of tensors need it. */
+/* Reads Python pickles as inert data: no code runs, nothing is imported, no object is built. Calls of PyTorch's and
+ * numpy's own functions are recorded as the arrays that they would return. Of everything else only that structure is
+ * kept which the names of tensors need. */
 #ifndef ZN_READERS_PICKLE_H
 #define ZN_READERS_PICKLE_H
 
@@ -77,14 +77,13 @@ struct zn_pickle {
 void zn_pickle_init(struct zn_pickle *p, const struct zn_plan *plan, zipnn_error *err);
 void zn_pickle_free(struct zn_pickle *p);
 
-/* Reads one pickle, which the cursor stands at, up to and with its last opcode. ZIPNN_E_FORMAT when it ends early, uses
- * an opcode that models do not, or more of anything than a model needs; ZIPNN_E_MEMORY; or what the view fails with.
- * Takes time and memory in proportion to the bytes read, and pays for them; strings of bytes are passed over, not read.
- */
+/* Reads one pickle from the cursor's position, including its last opcode. Returns ZIPNN_E_FORMAT if it ends early, uses
+ * an opcode that models do not use, or more of anything than a model needs; ZIPNN_E_MEMORY; or the failure of the view.
+ * Time and memory are in proportion to the bytes read, and are paid for. Byte strings are skipped, not read. */
 zipnn_status zn_pickle_read(struct zn_pickle *p, struct zn_scan *s);
 
-/* Gives the arrays the path of keys that leads to them from the root, joined by dots; one that several paths lead to is
- * there again for each. Does nothing the second time. */
+/* Names each array by the path of keys that leads to it from the root, joined by dots. An array that several paths lead
+ * to appears once for each. A second call does nothing. */
 zipnn_status zn_pickle_name_arrays(struct zn_pickle *p);
 
 static inline const char *zn_pickle_text(const struct zn_pickle *p, size_t off) {

@@ -10,9 +10,9 @@
 #include "readers/torch.h"
 #include "readers/zip.h"
 
-/* Formats that begin with all there is to know say how much that is: `want` answers how many of the file's first bytes
- * it takes, judging by its first `len`; 0 for another format. When that is more than `len`, it is asked again with as
- * many: where nothing says how long the head is, the answer grows, and at least doubles. */
+/* Formats whose header comes first. `want` returns how many leading bytes the header needs, judging by the first `len`;
+ * 0 if the file is of another format. If that is more than `len`, the caller reads that many and asks again. If the
+ * format does not say how long its header is, the number grows each time, at least to twice as many. */
 struct head_reader {
     const char *container;
     size_t max; /* a file with a longer head is not read */
@@ -20,7 +20,8 @@ struct head_reader {
     zipnn_status (*plan)(const uint8_t *head, size_t len, struct zn_plan *plan, zipnn_error *err);
 };
 
-/* Others are found by looking around in the file. They may say that the container is a more special one. */
+/* Formats that are recognised by looking around in the file. A reader may say that the container is a more special one.
+ * */
 struct view_reader {
     const char *container;
     bool (*knows)(const uint8_t *head, size_t len);

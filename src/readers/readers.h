@@ -1,8 +1,6 @@
-/* Foreign model files -> plans. A reader never fails for what it does not understand: that part of the file, or all of
- * it, stays opaque.
- *
- * A file that is packed is seen up to ZN_WINDOW bytes only, wherever it comes from, so pipes and files give the same
- * plan. An archive that is opened shows the whole original. */
+/* Turns foreign model files into plans. A reader does not fail if it does not understand something: that part of the
+ * file, or all of it, stays opaque. While packing, a reader sees only the first ZN_WINDOW bytes of a file, wherever
+ * they come from, so that pipes and files give the same plan. When an archive is opened, it sees the whole original. */
 #ifndef ZN_READERS_READERS_H
 #define ZN_READERS_READERS_H
 
@@ -12,21 +10,21 @@
 /* A file's first bytes, by which formats are told apart. */
 enum { ZN_SNIFF_LEN = 16 };
 
-/* Longest directory, pickle or header (but for safetensors') that is read; a file with a longer one is taken as opaque
- * bytes. */
+/* The longest directory, pickle or header that is read (safetensors has its own limit). A file with a longer one is
+ * treated as opaque bytes. */
 enum { ZN_MAX_HEAD = 32 << 20 };
 
 /* Bytes from the start that are seen of a file being packed. */
 enum { ZN_WINDOW = ZN_MAX_HEAD };
 
-/* Fills an initialised plan and finishes it; files that are not understood leave it empty. All of it is paid from
- * view->work, or from a purse of its own; what that does not pay for is left out. Fails for lack of memory or when the
- * view does. */
+/* Fills an initialised plan and finishes it; if the file is not understood, the plan stays empty. All work is paid from
+ * view->work, or from a purse of its own; what the purse does not pay for is left out. Fails if there is no memory, or
+ * if the view fails. */
 zipnn_status zn_reader_plan(const struct zn_view *view, struct zn_plan *plan, zipnn_error *err);
 
-/* The same for a file inside another: adds to a plan whose origin and prefix are set, which is not finished, and leaves
- * it as it was when the part is not understood; *container, which may be NULL, is then not set either. What was read
- * before a limit stays. */
+/* Does the same for a file inside another. It adds to a plan whose origin and prefix are set, and does not finish it.
+ * If the part is not understood, the plan stays as it was, and *container (NULL allowed) is not set. What was read
+ * before a limit was reached stays. */
 zipnn_status zn_reader_plan_part(const struct zn_view *part, struct zn_plan *plan, const char **container,
                                  zipnn_error *err);
 

@@ -29,7 +29,7 @@ zipnn_status zn_torch_list(struct zn_pickle *p, struct zn_stored **stored, size_
 /* The storage of a key, or NULL. */
 struct zn_stored *zn_torch_find(const struct zn_stored *stored, size_t n, const char *key);
 
-/* Answers how many remain. */
+/* Returns how many remain. */
 size_t zn_torch_drop_unplaced(struct zn_stored *stored, size_t n);
 
 /* Before torch 1.6: five pickles (magic, version, system, object, keys of storages), then of each storage its number of

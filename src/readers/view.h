@@ -1,5 +1,5 @@
-/* What readers see of a file: any range of its bytes, by copy. Behind it may be memory, a file, the first part of a
- * pipe or an archive. */
+/* A view lets readers see any range of a file's bytes, by copying them. The bytes may be in memory, in a file, in the
+ * first part of a pipe, or in an archive. */
 #ifndef ZN_READERS_VIEW_H
 #define ZN_READERS_VIEW_H
 
@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "plan/work.h"
 
-/* Whether the file ends where the view does, or goes on out of sight. */
+/* Says whether the file ends where the view ends, or goes on. */
 enum zn_view_end { ZN_VIEW_WHOLE, ZN_VIEW_CUT };
 
 struct zn_view {
@@ -18,7 +18,7 @@ struct zn_view {
     void *user;
     uint64_t first, last; /* the part of it that this view shows: [first, last); a whole file: 0, UINT64_MAX */
     unsigned depth;       /* files around this one */
-    struct zn_work *work; /* what reads and looks are paid from; NULL: they are free */
+    struct zn_work *work; /* the purse that pays for reads and looks; NULL: they are free */
 };
 
 struct zn_memory_view {
@@ -30,22 +30,22 @@ struct zn_memory_view {
 /* `memory` must outlive the view. */
 struct zn_view zn_view_of_memory(struct zn_memory_view *memory);
 
-/* Bytes [off, off + len) of a view as a file of its own. */
+/* Returns bytes [off, off + len) of a view as a file of its own. */
 struct zn_view zn_view_part(const struct zn_view *view, uint64_t off, uint64_t len);
 
 zipnn_status zn_view_read(const struct zn_view *view, uint64_t off, uint8_t *buf, size_t len, size_t *got,
                           zipnn_error *err);
 zipnn_status zn_view_measure(const struct zn_view *view, uint64_t *len, enum zn_view_end *end, zipnn_error *err);
 
-/* A cursor over a view, reading ahead a little: a short read gives zero and sticks, as with zn_cur, and so does a
- * failure of the view, which is kept for the end. */
+/* A cursor over a view that reads ahead a little. A short read gives zero and sticks, as with zn_cur. So does a failure
+ * of the view, which is kept and reported at the end. */
 struct zn_scan {
     const struct zn_view *view;
     uint64_t off;        /* of the next byte */
     uint64_t end;        /* nothing from here on is read */
     size_t at, len;      /* of the next byte in buf; of what is in it */
     bool bad;            /* stuck */
-    bool jumped;         /* here, and may soon again: a little is read ahead */
+    bool jumped;         /* the cursor jumped here and may jump again soon: little is read ahead */
     zipnn_status status; /* ZIPNN_OK, or what the view failed with */
     zipnn_error *err;
     uint8_t buf[4096];
@@ -55,13 +55,13 @@ enum { ZN_SCAN_MAX = 4096 }; /* most bytes taken at once */
 
 void zn_scan_init(struct zn_scan *s, const struct zn_view *view, uint64_t off, uint64_t end, zipnn_error *err);
 
-/* The next len <= ZN_SCAN_MAX bytes, valid until the next call, or NULL when there are fewer. */
+/* Returns the next len <= ZN_SCAN_MAX bytes, valid until the next call; NULL if there are fewer. */
 const uint8_t *zn_scan_take(struct zn_scan *s, size_t len);
 
-/* Goes on at file offset `off`, forwards or backwards; beyond the end it is stuck. */
+/* Moves to file offset `off`, forwards or backwards. Beyond the end the cursor is stuck. */
 void zn_scan_seek(struct zn_scan *s, uint64_t off);
 
-/* Passes over bytes without reading them. */
+/* Skips bytes without reading them. */
 void zn_scan_skip(struct zn_scan *s, uint64_t len);
 
 static inline bool zn_scan_ok(const struct zn_scan *s) {
