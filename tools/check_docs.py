@@ -35,6 +35,18 @@ def check_stops(path: pathlib.Path) -> Iterator[str]:
                 yield f"{path.name}: {name} is not in the file named before it"
 
 
+PATH = re.compile(r"(?:[\w.-]+/)+[\w.-]+\.(?:c|h|def|py|sh|md)")
+
+
+def check_paths(path: pathlib.Path) -> Iterator[str]:
+    """A file that a page names with its folder is there."""
+    names = {p.relative_to(tree.ROOT).as_posix() for p in tree.files()}
+    for word in sorted(set(CODE.findall(path.read_text()))):
+        there = word in names or any(name.endswith("/" + word) for name in names)
+        if PATH.fullmatch(word) and "NAME" not in word and not there:
+            yield f"{path.relative_to(tree.ROOT)}: no file {word}"
+
+
 HEAD = ("**What it is.**", "**Where.**", "**What always holds.**")
 EXPERIMENTS = re.compile(r"^#+ .*\b([Tt]ried|[Mm]easured)\b", re.M)
 
@@ -63,6 +75,7 @@ def main() -> int:
     faults = [f for p in pages for f in check_links(p)]
     faults += check_stops(tree.ROOT / "doc/tour.md")
     faults += check_pages()
+    faults += [f for p in pages if p.name != "NEWS.md" and "notebook" not in p.parts for f in check_paths(p)]
     print("\n".join(faults) if faults else f"docs: {len(pages)} pages, every link and stop is there")
     return 1 if faults else 0
 
