@@ -1,8 +1,8 @@
 /* Pure loops over bytes: no allocation, no status, no I/O, no state of their own.
  *
  * A kernel set is a value: one const struct of function pointers per instruction set. The scalar set is the readable
- * definition; every other set is tested against it, byte for byte. Each precondition below has been proved by the codec
- * that calls; inside, a loop over hostile bits may answer false, the rest cannot fail.
+ * definition, and every other set is tested against it, byte for byte. The codec that calls a kernel has proved each
+ * precondition below. A loop over hostile bits may return false; no other kernel can fail.
  */
 #ifndef ZN_KERNELS_KERNELS_H
 #define ZN_KERNELS_KERNELS_H

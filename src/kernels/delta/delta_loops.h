@@ -124,7 +124,7 @@ extern const struct zn_delta_kernels zn_delta_kernels_scalar;
 extern const struct zn_delta_kernels zn_delta_kernels_avx2, zn_delta_kernels_avx512;
 #endif
 
-/* Writes out what a sink holds; answers the end. */
+/* Writes out what a sink holds and returns the end. */
 static inline uint8_t *zn_bit_sink_flush(struct zn_bit_sink *s) {
     for (; s->n_held > 0; s->held >>= 8, s->n_held -= s->n_held < 8 ? s->n_held : 8) *s->p++ = (uint8_t)s->held;
     return s->p;

@@ -1,5 +1,5 @@
 /* Floats as joint symbols: the low seven bits of the exponent (of fp16: all five) and the top bit of the mantissa
- * (doc/format.md, section 5.3). Exponents are below 128: an encoder says when one is not.
+ * (doc/format.md, section 5.3). Exponents are below 128; encoders report those that are not.
  *
  * The word is rotated left by one bit first; its bits, from the lowest up:
  *
@@ -45,13 +45,13 @@ struct zn_joint_kernels {
     bool (*decode[ZN_N_JOINTS])(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
                                 enum zn_store store);
 
-    /* The symbols of n words fall apart from the planes below and are encoded by lanes_log2 7. False when an exponent
-     * is 128 or more; what was written is then worth nothing. NULL: split and r16_encode do the same. */
+    /* Splits n words into symbols, which are encoded with lanes_log2 7, and the planes below. Returns false if an exponent
+     * is 128 or more; what was written is then useless. NULL: split and r16_encode do the same. */
     bool (*encode[ZN_N_JOINTS])(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 
     void (*merge[ZN_N_JOINTS])(const uint8_t *const *raw, const uint8_t *symbols, size_t n, uint8_t *out);
 
-    /* Answers as encode does. */
+    /* Returns what encode does. */
     bool (*split[ZN_N_JOINTS])(const uint8_t *src, size_t n, uint8_t *const *raw, uint8_t *symbols);
 
     /* zn_kernels.class_hist of the symbols of n words, in blocks up to ZN_R16_MAX_COUNTED. */

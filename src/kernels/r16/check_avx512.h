@@ -22,7 +22,7 @@ struct check_run {
     size_t left; /* stripes: whole blocks */
 };
 
-/* The last block is the library's, whole or not. `check` may be NULL. */
+/* Leaves the last block, whole or not, to the library. `check` may be NULL. */
 AVX512_INLINE struct check_run check_start(const struct zn_check *check) {
     struct check_run r = {.acc = _mm512_setzero_si512(), .plain = _mm512_setzero_si512()};
     if (!check) return r;

@@ -90,7 +90,7 @@ bool zn_joint_encode_16_avx512(struct zn_r16_encoder *e, const uint8_t *src, uin
 bool zn_joint_encode_32_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 bool zn_joint_encode_f16_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 
-/* class_hist of joint symbols by whole blocks; answers how many words these are. */
+/* class_hist of joint symbols by whole blocks; returns how many words these are. */
 size_t zn_class_hist_joint_avx512(enum zn_joint joint, const uint8_t *src, size_t n, unsigned block_log2,
                                   const uint8_t *class_of, unsigned n_classes, unsigned step,
                                   uint16_t (*hist)[ZN_R16_CLASSES]);

@@ -242,7 +242,7 @@ ZN_FN void join_sevens(const uint8_t *packed, uint8_t *low, uint8_t *sym, size_t
     }
 }
 
-/* As above; a byte is the symbol above bits 1 and 2 of the number, whose bit 0 goes to the top. */
+/* Takes numbers out likewise. A byte is then the symbol above bits 1 and 2 of its number; bit 0 goes to the top. */
 ZN_FN void add_triples(const uint8_t *packed, uint8_t *sym, size_t n) {
     const __m256i first = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 0, 1, 0, 1, 1, 2, 1, 2, 1, 2, 2, 3, 2, 3));
     const __m256i second = _mm256_add_epi8(first, _mm256_set1_epi8(3));
@@ -421,7 +421,7 @@ ZN_INLINE uint8_t *put_bytes(uint8_t *out, __m256i v, uint32_t kept) {
     return out - 32 + __builtin_popcount(kept);
 }
 
-/* Encodes n_steps steps on the lanes from `lane` on; answers which symbols are escapes. */
+/* Encodes n_steps steps on the lanes from `lane` on and returns which symbols are escapes. */
 ZN_INLINE uint64_t encode_lanes(struct planar_encoder *a, const struct encode_ranks *r, size_t lane, const uint8_t *sym,
                                 unsigned n_steps, uint8_t **out, enum ranking ranking) {
     __m256i rank[PAIR], lo[PAIR], hi[PAIR], keep[PAIR];
@@ -448,7 +448,7 @@ ZN_INLINE uint64_t encode_lanes(struct planar_encoder *a, const struct encode_ra
     return escapes;
 }
 
-/* Two steps, whose marks are one word: side by side, or in turn where they have the same lanes. */
+/* Encodes two steps at a time, whose marks fill one word: side by side, or one after the other if they share lanes. */
 ZN_INLINE uint8_t *encode_ranked(struct planar_encoder *a, const struct encode_ranks *r, const uint8_t *sym, size_t n,
                                  uint8_t *marks, uint8_t *out, enum ranking ranking, unsigned lanes_log2) {
     for (size_t i = n; i > 0;) {

@@ -26,8 +26,8 @@ enum {
     CLASS_ESC = ZN_R16_CLASSES - 1
 };
 
-/* Masks over bytes. The compilers do not get to see that `mask_of` is constant: clang would take masked lookups apart
- * into lookups and masks. */
+/* Masks over bytes. `mask_of` hides from the compiler that they are constant; clang would otherwise take masked lookups
+ * apart into lookups and masks. */
 #define ODD_BYTES UINT64_C(0xaaaaaaaaaaaaaaaa)
 #define EVEN_BYTES UINT64_C(0x5555555555555555)
 
@@ -117,19 +117,19 @@ AVX512_INLINE __m512i classes(const struct class_map *m, __m512i symbols, bool c
         __m512i upper = _mm512_permutex2var_epi8(m->all[2], symbols, m->all[3]);
         return _mm512_mask_blend_epi8(_mm512_movepi8_mask(symbols), lower, upper);
     }
-    /* An entry for another symbol leaves a difference in the upper bits, and so more than any class. */
+    /* The entry of another symbol leaves a difference in the upper bits, which is more than any class. */
     __m512i entry = _mm512_permutexvar_epi8(symbols, m->entry);
     __m512i diff = _mm512_ternarylogic_epi32(entry, symbols, _mm512_set1_epi8((char)0xc0), 0x78); /* a ^ (b & c) */
     return _mm512_min_epu8(diff, _mm512_set1_epi8(CLASS_ESC));
 }
 
-/* From i on: places i, i + 1 ... of 64, and then 0 again. */
+/* 64 bytes from i on are the places i, i + 1 ... 63, 0, 1 ... i - 1. */
 #define PLACES8(i) (i), (i) + 1, (i) + 2, (i) + 3, (i) + 4, (i) + 5, (i) + 6, (i) + 7
 #define PLACES64 PLACES8(0), PLACES8(8), PLACES8(16), PLACES8(24), PLACES8(32), PLACES8(40), PLACES8(48), PLACES8(56)
 static const uint8_t places_twice[128] = {PLACES64, PLACES64};
 
-/* Puts the chosen bytes, in order, below `end`. What lies below them, as far as 64 bytes below `end`, is lost: a store
- * of only some bytes takes twice as long (joint symbols of a chunk 52 us, now 47). */
+/* Puts the chosen bytes, in order, below `end` and returns where they begin. The store writes all 64 bytes below `end`,
+ * since a masked store takes twice as long (a chunk of joint symbols 52 us instead of 47). */
 AVX512_INLINE uint8_t *put_below(uint8_t *end, __mmask64 chosen, __m512i bytes) {
     const size_t n = (size_t)_mm_popcnt_u64(chosen);
     const __m512i last = _mm512_loadu_si512(places_twice + n); /* the first n become the last */

@@ -36,18 +36,22 @@ AVX512_INLINE __m512i group(const struct zn_r16_table *t, __m512i esc_mark, __mm
     return sym;
 }
 
-/* What words are made of: symbols and the planes below; fp16's with the masks of three bits between; joint symbols with
- * a packed plane as the last one below, and fp16's with pairs of bits between (joint_loops.h); single bytes of a symbol
- * and three bits. */
+/* What the output is made of.
+ *     BYTES: symbols, and whole planes below them.
+ *     MASKED: fp16; three masks of bits lie between symbols and bytes.
+ *     JOINT: joint symbols (joint_loops.h); the last plane below is packed, 7 bits an element.
+ *     JOINT_F16: joint symbols of fp16; pairs of bits lie between symbols and bytes.
+ *     TRIPLES: floats of 8 bits; a symbol and three packed bits make a byte. */
 enum form { BYTES, MASKED, JOINT, JOINT_F16, TRIPLES };
 
-/* Bytes that a group takes of plane p below the symbols. */
+/* How many bytes of plane p below the symbols a group uses. */
 AVX512_INLINE size_t group_len(size_t width, enum form form, size_t p) {
     return form == JOINT && p + 2 == width ? GROUP / 8 * 7 : GROUP;
 }
 
-/* How words go to memory: as usual; or past the caches, to an aligned address, in whole lines that begin a multiple of
- * four words further on (struct shift), or to any address by way of a stage. */
+/* How words go to memory. CACHED: by ordinary stores. The others bypass the caches in whole lines: ALIGNED, where `out`
+ * begins a line; SHIFTED, where a line begins a multiple of four words further on (struct shift); STAGED, where it
+ * begins anywhere, through a buffer (struct stage). */
 enum way { CACHED, ALIGNED, SHIFTED, STAGED };
 
 AVX512_INLINE void put_line(uint8_t *out, __m512i line, enum way way) {
@@ -57,7 +61,7 @@ AVX512_INLINE void put_line(uint8_t *out, __m512i line, enum way way) {
         _mm512_storeu_si512(out, line);
 }
 
-/* The dwords of 64 symbols in the order in which unpacking them with the planes below gives words in theirs. */
+/* The order that the dwords of 64 symbols must have so that unpacking them with the planes below gives words in order. */
 alignas(64) static const uint32_t order_1[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 alignas(64) static const uint32_t order_2[16] = {0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15};
 alignas(64) static const uint32_t order_4[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
@@ -88,9 +92,9 @@ AVX512_INLINE void put_32r(uint8_t *out, const uint8_t *const *raw, __m512i symb
     put_line(out + 192, _mm512_ror_epi32(_mm512_unpackhi_epi16(low_b, high_b), 1), way);
 }
 
-/* Numbers of 7 bits of 64 elements to bytes, shifted up by one. Dwords are put in order by the bytes that are taken:
- * `bytes` says which, `bits` where in 8 of them a number begins, less one. Lines that begin four words into eight
- * (struct shift) begin in the middle of a byte. */
+/* Spreads 64 numbers of 7 bits over bytes, each shifted up by one. `bytes` says which 8 bytes each quadword takes, which
+ * also puts dwords in order; `bits` says where in these a number begins, less one. The second of two such tables is for
+ * lines that begin four words into eight (struct shift), in the middle of a byte. */
 struct sevens {
     alignas(64) uint8_t bytes[64], bits[64];
 };
@@ -106,7 +110,7 @@ static const struct sevens sevens_2[2] = {
      {EIGHT_TIMES(EIGHT_BITS(4))}},
 };
 
-/* Even dwords of the original begin with a byte, odd ones in the middle of one. */
+/* The numbers of even dwords begin with a byte, those of odd dwords in the middle of one. */
 #define FOUR(first) (first), (first) + 1, (first) + 2, (first) + 3
 #define FOURS(first) \
     ((first) + 63) % 64, (first) + 6, (first) + 13, (first) + 20, (first) + 31, (first) + 38, (first) + 45, (first) + 52
@@ -148,7 +152,7 @@ AVX512_INLINE void put_j32(uint8_t *out, const uint8_t *const *raw, __m512i symb
     put_line(out + 192, _mm512_ror_epi32(_mm512_unpackhi_epi16(low_b, high_b), 1), way);
 }
 
-/* `half`: a packed plane's first number begins in the middle of a byte. */
+/* `half` tells whether the first number of a packed plane begins in the middle of a byte. */
 AVX512_INLINE void put_words(uint8_t *out, const uint8_t *const *raw, __m512i ordered, size_t width, enum form form,
                              bool half, enum way way) {
     if (width == 1)
@@ -176,14 +180,14 @@ AVX512_INLINE void put(uint8_t *out, const uint8_t *const *raw, __m512i symbols,
         put_words(out, raw, in_dwords(order_of(width), symbols), width, form, false, way);
 }
 
-/* Output past the caches in whole lines. They begin `head` symbols after a group does, so the symbols for them are
- * taken from two groups, by the same instruction that brings them in order; raw bytes are read where they are needed.
- * Head and end of the output are stored by themselves. */
+/* Output past the caches in whole lines that begin `head` symbols after a group does. One instruction takes a line's
+ * symbols from two groups and puts them in order; raw bytes are loaded from where they lie. The parts before the first
+ * and after the last whole line are stored apart. */
 struct shift {
     __m512i places; /* dwords of two groups */
     __m512i before; /* the last group's symbols */
     size_t head;    /* less than a line's words, a multiple of 4 */
-    bool half;      /* an odd one */
+    bool half;      /* whether head is an odd multiple of 4 */
 };
 
 AVX512_INLINE struct shift shift_start(const uint8_t *out, size_t width) {
@@ -195,8 +199,7 @@ AVX512_INLINE struct shift shift_start(const uint8_t *out, size_t width) {
 
 enum { MASKS = 24, BETWEEN_AHEAD = 1024 }; /* bytes: of a group; how far ahead they are fetched */
 
-/* Exponents of fp16 with the three bits below them, which lie in three masks: the bytes that ZN_SHAPE_16R would have.
- */
+/* Adds the three bits below exponents of fp16, which lie in three masks. The result is the top plane of ZN_SHAPE_16R. */
 AVX512_INLINE __m512i with_masks(__m512i symbols, const uint8_t *masks) {
     __m512i top = _mm512_slli_epi16(symbols, 3);
     for (unsigned b = 0; b < 3; b++)
@@ -204,7 +207,7 @@ AVX512_INLINE __m512i with_masks(__m512i symbols, const uint8_t *masks) {
     return top;
 }
 
-/* Joint symbols of fp16 with the two bits below them, which lie packed: the same. */
+/* Adds the two bits below joint symbols of fp16, which lie packed. The result is the same plane. */
 AVX512_INLINE __m512i with_pairs(__m512i symbols, const uint8_t *packed) {
     const __m512i places = _mm512_set1_epi64(INT64_C(0x0e0c0a0806040200));
     const __m512i pairs =
@@ -212,8 +215,8 @@ AVX512_INLINE __m512i with_pairs(__m512i symbols, const uint8_t *packed) {
     return _mm512_ternarylogic_epi32(_mm512_slli_epi16(symbols, 2), pairs, _mm512_set1_epi8(3), 0xf8); /* a | b & c */
 }
 
-/* Symbols of five bits with three bits below them, which lie packed: the bytes that these are when rotated to the left.
- * A product with a matrix puts each bit in its place. */
+/* Adds the three bits below symbols of five bits, which lie packed, and rotates the byte to the right by one. A product
+ * with a matrix of bits puts each bit in its place. */
 AVX512_INLINE __m512i with_triples(__m512i symbols, const uint8_t *packed) {
     alignas(64) static const uint8_t eights[64] = {
         0,  1,  2,  0, 0, 0, 0, 0, 3,  4,  5,  0, 0, 0, 0, 0, 6,  7,  8,  0, 0, 0, 0, 0, 9,  10, 11, 0, 0, 0, 0, 0,
@@ -227,7 +230,7 @@ AVX512_INLINE __m512i with_triples(__m512i symbols, const uint8_t *packed) {
     return _mm512_xor_si512(_mm512_gf2p8affine_epi64_epi8(symbols, upper, 0), low);
 }
 
-/* What lies between symbols and bytes, of a group: nothing, masks, pairs or triples. */
+/* How many bytes lie between the symbols and the bytes of a group: masks, pairs, triples or none. */
 AVX512_INLINE size_t between_len(enum form form) {
     return form == MASKED || form == TRIPLES ? MASKS : form == JOINT_F16 ? GROUP / 4 : 0;
 }
@@ -253,7 +256,7 @@ AVX512_INLINE void put_part(uint8_t *out, const uint8_t *const *raw, __m512i sym
     memcpy(out + from * width, words + from * width, (to - from) * width);
 }
 
-/* `out` and `raw` are this group's; what is complete with it are lines that begin in the one before. */
+/* `out` and `raw` belong to this group. It completes the lines that begin in the group before. */
 AVX512_INLINE void put_shifted(struct shift *s, uint8_t *out, const uint8_t *const *raw, __m512i symbols, size_t width,
                                enum form form, bool first) {
     if (first) {
@@ -270,7 +273,7 @@ AVX512_INLINE void put_shifted(struct shift *s, uint8_t *out, const uint8_t *con
     s->before = symbols;
 }
 
-/* The last group's part of the line that is not whole: `end` and `low` are behind it. */
+/* Stores what the last group has of a line that is not whole. `end` and `low` point behind that group. */
 AVX512_INLINE void shift_finish(const struct shift *s, uint8_t *end, const uint8_t *const *low, size_t width,
                                 enum form form) {
     const uint8_t *raw[3];
@@ -286,8 +289,8 @@ AVX512_INLINE void put_group(struct shift *s, uint8_t *out, const uint8_t *const
         put(out, raw, symbols, width, form, way);
 }
 
-/* Output for any address, past the caches: whole cache lines only, the ragged ends by ordinary stores. Before `bytes`
- * lie the last 64 of the previous burst, whose line was not complete. */
+/* Output to any address, past the caches. Whole cache lines are streamed; the ends, which fill no line, are stored as
+ * usual. Before `bytes` lie the last 64 bytes of the previous burst, whose line was not complete. */
 struct stage {
     alignas(64) uint8_t carry[64];
     uint8_t bytes[4 * ZN_R16_REACH];
@@ -301,7 +304,7 @@ AVX512_INLINE void stage_flush(const struct stage *s, uint8_t *out, size_t at, s
     for (size_t i = 0; i < len; i += 64) _mm512_stream_si512((void *)(line + i), _mm512_loadu_si512(from + i));
 }
 
-/* Of the very first turn, whose first line is not whole. */
+/* Does the same for the very first turn, whose first line is not whole. */
 AVX512_INLINE void stage_flush_first(const struct stage *s, uint8_t *out, size_t len) {
     memcpy(out, s->bytes, s->head);
     for (size_t i = s->head; i < len - 64 + s->head; i += 64)
@@ -312,7 +315,7 @@ AVX512_INLINE void stage_carry(struct stage *s, size_t len) {
     _mm512_store_si512(s->carry, _mm512_load_si512(s->bytes + len - 64));
 }
 
-/* The last line's part, below `end`. */
+/* Stores the part of the last line, which ends at `end`. */
 AVX512_INLINE void stage_finish(const struct stage *s, uint8_t *end) {
     memcpy(end + s->head - 64, s->carry + s->head, 64 - s->head);
 }
@@ -328,7 +331,7 @@ AVX512_INLINE void fetch_near(const struct zn_r16_cursors *c, const uint8_t *con
     }
 }
 
-/* A check reads where the first plane is read: of a packed one, seven stripes in eight groups. */
+/* A check reads where the first plane is read. A packed plane is read at seven stripes in eight groups. */
 AVX512_INLINE bool skips_stripe(size_t width, enum form form, size_t turn) {
     return form == JOINT && width == 2 && turn % 4 == 3;
 }

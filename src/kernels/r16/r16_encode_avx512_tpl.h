@@ -29,9 +29,9 @@ AVX512_INLINE void encode_group(const struct zn_r16_codes *t, __m512i escapes, c
     s->esc = put_below(s->esc, _mm512_movepi8_mask(_mm512_permutexvar_epi8(class, escapes)), symbols);
 }
 
-/* Words fall apart by rotations that differ from vector to vector, so that the bytes of a plane lie in other places of
- * a word in each: blends gather them, and a permutation puts them in order. Place v + p (mod the width) of word i in
- * the gathered plane p came from word i of vector v. */
+/* Words are split by rotations that differ from vector to vector, so that the bytes of a plane lie in a different place
+ * of the word in each. Blends gather them, and a permutation puts them in order. In the gathered plane p, place v + p
+ * (modulo the width) of word i came from word i of vector v. */
 #define PLACES4(b, step) (b), (b) + (step), (b) + 2 * (step), (b) + 3 * (step)
 #define PLACES16(b, step) \
     PLACES4(b, step), PLACES4((b) + 4 * (step), step), PLACES4((b) + 8 * (step), step), PLACES4((b) + 12 * (step), step)
@@ -49,7 +49,7 @@ AVX512_INLINE __m512i in_order(const uint8_t *order, __m512i gathered) {
     return _mm512_permutexvar_epi8(_mm512_load_si512(order), gathered);
 }
 
-/* 64 words of ZN_SHAPE_16R: stores the plane below, answers the one above. */
+/* Splits 64 words of ZN_SHAPE_16R: stores the plane below and returns the one above. */
 AVX512_INLINE __m512i take_16r(const uint8_t *src, uint8_t *raw) {
     __m512i a = _mm512_loadu_si512(src), b = _mm512_loadu_si512(src + 64);
     a = _mm512_shldi_epi16(a, a, 1);
@@ -83,9 +83,9 @@ AVX512_INLINE __m512i take_f16(const uint8_t *src, uint8_t *raw, uint8_t *masks)
     return _mm512_and_si512(_mm512_srli_epi16(top, 3), _mm512_set1_epi8(31));
 }
 
-/* Numbers of 7 bits, each in the upper bits of a byte, packed: 56 bytes. Products and sums make numbers of 14 and of 28
- * bits, doubled; two of these are brought together in the middle of 64 bits. Groups come from the last to the first: 8
- * bytes below one are lost, but not below the first. */
+/* Packs 64 numbers of 7 bits, each in the upper bits of a byte, into 56 bytes. Multiply-adds make numbers of 14 and of 28
+ * bits, doubled; a rotation brings two of these together in the middle of 64 bits. The store also writes the 8 bytes
+ * below `to`, which belong to the group before: groups come from the last to the first. The first group spares them. */
 AVX512_INLINE void put_sevens(uint8_t *to, __m512i numbers, bool first) {
     alignas(64) static const uint8_t whole[64] = {0,  0,  0,  0,  0,  0,  0,  0,  0,  1,  2,  3,  4,  5,  6,  8,
                                                   9,  10, 11, 12, 13, 14, 16, 17, 18, 19, 20, 21, 22, 24, 25, 26,
@@ -102,7 +102,8 @@ AVX512_INLINE void put_sevens(uint8_t *to, __m512i numbers, bool first) {
         _mm512_storeu_si512(to - 8, v);
 }
 
-/* 64 words of joint symbols (joint_loops.h). The bits of *beyond tell of exponents of 128 and more. */
+/* Splits 64 words into joint symbols, which it returns, and the planes below (joint_loops.h). A lowest bit is set in
+ * *beyond where an exponent is 128 or more. */
 AVX512_INLINE __m512i take_j16(const uint8_t *src, uint8_t *packed, bool first, __m512i *beyond) {
     __m512i a = _mm512_loadu_si512(src), b = _mm512_loadu_si512(src + 64);
     a = _mm512_shldi_epi16(a, a, 2);
@@ -131,7 +132,7 @@ AVX512_INLINE __m512i take_jf16(const uint8_t *src, uint8_t *raw, uint8_t *pairs
     return _mm512_and_si512(_mm512_srli_epi16(top, 2), _mm512_set1_epi8(63));
 }
 
-/* Where symbols come from: a plane (width 1), or words of `width` bytes that fall apart on the way. */
+/* Where symbols come from: a plane (width 1), or words of `width` bytes that are split on the way. */
 enum split { PLAIN, MASKED_F16, JOINTLY, JOINTLY_F16 };
 
 struct source {
@@ -149,7 +150,7 @@ AVX512_INLINE __m512i take(const struct source *from, size_t i, size_t width, en
     return take_32r(from->at + 4 * i, from->raw, i);
 }
 
-/* Block by block, the last first: within one the table stays the same. */
+/* Encodes block by block, the last one first: within a block the table stays the same. */
 AVX512_INLINE void encode_turns(struct zn_r16_encoder *e, const struct class_map *m, const struct source *from,
                                 size_t turns, size_t width, enum split split, bool collisions, __m512i *beyond) {
     static const uint8_t table_0 = 0;
@@ -179,7 +180,7 @@ AVX512_INLINE void encode_turns(struct zn_r16_encoder *e, const struct class_map
     *beyond = seen;
 }
 
-/* All turns, by one of two loops. Answers whether no exponent of joint symbols is beyond what they can say. */
+/* Encodes all turns by one of two loops. Returns false if an exponent is too large for joint symbols. */
 AVX512_INLINE bool encode(struct zn_r16_encoder *e, const struct source *from, size_t turns, size_t width,
                           enum split split) {
     const struct class_map m = class_map_load(e->class_of);

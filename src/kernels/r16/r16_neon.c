@@ -139,7 +139,7 @@ ZN_FN void merge_32r(const uint8_t *const *raw, const uint8_t *sym, uint8_t *out
     }
 }
 
-/* 16 bits are taken around each number, which go down by what lies below it. */
+/* Takes 16 bits around each number and shifts out what lies below it. */
 ZN_FN void join_sevens(const uint8_t *packed, uint8_t *low, uint8_t *sym, size_t n) {
     static const uint8_t first_bytes[16] = {0, 1, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7};
     static const int16_t downs[8] = {0, -7, -6, -5, -4, -3, -2, -1};
@@ -154,7 +154,7 @@ ZN_FN void join_sevens(const uint8_t *packed, uint8_t *low, uint8_t *sym, size_t
     }
 }
 
-/* As above; a byte is the symbol above bits 1 and 2 of the number, whose bit 0 goes to the top. */
+/* Takes numbers out likewise. A byte is then the symbol above bits 1 and 2 of its number; bit 0 goes to the top. */
 ZN_FN void add_triples(const uint8_t *packed, uint8_t *sym, size_t n) {
     static const uint8_t first_bytes[16] = {0, 1, 0, 1, 0, 1, 1, 2, 1, 2, 1, 2, 2, 3, 2, 3};
     static const int16_t downs[8] = {0, -3, -6, -1, -4, -7, -2, -5};

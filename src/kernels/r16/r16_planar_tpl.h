@@ -15,7 +15,7 @@
  *     uint8_t *encode_steps(struct planar_encoder *p, const struct zn_r16_encoder *e, size_t pos, const uint8_t *sym,
  *                           size_t n, uint8_t *marks, uint8_t *out);
  *         Encodes the symbols [pos, pos + n) that lie at `sym`, all of one table, both numbers whole turns (with fewer
- *         than 128 lanes, where a set has that, multiples of 64); answers where the bytes written below `out` begin.
+ *         than 128 lanes, where a set has that, multiples of 64); returns where the bytes written below `out` begin.
  *         Escapes leave their bits in `marks`.
  *
  *     void merge_16r(const uint8_t *const *raw, const uint8_t *sym, uint8_t *out, size_t n, enum zn_store store);
@@ -155,7 +155,7 @@ ZN_FN void planar_join(struct planar_decoder *p, const struct planar_below *b, s
     join_sevens(packed, low, sym, n);
 }
 
-/* Merges n symbols from p->sym[from] on to words [at, at + n). */
+/* Merges n symbols from p->sym[from] on into words [at, at + n). */
 ZN_FN void planar_merge(const struct planar_decoder *p, const struct planar_below *b, size_t at, size_t from,
                         uint8_t *out, size_t n, enum zn_store store) {
     const uint8_t *planes[3] = {NULL, NULL, NULL};

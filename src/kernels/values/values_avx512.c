@@ -38,7 +38,7 @@ ZN_FN __m256i low_shifts(unsigned k) {
     return _mm256_set1_epi64x((long long)(UINT64_C(0x0706050403020100) * k));
 }
 
-/* Whole steps of 32 values while there are low bits for a load; answers the number of groups. */
+/* Takes whole steps of 32 values while there are low bits for a load; returns the number of groups. */
 ZN_FN size_t restore_fast(const struct zn_values_code *c, unsigned k, const uint8_t *symbols, const uint32_t *places,
                           size_t n, struct zn_low_bits *low, uint8_t *values) {
     uint8_t base[ZN_VALUES_SYMBOLS] = {0};

@@ -2,8 +2,8 @@
 #ifndef ZN_KERNELS_COUNT_AVX512_TPL_H
 #define ZN_KERNELS_COUNT_AVX512_TPL_H
 
-/* Counts: lane l of sums.of[j] has that of class 8 j + l. Most streams have few classes, 15 and the one of what is
- * listed nowhere, 31, which then counts as 15. */
+/* Lane l of sums.of[j] is the count of class 8 j + l. Most streams have few classes: 15, and class 31 for what is listed
+ * nowhere, which is then counted as class 15. */
 struct sums {
     __m512i of[4];
 };
@@ -24,9 +24,8 @@ ZN_INLINE struct tally no_tally(void) {
     return (struct tally){zero, zero, zero, zero};
 }
 
-/* Counts 64 symbols, of which those not in `valid` are none. A lane is a matrix of bits, symbols by bits of a byte; a
- * product with the unit matrix transposes it, one with a single bit gives that bit of all eight symbols in each byte.
- */
+/* Counts those of 64 symbols that are in `valid`. A lane is a matrix of bits, symbols by bits of a byte. A product with
+ * the unit matrix transposes it; a product with a single bit puts that bit of all eight symbols into each byte. */
 ZN_INLINE void count_classes(__m512i class, __mmask64 valid, bool few, struct tally *t) {
     const __m512i unit = _mm512_set1_epi64((long long)0x8040201008040201);
     const __m512i one_of_eight = _mm512_set1_epi64((long long)0x8040201008040201);
@@ -41,13 +40,13 @@ ZN_INLINE void count_classes(__m512i class, __mmask64 valid, bool few, struct ta
     t->with_both = _mm512_add_epi8(t->with_both, _mm512_popcnt_epi8(_mm512_and_si512(low_3, bit_4)));
 }
 
-enum { MOST_COUNTED = 31 }; /* groups of 64 symbols, before a byte may be too small */
+enum { MOST_COUNTED = 31 }; /* groups of 64 symbols whose counts surely fit a byte */
 
 #define EVERY8(l) l, (l) + 8, (l) + 16, (l) + 24, (l) + 32, (l) + 40, (l) + 48, (l) + 56
 static const uint8_t by_byte[64] = {EVERY8(0), EVERY8(1), EVERY8(2), EVERY8(3),
                                     EVERY8(4), EVERY8(5), EVERY8(6), EVERY8(7)};
 
-/* Adds what was counted: lane l gets the sum of the lanes' bytes l. */
+/* Adds what was counted to the sums. Lane l gets the sum of byte l of all lanes. */
 ZN_INLINE void add_tally(const struct tally *t, bool few, struct sums *s) {
     const __m512i only_3 = few ? t->with_3 : _mm512_sub_epi8(t->with_3, t->with_both);
     const __m512i of[4] = {_mm512_sub_epi8(_mm512_sub_epi8(t->low, only_3), t->with_4), only_3,
@@ -58,7 +57,7 @@ ZN_INLINE void add_tally(const struct tally *t, bool few, struct sums *s) {
     }
 }
 
-/* From four words in each lane to words in order of their classes; the same when 15 stands for 31. */
+/* The permutation from four words in each lane to words in order of their classes, and the same where 15 means 31. */
 static const uint16_t by_class[2][32] = {{0, 4, 8,  12, 16, 20, 24, 28, 1, 5, 9,  13, 17, 21, 25, 29,
                                           2, 6, 10, 14, 18, 22, 26, 30, 3, 7, 11, 15, 19, 23, 27, 31},
                                          {0, 4, 8,  12, 16, 20, 24, 28, 1, 5, 9,  13, 17, 21, 25, 2,
@@ -70,10 +69,10 @@ ZN_INLINE __m512i in_class_order(const struct sums *s, bool few) {
     return _mm512_permutexvar_epi16(_mm512_loadu_si512(by_class[few]), _mm512_or_si512(low, high));
 }
 
-/* What of a word is counted: its exponent, that of fp16, or joint symbols (joint_loops.h). */
+/* What is counted of a word: its exponent, that of fp16, or its joint symbol (joint_loops.h). */
 enum counted { EXPONENT, EXPONENT_F16, JOINT, JOINT_F16 };
 
-/* Shifts by literals, of which one compiler wants ints and another unsigned ones. */
+/* The shifts are written as literals, since one compiler wants ints there and another one unsigned numbers. */
 ZN_INLINE __m512i top_bytes_2(__m512i a, __m512i b, bool joint) {
     const __m512i even = joint ? _mm512_srli_epi16(a, 6) : _mm512_srli_epi16(a, 7);
     const __m512i odd = joint ? _mm512_slli_epi16(b, 2) : _mm512_slli_epi16(b, 1);
@@ -99,7 +98,7 @@ ZN_INLINE __m512i top_symbols(const uint8_t *p, size_t width, enum counted what)
     return what == JOINT_F16 ? _mm512_and_si512(_mm512_srli_epi16(top, 2), _mm512_set1_epi8(63)) : top;
 }
 
-/* Answers where the last block begins, which may be shorter and is not counted. */
+/* Counts whole blocks and returns where the last block begins, which may be shorter and is not counted. */
 ZN_INLINE size_t count_blocks(const uint8_t *src, size_t n, size_t width, enum counted what, unsigned block_log2,
                               const struct class_map *map, bool collisions, bool few, unsigned step,
                               uint16_t (*hist)[ZN_R16_CLASSES]) {
@@ -160,7 +159,7 @@ ZN_TARGET size_t zn_class_hist_joint_avx512(enum zn_joint joint, const uint8_t *
     return count_words(src, n, 2, JOINT_F16, block_log2, class_of, n_classes, step, hist);
 }
 
-/* Exponents lie within a few: those of a window are counted by masks, those outside one by one. */
+/* Exponents are near each other: those inside of a window are counted by masks, those outside one by one. */
 enum { WINDOW = ZN_R16_CLASSES, ABOVE = 7, MANY_OUTSIDE = 4 };
 
 /* The least byte of a window that has all but MANY_OUTSIDE of these 64 bytes; false when there is none. */

@@ -349,7 +349,7 @@ ZN_INLINE __m128i count_eight(const __m256i d[4], const uint8_t pair[4][16]) {
     return _mm_unpacklo_epi64(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
 }
 
-/* Counts the listed symbols among 128 that are near each other; answers how many there are. */
+/* Counts the listed symbols among 128 that are near each other and returns how many there are. */
 ZN_INLINE unsigned count_near(const __m256i v[4], const struct listed *listed, uint16_t *count) {
     const __m256i first = _mm256_set1_epi8((char)listed->sym[0]);
     __m256i d[4];
@@ -416,7 +416,7 @@ ZN_INLINE void class_hist_two(const uint8_t *p, size_t stride, unsigned width, c
     hist[ZN_R16_CLASSES - 1] = (uint16_t)rest; /* which is no listed symbol's */
 }
 
-/* Counts the whole blocks of n words of which two groups are counted; answers how many words these are. */
+/* Counts the whole blocks of n words of which two groups are counted and returns how many words these are. */
 ZN_INLINE size_t class_hist_usual(const uint8_t *src, size_t n, unsigned width, unsigned block_log2,
                                   const struct listed *listed, unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]) {
     const size_t block = (size_t)1 << block_log2, stride = 64 * (size_t)step;

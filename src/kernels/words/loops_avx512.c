@@ -254,7 +254,8 @@ ZN_FN void price_pairs(const uint16_t (*cost)[ZN_R16_CLASSES], unsigned n_tables
     }
 }
 
-/* The least of each half of 4 vectors: the first halves' in the lowest 128 bits, the second ones' 256 bits above. */
+/* The least number of each half of 4 vectors: those of the lower halves are in the lowest 128 bits, those of the upper
+ * halves 256 bits above. */
 ZN_INLINE __m512i least_of_halves(const __m512i v[4]) {
     const __m512i a = _mm512_min_epu32(_mm512_unpacklo_epi32(v[0], v[1]), _mm512_unpackhi_epi32(v[0], v[1]));
     const __m512i b = _mm512_min_epu32(_mm512_unpacklo_epi32(v[2], v[3]), _mm512_unpackhi_epi32(v[2], v[3]));
@@ -262,8 +263,8 @@ ZN_INLINE __m512i least_of_halves(const __m512i v[4]) {
     return _mm512_min_epu32(c, _mm512_shuffle_i64x2(c, c, 0xb1));
 }
 
-/* Four blocks. A lane holds the sum of one table. Counts and costs are multiplied in pairs as signed 16-bit numbers.
- * Sums stay below 2^28, which leaves room for the lane's index below them. */
+/* Assigns four blocks. A lane holds the sum of one table. Counts and costs are multiplied in pairs as signed 16-bit
+ * numbers. Sums stay below 2^28, so that the lane's index fits below them. */
 ZN_INLINE void assign_four(const uint16_t (*hist)[ZN_R16_CLASSES], const struct priced *priced, uint8_t *ids) {
     const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     __m512i sum[4];
@@ -284,7 +285,7 @@ ZN_INLINE void assign_four(const uint16_t (*hist)[ZN_R16_CLASSES], const struct 
     memcpy(ids, &four, sizeof four);
 }
 
-/* Up to eight tables leave room for two blocks in a vector: for eight of them, as assign_four does. */
+/* The same for eight blocks and up to eight tables, which leave room for two blocks in a vector. */
 ZN_INLINE void assign_eight(const uint16_t (*hist)[ZN_R16_CLASSES], const struct priced *priced, uint8_t *ids) {
     const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7);
     const __m512i second = _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 16, 16, 16, 16, 16, 16, 16, 16);
@@ -306,7 +307,7 @@ ZN_INLINE void assign_eight(const uint16_t (*hist)[ZN_R16_CLASSES], const struct
     memcpy(ids, four, sizeof four);
 }
 
-/* Whether a count of n blocks is beyond signed numbers. */
+/* Whether a count of n blocks is too large for a signed number. */
 ZN_INLINE bool any_large(const uint16_t (*hist)[ZN_R16_CLASSES], unsigned n) {
     __m512i any = _mm512_loadu_si512(hist[0]);
     for (unsigned j = 1; j < n; j++) any = _mm512_or_si512(any, _mm512_loadu_si512(hist[j]));
@@ -330,7 +331,8 @@ ZN_FN void assign(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, const
     plain_assign(hist + b, n_blocks - b, cost, n_tables, ids + b);
 }
 
-/* Blocks in a row often have one table, whose sums would then wait for themselves: every second block has its own. */
+/* Blocks in a row often have the same table, and each addition to its sums would wait for the one before. So every second
+ * block adds to sums of its own. */
 ZN_FN void hist_sums(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, const uint8_t *ids,
                      uint32_t (*sums)[ZN_R16_CLASSES]) {
     enum { MANY = 64 };
