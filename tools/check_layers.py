@@ -65,7 +65,6 @@ FOREIGN = {
     "signal.h": {"io"},  # for the numbers: see SIGNAL_CALL
 }
 
-WAYS = "ways.c has the table of ways, and how each begins a body"
 
 # Calls from one file of a room back to one that needs it, and why it must be so. Any other circle is a fault.
 CALLS_BACK = {
@@ -83,11 +82,6 @@ CALLS_BACK = {
     ("src/api/archive_values.c", "src/api/archive.c"): "values are read by the public call, as a program reads them",
     ("src/api/archive_values.c", "src/api/archive_list.c"): "a tensor's values are found by its row in the list",
     ("src/api/plan_input.c", "src/api/archive.c"): "an original's header is read by the public call",
-    ("src/chunk/bytes_encode.c", "src/chunk/ways.c"): WAYS,
-    ("src/chunk/floats_encode.c", "src/chunk/ways.c"): WAYS,
-    ("src/chunk/mixed.c", "src/chunk/ways.c"): WAYS,
-    ("src/chunk/values_encode.c", "src/chunk/ways.c"): WAYS,
-    ("src/chunk/words_encode.c", "src/chunk/ways.c"): WAYS,
 }
 
 # Names that each directory may have, and folders whose names repeat where the content belongs together: data, and the

@@ -2,6 +2,7 @@
  * which are packed, or coded given the high part; zstd where it finds what repeats. doc/internals/types.md. */
 #include "chunk/bytes_encode.h"
 
+#include "chunk/layout.h"
 #include "chunk/ways.h"
 #include "codec/bits.h"
 #include "codec/cost.h"
@@ -153,7 +154,7 @@ static uint32_t write_matched(const struct zn_encoder *e, size_t limit, uint8_t 
     if (limit < ZN_ONE_PLANE + 2 ||
         !zn_stream_encode_zstd(&e->coder->codec, e->effort, e->src, e->len, limit - ZN_ONE_PLANE, &coded))
         return 0;
-    struct zn_streams plane = zn_body_begin_bytes(&out, e);
+    struct zn_streams plane = zn_body_begin_bytes(&out, e->src, e->len);
     zn_out_bytes(&out, matched, zn_out_len(&coded));
     zn_streams_end(&plane, &out, ZN_CODEC_ZSTD);
     return (uint32_t)zn_out_len(&out);

@@ -199,7 +199,7 @@ static bool find_base(const struct zn_joint_source *s, unsigned width, unsigned 
     return *base < least;
 }
 
-/* Answers the length of the body, 0 when there is no room or an exponent is beyond joint symbols. */
+/* Returns the length of the body, 0 when there is no room or an exponent is beyond joint symbols. */
 static uint32_t write_body(const struct zn_joint_source *s, struct zn_words *words, unsigned base, struct zn_out out) {
     const enum zn_joint kind = zn_joint_of_shape(words->shape);
     const struct zn_joint_info info = zn_joint_info(kind);

@@ -43,6 +43,26 @@ enum zn_layout zn_layout_of_shape(enum zn_shape shape) {
     return layout < ZN_N_LAYOUTS ? (enum zn_layout)layout : ZN_LAYOUT_8;
 }
 
+bool zn_may_write(const struct zn_effort *effort, enum zn_layout layout) {
+    return effort->readers >= zn_layouts[layout].since;
+}
+
+struct zn_body zn_body_of_words(enum zn_layout layout, unsigned head, uint32_t len) {
+    const uint32_t width = zn_layouts[layout].width;
+    struct zn_body b = {.orig_len = len, .layout = layout, .head = head % width};
+    if (len < b.head + width) {
+        b.layout = ZN_LAYOUT_8;
+        b.head = 0;
+    }
+    zn_body_measure(&b);
+    return b;
+}
+
+struct zn_streams zn_body_begin_bytes(struct zn_out *out, const uint8_t *src, uint32_t len) {
+    const struct zn_body body = zn_body_of_words(ZN_LAYOUT_8, 0, len);
+    return zn_body_begin(out, &body, src);
+}
+
 bool zn_f16_exponents_are_legal(const uint8_t *plane, size_t n) {
     uint8_t all = 0;
     for (size_t i = 0; i < n; i++) all |= plane[i];

@@ -2,14 +2,23 @@
 #ifndef ZN_CHUNK_LAYOUT_H
 #define ZN_CHUNK_LAYOUT_H
 
-#include "format/body.h"
-#include "kernels/kernels.h"
+#include "codec/codec.h"
 
 /* The shape of the words of a layout of WORDS. */
 enum zn_shape zn_layout_shape(unsigned layout);
 
 enum zn_layout zn_layout_of_dtype(zipnn_dtype dtype);
 enum zn_layout zn_layout_of_shape(enum zn_shape shape);
+
+/* Whether the effort may write a layout: its readers know it. */
+bool zn_may_write(const struct zn_effort *effort, enum zn_layout layout);
+
+/* The description of a body of words: how len bytes are cut into edges and elements of a layout. A chunk too short for
+ * one element is bytes. */
+struct zn_body zn_body_of_words(enum zn_layout layout, unsigned head, uint32_t len);
+
+/* Begins a body of layout 8, whose only plane has all bytes of src[0, len); its coded bytes follow. */
+struct zn_streams zn_body_begin_bytes(struct zn_out *out, const uint8_t *src, uint32_t len);
 
 /* Exponents of fp16 have five bits, and its packed plane no bit past element n: more would be lost in the merge without
  * a trace. */

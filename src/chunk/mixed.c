@@ -1,5 +1,6 @@
 #include "chunk/mixed.h"
 
+#include "chunk/layout.h"
 #include "chunk/ways.h"
 #include "plan/dtype.h"
 
@@ -8,7 +9,7 @@ enum { MAX_RUNS = 1024, MAX_AXES = 8 };
 /* ---- runs -------------------------------------------------------------------------------------------------------- */
 
 /* The tensor's axes of more than one element; of more than three those are joined that make the shortest. Slowest
- * first; answers their number. */
+ * first. Returns their number. */
 static unsigned axes_of(const struct zn_plan *plan, const struct zn_tensor *t, uint64_t axes[3]) {
     uint64_t all[MAX_AXES];
     unsigned n = 0;
@@ -115,7 +116,7 @@ uint32_t zn_mixed_encode(const struct zn_encoder *e, struct zn_draft *draft) {
     uint8_t *mixed = zn_scratch_take(&e->coder->scratch, limit);
     struct zn_out coded = zn_out_of(mixed, limit), out = zn_out_of(draft->to, body_len);
     if (!zn_mixing_encode(&e->coder->codec, &words, e->src, e->len, limit, &coded)) return 0;
-    struct zn_streams plane = zn_body_begin_bytes(&out, e);
+    struct zn_streams plane = zn_body_begin_bytes(&out, e->src, e->len);
     zn_out_bytes(&out, mixed, zn_out_len(&coded));
     zn_streams_end(&plane, &out, ZN_CODEC_MIXING);
     return (uint32_t)zn_out_len(&out);

@@ -6,7 +6,7 @@
 #include "codec/mixing.h"
 
 /* The words [off, off + n * width) of a file as runs of tensors' elements, at most `max` of them: the last one then
- * stands for all that follow. `plan` may be NULL. Answers their number. */
+ * stands for all that follow. `plan` may be NULL. Returns their number. */
 size_t zn_mixed_runs(const struct zn_plan *plan, uint64_t off, size_t n, unsigned width, struct zn_mixing_run *runs,
                      size_t max);
 

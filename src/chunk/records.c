@@ -1,5 +1,7 @@
 #include "chunk/records.h"
 
+#include "plan/dtype.h"
+
 #define B(n) \
     { ZN_FIELD_BYTES, n }
 #define H(n) \
@@ -7,39 +9,38 @@
 
 /* Scales of 16 bits are two fields of a byte: the upper one holds the exponent. Values of 4 and 2 bits are halves, as
  * are packed scales of 4 bits. */
-static const struct zn_record records[] = {
-    [ZIPNN_Q4_0 - ZIPNN_Q4_0] = {3, {B(1), B(1), H(16)}},
-    [ZIPNN_Q4_1 - ZIPNN_Q4_0] = {5, {B(1), B(1), B(1), B(1), H(16)}},
-    [ZIPNN_Q5_0 - ZIPNN_Q4_0] = {4, {B(1), B(1), B(4), H(16)}},
-    [ZIPNN_Q5_1 - ZIPNN_Q4_0] = {6, {B(1), B(1), B(1), B(1), B(4), H(16)}},
-    [ZIPNN_Q8_0 - ZIPNN_Q4_0] = {3, {B(1), B(1), B(32)}},
-    [ZIPNN_Q8_1 - ZIPNN_Q4_0] = {5, {B(1), B(1), B(1), B(1), B(32)}},
-    [ZIPNN_Q2_K - ZIPNN_Q4_0] = {6, {B(16), H(64), B(1), B(1), B(1), B(1)}},
-    [ZIPNN_Q3_K - ZIPNN_Q4_0] = {5, {B(32), H(64), B(12), B(1), B(1)}},
-    [ZIPNN_Q4_K - ZIPNN_Q4_0] = {6, {B(1), B(1), B(1), B(1), B(12), H(128)}},
-    [ZIPNN_Q5_K - ZIPNN_Q4_0] = {7, {B(1), B(1), B(1), B(1), B(12), B(32), H(128)}},
-    [ZIPNN_Q6_K - ZIPNN_Q4_0] = {5, {H(128), H(64), B(16), B(1), B(1)}},
-    [ZIPNN_Q8_K - ZIPNN_Q4_0] = {6, {B(1), B(1), B(1), B(1), B(256), B(32)}},
-    [ZIPNN_IQ1_S - ZIPNN_Q4_0] = {4, {B(1), B(1), B(32), B(16)}},
-    [ZIPNN_IQ1_M - ZIPNN_Q4_0] = {3, {B(32), B(16), B(8)}},
-    [ZIPNN_IQ2_XXS - ZIPNN_Q4_0] = {3, {B(1), B(1), B(64)}},
-    [ZIPNN_IQ2_XS - ZIPNN_Q4_0] = {4, {B(1), B(1), B(64), B(8)}},
-    [ZIPNN_IQ2_S - ZIPNN_Q4_0] = {5, {B(1), B(1), B(64), B(8), B(8)}},
-    [ZIPNN_IQ3_XXS - ZIPNN_Q4_0] = {3, {B(1), B(1), B(96)}},
-    [ZIPNN_IQ3_S - ZIPNN_Q4_0] = {6, {B(1), B(1), B(64), B(8), B(32), B(4)}},
-    [ZIPNN_IQ4_NL - ZIPNN_Q4_0] = {3, {B(1), B(1), H(16)}},
-    [ZIPNN_IQ4_XS - ZIPNN_Q4_0] = {5, {B(1), B(1), B(2), B(4), H(128)}},
-    [ZIPNN_TQ1_0 - ZIPNN_Q4_0] = {4, {B(48), B(4), B(1), B(1)}},
-    [ZIPNN_TQ2_0 - ZIPNN_Q4_0] = {3, {H(64), B(1), B(1)}},
-    [ZIPNN_MXFP4 - ZIPNN_Q4_0] = {2, {B(1), H(16)}},
-    [ZIPNN_NVFP4 - ZIPNN_Q4_0] = {2, {B(4), H(32)}},
-    [ZIPNN_Q1_0 - ZIPNN_Q4_0] = {3, {B(1), B(1), B(16)}},
-    [ZIPNN_Q2_0 - ZIPNN_Q4_0] = {3, {B(1), B(1), H(16)}},
+static const struct zn_record records[ZN_N_DTYPES] = {
+    [ZIPNN_Q4_0] = {3, {B(1), B(1), H(16)}},
+    [ZIPNN_Q4_1] = {5, {B(1), B(1), B(1), B(1), H(16)}},
+    [ZIPNN_Q5_0] = {4, {B(1), B(1), B(4), H(16)}},
+    [ZIPNN_Q5_1] = {6, {B(1), B(1), B(1), B(1), B(4), H(16)}},
+    [ZIPNN_Q8_0] = {3, {B(1), B(1), B(32)}},
+    [ZIPNN_Q8_1] = {5, {B(1), B(1), B(1), B(1), B(32)}},
+    [ZIPNN_Q2_K] = {6, {B(16), H(64), B(1), B(1), B(1), B(1)}},
+    [ZIPNN_Q3_K] = {5, {B(32), H(64), B(12), B(1), B(1)}},
+    [ZIPNN_Q4_K] = {6, {B(1), B(1), B(1), B(1), B(12), H(128)}},
+    [ZIPNN_Q5_K] = {7, {B(1), B(1), B(1), B(1), B(12), B(32), H(128)}},
+    [ZIPNN_Q6_K] = {5, {H(128), H(64), B(16), B(1), B(1)}},
+    [ZIPNN_Q8_K] = {6, {B(1), B(1), B(1), B(1), B(256), B(32)}},
+    [ZIPNN_IQ1_S] = {4, {B(1), B(1), B(32), B(16)}},
+    [ZIPNN_IQ1_M] = {3, {B(32), B(16), B(8)}},
+    [ZIPNN_IQ2_XXS] = {3, {B(1), B(1), B(64)}},
+    [ZIPNN_IQ2_XS] = {4, {B(1), B(1), B(64), B(8)}},
+    [ZIPNN_IQ2_S] = {5, {B(1), B(1), B(64), B(8), B(8)}},
+    [ZIPNN_IQ3_XXS] = {3, {B(1), B(1), B(96)}},
+    [ZIPNN_IQ3_S] = {6, {B(1), B(1), B(64), B(8), B(32), B(4)}},
+    [ZIPNN_IQ4_NL] = {3, {B(1), B(1), H(16)}},
+    [ZIPNN_IQ4_XS] = {5, {B(1), B(1), B(2), B(4), H(128)}},
+    [ZIPNN_TQ1_0] = {4, {B(48), B(4), B(1), B(1)}},
+    [ZIPNN_TQ2_0] = {3, {H(64), B(1), B(1)}},
+    [ZIPNN_MXFP4] = {2, {B(1), H(16)}},
+    [ZIPNN_NVFP4] = {2, {B(4), H(32)}},
+    [ZIPNN_Q1_0] = {3, {B(1), B(1), B(16)}},
+    [ZIPNN_Q2_0] = {3, {B(1), B(1), H(16)}},
 };
 
 struct zn_record zn_record_of_dtype(zipnn_dtype dtype) {
-    if (dtype < ZIPNN_Q4_0 || dtype > ZIPNN_Q2_0) return (struct zn_record){.n_fields = 0};
-    return records[dtype - ZIPNN_Q4_0];
+    return records[(unsigned)dtype < ZN_N_DTYPES ? (unsigned)dtype : ZIPNN_DTYPE_UNKNOWN];
 }
 
 /* ---- moving fields. The lengths that matter become constants: a copy is then a load and a store. */

@@ -1,5 +1,6 @@
 /* Encodes blocks of quantised values: which values get symbols of their own, whether groups are sorted, and the body.
  * doc/notebook/types.md has the measurements. */
+#include "chunk/layout.h"
 #include "chunk/records.h"
 #include "chunk/values.h"
 #include "chunk/ways.h"

@@ -59,7 +59,7 @@ static bool may_repeat(const struct zn_encoder *e, const struct zn_draft *draft)
 
 static uint32_t store(const struct zn_encoder *e, struct zn_draft *draft) {
     struct zn_out out = zn_out_of(draft->to, zn_chunk_bound(e->len));
-    struct zn_streams plane = zn_body_begin_bytes(&out, e);
+    struct zn_streams plane = zn_body_begin_bytes(&out, e->src, e->len);
     zn_out_bytes(&out, e->src, e->len);
     zn_streams_end(&plane, &out, ZN_CODEC_RAW);
     return (uint32_t)zn_out_len(&out);
@@ -128,26 +128,4 @@ uint32_t zn_ways_encode(const struct zn_encoder *e, enum zn_stage last, uint8_t 
 
 uint32_t zn_chunk_encode(const struct zn_encoder *e, uint8_t *body) {
     return zn_ways_encode(e, ZN_STAGE_WHOLE, body);
-}
-
-/* ---- what the ways share ---- */
-
-bool zn_may_write(const struct zn_effort *effort, enum zn_layout layout) {
-    return effort->readers >= zn_layouts[layout].since;
-}
-
-struct zn_body zn_body_of_words(enum zn_layout layout, unsigned head, uint32_t len) {
-    const uint32_t width = zn_layouts[layout].width;
-    struct zn_body b = {.orig_len = len, .layout = layout, .head = head % width};
-    if (len < b.head + width) {
-        b.layout = ZN_LAYOUT_8;
-        b.head = 0;
-    }
-    zn_body_measure(&b);
-    return b;
-}
-
-struct zn_streams zn_body_begin_bytes(struct zn_out *out, const struct zn_encoder *e) {
-    const struct zn_body body = zn_body_of_words(ZN_LAYOUT_8, 0, e->len);
-    return zn_body_begin(out, &body, e->src);
 }

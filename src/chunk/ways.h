@@ -31,14 +31,4 @@ zn_way_fn zn_differences_encode, zn_frequent_encode, zn_repeats_encode, zn_mixed
 /* Encodes into `to`, which has room for zn_chunk_bound(len), by the ways up to a stage. Returns the length. */
 uint32_t zn_ways_encode(const struct zn_encoder *e, enum zn_stage last, uint8_t *to);
 
-/* Whether the effort may write a layout: its readers know it. */
-bool zn_may_write(const struct zn_effort *effort, enum zn_layout layout);
-
-/* The description of a body of words: how len bytes are cut into edges and elements of a layout. A chunk too short for
- * one element is bytes. */
-struct zn_body zn_body_of_words(enum zn_layout layout, unsigned head, uint32_t len);
-
-/* Begins a body of layout 8, whose only plane has all bytes of the chunk; its coded bytes follow. */
-struct zn_streams zn_body_begin_bytes(struct zn_out *out, const struct zn_encoder *e);
-
 #endif

@@ -157,7 +157,7 @@ static void count_values(const struct elements *e, struct values *v) {
     }
 }
 
-/* Keeps those seen `least` times or more, in ascending order; answers how much of the sample they are. */
+/* Keeps those seen `least` times or more, in ascending order. Returns how many elements of the sample have them. */
 static unsigned keep(struct values *v, unsigned least, unsigned most) {
     unsigned n = 0, sum = 0;
     for (unsigned i = 0; i < v->n && n < most; i++) {

@@ -101,12 +101,12 @@ struct zn_survey {
 void zn_stream_survey(const struct zn_codec *c, const uint8_t *plane, size_t n, struct zn_survey *survey);
 
 /* Encodes n bytes by whatever is smallest within the effort and appends the coded bytes to `out`. Never more than n
- * bytes; *out has room for n. The codec used is answered. Except for a random plane, which may lie anywhere, no byte of
+ * bytes; *out has room for n. Returns the codec used. Except for a random plane, which may lie anywhere, no byte of
  * it is part of *out. */
 enum zn_codec_id zn_stream_encode(struct zn_codec *c, unsigned depth, const struct zn_effort *effort,
                                   const struct zn_survey *survey, const uint8_t *plane, size_t n, struct zn_out *out);
 
-/* The same for a plane, neither constant nor random, that zn_r16_fit saw last and answered `expected` for. */
+/* The same for a plane, neither constant nor random, that zn_r16_fit saw last and for which it returned `expected`. */
 enum zn_codec_id zn_stream_encode_fitted(struct zn_codec *c, const struct zn_effort *effort,
                                          const struct zn_survey *survey, const uint8_t *plane, size_t n,
                                          size_t expected, struct zn_out *out);
@@ -177,7 +177,7 @@ uint8_t zn_r16_highest(const struct zn_r16_reader *reader);
 /* What a kernel's false means. */
 zipnn_status zn_r16_ran_out(const struct zn_r16_reader *reader, uint64_t at, zipnn_error *err);
 
-/* Chooses tables for plane[0, n), n >= 1; answers the cost it expects, in bytes. */
+/* Chooses tables for plane[0, n), n >= 1. Returns the cost it expects, in bytes. */
 size_t zn_r16_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,
                   const uint32_t *counts);
 

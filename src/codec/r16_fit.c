@@ -177,7 +177,7 @@ static void find_tables(const struct zn_codec *c, struct zn_r16_fit *fit, const 
     if (n_tables > 1) zn_r16_merge(fit, step);
 }
 
-/* Everything after; answers the cost in bytes. */
+/* Everything after the first counts. Returns the cost in bytes. */
 static size_t fit_tables(struct zn_r16_fit *fit, unsigned depth, const uint32_t *counts, unsigned step) {
     struct zn_r16_group g = {.kind = step == 1 ? ZN_COUNTS_EXACT : ZN_COUNTS_SAMPLED,
                              .nested = depth > 0,

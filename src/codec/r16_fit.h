@@ -47,7 +47,7 @@ struct zn_r16_group {
 };
 
 /* From counts of classes to tables: which consecutive classes each lists and how it shares out the 64 slots, given that
- * the escapes of all of them are coded together. Answers the cost of these counts under them, the tables' slots and the
+ * the escapes of all of them are coded together. Returns the cost of these counts under them, the tables' slots and the
  * escapes' bytes with it, in ZN_COST_ONE units. */
 uint64_t zn_r16_models_fit(const struct zn_r16_group *group);
 

@@ -35,7 +35,7 @@ static uint64_t gain(uint32_t count, unsigned freq) {
     return (uint64_t)count * (uint32_t)(zn_log2_small[freq + 1] - zn_log2_small[freq]);
 }
 
-/* Gives away slots one by one to the entries that they save most; answers what they save. The least index wins a tie:
+/* Gives away slots one by one to the entries that they save most. Returns what they save. The least index wins a tie:
  * no branch depends on counts. */
 static uint64_t give_slots(const uint32_t *counts, unsigned n, unsigned slots, uint8_t *freq) {
     uint64_t saved = 0;
@@ -161,7 +161,7 @@ static const struct run *cheapest(struct path *path, const uint32_t *counts, con
     return &path->run[best];
 }
 
-/* Answers whether the table lists other classes than before. */
+/* Returns whether the table lists other classes than before. */
 static bool set_model(const struct zn_r16_group *g, unsigned t, const struct run *run) {
     struct zn_r16_model *model = &g->models[t];
     const bool other = g->first[t] != run->first || model->n != run->k;

@@ -15,7 +15,7 @@ struct zn_repeat {
 };
 
 /* Finds such stretches of at least `shortest` bytes, in order, without overlap, at most `max`. They begin at `head`
- * plus a multiple of `grain` and are multiples of it long. Answers their number. */
+ * plus a multiple of `grain` and are multiples of it long. Returns their number. */
 size_t zn_repeats_find(const uint8_t *p, size_t n, size_t head, size_t grain, size_t shortest,
                        struct zn_repeat *repeats, size_t max);
 

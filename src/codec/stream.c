@@ -116,7 +116,7 @@ static void sample_parts(const struct zn_codec *c, const uint8_t *plane, size_t 
     s->patchy = most > 0;
 }
 
-/* Sums up the counts; answers whether their entropy is that of noise. */
+/* Sums up the counts. Returns whether their entropy is that of noise. */
 static bool weigh_sample(struct zn_survey *s) {
     const struct zn_used range = zn_used_of(s->counts);
     uint64_t used = 0, inner = 0;

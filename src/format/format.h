@@ -70,8 +70,8 @@ static inline uint64_t zn_frame_size(const struct zn_frame *f) {
     return (uint64_t)ZN_FRAME_LEN + f->body_len;
 }
 
-/* Completes the frame whose body was written at frame + ZN_FRAME_LEN: writes its head, computes the check, answers it
- * all. */
+/* Completes the frame whose body was written at frame + ZN_FRAME_LEN: writes its head, computes the check, and returns
+ * both. */
 struct zn_frame zn_frame_seal(uint8_t *frame, uint32_t body_len, uint32_t orig_len, zn_hash_fn *hash);
 
 /* The same by who computes the check: after zn_frame_begin, of all from ZN_FRAME_CHECKED on. */

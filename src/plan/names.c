@@ -32,7 +32,7 @@ static void point_at_names(const struct zn_plan *plan, struct named *named, size
     for (size_t i = 0; i < n; i++) named[i].name = plan->names + plan->tensors[named[i].tensor].name;
 }
 
-/* Those that are listed; returns how many. */
+/* Keeps those that are listed. Returns how many there are. */
 static size_t sort(const struct zn_plan *plan, struct named *named) {
     size_t n = 0;
     for (size_t i = 0; i < plan->n_tensors + plan->n_aliases; i++)

@@ -1,0 +1,148 @@
+#include "support/registered.h"
+
+#include <string.h>
+
+#include "support/samples.h"
+
+enum { OLD = 100, NEW = 101, LEN = 40000 };
+
+/* ---- chunks ---- */
+
+static void text(uint8_t *data, uint32_t len) {
+    zt_sample(ZT_TEXT, 1, data, len);
+}
+
+static void bf16(uint8_t *data, uint32_t len) {
+    zt_sample(ZT_BF16, 1, data, len);
+}
+
+static void f16(uint8_t *data, uint32_t len) {
+    zt_sample(ZT_F16, 1, data, len);
+}
+
+/* bf16 with 16 random bits more. */
+static void f32(uint8_t *data, uint32_t len) {
+    uint64_t seed = 2;
+    zt_sample(ZT_BF16, 1, data, len / 2);
+    for (uint32_t i = len / 4; i-- > 0;)
+        zn_put_u32(data + 4 * i, (uint32_t)zn_get_u16(data + 2 * i) << 16 | (uint32_t)(zt_random(&seed) & 0xffff));
+}
+
+/* The same with an exponent of 11 bits, and 29 random bits more. */
+static void f64(uint8_t *data, uint32_t len) {
+    uint64_t seed = 3;
+    f32(data, len / 2);
+    for (uint32_t i = len / 8; i-- > 0;) {
+        const uint64_t w = zn_get_u32(data + 4 * i), sign = w >> 31, exponent = (w >> 23 & 255) + 1023 - 127;
+        zn_put_u64(data + 8 * i, sign << 63 | exponent << 52 | (w & 0x7fffff) << 29 | zt_random(&seed) >> 35);
+    }
+}
+
+/* Words whose top byte has four bits, and all others eight. */
+static void words(uint8_t *data, uint32_t len, unsigned width) {
+    zt_sample(ZT_RANDOM, width, data, len);
+    for (uint32_t i = width - 1; i < len; i += width) data[i] = 0x40 | (data[i] & 15);
+}
+
+static void words_16(uint8_t *data, uint32_t len) {
+    words(data, len, 2);
+}
+
+static void words_32(uint8_t *data, uint32_t len) {
+    words(data, len, 4);
+}
+
+static void words_64(uint8_t *data, uint32_t len) {
+    words(data, len, 8);
+}
+
+/* Top bytes that are all the same. */
+static void one_top(uint8_t *data, uint32_t len) {
+    zt_sample(ZT_RANDOM, 3, data, len);
+    for (uint32_t i = 3; i < len; i += 4) data[i] = 7;
+}
+
+static void counter(uint8_t *data, uint32_t len) {
+    for (uint32_t i = 0; i + 4 <= len; i += 4) zn_put_u32(data + i, 1000000 + 37 * (i / 4) + i / 4 % 3);
+}
+
+/* Noise that comes again and again. */
+static void copies(uint8_t *data, uint32_t len) {
+    enum { PERIOD = 9000 };
+    zt_sample(ZT_RANDOM, 4, data, len);
+    for (uint32_t i = PERIOD; i < len; i++) data[i] = data[i - PERIOD];
+}
+
+/* Two floats of three are the same. */
+static void pruned(uint8_t *data, uint32_t len) {
+    f32(data, len);
+    for (uint32_t i = 0; i + 4 <= len; i += 4)
+        if (i / 4 * 2654435761u >> 16 & 3) zn_put_u32(data + i, 0);
+}
+
+/* About the middle of 0 .. most. */
+static uint8_t around(uint64_t *seed, unsigned most) {
+    const uint64_t r = zt_random(seed);
+    return (uint8_t)(((r & 255) + (r >> 8 & 255) + (r >> 16 & 255) + (r >> 24 & 255)) * most / 1020);
+}
+
+/* Blocks of two bytes of scale and sixteen of nibbles. */
+static void blocks(uint8_t *data, uint32_t len) {
+    uint64_t seed = 6;
+    for (uint32_t i = 0; i < len; i++)
+        data[i] = (uint8_t)(i % 18 < 2 ? 40 + (int)(zt_random(&seed) % 4) : around(&seed, 15) | around(&seed, 15) << 4);
+}
+
+/* Bytes whose upper half is noise. */
+static void halves(uint8_t *data, uint32_t len) {
+    uint64_t seed = 7;
+    for (uint32_t i = 0; i < len; i++) data[i] = (uint8_t)(around(&seed, 15) | (zt_random(&seed) & 15) << 4);
+}
+
+/* ---- their references ---- */
+
+static void nudged(const uint8_t *data, uint32_t len, uint8_t *ref) {
+    uint64_t seed = 8;
+    for (uint32_t i = 0; i + 2 <= len; i += 2)
+        zn_put_u16(ref + i, (uint16_t)(zn_get_u16(data + i) ^ zt_random(&seed) % 4));
+}
+
+static void touched(const uint8_t *data, uint32_t len, uint8_t *ref) {
+    memcpy(ref, data, len);
+    for (uint32_t i = 0; i + 2 <= len; i += 200) ref[i] ^= 1;
+}
+
+/* Floats twice as large with other mantissas. */
+static void scaled(const uint8_t *data, uint32_t len, uint8_t *ref) {
+    uint64_t seed = 9;
+    for (uint32_t i = 0; i + 4 <= len; i += 4) {
+        const uint32_t w = zn_get_u32(data + i) + (1u << 23);
+        zn_put_u32(ref + i, (w & 0xff800000u) | ((uint32_t)zt_random(&seed) & 0x7fffff));
+    }
+}
+
+const struct zt_registered zt_registered[] = {
+    {"text", ZN_LAYOUT_8, ZN_CODEC_ZSTD, ZIPNN_DTYPE_UNKNOWN, 3, NEW, LEN, text, NULL},
+    {"integers of 16 bits", ZN_LAYOUT_16, ZN_CODEC_BITS, ZIPNN_U16, 3, NEW, LEN, words_16, NULL},
+    {"bf16", ZN_LAYOUT_16R, ZN_CODEC_R16, ZIPNN_BF16, 3, OLD, LEN, bf16, NULL},
+    {"integers of 32 bits", ZN_LAYOUT_32, ZN_CODEC_RAW, ZIPNN_U32, 3, NEW, LEN, words_32, NULL},
+    {"one top byte", ZN_LAYOUT_32, ZN_CODEC_CONSTANT, ZIPNN_U32, 3, NEW, LEN, one_top, NULL},
+    {"fp32", ZN_LAYOUT_32R, ZN_CODEC_R16, ZIPNN_F32, 3, OLD, 2 * LEN, f32, NULL},
+    {"integers of 64 bits", ZN_LAYOUT_64, ZN_CODEC_RAW, ZIPNN_U64, 3, NEW, LEN, words_64, NULL},
+    {"fp64", ZN_LAYOUT_64R, ZN_CODEC_R16, ZIPNN_F64, 3, NEW, LEN, f64, NULL},
+    {"fp16", ZN_LAYOUT_F16, ZN_CODEC_R16, ZIPNN_F16, 3, OLD, LEN, f16, NULL},
+    {"blocks by field", ZN_LAYOUT_RECORDS, ZN_CODEC_R16, ZIPNN_Q4_0, 3, OLD, LEN, blocks, NULL},
+    {"halves of bytes", ZN_LAYOUT_RECORDS, ZN_CODEC_NIBBLES, ZIPNN_U8, 3, NEW, LEN, halves, NULL},
+    {"dense", ZN_LAYOUT_DELTA, ZN_CODEC_R16C, ZIPNN_BF16, 3, NEW, LEN, bf16, nudged},
+    {"sparse", ZN_LAYOUT_SPARSE, ZN_CODEC_R16, ZIPNN_BF16, 3, NEW, LEN, bf16, touched},
+    {"given", ZN_LAYOUT_GIVEN, ZN_CODEC_R16C, ZIPNN_F32, 3, NEW, LEN, f32, scaled},
+    {"tops", ZN_LAYOUT_TOPS, ZN_CODEC_R16C, ZIPNN_BF16, 6, OLD, 2 * LEN, bf16, NULL},
+    {"joint symbols", ZN_LAYOUT_JOINT, ZN_CODEC_R16, ZIPNN_BF16, 3, NEW, LEN, bf16, NULL},
+    {"a counter", ZN_LAYOUT_DIFFERENCES, ZN_CODEC_RAW, ZIPNN_I32, 3, NEW, LEN, counter, NULL},
+    {"copies", ZN_LAYOUT_REPEATS, ZN_CODEC_RAW, ZIPNN_U8, 3, NEW, LEN, copies, NULL},
+    {"pruned", ZN_LAYOUT_FREQUENT, ZN_CODEC_RAW, ZIPNN_F32, 3, NEW, LEN, pruned, NULL},
+    {"blocks by value", ZN_LAYOUT_VALUES, ZN_CODEC_R16, ZIPNN_Q4_0, 3, NEW, LEN, blocks, NULL},
+    {"mixed", ZN_LAYOUT_8, ZN_CODEC_MIXING, ZIPNN_BF16, 9, NEW, LEN / 4, bf16, NULL},
+};
+
+const size_t zt_n_registered = sizeof zt_registered / sizeof *zt_registered;
