@@ -30,6 +30,14 @@ class Info(NamedTuple):
     n_left_out: int
 
 
+class Range(NamedTuple):
+    """Bytes [offset, offset + length) of a source: 0 is the archive's own file."""
+
+    source: int
+    offset: int
+    length: int
+
+
 class _FileObject:
     """read_at over a seekable binary file object, which one thread at a time can use: the one that holds the archive's
     lock."""
@@ -134,6 +142,20 @@ class Archive(Mapping[str, "Tensor"]):
         data = bytearray(length)
         self.read_into(offset, data)
         return data
+
+    def ranges(self, offset: int, length: int) -> list[Range]:
+        """Which bytes of the archive a read of original bytes [offset, offset + length) needs: one range for each chunk.
+        Nothing is read. If chunks repeat others, decode() tells what else is needed. Records of zipnn 0.x have no index:
+        UnsupportedError."""
+        return [Range(*r) for r in self._archive.ranges(offset, length)]
+
+    def decode(self, offset: int, buffer: Any, pieces: Iterable[tuple[int, int, Any]]) -> list[Range]:
+        """Fills a writable buffer with original bytes from `offset` on, out of bytes that the caller fetched, such as
+        asynchronously: pieces are (source, offset, bytes), in any order. No file is read, and no thread is used but this
+        one. Returns what is still missing, [] once the buffer is filled: fetch that too, and call again."""
+        ordered = sorted(pieces, key=lambda piece: piece[:2])
+        missing = self._archive.decode(offset, memoryview(buffer).cast("B"), ordered)
+        return [Range(*r) for r in missing]
 
     def prefetch(self, names: Iterable[str] | None = None, limit: int = 256 << 20) -> None:
         """Starts to decode whole tensors in the background, in this order (None: all, as they lie in the file), and

@@ -157,6 +157,33 @@ def test_threads_read_at_the_same_time(archive):
     assert not failures
 
 
+def test_bytes_that_the_caller_fetches(archive):
+    """An asynchronous loader has its own reads: the archive says which, and decodes what came."""
+    with open(archive, "rb") as f:
+        stored = f.read()
+    with zipnn.Archive(archive) as a:
+        whole = a.read_range(0, a.info.original)
+        for offset, length in ((0, len(whole)), (5, 1000), (len(whole) // 2, len(whole) // 3), (7, 0)):
+            buffer, pieces = bytearray(length), []
+            ranges = a.ranges(offset, length)
+            assert a.decode(offset, buffer, pieces) == ranges
+            pieces = [(r.source, r.offset, stored[r.offset : r.offset + r.length]) for r in reversed(ranges)]
+            assert a.decode(offset, buffer, pieces) == []
+            assert buffer == whole[offset : offset + length]
+        first = a.ranges(0, 1)[0]
+        damaged = bytearray(stored[first.offset : first.offset + first.length])
+        damaged[-1] ^= 1
+        with pytest.raises(zipnn.CorruptError):
+            a.decode(0, bytearray(1), [(0, first.offset, damaged)])
+        for bad, error in ([[(0, -1, b"")], OverflowError], [[(0, 1)], TypeError], [["no"], TypeError]):
+            with pytest.raises(error):
+                a._archive.decode(0, bytearray(1), bad)
+        with pytest.raises(zipnn.NotFoundError):
+            a.ranges(len(whole), 1)
+    with pytest.raises(ValueError, match="closed"):
+        a.ranges(0, 1)
+
+
 def test_closed_while_others_read(archive):
     """close() waits for reads of other threads; those that come after it find the archive closed."""
     a = zipnn.Archive(archive)
