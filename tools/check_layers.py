@@ -78,10 +78,8 @@ CALLS_BACK = {
     ("src/readers/pickle_calls.c", "src/readers/pickle.c"): "what a call builds is a value of the pickle",
     ("src/readers/zip_members.c", "src/readers/readers.c"): "a member of a zip is a file of any format",
     ("src/io/files_read.c", "src/io/files_commit.c"): "a file that could not be opened is closed as any other",
-    ("src/api/archive_rebuild.c", "src/api/archive.c"): "a rebuilt archive forgets the plan made before",
     ("src/api/archive_values.c", "src/api/archive.c"): "values are read by the public call, as a program reads them",
     ("src/api/archive_values.c", "src/api/archive_list.c"): "a tensor's values are found by its row in the list",
-    ("src/api/plan_input.c", "src/api/archive.c"): "an original's header is read by the public call",
 }
 
 # Names that each directory may have, and folders whose names repeat where the content belongs together: data, and the

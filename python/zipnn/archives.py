@@ -144,15 +144,15 @@ class Archive(Mapping[str, "Tensor"]):
         return data
 
     def ranges(self, offset: int, length: int) -> list[Range]:
-        """Which bytes of the archive a read of original bytes [offset, offset + length) needs: one range for each chunk.
-        Nothing is read. If chunks repeat others, decode() tells what else is needed. Records of zipnn 0.x have no index:
-        UnsupportedError."""
+        """Which bytes of the archive a read of original bytes [offset, offset + length) needs: one range for each
+        chunk. Nothing is read. If chunks repeat others, decode() tells what else is needed. Records of zipnn 0.x have
+        no index: UnsupportedError."""
         return [Range(*r) for r in self._archive.ranges(offset, length)]
 
     def decode(self, offset: int, buffer: Any, pieces: Iterable[tuple[int, int, Any]]) -> list[Range]:
         """Fills a writable buffer with original bytes from `offset` on, out of bytes that the caller fetched, such as
-        asynchronously: pieces are (source, offset, bytes), in any order. No file is read, and no thread is used but this
-        one. Returns what is still missing, [] once the buffer is filled: fetch that too, and call again."""
+        asynchronously: pieces are (source, offset, bytes), in any order. No file is read, and no other thread is used.
+        Returns what is still missing, [] once the buffer is filled: fetch that too, and call again."""
         ordered = sorted(pieces, key=lambda piece: piece[:2])
         missing = self._archive.decode(offset, memoryview(buffer).cast("B"), ordered)
         return [Range(*r) for r in missing]

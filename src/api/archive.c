@@ -5,12 +5,6 @@
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
-void zn_archive_forget_plan(zipnn_archive *a) {
-    zn_plan_free(&a->plan);
-    a->n_listed = 0;
-    a->plan.container = "damaged";
-}
-
 /* Lists the tensors of the original when it is a model file, else the record as one. */
 static zipnn_status open_old(zipnn_archive *a, zipnn_error *err) {
     static const struct zn_nature old = {"zipnn 0.x", 1, zn_verify_old};

@@ -67,6 +67,12 @@ zipnn_status zn_archive_plan(zipnn_archive *a, zipnn_error *err) {
     return zn_archive_list(a, err);
 }
 
+void zn_archive_forget_plan(zipnn_archive *a) {
+    zn_plan_free(&a->plan);
+    a->n_listed = 0;
+    a->plan.container = "damaged";
+}
+
 void zipnn_archive_get_info(const zipnn_archive *a, zipnn_archive_info *info) {
     if (!info) return;
     if (!a) {

@@ -130,7 +130,7 @@ static zipnn_status read_original(void *user, uint64_t off, uint8_t *buf, size_t
     const bool fresh = meet(o, off, *got);
     const struct zn_toll before = zn_engine_toll(&a->ctx->engine);
     const uint64_t old = zn_old_decoded(&a->ctx->job);
-    const zipnn_status status = zipnn_archive_read(o->archive, off, *got, buf, err);
+    const zipnn_status status = a->original->way->read(&a->ctx->job, a->original, off, *got, buf, err);
     const struct zn_toll now = zn_engine_toll(&a->ctx->engine);
     o->again += now.referred - before.referred + (fresh ? 0 : now.own - before.own);
     o->again += zn_old_decoded(&a->ctx->job) - old;
