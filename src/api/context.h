@@ -33,6 +33,10 @@ static inline zipnn_status zn_given(const char *function, const void *one, const
  * with zn_free) and stays in use. On failure nothing is owned. */
 zipnn_status zn_plan_input(zipnn_ctx *ctx, struct zn_input *in, struct zn_plan *plan, uint8_t **head, zipnn_error *err);
 
+/* Compresses the input as the job says, which is the context's own or a copy with other options. */
+zipnn_status zn_pack_input(zipnn_ctx *ctx, const struct zn_job *job, struct zn_input *in, const struct zn_output *out,
+                           zipnn_stats *stats, zipnn_error *err);
+
 /* Plans an archive's original, all of which is in sight. */
 zipnn_status zn_plan_original(zipnn_archive *archive, uint64_t original, struct zn_plan *plan, zipnn_error *err);
 

@@ -34,7 +34,9 @@ static zipnn_status recompress(zipnn_ctx *ctx, zipnn_archive *archive, const zip
                                zipnn_error *err) {
     zipnn_archive_info info;
     struct zn_windows windows;
-    const bool sha256 = ctx->job.sha256;
+    struct zn_job job = ctx->job;
+    struct zn_input in;
+    struct zn_output out;
     zipnn_archive_get_info(archive, &info);
     ZN_TRY(zn_job_allows(&ctx->job, info.original, err));
     if (info.n_bases)
@@ -42,11 +44,12 @@ static zipnn_status recompress(zipnn_ctx *ctx, zipnn_archive *archive, const zip
             err, ZIPNN_E_ARGUMENT, ZN_NOWHERE,
             "is a difference from another file, and differences are not recompressed: restore it and compress "
             "that");
+    ZN_TRY(zn_output_of_sink(sink, &out, err));
     ZN_TRY(zn_windows_open(&windows, &ctx->engine.alloc, fetch, archive, info.original, WINDOW, err));
     const zipnn_source original = {.read_at = zn_windows_read_at, .length = info.original, .user = &windows};
-    ctx->job.sha256 |= info.has_sha256 != 0;
-    zipnn_status status = zipnn_pack(ctx, &original, sink, stats, err);
-    ctx->job.sha256 = sha256;
+    job.sha256 |= info.has_sha256 != 0;
+    zipnn_status status = zn_input_of_source(&original, &in, err);
+    if (status == ZIPNN_OK) status = zn_pack_input(ctx, &job, &in, &out, stats, err);
     zn_windows_close(&windows);
     if (status != ZIPNN_OK) return status;
     stats->unverified = info.unverified;

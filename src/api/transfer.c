@@ -5,14 +5,14 @@
 #include "jobs/apply.h"
 #include "jobs/jobs.h"
 
-static zipnn_status pack(zipnn_ctx *ctx, struct zn_input *in, const struct zn_output *out, zipnn_stats *stats,
-                         zipnn_error *err) {
+zipnn_status zn_pack_input(zipnn_ctx *ctx, const struct zn_job *job, struct zn_input *in, const struct zn_output *out,
+                           zipnn_stats *stats, zipnn_error *err) {
     struct zn_plan plan;
     uint8_t *head;
     ZN_TRY(zn_plan_input(ctx, in, &plan, &head, err));
     struct zn_relations relations;
     zipnn_status status = zn_relate(ctx, &plan, in, &relations, err);
-    if (status == ZIPNN_OK) status = zn_pack(&ctx->job, &plan, &relations, in, out, stats, err);
+    if (status == ZIPNN_OK) status = zn_pack(job, &plan, &relations, in, out, stats, err);
     zn_relations_free(ctx, &relations);
     zn_plan_free(&plan);
     zn_free(&ctx->engine.alloc, head);
@@ -59,7 +59,7 @@ zipnn_status zipnn_compress(zipnn_ctx *ctx, const void *src, size_t len, void *d
     struct zn_input in = zn_input_of_memory(src, len);
     struct zn_output out = {.mem = dst, .cap = cap};
     zipnn_stats stats;
-    ZN_TRY(pack(ctx, &in, &out, &stats, err));
+    ZN_TRY(zn_pack_input(ctx, &ctx->job, &in, &out, &stats, err));
     *out_len = (size_t)stats.archive;
     return ZIPNN_OK;
 }
@@ -105,30 +105,25 @@ zipnn_status zipnn_decompress(zipnn_ctx *ctx, const void *src, size_t len, void 
     return ZIPNN_OK;
 }
 
-static zipnn_status check_sink(const zipnn_sink *sink, zipnn_error *err) {
-    if (sink && sink->write) return ZIPNN_OK;
-    return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "a sink needs write");
-}
-
 zipnn_status zipnn_pack(zipnn_ctx *ctx, const zipnn_source *source, const zipnn_sink *sink, zipnn_stats *stats,
                         zipnn_error *err) {
     zn_clear_error(err);
     struct zn_input in;
+    struct zn_output out;
     if (!ctx) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_pack: ctx is NULL");
     ZN_TRY(zn_input_of_source(source, &in, err));
-    ZN_TRY(check_sink(sink, err));
-    struct zn_output out = {.sink = sink};
-    return pack(ctx, &in, &out, stats, err);
+    ZN_TRY(zn_output_of_sink(sink, &out, err));
+    return zn_pack_input(ctx, &ctx->job, &in, &out, stats, err);
 }
 
 zipnn_status zipnn_unpack(zipnn_ctx *ctx, const zipnn_source *source, const zipnn_sink *sink, zipnn_stats *stats,
                           zipnn_error *err) {
     zn_clear_error(err);
     struct zn_input in;
+    struct zn_output out;
     if (!ctx) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_unpack: ctx is NULL");
     ZN_TRY(zn_input_of_source(source, &in, err));
-    ZN_TRY(check_sink(sink, err));
-    struct zn_output out = {.sink = sink};
+    ZN_TRY(zn_output_of_sink(sink, &out, err));
     return restore(ctx, &in, &out, ZN_DIGEST_VERIFY, stats, err);
 }
 

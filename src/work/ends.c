@@ -103,6 +103,12 @@ void zn_glance_end(struct zn_glance *g, const zipnn_allocator *alloc) {
     *g = (struct zn_glance){.memory = NULL};
 }
 
+zipnn_status zn_output_of_sink(const zipnn_sink *sink, struct zn_output *out, zipnn_error *err) {
+    *out = (struct zn_output){.sink = sink};
+    if (sink && sink->write) return ZIPNN_OK;
+    return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "a sink needs write");
+}
+
 zipnn_status zn_output_put(const struct zn_output *out, uint64_t off, const uint8_t *bytes, size_t len,
                            zipnn_error *err) {
     if (out->mem) {

@@ -70,6 +70,9 @@ struct zn_output {
     const zipnn_sink *sink; /* NULL with mem NULL: nothing is written */
 };
 
+/* ZIPNN_E_ARGUMENT when the callbacks are not what the public header asks for. */
+zipnn_status zn_output_of_sink(const zipnn_sink *sink, struct zn_output *out, zipnn_error *err);
+
 /* Whether chunks may be put anywhere at any time, by several threads. */
 static inline bool zn_output_is_random(const struct zn_output *out) {
     return out->mem || !out->sink || out->sink->write_at;
