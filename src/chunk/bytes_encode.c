@@ -22,7 +22,7 @@ static bool has_few_symbols(const struct zn_survey *survey) {
     return used <= FEW_SYMBOLS;
 }
 
-/* How far counts differ from those half the bytes away; floats have both signs alike. */
+/* Whether bytes with the top bit set are as frequent as those without: floats have both signs equally often. */
 static bool is_symmetric(const struct zn_survey *survey) {
     uint64_t apart = 0;
     for (unsigned v = 0; v < 128; v++) {
@@ -42,7 +42,7 @@ static bool is_signed(const struct zn_survey *survey) {
     return near > middle;
 }
 
-/* E4M3 may also be taken as E4. */
+/* The kind of field. zn_bytes_encode also tries E5 where this returns E4. */
 static enum zn_field_kind kind_of(zipnn_dtype dtype, const struct zn_survey *survey) {
     if (zn_dtype_is_fp8(dtype)) return zn_dtype_facts(dtype)->exponent == 4 ? ZN_FIELD_E4 : ZN_FIELD_E5;
     if (dtype == ZIPNN_DTYPE_UNKNOWN && is_symmetric(survey)) return ZN_FIELD_E4;
@@ -63,7 +63,7 @@ static size_t packed_len(const struct halved *h, size_t n) {
     return (n * zn_field_low_bits(h->field.kind) + 7) / 8;
 }
 
-/* What low bits take given the high ones, of so many in all, judged by the sample. */
+/* Returns how many bytes the low bits take given the high ones, of `packed` bytes. The sample tells. */
 static size_t given_len(const struct halved *h, size_t packed) {
     uint8_t byte[256], low[256], high[256], *const planes[2] = {low, high};
     uint32_t counts[256] = {0};

@@ -2,8 +2,8 @@
 #include "chunk/wrapped.h"
 
 /* Bytes of scratch that decoding takes: the planes of a chunk, where halves of bytes take a byte each, as do fp16's
- * exponents, quantised values, and the planes of a reference; and the map of a chunk of frequent values, or the places of
- * groups of values. */
+ * exponents, quantised values, and the planes of a reference; and the map of a chunk of frequent values, or the places
+ * of groups of values. */
 static size_t decoding_takes(uint32_t max_chunk) {
     return (size_t)max_chunk + 2 * (size_t)max_chunk + max_chunk / 2;
 }

@@ -16,8 +16,8 @@ enum {
     MAX_KINDS = 64
 };
 
-/* A chunk's bytes by type and by offset of the elements modulo their size; kinds that come when the table is full do
- * not count. */
+/* A chunk's bytes by type and by offset of the elements modulo their size; a kind that does not fit into the table
+ * is ignored. */
 struct tally {
     struct kind {
         zipnn_dtype dtype;
@@ -42,7 +42,7 @@ static void count(struct tally *t, const struct zn_span *span, uint32_t len) {
     if (t->kind[i].bytes > t->kind[t->most].bytes) t->most = i;
 }
 
-/* The link that the bytes at `off`, which only grows, lie in. */
+/* Returns the link that contains the byte at `off`, NULL for none. `off` must not fall from call to call. */
 static const struct zn_link *link_at(struct zn_cutter *c, uint64_t off) {
     if (!c->links) return NULL;
     const struct zn_links *links = c->links;

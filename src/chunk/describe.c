@@ -8,7 +8,7 @@ static void measure_words(zipnn_coding *coding, const struct zn_body *body) {
     for (unsigned p = 0; p < body->n_planes; p++) coding->planes[p].original = zn_plane_size(body->layout, p, body->n);
 }
 
-/* Parts of a byte count by their bits. */
+/* A plane that holds k bits of each element stands for k/8 bytes of it. */
 static void measure_floats(zipnn_coding *coding, const struct zn_body *body) {
     const struct zn_parts *parts = zn_parts_of(body->layout, body->inner);
     for (unsigned p = 0; p < parts->n; p++) coding->planes[p].original = (uint64_t)body->n * parts->bits[p] / 8;
@@ -48,7 +48,7 @@ static void describe_planes(zipnn_coding *coding, const struct zn_body *body) {
     }
 }
 
-/* What is not told plane by plane has one, named by what it is. */
+/* Describes the whole body as one plane, where it has no planes of its own. */
 static void describe_whole(zipnn_coding *coding, const char *codec, uint32_t original, uint32_t stored) {
     coding->n_planes = 1;
     coding->planes[0].codec = codec;

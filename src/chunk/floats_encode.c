@@ -1,5 +1,6 @@
-/* Floats as they usually are: the top plane by R16, or by joint symbols, random bytes below. Words are split while they
- * are coded, which leaves the planes below where they stay; before, only a sample of them is. */
+/* Encodes floats as they usually are: the top plane by R16 or by joint symbols, the random bytes below stored. A sample
+ * of the words is split to find out whether they are of this kind. All others are split while they are coded, and their
+ * lower planes are written straight to their final place. */
 #include "chunk/joint.h"
 #include "chunk/layout.h"
 #include "chunk/ways.h"
@@ -14,7 +15,7 @@ struct floats {
     bool patchy; /* a plane below is noise but for a part */
 };
 
-/* Splits and surveys a sample of the planes. False when the chunk is not of this kind. */
+/* Splits and surveys a sample of the planes. Returns whether the chunk is of this kind. */
 static bool are_usual(struct zn_coder *coder, struct floats *f) {
     const struct zn_kernels *k = coder->codec.k;
     const struct zn_words *words = &f->words;
@@ -38,7 +39,7 @@ static bool are_usual(struct zn_coder *coder, struct floats *f) {
     return f->exponents.counts[0] <= f->exponents.sampled / 32; /* zeros */
 }
 
-/* False when the chunk is not labelled as floats, or they are not as usual. */
+/* Returns whether the chunk is labelled as floats and they are as usual. */
 static bool look_at(const struct zn_encoder *e, struct floats *f) {
     const size_t mark = zn_scratch_mark(&e->coder->scratch);
     f->cut = zn_body_of_words(zn_layout_of_dtype(e->hint.dtype), e->hint.head, e->len);
@@ -49,7 +50,8 @@ static bool look_at(const struct zn_encoder *e, struct floats *f) {
     return usual;
 }
 
-/* The top plane by R16, by the tables that are there. Returns the length of the body, 0 when it does not fit. */
+/* Codes the top plane by R16 with the tables that were fitted last. Returns the length of the body, 0 when it does not
+ * fit. */
 static uint32_t write_usual(const struct zn_encoder *e, struct floats *f, uint8_t *body) {
     const struct zn_body *cut = &f->cut;
     uint8_t *planes[ZN_MAX_PLANES] = {NULL};

@@ -23,7 +23,7 @@ struct joint {
     uint8_t *piece;               /* ZN_PIECE of them */
 };
 
-/* The numbers of a packed plane, whose unused bits are 0. */
+/* Checks a packed plane: its head, its length, and that its unused bits are 0. */
 static zipnn_status read_packed(struct joint *j, const struct zn_coded *in, zipnn_error *err) {
     const uint8_t mask = (uint8_t)((1u << j->info.bits) - 1);
     const size_t len = zn_joint_raw_len(j->kind, j->info.packed, j->body->n);
@@ -88,7 +88,7 @@ static bool is_fused(const struct joint *j) {
            (j->kind != ZN_JOINT_F16 || zn_r16_highest(j->stream) < 64);
 }
 
-/* Elements [from, from + n), from being a multiple of ZN_PIECE. */
+/* Decodes the elements [from, from + n). `from` is a multiple of ZN_PIECE. */
 static zipnn_status decode_part(struct joint *j, size_t from, size_t n, uint8_t *out, enum zn_store store,
                                 zipnn_error *err) {
     const struct zn_joint_kernels *k = j->k->joint;
@@ -165,7 +165,7 @@ static bool may_pay(const uint32_t counts[256]) {
            zn_entropy(counts, 256) + used * ZN_COST_UNSEEN < zn_entropy(exponents, 256) + (uint64_t)total * ZN_COST_ONE;
 }
 
-/* The least exponent but 0, and the greatest. */
+/* Finds the least exponent above 0, and the greatest. */
 static void find_range(const struct zn_joint_source *s, unsigned width, unsigned *least, unsigned *most) {
     uint32_t low = UINT32_MAX, high = 0;
     const uint8_t *at = s->e->src + s->cut->head;
@@ -191,7 +191,7 @@ static void take_base(const struct zn_joint_source *s, unsigned width, unsigned 
     }
 }
 
-/* A base that brings all exponents below 128 without one becoming 0; false when there is none. */
+/* Finds a base that brings all exponents below 128 and makes none of them 0. Returns false when there is none. */
 static bool find_base(const struct zn_joint_source *s, unsigned width, unsigned *base) {
     unsigned least, most;
     find_range(s, width, &least, &most);
@@ -258,7 +258,7 @@ static bool has_room(const struct zn_out *out, const struct zn_joint_source *s, 
     return len <= zn_out_left(out);
 }
 
-/* With exponents counted from a base: such words are made behind the room for symbols. */
+/* Encodes a copy of the words whose exponents count from a base. */
 static enum zn_joint_answer encode_based(const struct zn_joint_source *s, struct zn_words *words, struct zn_out out,
                                          size_t *cost, uint32_t *body_len) {
     const unsigned width = s->cut->width;

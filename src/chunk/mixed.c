@@ -85,7 +85,7 @@ size_t zn_mixed_runs(const struct zn_plan *plan, uint64_t off, size_t n, unsigne
 
 /* ---- chunks ------------------------------------------------------------------------------------------------------ */
 
-/* The floats of a type of which mixing knows the exponent; width 0: none. */
+/* Returns how the words of a type are floats; width is 0 where mixing does not know such an exponent. */
 static struct zn_mixing_words words_of_dtype(const struct zn_chunk_hint *hint) {
     const struct zn_dtype_facts *type = zn_dtype_facts(hint->dtype);
     const bool floats = type->kind == ZN_KIND_FLOAT || type->kind == ZN_KIND_COMPLEX;

@@ -21,7 +21,7 @@ static zipnn_status decode_part(struct zn_coder *coder, const struct zn_coded *c
     return zn_stream_decode_given(&coder->codec, coded, context, out, size, err);
 }
 
-/* The high plane is the context of the low one. */
+/* Decodes the high plane first, since it is the context of the low one. */
 static zipnn_status decode_field(struct zn_coder *coder, const struct zn_field *field, const struct zn_coded *coded,
                                  size_t size, const uint8_t **planes, zipnn_error *err) {
     if (field->kind == ZN_FIELD_BYTES) return decode_part(coder, coded, NULL, size, planes, err);

@@ -18,7 +18,7 @@ static bool halves_pay(const struct fields *s, size_t size, size_t matched) {
     return halves < size / 2 * 2 && halves - halves / 16 <= matched;
 }
 
-/* Splits a field into the planes that follow, and into one where halves were wanted and do not pay. */
+/* Splits a field into its planes. Where halves were wanted and do not pay, the field stays whole. */
 static void split_field(struct zn_coder *coder, struct fields *s, struct zn_field *field, const uint8_t *src) {
     const size_t size = s->n * field->len;
     const struct zn_field whole = {ZN_FIELD_BYTES, field->len};
@@ -76,7 +76,7 @@ static uint32_t encode(const struct zn_encoder *e, uint8_t *to, uint32_t cap) {
     return (uint32_t)zn_out_len(&out);
 }
 
-/* Replaces a body that is there only by a shorter one. */
+/* Writes a body; one that is there is replaced only by a shorter one. */
 uint32_t zn_records_encode(const struct zn_encoder *e, struct zn_draft *draft) {
     struct zn_scratch *scratch = &e->coder->scratch;
     const uint32_t cap = zn_chunk_bound(e->len), before = (uint32_t)draft->body.len;

@@ -20,7 +20,7 @@ struct tops {
     const uint8_t *plane[ZN_MAX_PLANES];
 };
 
-/* Exponents first: they are the contexts of the plane before. One that is stored stays where it is. */
+/* Decodes the exponents first, since they are the contexts of the plane before. A stored plane stays where it is. */
 static zipnn_status decode_planes(struct zn_coder *coder, struct tops *t, zipnn_error *err) {
     const struct zn_body *body = t->body;
     for (unsigned p = body->n_planes; p-- > 0;) {
@@ -128,7 +128,7 @@ static void copy_plane(struct target *t, const struct zn_coded *plane) {
     zn_streams_end(&t->planes, &t->out, plane->codec);
 }
 
-/* By tables chosen with more care, if that is smaller than what there is. */
+/* Codes the exponents with tables that are chosen with more care, or copies the plane if it is no larger. */
 static void write_exponents(struct target *t, const struct source *s) {
     struct zn_codec *codec = &s->e->coder->codec;
     const struct zn_coded *plane = &s->body->plane[s->body->n_planes - 1];
@@ -149,7 +149,7 @@ static void write_exponents(struct target *t, const struct source *s) {
     copy_plane(t, plane);
 }
 
-/* False when the bits are as good as random. */
+/* Returns false when the bits are as good as random. */
 static bool write_tops(struct target *t, const struct source *s) {
     struct zn_codec *codec = &s->e->coder->codec;
     const struct zn_r16c_input in = {.context = s->exponents,
@@ -166,7 +166,7 @@ static bool write_tops(struct target *t, const struct source *s) {
     return true;
 }
 
-/* The planes up to the upper bits; false when these are not worth it. */
+/* Writes the planes up to the upper bits. Returns false when these are not worth it. */
 static bool write_divided(struct target *t, const struct source *s) {
     const struct zn_body *body = s->body;
     const unsigned below = body->layout == ZN_LAYOUT_F16 ? 1 : body->n_planes - 2;
@@ -196,7 +196,8 @@ static struct zn_body divided_body(const struct zn_body *body) {
     return divided;
 }
 
-/* Exponents by tables chosen with more care, and the upper bits of mantissa given them where that pays. */
+/* Codes the exponents with tables that are chosen with more care, and the upper bits of mantissa given the exponents
+ * where that pays. */
 uint32_t zn_tops_encode(const struct zn_encoder *e, struct zn_draft *draft) {
     const struct zn_body *body = &draft->body;
     if (!is_fit(body)) return 0;

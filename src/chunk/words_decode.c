@@ -89,7 +89,7 @@ static zipnn_status merge_pieces(struct zn_coder *coder, struct words *w, uint8_
     return stream ? zn_r16_finish(stream, top_at(w), err) : ZIPNN_OK;
 }
 
-/* Floats whose planes below the exponents are there already: one kernel does the rest. */
+/* Returns whether one kernel can decode the exponents and merge them: the planes below must be at hand. */
 static bool is_fused(const struct zn_kernels *k, const struct words *w) {
     const struct zn_r16_reader *stream = top_stream(w);
     if (!zn_layout_is_of_floats(w->body->layout) || !stream || stream->d.lanes_log2 != 7) return false;
@@ -138,7 +138,7 @@ bool zn_words_takes_check(const struct zn_body *body) {
     return body->plane[body->n_planes - 1].codec == ZN_CODEC_R16;
 }
 
-/* By pieces that are compared while they are in the first-level cache. */
+/* Decodes and compares piece by piece, while each piece is in the first-level cache. */
 static zipnn_status compare_fused(struct zn_coder *coder, const struct words *w, const uint8_t *original, uint8_t *room,
                                   bool *same, zipnn_error *err) {
     const unsigned width = w->body->width;

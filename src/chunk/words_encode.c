@@ -44,7 +44,7 @@ static void take_apart(const struct zn_encoder *e, const struct zn_body *cut, ui
 
 /* Weights have random mantissas. Where others show, or no mantissa at all, the type may not be what the label says:
  * floats that hold integers or shorter floats, quantised or packed bytes with a period. Then the bytes themselves are
- * asked. A label of fp8 is always trusted. */
+ * measured. A label of fp8 is always trusted. */
 static bool is_as_labelled(const struct parts *parts, zipnn_dtype dtype) {
     if (parts->body.n_planes == 1) return zn_dtype_is_fp8(dtype);
     for (unsigned p = 0; p + 1 < parts->body.n_planes; p++)

@@ -95,7 +95,7 @@ struct filling {
     uint32_t at, used; /* bytes written, and of them those that were kept */
 };
 
-/* Writes a run. Each is held against the chunk when it is used, not before: mapped bytes may change meanwhile. Since
+/* Writes a run. It is checked here and not earlier, because mapped bytes may change in between. Since
  * all runs together repeat no more than orig_len - kept bytes, what is kept is never overtaken. */
 static zipnn_status fill(struct filling *f, const struct run *r) {
     const uint32_t repeated = f->at - f->used;

@@ -14,7 +14,7 @@ struct elements {
     const uint8_t *at; /* the first one */
 };
 
-/* By the type, or else by what the plain body found; false for bytes and blocks. */
+/* Finds the elements by the type, or else by the layout of the plain body. Returns false for bytes and blocks. */
 static bool find_elements(const struct zn_encoder *e, const struct zn_body *plain, struct elements *of) {
     unsigned width = zn_dtype_bits(e->hint.dtype) ? zn_dtype_word(e->hint.dtype) : 0;
     of->head = e->hint.head;
@@ -75,7 +75,7 @@ static unsigned bits_of(uint64_t v) {
     return v ? 64 - (unsigned)__builtin_clzll(v) : 0;
 }
 
-/* The mode whose numbers are shortest in a sample; 0 when all are about as long. */
+/* Returns the mode whose numbers are shortest in a sample, 0 when all modes are about equal. */
 static unsigned choose_mode(const struct elements *e) {
     uint64_t plain = 0, signs = 0, deltas = 0;
     const size_t stride = ZN_MAX(e->n / SAMPLED, (size_t)1);
@@ -174,7 +174,8 @@ static unsigned keep(struct values *v, unsigned least, unsigned most) {
     return sum;
 }
 
-/* Nearly all elements take one of 255 values, or some values are so frequent that they are worth a table. */
+/* Chooses up to 255 values if nearly all elements have one of them, or else a few that are frequent enough for a table.
+ * Returns false when there are none. */
 static bool choose_values(const struct elements *e, struct values *v) {
     struct values seen;
     count_values(e, &seen);

@@ -1,4 +1,4 @@
-/* A chunk against reference bytes: the choice of a way, and the way back. */
+/* Codes a chunk against reference bytes: chooses one of three ways, and decodes all of them. */
 #include "delta/delta.h"
 
 #include "chunk/sniff.h"
@@ -58,7 +58,7 @@ static size_t count_changes(const uint64_t *changed, size_t n) {
     return sum;
 }
 
-/* Dense coding where it takes less than sparse_len bytes, which are at payload. */
+/* Replaces the sparse payload by a dense one if that is shorter. Returns the length of what remains. */
 static size_t rather_dense(const struct zn_encoder *e, const struct zn_pair *pair, uint8_t *payload,
                            size_t sparse_len) {
     struct zn_scratch *scratch = &e->coder->scratch;
@@ -70,7 +70,7 @@ static size_t rather_dense(const struct zn_encoder *e, const struct zn_pair *pai
     return dense_len ? dense_len : sparse_len;
 }
 
-/* By differences, sparse or dense. */
+/* Codes differences, sparse or dense. */
 static size_t encode_delta(const struct zn_encoder *e, const struct zn_pair *pair, uint8_t *payload) {
     struct zn_scratch *scratch = &e->coder->scratch;
     const struct zn_out out = zn_out_of(payload, zn_chunk_bound(e->len));
@@ -88,7 +88,7 @@ static size_t encode_delta(const struct zn_encoder *e, const struct zn_pair *pai
     return sparse_len ? rather_dense(e, pair, payload, sparse_len) : zn_delta_dense(e, pair, out);
 }
 
-/* What a sample of a pair tells, after its contexts were made. False when nothing is gained. */
+/* Makes the contexts of a pair and judges it by a sample. Returns false when nothing is gained. */
 static bool judge(const struct zn_encoder *e, struct zn_pair *pair, struct zn_delta_verdict *verdict) {
     if (pair->n < FEW) return false;
     uint8_t *context = zn_scratch_take(&e->coder->scratch, pair->n);

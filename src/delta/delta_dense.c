@@ -4,7 +4,7 @@
 
 enum { MAX_CONTEXTS = 4, MAX_MODELS = 16, PIECE = 4096, HIST_STEP = 4 };
 
-/* The highest context that more than one element in 256 has. */
+/* Returns the highest context, except for those that only one element in 256 reaches. */
 static unsigned highest_context(const struct zn_kernels *k, const struct zn_pair *pair) {
     uint32_t counts[256] = {0}, above = 0;
     unsigned highest = 255;
@@ -15,8 +15,8 @@ static unsigned highest_context(const struct zn_kernels *k, const struct zn_pair
     return highest;
 }
 
-/* Symbols by R16C with the models' tables. False when they do not get shorter: then a delta is not worth it, and
- * without R16C there would be one model for all. */
+/* Codes the symbols by R16C with the models' tables. Returns false when they do not get shorter: then a delta is not
+ * worth it, and without R16C there would be one model for all. */
 static bool write_symbols(const struct zn_encoder *e, const struct zn_pair *pair, const struct zn_delta_models *models,
                           const uint8_t *symbols, struct zn_out *out) {
     const struct zn_r16c_input in = {.context = pair->context,

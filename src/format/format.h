@@ -50,7 +50,7 @@ struct zn_header {
     uint8_t flags; /* ZN_FLAG_* */
 };
 
-/* Whether these bytes begin as an archive does. */
+/* Returns whether these bytes begin as an archive does. */
 bool zn_is_archive(const uint8_t *in, size_t len);
 
 /* Writes ZN_HEADER_LEN bytes. */
@@ -74,7 +74,7 @@ static inline uint64_t zn_frame_size(const struct zn_frame *f) {
  * both. */
 struct zn_frame zn_frame_seal(uint8_t *frame, uint32_t body_len, uint32_t orig_len, zn_hash_fn *hash);
 
-/* The same by who computes the check: after zn_frame_begin, of all from ZN_FRAME_CHECKED on. */
+/* The same in two steps, for a caller that computes the check itself, over all bytes from ZN_FRAME_CHECKED on. */
 void zn_frame_begin(uint8_t *frame, uint32_t body_len, uint32_t orig_len);
 struct zn_frame zn_frame_end(uint8_t *frame, uint64_t check);
 
@@ -89,7 +89,7 @@ zipnn_status zn_frame_verify(const uint8_t *in, const struct zn_frame *frame, ui
 /* The part of a frame that its check covers. */
 enum { ZN_FRAME_CHECKED = 8 }; /* from this offset to the end */
 
-/* The error of a frame whose check is another. */
+/* Returns the error for a frame whose check does not match. */
 zipnn_status zn_frame_mismatch(const struct zn_frame *frame, uint64_t at, zipnn_error *err);
 
 void zn_entry_write(uint8_t out[ZN_ENTRY_LEN], const struct zn_frame *frame);
