@@ -64,7 +64,7 @@ void zn_r16_encode_16r_avx2(struct zn_r16_encoder *e, const uint8_t *src, uint8_
 void zn_r16_encode_32r_avx2(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 void zn_r16_encode_f16_avx2(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 
-/* Needs AVX-512 F, BW, VL, DQ, VBMI, VBMI2 and BMI2. */
+/* Needs AVX-512 F, BW, VL, DQ, VBMI, VBMI2, GFNI and BMI2. */
 bool zn_r16_decode_avx512(struct zn_r16_decoder *d, uint8_t *out, size_t n);
 bool zn_r16_decode_32r_avx512(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
                               enum zn_store store);
