@@ -22,7 +22,7 @@ typedef zipnn_status zn_decode_fn(struct zn_coder *coder, const struct zn_body *
 
 /* One for each row of layouts.def that names it. */
 zn_decode_fn zn_words_decode, zn_records_decode, zn_tops_decode, zn_joint_decode, zn_values_decode;
-zn_decode_fn zn_differences_decode, zn_repeats_decode, zn_frequent_decode;
+zn_decode_fn zn_differences_decode, zn_repeats_decode, zn_frequent_decode, zn_scaled_decode;
 
 /* Decodes a body of any layout, edges and all. */
 zipnn_status zn_body_decode(struct zn_coder *coder, const struct zn_body *body, const struct zn_target *to,

@@ -20,7 +20,7 @@ struct zn_values_shape zn_values_shape_of(const struct zn_values_type *t);
 /* Where the symbols of each group of n records are, counted in groups: sorted by the keys of the groups, then as they
  * stand; or as they stand. `room` has a byte for each of a record, and is aligned for what is returned in it. Sides are
  * the bytes beside the values, a plane each. */
-const uint32_t *zn_values_places(const struct zn_values_type *t, const uint8_t *const *sides, size_t n, bool sorted,
-                                 uint8_t *room);
+const uint32_t *zn_values_places(const struct zn_values_type *t, const struct zn_values_kernels *k,
+                                 const uint8_t *const *sides, size_t n, bool sorted, uint8_t *room);
 
 #endif

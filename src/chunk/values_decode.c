@@ -17,6 +17,11 @@ struct values {
     struct zn_low_bits low;
 };
 
+/* Values that are bytes, of one group a record: they need not be packed. */
+static bool goes_at_once(const struct zn_values_type *t) {
+    return t->low.bits == 8 && t->n == 1u << t->group_log2;
+}
+
 static void begin(const struct zn_body *body, struct values *v) {
     const struct zn_values_head *h = &body->values;
     v->type = &zn_values_types[h->type];
@@ -26,7 +31,8 @@ static void begin(const struct zn_body *body, struct values *v) {
     v->code = (struct zn_values_code){.group_log2 = v->type->group_log2,
                                       .low_bits = h->low_bits,
                                       .n_bins = 1u << (zn_values_bits(v->type) - h->low_bits),
-                                      .n_exact = h->n_exact};
+                                      .n_exact = h->n_exact,
+                                      .flip = goes_at_once(v->type) ? 128 : 0};
     memcpy(v->code.exact, h->exact, sizeof v->code.exact);
 }
 
@@ -67,6 +73,18 @@ static zipnn_status decode_planes(struct zn_coder *coder, const struct zn_body *
     return check_symbols(coder, symbols, v, n_symbols, err);
 }
 
+/* Values of n records from record `from` on, by way of `values`; false when low bits run out. */
+static bool put_values(const struct zn_values_kernels *k, struct values *v, const uint32_t *places, size_t from,
+                       size_t n, uint8_t *values, uint8_t *records) {
+    const size_t groups = v->type->n >> v->type->group_log2, group = (size_t)1 << v->type->group_log2;
+    const uint32_t *at = places + from * groups;
+    if (goes_at_once(v->type))
+        return k->restore(&v->code, v->symbols, at, n, &v->low, records + v->type->low.at, v->type->width);
+    if (!k->restore(&v->code, v->symbols, at, n * groups, &v->low, values, group)) return false;
+    k->pack(&v->shape, values, n, records);
+    return true;
+}
+
 /* Bytes beside the values, of n records from record `from` on. */
 static void put_sides(const struct values *v, size_t from, size_t n, uint8_t *records) {
     for (unsigned p = 0; p < v->n_sides; p++) {
@@ -90,14 +108,12 @@ zipnn_status zn_values_decode(struct zn_coder *coder, const struct zn_body *body
     ZN_TRY(decode_planes(coder, body, &v, err));
     uint8_t *room = zn_scratch_take(&coder->scratch, v.n * v.type->width);
     uint8_t *values = zn_scratch_take(&coder->scratch, ZN_PIECE);
-    const uint32_t *places = zn_values_places(v.type, v.sides, v.n, body->values.sorted, room);
-    const struct zn_values_kernels *k = coder->codec.k->values;
-    const size_t groups = v.type->n >> v.type->group_log2, most = PIECE * 256u / v.type->n;
+    const uint32_t *places = zn_values_places(v.type, coder->codec.k->values, v.sides, v.n, body->values.sorted, room);
+    const size_t most = PIECE * 256u / v.type->n;
     uint8_t *out = to->out + body->head;
     for (size_t r = 0, n; r < v.n; r += n, out += n * v.type->width) {
         n = ZN_MIN(v.n - r, most);
-        if (!k->restore(&v.code, v.symbols, places + r * groups, n * groups, &v.low, values)) break;
-        k->pack(&v.shape, values, n, out);
+        if (!put_values(coder->codec.k->values, &v, places, r, n, values, out)) break;
         put_sides(&v, r, n, out);
     }
     if (!used_up(&v.low))

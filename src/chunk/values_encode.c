@@ -5,14 +5,15 @@
 #include "chunk/values.h"
 #include "chunk/ways.h"
 #include "codec/cost.h"
-#include "codec/repeats.h"
 
 enum {
     FEWEST = 4096,     /* values; fewer do not pay for tables */
     SAMPLED = 1 << 16, /* values that tell which are frequent */
     BINS_LOG2 = 4,     /* so many symbols a table can nearly list */
     EXACT_GAIN = 256,  /* a value has a symbol of its own where that saves a bit for so many values of the chunk */
-    SORTED_BLOCK = 12  /* log2 of the symbols that have a table, when those that are alike stand together */
+    SORTED_BLOCK = 12, /* log2 of the symbols that have a table, when those that are alike stand together */
+    SORTED_TABLES = 12,
+    SORTED_ROUNDS = 4
 };
 
 /* A chunk on its way. */
@@ -112,7 +113,7 @@ static void take_apart(struct values *v, const uint8_t *records) {
 static void divide(struct values *v, bool sorted) {
     struct zn_low_writer low = {.at = v->low};
     v->head.sorted = sorted;
-    const uint32_t *places = zn_values_places(v->type, v->sides, v->n, sorted, v->places);
+    const uint32_t *places = zn_values_places(v->type, v->e->coder->codec.k->values, v->sides, v->n, sorted, v->places);
     v->e->coder->codec.k->values->divide(&v->code, v->values, places, v->n_groups, v->symbols, &low);
     if (low.n_left) *low.at++ = (uint8_t)low.left;
     v->low_len = (size_t)(low.at - v->low);
@@ -120,9 +121,14 @@ static void divide(struct values *v, bool sorted) {
 
 /* ---- tables ---- */
 
+/* Sorted symbols have a hundred blocks or two, whose tables every level can choose with care. */
 static struct zn_effort effort_of(const struct zn_effort *effort, bool sorted) {
     struct zn_effort own = *effort;
-    own.block_log2 = sorted ? SORTED_BLOCK : ZN_MIN(effort->block_log2, 8u);
+    own.block_log2 = ZN_MIN(effort->block_log2, 8u);
+    if (!sorted) return own;
+    own.block_log2 = SORTED_BLOCK;
+    own.max_tables = SORTED_TABLES;
+    own.rounds = SORTED_ROUNDS;
     return own;
 }
 
@@ -176,7 +182,8 @@ static uint32_t write_body(const struct values *v, const struct zn_body *b, uint
     return out.full ? 0 : (uint32_t)zn_out_len(&out);
 }
 
-/* What the body would take if values that are bytes were coded at their own entropy. */
+/* What the body would take if values that are bytes were coded at their own entropy, which may be less than by their
+ * parts. */
 static size_t whole_len(const struct values *v) {
     uint64_t sampled = 0;
     if (zn_values_bits(v->type) < 8) return SIZE_MAX;
@@ -184,20 +191,15 @@ static size_t whole_len(const struct values *v) {
     return (size_t)(zn_entropy(v->counts, 256) * v->n_values / sampled / (8 * ZN_COST_ONE)) + v->n * 3 / 2;
 }
 
-/* Groups sorted by their keys where that promises less, else as they stand; there are tables for them then. */
+/* Groups sorted by their keys; where time is spent, as they stand if that promises less. There are tables then. */
 static void choose_order(struct values *v) {
-    divide(v, false);
-    const size_t as_is = fit(v);
     divide(v, true);
-    if (fit(v) <= as_is) return;
+    const size_t sorted = fit(v);
+    if (!v->e->effort->careful) return;
     divide(v, false);
+    if (fit(v) < sorted) return;
+    divide(v, true);
     (void)fit(v);
-}
-
-/* Whole bytes may take less than their parts; and only repeats make fields likely to be shorter than values. */
-static bool may_fields_be_shorter(const struct values *v, uint32_t body_len) {
-    return body_len > whole_len(v) || v->e->effort->careful ||
-           zn_repeats_estimate(v->e->src, v->e->len) >= v->e->len / 64;
 }
 
 uint32_t zn_values_encode(const struct zn_encoder *e, struct zn_draft *draft) {
@@ -219,6 +221,6 @@ uint32_t zn_values_encode(const struct zn_encoder *e, struct zn_draft *draft) {
     choose_order(&v);
     b.values = v.head;
     const uint32_t body_len = write_body(&v, &b, draft->to);
-    draft->unsure = body_len && may_fields_be_shorter(&v, body_len);
+    draft->unsure = body_len && (e->effort->careful || body_len > whole_len(&v)); /* fields may be shorter */
     return body_len;
 }

@@ -4,12 +4,7 @@
  * the logarithms that floats carry in their bits: 1024 to the octave. */
 #include "chunk/values.h"
 
-enum {
-    OCTAVE = 1024,
-    AROUND = 16,   /* groups whose mean scale a scale is held against */
-    KEY_SHIFT = 6, /* 16 keys to the octave */
-    KEY_MIDDLE = 128
-};
+enum { OCTAVE = 1024, LEVELS = 256 /* found before they become keys */ };
 
 /* log2 of a whole number below 2048, as that of a half in its bits; 0 for 0. */
 static int32_t log_of(unsigned i) {
@@ -46,7 +41,8 @@ static unsigned scale_iq4_xs(const uint8_t *high, const uint8_t *low, unsigned g
 }
 
 /* log2 of the scale of group g of record r, or of the ratio of the least value and the scale. */
-static int32_t level_of(enum zn_key key, const uint8_t *const *sides, size_t r, unsigned g) {
+static inline __attribute__((always_inline)) int32_t level_of(enum zn_key key, const uint8_t *const *sides, size_t r,
+                                                              unsigned g) {
     switch (key) {
         case ZN_KEY_SCALE:
             return log_of_half(sides, 0, r);
@@ -68,55 +64,77 @@ static int32_t level_of(enum zn_key key, const uint8_t *const *sides, size_t r, 
     }
 }
 
-/* Down to the next whole step; shifts of negative numbers are left to no compiler. */
-static uint8_t key_of(int32_t level) {
-    const int32_t middle = KEY_MIDDLE << KEY_SHIFT, shifted = level + middle;
-    return (uint8_t)(shifted < 0 ? 0 : ZN_MIN(shifted >> KEY_SHIFT, 255));
+/* Keys by levels that are found one after the other. */
+struct finder {
+    const struct zn_values_kernels *k;
+    bool relative;
+    size_t have;
+    int32_t levels[LEVELS];
+    uint8_t *keys;
+};
+
+static void flush(struct finder *f) {
+    f->k->keys(f->levels, f->have, f->relative, f->keys);
+    f->keys += f->have;
+    f->have = 0;
 }
 
-/* Keys of up to AROUND groups that stand together. */
-static void put_keys(const int32_t *levels, size_t n, bool relative, uint8_t *keys) {
-    int32_t sum = 0;
-    for (size_t i = 0; i < n && relative; i++) sum += levels[i];
-    const int32_t mean = n == AROUND ? sum / AROUND : sum / (int32_t)n;
-    for (size_t i = 0; i < n; i++) keys[i] = key_of(levels[i] - mean);
-}
-
-static inline void find_keys(const struct zn_values_type *t, enum zn_key key, const uint8_t *const *sides, size_t n,
-                             uint8_t *keys) {
-    const unsigned groups = t->n >> t->group_log2;
-    int32_t levels[AROUND];
-    size_t have = 0, done = 0;
-    for (size_t r = 0; r < n; r++)
-        for (unsigned g = 0; g < groups; g++) {
-            levels[have++] = level_of(key, sides, r, g);
-            if (have < AROUND) continue;
-            put_keys(levels, AROUND, key < ZN_KEY_ZERO, keys + done);
-            done += AROUND;
-            have = 0;
-        }
-    if (have) put_keys(levels, have, key < ZN_KEY_ZERO, keys + done);
-}
-
-static void find_all_keys(const struct zn_values_type *t, const uint8_t *const *sides, size_t n, uint8_t *keys) {
-    switch (t->key) { /* for the compiler */
-        case ZN_KEY_SCALE:
-            find_keys(t, ZN_KEY_SCALE, sides, n, keys);
-            break;
-        case ZN_KEY_SCALE_Q6_K:
-            find_keys(t, ZN_KEY_SCALE_Q6_K, sides, n, keys);
-            break;
-        case ZN_KEY_ZERO_K:
-            find_keys(t, ZN_KEY_ZERO_K, sides, n, keys);
-            break;
-        default:
-            find_keys(t, (enum zn_key)t->key, sides, n, keys);
+/* Scales that are halves, one a record: the compiler makes vectors of these. */
+static void find_halves(struct finder *f, const uint8_t *const *sides, size_t n) {
+    for (size_t r = 0; r < n; r += f->have, flush(f)) {
+        f->have = ZN_MIN(n - r, (size_t)LEVELS);
+        for (size_t i = 0; i < f->have; i++) f->levels[i] = sides[0][r + i] | (sides[1][r + i] & 127) << 8;
     }
 }
 
+static inline __attribute__((always_inline)) void find_levels(struct finder *f, enum zn_key key, unsigned groups,
+                                                              const uint8_t *const *sides, size_t n) {
+    for (size_t r = 0; r < n; r++) {
+        for (unsigned g = 0; g < groups; g++) f->levels[f->have + g] = level_of(key, sides, r, g);
+        f->have += groups;
+        if (f->have == LEVELS) flush(f);
+    }
+    if (f->have) flush(f);
+}
+
+/* Levels are flushed when the buffer is full: groups divide its length. */
+static void find_keys(const struct zn_values_type *t, const struct zn_values_kernels *k, const uint8_t *const *sides,
+                      size_t n, uint8_t *keys) {
+    const unsigned groups = t->n >> t->group_log2;
+    struct finder f = {.k = k, .relative = t->key < ZN_KEY_ZERO, .keys = keys};
+    switch (t->key) { /* for the compiler */
+        case ZN_KEY_SCALE:
+            find_halves(&f, sides, n);
+            break;
+        case ZN_KEY_SCALE_Q6_K:
+            find_levels(&f, ZN_KEY_SCALE_Q6_K, 16, sides, n);
+            break;
+        case ZN_KEY_ZERO:
+            find_levels(&f, ZN_KEY_ZERO, 1, sides, n);
+            break;
+        case ZN_KEY_ZERO_K:
+            find_levels(&f, ZN_KEY_ZERO_K, 8, sides, n);
+            break;
+        default:
+            find_levels(&f, (enum zn_key)t->key, groups, sides, n);
+    }
+}
+
+/* Keys that follow one another are often equal: counted in one place, each would wait for the one before. */
+static void count_keys(const uint8_t *keys, size_t n, uint32_t counts[256]) {
+    uint32_t other[256] = {0};
+    size_t g = 0;
+    for (; g + 2 <= n; g += 2) {
+        counts[keys[g]]++;
+        other[keys[g + 1]]++;
+    }
+    if (g < n) counts[keys[g]]++;
+    for (unsigned key = 0; key < 256; key++) counts[key] += other[key];
+}
+
 /* A group takes five bytes here, and more of its record. */
-const uint32_t *zn_values_places(const struct zn_values_type *t, const uint8_t *const *sides, size_t n, bool sorted,
-                                 uint8_t *room) {
+const uint32_t *zn_values_places(const struct zn_values_type *t, const struct zn_values_kernels *k,
+                                 const uint8_t *const *sides, size_t n, bool sorted, uint8_t *room) {
     const size_t n_groups = n * (t->n >> t->group_log2);
     uint32_t *places = (uint32_t *)(void *)room, next[256] = {0}, sum = 0;
     uint8_t *keys = room + n_groups * sizeof *places;
@@ -124,11 +142,11 @@ const uint32_t *zn_values_places(const struct zn_values_type *t, const uint8_t *
         for (size_t g = 0; g < n_groups; g++) places[g] = (uint32_t)g;
         return places;
     }
-    find_all_keys(t, sides, n, keys);
-    for (size_t g = 0; g < n_groups; g++) next[keys[g]]++;
-    for (unsigned k = 0; k < 256; k++) {
-        const uint32_t count = next[k];
-        next[k] = sum;
+    find_keys(t, k, sides, n, keys);
+    count_keys(keys, n_groups, next);
+    for (unsigned key = 0; key < 256; key++) {
+        const uint32_t count = next[key];
+        next[key] = sum;
         sum += count;
     }
     for (size_t g = 0; g < n_groups; g++) places[g] = next[keys[g]]++;

@@ -92,6 +92,8 @@ static const struct way ways[] = {
     {"joint", ZN_STAGE_PLAIN, HIGH, BEST - 1, always, zn_joint_rival_encode},
     /* A body is never longer than the bytes stored. */
     {"stored", ZN_STAGE_PLAIN, FIRST, BEST, is_no_shorter, store},
+    /* Weights that were quantised and stored as bf16 or fp16 again: the integers and their scales. */
+    {"scaled", ZN_STAGE_NESTED, FIRST, BEST, always, zn_scaled_encode},
     /* Indices and counters: neighbours are alike. */
     {"differences", ZN_STAGE_NESTED, FIRST, BEST, may_nest, zn_differences_encode},
     /* Pruned weights and masks: few values stand for most elements. */

@@ -19,10 +19,8 @@ static zipnn_status read_width(const struct zn_body *b, struct zn_cur *cur, unsi
     return ZIPNN_OK;
 }
 
-/* Decodes a chunk inside `outer`, whose body has the bytes [from, from + len). It must not be of layout REPEATS; it may
- * be of another layout of CHUNKS, or of VALUES, only inside REPEATS. */
-static zipnn_status decode_inner(struct zn_coder *coder, const struct zn_body *outer, struct zn_cur from, uint8_t *out,
-                                 uint32_t orig_len, zipnn_error *err) {
+zipnn_status zn_inner_decode(struct zn_coder *coder, const struct zn_body *outer, struct zn_cur from, uint8_t *out,
+                             uint32_t orig_len, zipnn_error *err) {
     const struct zn_target to = {out, ZN_STORE_CACHED, {0}, NULL};
     struct zn_body inner = {.data = from.at, .len = zn_cur_left(&from), .at = outer->at, .orig_len = orig_len};
     ZN_TRY(zn_body_read(&inner, err));
@@ -56,7 +54,7 @@ zipnn_status zn_differences_decode(struct zn_coder *coder, const struct zn_body 
     if (!zn_cur_ok(&cur)) return too_short(b, err);
     if (mode == 0 || mode > (ZN_DIFFERENCE_DELTA | ZN_DIFFERENCE_ZIGZAG))
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, b->at, "differences of mode %u are not supported", mode);
-    ZN_TRY(decode_inner(coder, b, cur, out, b->orig_len, err));
+    ZN_TRY(zn_inner_decode(coder, b, cur, out, b->orig_len, err));
     const size_t n = (b->orig_len - b->head) >> width_log2;
     switch (width_log2) { /* for the compiler */
         case 1:
@@ -121,7 +119,7 @@ zipnn_status zn_repeats_decode(struct zn_coder *coder, const struct zn_body *b, 
     struct zn_cur runs = zn_cur_of(table, (size_t)n_runs * ZN_RUN_LEN);
     if (f.kept == 0 || f.kept > orig_len)
         return zn_fail(err, ZIPNN_E_CORRUPT, b->at, "%u bytes kept of %u", f.kept, orig_len);
-    ZN_TRY(decode_inner(coder, b, cur, f.out + (orig_len - f.kept), f.kept, err));
+    ZN_TRY(zn_inner_decode(coder, b, cur, f.out + (orig_len - f.kept), f.kept, err));
     for (unsigned i = 0; i < n_runs; i++) {
         const struct run r = read_run(&runs);
         if (fill(&f, &r) != ZIPNN_OK)
@@ -197,7 +195,7 @@ zipnn_status zn_frequent_decode(struct zn_coder *coder, const struct zn_body *b,
     const uint32_t n = (orig_len - b->head) >> f.width_log2, edges = orig_len - (n << f.width_log2);
     if (n == 0) return too_short(b, err);
     uint8_t *map = zn_scratch_take(&coder->scratch, n);
-    ZN_TRY(decode_inner(coder, b, f.map, map, n, err));
+    ZN_TRY(zn_inner_decode(coder, b, f.map, map, n, err));
     uint32_t others = 0;
     uint8_t highest = 0;
     for (size_t i = 0; i < n; i++) {
@@ -208,7 +206,7 @@ zipnn_status zn_frequent_decode(struct zn_coder *coder, const struct zn_body *b,
         return zn_fail(err, ZIPNN_E_CORRUPT, b->at, "value %u of %u frequent ones", highest, f.n_values);
     const uint32_t rest = edges + (others << f.width_log2);
     uint8_t *out = to->out, *at = out + (orig_len - rest);
-    if (rest) ZN_TRY(decode_inner(coder, b, f.rest, at, rest, err));
+    if (rest) ZN_TRY(zn_inner_decode(coder, b, f.rest, at, rest, err));
     if (!rest && zn_cur_left(&f.rest))
         return zn_fail(err, ZIPNN_E_CORRUPT, b->at, "%zu bytes for no elements", zn_cur_left(&f.rest));
     memmove(out, at, b->head);

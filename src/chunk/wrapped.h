@@ -5,6 +5,11 @@
 
 #include "chunk/chunk.h"
 
+/* Decodes a chunk inside `outer`, whose body has the bytes [from, from + len), to out[0, orig_len). It must not be of
+ * layout REPEATS; it may be of another layout of CHUNKS, or of VALUES, only inside REPEATS. */
+zipnn_status zn_inner_decode(struct zn_coder *coder, const struct zn_body *outer, struct zn_cur from, uint8_t *out,
+                             uint32_t orig_len, zipnn_error *err);
+
 enum {
     ZN_MAX_FREQUENT = 255,
     ZN_RUN_LEN = 12,

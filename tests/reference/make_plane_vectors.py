@@ -28,6 +28,7 @@ from encoder import (
     u32,
 )  # fmt: skip
 from make_vectors import bytes_plane, halves, named, noise, peaked, r16_of, weights, write
+from scaled import NONE, n_groups, product
 from values import TYPES, planes_of, put_values
 from values import n_bits as bits_of
 from zipnn_reference import JOINT_BITS, TOPS_BITS
@@ -497,9 +498,94 @@ def bad_values():
     yield "values_in_frequent", "corrupt", Archive().add(u8(1, 16, 0, 0, 0, 0) + u32(len(inner)) + inner, data)
 
 
+def floats_of_32(*patterns):
+    return b"".join(u32(pattern) for pattern in patterns)
+
+
+def scaled_original(inner, group, first, scales, integers):
+    """(original, rest): where there is no scale, an element is its place."""
+    original, rest = b"", b""
+    for i, byte in enumerate(integers):
+        scale = scales[0 if i < first else 1 + (i - first) // group]
+        rest += u16(i) if scale == NONE else b""
+        original += u16(i) if scale == NONE else u16(product((byte + 128) % 256 - 128, scale, inner))
+    return original, rest
+
+
+def scaled_body(inner, group, first, scales, integers, **changed):
+    scales = changed.get("coded_scales", chunk_body(0, [(RAW, scales)]))
+    start = u8(1, 18, changed.get("n_head", 0), changed.get("flags", 0), inner) + u32(group) + u32(first)
+    coded = changed.get("coded_integers", chunk_body(0, [(RAW, integers)]))
+    lens = u32(changed.get("scales_len", len(scales))) + u32(changed.get("integers_len", len(coded)))
+    return start + lens + scales + coded + changed.get("rest", b"")
+
+
+def some_scaled(inner, n, group, first, patterns=(0x3C012345, 0x38800000, 0x3F7FFFFF, 0)):
+    scales = [patterns[g % len(patterns)] for g in range(n_groups(n, group, first))]
+    integers = bytes((b * 7) & 255 if i % 5 else 0 for i, b in enumerate(noise(n, n)))
+    return scales, integers, scaled_original(inner, group, first, scales, integers)[0]
+
+
+def good_scaled():
+    for inner in (2, 7):
+        for n, group, first in ((64, 16, 16), (64, 16, 1), (100, 4096, 5), (333, 128, 128), (400, 33, 32), (77, 1 << 31, 1 << 31)):
+            scales, integers, original = some_scaled(inner, n, group, first)
+            yield f"scaled_{inner}_{n}_{group}_{first}", Archive().add(scaled_body(inner, group, first, floats_of_32(*scales), integers), original)
+        for name, patterns in (("denormal", (1, 0x7FFFFF, 0x800001)), ("fp16_denormal", (0x33800000, 0x33000001, 0x387FE000)),
+                               ("large", (0x7F7FFFFF, 0x477FF000, 0x477FEFFF)), ("even", (0x3F808000, 0x3F818000, 0x3F801000, 0x3F803000))):  # fmt: skip
+            scales, integers, original = some_scaled(inner, 300, 64, 50, patterns)
+            yield f"scaled_{inner}_{name}", Archive().add(scaled_body(inner, 64, 50, floats_of_32(*scales), integers), original)
+        scales = (NONE, 0x3C012345, NONE, NONE)
+        original, rest = scaled_original(inner, 32, 7, scales, integers[:90])
+        rest = chunk_body(0, [(RAW, rest)])
+        body = scaled_body(inner, 32, 7, floats_of_32(*scales), integers[:90], rest=rest)
+        yield f"scaled_{inner}_rest", Archive().add(body, original)
+        scales, integers, original = some_scaled(inner, 90, 32, 7)
+        body = scaled_body(inner, 32, 7, floats_of_32(*scales), b"h" + integers + b"t", n_head=1)
+        yield f"scaled_{inner}_edges", Archive().add(body, b"h" + original + b"t")
+        yield f"scaled_{inner}_in_repeats", Archive().add(
+            repeats(original * 2, [(180, 180, 0)], scaled_body(inner, 32, 7, floats_of_32(*scales), integers), 180), original * 2)
+
+
+def bad_scaled():
+    scales, integers, original = some_scaled(2, 90, 32, 7)
+    coded = floats_of_32(*scales)
+
+    def changed(inner=2, group=32, first=7, scales=coded, **more):
+        return Archive().add(scaled_body(inner, group, first, scales, integers, **more), original)
+
+    for inner in (0, 1, 4, 12, 255):
+        yield f"scaled_inner_{inner}", "unsupported", changed(inner=inner)
+    for group, first in ((15, 7), (0, 0), (32, 0), (32, 33), (16, 7)):
+        yield f"scaled_group_{group}_first_{first}", "corrupt", changed(group=group, first=first)
+    for name, pattern in (("infinite", 0x7F800000), ("none", 0x7F800001), ("negative", 0x80000000), ("below_0", 0xBF800000)):
+        yield f"scaled_{name}", "corrupt", changed(scales=coded[:-4] + u32(pattern))
+    yield "scaled_head", "corrupt", changed(n_head=2)
+    yield "scaled_flags", "unsupported", changed(flags=1)
+    yield "scaled_scales_cut", "corrupt", changed(scales=coded[:-1])
+    yield "scaled_scales_long", "corrupt", changed(scales=coded + b"x")
+    yield "scaled_integers_cut", "corrupt", changed(coded_integers=chunk_body(0, [(RAW, integers[:-1])]))
+    yield "scaled_integers_none", "corrupt", changed(coded_integers=b"")
+    for length in (0, 5, 1 << 20, (1 << 32) - 1):
+        yield f"scaled_scales_len_{length}", "corrupt", changed(scales_len=length)
+        yield f"scaled_integers_len_{length}", "corrupt", changed(integers_len=length)
+    yield "scaled_rest_of_nothing", "corrupt", changed(rest=chunk_body(0, [(RAW, b"xx")]))
+    few = some_scaled(2, 63, 32, 7)
+    yield "scaled_63", "corrupt", Archive().add(scaled_body(2, 32, 7, floats_of_32(*few[0]), few[1]), few[2])
+    body = scaled_body(2, 32, 7, coded, integers)
+    for end in (4, 5, 9, 13, 17, 30):
+        yield f"scaled_end_{end}", "corrupt", Archive().add(body[:end], original)
+    yield "scaled_long", "corrupt", Archive().add(body + b"x", original)
+    inside = scaled_body(2, 32, 7, coded, integers, coded_integers=body)
+    yield "scaled_in_scaled", "corrupt", Archive().add(inside, original)
+    yield "scaled_in_differences", "corrupt", Archive().add(u8(1, 14, 0, 0, 1, 1) + body, original)
+    blocks = values_body(1, [(CONSTANT, b"\0"), (CONSTANT, b"\0"), (RAW, b""), (CONSTANT, b"\0")], 0, 1)
+    yield "scaled_of_values", "corrupt", Archive().add(scaled_body(2, 32, 7, coded, integers, coded_integers=blocks), original)
+
+
 def every_vector():
-    good = (good_bits, good_halves, good_wrapped, good_tops, good_joint, good_values)
-    return named(good, (bad_bits, bad_halves, bad_wrapped, bad_tops, bad_joint, bad_values))
+    good = (good_bits, good_halves, good_wrapped, good_tops, good_joint, good_values, good_scaled)
+    return named(good, (bad_bits, bad_halves, bad_wrapped, bad_tops, bad_joint, bad_values, bad_scaled))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import sys
 
 from mixing import decode_mixing
 from native import xxh3_64, xxh3_128, zstd_decompress
+from scaled import decode_scaled as scaled
 from values import decode_values
 
 MAGIC = bytes.fromhex("8F5A4E4E0D0A1A0A")
@@ -33,7 +34,7 @@ MAX_RECORD, MAX_PLANES = 1024, 8
 LAYOUTS = {0: (1, False), 1: (2, False), 2: (2, True), 3: (4, False), 4: (4, True), 5: (8, False), 6: (8, True)}
 LAYOUTS[F16] = (2, True)
 # of chunks (14 .. 16 are WRAPPED), and of payloads of chunks with a reference (delta_reference.py)
-KNOWN_LAYOUTS = frozenset([*LAYOUTS, RECORDS, TOPS, JOINT, VALUES, 14, 15, 16, 9, 10, 11])
+KNOWN_LAYOUTS = frozenset([*LAYOUTS, RECORDS, TOPS, JOINT, VALUES, 14, 15, 16, 18, 9, 10, 11])
 # field kind of two planes: (rotation to the left, flipped bits, bits of the low plane)
 HALVED = {1: (0, 0, 4), 2: (1, 0, 4), 3: (1, 0, 3), 4: (0, 128, 4)}
 # inner layout of TOPS: bits of each plane
@@ -433,8 +434,12 @@ def decode_frequent(r, n_head, orig_len):
     return b"".join(out) + rest.take(rest.left())
 
 
-DIFFERENCES, REPEATS, FREQUENT = 14, 15, 16
-WRAPPED = {DIFFERENCES: decode_differences, REPEATS: decode_repeats, FREQUENT: decode_frequent}
+def decode_scaled(r, n_head, orig_len):
+    return scaled(r, n_head, orig_len, demand, support, lambda body, size: decode_chunk(body, size, SCALED))
+
+
+DIFFERENCES, REPEATS, FREQUENT, SCALED = 14, 15, 16, 18
+WRAPPED = {DIFFERENCES: decode_differences, REPEATS: decode_repeats, FREQUENT: decode_frequent, SCALED: decode_scaled}
 
 
 # ---- sections 2 to 4: header, frames, index, trailer -----------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "chunk/scaled.h"
 #include "support/samples.h"
 
 enum { OLD = 100, NEW = 101, LEN = 40000 };
@@ -99,6 +100,17 @@ static void halves(uint8_t *data, uint32_t len) {
     for (uint32_t i = 0; i < len; i++) data[i] = (uint8_t)(around(&seed, 15) | (zt_random(&seed) & 15) << 4);
 }
 
+/* Integers of four bits times a scale for each 32 of them. */
+static void dequantised(uint8_t *data, uint32_t len) {
+    uint64_t seed = 10;
+    uint32_t scale = 0;
+    for (uint32_t i = 0; i + 2 <= len; i += 2) {
+        const uint64_t r = zt_random(&seed);
+        if (i % 64 == 0) scale = 0x3a000000 + (uint32_t)(r >> 20 & 0xffffff);
+        zn_put_u16(data + i, (uint16_t)(zn_scaled_product((unsigned)(r & 7), scale, false) | (r >> 50 & 1) << 15));
+    }
+}
+
 /* ---- their references ---- */
 
 static void nudged(const uint8_t *data, uint32_t len, uint8_t *ref) {
@@ -142,6 +154,7 @@ const struct zt_registered zt_registered[] = {
     {"copies", ZN_LAYOUT_REPEATS, ZN_CODEC_RAW, ZIPNN_U8, 3, NEW, LEN, copies, NULL},
     {"pruned", ZN_LAYOUT_FREQUENT, ZN_CODEC_RAW, ZIPNN_F32, 3, NEW, LEN, pruned, NULL},
     {"blocks by value", ZN_LAYOUT_VALUES, ZN_CODEC_R16, ZIPNN_Q4_0, 3, NEW, LEN, blocks, NULL},
+    {"dequantised", ZN_LAYOUT_SCALED, ZN_CODEC_R16, ZIPNN_BF16, 3, NEW, LEN, dequantised, NULL},
     {"mixed", ZN_LAYOUT_8, ZN_CODEC_MIXING, ZIPNN_BF16, 9, NEW, LEN / 4, bf16, NULL},
 };
 

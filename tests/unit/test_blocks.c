@@ -142,7 +142,7 @@ static void check_symbols(const struct pages *p, const struct zn_values_kernels 
         uint8_t *there = guard_high(&p->low, low_len - cut), *back = guard_high(&p->values, n_values);
         if (low_len > cut) memcpy(there, low[1], low_len - cut);
         struct zn_low_bits bits = {there, low_len - cut, 0};
-        assert_int_equal(k->restore(c, symbols, places, n, &bits, back), cut == 0);
+        assert_int_equal(k->restore(c, symbols, places, n, &bits, back, (size_t)1 << c->group_log2), cut == 0);
         if (cut == 0) assert_memory_equal(back, values, n_values);
     }
 }

@@ -5,6 +5,9 @@
 #define ZN_FN __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt"))) static inline
 #include "kernels/values/values_tpl.h"
 
-const struct zn_values_kernels zn_values_kernels_avx2 = {
-    .unpack = values_unpack, .pack = values_pack, .restore = values_restore, .divide = values_divide};
+const struct zn_values_kernels zn_values_kernels_avx2 = {.unpack = values_unpack,
+                                                         .pack = values_pack,
+                                                         .keys = values_keys,
+                                                         .restore = values_restore,
+                                                         .divide = values_divide};
 #endif

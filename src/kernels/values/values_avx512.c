@@ -38,24 +38,38 @@ ZN_FN __m256i low_shifts(unsigned k) {
     return _mm256_set1_epi64x((long long)(UINT64_C(0x0706050403020100) * k));
 }
 
+ZN_FN void store_values(uint8_t *values, size_t stride, unsigned group_log2, __m256i v) {
+    if (group_log2 == 5) {
+        _mm256_storeu_si256((__m256i *)values, v);
+        return;
+    }
+    _mm_storeu_si128((__m128i *)values, _mm256_castsi256_si128(v));
+    _mm_storeu_si128((__m128i *)(values + stride), _mm256_extracti128_si256(v, 1));
+}
+
+/* What a symbol stands for, low bits of 0. */
+ZN_FN __m256i bases_of(const struct zn_values_code *c, unsigned k) {
+    uint8_t base[ZN_VALUES_SYMBOLS] = {0};
+    for (unsigned s = 0; s < c->n_bins; s++) base[s] = (uint8_t)(s << k) ^ c->flip;
+    for (unsigned e = 0; e < c->n_exact; e++) base[c->n_bins + e] = c->exact[e] ^ c->flip;
+    return _mm256_loadu_si256((const __m256i *)base);
+}
+
 /* Takes whole steps of 32 values while there are low bits for a load; returns the number of groups. */
 ZN_FN size_t restore_fast(const struct zn_values_code *c, unsigned k, const uint8_t *symbols, const uint32_t *places,
-                          size_t n, struct zn_low_bits *low, uint8_t *values) {
-    uint8_t base[ZN_VALUES_SYMBOLS] = {0};
-    for (unsigned s = 0; s < c->n_bins; s++) base[s] = (uint8_t)(s << k);
-    for (unsigned e = 0; e < c->n_exact; e++) base[c->n_bins + e] = c->exact[e];
-    const __m256i bases = _mm256_loadu_si256((const __m256i *)base), bytes = low_bytes(k), shifts = low_shifts(k);
+                          size_t n, struct zn_low_bits *low, uint8_t *values, size_t stride) {
+    const __m256i bases = bases_of(c, k), bytes = low_bytes(k), shifts = low_shifts(k);
     const __m256i mask = _mm256_set1_epi8((char)((1 << k) - 1)), bins = _mm256_set1_epi8((char)c->n_bins);
     const size_t step = c->group_log2 == 5 ? 1 : 2;
     size_t g = 0, bit = low->bit;
-    for (; g + step <= n && bit / 8 + 32 <= low->len; g += step, values += 32) {
+    for (; g + step <= n && bit / 8 + 32 <= low->len; g += step, values += step * stride) {
         const __m256i s = load_symbols(symbols, places + g, c->group_log2);
         const __mmask32 binned = _mm256_cmplt_epu8_mask(s, bins);
         const __m256i raw = _mm256_permutexvar_epi8(bytes, _mm256_loadu_si256((const __m256i *)(low->data + bit / 8)));
         const __m256i at = _mm256_add_epi8(shifts, _mm256_set1_epi8((char)(bit % 8)));
         const __m256i dense = _mm256_and_si256(_mm256_multishift_epi64_epi8(at, raw), mask);
         const __m256i spread = _mm256_maskz_expand_epi8(binned, dense);
-        _mm256_storeu_si256((__m256i *)values, _mm256_or_si256(_mm256_permutexvar_epi8(s, bases), spread));
+        store_values(values, stride, c->group_log2, _mm256_or_si256(_mm256_permutexvar_epi8(s, bases), spread));
         bit += k * (size_t)__builtin_popcount(binned);
     }
     low->bit = bit;
@@ -63,25 +77,25 @@ ZN_FN size_t restore_fast(const struct zn_values_code *c, unsigned k, const uint
 }
 
 /* Values that are their symbols. */
-ZN_FN void restore_whole(unsigned group_log2, const uint8_t *symbols, const uint32_t *places, size_t n,
-                         uint8_t *values) {
+ZN_FN void restore_whole(unsigned group_log2, const uint8_t *symbols, const uint32_t *places, size_t n, uint8_t *values,
+                         size_t stride) {
     if (group_log2 == 5)
-        for (size_t g = 0; g < n; g++) memcpy(values + 32 * g, symbols + ((size_t)places[g] << 5), 32);
+        for (size_t g = 0; g < n; g++) memcpy(values + stride * g, symbols + ((size_t)places[g] << 5), 32);
     else
-        for (size_t g = 0; g < n; g++) memcpy(values + 16 * g, symbols + ((size_t)places[g] << 4), 16);
+        for (size_t g = 0; g < n; g++) memcpy(values + stride * g, symbols + ((size_t)places[g] << 4), 16);
 }
 
 ZN_FN bool restore(const struct zn_values_code *c, const uint8_t *symbols, const uint32_t *places, size_t n,
-                   struct zn_low_bits *low, uint8_t *values) {
+                   struct zn_low_bits *low, uint8_t *values, size_t stride) {
     size_t done = 0;
-    if (c->low_bits == 0 && c->n_exact == 0) {
-        restore_whole(c->group_log2, symbols, places, n, values);
+    if (c->low_bits == 0 && c->n_exact == 0 && c->flip == 0) {
+        restore_whole(c->group_log2, symbols, places, n, values, stride);
         return true;
     }
-    if (c->low_bits == 4) done = restore_fast(c, 4, symbols, places, n, low, values);
-    if (c->low_bits == 2) done = restore_fast(c, 2, symbols, places, n, low, values);
-    if (c->low_bits == 1) done = restore_fast(c, 1, symbols, places, n, low, values);
-    return values_restore(c, symbols, places + done, n - done, low, values + (done << c->group_log2));
+    if (c->low_bits == 4) done = restore_fast(c, 4, symbols, places, n, low, values, stride);
+    if (c->low_bits == 2) done = restore_fast(c, 2, symbols, places, n, low, values, stride);
+    if (c->low_bits == 1) done = restore_fast(c, 1, symbols, places, n, low, values, stride);
+    return values_restore(c, symbols, places + done, n - done, low, values + done * stride, stride);
 }
 
 /* 32 numbers of k bits packed, of which the first n count. */
@@ -132,5 +146,5 @@ ZN_FN void divide(const struct zn_values_code *c, const uint8_t *values, const u
 }
 
 const struct zn_values_kernels zn_values_kernels_avx512 = {
-    .unpack = values_unpack, .pack = values_pack, .restore = restore, .divide = divide};
+    .unpack = values_unpack, .pack = values_pack, .keys = values_keys, .restore = restore, .divide = divide};
 #endif

@@ -30,6 +30,7 @@ struct zn_values_code {
     unsigned group_log2;      /* 4 or 5 */
     unsigned low_bits;        /* 0, 1, 2 or 4 */
     unsigned n_bins, n_exact; /* n_bins <= 16, n_exact <= 16 */
+    uint8_t flip;             /* bit that restore turns in each value: none, or 128 */
     uint8_t exact[16];        /* ascending */
     uint8_t symbol_of[256];
 };
@@ -52,10 +53,15 @@ struct zn_values_kernels {
     void (*unpack)(const struct zn_values_shape *s, const uint8_t *records, size_t n, uint8_t *values);
     void (*pack)(const struct zn_values_shape *s, const uint8_t *values, size_t n, uint8_t *records);
 
+    /* Keys of n groups by the logarithms of their scales, 1024 to the octave: each held against the mean of the 16
+     * that stand together with it (fewer at the end), or as they are; 16 keys to the octave, 128 being the middle. */
+    void (*keys)(const int32_t *levels, size_t n, bool relative, uint8_t *keys);
+
     /* Values of n groups, of which the i-th has its symbols, all below n_bins + n_exact, at
-     * symbols + (places[i] << group_log2). False when the low bits run out. */
+     * symbols + (places[i] << group_log2); the values of a group follow those of the one before by `stride`, which is
+     * the length of a group or more. False when the low bits run out. */
     bool (*restore)(const struct zn_values_code *c, const uint8_t *symbols, const uint32_t *places, size_t n,
-                    struct zn_low_bits *low, uint8_t *values);
+                    struct zn_low_bits *low, uint8_t *values, size_t stride);
 
     /* The way there. */
     void (*divide)(const struct zn_values_code *c, const uint8_t *values, const uint32_t *places, size_t n,

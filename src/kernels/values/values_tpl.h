@@ -118,6 +118,25 @@ ZN_FN void values_pack(const struct zn_values_shape *s, const uint8_t *values, s
     if (s->high.bits) values_pack_part(s, &s->high, s->low.bits, values, n, records);
 }
 
+/* ---- keys ---- */
+
+/* n is known to the compiler where it is 16. */
+ZN_FN void values_put_keys(const int32_t *levels, int n, bool relative, uint8_t *keys) {
+    int32_t sum = 0;
+    for (int i = 0; i < n; i++) sum += levels[i];
+    const int32_t up = 8192 - (relative ? sum / n : 0);
+    for (int i = 0; i < n; i++) {
+        const int32_t level = levels[i] + up, least = level < 0 ? 0 : level;
+        keys[i] = (uint8_t)((least > 16383 ? 16383 : least) >> 6);
+    }
+}
+
+ZN_FN void values_keys(const int32_t *levels, size_t n, bool relative, uint8_t *keys) {
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) values_put_keys(levels + i, 16, relative, keys + i);
+    if (i < n) values_put_keys(levels + i, (int)(n - i), relative, keys + i);
+}
+
 /* ---- symbols and low bits, by units of 16 values ---- */
 
 /* Of 16 symbols those that are exact, a bit each. */
@@ -177,41 +196,44 @@ ZN_FN uint64_t values_close(uint64_t bits, unsigned k, unsigned i) {
 ZN_FN void values_restore_unit(const struct zn_values_code *c, unsigned k, const uint8_t *symbols,
                                struct zn_low_bits *low, uint8_t *values) {
     const uint64_t s0 = zn_get_u64(symbols), s1 = zn_get_u64(symbols + 8), bins = ZN_EACH_BYTE * 15;
+    const uint64_t flip = ZN_EACH_BYTE * c->flip;
     const unsigned exact = values_exact(s0, s1, c->n_bins);
     uint64_t bits = values_peek(low);
     for (unsigned m = exact; m; m &= m - 1) bits = values_open(bits, k, (unsigned)__builtin_ctz(m));
-    zn_put_u64(values, (s0 & bins) << k | values_spread(bits, k));
-    zn_put_u64(values + 8, (s1 & bins) << k | values_spread(bits >> 8 * k, k));
+    zn_put_u64(values, ((s0 & bins) << k | values_spread(bits, k)) ^ flip);
+    zn_put_u64(values + 8, ((s1 & bins) << k | values_spread(bits >> 8 * k, k)) ^ flip);
     for (unsigned m = exact; m; m &= m - 1) {
         const unsigned i = (unsigned)__builtin_ctz(m);
-        values[i] = c->exact[symbols[i] - c->n_bins];
+        values[i] = c->exact[symbols[i] - c->n_bins] ^ c->flip;
     }
     low->bit += (size_t)k * (ZN_VALUES_UNIT - (unsigned)__builtin_popcount(exact));
 }
 
+/* One unit without low bits. */
 ZN_FN void values_restore_plain(const struct zn_values_code *c, const uint8_t *symbols, uint8_t *values) {
     for (unsigned i = 0; i < ZN_VALUES_UNIT; i++)
-        values[i] = symbols[i] < c->n_bins ? symbols[i] : c->exact[symbols[i] - c->n_bins];
+        values[i] = (symbols[i] < c->n_bins ? symbols[i] : c->exact[symbols[i] - c->n_bins]) ^ c->flip;
+}
+
+ZN_FN void values_restore_group(const struct zn_values_code *c, unsigned k, const uint8_t *symbols,
+                                struct zn_low_bits *low, uint8_t *values) {
+    for (size_t u = 0; u < (size_t)1 << c->group_log2; u += ZN_VALUES_UNIT)
+        if (k)
+            values_restore_unit(c, k, symbols + u, low, values + u);
+        else
+            values_restore_plain(c, symbols + u, values + u);
 }
 
 ZN_FN bool values_restore(const struct zn_values_code *c, const uint8_t *symbols, const uint32_t *places, size_t n,
-                          struct zn_low_bits *low, uint8_t *values) {
-    const size_t units = (size_t)1 << (c->group_log2 - 4);
-    for (size_t g = 0; g < n; g++) {
+                          struct zn_low_bits *low, uint8_t *values, size_t stride) {
+    for (size_t g = 0; g < n; g++, values += stride) {
         const uint8_t *at = symbols + ((size_t)places[g] << c->group_log2);
-        for (size_t u = 0; u < units; u++, at += ZN_VALUES_UNIT, values += ZN_VALUES_UNIT) switch (c->low_bits) {
-                case 1:
-                    values_restore_unit(c, 1, at, low, values);
-                    break;
-                case 2:
-                    values_restore_unit(c, 2, at, low, values);
-                    break;
-                case 4:
-                    values_restore_unit(c, 4, at, low, values);
-                    break;
-                default:
-                    values_restore_plain(c, at, values);
-            }
+        if (c->low_bits == 4)
+            values_restore_group(c, 4, at, low, values);
+        else if (c->low_bits == 2)
+            values_restore_group(c, 2, at, low, values);
+        else
+            values_restore_group(c, c->low_bits == 1, at, low, values);
     }
     return low->bit <= 8 * low->len;
 }

@@ -1,0 +1,242 @@
+/* Finds the scale of each group of floats by the magnitudes that occur in it. From the least of them up, each is a whole
+ * number of scales within what rounding hides, and narrows down what the scale can be. Genuine weights fail within a
+ * few. */
+#include "chunk/layout.h"
+#include "chunk/mixed.h"
+#include "chunk/scaled.h"
+#include "chunk/ways.h"
+#include "codec/mixing.h"
+#include "plan/dtype.h"
+
+enum {
+    PROBED = 32,       /* elements that tell whether to go on */
+    LARGEST_LEAST = 6, /* the integer that the least magnitude may be */
+    MOST_SPREAD = 12,  /* octaves between the least magnitude and another */
+    MAX_RUNS = 2
+};
+
+/* Magnitudes of a group, ascending, without 0; the integers that they are. */
+struct levels {
+    unsigned n;
+    uint16_t mag[ZN_SCALED_MOST];
+    uint8_t q[ZN_SCALED_MOST];
+};
+
+/* False when there are too many. */
+static bool collect(const uint8_t *at, size_t n, struct levels *l) {
+    l->n = 0;
+    for (size_t i = 0; i < n; i++) {
+        const uint16_t w = zn_get_u16(at + 2 * i), m = w & 0x7fff;
+        unsigned k = l->n;
+        if (m == 0) continue;
+        while (k > 0 && l->mag[k - 1] > m) k--;
+        if (k > 0 && l->mag[k - 1] == m) continue;
+        if (l->n == ZN_SCALED_MOST) return false;
+        memmove(&l->mag[k + 1], &l->mag[k], (l->n - k) * sizeof l->mag[0]);
+        l->mag[k] = m;
+        l->n++;
+    }
+    return true;
+}
+
+/* A magnitude is m * 2^e. */
+struct parts {
+    uint32_t m;
+    int e;
+};
+
+static struct parts parts_of(uint16_t mag, bool is_f16) {
+    const unsigned bits = is_f16 ? 10 : 7, field = mag >> bits;
+    return (struct parts){(mag & ((1u << bits) - 1)) | (field ? 1u << bits : 0), field ? (int)field : 1};
+}
+
+/* Fractions of half the unit of the least magnitude; numbers of 32 bits at most over ones of 15. */
+struct ratio {
+    uint64_t num, den;
+};
+
+static bool less(struct ratio a, struct ratio b) {
+    return a.num * b.den < b.num * a.den;
+}
+
+/* Gives every level its integer when the least is `first`; the scale is then between lo and hi. */
+static bool number(struct levels *l, bool is_f16, unsigned first, struct ratio *lo, struct ratio *hi) {
+    const struct parts least = parts_of(l->mag[0], is_f16);
+    *lo = (struct ratio){2 * least.m - 1, first};
+    *hi = (struct ratio){2 * least.m + 1, first};
+    l->q[0] = (uint8_t)first;
+    for (unsigned i = 1; i < l->n; i++) {
+        const struct parts p = parts_of(l->mag[i], is_f16);
+        if (p.e - least.e > MOST_SPREAD) return false;
+        const uint64_t below = (2 * (uint64_t)p.m - 1) << (p.e - least.e), above = (2 * (uint64_t)p.m + 1)
+                                                                                   << (p.e - least.e);
+        const struct ratio mid = {lo->num * hi->den + hi->num * lo->den, 2 * lo->den * hi->den};
+        const uint64_t q = ((below + above) / 2 * mid.den + mid.num / 2) / mid.num;
+        if (q <= l->q[i - 1] || q > ZN_SCALED_MOST) return false;
+        l->q[i] = (uint8_t)q;
+        const struct ratio from = {below, q}, to = {above, q};
+        if (less(*lo, from)) *lo = from;
+        if (less(to, *hi)) *hi = to;
+        if (less(*hi, *lo)) return false;
+    }
+    return true;
+}
+
+/* The bits of num / den * 2^e, rounded to a mantissa of `bits`; 0 when it is no normal float. */
+static uint32_t float_of(struct ratio r, int e, unsigned bits) {
+    int shift = 0;
+    while (r.num << shift >> (bits + 1) < r.den) shift++; /* a quotient of bits + 1, or one more */
+    uint64_t m = (r.num << shift) / r.den;
+    while (m >> bits) { /* down to `bits`, halves up */
+        m = (m + (m >> (bits + 1) ? 0 : 1)) >> 1;
+        shift--;
+    }
+    const int field = e - shift + (int)bits - 1 + 127;
+    if (field < 1 || field > 254) return 0;
+    return (uint32_t)field << 23 | ((uint32_t)(m << (24 - bits)) & 0x7fffff);
+}
+
+static bool gives_all(const struct levels *l, bool is_f16, uint32_t scale) {
+    if (scale == 0) return false;
+    for (unsigned i = 0; i < l->n; i++)
+        if (zn_scaled_product(l->q[i], scale, is_f16) != l->mag[i]) return false;
+    return true;
+}
+
+/* A scale that gives all levels, of the shortest mantissa that does: bf16 has one of 8 bits, fp16 of 11. */
+static bool find_scale(struct levels *l, bool is_f16, uint32_t *scale) {
+    enum { SHORTEST = 8, LONGEST = 24 };
+    *scale = 0;
+    if (l->n == 0) return true;
+    /* Half the unit of the least magnitude: m counts 2^(e - 127 - 7) of bf16, 2^(e - 15 - 10) of fp16. */
+    const int unit = parts_of(l->mag[0], is_f16).e - (is_f16 ? 25 : 134) - 1;
+    for (unsigned first = 1; first <= LARGEST_LEAST; first++) {
+        struct ratio lo, hi;
+        if (!number(l, is_f16, first, &lo, &hi)) continue;
+        const struct ratio mid = {lo.num * hi.den + hi.num * lo.den, 2 * lo.den * hi.den};
+        for (unsigned bits = SHORTEST; bits <= LONGEST; bits++)
+            if (gives_all(l, is_f16, *scale = float_of(mid, unit, bits))) return true;
+    }
+    return false;
+}
+
+static uint8_t integer_of(const struct levels *l, uint16_t w) {
+    const uint16_t m = w & 0x7fff;
+    unsigned low = 0, high = l->n;
+    if (m == 0) return w ? 128 : 0;
+    while (low + 1 < high) {
+        const unsigned mid = (low + high) / 2;
+        if (l->mag[mid] <= m)
+            low = mid;
+        else
+            high = mid;
+    }
+    return w >> 15 ? (uint8_t)(0u - l->q[low]) : l->q[low];
+}
+
+/* A group's scale and integers; false when it has none. */
+static bool take_group(const uint8_t *at, size_t n, bool is_f16, uint32_t *scale, uint8_t *q) {
+    struct levels l;
+    if (!collect(at, n, &l) || !find_scale(&l, is_f16, scale)) return false;
+    for (size_t i = 0; i < n; i++) q[i] = integer_of(&l, zn_get_u16(at + 2 * i));
+    return true;
+}
+
+struct source {
+    const uint8_t *at; /* the first element */
+    size_t n;
+    uint32_t group, first, rest_len;
+    bool is_f16;
+    uint8_t *scales, *integers, *rest; /* a number of 32 bits a group, a byte an element; and words without a scale */
+};
+
+/* False when more than every fourth element has no scale. */
+static bool take_all(struct source *s, uint8_t *q) {
+    size_t len;
+    s->rest_len = 0;
+    for (size_t done = 0, g = 0; done < s->n; done += len, g++) {
+        uint32_t scale;
+        len = ZN_MIN(s->n - done, (size_t)(g == 0 ? s->first : s->group));
+        if (!take_group(s->at + 2 * done, len, s->is_f16, &scale, q + done)) {
+            if (s->rest_len + 2 * len > s->n / 2) return false;
+            scale = ZN_SCALED_NONE;
+            memset(q + done, 0, len);
+            memcpy(s->rest + s->rest_len, s->at + 2 * done, 2 * len);
+            s->rest_len += 2 * (uint32_t)len;
+        }
+        zn_put_u32(s->scales + 4 * g, scale);
+    }
+    return true;
+}
+
+/* Whether one of four places, of whose groups nothing is known yet, is of scaled integers. */
+static bool may_be_scaled(const struct source *s) {
+    struct levels l;
+    uint32_t scale;
+    for (unsigned part = 1; part <= 4; part++)
+        if (collect(s->at + 2 * (s->n / 5 * part / 64 * 64), PROBED, &l) && l.n > 0 &&
+            find_scale(&l, s->is_f16, &scale))
+            return true;
+    return false;
+}
+
+/* Tries the rows of the tensor, then shorter groups; false when none has scales. */
+static bool find_groups(const struct zn_encoder *e, struct source *s) {
+    static const uint32_t lengths[] = {0, 256, 128, 64, 32};
+    struct zn_mixing_run runs[MAX_RUNS];
+    const unsigned head = e->hint.head;
+    const size_t n_runs = zn_mixed_runs(e->hint.plan, e->hint.off + head, s->n, 2, runs, MAX_RUNS);
+    const uint32_t row = n_runs ? runs[0].axis[1] : 0, phase = n_runs ? runs[0].phase : 0;
+    for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        s->group = i == 0 ? row : lengths[i];
+        if (s->group < ZN_SCALED_GROUP) continue;
+        s->first = s->group - phase % s->group;
+        if (take_all(s, s->integers + head)) return true;
+    }
+    return false;
+}
+
+static uint32_t put_inner(const struct zn_encoder *e, zipnn_dtype dtype, const uint8_t *src, uint32_t len,
+                          struct zn_out *out) {
+    const struct zn_encoder inner = {e->coder, e->effort, {.dtype = dtype}, src, len};
+    const uint32_t body_len = zn_ways_encode(&inner, ZN_STAGE_PLAIN, out->at);
+    out->at += body_len;
+    return body_len;
+}
+
+/* Three chunks behind the head. Returns the length of the body. */
+static uint32_t write_body(const struct zn_encoder *e, const struct source *s, uint32_t tail, struct zn_out *out) {
+    const uint32_t scales_len = 4 * zn_scaled_groups(s->n, s->group, s->first);
+    zn_body_begin_chunks(out, ZN_LAYOUT_SCALED, e->hint.head);
+    zn_out_u8(out, s->is_f16 ? ZN_LAYOUT_F16 : ZN_LAYOUT_16R);
+    zn_out_u32(out, s->group);
+    zn_out_u32(out, s->first);
+    uint8_t *lens = zn_out_room(out, 8);
+    zn_put_u32(lens, put_inner(e, ZIPNN_F32, s->scales, scales_len, out));
+    zn_put_u32(lens + 4, put_inner(e, ZIPNN_I8, s->integers, e->hint.head + (uint32_t)s->n + tail, out));
+    if (s->rest_len) (void)put_inner(e, e->hint.dtype, s->rest, s->rest_len, out);
+    return (uint32_t)zn_out_len(out);
+}
+
+uint32_t zn_scaled_encode(const struct zn_encoder *e, struct zn_draft *draft) {
+    enum { FEWEST = 2048, MORE = 4096 }; /* elements; bytes that bodies take besides what they hold */
+    const unsigned head = e->hint.head;
+    struct zn_scratch *scratch = &e->coder->scratch;
+    if (!zn_may_write(e->effort, ZN_LAYOUT_SCALED) || head > 1 || e->len < 2 * FEWEST + 1) return 0;
+    if (e->hint.dtype != ZIPNN_BF16 && e->hint.dtype != ZIPNN_F16) return 0;
+    struct source s = {.at = e->src + head, .n = (e->len - head) / 2, .is_f16 = e->hint.dtype == ZIPNN_F16};
+    if (!may_be_scaled(&s)) return 0;
+    const uint32_t tail = (e->len - head) % 2;
+    const size_t scales_cap = 4 * (s.n / ZN_SCALED_GROUP + 2), cap = scales_cap + s.n + 2 + s.n / 2;
+    s.scales = zn_scratch_take(scratch, scales_cap);
+    s.integers = zn_scratch_take(scratch, s.n + 2);
+    s.rest = zn_scratch_take(scratch, s.n / 2);
+    if (!find_groups(e, &s)) return 0;
+    memcpy(s.integers, e->src, head);
+    memcpy(s.integers + head + s.n, e->src + e->len - tail, tail);
+    struct zn_out out = zn_out_of(zn_scratch_take(scratch, cap + cap / 4 + MORE), cap + cap / 4 + MORE);
+    const uint32_t len = write_body(e, &s, tail, &out);
+    if (len >= draft->body.len) return 0;
+    memcpy(draft->to, out.start, len);
+    return len;
+}
