@@ -149,6 +149,8 @@ def old_delta(base: pathlib.Path, model: pathlib.Path, folder: pathlib.Path) -> 
 
 def measure(what: str, base: pathlib.Path, model: pathlib.Path, folder: pathlib.Path) -> figures.Row:
     out, back = folder / "new.znn", folder / "back"
+    for path in (out, back):  # what was restored before may be the base now, which -f does not replace
+        path.unlink(missing_ok=True)
     run(PROGRAM, "-qf", "--base", base, model, "-o", out)
     run(PROGRAM, "-qfd", "--base", base, out, "-o", back)
     if back.read_bytes() != model.read_bytes():

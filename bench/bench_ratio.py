@@ -104,6 +104,8 @@ class Peer:
 
 def peer_sizes(sizes: Sizes, peers: dict[str, Peer], versions: dict[str, str], entry: corpus.Entry, key: str) -> None:
     for name, peer in peers.items():
+        if entry.group == corpus.TYPES and name not in promises.TYPE_PEERS:
+            continue
         row = sizes.find(key, name, versions[name])
         if row is None:
             row = peer.ask(entry)
@@ -168,7 +170,8 @@ def main() -> int:
         print(f"{len(entries)} files, {sum(e.original for e in entries) / 1e6:.0f} MB", flush=True)
         versions = measure(entries, names)
     results = figures.Results(figures.BUILD / "ratio.jsonl")
-    results.add({"data": data, "date": time.strftime("%Y-%m-%d", time.gmtime()), "versions": versions})
+    date, commit = time.strftime("%Y-%m-%d", time.gmtime()), figures.commit()
+    results.add({"data": data, "date": date, "commit": commit, "versions": versions})
     for entry in entries:
         results.add(entry.row())
     return ratio_report.write_ratio(results, not args.no_doc)

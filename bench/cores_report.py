@@ -96,9 +96,11 @@ def check_rows(results: figures.Results, paths: dict[str, Costs]) -> list[list[s
     """The model beside what threads of this machine did."""
     rows = []
     for n in thread_counts(results):
-        for label, (name, _, _) in PATHS.items():
+        for label, (name, _, _) in {"copy": ("copy", 0, False), **PATHS}.items():
             one, many = (results.speed(f"threads {n}", f"{name} x{k}") for k in (1, n))
-            if one and many:
+            if one and many and label == "copy":
+                rows.append([f"copy, {n} threads", f"{many[1]:.2f}", f"{many[1] / one[1]:.2f}", "-"])
+            elif one and many:
                 expected = speed(paths[label], n, CHUNK) / speed(paths[label], 1, CHUNK)
                 rows.append([f"{label}, {n} threads", f"{many[1]:.2f}", f"{many[1] / one[1]:.2f}", f"{expected:.2f}"])
     return rows
@@ -108,11 +110,19 @@ def write_cores(results: figures.Results) -> None:
     m, paths = results.first("machine") or {}, paths_of(results)
     text = f"""# Many cores
 
-What 1 to 128 cores would give, from what this machine's show. `make bench-cores` writes this page.
+**What it is.** What 1 to 128 cores would give, from what this machine's show. `make bench-cores` writes this page.
+
+**Where.** The loop of all workers is `src/work/each.c`; the model of it is `bench/cores_model.py`; its costs are measured
+by `bench/bench_cores.c` and `bench/bench_library.c`.
+
+**What always holds.** The same bytes come from any number of threads; a turn that is passed on wakes the worker whose
+turn it is.
+
+## The model
 
 A worker claims a chunk under a lock, has its bytes digested in turn, codes it, and takes its turn to place the result
-(engine.md). The model lets that many workers do so (`bench/cores_model.py`) with the costs measured here:
-{m["machine"]}, {m["processors"]} processors, {m["date"]}; {m["mib"]} MiB of **synthetic** bf16 in memory.
+([engine.md](engine.md)). The model lets that many workers do so with the costs measured here: {m["machine"]},
+{m["processors"]} processors, {m["date"]}; {m["mib"]} MiB of **synthetic** bf16 in memory.
 
 {table(["a chunk of 512 KiB", ""], constant_rows(results, paths))}
 
@@ -128,7 +138,7 @@ digest of the whole original, which is a roof however many cores there are; "tak
 chunks' own digests would give. Workers that wait sleep in seats by the number of their chunk, so that passing a turn on
 wakes one of them.
 
-The model beside the threads of this machine:
+The model beside the threads of this machine, whose memory limits copies, too:
 
 {table(["", "GB/s", "of one thread", "the model"], check_rows(results, paths))}
 """

@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import statistics
+import subprocess
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -86,6 +87,18 @@ class Results:
             return sorted(quartiles([q / p for p, q in zip(a["seconds"], b["seconds"], strict=False)]))
         median = statistics.median(b["seconds"]) / b["bytes"]
         return sorted(median / (s / a["bytes"]) for s in quartiles(a["seconds"]))
+
+
+def output_of(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def commit() -> str:
+    """The last commit that touched what is measured."""
+    what = ("--", "src", "cli", "include")
+    changed = output_of("git", "status", "--porcelain", "--untracked-files=no", *what)
+    return (output_of("git", "log", "-1", "--format=%h", *what) or "none") + (", changed since" if changed else "")
 
 
 # ---- processes -------------------------------------------------------------------------------------------------------

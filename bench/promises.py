@@ -15,6 +15,7 @@ LEVELS = (1, 3, 6, 9)
 DEFAULT, SMALLER = "zipnn -3", "zipnn -6"
 OURS = {level: f"zipnn -{level}" for level in LEVELS}
 PEERS = ("zstd -19", "Python zipnn", "OpenZL", "lmzip", "z4ai", "blosc2", "bigsmall")
+TYPE_PEERS = ("zstd -19", "OpenZL", "lmzip")  # on quantised types: the others code bytes there
 POINTS = 0.01
 DENSE_MODELS = ("minilm", "rxnmap", "gaussian")
 DENSE_KINDS = ("fp32", "bf16", "fp16", "fp8", "Gaussian bf16")

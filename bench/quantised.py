@@ -37,6 +37,7 @@ DTYPES = {"int8": "I8", "uint8": "U8", "int32": "I32", "float16": "F16", "float3
 DTYPES |= {"float8_e4m3fn": "F8_E4M3", "float8_e5m2": "F8_E5M2"}
 N_EXPERTS = 8
 CHANGED, NOISE = 0.01, 1e-3
+MAX_TWIN = 6 << 20  # numbers of a model that has a twin in its file
 SEED = 2411
 
 
@@ -223,10 +224,13 @@ def experts(model: dict[str, Floats], change: Change) -> list[Tensor]:
 
 
 def twins(model: dict[str, Floats], prefix: str, change: Change, convert: Callable[[Floats], Array]) -> list[Tensor]:
-    """The model, and beside it a copy under another prefix, whose names come first."""
+    """A part of the model, and beside it a copy under another prefix, some tensors further on."""
     random = numpy.random.default_rng(SEED)
-    found = []
+    found, n = list[Tensor](), 0
     for name, array in model.items():
+        n += array.size
+        if n > MAX_TWIN:
+            break
         x = convert(array)
         found += [tensor(f"model.{name}", x), tensor(f"{prefix}.{name}", change(x, random))]
     return found

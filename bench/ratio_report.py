@@ -167,7 +167,7 @@ def offender_tables(found: dict[str, list[Offender]]) -> str:
 
 HEAD = """## Size
 
-{what}; {date}, {n} files, {mb:.0f} MB.
+{what}; {date}, commit {commit}, {n} files, {mb:.0f} MB.
 Percent of the original. A float32 file also counts as bf16, fp16 and fp8 (E4M3, one scale for each matrix), cast by the
 benchmark; "stored" means a type the file had from the start. "order 0" is what an ideal coder of each file's exponents
 alone would leave, the rest of each number raw; for what is no float, an ideal coder of its bytes. "plain" is an order-0
@@ -193,6 +193,7 @@ def write_ratio(results: figures.Results, doc: bool = True) -> int:
     text = HEAD.format(
         what=what if first["data"] == "real" else "**Synthetic** small families beside models of PyPI packages",
         date=first["date"],
+        commit=first["commit"],
         n=len(entries),
         mb=sum(e["original"] for e in entries) / 1e6,
         versions=", ".join(f"{p} {v}" for p, v in first["versions"].items() if p in promises.PEERS and "zstd" not in p),
@@ -236,13 +237,14 @@ Against what the project wants of itself:
         rows = file_rows(pypi, methods, lambda e: f"{e['file']}, {e['kind']}")
         text += f"\n### Models from PyPI\n\n{table(['file', 'MB', 'plain', *methods], rows)}\n"
     if types:
-        rows = file_rows(types, methods, lambda e: str(e["kind"]))
+        measured = methods_of(types)
+        rows = file_rows(types, measured, lambda e: str(e["kind"]))
         text += f"""
 ### MiniLM in the types that people download
 
 The same 14.2 M numbers in each type (bench/quantised.py; the copies with changes and noise are **synthetic**).
 
-{table(["type", "MB", "plain", *methods], rows)}
+{table(["type", "MB", "plain", *measured], rows)}
 """
     return (
         text + f"\n### By family\n\n{table(['family', 'files', 'order 0', *methods], family_rows(models, methods))}\n"

@@ -245,6 +245,13 @@ def draw(results: figures.Results, folder: pathlib.Path) -> list[str]:
 # ---- the whole -------------------------------------------------------------------------------------------------------
 
 
+def rounds_text(results: figures.Results) -> str:
+    """How many times each thing was timed: "7", or "5 to 13"."""
+    counts = {len(r["seconds"]) for r in results.rows if "seconds" in r and r["group"] != "start"}
+    low, high = min(counts, default=0), max(counts, default=0)
+    return f"{low} to {high}" if low < high else str(low)
+
+
 def write_speed(results: figures.Results, doc: bool = True) -> None:
     m = results.first("machine") or {}
     goals = table(["path", "peer", "GB/s", "ratio (quartiles)", "goal", ""], goal_rows(results))
@@ -270,7 +277,7 @@ def write_speed(results: figures.Results, doc: bool = True) -> None:
 {m["machine"]}, {m["processors"]} processors, {m["system"]}, {m["compiler"]}; {m["date"]}, commit {m["commit"]}.
 
 The model is **synthetic**: {m["mib"]} MiB of bf16, Gaussian rows of sigma 0.02, each scaled by a log-normal factor
-(0.3), in the tensors of a Llama. {m["rounds"]} rounds. The fp32 and fp16 numbers are half of
+(0.3), in the tensors of a Llama. {rounds_text(results)} rounds. The fp32 and fp16 numbers are half of
 it, with random bits below.
 Library: in memory, pages touched before, buffers used again. Command: file to file in the page cache, output deleted
 before each run; zstd and lz4 get a quarter of the model.
@@ -294,7 +301,8 @@ before each run; zstd and lz4 get a quarter of the model.
 ### Real weights by type and level, one thread, in memory
 
 Not verified; encode / decode in GB/s, and as a share of memcpy of the same bytes in the same run. Medians of 5 at
-levels 1 and 3, of 3 at level 6; level 9 in one run. The types are MiniLM's (bench/quantised.py), but for gemma.
+levels 1 and 3, of 3 at level 6; level 9 in one run. The types are MiniLM's (bench/quantised.py), but for gemma. Files
+of 8 to 30 MB lie partly in the cache, where memcpy is several times as fast: those of MiniLM in GGUF and integers.
 
 {real}
 

@@ -40,11 +40,6 @@ PIECES = (
 )
 
 
-def output_of(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, cwd=figures.ROOT)
-    return done.stdout.strip() if done.returncode == 0 else ""
-
-
 def processor() -> str:
     try:
         text = pathlib.Path("/proc/cpuinfo").read_text()
@@ -54,19 +49,18 @@ def processor() -> str:
 
 
 def file_system(folder: pathlib.Path) -> str:
-    return output_of("findmnt", "-n", "-o", "FSTYPE", "-T", str(folder)) or "unknown file system"
+    return figures.output_of("findmnt", "-n", "-o", "FSTYPE", "-T", str(folder)) or "unknown file system"
 
 
 def describe(args: argparse.Namespace, folder: pathlib.Path) -> figures.Row:
-    changed = output_of("git", "status", "--porcelain", "--untracked-files=no", "--", "src", "cli", "include")
-    compiler = output_of("cc", "--version").splitlines()
+    compiler = figures.output_of("cc", "--version").splitlines()
     return {
         "machine": processor(),
         "processors": len(figures.all_cpus()),
         "system": f"{platform.system()} {platform.release()}, {file_system(folder)}",
         "compiler": compiler[0] if compiler else "cc",
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "commit": (output_of("git", "rev-parse", "--short", "HEAD") or "none") + (", changed since" if changed else ""),
+        "commit": figures.commit(),
         "mib": args.size,
         "rounds": args.rounds,
     }
