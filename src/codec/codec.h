@@ -71,9 +71,12 @@ struct zn_codec {
 
 enum zn_codec_use { ZN_USE_DECODE, ZN_USE_BOTH };
 
-/* Symbols of a stream that stands for max_len bytes: of parts of bytes there are more, up to 256 for 110 bytes. Their
- * escapes are no more than max_len. */
+/* Symbols of a stream that stands for max_len bytes: of parts of bytes there are more, up to 256 for 110 bytes. */
 #define ZN_MOST_SYMBOLS(max_len) ((size_t)(max_len) / 3 * 7 + 1024)
+
+/* Escapes that a reader has room for, however many symbols there are: a byte each for as many bytes as the chunk has,
+ * or for the least plane of packed bits of fp16. */
+#define ZN_MOST_ESCAPES(max_len) ((size_t)(max_len) + 24)
 
 /* Carves scratch for streams that stand for up to max_len bytes; with a measuring arena only counts. */
 void zn_codec_carve(struct zn_codec *c, struct zn_arena *arena, size_t max_len, enum zn_codec_use use);

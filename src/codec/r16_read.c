@@ -37,8 +37,9 @@ static zipnn_status read_contexts(struct zn_cur *cur, const struct zn_coded *in,
     return ZIPNN_OK;
 }
 
-static zipnn_status read_head(struct zn_cur *cur, const struct zn_coded *in, size_t n, struct zn_r16_contexts *contexts,
+static zipnn_status read_head(const struct zn_codec *c, struct zn_cur *cur, const struct zn_coded *in, size_t n,
                               struct zn_r16_decoder *d, struct head *h, zipnn_error *err) {
+    struct zn_r16_contexts *contexts = in->codec == ZN_CODEC_R16C ? c->contexts : NULL;
     d->lanes_log2 = zn_cur_u8(cur);
     d->block_log2 = zn_cur_u8(cur);
     h->n_tables = zn_cur_u8(cur);
@@ -51,7 +52,8 @@ static zipnn_status read_head(struct zn_cur *cur, const struct zn_coded *in, siz
         h->n_tables == 1 ? d->block_log2 == 0 : d->block_log2 >= MIN_BLOCK_LOG2 && d->block_log2 <= MAX_BLOCK_LOG2;
     if (!blocks_ok) return corrupt(in, err, "log2 of the block size is", d->block_log2);
     if (h->n_classes > MAX_CLASSES) return corrupt(in, err, "number of classes is", h->n_classes);
-    if (h->n_escapes > n) return corrupt(in, err, "number of escapes is", h->n_escapes);
+    if (h->n_escapes > ZN_MIN(n, ZN_MOST_ESCAPES(c->max_len)))
+        return corrupt(in, err, "number of escapes is", h->n_escapes);
     h->n_contexts = 1;
     if (contexts) {
         ZN_TRY(read_contexts(cur, in, h->n_tables, contexts, err));
@@ -121,7 +123,7 @@ zipnn_status zn_r16_open(struct zn_codec *c, unsigned depth, const struct zn_cod
     struct zn_r16_decoder *d = &r->d;
     struct zn_cur cur = zn_cur_of(in->data, in->len);
     struct head h = {0};
-    ZN_TRY(read_head(&cur, in, n, in->codec == ZN_CODEC_R16C ? c->contexts : NULL, d, &h, err));
+    ZN_TRY(read_head(c, &cur, in, n, d, &h, err));
     d->esc_mark = unlisted(&h);
     for (unsigned t = 0; t < h.n_tables * h.n_contexts; t++) {
         struct zn_r16_model model;

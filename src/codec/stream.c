@@ -28,7 +28,7 @@ void zn_codec_carve(struct zn_codec *c, struct zn_arena *arena, size_t max_len, 
         struct zn_r16_reader *r = &c->reader[depth];
         r->tables = zn_carve(arena, (depth == 0 ? ZN_R16_MAX_GIVEN : ZN_R16_MAX_TABLES) * sizeof *r->tables);
         r->ids = zn_carve(arena, max_blocks);
-        r->esc = zn_carve(arena, max_len);
+        r->esc = zn_carve(arena, ZN_MOST_ESCAPES(max_len));
         c->fit[depth] = NULL;
         c->renorm[depth] = c->escapes[depth] = NULL;
         if (use == ZN_USE_DECODE) continue;

@@ -181,11 +181,12 @@ static zipnn_status read_positions(struct zn_coder *coder, const struct zn_pair 
     for (unsigned i = 0; i < p->n_classes; i++) {
         const bool last = i + 1 == p->n_classes;
         const uint8_t lo = i > 0 ? p->cuts[i - 1] : 0, hi = (uint8_t)(last ? 255 : p->cuts[i] - 1);
-        if (p->rice[i] > MAX_RICE) return zn_fail(err, ZIPNN_E_CORRUPT, at, "gaps of %u stored bits", p->rice[i]);
+        const uint8_t rice = p->rice[i]; /* once: mapped bytes may change */
+        if (rice > MAX_RICE) return zn_fail(err, ZIPNN_E_CORRUPT, at, "gaps of %u stored bits", rice);
         if (!last && p->cuts[i] <= lo)
             return zn_fail(err, ZIPNN_E_CORRUPT, at, "classes of a sparse delta do not ascend");
         k->range_masks(pair->context, pair->n, lo, hi, members);
-        if (!k->gaps_read(&p->bits, p->rice[i], members, n_masks, &end, p->positions + most))
+        if (!k->gaps_read(&p->bits, rice, members, n_masks, &end, p->positions + most))
             return zn_fail(err, ZIPNN_E_CORRUPT, at, "the gaps of class %u of a sparse delta are damaged", i);
     }
     p->n = (size_t)(end - p->positions);

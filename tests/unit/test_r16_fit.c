@@ -132,6 +132,28 @@ static int unmake(void **state) {
     return 0;
 }
 
+/* Streams of parts of bytes have more symbols than the chunk has bytes, but a reader has room for no more escapes. A
+ * stream may say other numbers than those that were looked at: it lies in mapped bytes. */
+static void escapes_that_have_no_room_are_refused(void **state) {
+    struct bench *b = *state;
+    enum { ROOM = ZN_MOST_ESCAPES(N), LOWEST = 256 };
+    static uint8_t back[ROOM + 1];
+    for (uint32_t n = ROOM - 1; n <= ROOM + 1; n++) {
+        struct zn_out out = zn_out_of(b->coded, sizeof b->coded);
+        for (unsigned i = 0; i < 4; i++) zn_out_u8(&out, i == 2); /* one lane, no blocks, one table, no classes */
+        zn_out_u32(&out, n);
+        zn_out_u16(&out, 0); /* the table, which lists nothing */
+        zn_out_u8(&out, ZN_CODEC_CONSTANT);
+        zn_out_u32(&out, 1);
+        zn_out_u8(&out, 7);
+        zn_out_u16(&out, LOWEST);
+        const struct zn_coded in = {.codec = ZN_CODEC_R16, .data = b->coded, .len = zn_out_len(&out)};
+        memset(back, 0, sizeof back);
+        assert_int_equal(zn_stream_decode(&b->codec, 0, &in, back, n, NULL), n > ROOM ? ZIPNN_E_CORRUPT : ZIPNN_OK);
+        assert_int_equal(back[n - 1], n > ROOM ? 0 : 7);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_distribution_gets_one_table),
@@ -139,6 +161,7 @@ int main(void) {
         cmocka_unit_test(rare_symbols_escape),
         cmocka_unit_test(a_single_table_lists_the_most_frequent),
         cmocka_unit_test(samples_stay_within_blocks),
+        cmocka_unit_test(escapes_that_have_no_room_are_refused),
     };
     return cmocka_run_group_tests(tests, make, unmake);
 }

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ZN_VALUES_UNIT = 16, ZN_VALUES_SYMBOLS = 32 };
+enum { ZN_VALUES_UNIT = 16, ZN_VALUES_EXACT = 16, ZN_VALUES_SYMBOLS = 32 };
 
 /* Some bits of the values of a record: from byte `at` on, each stride * 8 / bits values are in `stride` bytes, the
  * first `stride` of them in the lowest bits of these. Strides are 1, 8, 16, 32 and 64 for 4 bits, 32 for 1 and 2, and 1
@@ -27,11 +27,11 @@ struct zn_values_shape {
 };
 
 struct zn_values_code {
-    unsigned group_log2;      /* 4 or 5 */
-    unsigned low_bits;        /* 0, 1, 2 or 4 */
-    unsigned n_bins, n_exact; /* n_bins <= 16, n_exact <= 16 */
-    uint8_t flip;             /* bit that restore turns in each value: none, or 128 */
-    uint8_t exact[16];        /* ascending */
+    unsigned group_log2;            /* 4 or 5 */
+    unsigned low_bits;              /* 0, 1, 2 or 4 */
+    unsigned n_bins, n_exact;       /* n_bins <= 16, n_exact <= 16 */
+    uint8_t flip;                   /* bit that restore turns in each value: none, or 128 */
+    uint8_t exact[ZN_VALUES_EXACT]; /* ascending */
     uint8_t symbol_of[256];
 };
 
@@ -59,7 +59,8 @@ struct zn_values_kernels {
 
     /* Values of n groups, of which the i-th has its symbols, all below n_bins + n_exact, at
      * symbols + (places[i] << group_log2); the values of a group follow those of the one before by `stride`, which is
-     * the length of a group or more. False when the low bits run out. */
+     * the length of a group or more. False when the low bits run out. Symbols that are no such number, since they lie in
+     * mapped bytes that changed, lead to any values and to nothing else. */
     bool (*restore)(const struct zn_values_code *c, const uint8_t *symbols, const uint32_t *places, size_t n,
                     struct zn_low_bits *low, uint8_t *values, size_t stride);
 

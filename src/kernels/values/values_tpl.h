@@ -192,6 +192,11 @@ ZN_FN uint64_t values_close(uint64_t bits, unsigned k, unsigned i) {
     return (bits & below) | (bits >> k & ~below);
 }
 
+/* The value of symbol s when that is exact. A symbol may have changed since it was looked at: any finds a value. */
+ZN_FN uint8_t values_exact_of(const struct zn_values_code *c, unsigned s) {
+    return c->exact[(s - c->n_bins) % ZN_VALUES_EXACT];
+}
+
 /* One unit; k is known to the compiler, and not 0. */
 ZN_FN void values_restore_unit(const struct zn_values_code *c, unsigned k, const uint8_t *symbols,
                                struct zn_low_bits *low, uint8_t *values) {
@@ -204,7 +209,7 @@ ZN_FN void values_restore_unit(const struct zn_values_code *c, unsigned k, const
     zn_put_u64(values + 8, ((s1 & bins) << k | values_spread(bits >> 8 * k, k)) ^ flip);
     for (unsigned m = exact; m; m &= m - 1) {
         const unsigned i = (unsigned)__builtin_ctz(m);
-        values[i] = c->exact[symbols[i] - c->n_bins] ^ c->flip;
+        values[i] = values_exact_of(c, symbols[i]) ^ c->flip;
     }
     low->bit += (size_t)k * (ZN_VALUES_UNIT - (unsigned)__builtin_popcount(exact));
 }
@@ -212,7 +217,7 @@ ZN_FN void values_restore_unit(const struct zn_values_code *c, unsigned k, const
 /* One unit without low bits. */
 ZN_FN void values_restore_plain(const struct zn_values_code *c, const uint8_t *symbols, uint8_t *values) {
     for (unsigned i = 0; i < ZN_VALUES_UNIT; i++)
-        values[i] = (symbols[i] < c->n_bins ? symbols[i] : c->exact[symbols[i] - c->n_bins]) ^ c->flip;
+        values[i] = (symbols[i] < c->n_bins ? symbols[i] : values_exact_of(c, symbols[i])) ^ c->flip;
 }
 
 ZN_FN void values_restore_group(const struct zn_values_code *c, unsigned k, const uint8_t *symbols,
