@@ -38,6 +38,7 @@ static bool write_plane(const struct zn_encoder *e, const uint8_t *plane, const 
 size_t zn_delta_given(const struct zn_encoder *e, enum zn_layout layout, unsigned head, const uint8_t *ref,
                       struct zn_out out) {
     const struct zn_layout_info *info = &zn_layouts[layout];
+    if (e->len < head) return 0;
     const struct zn_delta_head start = {ZN_LAYOUT_GIVEN, layout, head, 0};
     const size_t n = (e->len - head) / info->width;
     zn_delta_begin(&out, &start, e->src, e->len, (e->len - head) % info->width);

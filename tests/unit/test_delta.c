@@ -249,6 +249,21 @@ static void test_plain_targets(void **unused) {
     rig_free(r);
 }
 
+/* A chunk that ends before its first whole element has no element to compare. */
+static void test_no_element(void **unused) {
+    (void)unused;
+    struct rig *r = rig_make();
+    const struct zn_effort effort = zn_effort_of(3);
+    const struct zn_chunk_hint hint = {.dtype = ZIPNN_F64, .head = 7};
+    for (uint32_t len = 1; len <= 8; len++) {
+        uint8_t *src = guard_high(&r->src, len), *ref = guard_high(&r->ref, len);
+        memset(src, 1, len), memset(ref, 2, len);
+        assert_int_equal(zn_delta_encode(&(struct zn_encoder){&r->coder[0], &effort, hint, src, len}, ref, r->payload),
+                         0);
+    }
+    rig_free(r);
+}
+
 /* A fuzzer's find: infinities and NaN have context 255, which no table must claim that counts nothing. */
 static void test_highest_context(void **unused) {
     (void)unused;
@@ -338,10 +353,9 @@ static void test_kept(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_extremes),
-        cmocka_unit_test(test_worth),           cmocka_unit_test(test_kept),
-        cmocka_unit_test(test_unrelated),       cmocka_unit_test(test_plain_targets),
-        cmocka_unit_test(test_highest_context), cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_extremes),        cmocka_unit_test(test_worth),
+        cmocka_unit_test(test_kept),       cmocka_unit_test(test_unrelated),       cmocka_unit_test(test_plain_targets),
+        cmocka_unit_test(test_no_element), cmocka_unit_test(test_highest_context), cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
