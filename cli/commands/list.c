@@ -107,7 +107,6 @@ static void put_json_chunk(struct json *j, const zipnn_chunk_info *c, const char
 
 /* Lists chunks with their checksums, which identify stored bytes without decoding them. */
 static zipnn_status put_chunks(struct json *j, const zipnn_archive *archive, uint64_t n, zipnn_error *err) {
-    if (j) json_list(j, "chunks");
     for (uint64_t i = 0; i < n; i++) {
         zipnn_chunk_info c;
         struct coding_text coding;
@@ -121,7 +120,6 @@ static zipnn_status put_chunks(struct json *j, const zipnn_archive *archive, uin
                    ", XXH3-64 %016" PRIx64 ", %s\n",
                    i, c.offset, c.length, c.archive_offset, c.stored, c.check, coding.text);
     }
-    if (j) json_list_end(j);
     return ZIPNN_OK;
 }
 
@@ -209,7 +207,10 @@ static zipnn_status put_listing(struct run *run, const char *path, const zipnn_a
     if (j && all) json_list(j, "tensors");
     if (all) st = put_tensors(j, archive, info.n_tensors, err);
     if (j && all) json_list_end(j);
-    if (run->args->verbosity > 1 && st == ZIPNN_OK) st = put_chunks(j, archive, info.n_chunks, err);
+    const bool chunks = run->args->verbosity > 1 && st == ZIPNN_OK;
+    if (j && chunks) json_list(j, "chunks");
+    if (chunks) st = put_chunks(j, archive, info.n_chunks, err);
+    if (j && chunks) json_list_end(j); /* also after a failure: the line stays JSON */
     if (j) json_line_end(j);
     return st;
 }

@@ -73,7 +73,7 @@ static zipnn_status create(zipnn_ctx *ctx, const struct zn_input *in, zipnn_arch
     a->nature = &chunks;
     a->original = &a->archive.self;
     zn_plan_init(&a->plan, &ctx->engine.alloc);
-    const zipnn_status status = zn_glance_begin(&a->glance, &ctx->engine.alloc, &a->in, err);
+    const zipnn_status status = zn_glance_try(&a->glance, &ctx->engine.alloc, &a->in, err);
     if (status == ZIPNN_OK)
         *archive = a;
     else

@@ -72,7 +72,7 @@ static zipnn_status look_at(struct zn_bases *all, struct zn_base *b, const struc
 static zipnn_status look(struct zn_bases *all, struct zn_base *b, zipnn_error *err) {
     struct zn_glance glance;
     struct zn_input in = b->in;
-    ZN_TRY(zn_glance_begin(&glance, &all->e->alloc, &in, err));
+    ZN_TRY(zn_glance_try(&glance, &all->e->alloc, &in, err));
     const zipnn_status status = look_at(all, b, &in, err);
     zn_glance_end(&glance, &all->e->alloc);
     return status;

@@ -98,6 +98,13 @@ zipnn_status zn_glance_begin(struct zn_glance *g, const zipnn_allocator *alloc, 
     return status;
 }
 
+zipnn_status zn_glance_try(struct zn_glance *g, const zipnn_allocator *alloc, struct zn_input *in, zipnn_error *err) {
+    const zipnn_status status = zn_glance_begin(g, alloc, in, err);
+    if (status == ZIPNN_E_MEMORY || status == ZIPNN_E_CANCELLED) return status;
+    if (err) err->status = ZIPNN_OK;
+    return ZIPNN_OK;
+}
+
 void zn_glance_end(struct zn_glance *g, const zipnn_allocator *alloc) {
     zn_free(alloc, g->memory);
     *g = (struct zn_glance){.memory = NULL};

@@ -61,6 +61,10 @@ struct zn_glance {
  * On failure nothing is owned. */
 zipnn_status zn_glance_begin(struct zn_glance *g, const zipnn_allocator *alloc, struct zn_input *in, zipnn_error *err);
 
+/* Does the same for a caller who may need few of these bytes. If they cannot be read, nothing is read ahead: then each
+ * read tells its own fault, and a bad sector among chunks that nobody asks for does no harm. */
+zipnn_status zn_glance_try(struct zn_glance *g, const zipnn_allocator *alloc, struct zn_input *in, zipnn_error *err);
+
 /* Frees the bytes. No input may point to the glance any more. Accepts a zeroed struct. */
 void zn_glance_end(struct zn_glance *g, const zipnn_allocator *alloc);
 

@@ -2,10 +2,13 @@
 
 #include <string.h>
 
-static zipnn_status call(atomic_size_t *calls, size_t failing_call, zipnn_error *err) {
-    if (atomic_fetch_add(calls, 1) + 1 != failing_call) return ZIPNN_OK;
+static zipnn_status fail(zipnn_error *err) {
     if (err) *err = (zipnn_error){ZIPNN_E_IO, 0, "the device is on fire"};
     return ZIPNN_E_IO;
+}
+
+static zipnn_status call(atomic_size_t *calls, size_t failing_call, zipnn_error *err) {
+    return atomic_fetch_add(calls, 1) + 1 == failing_call ? fail(err) : ZIPNN_OK;
 }
 
 static zipnn_status read_some(void *user, void *buf, size_t cap, size_t *got, zipnn_error *err) {
@@ -25,6 +28,8 @@ static zipnn_status read_range(void *user, uint64_t off, void *buf, size_t len, 
         return ZIPNN_E_IO;
     }
     if (len) memcpy(buf, in->data + off, len);
+    if (in->bad_sector && off <= in->bad_sector && in->bad_sector - off < len) return fail(err);
+    if (in->dies && in->failing_call && in->calls >= in->failing_call) return fail(err);
     return call(&in->calls, in->failing_call, err);
 }
 

@@ -13,6 +13,8 @@ struct zt_input {
     size_t longest;      /* read gives at most this many bytes at once; 0: as many as asked for */
     atomic_size_t calls; /* made so far */
     size_t failing_call; /* this call, counted from 1, fails with ZIPNN_E_IO; 0: none does */
+    bool dies;           /* all calls after that one fail, too */
+    size_t bad_sector;   /* no range can be read that holds this byte; 0: all can */
     atomic_bool overrun; /* a range outside the data was asked for */
 };
 

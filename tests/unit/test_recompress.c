@@ -38,7 +38,7 @@ static struct packed pack(const uint8_t *src, size_t len, zipnn_options options)
 static zipnn_status recompress(zipnn_ctx *ctx, const struct packed *from, struct packed *to, zipnn_stats *stats,
                                size_t failing_source, size_t failing_sink, zipnn_error *err) {
     const size_t cap = (size_t)zipnn_compress_bound(LEN);
-    struct zt_input in = {.data = from->bytes, .len = from->len, .failing_call = failing_source};
+    struct zt_input in = {.data = from->bytes, .len = from->len, .failing_call = failing_source, .dies = true};
     struct zt_output out = {.data = malloc(cap), .cap = cap, .failing_call = failing_sink};
     const zipnn_source source = zt_file(&in);
     const zipnn_sink sink = zt_pipe_sink(&out);

@@ -343,6 +343,41 @@ static void opening_takes_two_reads_and_a_chunk(void **unused) {
     close_world(&w);
 }
 
+/* A byte that cannot be read costs the chunk that holds it, also where it lies near an end of the archive, of which more
+ * is read at once than opening needs. */
+static void a_bad_sector_costs_one_chunk(void **unused) {
+    struct file original = new_model(40, false, 0), stored = pack(&original, (zipnn_options){.level = 1});
+    struct zt_input in;
+    const zipnn_source source = source_of(&in, &stored);
+    zipnn_ctx *ctx = new_ctx((zipnn_options){.threads = 1});
+    zipnn_archive *a = NULL;
+    zipnn_archive_info info;
+    zipnn_chunk_info last;
+    zipnn_verified found;
+    zipnn_error err;
+    uint8_t *dst = malloc(MAX_FILE);
+    (void)unused;
+    assert_int_equal(zipnn_archive_open(ctx, &source, &a, NULL), ZIPNN_OK);
+    zipnn_archive_get_info(a, &info);
+    assert_int_equal(zipnn_archive_chunk(a, info.n_chunks - 1, &last, NULL), ZIPNN_OK);
+    zipnn_archive_close(a);
+    in.bad_sector = (size_t)(last.archive_offset + last.stored - 1000);
+    if (zipnn_archive_open(ctx, &source, &a, &err) != ZIPNN_OK) fail_msg("%s", err.message);
+    assert_int_equal(zipnn_archive_read(a, 0, last.offset, dst, &err), ZIPNN_OK);
+    assert_memory_equal(dst, original.data, (size_t)last.offset);
+    assert_int_equal(zipnn_archive_read(a, last.offset, 1, dst, &err), ZIPNN_E_IO);
+    assert_int_equal(zipnn_archive_verify(a, NULL, NULL, &found, &err), ZIPNN_E_CORRUPT);
+    assert_true(found.n_damaged == 1 && found.intact == last.offset);
+    zipnn_archive_close(a);
+    in.bad_sector = (size_t)(last.archive_offset + last.stored + 30); /* of the index: that one is needed */
+    assert_int_equal(zipnn_archive_open(ctx, &source, &a, &err), ZIPNN_E_IO);
+    assert_string_equal(err.message, "the device is on fire");
+    zipnn_destroy(ctx);
+    free(dst);
+    free(stored.data);
+    free(original.data);
+}
+
 /* ---- bytes that the caller fetches ------------------------------------------------------------------------------- */
 
 /* Pieces in the order in which they are to be, and what they were cut from. */
@@ -489,13 +524,10 @@ static void fetched_bytes_are_not_trusted(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(eight_threads_read_one_archive_at_once),
-        cmocka_unit_test(trouble_of_one_thread_is_its_own),
-        cmocka_unit_test(what_is_kept_belongs_to_its_archive),
-        cmocka_unit_test(opening_takes_two_reads_and_a_chunk),
-        cmocka_unit_test(ranges_are_what_a_read_takes),
-        cmocka_unit_test(fetched_bytes_decode_without_reading),
-        cmocka_unit_test(fetched_bytes_are_not_trusted),
+        cmocka_unit_test(eight_threads_read_one_archive_at_once), cmocka_unit_test(trouble_of_one_thread_is_its_own),
+        cmocka_unit_test(what_is_kept_belongs_to_its_archive),    cmocka_unit_test(opening_takes_two_reads_and_a_chunk),
+        cmocka_unit_test(a_bad_sector_costs_one_chunk),           cmocka_unit_test(ranges_are_what_a_read_takes),
+        cmocka_unit_test(fetched_bytes_decode_without_reading),   cmocka_unit_test(fetched_bytes_are_not_trusted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
