@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "line/exits.h"
+#include "shared/input.h"
 #include "shared/json_writer.h"
 #include "shared/text.h"
 
@@ -96,7 +97,8 @@ void outcome_learn(const struct run *run, zipnn_ctx *ctx, const char *path, stru
     zipnn_source source;
     zipnn_archive *archive = NULL;
     zipnn_archive_info info;
-    if (!run->args->json || !path || stat(path, &there) != 0 || !S_ISREG(there.st_mode)) return;
+    if (!run->args->json || !path || input_is_stdin(path)) return;
+    if (stat(path, &there) != 0 || !S_ISREG(there.st_mode)) return;
     zipnn_status st = zipnn_file_open(path, &file, NULL);
     if (st == ZIPNN_OK) zipnn_file_source(file, &source);
     if (st == ZIPNN_OK) st = zipnn_archive_open(ctx, &source, &archive, NULL);

@@ -61,6 +61,10 @@ expect 0 zipnn --json nothing -o nothing.znn
 value 'x[0]["container"] == "raw"'
 zipnn -t --json <nine.znn >"$home/out" && cat nine.znn | zipnn -t --json >>"$home/out"
 value 'len(x) == 2 and all("level" not in o and "container" not in o for o in x)'
+cp m.znn ./- # a file of that name is not what standard input gives
+zipnn -t --json - <nine.znn >"$home/out" && zipnn -d --json - -o back <nine.znn >>"$home/out"
+value 'len(x) == 2 and all("level" not in o and "container" not in o for o in x)'
+rm ./- back
 mkfifo pipe
 cat pipe >/dev/null &
 expect 0 zipnn --json m -o pipe
