@@ -35,7 +35,7 @@ enum option_id {
 /* Sets of options, a bit each. */
 #define HAS(id) (UINT64_C(1) << OPT_##id)
 #define EVERYWHERE (HAS(THREADS) | HAS(CPU) | HAS(QUIET) | HAS(VERBOSE) | HAS(JSON) | HAS(HELP) | HAS(VERSION))
-#define CHOOSING (HAS(COMPRESS) | HAS(DECOMPRESS) | HAS(TEST) | HAS(LIST)) /* they choose what is done */
+#define CHOOSING (HAS(COMPRESS) | HAS(DECOMPRESS) | HAS(TEST) | HAS(LIST)) /* a mode; no command takes them */
 #define KEEPING HAS(KEEP)                                                  /* FILE stays */
 #define LEVELS (HAS(LEVEL) | HAS(FAST) | HAS(BEST))
 #define SAMPLING (LEVELS | HAS(COMPAT) | HAS(NO_DEDUP))

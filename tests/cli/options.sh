@@ -128,4 +128,8 @@ for option in -z -d -t -l; do
     expect 2 zipnn verify $option a.znn
     says "cannot be combined"
 done
+for command in verify cat bench chain; do
+    expect 0 zipnn $command --help
+    ! grep -qE -- '--(compress|decompress|test|list)' "$home/out" || fail "$command --help lists what $command refuses"
+done
 finish
