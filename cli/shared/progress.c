@@ -19,6 +19,7 @@ void progress_init(struct progress *p, bool quiet) {
 }
 
 void progress_start(struct progress *p) {
+    p->running = p->wanted;
     if (p->wanted) p->start = p->last = progress_now();
 }
 
@@ -39,7 +40,7 @@ static void draw(uint64_t done, uint64_t total, double seconds) {
 
 int progress_tick(void *user, uint64_t done, uint64_t total) {
     struct progress *p = user;
-    if (!p->wanted) return 0;
+    if (!p->running) return 0;
     double now = progress_now();
     if (now - p->start < 1 || now - p->last < 0.1) return 0;
     p->last = now;
@@ -50,5 +51,5 @@ int progress_tick(void *user, uint64_t done, uint64_t total) {
 
 void progress_end(struct progress *p) {
     if (p->shown) fputs("\r\033[K", stderr);
-    p->shown = false;
+    p->running = p->shown = false;
 }

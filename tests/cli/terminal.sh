@@ -47,6 +47,14 @@ check grep -q precious m.znn
 at_terminal 0 "zipnn bench -T1 m"
 grep -q '] .*%.*%.* m' "$home/out" && fail "progress beside the line of a measurement"
 
+# Opening an archive reads some of it, and is no operation with a progress of its own.
+check zipnn --format zipnn m -o old.znn
+for command in "-l old.znn" "inspect old.znn" "cat -o part old.znn"; do
+    at_terminal 0 "zipnn $command"
+    grep -qF '[####' "$home/out" && grep -q ', [0-9.]* [kMGTPE]*B/s' "$home/out" && fail "progress of zipnn $command"
+done
+rm part old.znn
+
 # Without a terminal: no questions, no progress, no result lines.
 expect 1 zipnn m
 expect 0 zipnn -f m
