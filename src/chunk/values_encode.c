@@ -5,6 +5,7 @@
 #include "chunk/values.h"
 #include "chunk/ways.h"
 #include "codec/cost.h"
+#include "codec/repeats.h"
 
 enum {
     FEWEST = 4096,     /* values; fewer do not pay for tables */
@@ -202,6 +203,12 @@ static void choose_order(struct values *v) {
     (void)fit(v);
 }
 
+/* Whole bytes may take less than their parts; and repeats make fields shorter than values. */
+static bool may_fields_be_shorter(const struct values *v, uint32_t body_len) {
+    return body_len > whole_len(v) || v->e->effort->careful ||
+           zn_repeats_estimate(v->e->src, v->e->len) >= v->e->len / 64;
+}
+
 uint32_t zn_values_encode(const struct zn_encoder *e, struct zn_draft *draft) {
     enum zn_values_id id;
     const unsigned head = e->hint.head;
@@ -221,6 +228,6 @@ uint32_t zn_values_encode(const struct zn_encoder *e, struct zn_draft *draft) {
     choose_order(&v);
     b.values = v.head;
     const uint32_t body_len = write_body(&v, &b, draft->to);
-    draft->unsure = body_len && (e->effort->careful || body_len > whole_len(&v)); /* fields may be shorter */
+    draft->unsure = body_len && may_fields_be_shorter(&v, body_len);
     return body_len;
 }
