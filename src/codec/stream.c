@@ -74,6 +74,7 @@ enum {
     RAW_ENTROPY = 2020,   /* 7.89 of 8 bits: not worth coding */
     HALF_ENTROPY = 1016,  /* 3.97 of 4 bits */
     PROBE_LEN = 16 << 10, /* what zstd is tried on first */
+    SMALL = 2048,         /* what R16 halves is left to it up to here */
     MIN_GAIN_SHIFT = 6,   /* a slow codec must save 1/64 */
     BITS_LOSS_SHIFT = 8,  /* the fastest one may lose 1/256 */
     PARTS = 4             /* of a plane, each of which shows a quarter of the sample */
@@ -221,6 +222,7 @@ static size_t probe_patch(struct zn_codec *c, const struct zn_survey *s, const u
 /* zstd is slow to decode. It is tried where its Huffman coder beats R16 since too many symbols matter, and where it
  * sees more than order-0 statistics do, judged by a piece from the middle or of the patch. */
 static bool zstd_may_pay(struct zn_codec *c, const struct zn_survey *s, const uint8_t *p, size_t n, size_t rival) {
+    if (n <= SMALL && rival < n / 2) return false; /* zstd takes ten times as long to begin as R16 takes */
     size_t ideal = (size_t)(s->order0 * n / s->sampled / (8 * ZN_COST_ONE));
     if (ideal < worthwhile(rival)) return true;
     return zn_stream_probe_zstd(c, p, n) < worthwhile(rival) ||
