@@ -14,7 +14,9 @@ cmake --build $build --target make_model
 
 # What the installed README links to is there.
 docs=$prefix/share/doc/zipnn
-for link in $(grep -oE '\]\([^)h#][^)#]*' "$docs/README.md" | sed 's/](//' | sort -u); do [ -e "$docs/$link" ]; done
+for link in $(grep -oE '\]\([^)h#][^)#]*' "$docs/README.md" | sed 's/](//' | sort -u); do
+    [ -e "$docs/$link" ] || { echo "README.md links to $link, which is not installed"; exit 1; }
+done
 
 libdir=$(dirname "$(find "$prefix" -name libzipnn.a)")
 export PKG_CONFIG_PATH=$libdir/pkgconfig LD_LIBRARY_PATH=$libdir
