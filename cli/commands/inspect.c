@@ -109,7 +109,7 @@ static void put_text(const struct inspection *x) {
     puts(
         "information of exponent  of mantissa           order 0  stored       size  dtype      name, bits of each "
         "byte");
-    for (int d = 0; d <= ZIPNN_C32; d++) {
+    for (int d = 0; d < x->n_dtypes; d++) {
         const struct profile sum = sum_of(x, (zipnn_dtype)d);
         if (sum.tensor.length) put_profile(x, &sum, false);
     }
@@ -121,7 +121,7 @@ static void put_text(const struct inspection *x) {
         put_profile(x, &x->profiles[i], shared);
     }
     if (any_shared) puts("~ its share, by length, of chunks that it has in common with others");
-    for (int d = 0; d <= ZIPNN_C32; d++) {
+    for (int d = 0; d < x->n_dtypes; d++) {
         const struct profile sum = sum_of(x, (zipnn_dtype)d);
         put_exponents(&sum, x->sums[d].bins);
     }
@@ -221,13 +221,22 @@ static zipnn_status make_whole(struct inspection *x, zipnn_error *err) {
     return end_profile(x, profiler_look(&x->profiler, &t, &x->profiles[0], err));
 }
 
+/* Returns how many element types the library knows, the unknown one among them. Their numbers follow one another. */
+static int count_dtypes(void) {
+    zipnn_dtype_info info = {.size = sizeof info};
+    int n = ZIPNN_DTYPE_UNKNOWN + 1;
+    while (zipnn_dtype_describe((zipnn_dtype)n, &info, NULL) == ZIPNN_OK) n++;
+    return n;
+}
+
 static zipnn_status inspect(struct run *run, struct inspection *x, struct opened *o, zipnn_error *err) {
     zipnn_archive_get_info(o->archive, &x->info);
     x->n_left_out = zipnn_archive_n_left_out(o->archive);
     x->plain = o->plain;
     zipnn_status st = profiler_start(&x->profiler, o->archive, err);
     if (st != ZIPNN_OK) return st;
-    x->sums = calloc(ZIPNN_C32 + 1, sizeof *x->sums);
+    x->n_dtypes = count_dtypes();
+    x->sums = calloc((size_t)x->n_dtypes, sizeof *x->sums);
     if (!x->sums) return cli_fail(err, ZIPNN_E_MEMORY, "no memory");
     st = o->plain ? ZIPNN_OK : run_check_limit(run, x->info.original, err);
     if (st != ZIPNN_OK) return st;

@@ -20,7 +20,8 @@ struct inspection {
     struct profiler profiler;
     struct profile *profiles;
     size_t n;
-    struct sum *sums; /* by element type */
+    struct sum *sums; /* by element type, n_dtypes of them */
+    int n_dtypes;
 };
 
 /* The page of --html: one file, no scripts, nothing fetched. */

@@ -3,9 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plan/dtype.h"
 #include "zipnn/zipnn.h"
 
-enum { N_DTYPES = ZIPNN_C32 + 1, PREFIX = 3, MAX_LEN = 1 << 20, MAX_SETS = 4 };
+enum { PREFIX = 3, MAX_LEN = 1 << 20, MAX_SETS = 4 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -58,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
     for (int cpu = ZIPNN_CPU_SCALAR; cpu <= ZIPNN_CPU_NEON; cpu++) {
         if (!has_cpu((zipnn_cpu)cpu)) continue;
         const zipnn_options options = {.size = sizeof options,
-                                       .dtype = (zipnn_dtype)(data[0] % N_DTYPES),
+                                       .dtype = (zipnn_dtype)(data[0] % ZN_N_DTYPES),
                                        .level = data[1] % 10,
                                        .cpu = (zipnn_cpu)cpu};
         size_t got = round_trip(options, original, original_len, archive, bound);

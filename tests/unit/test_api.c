@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/bytes.h"
+#include "plan/dtype.h"
 #include "support/guard.h"
 #include "support/samples.h"
 #include "support/streams.h"
@@ -80,7 +81,7 @@ static void options_are_held_to_their_rules(void **state) {
     assert_int_equal(try_options(&o), ZIPNN_E_ARGUMENT);
     o = plain, o.cpu = (zipnn_cpu)-1;
     assert_int_equal(try_options(&o), ZIPNN_E_ARGUMENT);
-    o = plain, o.dtype = (zipnn_dtype)(ZIPNN_C32 + 1);
+    o = plain, o.dtype = (zipnn_dtype)ZN_N_DTYPES;
     assert_int_equal(try_options(&o), ZIPNN_E_ARGUMENT);
     o = plain, o.verify = (zipnn_verify)2;
     assert_int_equal(try_options(&o), ZIPNN_E_ARGUMENT);
