@@ -1,6 +1,7 @@
 /* Every layout and every codec has a sample in tests/support/registered.c, and each sample: is coded by them; comes back
  * from every kernel set, in memory that ends where it ends; is an error when it is cut anywhere; and with flipped bits is
- * an error or other bytes, the same from every kernel set. A context without memory fails, and fails cleanly. */
+ * an error or other bytes, the same from every kernel set. Readers of 1.0 get no layout that came later. A context
+ * without memory fails, and fails cleanly. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,10 +48,10 @@ static void end(struct rig *r) {
     free(r->coded);
 }
 
-static uint32_t encode(struct rig *r, unsigned set, uint8_t *coded) {
+static uint32_t encode(struct rig *r, unsigned set, unsigned readers, uint8_t *coded) {
     const struct zt_registered *of = r->of;
     struct zn_effort effort = zn_effort_of(of->level);
-    effort.readers = of->readers;
+    effort.readers = readers;
     const struct zn_encoder e = {&r->coder[set], &effort, {.dtype = of->dtype}, r->src, of->len};
     return of->fill_reference ? zn_delta_encode(&e, r->ref, coded) : zn_chunk_encode(&e, coded);
 }
@@ -70,9 +71,9 @@ static void take(struct rig *r, const struct zt_registered *of) {
     of->fill(r->src, of->len);
     if (of->fill_reference) of->fill_reference(r->src, of->len, r->ref);
     memcpy(guard_high(&r->given, of->len), r->ref, of->len);
-    r->coded_len = encode(r, 0, r->coded);
+    r->coded_len = encode(r, 0, of->readers, r->coded);
     for (unsigned s = 1; s < r->n_sets; s++) {
-        if (encode(r, s, other) != r->coded_len || memcmp(other, r->coded, r->coded_len) != 0)
+        if (encode(r, s, of->readers, other) != r->coded_len || memcmp(other, r->coded, r->coded_len) != 0)
             fail_msg("%s: %s codes it to other bytes", of->name, zn_kernels_at(s)->name);
     }
     free(other);
@@ -134,6 +135,18 @@ static void check_flips(struct rig *r) {
     }
 }
 
+/* For readers of 1.0 no body is written in a layout that came later. */
+static void check_older_readers(struct rig *r) {
+    enum { FIRST_VERSION = 100 };
+    const struct zt_registered *of = r->of;
+    uint8_t *body = malloc(zn_chunk_bound(MAX_LEN));
+    assert_non_null(body);
+    const uint32_t len = encode(r, 0, FIRST_VERSION, body);
+    const struct zn_layout_info *layout = len ? &zn_layouts[of->fill_reference ? body[0] : body[1]] : NULL;
+    if (layout && layout->since > FIRST_VERSION) fail_msg("%s: readers of 1.0 get layout %s", of->name, layout->name);
+    free(body);
+}
+
 static void every_sample_is_tried_in_every_way(void **state) {
     (void)state;
     static struct rig r;
@@ -144,6 +157,7 @@ static void every_sample_is_tried_in_every_way(void **state) {
         check_return(&r);
         check_cuts(&r);
         check_flips(&r);
+        check_older_readers(&r);
     }
     end(&r);
 }
