@@ -1,5 +1,6 @@
-/* Bytes that are numbers: fp8, int8, uint8. Each falls apart into a high part, coded by tables by block, and low bits,
- * which are packed, or coded given the high part; zstd where it finds what repeats. doc/internals/types.md. */
+/* Encodes bytes that are numbers: fp8, int8, uint8. Each byte has a high part, coded with one table per block, and low
+ * bits, which are packed or coded given the high part. zstd codes chunks in which it finds repeats
+ * (doc/internals/types.md). */
 #include "chunk/bytes_encode.h"
 
 #include "chunk/layout.h"
@@ -11,9 +12,9 @@
 
 enum {
     FEWEST = 4096,     /* bytes; fewer do not pay for two sets of tables */
-    SAMPLED = 1 << 15, /* bytes that tell whether the low bits depend on the high ones */
-    FEW_SYMBOLS = 15,  /* so many are listed by one table */
-    MOST_CONTEXTS = 16 /* tables of the low plane */
+    SAMPLED = 1 << 15, /* bytes whose counts show whether low bits depend on high parts */
+    FEW_SYMBOLS = 15,  /* symbols that one table lists */
+    MOST_CONTEXTS = 16 /* tables of the low plane, at most */
 };
 
 static bool has_few_symbols(const struct zn_survey *survey) {
@@ -22,7 +23,7 @@ static bool has_few_symbols(const struct zn_survey *survey) {
     return used <= FEW_SYMBOLS;
 }
 
-/* Whether bytes with the top bit set are as frequent as those without: floats have both signs equally often. */
+/* Returns whether bytes with the top bit set are as frequent as those without. Floats have both signs equally often. */
 static bool is_symmetric(const struct zn_survey *survey) {
     uint64_t apart = 0;
     for (unsigned v = 0; v < 128; v++) {
@@ -32,7 +33,7 @@ static bool is_symmetric(const struct zn_survey *survey) {
     return apart < survey->sampled / 4;
 }
 
-/* Whether bytes lie around 0, taken as signed, rather than around the middle of unsigned ones. */
+/* Returns whether the bytes lie around 0, as signed numbers do, rather than around 128, as unsigned ones do. */
 static bool is_signed(const struct zn_survey *survey) {
     uint64_t near = 0, middle = 0;
     for (unsigned v = 0; v < 64; v++) {
@@ -42,28 +43,29 @@ static bool is_signed(const struct zn_survey *survey) {
     return near > middle;
 }
 
-/* The kind of field. zn_bytes_encode also tries E5 where this returns E4. */
+/* Returns the kind of field. zn_bytes_encode also tries E5 when this is E4. */
 static enum zn_field_kind kind_of(zipnn_dtype dtype, const struct zn_survey *survey) {
     if (zn_dtype_is_fp8(dtype)) return zn_dtype_facts(dtype)->exponent == 4 ? ZN_FIELD_E4 : ZN_FIELD_E5;
     if (dtype == ZIPNN_DTYPE_UNKNOWN && is_symmetric(survey)) return ZN_FIELD_E4;
     return is_signed(survey) ? ZN_FIELD_SIGNED : ZN_FIELD_HALVES;
 }
 
-/* Bytes on their way: one field, halved. */
+/* The bytes of a chunk as one field, halved. */
 struct halved {
     struct zn_field field;
-    uint32_t counts[256]; /* of a sample of the bytes */
+    uint32_t counts[256]; /* counts of a sample of the bytes */
     uint8_t *low, *high;
-    struct zn_survey survey; /* of the high plane */
-    bool raw;                /* the low plane is as good as random, given the high one too */
-    size_t high_cost;        /* expected, in bytes */
+    struct zn_survey survey; /* survey of the high plane */
+    bool raw;                /* whether the low plane is as good as random, even given the high one */
+    size_t high_cost;        /* expected length of the high plane, in bytes */
 };
 
 static size_t packed_len(const struct halved *h, size_t n) {
     return (n * zn_field_low_bits(h->field.kind) + 7) / 8;
 }
 
-/* Returns how many bytes the low bits take given the high ones, of `packed` bytes. The sample tells. */
+/* Returns how many bytes the low bits take when coded given the high parts; packed, they take `packed`. A sample
+ * decides. */
 static size_t given_len(const struct halved *h, size_t packed) {
     uint8_t byte[256], low[256], high[256], *const planes[2] = {low, high};
     uint32_t counts[256] = {0};
@@ -78,7 +80,8 @@ static size_t given_len(const struct halved *h, size_t packed) {
     return (size_t)(given * packed / (sampled * zn_field_low_bits(h->field.kind) * ZN_COST_ONE));
 }
 
-/* What the low plane takes by tables of its own, judged by a quarter of it where it is long; *len: of so many bytes. */
+/* Returns the cost of the first *len bytes of the low plane with tables of its own. A long plane is judged by a
+ * quarter. */
 static size_t own_cost(struct zn_coder *coder, const struct zn_effort *effort, const struct halved *h, size_t n,
                        size_t *len) {
     enum { PIECE = 4096, ONE_OF = 4, LONG = 1 << 17 };
@@ -98,9 +101,9 @@ static size_t own_cost(struct zn_coder *coder, const struct zn_effort *effort, c
     return cost;
 }
 
-/* Whether low bits are as good as random, given the high ones and by tables of their own. */
+/* Returns whether the low bits are as good as random, both given the high parts and with tables of their own. */
 static bool is_low_random(struct zn_coder *coder, const struct zn_effort *effort, const struct halved *h, size_t n) {
-    enum { IDEAL_GAIN = 96 }; /* what tables make 1/128 of */
+    enum { IDEAL_GAIN = 96 }; /* tables turn this gain of entropy, 1/96, into 1/128 */
     const size_t packed = packed_len(h, n);
     size_t len;
     if (given_len(h, packed) < (effort->careful ? packed : packed - packed / IDEAL_GAIN)) return false;
@@ -108,8 +111,8 @@ static bool is_low_random(struct zn_coder *coder, const struct zn_effort *effort
     return cost >= zn_given_limit(effort, packed_len(h, len));
 }
 
-/* Halves n bytes and chooses tables for the high plane. Low bits given the high ones are slow to restore: they must
- * save 1/128. */
+/* Halves n bytes and fits tables to the high plane. Low bits that are coded given the high parts decode slowly, so this
+ * must save 1/128. */
 static void halve(struct zn_coder *coder, const struct zn_effort *effort, const uint8_t *src, size_t n,
                   struct halved *h) {
     zn_field_split(&h->field, src, n, 1, (uint8_t *const[]){h->low, h->high});
@@ -134,20 +137,20 @@ static enum zn_codec_id write_high(struct zn_coder *coder, const struct zn_effor
                                    size_t n, struct zn_out *out) {
     const bool nibbles = zn_field_low_bits(h->field.kind) == 4;
     if (nibbles) return zn_stream_encode_halves(&coder->codec, effort, &h->survey, h->high, n, out);
-    /* A low plane that is packed leaves the tables of the high one where they are. */
+    /* A packed low plane keeps the tables fitted to the high plane. */
     if (h->raw && !h->survey.constant && !h->survey.random)
         return zn_stream_encode_fitted(&coder->codec, effort, &h->survey, h->high, n, h->high_cost, out);
     return zn_stream_encode(&coder->codec, 0, effort, &h->survey, h->high, n, out);
 }
 
-/* Whether zstd may find what halves cannot show: text and periods, judged by a piece, and stretches that occurred long
- * before. */
+/* Returns whether zstd may find what halves hide: text and periods, seen in a piece of the chunk, and stretches that
+ * occurred long before. */
 static bool may_match(const struct zn_encoder *e, size_t halves) {
     return zn_stream_probe_zstd(&e->coder->codec, e->src, e->len) < halves - halves / 16 ||
            zn_repeats_estimate(e->src, e->len) > e->len / 32;
 }
 
-/* A body of one plane by zstd, shorter than `limit`; 0 when there is none. */
+/* Writes a body of one plane coded by zstd. Returns its length, 0 when it is not below `limit`. */
 static uint32_t write_matched(const struct zn_encoder *e, size_t limit, uint8_t *to) {
     uint8_t *matched = zn_scratch_take(&e->coder->scratch, e->len);
     struct zn_out coded = zn_out_of(matched, e->len), out = zn_out_of(to, limit);
@@ -160,7 +163,7 @@ static uint32_t write_matched(const struct zn_encoder *e, size_t limit, uint8_t 
     return (uint32_t)zn_out_len(&out);
 }
 
-/* The body of halved bytes; 0 when there is no room. */
+/* Writes the body of halved bytes. Returns its length, 0 when it does not fit. */
 static uint32_t write_halved(const struct zn_encoder *e, const struct halved *h, struct zn_out out) {
     struct zn_body body = {.orig_len = e->len, .layout = ZN_LAYOUT_RECORDS, .record = {1, {h->field}}};
     zn_body_measure(&body);
@@ -170,8 +173,8 @@ static uint32_t write_halved(const struct zn_encoder *e, const struct halved *h,
     return out.full ? 0 : (uint32_t)zn_out_len(&out);
 }
 
-/* Fields of E5 show an exponent and the top bit of a mantissa together. Those of E4 show all of a mantissa given the
- * exponent, which is slower to restore; that is tried where time is spent, or tables of E5 did not suffice. */
+/* Fields of E5 join an exponent and the top bit of a mantissa. Fields of E4 code the whole mantissa given the exponent,
+ * which decodes more slowly; they are tried at careful levels, and when the tables of E5 did not suffice. */
 static uint32_t try_e4(const struct zn_encoder *e, struct halved *h, uint8_t *body, uint32_t body_len) {
     const uint32_t cap = ZN_MIN(body_len, e->coder->max_chunk);
     uint8_t *rival = zn_scratch_take(&e->coder->scratch, cap);

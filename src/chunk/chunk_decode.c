@@ -1,16 +1,16 @@
 #include "chunk/decoders.h"
 #include "chunk/wrapped.h"
 
-/* Bytes of scratch that decoding takes: the planes of a chunk, where halves of bytes take a byte each, as do fp16's
- * exponents, quantised values, and the planes of a reference; and the map of a chunk of frequent values, or the places
- * of groups of values. */
+/* Returns the bytes of scratch that decoding takes: the planes of a chunk (halves of bytes, exponents of fp16 and
+ * quantised values take a byte each), the planes of a reference, and the map of a chunk of frequent values or the
+ * places of groups of values. */
 static size_t decoding_takes(uint32_t max_chunk) {
     return (size_t)max_chunk + 2 * (size_t)max_chunk + max_chunk / 2;
 }
 
-/* Bytes that encoding takes: a chunk against a reference (its body when it stands alone), made of repeats (the rest, a
- * body), whose rest is either made of frequent values (map, rest, a body), whose rest is of bytes (two halves, a body),
- * or of blocks (values, symbols, bytes beside them, places, low bits, a body). */
+/* Returns the bytes of scratch that encoding takes in the largest case. A chunk against a reference holds its own body.
+ * Inside it a chunk of repeats has its rest and a body. That rest is made of frequent values (map, rest, a body), whose
+ * rest is bytes (two halves, a body) or blocks (values, symbols, side planes, places, low bits, a body). */
 static size_t encoding_takes(uint32_t max_chunk) {
     const size_t bound = zn_chunk_bound(max_chunk);
     const size_t frequent = max_chunk / 2 + (size_t)max_chunk + ZN_MADE_HEAD + zn_chunk_bound(max_chunk / 2) + bound;
@@ -26,7 +26,7 @@ void zn_coder_carve(struct zn_coder *coder, struct zn_arena *arena, uint32_t max
     zn_scratch_carve(&coder->scratch, arena, ZN_MAX(decoding, encoding) + SMALL + PIECES * (size_t)ZN_SCRATCH_EACH);
 }
 
-enum { LEAST = 42 << 10 }; /* 64 KiB of bf16, which gain 6 %; smaller ones lose what beginning and ending take */
+enum { LEAST = 42 << 10 }; /* 64 KiB of bf16 gain 6 %; shorter bodies lose more by starting and ending */
 
 static zipnn_status read_body(const struct zn_chunk_body *in, uint32_t orig_len, struct zn_body *body,
                               zipnn_error *err) {
@@ -37,7 +37,7 @@ static zipnn_status read_body(const struct zn_chunk_body *in, uint32_t orig_len,
     return zn_body_read(body, err);
 }
 
-/* Never called: zn_body_read refuses these layouts. */
+/* Stands for layouts that zn_body_read refuses; it is never called. */
 static zipnn_status decode_none(struct zn_coder *coder, const struct zn_body *body, const struct zn_target *to,
                                 zipnn_error *err) {
     (void)coder, (void)to;
@@ -69,7 +69,7 @@ zipnn_status zn_chunk_decode(struct zn_coder *coder, const struct zn_chunk_body 
     return zn_body_decode(coder, &body, &to, err);
 }
 
-/* Whether a body is one of a large chunk of floats coded as they usually are, which are decoded by one kernel. */
+/* Returns whether a body is a large chunk of usual floats, which one kernel decodes. */
 static bool is_usual(const struct zn_body *body) {
     if (body->len < LEAST) return false;
     return body->layout == ZN_LAYOUT_JOINT ? body->base == 0 : zn_words_takes_check(body);
@@ -80,7 +80,7 @@ bool zn_chunk_takes_check(const struct zn_chunk_body *in, uint32_t orig_len) {
     return in->len >= LEAST && read_body(in, orig_len, &body, NULL) == ZIPNN_OK && is_usual(&body);
 }
 
-/* Elements of floats as they usually are, without writing them anywhere but to a piece. */
+/* Compares the elements of usual floats. They are decoded a piece at a time and not kept. */
 static zipnn_status compare_elements(struct zn_coder *coder, const struct zn_body *body,
                                      const struct zn_comparison *with, bool *done, zipnn_error *err) {
     const size_t mark = zn_scratch_mark(&coder->scratch);

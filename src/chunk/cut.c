@@ -5,19 +5,19 @@
 #include "base/bytes.h"
 #include "plan/dtype.h"
 
-/* A chunk costs some 350 bytes of tables and index whatever its length, and coding bytes as the wrong type costs
- * perhaps a tenth of them: below TINY a chunk of their own is the greater loss. */
+/* A chunk costs about 350 bytes of tables and index, whatever its length. Coding bytes as the wrong type costs about a
+ * tenth of them. So for fewer than TINY bytes, a chunk of their own would cost more. */
 enum {
     TINY = 4 << 10,     /* a run of another type this short is absorbed */
-    LARGE = 256 << 10,  /* a tensor this long wants to begin a chunk ... */
+    LARGE = 256 << 10,  /* a tensor this long begins a chunk ... */
     ENOUGH = 128 << 10, /* ... if that leaves the chunk before it at least this long */
     MIN_HEADER = 256,   /* a file's header this long is kept apart from weights */
     GRAIN = 128,        /* units: cuts inside a tensor fall on multiples of this from its start */
     MAX_KINDS = 64
 };
 
-/* A chunk's bytes by type and by offset of the elements modulo their size; a kind that does not fit into the table
- * is ignored. */
+/* Counts the bytes of a chunk by type and by phase (the offset of the elements modulo their size). A kind that does not
+ * fit into the table is ignored. */
 struct tally {
     struct kind {
         zipnn_dtype dtype;
@@ -25,7 +25,7 @@ struct tally {
         uint32_t bytes;
     } kind[MAX_KINDS];
     unsigned n;
-    unsigned most; /* kind of the greatest count, the first to reach it */
+    unsigned most; /* the kind of the greatest count; the first of equals */
 };
 
 static unsigned phase_of(const struct zn_span *span) {
@@ -57,7 +57,7 @@ static void look_ahead(struct zn_cutter *c) {
     c->ahead_link = link_at(c, c->ahead.off);
 }
 
-/* The next span becomes the piece, together with its like-typed followers while all of them are tiny. */
+/* Makes the next span the piece, together with the following spans of its type as long as all of them are tiny. */
 static void next_piece(struct zn_cutter *c) {
     c->piece = c->ahead;
     c->piece_link = c->ahead_link;
@@ -87,7 +87,7 @@ void zn_cutter_init_linked(struct zn_cutter *cutter, const struct zn_plan *plan,
         cutter->header_end = first->len;
 }
 
-/* Whether the piece, of which nothing has been cut, may share a chunk with the `have` bytes before it. */
+/* Returns whether the piece, of which nothing has been cut, may share a chunk with the `have` bytes before it. */
 static bool joins(const struct zn_cutter *c, const struct tally *t, uint32_t have) {
     const struct zn_span *piece = &c->piece;
     if (have >= ZN_CUT_TARGET || piece->off == c->header_end || is_open_end(piece)) return false;
@@ -98,8 +98,8 @@ static bool joins(const struct zn_cutter *c, const struct tally *t, uint32_t hav
     return alike || piece->len < TINY || have < TINY;
 }
 
-/* How many bytes of the piece go into a chunk that holds `have` already. The sum cannot overflow: the bytes before the
- * piece are part of the file, too. */
+/* Returns how many bytes of the piece go into a chunk that already holds `have` bytes. The sum cannot overflow, because
+ * those bytes are part of the file, too. */
 static uint32_t share(const struct zn_cutter *c, uint32_t have) {
     if (have + c->piece.len <= ZN_CUT_MAX) return (uint32_t)c->piece.len;
     const unsigned bits = zn_dtype_bits(c->piece.dtype), word = zn_dtype_word(c->piece.dtype);
@@ -110,7 +110,7 @@ static uint32_t share(const struct zn_cutter *c, uint32_t have) {
 
 struct zn_cut zn_cut_next(struct zn_cutter *cutter) {
     struct zn_cut cut = {.off = cutter->piece.off, .link = cutter->piece_link};
-    struct tally tally; /* 64 kinds are not worth clearing */
+    struct tally tally; /* clearing 64 kinds would waste time */
     tally.n = tally.most = 0;
     tally.kind[0] = (struct kind){.dtype = ZIPNN_DTYPE_UNKNOWN};
     while (cutter->piece.len > 0 &&
@@ -133,7 +133,7 @@ struct zn_cut zn_cut_next(struct zn_cutter *cutter) {
 uint64_t zn_cut_skip(struct zn_cutter *cutter, uint64_t n) {
     struct zn_span *piece = &cutter->piece;
     const uint64_t some = ZN_MIN(n, piece->len / ZN_CUT_TARGET - ZN_MIN(piece->len / ZN_CUT_TARGET, (uint64_t)2));
-    if (piece->off == cutter->start) return 0; /* the last chunk ended before it */
+    if (piece->off == cutter->start) return 0; /* the last chunk ended before the piece began */
     piece->off += some * ZN_CUT_TARGET;
     piece->len -= some * ZN_CUT_TARGET;
     return some;

@@ -25,7 +25,7 @@ static void measure_records(zipnn_coding *coding, const struct zn_body *body) {
     }
 }
 
-/* Values by the bits that their symbols and their low bits would take; those with a symbol of their own have none. */
+/* Splits values by the bits of their symbols and low bits. A value with a symbol of its own really has no low bits. */
 static void measure_values(zipnn_coding *coding, const struct zn_body *body) {
     const struct zn_values_type *type = &zn_values_types[body->values.type];
     const uint64_t n = (uint64_t)body->n * type->n;

@@ -1,25 +1,25 @@
-/* Encodes floats as they usually are: the top plane by R16 or by joint symbols, the random bytes below stored. A sample
- * of the words is split to find out whether they are of this kind. All others are split while they are coded, and their
- * lower planes are written straight to their final place. */
+/* Encodes usual floats: the top plane is coded by R16 or by joint symbols, and the random bytes below are stored. A
+ * sample of the words is split to find out whether the floats are usual. The others are split while they are coded, and
+ * their lower planes are written straight to their final place. */
 #include "chunk/joint.h"
 #include "chunk/layout.h"
 #include "chunk/ways.h"
 
-enum { SAMPLED = 1 << 12 }; /* bytes of a plane at least, as many as a survey looks at */
+enum { SAMPLED = 1 << 12 }; /* bytes sampled from a plane at least; a survey looks at as many */
 
-/* A chunk of floats, and what a sample told of it. */
+/* A chunk of floats, and what a sample of it shows. */
 struct floats {
     struct zn_body cut;
     struct zn_words words;
     struct zn_survey exponents;
-    bool patchy; /* a plane below is noise but for a part */
+    bool patchy; /* a lower plane is noise except for a part */
 };
 
-/* Splits and surveys a sample of the planes. Returns whether the chunk is of this kind. */
+/* Splits and surveys a sample of the planes. Returns whether the floats are usual. */
 static bool are_usual(struct zn_coder *coder, struct floats *f) {
     const struct zn_kernels *k = coder->codec.k;
     const struct zn_words *words = &f->words;
-    /* words; fp16's packed plane has 24 bytes for 64 of them */
+    /* `enough` counts words. The packed plane of fp16 has 24 bytes for 64 words. */
     const size_t enough = words->shape == ZN_SHAPE_F16 ? SAMPLED / 24 * 64 + 64 : SAMPLED;
     const size_t step = words->n / enough, groups = words->n / 64, last = groups % step == 0 ? words->n % 64 : 0;
     const size_t n = (groups + step - 1) / step * 64 + last;
@@ -31,15 +31,15 @@ static bool are_usual(struct zn_coder *coder, struct floats *f) {
                                     : k->sample_32r)(words->at, words->n, step, planes);
     f->patchy = false;
     for (unsigned p = 0; p < n_planes; p++) {
-        struct zn_survey *survey = &f->exponents; /* the last one is the top plane's */
+        struct zn_survey *survey = &f->exponents; /* the last survey is that of the top plane */
         zn_stream_survey(&coder->codec, planes[p], zn_plane_size(f->cut.layout, p, n), survey);
         if (survey->constant || (survey->random || survey->patchy) != (p + 1 < n_planes)) return false;
         f->patchy |= survey->patchy;
     }
-    return f->exponents.counts[0] <= f->exponents.sampled / 32; /* zeros */
+    return f->exponents.counts[0] <= f->exponents.sampled / 32; /* zeros are rare */
 }
 
-/* Returns whether the chunk is labelled as floats and they are as usual. */
+/* Returns whether the chunk is labelled as floats and the floats are usual. */
 static bool look_at(const struct zn_encoder *e, struct floats *f) {
     const size_t mark = zn_scratch_mark(&e->coder->scratch);
     f->cut = zn_body_of_words(zn_layout_of_dtype(e->hint.dtype), e->hint.head, e->len);
@@ -68,7 +68,7 @@ static uint32_t write_usual(const struct zn_encoder *e, struct floats *f, uint8_
     return fits ? (uint32_t)zn_out_len(&out) : 0;
 }
 
-/* At the levels that code upper bits of mantissa given the exponent, joint symbols are tried after that. */
+/* Levels that code upper bits of the mantissa given the exponent try joint symbols only after that. */
 static bool tries_joint_first(const struct zn_effort *effort) {
     const bool later = effort->level >= ZIPNN_LEVEL_HIGH && effort->level < ZIPNN_LEVEL_BEST;
     return zn_may_write(effort, ZN_LAYOUT_JOINT) && !later;
@@ -90,8 +90,8 @@ uint32_t zn_floats_encode(const struct zn_encoder *e, struct zn_draft *draft) {
     return cost < f.cut.n / 2 ? write_usual(e, &f, draft->to) : 0;
 }
 
-/* Joint symbols where they are smaller than what is there: by tables chosen with care, and by those of the level below,
- * which are fewer and sometimes better. */
+/* Writes joint symbols if they are shorter than the draft. Two sets of tables are tried: those chosen with care, and
+ * those of the level below, which are fewer and sometimes better. */
 uint32_t zn_joint_rival_encode(const struct zn_encoder *e, struct zn_draft *draft) {
     struct zn_effort efforts[2] = {*e->effort, zn_effort_of(ZIPNN_LEVEL_HIGH - 1)};
     struct zn_encoder other = *e;

@@ -23,7 +23,7 @@ struct joint {
     uint8_t *piece;               /* ZN_PIECE of them */
 };
 
-/* Checks a packed plane: its head, its length, and that its unused bits are 0. */
+/* Checks the head and the length of a packed plane, and that its unused bits are 0. */
 static zipnn_status read_packed(struct joint *j, const struct zn_coded *in, zipnn_error *err) {
     const uint8_t mask = (uint8_t)((1u << j->info.bits) - 1);
     const size_t len = zn_joint_raw_len(j->kind, j->info.packed, j->body->n);
@@ -61,7 +61,7 @@ static zipnn_status read_planes(const struct zn_body *body, struct joint *j, zip
     return ZIPNN_OK;
 }
 
-/* Adds the base to the exponents that are not 0. */
+/* Adds the base to every exponent that is not 0. */
 static void add_base(const struct joint *j, uint8_t *out, size_t n) {
     const unsigned base = j->body->base;
     if (j->info.width == 2) {
@@ -111,7 +111,7 @@ static zipnn_status decode_part(struct joint *j, size_t from, size_t n, uint8_t 
     return ZIPNN_OK;
 }
 
-/* Makes a body ready for its first symbol. */
+/* Prepares a body for decoding its first symbol. */
 static zipnn_status begin(struct zn_coder *coder, const struct zn_body *body, struct joint *j, zipnn_error *err) {
     j->k = coder->codec.k;
     j->piece = zn_scratch_take(&coder->scratch, ZN_PIECE);
@@ -124,7 +124,7 @@ zipnn_status zn_joint_decode(struct zn_coder *coder, const struct zn_body *body,
     struct joint j;
     ZN_TRY(begin(coder, body, &j, err));
     if (is_fused(&j) && to->check)
-        j.stream->d.check = to->check; /* and nothing is fetched, which would be in its way */
+        j.stream->d.check = to->check; /* with a check, nothing is prefetched: the two would slow each other down */
     else
         j.stream->d.ahead = zn_ahead_paced(to->ahead, body->n);
     ZN_TRY(decode_part(&j, 0, body->n, to->out + body->head, to->store, err));
@@ -146,8 +146,8 @@ zipnn_status zn_joint_compare(struct zn_coder *coder, const struct zn_body *body
 
 /* ---- encoding ---- */
 
-/* Whether joint symbols may take less than exponents and a bit, judged by the counts of a sample: few need an escape
- * since there are more symbols than classes, and the bit is not quite random. */
+/* Returns whether joint symbols may take less than exponents and a stored bit, by the counts of a sample. Few symbols
+ * may need an escape, since there are more symbols than classes, and the bit must not be quite random. */
 static bool may_pay(const uint32_t counts[256]) {
     enum { STRANGERS = 256 };
     uint8_t class_of[256], classes[256];
@@ -165,20 +165,20 @@ static bool may_pay(const uint32_t counts[256]) {
            zn_entropy(counts, 256) + used * ZN_COST_UNSEEN < zn_entropy(exponents, 256) + (uint64_t)total * ZN_COST_ONE;
 }
 
-/* Finds the least exponent above 0, and the greatest. */
+/* Finds the least exponent above 0 and the greatest one. */
 static void find_range(const struct zn_joint_source *s, unsigned width, unsigned *least, unsigned *most) {
     uint32_t low = UINT32_MAX, high = 0;
     const uint8_t *at = s->e->src + s->cut->head;
     for (size_t i = 0; i < s->cut->n; i++) {
         const uint32_t e = width == 2 ? zn_get_u16(at + 2 * i) >> 7 & 255 : zn_get_u32(at + 4 * i) >> 23 & 255;
-        low = ZN_MIN(low, e - 1); /* 0 becomes the greatest number there is */
+        low = ZN_MIN(low, e - 1); /* exponent 0 becomes the greatest number and never counts as the least */
         high = ZN_MAX(high, e);
     }
     *least = low == UINT32_MAX ? 1 : low + 1;
     *most = high;
 }
 
-/* Copies the words with a base taken off exponents that are not 0. */
+/* Copies the words, and subtracts the base from every exponent that is not 0. */
 static void take_base(const struct zn_joint_source *s, unsigned width, unsigned base, uint8_t *to) {
     const uint8_t *at = s->e->src + s->cut->head;
     for (size_t i = 0; i < s->cut->n && width == 2; i++) {
@@ -199,7 +199,7 @@ static bool find_base(const struct zn_joint_source *s, unsigned width, unsigned 
     return *base < least;
 }
 
-/* Returns the length of the body, 0 when there is no room or an exponent is beyond joint symbols. */
+/* Returns the length of the body; 0 when it does not fit, or when an exponent is too large for joint symbols. */
 static uint32_t write_body(const struct zn_joint_source *s, struct zn_words *words, unsigned base, struct zn_out out) {
     const enum zn_joint kind = zn_joint_of_shape(words->shape);
     const struct zn_joint_info info = zn_joint_info(kind);
@@ -223,7 +223,7 @@ static uint32_t write_body(const struct zn_joint_source *s, struct zn_words *wor
     return (uint32_t)zn_out_len(&out);
 }
 
-enum { SAMPLED = 1 << 12 }; /* words that tell what joint symbols may take */
+enum { SAMPLED = 1 << 12 }; /* words whose counts show what joint symbols may take */
 
 static bool sample_may_pay(const struct zn_coder *coder, const struct zn_words *words, uint32_t counts[256]) {
     memset(counts, 0, 256 * sizeof *counts);
@@ -232,8 +232,8 @@ static bool sample_may_pay(const struct zn_coder *coder, const struct zn_words *
     return may_pay(counts);
 }
 
-/* Chooses tables for joint symbols; false when exponents alone are better, for which there are tables then. Where it is
- * a near thing, these get clusters of their own. */
+/* Fits tables to joint symbols. Returns false when exponents alone are better; the tables are then fitted to those. In
+ * a close case the joint symbols are fitted again, with clusters of their own. */
 static bool fit(const struct zn_joint_source *s, const struct zn_words *words, const uint32_t counts[256],
                 size_t *cost) {
     struct zn_codec *codec = &s->e->coder->codec;
@@ -248,8 +248,8 @@ static bool fit(const struct zn_joint_source *s, const struct zn_words *words, c
     return true;
 }
 
-/* Whether the symbols, which should take `cost` bytes, and the planes below have room, to all appearance: where another
- * body is to be beaten, most that does not is not written at all. */
+/* Estimates whether the symbols, of about `cost` bytes, and the planes below fit. When another body must be beaten,
+ * most bodies that are too long are given up here, before they are written. */
 static bool has_room(const struct zn_out *out, const struct zn_joint_source *s, size_t cost) {
     enum { DOUBT = 128 };
     const enum zn_joint kind = zn_joint_of_shape(zn_layout_shape(s->cut->layout));

@@ -1,4 +1,4 @@
-/* Floats by joint symbols of exponent and top bit of mantissa (doc/format.md, section 5.3). */
+/* Floats coded by joint symbols: the exponent and the top bit of the mantissa together (doc/format.md, section 5.3). */
 #ifndef ZN_CHUNK_JOINT_H
 #define ZN_CHUNK_JOINT_H
 
@@ -8,12 +8,12 @@
 struct zn_joint_source {
     const struct zn_encoder *e;
     const struct zn_body *cut;         /* of layout 16R, 32R or F16 */
-    const struct zn_survey *exponents; /* of a sample */
+    const struct zn_survey *exponents; /* counts of a sample */
 };
 
 enum zn_joint_answer {
-    ZN_JOINT_NOTHING, /* joint symbols are no better, or not possible */
-    ZN_JOINT_FITTED,  /* likewise; zn_r16_write_words may go on with tables of exponents, which take *cost */
+    ZN_JOINT_NOTHING, /* joint symbols are no better, or impossible */
+    ZN_JOINT_FITTED,  /* the same, and tables are fitted to the exponents: zn_r16_write_words takes *cost bytes */
     ZN_JOINT_WRITTEN  /* a body of *body_len bytes */
 };
 

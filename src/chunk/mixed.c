@@ -8,8 +8,8 @@ enum { MAX_RUNS = 1024, MAX_AXES = 8 };
 
 /* ---- runs -------------------------------------------------------------------------------------------------------- */
 
-/* The tensor's axes of more than one element; of more than three those are joined that make the shortest. Slowest
- * first. Returns their number. */
+/* Finds the tensor's axes of more than one element, slowest first. If there are more than three, the shortest
+ * neighbours are joined. Returns the number of axes. */
 static unsigned axes_of(const struct zn_plan *plan, const struct zn_tensor *t, uint64_t axes[3]) {
     uint64_t all[MAX_AXES];
     unsigned n = 0;
@@ -31,7 +31,8 @@ static unsigned axes_of(const struct zn_plan *plan, const struct zn_tensor *t, u
     return n;
 }
 
-/* A run of n elements of a tensor from element `first` on. An axis longer than the run does not come round again. */
+/* Returns the run of n elements of a tensor that starts at element `first`. An axis longer than the run never repeats
+ * in it. */
 static struct zn_mixing_run run_of(const struct zn_plan *plan, const struct zn_tensor *t, uint64_t first, uint32_t n) {
     struct zn_mixing_run run = {n, {1, 1}, 0};
     uint64_t axes[3];
@@ -39,13 +40,13 @@ static struct zn_mixing_run run_of(const struct zn_plan *plan, const struct zn_t
     const uint64_t longest = ZN_MIN(n, (uint32_t)ZN_MIXING_MAX_AXIS);
     if (n_axes >= 2 && axes[n_axes - 1] <= longest) run.axis[1] = (uint32_t)axes[n_axes - 1];
     if (n_axes >= 3 && axes[n_axes - 2] <= longest) run.axis[0] = (uint32_t)axes[n_axes - 2];
-    /* The middle axis comes round by way of the fastest only. */
+    /* The middle axis repeats only if the fastest one does. */
     if (run.axis[1] == 1) run.axis[0] = 1;
     run.phase = (uint32_t)(first % ((uint64_t)run.axis[0] * run.axis[1]));
     return run;
 }
 
-/* The first tensor that ends after `off`. */
+/* Returns the index of the first tensor that ends after `off`. */
 static size_t find_tensor(const struct zn_plan *plan, uint64_t off) {
     size_t low = 0, high = plan->n_tensors;
     while (low < high) {
@@ -64,7 +65,7 @@ size_t zn_mixed_runs(const struct zn_plan *plan, uint64_t off, size_t n, unsigne
     for (size_t i = plan ? find_tensor(plan, off) : 0; plan && i < plan->n_tensors && n > 0; i++) {
         const struct zn_tensor *t = &plan->tensors[i];
         if (t->len == 0 || zn_dtype_word(t->dtype) != width) continue;
-        if (t->off > off) { /* words before the tensor, one that is partly its own among them */
+        if (t->off > off) { /* words before the tensor, and one that is partly in it */
             const uint64_t before = (t->off - off + width - 1) / width;
             if (before >= n || n_runs + 2 >= max) break;
             runs[n_runs++] = (struct zn_mixing_run){(uint32_t)before, {1, 1}, 0};
@@ -85,7 +86,7 @@ size_t zn_mixed_runs(const struct zn_plan *plan, uint64_t off, size_t n, unsigne
 
 /* ---- chunks ------------------------------------------------------------------------------------------------------ */
 
-/* Returns how the words of a type are floats; width is 0 where mixing does not know such an exponent. */
+/* Returns the format of a type's floats. The width is 0 if mixing does not know such an exponent. */
 static struct zn_mixing_words words_of_dtype(const struct zn_chunk_hint *hint) {
     const struct zn_dtype_facts *type = zn_dtype_facts(hint->dtype);
     const bool floats = type->kind == ZN_KIND_FLOAT || type->kind == ZN_KIND_COMPLEX;
@@ -96,7 +97,8 @@ static struct zn_mixing_words words_of_dtype(const struct zn_chunk_hint *hint) {
         .width = type->word, .exponent = type->exponent, .head = type->word > 1 ? hint->head : 0};
 }
 
-/* The floats of a dtype; where there is none, those of the layout that the body there is was measured to have. */
+/* Returns the format of the dtype's floats. Without a dtype it is that of the layout which measuring chose for the
+ * draft. */
 static struct zn_mixing_words words_of(const struct zn_chunk_hint *hint, const struct zn_body *body) {
     const struct zn_mixing_words words = words_of_dtype(hint);
     if (words.width || !zn_layout_is_of_floats(body->layout)) return words;

@@ -7,8 +7,8 @@
 #define H(n) \
     { ZN_FIELD_HALVES, n }
 
-/* Scales of 16 bits are two fields of a byte: the upper one holds the exponent. Values of 4 and 2 bits are halves, as
- * are packed scales of 4 bits. */
+/* A scale of 16 bits is two fields of one byte, and the upper one holds the exponent. Values of 4 and 2 bits are halves
+ * of bytes, as are packed scales of 4 bits. */
 static const struct zn_record records[ZN_N_DTYPES] = {
     [ZIPNN_Q4_0] = {3, {B(1), B(1), H(16)}},
     [ZIPNN_Q4_1] = {5, {B(1), B(1), B(1), B(1), H(16)}},
@@ -43,7 +43,7 @@ struct zn_record zn_record_of_dtype(zipnn_dtype dtype) {
     return records[(unsigned)dtype < ZN_N_DTYPES ? (unsigned)dtype : ZIPNN_DTYPE_UNKNOWN];
 }
 
-/* ---- moving fields. The lengths that matter become constants: a copy is then a load and a store. */
+/* ---- moving fields. Common lengths become constants, so that a copy compiles to one load and one store. ---- */
 
 static inline void move(uint8_t *to, size_t to_step, const uint8_t *from, size_t from_step, size_t n, size_t len) {
     for (size_t i = 0; i < n; i++) memcpy(to + i * to_step, from + i * from_step, len);
@@ -71,7 +71,7 @@ static void move_bytes(uint8_t *to, size_t to_step, const uint8_t *from, size_t 
     }
 }
 
-/* How the bytes of a field are turned before they fall apart; known to the compiler in each loop, as the length is. */
+/* How the bytes of a field are rotated before they are split. The compiler knows it in each loop, like the length. */
 struct turn {
     uint8_t rotation, flip, low_bits;
 };
@@ -123,7 +123,7 @@ static void join_any(const struct zn_field *f, const uint8_t *const *planes, siz
         join(planes[0], planes[1], n, len, width, out, (struct turn){0, 0, 4});
 }
 
-/* A field that is the whole record makes one long run. */
+/* A field that fills the whole record makes one long run. */
 void zn_field_split(const struct zn_field *f, const uint8_t *src, size_t n, size_t width, uint8_t *const *planes) {
     const bool whole = f->len == width;
     const size_t len = whole ? n * width : f->len, count = whole ? 1 : n;

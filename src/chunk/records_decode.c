@@ -3,7 +3,7 @@
 #include "chunk/records.h"
 #include "codec/bits.h"
 
-enum { PIECE = 256 }; /* merged at a time: their bytes stay in the first-level cache from field to field */
+enum { PIECE = 256 }; /* records merged at a time; their bytes stay in the L1 cache from field to field */
 
 static bool fits(const uint8_t *plane, size_t n, unsigned bits) {
     uint8_t all = 0;
@@ -11,7 +11,7 @@ static bool fits(const uint8_t *plane, size_t n, unsigned bits) {
     return all >> bits == 0;
 }
 
-/* Decodes a plane of `size` bytes to scratch; one that is stored stays where it is. */
+/* Decodes a plane of `size` bytes to scratch. A stored plane is used where it is. */
 static zipnn_status decode_part(struct zn_coder *coder, const struct zn_coded *coded, const uint8_t *context,
                                 size_t size, const uint8_t **plane, zipnn_error *err) {
     *plane = coded->data;
@@ -21,7 +21,7 @@ static zipnn_status decode_part(struct zn_coder *coder, const struct zn_coded *c
     return zn_stream_decode_given(&coder->codec, coded, context, out, size, err);
 }
 
-/* Decodes the high plane first, since it is the context of the low one. */
+/* Decodes the high plane first, because it is the context of the low one. */
 static zipnn_status decode_field(struct zn_coder *coder, const struct zn_field *field, const struct zn_coded *coded,
                                  size_t size, const uint8_t **planes, zipnn_error *err) {
     if (field->kind == ZN_FIELD_BYTES) return decode_part(coder, coded, NULL, size, planes, err);
@@ -81,7 +81,7 @@ static zipnn_status decode_pieces(struct zn_coder *coder, const struct zn_body *
     return ZIPNN_OK;
 }
 
-/* *done: false when a table lists what no byte has room for, which other ways find out. */
+/* *done is set to false when a table lists a value that does not fit into the byte. The general way reports that. */
 static zipnn_status decode_packed(struct zn_coder *coder, const struct zn_body *body, const struct zn_target *to,
                                   bool *done, zipnn_error *err) {
     const struct zn_kernels *k = coder->codec.k;

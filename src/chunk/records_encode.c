@@ -1,24 +1,24 @@
-/* Blocks of quantised numbers, as their type says that they fall apart. */
+/* Encodes blocks of quantised numbers field by field, as their type divides them. */
 #include "chunk/records.h"
 #include "chunk/ways.h"
 
 struct fields {
     struct zn_record record;
-    size_t width, n; /* of a record; records */
+    size_t width, n; /* bytes of a record; number of records */
     uint8_t *planes[ZN_MAX_PLANES];
     struct zn_survey surveys[ZN_MAX_PLANES];
     unsigned n_planes;
 };
 
-/* Whether halves of bytes, split and surveyed, take less than the bytes as they are, in which zstd may find matches:
- * they show as more than its Huffman codes of pairs can explain. */
+/* Returns whether halves of bytes, which were split and surveyed, take less than the whole bytes. zstd may find matches
+ * in those: they are visible as a gain that Huffman codes of pairs cannot explain. */
 static bool halves_pay(const struct fields *s, size_t size, size_t matched) {
     const struct zn_survey *surveys = &s->surveys[s->n_planes];
     const size_t halves = zn_survey_halves(&surveys[0], size) + zn_survey_halves(&surveys[1], size);
     return halves < size / 2 * 2 && halves - halves / 16 <= matched;
 }
 
-/* Splits a field into its planes. Where halves were wanted and do not pay, the field stays whole. */
+/* Splits a field into its planes. Where halves do not pay, the field stays whole. */
 static void split_field(struct zn_coder *coder, struct fields *s, struct zn_field *field, const uint8_t *src) {
     const size_t size = s->n * field->len;
     const struct zn_field whole = {ZN_FIELD_BYTES, field->len};
@@ -76,7 +76,7 @@ static uint32_t encode(const struct zn_encoder *e, uint8_t *to, uint32_t cap) {
     return (uint32_t)zn_out_len(&out);
 }
 
-/* Writes a body; one that is there is replaced only by a shorter one. */
+/* Writes a body. An existing body is replaced only by a shorter one. */
 uint32_t zn_records_encode(const struct zn_encoder *e, struct zn_draft *draft) {
     struct zn_scratch *scratch = &e->coder->scratch;
     const uint32_t cap = zn_chunk_bound(e->len), before = (uint32_t)draft->body.len;

@@ -3,15 +3,15 @@
 #include "chunk/decoders.h"
 #include "chunk/wrapped.h"
 
-/* Halves to even: value / 2^shift for shift 0 .. 31. */
+/* Returns value / 2^shift, rounded to the nearest number, halves to even. shift is 0 .. 31. */
 static uint32_t rounded(uint32_t value, unsigned shift) {
     if (shift == 0) return value;
     const uint32_t half = 1u << (shift - 1), kept = value >> shift, rest = value & ((1u << shift) - 1);
     return kept + (rest > half || (rest == half && (kept & 1)));
 }
 
-/* The bits of q * scale as a float of 32 bits. A product has 32 bits at most; one that grows by rounding carries into
- * the exponent, and a denormal that grows becomes normal, as the bits do by themselves. */
+/* Returns the bits of q * scale as a float of 32 bits. The product has at most 32 bits. If rounding makes it longer,
+ * the carry raises the exponent, and if a denormal grows, it becomes normal: plain addition of bits does both. */
 static uint32_t product_32(unsigned q, uint32_t scale) {
     const uint32_t field = scale >> 23, mantissa = (scale & 0x7fffff) | (field ? 1u << 23 : 0);
     uint32_t exponent = field ? field : 1, product = q * mantissa;
@@ -37,7 +37,7 @@ uint16_t zn_scaled_product(unsigned q, uint32_t scale, bool is_f16) {
     return is_f16 ? to_f16(p) : (uint16_t)rounded(p, 16);
 }
 
-/* What the head of layout 18 says. */
+/* The head of layout 18, and the three chunks behind it. */
 struct scaled {
     bool is_f16;
     uint32_t group, first, n_groups;
@@ -69,7 +69,7 @@ static zipnn_status read_head(const struct zn_body *b, struct scaled *s, zipnn_e
     return ZIPNN_OK;
 }
 
-/* One group; products are looked up, since integers are few. */
+/* Restores a group. Products are looked up in a table, since a group has few different integers. */
 static void put_group(const uint8_t *q, size_t n, uint32_t scale, bool is_f16, uint8_t *out) {
     uint16_t word[256];
     unsigned highest = 0;
@@ -87,7 +87,7 @@ static size_t group_len(const struct scaled *s, uint32_t g) {
     return ZN_MIN(s->n - s->first - (size_t)(g - 1) * s->group, (size_t)s->group);
 }
 
-/* Elements of groups without a scale, by bytes; false when a scale is none. */
+/* Counts the bytes of the elements whose groups have no scale. Returns false when a scale is invalid. */
 static bool count_rest(const struct scaled *s, const uint8_t *scales, uint32_t *len) {
     *len = 0;
     for (uint32_t g = 0; g < s->n_groups; g++) {
@@ -98,7 +98,8 @@ static bool count_rest(const struct scaled *s, const uint8_t *scales, uint32_t *
     return true;
 }
 
-/* Elements without a scale lie at the end of what they become a part of, and are never overtaken. */
+/* The elements without a scale are decoded to the end of the output. The groups are written from the front and never
+ * overtake those elements. */
 zipnn_status zn_scaled_decode(struct zn_coder *coder, const struct zn_body *b, const struct zn_target *to,
                               zipnn_error *err) {
     struct scaled s = {0};

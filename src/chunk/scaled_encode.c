@@ -1,6 +1,6 @@
-/* Finds the scale of each group of floats by the magnitudes that occur in it. From the least of them up, each is a whole
- * number of scales within what rounding hides, and narrows down what the scale can be. Genuine weights fail within a
- * few. */
+/* Finds the scale of each group of floats from the magnitudes that occur in it. From the least magnitude upwards, each
+ * must be a whole number of scales, as far as rounding lets it be known, and each narrows the range of the scale.
+ * Weights that were never quantised fail after a few magnitudes. */
 #include "chunk/layout.h"
 #include "chunk/mixed.h"
 #include "chunk/scaled.h"
@@ -9,20 +9,20 @@
 #include "plan/dtype.h"
 
 enum {
-    PROBED = 32,       /* elements that tell whether to go on */
-    LARGEST_LEAST = 6, /* the integer that the least magnitude may be */
-    MOST_SPREAD = 12,  /* octaves between the least magnitude and another */
+    PROBED = 32,       /* elements of a group that show whether the chunk may be scaled */
+    LARGEST_LEAST = 6, /* the integer that the least magnitude stands for, at most */
+    MOST_SPREAD = 12,  /* octaves between the least magnitude and any other, at most */
     MAX_RUNS = 2
 };
 
-/* Magnitudes of a group, ascending, without 0; the integers that they are. */
+/* The magnitudes of a group in ascending order, without 0, and the integers that they stand for. */
 struct levels {
     unsigned n;
     uint16_t mag[ZN_SCALED_MOST];
     uint8_t q[ZN_SCALED_MOST];
 };
 
-/* False when there are too many. */
+/* Collects the magnitudes. Returns false when there are too many. */
 static bool collect(const uint8_t *at, size_t n, struct levels *l) {
     l->n = 0;
     for (size_t i = 0; i < n; i++) {
@@ -39,7 +39,7 @@ static bool collect(const uint8_t *at, size_t n, struct levels *l) {
     return true;
 }
 
-/* A magnitude is m * 2^e. */
+/* A magnitude of m * 2^e. */
 struct parts {
     uint32_t m;
     int e;
@@ -50,7 +50,7 @@ static struct parts parts_of(uint16_t mag, bool is_f16) {
     return (struct parts){(mag & ((1u << bits) - 1)) | (field ? 1u << bits : 0), field ? (int)field : 1};
 }
 
-/* Fractions of half the unit of the least magnitude; numbers of 32 bits at most over ones of 15. */
+/* Fractions, in halves of the least magnitude's unit: a number of at most 32 bits over one of 15. */
 struct ratio {
     uint64_t num, den;
 };
@@ -59,7 +59,8 @@ static bool less(struct ratio a, struct ratio b) {
     return a.num * b.den < b.num * a.den;
 }
 
-/* Gives every level its integer when the least is `first`; the scale is then between lo and hi. */
+/* Gives every level its integer, if the least one is `first`. The scale then lies between lo and hi. Returns false when
+ * some level fits no integer. */
 static bool number(struct levels *l, bool is_f16, unsigned first, struct ratio *lo, struct ratio *hi) {
     const struct parts least = parts_of(l->mag[0], is_f16);
     *lo = (struct ratio){2 * least.m - 1, first};
@@ -82,12 +83,12 @@ static bool number(struct levels *l, bool is_f16, unsigned first, struct ratio *
     return true;
 }
 
-/* The bits of num / den * 2^e, rounded to a mantissa of `bits`; 0 when it is no normal float. */
+/* Returns the bits of num / den * 2^e, rounded to a mantissa of `bits` bits; 0 when that is not a normal float. */
 static uint32_t float_of(struct ratio r, int e, unsigned bits) {
     int shift = 0;
-    while (r.num << shift >> (bits + 1) < r.den) shift++; /* a quotient of bits + 1, or one more */
+    while (r.num << shift >> (bits + 1) < r.den) shift++; /* makes the quotient bits + 1 long, or one bit longer */
     uint64_t m = (r.num << shift) / r.den;
-    while (m >> bits) { /* down to `bits`, halves up */
+    while (m >> bits) { /* rounds to `bits`, halves up */
         m = (m + (m >> (bits + 1) ? 0 : 1)) >> 1;
         shift--;
     }
@@ -103,12 +104,13 @@ static bool gives_all(const struct levels *l, bool is_f16, uint32_t scale) {
     return true;
 }
 
-/* A scale that gives all levels, of the shortest mantissa that does: bf16 has one of 8 bits, fp16 of 11. */
+/* Finds a scale that gives all levels, with the shortest mantissa possible: scales of bf16 have 8 bits, those of fp16
+ * 11. */
 static bool find_scale(struct levels *l, bool is_f16, uint32_t *scale) {
     enum { SHORTEST = 8, LONGEST = 24 };
     *scale = 0;
     if (l->n == 0) return true;
-    /* Half the unit of the least magnitude: m counts 2^(e - 127 - 7) of bf16, 2^(e - 15 - 10) of fp16. */
+    /* The exponent of half the least magnitude's unit: m counts 2^(e - 127 - 7) of bf16, 2^(e - 15 - 10) of fp16. */
     const int unit = parts_of(l->mag[0], is_f16).e - (is_f16 ? 25 : 134) - 1;
     for (unsigned first = 1; first <= LARGEST_LEAST; first++) {
         struct ratio lo, hi;
@@ -134,7 +136,7 @@ static uint8_t integer_of(const struct levels *l, uint16_t w) {
     return w >> 15 ? (uint8_t)(0u - l->q[low]) : l->q[low];
 }
 
-/* A group's scale and integers; false when it has none. */
+/* Finds a group's scale and integers. Returns false when it has no scale. */
 static bool take_group(const uint8_t *at, size_t n, bool is_f16, uint32_t *scale, uint8_t *q) {
     struct levels l;
     if (!collect(at, n, &l) || !find_scale(&l, is_f16, scale)) return false;
@@ -147,10 +149,10 @@ struct source {
     size_t n;
     uint32_t group, first, rest_len;
     bool is_f16;
-    uint8_t *scales, *integers, *rest; /* a number of 32 bits a group, a byte an element; and words without a scale */
+    uint8_t *scales, *integers, *rest; /* 4 bytes per group; 1 byte per element; the words of groups without a scale */
 };
 
-/* False when more than every fourth element has no scale. */
+/* Takes all groups. Returns false when more than a quarter of the elements have no scale. */
 static bool take_all(struct source *s, uint8_t *q) {
     size_t len;
     s->rest_len = 0;
@@ -169,7 +171,7 @@ static bool take_all(struct source *s, uint8_t *q) {
     return true;
 }
 
-/* Whether one of four places, of whose groups nothing is known yet, is of scaled integers. */
+/* Returns whether the elements at one of four places look like scaled integers. Where groups begin is not known yet. */
 static bool may_be_scaled(const struct source *s) {
     struct levels l;
     uint32_t scale;
@@ -180,7 +182,7 @@ static bool may_be_scaled(const struct source *s) {
     return false;
 }
 
-/* Tries the rows of the tensor, then shorter groups; false when none has scales. */
+/* Tries the rows of the tensor as groups, then shorter groups. Returns false when none of them has scales. */
 static bool find_groups(const struct zn_encoder *e, struct source *s) {
     static const uint32_t lengths[] = {0, 256, 128, 64, 32};
     struct zn_mixing_run runs[MAX_RUNS];
@@ -204,7 +206,7 @@ static uint32_t put_inner(const struct zn_encoder *e, zipnn_dtype dtype, const u
     return body_len;
 }
 
-/* Three chunks behind the head. Returns the length of the body. */
+/* Writes the head and three chunks behind it. Returns the length of the body. */
 static uint32_t write_body(const struct zn_encoder *e, const struct source *s, uint32_t tail, struct zn_out *out) {
     const uint32_t scales_len = 4 * zn_scaled_groups(s->n, s->group, s->first);
     zn_body_begin_chunks(out, ZN_LAYOUT_SCALED, e->hint.head);
@@ -219,7 +221,7 @@ static uint32_t write_body(const struct zn_encoder *e, const struct source *s, u
 }
 
 uint32_t zn_scaled_encode(const struct zn_encoder *e, struct zn_draft *draft) {
-    enum { FEWEST = 2048, MORE = 4096 }; /* elements; bytes that bodies take besides what they hold */
+    enum { FEWEST = 2048, MORE = 4096 }; /* elements that may pay; bytes for the heads of three bodies */
     const unsigned head = e->hint.head;
     struct zn_scratch *scratch = &e->coder->scratch;
     if (!zn_may_write(e->effort, ZN_LAYOUT_SCALED) || head > 1 || e->len < 2 * FEWEST + 1) return 0;

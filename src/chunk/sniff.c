@@ -4,11 +4,11 @@
 #include "codec/bits.h"
 #include "codec/cost.h"
 
-/* Bytes are counted by their position modulo 8, as they are ("plain") and as the rotated shapes would see them
- * ("turned": shifted up by one bit, filled with the top bit of the byte before). Counts of narrower words are sums of
- * these. The bit that a rotated word moves from its top byte to its bottom byte is a sign; the one that stands in for
- * it here is the sign of the element before, which has the same statistics, so one count serves every width and every
- * phase. */
+/* Finds the shape of elements without a label. The bytes of a sample are counted by their position modulo 8, as they
+ * are ("plain") and as the rotated shapes see them ("turned": shifted up by one bit, with the top bit of the byte
+ * before moved in). Counts for narrower words are sums of these counts. A rotated word moves its sign from the top byte
+ * to the bottom byte. The count uses the sign of the element before instead: it has the same statistics, and so one
+ * count serves every width and every phase. */
 
 enum {
     RUN = 1024, /* bytes; a multiple of 8 */
@@ -16,13 +16,14 @@ enum {
     MAX_WORDS = RUN * MAX_RUNS / 8,
     MIN_LEN = 1024,
     PLANE_COST = 32 * 8 * ZN_COST_ONE,  /* a plane's table and head */
-    UNSEEN = ZN_COST_ONE * 7213 / 10000 /* what sampling underestimates, per symbol in use but one (Miller and Madow) */
+    UNSEEN = ZN_COST_ONE * 7213 / 10000 /* bits that a sample hides, per used symbol but one (Miller and Madow) */
 };
 
+/* A sample of the chunk, split by position. */
 struct sample {
     uint8_t plane[8][MAX_WORDS]; /* bytes by position modulo 8 */
     size_t n;                    /* words */
-    uint64_t plane_cost;         /* PLANE_COST in proportion to the size of the sample */
+    uint64_t plane_cost;         /* PLANE_COST times the sample's share of the chunk */
 };
 
 /* Counts of the bytes at each position modulo `width`. */
@@ -31,13 +32,13 @@ struct counts {
     uint32_t plain[8][256], turned[8][256];
 };
 
-/* Costs of the planes of one width. */
+/* Costs of the planes of one width, by position modulo the width, in bits times ZN_COST_ONE. */
 struct costs {
     unsigned width;
-    uint64_t bit;                         /* what one bit per element costs */
-    uint64_t plain[8], turned[8];         /* by position modulo the width: entropy */
-    uint64_t plain_sum, turned_sum;       /* of these */
-    uint64_t plain_tables, turned_tables; /* sums if R16 codes each plane by one table */
+    uint64_t bit;                         /* cost of one stored bit per element */
+    uint64_t plain[8], turned[8];         /* entropy of each plane */
+    uint64_t plain_sum, turned_sum;       /* sums of plain[] and of turned[] */
+    uint64_t plain_tables, turned_tables; /* sums if R16 codes each plane with one table */
 };
 
 static void take_sample(const struct zn_kernels *k, const uint8_t *data, size_t len, struct sample *s) {
@@ -52,7 +53,7 @@ static void take_sample(const struct zn_kernels *k, const uint8_t *data, size_t 
     s->plane_cost = (uint64_t)PLANE_COST * (s->n * 8) / len;
 }
 
-/* Counts bytes of `own`, each shifted up by one bit and filled with the top bit of its fellow. */
+/* Counts the bytes of `own`, each shifted up by one bit. The top bit of the byte's fellow is moved in at the bottom. */
 static void count_turned(const struct zn_kernels *k, const uint8_t *own, const uint8_t *fellow, size_t n,
                          uint32_t *counts) {
     uint8_t turned[MAX_WORDS];
@@ -75,7 +76,8 @@ static void halve_width(struct counts *c) {
     }
 }
 
-/* Cost of a plane by an R16 table: the most frequent symbols at their entropy, the others as escapes and bytes. */
+/* Returns the cost of a plane with one R16 table: listed symbols take their entropy, all others an escape and a
+ * byte. */
 static uint64_t table_cost(const uint32_t *counts, uint32_t n) {
     uint32_t top[ZN_R16_MAX_LISTED + 1] = {0}; /* descending, then room for the escapes */
     for (unsigned v = 0; v < 256; v++) {
@@ -90,13 +92,13 @@ static uint64_t table_cost(const uint32_t *counts, uint32_t n) {
     return zn_entropy(top, ZN_R16_MAX_LISTED + 1) + (uint64_t)escapes * 8 * ZN_COST_ONE;
 }
 
-/* Two costs of a plane, neither more than storing it. */
+/* Two costs of a plane. Neither is above the cost of storing it. */
 struct plane_cost {
     uint64_t entropy, table;
 };
 
-/* Costs of a plane of bytes with these counts. Nearly uniform planes, which are many, are
- * spared the logarithms: for them entropy is 8 bits less half of chi squared (in nats), of which 255 is chance. */
+/* Returns the costs of a plane of bytes with these counts. Nearly uniform planes are common, and their entropy needs no
+ * logarithm: it is 8 bits less half of chi squared (in nats), of which 255 is chance. */
 static struct plane_cost cost_plane(const struct sample *s, const uint32_t *counts) {
     uint32_t n = 0, squares = 0, used = 0; /* n <= 16384: squares fit */
     for (unsigned v = 0; v < 256; v++) {
@@ -128,7 +130,8 @@ static struct costs measure(const struct sample *s, const struct counts *c) {
     return m;
 }
 
-/* The place of the top byte: where the next byte, the bottom of the next element, costs most more. */
+/* Returns the position of the top byte. The cost rises most from there to the next byte, which is the bottom of the
+ * next element. */
 static unsigned steepest(const uint64_t *costs, unsigned width) {
     unsigned top = 0;
     int64_t best = INT64_MIN;
@@ -141,19 +144,19 @@ static unsigned steepest(const uint64_t *costs, unsigned width) {
     return top;
 }
 
-/* The place of the top byte of rotated words: the byte that suffers when the bit it takes in is another element's, as
- * an exponent does. */
+/* Returns the position of the top byte of rotated words. A top byte holds an exponent, so its cost rises most when the
+ * bit that is moved in is taken from another element. */
 static unsigned most_bound(const struct zn_kernels *k, const struct sample *s, const struct costs *m) {
     const unsigned width = m->width;
     uint32_t astray[8][256] = {{0}};
     for (unsigned j = 0; j < 8; j++) {
-        const unsigned from = j + width - 1; /* in the element after, seen from every byte but the bottom one */
+        const unsigned from = j + width - 1; /* for every byte but the bottom one, this byte is in the next element */
         if (from < 8)
             count_turned(k, s->plane[j], s->plane[from], s->n, astray[j % width]);
         else
             count_turned(k, s->plane[j], s->plane[from - 8] + 1, s->n - 1, astray[j % width]);
     }
-    uint64_t best = m->bit / 64; /* less is chance */
+    uint64_t best = m->bit / 64; /* a smaller rise is chance */
     unsigned top = steepest(m->turned, width);
     for (unsigned j = 0; j < width; j++) {
         const uint64_t cost = cost_plane(s, astray[j]).entropy;
@@ -164,7 +167,8 @@ static unsigned most_bound(const struct zn_kernels *k, const struct sample *s, c
     return top;
 }
 
-/* Cost of ZN_SHAPE_F16: the exponent's five bits, the next three as they are, the low byte. */
+/* Returns the cost of ZN_SHAPE_F16: entropy for the exponent's five bits and for the low byte; three bits are
+ * stored. */
 static uint64_t f16_cost(const struct sample *s, const struct counts *c, const struct costs *m) {
     const unsigned top = steepest(m->turned, 2);
     uint32_t exponents[32] = {0};
@@ -172,27 +176,27 @@ static uint64_t f16_cost(const struct sample *s, const struct counts *c, const s
     return zn_entropy(exponents, 32) + s->plane_cost + (uint64_t)s->n * 4 * 3 * ZN_COST_ONE + m->turned[1 - top];
 }
 
-/* Whether `cost` is less than `rival` by more than 1 in `margin`. */
+/* Returns whether `cost` is below `rival` by more than one part in `margin`. */
 static bool beats(uint64_t cost, uint64_t rival, unsigned margin) {
     return cost < rival - rival / margin;
 }
 
-/* Integers leave most of their planes empty, however they are turned; no float does. */
+/* Returns whether the words are integers: half of their planes or more are constant. This never holds for floats. */
 static bool are_integers(const struct costs *m) {
     unsigned empty = 0;
     for (unsigned j = 0; j < m->width; j++) empty += m->turned[j] == 0;
     return 2 * empty >= m->width;
 }
 
-/* Rotation frees an exponent from its sign, which halves the symbols that tables must list, even where order-0 measure
- * sees little gain. It does harm where it splits bytes that matter whole: in small integers, and in floats that hold
- * narrower ones, whose mantissa fills a byte only together with the exponent's lowest bit. */
+/* Rotation separates the exponent from the sign. That halves the number of symbols that a table must list, even where
+ * entropy shows little gain. Rotation does harm where it splits a byte that is one unit: in small integers, and in
+ * floats that hold narrower floats, whose mantissa and lowest bit of the exponent fill one byte together. */
 static bool wants_turning(const struct costs *m) {
     return !are_integers(m) && !beats(m->plain_tables, m->turned_tables, 100);
 }
 
 static enum zn_shape choose(const struct costs *m, uint64_t f16) {
-    enum { GAIN = 64 }; /* order-0 says nothing of matches and local tables, which a wider shape may spoil */
+    enum { GAIN = 64 }; /* entropy ignores matches and local tables, which a wider shape may spoil */
     const uint64_t cost[4] = {m[0].plain_sum, ZN_MIN(m[1].plain_sum, m[1].turned_sum),
                               ZN_MIN(m[2].plain_sum, m[2].turned_sum), ZN_MIN(m[3].plain_sum, m[3].turned_sum)};
     static const enum zn_shape plain[4] = {ZN_SHAPE_8, ZN_SHAPE_16, ZN_SHAPE_32, ZN_SHAPE_64};
@@ -200,8 +204,7 @@ static enum zn_shape choose(const struct costs *m, uint64_t f16) {
     unsigned best = 0;
     for (unsigned i = 1; i < 4; i++)
         if (beats(cost[i], cost[best], GAIN)) best = i;
-    /* An fp16 exponent has at most 32 values, of which a table can list most; with three bits of mantissa it has 256.
-     */
+    /* An fp16 exponent has 32 values, and one table lists most of them. With three bits of mantissa there are 256. */
     if (best == 1 && beats(f16, cost[1] + cost[1] / 32, GAIN)) return ZN_SHAPE_F16;
     return best > 0 && wants_turning(&m[best]) ? turned[best] : plain[best];
 }
@@ -210,7 +213,7 @@ struct zn_guess zn_sniff(const struct zn_kernels *k, const uint8_t *data, size_t
     if (len < MIN_LEN) return (struct zn_guess){ZN_SHAPE_8, 0};
     struct sample s;
     struct counts c;
-    struct costs m[4]; /* of width 1 << i */
+    struct costs m[4]; /* m[i] is for words of 1 << i bytes */
     uint64_t f16 = 0;
     take_sample(k, data, len, &s);
     count(k, &s, &c);

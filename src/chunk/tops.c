@@ -4,11 +4,11 @@
 #include "chunk/ways.h"
 #include "codec/bits.h"
 
-/* Planes of the inner layout below the byte that is divided stay as they are; then come the low bits of that byte, the
- * three bits above them, the exponents. */
+/* The planes of the inner layout below the divided byte stay as they are. After them come the low bits of the divided
+ * byte, the three bits above those, and the exponents. */
 enum { TOP_BITS = 3, LOW_BITS = 8 - TOP_BITS, MAX_CONTEXTS = 16 };
 
-/* The shape that a word's bytes are merged by: an fp16's exponent and upper bits of mantissa make one byte. */
+/* Returns the shape that merges a word's bytes. The exponent and the upper bits of an fp16's mantissa form one byte. */
 static enum zn_shape shape_of(unsigned inner) {
     return inner == ZN_LAYOUT_32R ? ZN_SHAPE_32R : ZN_SHAPE_16R;
 }
@@ -20,7 +20,8 @@ struct tops {
     const uint8_t *plane[ZN_MAX_PLANES];
 };
 
-/* Decodes the exponents first, since they are the contexts of the plane before. A stored plane stays where it is. */
+/* Decodes the exponents first, because they are the contexts of the plane before them. A stored plane is used where it
+ * is. */
 static zipnn_status decode_planes(struct zn_coder *coder, struct tops *t, zipnn_error *err) {
     const struct zn_body *body = t->body;
     for (unsigned p = body->n_planes; p-- > 0;) {
@@ -37,7 +38,7 @@ static zipnn_status decode_planes(struct zn_coder *coder, struct tops *t, zipnn_
     return ZIPNN_OK;
 }
 
-/* out[i] = high[i] << shift | low[i]; false when one of them has bits where there is no room for them. */
+/* Computes out[i] = high[i] << shift | low[i]. Returns false when a part has bits outside its range. */
 static bool join(const uint8_t *high, const uint8_t *low, unsigned shift, size_t n, uint8_t *out) {
     const uint64_t each = UINT64_C(0x0101010101010101), low_mask = each * ((0xffu << shift) & 0xff);
     const uint64_t high_mask = each * ((0xffu << (8 - shift)) & 0xff);
@@ -60,7 +61,7 @@ static zipnn_status merge(struct zn_coder *coder, const struct tops *t, uint8_t 
     const struct zn_body *body = t->body;
     const unsigned exponents = body->n_planes - 1u, width = body->width;
     const bool is_f16 = body->inner == ZN_LAYOUT_F16;
-    const unsigned divided = is_f16 ? exponents : exponents - 1; /* the planes `divided` and the one before join */
+    const unsigned divided = is_f16 ? exponents : exponents - 1; /* plane `divided` and the plane before it join */
     const enum zn_shape shape = shape_of(body->inner);
     uint8_t *joined = zn_scratch_take(&coder->scratch, ZN_PIECE);
     for (size_t done = 0, n; done < body->n; done += n, out += n * width) {
@@ -85,14 +86,14 @@ zipnn_status zn_tops_decode(struct zn_coder *coder, const struct zn_body *body, 
 
 /* ---- encoding ---------------------------------------------------------------------------------------------------- */
 
-/* A body as it is, and what it was made of. */
+/* The body to improve and the parts that it was made of. */
 struct source {
     const struct zn_encoder *e;
     const struct zn_body *body;
     uint8_t *exponents, *tops, *divided; /* n bytes each; divided: the byte whose low bits are stored */
 };
 
-/* Whether a body is one of floats whose exponents R16 codes. */
+/* Returns whether a body holds floats whose exponents R16 codes. */
 static bool is_fit(const struct zn_body *b) {
     return zn_parts_of(ZN_LAYOUT_TOPS, b->layout) && b->n > 0 && b->plane[b->n_planes - 1].codec == ZN_CODEC_R16;
 }
@@ -117,7 +118,7 @@ static void split(struct source *s) {
     }
 }
 
-/* A body being written. */
+/* A body while it is written. */
 struct target {
     struct zn_out out;
     struct zn_streams planes;
@@ -128,7 +129,7 @@ static void copy_plane(struct target *t, const struct zn_coded *plane) {
     zn_streams_end(&t->planes, &t->out, plane->codec);
 }
 
-/* Codes the exponents with tables that are chosen with more care, or copies the plane if it is no larger. */
+/* Codes the exponents with tables chosen with more care, or copies the plane if the new code is not shorter. */
 static void write_exponents(struct target *t, const struct source *s) {
     struct zn_codec *codec = &s->e->coder->codec;
     const struct zn_coded *plane = &s->body->plane[s->body->n_planes - 1];
@@ -149,7 +150,7 @@ static void write_exponents(struct target *t, const struct source *s) {
     copy_plane(t, plane);
 }
 
-/* Returns false when the bits are as good as random. */
+/* Codes the upper bits. Returns false when they are as good as random. */
 static bool write_tops(struct target *t, const struct source *s) {
     struct zn_codec *codec = &s->e->coder->codec;
     const struct zn_r16c_input in = {.context = s->exponents,
@@ -166,7 +167,7 @@ static bool write_tops(struct target *t, const struct source *s) {
     return true;
 }
 
-/* Writes the planes up to the upper bits. Returns false when these are not worth it. */
+/* Writes the planes up to the upper bits. Returns false when coding those gains nothing. */
 static bool write_divided(struct target *t, const struct source *s) {
     const struct zn_body *body = s->body;
     const unsigned below = body->layout == ZN_LAYOUT_F16 ? 1 : body->n_planes - 2;
@@ -178,7 +179,7 @@ static bool write_divided(struct target *t, const struct source *s) {
     return write_tops(t, s);
 }
 
-/* Returns the length of the body written, 0 when there is no room. */
+/* Returns the length of the body, 0 when it does not fit. */
 static size_t write_body(struct target *t, const struct source *s, const struct zn_body *body) {
     t->planes = zn_body_begin(&t->out, body, s->e->src);
     const bool divides = body->layout == ZN_LAYOUT_TOPS;
@@ -196,8 +197,8 @@ static struct zn_body divided_body(const struct zn_body *body) {
     return divided;
 }
 
-/* Codes the exponents with tables that are chosen with more care, and the upper bits of mantissa given the exponents
- * where that pays. */
+/* Codes the exponents with tables chosen with more care, and the upper bits of the mantissa given the exponents where
+ * that gains. */
 uint32_t zn_tops_encode(const struct zn_encoder *e, struct zn_draft *draft) {
     const struct zn_body *body = &draft->body;
     if (!is_fit(body)) return 0;

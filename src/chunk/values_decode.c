@@ -3,9 +3,9 @@
 #include "chunk/records.h"
 #include "chunk/values.h"
 
-enum { PIECE = 4096 / 256 }; /* records put together at a time where they have the most values */
+enum { PIECE = 4096 / 256 }; /* records merged at a time where a record has the most values */
 
-/* A chunk on its way. */
+/* A chunk while it is decoded. */
 struct values {
     const struct zn_values_type *type;
     struct zn_values_shape shape;
@@ -17,7 +17,7 @@ struct values {
     struct zn_low_bits low;
 };
 
-/* Values that are bytes, of one group a record: they need not be packed. */
+/* Returns whether values are whole bytes with one group per record. They are then restored without packing. */
 static bool goes_at_once(const struct zn_values_type *t) {
     return t->low.bits == 8 && t->n == 1u << t->group_log2;
 }
@@ -36,7 +36,7 @@ static void begin(const struct zn_body *body, struct values *v) {
     memcpy(v->code.exact, h->exact, sizeof v->code.exact);
 }
 
-/* Decodes a plane to scratch; one that is stored stays where it is. */
+/* Decodes a plane to scratch. A stored plane is used where it is. */
 static zipnn_status decode_plane(struct zn_coder *coder, const struct zn_coded *coded, size_t size,
                                  const uint8_t **plane, zipnn_error *err) {
     *plane = coded->data;
@@ -46,7 +46,8 @@ static zipnn_status decode_plane(struct zn_coder *coder, const struct zn_coded *
     return zn_stream_decode(&coder->codec, 0, coded, out, size, err);
 }
 
-/* What R16 can say at all is mostly within bounds: then no symbol is looked at. */
+/* Checks that every symbol is known. When the tables of R16 list no higher symbol, the symbols themselves need no
+ * look. */
 static zipnn_status check_symbols(struct zn_coder *coder, const struct zn_coded *coded, const struct values *v,
                                   size_t n, zipnn_error *err) {
     const unsigned known = v->code.n_bins + v->code.n_exact;
@@ -73,7 +74,7 @@ static zipnn_status decode_planes(struct zn_coder *coder, const struct zn_body *
     return check_symbols(coder, symbols, v, n_symbols, err);
 }
 
-/* Values of n records from record `from` on, by way of `values`; false when low bits run out. */
+/* Restores the values of n records, from record `from` on. `values` is scratch. Returns false when low bits run out. */
 static bool put_values(const struct zn_values_kernels *k, struct values *v, const uint32_t *places, size_t from,
                        size_t n, uint8_t *values, uint8_t *records) {
     const size_t groups = v->type->n >> v->type->group_log2, group = (size_t)1 << v->type->group_log2;
@@ -85,7 +86,7 @@ static bool put_values(const struct zn_values_kernels *k, struct values *v, cons
     return true;
 }
 
-/* Bytes beside the values, of n records from record `from` on. */
+/* Puts the bytes beside the values into n records, from record `from` on. */
 static void put_sides(const struct values *v, size_t from, size_t n, uint8_t *records) {
     for (unsigned p = 0; p < v->n_sides; p++) {
         const size_t len = v->type->side[p].len;
@@ -95,7 +96,7 @@ static void put_sides(const struct values *v, size_t from, size_t n, uint8_t *re
     }
 }
 
-/* The low bits were as many as the values have, and those left in the last byte are 0. */
+/* Returns whether all low bits were used and the unused bits of the last byte are 0. */
 static bool used_up(const struct zn_low_bits *low) {
     if ((low->bit + 7) / 8 != low->len) return false;
     return low->bit % 8 == 0 || low->data[low->len - 1] >> low->bit % 8 == 0;

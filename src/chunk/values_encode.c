@@ -1,5 +1,5 @@
-/* Encodes blocks of quantised values: which values get symbols of their own, whether groups are sorted, and the body.
- * doc/notebook/types.md has the measurements. */
+/* Encodes blocks of quantised values: chooses which values get a symbol of their own, the order of the groups and the
+ * tables, and writes the body. doc/notebook/types.md has the measurements. */
 #include "chunk/layout.h"
 #include "chunk/records.h"
 #include "chunk/values.h"
@@ -9,15 +9,15 @@
 
 enum {
     FEWEST = 4096,     /* values; fewer do not pay for tables */
-    SAMPLED = 1 << 16, /* values that tell which are frequent */
-    BINS_LOG2 = 4,     /* so many symbols a table can nearly list */
-    EXACT_GAIN = 256,  /* a value has a symbol of its own where that saves a bit for so many values of the chunk */
-    SORTED_BLOCK = 12, /* log2 of the symbols that have a table, when those that are alike stand together */
+    SAMPLED = 1 << 16, /* values whose counts are taken */
+    BINS_LOG2 = 4,     /* a table can list nearly all of 16 symbols */
+    EXACT_GAIN = 256,  /* a value gets a symbol of its own if that saves one bit per 256 values of the chunk */
+    SORTED_BLOCK = 12, /* log2 of the symbols that share a table, when groups are sorted */
     SORTED_TABLES = 12,
     SORTED_ROUNDS = 4
 };
 
-/* A chunk on its way. */
+/* A chunk while it is encoded. */
 struct values {
     const struct zn_encoder *e;
     const struct zn_values_type *type;
@@ -27,24 +27,25 @@ struct values {
     unsigned n_sides;
     size_t n, n_values, n_groups;
     const uint8_t *sides[ZN_MAX_SIDES];
-    uint8_t *values, *symbols; /* a byte each */
-    uint8_t *places;           /* room for where the groups are */
-    uint8_t *low;              /* the bits that are stored */
+    uint8_t *values, *symbols; /* one byte per value */
+    uint8_t *places;           /* room for the groups' places */
+    uint8_t *low;              /* the packed low bits */
     size_t low_len;
     uint32_t counts[256]; /* of a sample of the values */
 };
 
 /* ---- which values are exact ---- */
 
-/* What the values of a bin take, in units of ZN_COST_ONE, when those whose bits are set in `exact` have symbols of
- * their own. */
+/* Returns the cost of a bin of 1 << k values, in units of ZN_COST_ONE, when the values whose bits are set in `exact`
+ * have symbols of their own. */
 static uint64_t cost_of_bin(const uint32_t *counts, unsigned k, unsigned exact) {
     uint32_t parts[ZN_MAX_EXACT + 1] = {0};
     for (unsigned v = 0; v < 1u << k; v++) parts[exact >> v & 1 ? v + 1 : 0] += counts[v];
     return zn_entropy(parts, ZN_MAX_EXACT + 1) + (uint64_t)parts[0] * k * ZN_COST_ONE;
 }
 
-/* Takes values out of a bin as long as that saves, the one that saves most first; a last one alone needs no bits. */
+/* Takes up to two values out of a bin, the one that saves most first, as long as each saves `least`. A bin of two
+ * values loses both at once, since the last one needs no low bits. */
 static unsigned exact_of_bin(const uint32_t *counts, unsigned k, uint64_t least) {
     unsigned exact = 0;
     uint64_t cost = cost_of_bin(counts, k, 0);
@@ -110,7 +111,7 @@ static void take_apart(struct values *v, const uint8_t *records) {
     k->byte_hist(v->values, v->n_values, ZN_MAX(v->n_values / SAMPLED, (size_t)1), v->counts);
 }
 
-/* Divides the values into symbols, sorted or as they stand, and low bits. */
+/* Divides the values into symbols and low bits, group by group in sorted order or by position. */
 static void divide(struct values *v, bool sorted) {
     struct zn_low_writer low = {.at = v->low};
     v->head.sorted = sorted;
@@ -122,7 +123,7 @@ static void divide(struct values *v, bool sorted) {
 
 /* ---- tables ---- */
 
-/* Sorted symbols have a hundred blocks or two, whose tables every level can choose with care. */
+/* Sorted symbols have only one or two hundred blocks, so every level can afford to choose their tables with care. */
 static struct zn_effort effort_of(const struct zn_effort *effort, bool sorted) {
     struct zn_effort own = *effort;
     own.block_log2 = ZN_MIN(effort->block_log2, 8u);
@@ -154,7 +155,7 @@ static bool is_constant(const uint8_t *p, size_t n) {
     return p[0] == p[n - 1] && memcmp(p, p + 1, n - 1) == 0;
 }
 
-/* By the tables that were fitted to them last; ZN_CODEC_RAW when R16 is no gain. */
+/* Codes the symbols with the tables fitted last. Returns ZN_CODEC_RAW when R16 does not make them smaller. */
 static enum zn_codec_id code_symbols(const struct values *v, struct zn_out *out) {
     const struct zn_effort own = effort_of(v->e->effort, v->head.sorted);
     if (is_constant(v->symbols, v->n_values)) {
@@ -166,8 +167,8 @@ static enum zn_codec_id code_symbols(const struct values *v, struct zn_out *out)
     return too_many ? ZN_CODEC_RAW : ZN_CODEC_R16;
 }
 
-/* Returns the length of the body, 0 when there is no gain. Symbols come last in it and are coded first, since R16 has
- * one set of tables. */
+/* Returns the length of the body, 0 when nothing is gained. The symbols stand last in the body but are coded first,
+ * since coding the other planes replaces the tables of R16. */
 static uint32_t write_body(const struct values *v, const struct zn_body *b, uint8_t *to) {
     const uint32_t cap = zn_chunk_bound(b->orig_len);
     uint8_t *symbols = zn_scratch_take(&v->e->coder->scratch, cap);
@@ -183,8 +184,8 @@ static uint32_t write_body(const struct values *v, const struct zn_body *b, uint
     return out.full ? 0 : (uint32_t)zn_out_len(&out);
 }
 
-/* What the body would take if values that are bytes were coded at their own entropy, which may be less than by their
- * parts. */
+/* Estimates the body's length if values of 8 bits were coded whole, by their own entropy. That can be shorter than
+ * symbols and low bits. Returns SIZE_MAX for narrower values. */
 static size_t whole_len(const struct values *v) {
     uint64_t sampled = 0;
     if (zn_values_bits(v->type) < 8) return SIZE_MAX;
@@ -192,7 +193,8 @@ static size_t whole_len(const struct values *v) {
     return (size_t)(zn_entropy(v->counts, 256) * v->n_values / sampled / (8 * ZN_COST_ONE)) + v->n * 3 / 2;
 }
 
-/* Groups sorted by their keys; where time is spent, as they stand if that promises less. There are tables then. */
+/* Sorts the groups by their keys; careful levels also try them by position. Leaves tables fitted to the chosen
+ * order. */
 static void choose_order(struct values *v) {
     divide(v, true);
     const size_t sorted = fit(v);
@@ -203,7 +205,7 @@ static void choose_order(struct values *v) {
     (void)fit(v);
 }
 
-/* Whole bytes may take less than their parts; and repeats make fields shorter than values. */
+/* Returns whether records may be shorter: whole bytes can cost less than their parts, and repeats favour fields. */
 static bool may_fields_be_shorter(const struct values *v, uint32_t body_len) {
     return body_len > whole_len(v) || v->e->effort->careful ||
            zn_repeats_estimate(v->e->src, v->e->len) >= v->e->len / 64;

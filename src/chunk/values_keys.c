@@ -1,19 +1,19 @@
-/* What groups of values are sorted by: a byte that tells how their values are distributed, from the scales that stand
- * beside them. Where values are fractions of the largest of the group, they spread the wider the smaller the scale is
- * beside those around it; where they count from a least value, 0 lies where that and the scale say. All is done with
- * the logarithms that floats carry in their bits: 1024 to the octave. */
+/* The keys that groups of values are sorted by. A key is a byte that says how the values of a group are distributed,
+ * and it follows from the scales beside them. If values are fractions of the group's largest, they spread wider the
+ * smaller the scale is beside its neighbours. If values count from a least value, the scale and the least value say
+ * where 0 lies. All levels are logarithms as the bits of a float hold them: 1024 for each octave. */
 #include "chunk/values.h"
 
-enum { OCTAVE = 1024, LEVELS = 256 /* found before they become keys */ };
+enum { OCTAVE = 1024, LEVELS = 256 /* levels that are buffered before they become keys */ };
 
-/* log2 of a whole number below 2048, as that of a half in its bits; 0 for 0. */
+/* Returns log2 of a whole number below 2048, in the form of a half's bits; 0 for 0. */
 static int32_t log_of(unsigned i) {
     if (i == 0) return 0;
     const unsigned e = 31u - (unsigned)__builtin_clz(i);
     return (int32_t)((e + 15) * OCTAVE + ((i << 10 >> e) & (OCTAVE - 1)));
 }
 
-/* The same of a half whose bytes are in two planes. */
+/* Returns log2 of a half whose two bytes lie in planes p and p + 1: its bits without the sign. */
 static int32_t log_of_half(const uint8_t *const *sides, unsigned p, size_t r) {
     return sides[p][r] | (sides[p + 1][r] & 127) << 8;
 }
@@ -22,7 +22,8 @@ static unsigned distance(int i) {
     return (unsigned)(i < 0 ? -i : i);
 }
 
-/* The eight scales and least values of a record of Q4_K or Q5_K, six bits each in twelve bytes. */
+/* Returns one of the eight scales of a record of Q4_K or Q5_K; least_k returns one of the least values. Both have six
+ * bits each, in twelve bytes. */
 static unsigned scale_k(const uint8_t *q, unsigned g) {
     return g < 4 ? q[g] & 63u : (q[g + 4] & 15u) | (unsigned)q[g - 4] >> 6 << 4;
 }
@@ -40,7 +41,7 @@ static unsigned scale_iq4_xs(const uint8_t *high, const uint8_t *low, unsigned g
     return distance((int)(l | h << 4) - 32);
 }
 
-/* log2 of the scale of group g of record r, or of the ratio of the least value and the scale. */
+/* Returns log2 of the scale of group g of record r, or log2 of its least value divided by its scale. */
 static inline __attribute__((always_inline)) int32_t level_of(enum zn_key key, const uint8_t *const *sides, size_t r,
                                                               unsigned g) {
     switch (key) {
@@ -64,7 +65,7 @@ static inline __attribute__((always_inline)) int32_t level_of(enum zn_key key, c
     }
 }
 
-/* Keys by levels that are found one after the other. */
+/* Turns levels into keys, a buffer of levels at a time. */
 struct finder {
     const struct zn_values_kernels *k;
     bool relative;
@@ -79,7 +80,7 @@ static void flush(struct finder *f) {
     f->have = 0;
 }
 
-/* Scales that are halves, one a record: the compiler makes vectors of these. */
+/* Finds scales that are halves, one per record. The compiler makes vector code of this loop. */
 static void find_halves(struct finder *f, const uint8_t *const *sides, size_t n) {
     for (size_t r = 0; r < n; r += f->have, flush(f)) {
         f->have = ZN_MIN(n - r, (size_t)LEVELS);
@@ -97,12 +98,12 @@ static inline __attribute__((always_inline)) void find_levels(struct finder *f, 
     if (f->have) flush(f);
 }
 
-/* Levels are flushed when the buffer is full: groups divide its length. */
+/* The buffer is flushed when it is full. The number of groups in a record divides its length. */
 static void find_keys(const struct zn_values_type *t, const struct zn_values_kernels *k, const uint8_t *const *sides,
                       size_t n, uint8_t *keys) {
     const unsigned groups = t->n >> t->group_log2;
     struct finder f = {.k = k, .relative = t->key < ZN_KEY_ZERO, .keys = keys};
-    switch (t->key) { /* for the compiler */
+    switch (t->key) { /* a constant key for each loop, so that the compiler removes the inner switch */
         case ZN_KEY_SCALE:
             find_halves(&f, sides, n);
             break;
@@ -120,7 +121,8 @@ static void find_keys(const struct zn_values_type *t, const struct zn_values_ker
     }
 }
 
-/* Keys that follow one another are often equal: counted in one place, each would wait for the one before. */
+/* Counts keys in two tables in turn. Neighbouring keys are often equal, and with one table each addition would wait for
+ * the one before. */
 static void count_keys(const uint8_t *keys, size_t n, uint32_t counts[256]) {
     uint32_t other[256] = {0};
     size_t g = 0;
@@ -132,7 +134,7 @@ static void count_keys(const uint8_t *keys, size_t n, uint32_t counts[256]) {
     for (unsigned key = 0; key < 256; key++) counts[key] += other[key];
 }
 
-/* A group takes five bytes here, and more of its record. */
+/* A group takes five bytes of `room`, and every group has more than five bytes in its record. */
 const uint32_t *zn_values_places(const struct zn_values_type *t, const struct zn_values_kernels *k,
                                  const uint8_t *const *sides, size_t n, bool sorted, uint8_t *room) {
     const size_t n_groups = n * (t->n >> t->group_log2);

@@ -3,7 +3,7 @@
 #include "chunk/layout.h"
 #include "plan/dtype.h"
 
-/* ---- what the rows ask ---- */
+/* ---- conditions of the rows ---- */
 
 static bool has_none(const struct zn_encoder *e, const struct zn_draft *draft) {
     (void)e;
@@ -28,7 +28,7 @@ static bool is_no_shorter(const struct zn_encoder *e, const struct zn_draft *dra
     return draft->body.len >= ZN_ONE_PLANE + (size_t)e->len;
 }
 
-/* Floats coded in full by one plane of exponents: nothing of them is taken out. */
+/* Returns whether floats are coded in full with one plane of exponents, so that nothing was taken out of them. */
 static bool is_usual(const struct zn_body *body) {
     const bool has_tops = body->layout == ZN_LAYOUT_TOPS;
     const unsigned layout = has_tops ? body->inner : body->layout;
@@ -40,14 +40,14 @@ static bool is_usual(const struct zn_body *body) {
     return true;
 }
 
-/* Whether something may be taken out of a chunk of so many bytes whose body has body_len: short ones, and those that
- * are nearly nothing already, are left as they are. */
+/* Returns whether something may be taken out of a chunk of len bytes whose body has body_len. Short chunks, and chunks
+ * that are nearly empty already, stay as they are. */
 static bool is_worth_more(const struct zn_encoder *e, size_t body_len) {
     enum { FEWEST = 4096 };
     return e->len >= FEWEST && body_len >= e->len / 64;
 }
 
-/* What is left of a chunk of repeats is looked at even where its planes are those of usual floats. */
+/* The rest of a chunk of repeats is always looked at, even where its planes are those of usual floats. */
 static bool may_nest(const struct zn_encoder *e, const struct zn_draft *draft) {
     if (draft->last == ZN_STAGE_WHOLE && is_usual(&draft->plain)) return false;
     return is_worth_more(e, draft->plain.len);
@@ -80,27 +80,28 @@ struct way {
 static const struct way ways[] = {
     /* Blocks of quantised numbers: the type says where scales and values lie, and scales tell how values spread. */
     {"values", ZN_STAGE_PLAIN, FIRST, BEST, is_of_blocks, zn_values_encode},
-    /* Types of blocks whose values are no numbers, blocks that repeat, and readers of 1.0: field by field. */
+    /* Blocks whose values are not numbers, blocks that repeat, and readers of version 1.0: field by field. */
     {"records", ZN_STAGE_PLAIN, FIRST, BEST, is_of_blocks, zn_records_encode},
-    /* Floats are mostly noise below the exponents; a sample shows it, and nothing else is looked at then. */
+    /* Floats are mostly noise below the exponents. A sample shows it, and then nothing else is tried. */
     {"floats", ZN_STAGE_PLAIN, FIRST, BEST, has_none, zn_floats_encode},
-    /* Anything else: every plane by what suits it, in the layout of the label or in the one that measuring finds. */
+    /* Anything else: each plane by the codec that suits it, in the labelled layout or in the one that measuring
+     * finds. */
     {"words", ZN_STAGE_PLAIN, FIRST, BEST, may_be_better, zn_words_encode},
-    /* The upper bits of a mantissa depend on the exponent a little: 0.5 % for a fifth of the speed. */
+    /* The upper bits of a mantissa depend a little on the exponent: 0.5 % smaller for a fifth of the speed. */
     {"tops", ZN_STAGE_PLAIN, HIGH, BEST - 1, always, zn_tops_encode},
-    /* Joint symbols hold the same dependence at less cost, and sometimes more of it. */
+    /* Joint symbols use the same dependence at less cost, and sometimes more of it. */
     {"joint", ZN_STAGE_PLAIN, HIGH, BEST - 1, always, zn_joint_rival_encode},
-    /* A body is never longer than the bytes stored. */
+    /* A body is never longer than stored bytes. */
     {"stored", ZN_STAGE_PLAIN, FIRST, BEST, is_no_shorter, store},
     /* Weights that were quantised and stored as bf16 or fp16 again: the integers and their scales. */
     {"scaled", ZN_STAGE_NESTED, FIRST, BEST, always, zn_scaled_encode},
-    /* Indices and counters: neighbours are alike. */
+    /* Indices and counters: neighbours are similar. */
     {"differences", ZN_STAGE_NESTED, FIRST, BEST, may_nest, zn_differences_encode},
     /* Pruned weights and masks: few values stand for most elements. */
     {"frequent", ZN_STAGE_NESTED, FIRST, BEST, may_nest, zn_frequent_encode},
-    /* Tables and texts: stretches that occurred before; finding them takes a pass over all bytes. */
+    /* Tables and texts: stretches that occurred before. Finding them takes a pass over all bytes. */
     {"repeats", ZN_STAGE_WHOLE, SECOND, BEST, may_repeat, zn_repeats_encode},
-    /* Mixed predictions: the smallest and the slowest by far. */
+    /* Mixed predictions give the smallest body and are by far the slowest. */
     {"mixed", ZN_STAGE_WHOLE, BEST, BEST, always, zn_mixed_encode},
 };
 
@@ -113,7 +114,7 @@ static void take(const struct zn_encoder *e, const struct way *way, struct zn_dr
     if (len == 0) return;
     draft->body.data = draft->to;
     draft->body.len = len;
-    (void)zn_body_read(&draft->body, NULL); /* what this library writes it can read */
+    (void)zn_body_read(&draft->body, NULL); /* the library can always read what it writes */
     if (way->stage == ZN_STAGE_PLAIN) draft->plain = draft->body;
 }
 

@@ -2,14 +2,14 @@
 #include "chunk/decoders.h"
 #include "chunk/layout.h"
 
-/* Elements decoded at a time: a piece of every plane stays in the first-level cache between the coder and the merge. A
- * multiple of the lane count and of the packed groups. */
+/* Elements decoded at a time. A piece of every plane stays in the L1 cache between the decoder and the merge. It is a
+ * multiple of the number of lanes and of the packed groups. */
 enum { PIECE = ZN_PIECE };
 
-/* A plane made ready for piecewise merging: `at` is its part for the coming piece. */
+/* A plane prepared for merging piece by piece. `at` is its part of the next piece. */
 struct ready {
     const uint8_t *at;
-    struct zn_r16_reader *stream; /* decode each piece from here into `at`; else NULL */
+    struct zn_r16_reader *stream; /* each piece is decoded from here into `at`; NULL if the plane is in memory */
     bool constant;                /* the same bytes serve every piece */
 };
 
@@ -18,7 +18,7 @@ struct words {
     const struct zn_body *body;
     enum zn_shape shape;
     struct ready ready[ZN_MAX_PLANES];
-    uint8_t *piece; /* of the top plane, where it is decoded piece by piece */
+    uint8_t *piece; /* the top plane's part, when it is decoded piece by piece */
 };
 
 static struct zn_r16_reader *top_stream(const struct words *w) {
@@ -44,7 +44,7 @@ static zipnn_status ready_plane(struct zn_coder *coder, struct words *w, unsigne
         r->constant = true;
         return zn_stream_decode(&coder->codec, 0, plane, fill, PIECE, err);
     }
-    /* One R16 stream can be decoded piece by piece, since a codec has one reader for planes: the top plane's. */
+    /* One R16 stream can be decoded piece by piece: a codec has one reader for planes, and the top plane uses it. */
     if (plane->codec == ZN_CODEC_R16 && p + 1 == w->body->n_planes && size > 0) {
         w->piece = zn_scratch_take(&coder->scratch, PIECE);
         r->at = w->piece;
@@ -89,7 +89,7 @@ static zipnn_status merge_pieces(struct zn_coder *coder, struct words *w, uint8_
     return stream ? zn_r16_finish(stream, top_at(w), err) : ZIPNN_OK;
 }
 
-/* Returns whether one kernel can decode the exponents and merge them: the planes below must be at hand. */
+/* Returns whether one kernel can decode and merge the exponents. The planes below must be in memory. */
 static bool is_fused(const struct zn_kernels *k, const struct words *w) {
     const struct zn_r16_reader *stream = top_stream(w);
     if (!zn_layout_is_of_floats(w->body->layout) || !stream || stream->d.lanes_log2 != 7) return false;
@@ -99,7 +99,7 @@ static bool is_fused(const struct zn_kernels *k, const struct words *w) {
            (k->r16_decode_f16 && zn_r16_highest(stream) < 32 && zn_f16_masks_are_legal(w->ready[1].at, w->body->n));
 }
 
-/* Elements [from, from + n). */
+/* Decodes the elements [from, from + n). */
 static bool decode_fused(const struct zn_kernels *k, const struct words *w, size_t from, size_t n, uint8_t *out,
                          enum zn_store store) {
     struct zn_r16_decoder *d = &top_stream(w)->d;
@@ -123,7 +123,7 @@ zipnn_status zn_words_decode(struct zn_coder *coder, const struct zn_body *body,
     struct zn_r16_reader *stream = top_stream(&w);
     const bool fused = is_fused(k, &w);
     if (fused && to->check)
-        stream->d.check = to->check; /* and nothing is fetched, which would be in its way */
+        stream->d.check = to->check; /* with a check, nothing is prefetched: the two would slow each other down */
     else if (stream)
         stream->d.ahead = zn_ahead_paced(to->ahead, body->n);
     if (!fused) return merge_pieces(coder, &w, out, to->store, err);
@@ -138,7 +138,7 @@ bool zn_words_takes_check(const struct zn_body *body) {
     return body->plane[body->n_planes - 1].codec == ZN_CODEC_R16;
 }
 
-/* Decodes and compares piece by piece, while each piece is in the first-level cache. */
+/* Decodes and compares piece by piece, so that each piece is still in the L1 cache. */
 static zipnn_status compare_fused(struct zn_coder *coder, const struct words *w, const uint8_t *original, uint8_t *room,
                                   bool *same, zipnn_error *err) {
     const unsigned width = w->body->width;

@@ -1,24 +1,24 @@
-/* Chunks of words, or of bytes, all of whose planes are looked at. */
+/* Encodes chunks of words or bytes after a survey of all planes. */
 #include "chunk/bytes_encode.h"
 #include "chunk/layout.h"
 #include "chunk/sniff.h"
 #include "chunk/ways.h"
 #include "plan/dtype.h"
 
-enum { PACKED_GROUP = 24 }; /* the least that a packed plane takes, however few its elements are */
+enum { PACKED_GROUP = 24 }; /* length of a packed plane, at least, however few its elements are */
 
-/* A chunk on its way: how it is cut, its planes and what is known of them. */
+/* A chunk while it is encoded: how it is cut, its planes, and their surveys. */
 struct parts {
     struct zn_body body;
     const uint8_t *planes[ZN_MAX_PLANES];
     struct zn_survey surveys[ZN_MAX_PLANES];
-    struct zn_out out; /* after the heads of the planes */
+    struct zn_out out; /* the output after the heads of the planes */
     struct zn_streams streams;
-    uint8_t *top, *spare; /* room for the top plane, and for one on its way out of the output; NULL: not taken yet */
+    uint8_t *top, *spare; /* scratch for the top plane, and for a plane that must leave the output; NULL: not taken */
 };
 
-/* Splits the chunk and surveys its planes. All but the top plane are mostly stored as they are, so they are split
- * straight to the place where they will stay if all of them are; the top plane goes to scratch. */
+/* Splits the chunk and surveys its planes. All planes but the top one are usually stored, so they are split straight to
+ * their final place, which is right if all of them are stored. The top plane goes to scratch. */
 static void take_apart(const struct zn_encoder *e, const struct zn_body *cut, uint8_t *body, struct parts *parts) {
     struct zn_coder *coder = e->coder;
     uint8_t *to[ZN_MAX_PLANES];
@@ -42,9 +42,9 @@ static void take_apart(const struct zn_encoder *e, const struct zn_body *cut, ui
         zn_stream_survey(&coder->codec, parts->planes[p], zn_plane_size(cut->layout, p, cut->n), &parts->surveys[p]);
 }
 
-/* Weights have random mantissas. Where others show, or no mantissa at all, the type may not be what the label says:
- * floats that hold integers or shorter floats, quantised or packed bytes with a period. Then the bytes themselves are
- * measured. A label of fp8 is always trusted. */
+/* Weights have random mantissas. If the mantissas are not random, or there are none, the label may be wrong: the floats
+ * may hold integers or shorter floats, or the bytes may be quantised or packed with a period. Then the bytes themselves
+ * are measured. A label of fp8 is always trusted. */
 static bool is_as_labelled(const struct parts *parts, zipnn_dtype dtype) {
     if (parts->body.n_planes == 1) return zn_dtype_is_fp8(dtype);
     for (unsigned p = 0; p + 1 < parts->body.n_planes; p++)
@@ -59,7 +59,7 @@ static uint32_t put_together(const struct zn_encoder *e, struct parts *parts, st
         const struct zn_survey *survey = &parts->surveys[p];
         const uint8_t *plane = parts->planes[p];
         const size_t size = zn_plane_size(body->layout, p, body->n);
-        if (p + 1 < body->n_planes && !survey->random) { /* out of the way of its own code */
+        if (p + 1 < body->n_planes && !survey->random) { /* moves the plane away from where its own code will lie */
             memcpy(parts->spare, plane, size);
             plane = parts->spare;
         }
@@ -76,15 +76,16 @@ static uint32_t encode_as(const struct zn_encoder *e, const struct zn_body *cut,
     return put_together(e, parts, ahead);
 }
 
-/* Directories, graphs and the like lie between tensors. They are full of repeated bytes, which words tear apart. */
+/* Returns whether the chunk may be text: directories, graphs and the like lie between tensors. They are full of
+ * repeated bytes, which words tear apart. */
 static bool may_be_text(const struct zn_encoder *e, uint32_t rival) {
     enum { LONGEST = 64 << 10 };
     return e->hint.dtype == ZIPNN_DTYPE_UNKNOWN && e->len <= LONGEST &&
            zn_stream_probe_zstd(&e->coder->codec, e->src, e->len) < rival;
 }
 
-/* The measurement assumes one table per plane and so underrates fp16: code it as labelled, too, and as measured again
- * where that was shorter. */
+/* The measurement assumes one table per plane and so underrates fp16. Codes the chunk as labelled, too, and once more
+ * as measured if that was shorter. */
 static uint32_t rather_as_labelled(const struct zn_encoder *e, const struct zn_body *labelled, struct parts *parts,
                                    uint8_t *body, uint32_t measured_len) {
     const struct zn_body measured = parts->body;
@@ -122,5 +123,5 @@ uint32_t zn_words_encode(const struct zn_encoder *e, struct zn_draft *draft) {
     const struct zn_body labelled = zn_body_of_words(zn_layout_of_dtype(e->hint.dtype), e->hint.head, e->len);
     const uint32_t body_len = encode(e, &labelled, draft->to);
     if (draft->body.len == 0 || body_len < draft->body.len) return body_len;
-    return zn_floats_encode(e, draft); /* there is no room for both */
+    return zn_floats_encode(e, draft); /* the draft has no room for both bodies */
 }

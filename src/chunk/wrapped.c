@@ -56,7 +56,7 @@ zipnn_status zn_differences_decode(struct zn_coder *coder, const struct zn_body 
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, b->at, "differences of mode %u are not supported", mode);
     ZN_TRY(zn_inner_decode(coder, b, cur, out, b->orig_len, err));
     const size_t n = (b->orig_len - b->head) >> width_log2;
-    switch (width_log2) { /* for the compiler */
+    switch (width_log2) { /* a constant width for each loop */
         case 1:
             add_up(out + b->head, n, 1, mode);
             break;
@@ -86,15 +86,15 @@ static struct run read_run(struct zn_cur *cur) {
     return r;
 }
 
-/* A chunk on its way: what is kept lies at its end. */
+/* A chunk while it is filled. The kept bytes lie at its end. */
 struct filling {
     uint8_t *out;
     uint32_t orig_len, kept;
-    uint32_t at, used; /* bytes written, and of them those that were kept */
+    uint32_t at, used; /* bytes written, and how many of them are kept bytes */
 };
 
-/* Writes a run. It is checked here and not earlier, because mapped bytes may change in between. Since
- * all runs together repeat no more than orig_len - kept bytes, what is kept is never overtaken. */
+/* Writes a run. The run is checked here and not earlier, because mapped bytes may change in between. The kept bytes are
+ * never overtaken, since all runs together repeat at most orig_len - kept bytes. */
 static zipnn_status fill(struct filling *f, const struct run *r) {
     const uint32_t repeated = f->at - f->used;
     if (r->len == 0 || r->gap > f->kept - f->used || r->len > f->orig_len - f->kept - repeated ||
@@ -133,8 +133,8 @@ zipnn_status zn_repeats_decode(struct zn_coder *coder, const struct zn_body *b, 
 
 /* ---- frequent values ---- */
 
-/* Puts values and the elements in [rest, end) in the order of the map. The rest lies at or after what is written; when
- * it is used up, values alone remain. */
+/* Puts values and the elements in [rest, end) in the order of the map. The rest lies at or after the bytes that are
+ * written. When the rest is used up, only values remain. */
 static inline void spread(const uint8_t *map, size_t n, const uint64_t *values, const uint8_t *rest, const uint8_t *end,
                           unsigned width_log2, uint8_t *out) {
     const size_t width = (size_t)1 << width_log2;
@@ -164,7 +164,7 @@ static void spread_any(const uint8_t *map, size_t n, const uint64_t *values, con
     }
 }
 
-/* What stands between the head and the chunks. */
+/* The parts between the head and the chunks. */
 struct frequent {
     unsigned width_log2, n_values;
     uint64_t values[ZN_MAX_FREQUENT + 1];

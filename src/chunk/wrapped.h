@@ -1,4 +1,4 @@
-/* Chunks that are made of other chunks: what repeats, or follows from what came before, is taken out, and the rest is a
+/* Chunks that are made of other chunks: what repeats, or follows from earlier bytes, is taken out, and the rest is a
  * chunk of its own (doc/format.md, section 5.1). */
 #ifndef ZN_CHUNK_WRAPPED_H
 #define ZN_CHUNK_WRAPPED_H
@@ -13,12 +13,12 @@ zipnn_status zn_inner_decode(struct zn_coder *coder, const struct zn_body *outer
 enum {
     ZN_MAX_FREQUENT = 255,
     ZN_RUN_LEN = 12,
-    ZN_MADE_HEAD = 4096 /* more than differences or frequent values write besides the chunks inside */
+    ZN_MADE_HEAD = 4096 /* room for what differences or frequent values write besides the chunks inside */
 };
 
-enum zn_difference { ZN_DIFFERENCE_DELTA = 1, ZN_DIFFERENCE_ZIGZAG = 2 }; /* bits */
+enum zn_difference { ZN_DIFFERENCE_DELTA = 1, ZN_DIFFERENCE_ZIGZAG = 2 }; /* flags */
 
-/* Elements of 1 << width_log2 bytes. */
+/* Return and set elements of 1 << width_log2 bytes. */
 static inline uint64_t zn_element_get(const uint8_t *p, unsigned width_log2) {
     switch (width_log2) {
         case 0:

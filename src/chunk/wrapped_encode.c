@@ -4,14 +4,14 @@
 #include "codec/repeats.h"
 #include "plan/dtype.h"
 
-enum { SAMPLED = 1024 }; /* elements that tell what a chunk is like */
+enum { SAMPLED = 1024 }; /* elements whose values show what the chunk is like */
 
-/* A chunk as elements. */
+/* A chunk as an array of elements. */
 struct elements {
     unsigned width_log2;
     uint32_t head, len;
     size_t n;
-    const uint8_t *at; /* the first one */
+    const uint8_t *at; /* the first element */
 };
 
 /* Finds the elements by the type, or else by the layout of the plain body. Returns false for bytes and blocks. */
@@ -34,25 +34,25 @@ static uint64_t element(const struct elements *e, size_t i) {
     return zn_element_get(e->at + (i << e->width_log2), e->width_log2);
 }
 
-/* A body being written beside the one that is there, and the scratch that it lies in. */
+/* Begins a body in scratch, beside the draft. */
 static struct zn_out begin(const struct zn_encoder *e, size_t cap, enum zn_layout layout, uint32_t head) {
     struct zn_out out = zn_out_of(zn_scratch_take(&e->coder->scratch, cap), cap);
     zn_body_begin_chunks(&out, layout, head);
     return out;
 }
 
-/* Appends the body of a chunk inside; there is room for it. */
+/* Appends the body of an inner chunk. The output has room for it. */
 static void put_inner(const struct zn_encoder *e, enum zn_stage last, struct zn_out *out) {
     out->at += zn_ways_encode(e, last, out->at);
 }
 
-/* An encoder of other bytes by the same means. */
+/* Returns an encoder of other bytes with the same coder and effort. */
 static struct zn_encoder inner_encoder(const struct zn_encoder *e, zipnn_dtype dtype, const uint8_t *src,
                                        uint32_t len) {
     return (struct zn_encoder){.coder = e->coder, .effort = e->effort, .hint.dtype = dtype, .src = src, .len = len};
 }
 
-/* Takes what was written if it is smaller; what is slow to decode must save 1/256. */
+/* Replaces the draft if the new body is shorter. Bodies that decode slowly must save 1/256. */
 static uint32_t choose(const struct zn_out *out, struct zn_draft *draft) {
     const size_t len = zn_out_len(out), body_len = draft->body.len;
     if (len >= body_len - body_len / 256) return 0;
@@ -90,7 +90,7 @@ static unsigned choose_mode(const struct elements *e) {
     return signs < limit ? ZN_DIFFERENCE_ZIGZAG : 0;
 }
 
-/* Whether elements of a type, or else of the layout that was measured, are integers. */
+/* Returns whether the elements of a type, or else of the measured layout, are integers. */
 static bool are_integers(zipnn_dtype dtype, const struct elements *of, const struct zn_body *plain) {
     const struct zn_dtype_facts *type = zn_dtype_facts(dtype);
     if ((type->kind == ZN_KIND_SIGNED || type->kind == ZN_KIND_UNSIGNED) && type->bits > 8) return true;
@@ -130,12 +130,12 @@ uint32_t zn_differences_encode(const struct zn_encoder *e, struct zn_draft *draf
 
 enum { SLOTS_LOG2 = 11, SHARE = 32, MOST_OF_FEW = 14 };
 
-/* Values by hash; index 0 of a slot is free. */
+/* Values by hash. A slot of 0 is free. */
 struct values {
     unsigned n;
     uint64_t value[SAMPLED];
     uint16_t count[SAMPLED];
-    uint16_t slot[1 << SLOTS_LOG2]; /* index + 1 */
+    uint16_t slot[1 << SLOTS_LOG2]; /* index + 1 of a value */
 };
 
 static uint16_t *slot_of(struct values *v, uint64_t value) {
@@ -157,7 +157,8 @@ static void count_values(const struct elements *e, struct values *v) {
     }
 }
 
-/* Keeps those seen `least` times or more, in ascending order. Returns how many elements of the sample have them. */
+/* Keeps the values seen at least `least` times, in ascending order. Returns how many sampled elements have one of
+ * them. */
 static unsigned keep(struct values *v, unsigned least, unsigned most) {
     unsigned n = 0, sum = 0;
     for (unsigned i = 0; i < v->n && n < most; i++) {
@@ -185,7 +186,7 @@ static bool choose_values(const struct elements *e, struct values *v) {
     return keep(v, SAMPLED / SHARE / 2, MOST_OF_FEW) > SAMPLED / SHARE;
 }
 
-/* Which value each element has, and the chunk without those: its edges and the other elements. */
+/* Says which value each element has, and holds the rest: the edges of the chunk and the other elements. */
 struct sieved {
     uint8_t *map, *rest;
     uint32_t rest_len;
@@ -237,7 +238,7 @@ uint32_t zn_frequent_encode(const struct zn_encoder *e, struct zn_draft *draft) 
 
 /* ---- repeats ---- */
 
-/* Copies what lies before, between and after the runs. Returns how much that is. */
+/* Copies the bytes before, between and after the runs. Returns their number. */
 static uint32_t keep_rest(const struct zn_encoder *e, const struct zn_repeat *runs, size_t n_runs, uint8_t *kept) {
     uint32_t n = 0, at = 0;
     for (size_t i = 0; i < n_runs; i++) {
