@@ -1,6 +1,6 @@
 #include "codec/bits.h"
 
-/* Eight symbols of k varying bits are k bytes: whole groups go through kernels, the rest through one more group. */
+/* Eight symbols of k varying bits take k bytes. Kernels code the whole groups; the rest is padded to one more group. */
 enum { GROUP = 8 };
 
 struct zn_bits zn_bits_find(const uint8_t *plane, size_t n) {

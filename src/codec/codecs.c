@@ -5,7 +5,7 @@
 #include "codec/codec.h"
 #include "codec/mixing.h"
 
-/* Where a stream stands: depth 0 is a plane. `context` has a byte for each symbol, or is NULL where there is none. */
+/* The place of a stream: a plane has depth 0. `context` has a byte for each symbol, or is NULL. */
 struct site {
     unsigned depth;
     const uint8_t *context;
@@ -52,7 +52,7 @@ static zipnn_status decode_r16(struct zn_codec *c, const struct site *site, cons
     return zn_r16_finish(r, in->at, err);
 }
 
-/* zstd itself also takes several frames in a row, and frames to be skipped. */
+/* Returns whether the stream is one zstd frame. zstd itself also accepts several frames and skippable frames. */
 static bool is_one_frame(const struct zn_coded *in) {
     return in->len >= 4 && zn_get_u32(in->data) == ZSTD_MAGICNUMBER &&
            ZSTD_findFrameCompressedSize(in->data, in->len) == in->len;

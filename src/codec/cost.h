@@ -5,12 +5,12 @@
 #include "base/bytes.h"
 
 enum {
-    ZN_COST_ONE = 256,   /* one bit, in the unit of all costs here */
-    ZN_COST_UNSEEN = 185 /* what a sample's entropy falls short by for each symbol in use (Miller and Madow) */
+    ZN_COST_ONE = 256,   /* one bit; the unit of all costs */
+    ZN_COST_UNSEEN = 185 /* how much a sample underestimates entropy, per used symbol (Miller and Madow) */
 };
 
-/* log2(x) for x >= 1 in 1/256 bit, within 1/256. log2(1 + y) is approximated by y + y (1 - y) (0.3455 - 0.0635 (2 y -
- * 1)). */
+/* Returns log2(x) for x >= 1 in units of 1/256, with an error below 1/256. log2(1 + y) is approximated by y + y (1 - y)
+ * (0.3455 - 0.0635 (2 y - 1)). */
 static inline uint32_t zn_log2_computed(uint32_t x) {
     uint32_t exponent = 31u - (uint32_t)__builtin_clz(x);
     uint32_t y = (uint32_t)(((uint64_t)x << 32 >> exponent) >> 16) - 65536u; /* fraction in 1/65536 */
@@ -20,20 +20,20 @@ static inline uint32_t zn_log2_computed(uint32_t x) {
     return exponent * ZN_COST_ONE + (fraction >> 8);
 }
 
-/* The same, looked up for x < 256: most counts and all frequencies. */
+/* The same values for x < 256, in a table: most counts and all frequencies are that small. */
 extern const uint16_t zn_log2_small[256];
 
 static inline uint32_t zn_log2(uint32_t x) {
     return x < 256 ? zn_log2_small[x] : zn_log2_computed(x);
 }
 
-/* sum of c log2(n / c) from n, the sum of c, and the sum of c log2(c). */
+/* Returns the sum of c log2(n / c), from n, the sum of c, and `inner`, the sum of c log2(c). */
 static inline uint64_t zn_entropy_of_logs(uint64_t n, uint64_t inner) {
     const uint64_t outer = n ? n * zn_log2((uint32_t)n) : 0;
     return outer > inner ? outer - inner : 0;
 }
 
-/* Cost of coding `n` symbols with these counts at their empirical entropy: sum of c log2(n / c). */
+/* Returns the cost of symbols with these counts at their own entropy: the sum of c log2(n / c). */
 static inline uint64_t zn_entropy(const uint32_t *counts, size_t n_counts) {
     uint64_t n = 0, inner = 0;
     for (size_t i = 0; i < n_counts; i++) {
@@ -44,7 +44,7 @@ static inline uint64_t zn_entropy(const uint32_t *counts, size_t n_counts) {
     return zn_entropy_of_logs(n, inner);
 }
 
-/* Symbols from .. to - 1, among which are all that are in use. Few are of 256 where exponents are counted. */
+/* The range of symbols from .. to - 1 that contains all symbols in use. Exponents use few of the 256. */
 struct zn_used {
     unsigned from, to;
 };

@@ -28,7 +28,7 @@ static void make_squash(struct zn_mix_tables *t) {
     t->squash[0] = t->squash[1];
 }
 
-/* stretch(p) is the least x for which squash(x) exceeds p. */
+/* stretch(p) is the least x for which squash(x) is above p. */
 static void make_stretch(struct zn_mix_tables *t) {
     int x = -2047;
     for (unsigned p = 0; p < 4096; p++) {
@@ -37,7 +37,7 @@ static void make_stretch(struct zn_mix_tables *t) {
     }
 }
 
-/* 2^((i - 512) / 128) - 1, no more than at 2.5 octaves. */
+/* pull[i] = 2^((i - 512) / 128) - 1, and stays the same above 2.5 octaves. */
 static void make_pull(struct zn_mix_tables *t) {
     const uint64_t step = 2159144272u; /* 2^31 * 2^(1 / 128) */
     const unsigned last = 512 + 320;
@@ -61,7 +61,7 @@ void zn_mixing_reset(struct zn_mixing *m) {
     const size_t n = offsetof(struct zn_mix_learnt, weights) / sizeof *c;
     for (size_t i = 0; i < n; i++) c[i] = 1u << 31;
     for (unsigned node = 0; node < ZN_MIX_NODES; node++)
-        for (unsigned i = 0; i < ZN_MIX_INPUTS; i++) m->learnt.weights[node][i] = 3277; /* a fifth */
+        for (unsigned i = 0; i < ZN_MIX_INPUTS; i++) m->learnt.weights[node][i] = 3277; /* a fifth of 2^14 */
 }
 
 /* ---- encoding ---------------------------------------------------------------------------------------------------- */
@@ -70,7 +70,7 @@ static uint32_t word_at(const uint8_t *p, unsigned width) {
     return width == 1 ? p[0] : width == 2 ? zn_get_u16(p) : zn_get_u32(p);
 }
 
-/* What all words have in common. */
+/* Finds what all words have in common. */
 static struct zn_mix_format measure(const struct zn_mixing_words *words, const uint8_t *src, size_t n) {
     struct zn_mix_format f = {.width = words->width, .exponent = words->exponent};
     f.mantissa = 8 * f.width - 1 - f.exponent;
@@ -122,7 +122,7 @@ bool zn_mixing_encode(struct zn_codec *c, const struct zn_mixing_words *words, c
                    (struct zn_range_bytes){c->escapes[0], 0, room});
     struct zn_cur cur = zn_cur_of(runs, runs_len);
     zn_mixing_reset(c->mixing);
-    /* The walk of an encoder reads the words alone. */
+    /* An encoder's walk only reads the words. */
     if (!zn_mixing_walk(c->mixing, &r, &f, &cur, (uint8_t *)(uintptr_t)(src + words->head), n_words)) return false;
     zn_range_flush(&r);
     if (zn_range_is_full(&r) || r.code.at + r.plain.at > zn_out_left(&to)) return false;
@@ -172,11 +172,11 @@ zipnn_status zn_mixing_decode(struct zn_codec *c, const struct zn_coded *in, uin
         return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "mixed words of %zu bytes are cut short", in->len);
     const size_t plain_len = zn_cur_left(&cur);
     const uint8_t *plain = zn_cur_take(&cur, plain_len);
-    struct zn_range r; /* which reads its bytes alone when decoding */
+    struct zn_range r; /* a decoder only reads its bytes */
     zn_range_begin(&r, ZN_DECODE, (struct zn_range_bytes){(uint8_t *)(uintptr_t)code, 0, code_len},
                    (struct zn_range_bytes){(uint8_t *)(uintptr_t)plain, 0, plain_len});
     struct zn_cur runs = zn_cur_of(runs_at, runs_len);
-    enum { RESET = 1 << 10 }; /* a reset takes as long as so many bytes */
+    enum { RESET = 1 << 10 }; /* a reset takes as long as coding this many bytes */
     c->slow += RESET + n;
     zn_mixing_reset(c->mixing);
     if (!zn_mixing_walk(c->mixing, &r, &f, &runs, out + head, n_words))

@@ -1,20 +1,19 @@
-/* Floats of a few bits' noise coded by mixed predictions: the slow, small end (doc/format.md, section 8).
- *
- * Each element is taken apart by yes-or-no decisions. What decides is learnt as the elements pass: the scale that is
- * usual at each place of the tensor's axes, and how often a decision fell which way near that scale, in several
- * contexts whose opinions are mixed. Encoder and decoder are one walk. Integers only: the bytes are the same on every
- * machine. */
+/* Codes floats whose noise has few bits by mixed predictions: the smallest and slowest way (doc/format.md, section 8).
+ * Each element is divided into yes-or-no decisions, whose probabilities are learnt on the way. The model learns the
+ * usual scale at each position of the tensor's axes, and how often each decision is yes near that scale, in several
+ * contexts whose predictions are mixed. Encoder and decoder are one function. It computes with integers only, so every
+ * machine writes the same bytes. */
 #ifndef ZN_CODEC_MIXING_H
 #define ZN_CODEC_MIXING_H
 
 #include "codec/codec.h"
 
-/* A run of elements of one tensor. The two fastest axes of more than one element, slowest first; 1 where there is
- * none. No longer than the run and ZN_MIXING_MAX_AXIS. */
+/* A run of elements of one tensor. `axis` has the lengths of its two fastest axes of more than one element, slowest
+ * first; 1 stands for no axis. A length is at most that of the run and ZN_MIXING_MAX_AXIS. */
 struct zn_mixing_run {
     uint32_t n;
     uint32_t axis[2];
-    uint32_t phase; /* of the first element: its index modulo axis[0] * axis[1] */
+    uint32_t phase; /* index of the first element modulo axis[0] * axis[1] */
 };
 
 enum {
@@ -24,7 +23,8 @@ enum {
     ZN_MIXING_MAX_EXPONENT = 8
 };
 
-/* How bytes are floats: `head` bytes, then words of `width` (1, 2, 4) bytes, sign on top, `exponent` bits below. */
+/* How bytes form floats: `head` bytes, then words of `width` (1, 2 or 4) bytes, each a sign, `exponent` bits, a
+ * mantissa. */
 struct zn_mixing_words {
     unsigned width, exponent, head;
     const struct zn_mixing_run *runs; /* tile all words */
@@ -33,10 +33,10 @@ struct zn_mixing_words {
 
 struct zn_mixing; /* mixing_model.h */
 size_t zn_mixing_size(void);
-void zn_mixing_open(struct zn_mixing *m); /* makes fresh memory of that size usable */
+void zn_mixing_open(struct zn_mixing *m); /* prepares new memory of that size */
 
-/* Encodes src[0, n), with at least one word, to less than `limit` bytes at `out`; false when it takes more. Uses the
- * scratch of the codec's depth 0. */
+/* Encodes src[0, n), which has at least one word, to less than `limit` bytes at `out`. Returns false when it takes
+ * more. It uses the scratch of the codec's depth 0. */
 bool zn_mixing_encode(struct zn_codec *c, const struct zn_mixing_words *words, const uint8_t *src, size_t n,
                       size_t limit, struct zn_out *out);
 

@@ -1,4 +1,4 @@
-/* The walk over words that codes and decodes (doc/format.md, section 8). */
+/* The walk over words, which encodes or decodes them (doc/format.md, section 8). */
 #include "codec/mixing_model.h"
 
 enum {
@@ -7,14 +7,14 @@ enum {
     KEY = 16 - KEY_BITS,
     TOP_BITS = 3, /* mantissa bits that are coded; the others are noise */
     MOST_UP = 8,
-    MOST_DOWN = 15, /* steps of an exponent from the expected one before its bits are spelled */
+    MOST_DOWN = 15, /* most steps from the expected exponent before the exponent's bits are coded */
     UP = 1,
-    DOWN = 16,         /* nodes */
-    FARTHEST = 1 << 28 /* scales stay within, so that sums of four do not overflow */
+    DOWN = 16,         /* first nodes of each direction */
+    FARTHEST = 1 << 28 /* limit of scales, so that sums of four do not overflow */
 };
 
-/* How fast a scale learns from its n-th element: 1 / (n + PRIOR), n up to LIMIT. The scale of everything, once it has
- * LIMIT_ALL, drifts. */
+/* How fast a scale learns from its n-th element: by 1 / (n + PRIOR), with n up to LIMIT. The scale of all elements
+ * drifts after LIMIT_ALL of them. */
 enum {
     PRIOR_PLACE = 7,
     LIMIT_PLACE = 128,
@@ -23,7 +23,7 @@ enum {
     PRIOR_ALL = 2,
     LIMIT_ALL = 15,
     SETTLED = 300 - PRIOR_ALL,
-    AFRESH = 8 /* at a run's beginning */
+    AFRESH = 8 /* n when a run begins */
 };
 
 struct walk {
@@ -33,21 +33,21 @@ struct walk {
     int32_t most; /* greatest exponent */
     const uint8_t *first;
 
-    int32_t all, recent; /* scale of everything, and of the last elements */
+    int32_t all, recent; /* scale of all elements; scale of the last ones */
     unsigned n_all;
     uint32_t left, left2; /* keys of the last two elements */
 
     /* the run */
     uint32_t axis[2], index[2], period;
-    int32_t outer; /* of the slowest axis: what is usual since it last advanced */
+    int32_t outer; /* scale of the slowest axis since it last advanced */
     unsigned n_outer;
 };
 
 /* What is known before an element is coded. */
 struct view {
-    int32_t scale;     /* expected */
-    int32_t expected;  /* exponent */
-    unsigned fraction; /* of the scale, in 1/16 octaves */
+    int32_t scale;     /* expected scale */
+    int32_t expected;  /* expected exponent */
+    unsigned fraction; /* fraction of the scale, in 1/16 octaves */
     unsigned recent;
     zn_counter *shape, *near, *local;
 };
@@ -65,7 +65,7 @@ static void store(uint8_t *p, unsigned width, uint32_t word) {
         zn_put_u32(p, word);
 }
 
-/* Words are handled rotated left by one bit: exponent, mantissa, sign. */
+/* Returns a word rotated left by one bit, as all words are handled: exponent, mantissa, sign. */
 static uint32_t rotated(uint32_t word, unsigned bits) {
     return (word << 1 | word >> (bits - 1)) & (uint32_t)(((uint64_t)1 << bits) - 1);
 }
@@ -81,7 +81,7 @@ static uint32_t key_of(const struct zn_mix_format *f, uint32_t rotated_word) {
 
 /* ---- scales ------------------------------------------------------------------------------------------------------ */
 
-/* How strongly an element pulls a scale towards itself: the slope of a Laplace distribution's likelihood. */
+/* Returns how strongly an element pulls a scale towards itself: the slope of a Laplace distribution's likelihood. */
 static int32_t pull_of(const struct walk *w, uint32_t key, int32_t scale) {
     return w->m->tables.pull[zn_mix_clamp((((int32_t)key << KEY) - scale) >> KEY, -512, 511) + 512];
 }
@@ -139,7 +139,7 @@ static struct view look(const struct walk *w, uint32_t above) {
     return v;
 }
 
-/* Whether the exponent is at least `exponent`, or below it where `node` says downwards. */
+/* Codes whether the exponent is at least `exponent`, or below it if `node` is one of the nodes downwards. */
 static unsigned decide(struct walk *w, const struct view *v, unsigned node, int32_t exponent, unsigned bit) {
     struct zn_mix_learnt *l = &w->m->learnt;
     const unsigned way = node == 0 ? 0 : node < DOWN ? 1 : 2;
@@ -157,7 +157,7 @@ static int32_t spell_exponent(struct walk *w, int32_t exponent) {
     return (int32_t)(tree - (1u << w->f.exponent));
 }
 
-/* From the expected exponent in single steps. */
+/* Codes the exponent in single steps, beginning at the expected one. */
 static int32_t code_exponent(struct walk *w, const struct view *v, int32_t exponent) {
     const int32_t start = v->expected;
     int32_t e = start;
@@ -175,7 +175,7 @@ static int32_t code_exponent(struct walk *w, const struct view *v, int32_t expon
     return e;
 }
 
-/* The mantissa's first bits by decisions; `bits` of it are left after the cut. */
+/* Codes the first bits of the mantissa as decisions. The mantissa has `bits` bits after the cut. */
 static uint32_t code_top(struct walk *w, const struct view *v, int32_t exponent, uint32_t mantissa, unsigned bits) {
     struct zn_mix_learnt *l = &w->m->learnt;
     zn_counter *near = l->bits[zn_mix_clamp(exponent - v->expected, -7, 8) + 7][v->fraction >> 1];
@@ -194,7 +194,7 @@ static bool code_is_zero(struct walk *w, const struct view *v, uint32_t above, b
                                  &l->zero_of[zn_mix_clamp(v->scale >> 19, 0, 31)]);
 }
 
-/* What follows the mantissa's top: its other bits, and the sign below them. */
+/* Codes the bits below the mantissa's first ones, and the sign below those. */
 static uint32_t code_rest(struct walk *w, uint32_t rest, unsigned bits) {
     if (w->f.sign == ZN_MIX_SIGN_CODED) return zn_range_plain(w->r, rest, bits + 1);
     return zn_range_plain(w->r, rest >> 1, bits) << 1 | (w->f.sign & 1);

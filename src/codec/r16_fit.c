@@ -1,6 +1,6 @@
-/* Choosing tables: blocks are clustered by their counts (k-means with code lengths as the distance), clusters that do
- * not pay for themselves are merged, and each cluster gets a table. Measured on real weights, locality of tables is
- * worth more than their precision: doc/internals/r16.md. */
+/* Chooses tables. Blocks are clustered by their counts (k-means with code lengths as the distance), clusters that cost
+ * more than they save are merged, and each cluster gets a table. On real weights, many local tables matter more than
+ * precise ones (doc/internals/r16.md). */
 #include "codec/r16_fit.h"
 
 #include "codec/codec.h"
@@ -8,18 +8,18 @@
 
 enum {
     UNLISTED = ZN_R16_CLASSES - 1,
-    DEAREST = 14 * ZN_COST_ONE, /* code length given to what a cluster has not seen: an escape and its byte */
-    SHORT = 1 << 12,            /* symbols; below ... */
-    SHORT_RARE_SHIFT = 8,       /* ... one of at most 1/256 costs more as a class than it saves */
-    MANY = 1 << 17,             /* symbols; fewer are all counted */
-    GLANCE_LOG2 = 9,            /* of the blocks at a glance, at least */
+    DEAREST = 14 * ZN_COST_ONE, /* code length of a symbol that a cluster has not seen: an escape and its byte */
+    SHORT = 1 << 12,            /* symbols; in shorter streams ... */
+    SHORT_RARE_SHIFT = 8,       /* ... a symbol with at most 1/256 of the counts costs more as a class than it saves */
+    MANY = 1 << 17,             /* symbols; shorter streams are counted in full */
+    GLANCE_LOG2 = 9,            /* log2 of the least block that is only counted in part */
     BLOCKS_LOG2 = 7,            /* a stream has at least 128 blocks if they can be that small */
-    BLOCKS_PER_TABLE = 4,       /* at least, or the table costs more than it saves */
-    ONE_TABLE_LOG2 = 11,        /* shorter streams are one block or two: a choice takes too long for what it gives */
+    BLOCKS_PER_TABLE = 4,       /* blocks per table, at least; a table for fewer costs more than it saves */
+    ONE_TABLE_LOG2 = 11,        /* shorter streams are one block or two, and a choice would save too little */
     MANY_BLOCKS = 512,
     FEW_BLOCKS = 32,
-    PATCHWORK = 24,   /* tables by cluster save one in so many bits */
-    N_RANKS = 1 << 10 /* steps by which blocks are sorted */
+    PATCHWORK = 24,   /* several tables must save 1/24 to count as a gain */
+    N_RANKS = 1 << 10 /* weights by which blocks are sorted */
 };
 
 static unsigned n_above(const uint32_t *counts, struct zn_used used, uint32_t least) {
@@ -28,7 +28,7 @@ static unsigned n_above(const uint32_t *counts, struct zn_used used, uint32_t le
     return n;
 }
 
-/* The count that a symbol must pass for at most so many to do so; ties may leave some classes unused. */
+/* Returns the count that at most `most` symbols exceed. Because of ties, some classes may stay unused. */
 static uint32_t class_threshold(const uint32_t *counts, struct zn_used used, unsigned rare_shift, unsigned most) {
     uint32_t total = 0;
     for (unsigned s = used.from; s < used.to; s++) total += counts[s];
@@ -58,14 +58,14 @@ void zn_r16_choose_classes(const uint32_t *counts, unsigned rare_shift, unsigned
     *n_classes = n;
 }
 
-/* Blocks being clustered: all of a stream's, or a sample. */
+/* The blocks that are clustered: all blocks of a stream, or a sample. */
 struct crowd {
     const uint16_t (*hist)[ZN_R16_CLASSES];
     size_t n;
     uint8_t *ids;
 };
 
-/* By how many lower ones each of few blocks would be preceded in order of weight, each among `part` of an id. */
+/* Gives each of few blocks its id: its position in the order of weights, times `part`. */
 static void rank_few(const struct crowd *crowd, const uint32_t *weights, uint64_t part) {
     for (size_t b = 0; b < crowd->n; b++) {
         uint64_t before = 0;
@@ -74,7 +74,7 @@ static void rank_few(const struct crowd *crowd, const uint32_t *weights, uint64_
     }
 }
 
-/* The same by a counting sort, for weights below N_RANKS. */
+/* The same by a counting sort. Weights must be below N_RANKS. */
 static void rank_many(const struct crowd *crowd, const uint32_t *weights, uint64_t part) {
     uint32_t below[N_RANKS + 1] = {0};
     for (size_t b = 0; b < crowd->n; b++) below[weights[b] + 1]++;
@@ -82,8 +82,8 @@ static void rank_many(const struct crowd *crowd, const uint32_t *weights, uint64
     for (size_t b = 0; b < crowd->n; b++) crowd->ids[b] = (uint8_t)(below[weights[b]]++ * part >> 32);
 }
 
-/* First guess: blocks in order of their weight, cut into equal parts. Weights are brought to N_RANKS steps by a shift;
- * `counted` symbols of a block bound them. */
+/* Makes the first guess: blocks ordered by their weight and cut into equal parts. A shift brings the weights below
+ * N_RANKS. `counted`, the number of counted symbols in a block, bounds them. */
 static void guess_ids(const struct zn_kernels *k, const struct crowd *crowd, unsigned n_tables, uint32_t counted,
                       uint32_t *weights) {
     unsigned shift = 0;
@@ -108,7 +108,7 @@ static void code_lengths(const uint32_t *sum, uint16_t *cost) {
     cost[UNLISTED] = DEAREST;
 }
 
-/* Gives each block the cluster that codes it shortest, and the clusters their new counts. */
+/* Gives each block the cluster that codes it with fewest bits, and the clusters their new counts. */
 static void refine(const struct zn_kernels *k, const struct crowd *crowd, struct zn_r16_fit *fit, unsigned n_tables) {
     uint16_t cost[ZN_R16_MAX_TABLES][ZN_R16_CLASSES];
     for (unsigned t = 0; t < n_tables; t++) code_lengths(fit->sums[t], cost[t]);
@@ -116,7 +116,7 @@ static void refine(const struct zn_kernels *k, const struct crowd *crowd, struct
     add_up(k, crowd, fit);
 }
 
-/* Of many blocks every fourth is enough to find the clusters. */
+/* Draws a sample of the blocks: if there are many, every fourth suffices to find the clusters. */
 static struct crowd draw(const struct crowd *all, struct zn_r16_fit *fit) {
     if (all->n < MANY_BLOCKS) return *all;
     size_t n = 0;
@@ -124,7 +124,8 @@ static struct crowd draw(const struct crowd *all, struct zn_r16_fit *fit) {
     return (struct crowd){(const uint16_t(*)[ZN_R16_CLASSES])fit->sample, n, all->ids};
 }
 
-/* Blocks in a row often have one table, whose counts would then wait for themselves. */
+/* Counts the blocks of each table in several counters. Blocks in a row often share a table, and one counter would wait
+ * for itself. */
 static void count_blocks(struct zn_r16_fit *fit) {
     uint32_t count[4][ZN_R16_MAX_TABLES] = {{0}};
     const uint8_t *ids = fit->ids;
@@ -152,14 +153,14 @@ static unsigned log2_floor(size_t n) {
     return 63u - (unsigned)__builtin_clzll(n);
 }
 
-/* Short streams get smaller blocks: there should be a few per table. */
+/* Returns the block length of a stream. Short streams get smaller blocks, so that each table has a few. */
 static unsigned block_log2_of(const struct zn_effort *effort, size_t n) {
     unsigned log2_n = log2_floor(n);
     if (log2_n < ONE_TABLE_LOG2) return ZN_MAX(log2_n, (unsigned)ZN_R16_MIN_BLOCK);
     return ZN_MAX(ZN_MIN(effort->block_log2, log2_n - BLOCKS_LOG2), (unsigned)ZN_R16_MIN_BLOCK);
 }
 
-/* Everything up to the counts of blocks. */
+/* Chooses the classes and prepares the counts of the blocks. */
 static void begin(struct zn_r16_fit *fit, const struct zn_effort *effort, unsigned max_tables, size_t n,
                   const uint32_t *counts) {
     fit->block_log2 = block_log2_of(effort, n);
@@ -177,7 +178,7 @@ static void find_tables(const struct zn_codec *c, struct zn_r16_fit *fit, const 
     if (n_tables > 1) zn_r16_merge(fit, step);
 }
 
-/* Everything after the first counts. Returns the cost in bytes. */
+/* Merges the clusters and fits their tables. Returns the cost in bytes. */
 static size_t fit_tables(struct zn_r16_fit *fit, unsigned depth, const uint32_t *counts, unsigned step) {
     struct zn_r16_group g = {.kind = step == 1 ? ZN_COUNTS_EXACT : ZN_COUNTS_SAMPLED,
                              .nested = depth > 0,
@@ -193,7 +194,7 @@ static size_t fit_tables(struct zn_r16_fit *fit, unsigned depth, const uint32_t 
     return (size_t)(data / (8 * ZN_COST_ONE)) + zn_r16_tables_len(&g) + 8;
 }
 
-/* What is counted: n symbols of a plane, or of words. */
+/* The symbols to count: n symbols of a plane, or of words. */
 struct symbols {
     size_t n;
     const uint8_t *plane;
@@ -212,7 +213,7 @@ static void count(const struct zn_codec *c, struct zn_r16_fit *fit, const struct
          : k->class_hist_32r)(at, s->n, fit->block_log2, fit->class_of, fit->n_classes, step, fit->hist);
 }
 
-/* Whether several tables code the counts so much shorter than one that counting all is worth its time. */
+/* Returns whether several tables code the counts so much better than one that counting everything is worth its time. */
 static bool are_patchwork(const struct zn_r16_fit *fit) {
     uint32_t all[ZN_R16_CLASSES] = {0};
     uint64_t apart = 0;
@@ -232,8 +233,8 @@ static void look(struct zn_codec *c, unsigned depth, const struct zn_effort *eff
     find_tables(c, fit, effort, fit->n_tables, step);
 }
 
-/* Finds clusters of blocks and returns the step by which they were counted. A glance is enough for most chunks of words:
- * longer blocks, of which not all is counted, and half as many tables. Planes may be anything and are counted in full. */
+/* Finds clusters of blocks and returns the step with which they were counted. For most chunks of words a quick count
+ * suffices: longer blocks, counted in part, and half as many tables. Planes may be anything and are counted in full. */
 static unsigned find_clusters(struct zn_codec *c, unsigned depth, const struct zn_effort *effort,
                               const struct symbols *s, const uint32_t *counts) {
     struct zn_effort glance = *effort;
@@ -259,7 +260,7 @@ size_t zn_r16_fit_words(struct zn_codec *c, const struct zn_effort *effort, cons
     return fit_tables(c->fit[0], 0, counts, step);
 }
 
-/* From joint symbols to exponents: pairs of symbols become one. The clusters stay. */
+/* Turns counts of joint symbols into counts of exponents: each pair of symbols becomes one. The clusters stay. */
 static void leave_exponents(struct zn_r16_fit *fit) {
     uint8_t class_of[ZN_R16_CLASSES];
     unsigned n = 0;
@@ -278,7 +279,7 @@ static void leave_exponents(struct zn_r16_fit *fit) {
     fit->n_classes = n;
 }
 
-/* What exponents take at their entropy by these clusters, in bytes: no tables code them shorter. */
+/* Returns the bytes that exponents take at their entropy with these clusters. No tables can code them shorter. */
 static size_t least_of_exponents(const struct zn_r16_fit *fit, unsigned step) {
     uint64_t cost = zn_r16_ids_cost(fit->blocks, fit->n_tables, fit->n_blocks);
     for (unsigned t = 0; t < fit->n_tables; t++) cost += zn_entropy(fit->sums[t], ZN_R16_CLASSES) * step;

@@ -1,19 +1,19 @@
-/* Merging clusters of blocks that do not pay for themselves: neighbours join, the two that lose least first, down to
- * one table; what was shortest on the way is kept. */
+/* Merges clusters of blocks that cost more than they save. Neighbours are joined, the pair that loses least first, down
+ * to one table. The set of clusters that was shortest on the way is kept. */
 #include "codec/cost.h"
 #include "codec/r16_fit.h"
 
 enum {
     TABLE_COST = 12 * 8 * ZN_COST_ONE,
-    PACKED_HEAD = 7 * 8 * ZN_COST_ONE,  /* of ids: a nested stream and its codec's head */
-    CODED_HEAD = 100 * 8 * ZN_COST_ONE, /* the same by R16: states and a table with it */
-    /* By chance alone, a block counted by halves seems to prefer one of two equal tables by about a bit; by quarters,
-       of which what is not counted loses thrice, by one and a half. */
+    PACKED_HEAD = 7 * 8 * ZN_COST_ONE,  /* of packed ids: a nested stream and its codec's head */
+    CODED_HEAD = 100 * 8 * ZN_COST_ONE, /* of ids coded by R16: states and a table, too */
+    /* When half of a block is counted, the block prefers one of two equal tables by about one bit, by chance alone.
+     * When a quarter is counted, it is one and a half, and the part that is not counted loses three times that. */
     CHANCE_OF_HALF = 2 * ZN_COST_ONE,
     CHANCE_OF_QUARTER = 3 * ZN_COST_ONE
 };
 
-/* x log2 x */
+/* Returns x log2 x. */
 static uint64_t xlog(uint64_t x) {
     return x ? x * zn_log2((uint32_t)x) : 0;
 }
@@ -24,10 +24,10 @@ struct merger {
     uint32_t sums[ZN_R16_MAX_TABLES][ZN_R16_CLASSES];
     uint32_t blocks[ZN_R16_MAX_TABLES];
     uint64_t own[ZN_R16_MAX_TABLES];      /* cost of a cluster's counts at their entropy */
-    uint64_t joint[ZN_R16_MAX_TABLES];    /* the same of a cluster and its next neighbour together */
-    uint64_t extra[ZN_R16_MAX_TABLES];    /* what coding a cluster and its next neighbour by one table costs more */
-    uint8_t into[ZN_R16_MAX_TABLES];      /* where a cluster went */
-    uint8_t left_then[ZN_R16_MAX_TABLES]; /* how many were left then; 0 while it is there */
+    uint64_t joint[ZN_R16_MAX_TABLES];    /* the same for a cluster and its next neighbour together */
+    uint64_t extra[ZN_R16_MAX_TABLES];    /* extra cost of coding both with one table */
+    uint8_t into[ZN_R16_MAX_TABLES];      /* the cluster that this one was merged into */
+    uint8_t left_then[ZN_R16_MAX_TABLES]; /* clusters left after that merge; 0 for a cluster that is still there */
 };
 
 static uint64_t joint_cost(const uint32_t *a, const uint32_t *b) {
@@ -36,14 +36,14 @@ static uint64_t joint_cost(const uint32_t *a, const uint32_t *b) {
     return zn_entropy(both, ZN_R16_CLASSES);
 }
 
-/* Counts are samples: the step brings them to all symbols. */
+/* Computes the cost of joining a pair. Counts are samples, and the step scales them to all symbols. */
 static void price_pair(struct merger *m, unsigned a, unsigned b) {
     const uint64_t apart = m->own[a] + m->own[b] + m->chance * ZN_MIN(m->blocks[a], m->blocks[b]);
     m->joint[a] = joint_cost(m->sums[a], m->sums[b]);
     m->extra[a] = m->joint[a] > apart ? (m->joint[a] - apart) * m->step : 0;
 }
 
-/* Clusters are in order of their mean class, so only neighbours are worth merging. */
+/* Returns the next cluster. Clusters are ordered by their mean class, so only neighbours are worth merging. */
 static unsigned next_left(const struct merger *m, unsigned t) {
     do t++;
     while (t < m->n && m->left_then[t]);
@@ -59,7 +59,7 @@ static void start(struct merger *m, const struct zn_r16_fit *fit, unsigned step)
     for (unsigned t = 0; t + 1 < m->n; t++) price_pair(m, t, t + 1);
 }
 
-/* The first of the two neighbours that lose least by one table, whose ids need not tell them apart. */
+/* Returns the first cluster of the pair that loses least by sharing a table. Joined, their ids take fewer bits. */
 static unsigned best_pair(const struct merger *m) {
     int64_t best = INT64_MIN;
     unsigned pair = 0;
@@ -93,7 +93,7 @@ uint64_t zn_r16_ids_cost(const uint32_t *blocks, unsigned n_tables, size_t n_blo
     return ZN_MIN((uint64_t)bits * n_blocks * ZN_COST_ONE + PACKED_HEAD, zn_entropy(blocks, n_tables) + CODED_HEAD);
 }
 
-/* What all but the data costs. */
+/* Returns the cost of everything except the data. */
 static uint64_t overhead(const struct merger *m, const struct zn_r16_fit *fit) {
     uint32_t blocks[ZN_R16_MAX_TABLES] = {0};
     unsigned n = 0;
@@ -102,12 +102,12 @@ static uint64_t overhead(const struct merger *m, const struct zn_r16_fit *fit) {
     return zn_r16_ids_cost(blocks, n, fit->n_blocks) + (uint64_t)n * TABLE_COST;
 }
 
-/* Undoes what was merged after `left` tables were there; renumbers them and rewrites sums, counts of blocks and ids. */
+/* Undoes the merges after `left` tables were left. Renumbers the tables and rewrites sums, counts of blocks and ids. */
 static void compact(const struct merger *m, unsigned left, struct zn_r16_fit *fit) {
     uint8_t number[ZN_R16_MAX_TABLES];
     unsigned n = 0;
     for (unsigned t = 0; t < m->n; t++) {
-        if (m->left_then[t] > left) { /* into one before it */
+        if (m->left_then[t] > left) { /* it was merged into a cluster before it */
             const unsigned to = number[t] = number[m->into[t]];
             for (unsigned c = 0; c < ZN_R16_CLASSES; c++) fit->sums[to][c] += fit->sums[t][c];
             fit->blocks[to] += fit->blocks[t];

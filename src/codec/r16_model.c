@@ -4,39 +4,39 @@
 #include "codec/r16_fit.h"
 
 enum {
-    BYTE_COST = 8 * ZN_COST_ONE, /* of a byte as it is */
+    BYTE_COST = 8 * ZN_COST_ONE, /* cost of a stored byte */
     SLOT_COST = 6 * ZN_COST_ONE,
     STRANGER = ZN_R16_CLASSES - 1,
-    SEEN_SHIFT = 8,            /* of escapes, a symbol of at most 1/256 is nothing that a table would list */
-    PASSES = 3,                /* of fitting tables to what escapes take that the pass before left */
-    STEPS = ZN_R16_MAX_LISTED, /* runs of which a table takes one */
-    HOPELESS = 512,            /* of symbols, one in so many is left to the escape whatever that takes */
-    RARE = 2 * ZN_R16_SLOTS    /* of symbols, one in so many is not worth a slot */
+    SEEN_SHIFT = 8,            /* a symbol with at most 1/256 of the escapes would not be listed by their table */
+    PASSES = 3,                /* rounds of fitting tables to the price of the escapes of the round before */
+    STEPS = ZN_R16_MAX_LISTED, /* runs to choose from for a table */
+    HOPELESS = 512,            /* a symbol of at most 1/512 is left to the escape at any price */
+    RARE = 2 * ZN_R16_SLOTS    /* a symbol of at most 1/128 is not worth a slot */
 };
 
-/* Entries of a table: the classes of a run, then the escape. */
+/* The entries of a table: the classes of a run, then the escape. */
 struct run {
     uint8_t first, k;
     uint8_t freq[ZN_R16_MAX_LISTED + 1];
-    uint64_t slots; /* what the counts take in slots' bits */
-    uint64_t cost;  /* with what escapes take in bytes */
+    uint64_t slots; /* bits that slots take for the counts */
+    uint64_t cost;  /* the same, with the bytes of the escapes */
 };
 
-/* The longest run worth a look, and shorter ones, each without one more rare class at an end; as many as were looked
- * at. `entry`: the counts of the last one's entries. */
+/* The longest run that may be worth it, and shorter ones, each without one more rare class at an end. It ends where the
+ * search stopped. `entry` has the counts of the last run's entries. */
 struct path {
     unsigned n;
     struct run run[STEPS];
     uint32_t entry[ZN_R16_MAX_LISTED + 1];
 };
 
-/* What one slot more would save an entry of this count and frequency, times a constant. */
+/* Returns what one more slot saves an entry of this count and frequency, times a constant. */
 static uint64_t gain(uint32_t count, unsigned freq) {
     return (uint64_t)count * (uint32_t)(zn_log2_small[freq + 1] - zn_log2_small[freq]);
 }
 
-/* Gives away slots one by one to the entries that they save most. Returns what they save. The least index wins a tie:
- * no branch depends on counts. */
+/* Gives the slots one by one to the entry that each saves most. Returns the saving. The lowest index wins a tie, and no
+ * branch depends on the counts. */
 static uint64_t give_slots(const uint32_t *counts, unsigned n, unsigned slots, uint8_t *freq) {
     uint64_t saved = 0;
     while (slots-- > 0) {
@@ -51,7 +51,7 @@ static uint64_t give_slots(const uint32_t *counts, unsigned n, unsigned slots, u
     return saved;
 }
 
-/* Takes slots one by one from the entries that lose least, each of which keeps one. */
+/* Takes slots one by one from the entry that loses least. Every entry keeps one. */
 static void take_slots(const uint32_t *counts, unsigned n, unsigned slots, uint8_t *freq) {
     while (slots-- > 0) {
         uint64_t best = UINT64_MAX;
@@ -63,8 +63,8 @@ static void take_slots(const uint32_t *counts, unsigned n, unsigned slots, uint8
     }
 }
 
-/* Shares out 64 slots over n counts (n <= 16): proportional first, at least 1 each, then slot by slot where it costs
- * least or saves most. */
+/* Divides 64 slots among n counts (n <= 16): in proportion and at least 1 each; then slot by slot, where it costs least
+ * or saves most. */
 static void share_slots(const uint32_t *counts, unsigned n, uint32_t total, uint8_t *freq) {
     unsigned sum = 0;
     for (unsigned i = 0; i < n; i++) {
@@ -78,13 +78,13 @@ static void share_slots(const uint32_t *counts, unsigned n, uint32_t total, uint
         take_slots(counts, n, sum - ZN_R16_SLOTS, freq);
 }
 
-/* Bits of counts by this many slots. */
+/* Returns the bits that counts take with this many slots. */
 static uint64_t slots_cost(uint32_t count, unsigned freq) {
     return (uint64_t)count * (uint32_t)(SLOT_COST - zn_log2_small[freq]);
 }
 
-/* The run of at most ZN_R16_MAX_LISTED consecutive classes that has most of the counts, without rare ones at its
- * ends. */
+/* Finds the run of at most ZN_R16_MAX_LISTED consecutive classes with the largest sum of counts, without rare classes
+ * at its ends. */
 static void longest_run(const uint32_t *counts, unsigned n_classes, uint32_t total, struct run *run) {
     unsigned lo = 0, hi = ZN_MIN(n_classes, (unsigned)ZN_R16_MAX_LISTED);
     uint32_t sum = 0, most;
@@ -102,8 +102,8 @@ static void longest_run(const uint32_t *counts, unsigned n_classes, uint32_t tot
     run->k = (uint8_t)(hi - lo);
 }
 
-/* Leaves the cheaper class of the two at the ends of a run to the escape. Its slots go where they save most. `entry`:
- * the counts of the run's entries. */
+/* Leaves one class at an end of a run, the cheaper one of two, to the escape. Its slots go where they save most.
+ * `entry` has the counts of the run's entries. */
 static void cut_run(const struct run *from, const uint16_t *price, uint32_t *entry, struct run *to) {
     const unsigned k = from->k;
     const unsigned low = (uint64_t)entry[0] * price[from->first] <= (uint64_t)entry[k - 1] * price[from->first + k - 1];
@@ -116,13 +116,13 @@ static void cut_run(const struct run *from, const uint16_t *price, uint32_t *ent
         entry[i] = entry[i + low];
     }
     entry[k - 1] = escapes + count;
-    to->freq[k - 1] = (uint8_t)(esc_freq + first); /* the escape has a slot at least */
+    to->freq[k - 1] = (uint8_t)(esc_freq + first); /* the escape has at least one slot */
     to->slots = from->slots - slots_cost(count, slots) - slots_cost(escapes, esc_freq) +
                 slots_cost(escapes + count, esc_freq + first);
     to->slots -= give_slots(entry, k, slots - first, to->freq);
 }
 
-/* Where all is counted and nothing escapes, the escape has no slot. */
+/* Finds the longest run of a table. The escape has no slot if everything was counted and nothing escapes. */
 static void find_path(const struct zn_r16_group *g, unsigned t, struct path *path) {
     const uint32_t *counts = g->counts[t];
     uint32_t *const entry = path->entry, total = 0, listed = 0;
@@ -139,8 +139,9 @@ static void find_path(const struct zn_r16_group *g, unsigned t, struct path *pat
     for (unsigned i = 0; i <= run->k; i++) run->slots += slots_cost(entry[i], run->freq[i]);
 }
 
-/* The run of a path that is cheapest when escapes take so much; two in a row that are dearer end the search. Paths are
- * walked anew in each pass: which end is cheaper to cut depends on the prices (0.35 points of a net of convolutions). */
+/* Returns the cheapest run of a path for this price of escapes. Two dearer runs in a row end the search. Each round
+ * walks the paths anew, because the prices decide which end is cheaper to cut (0.35 points on a convolutional
+ * network). */
 static const struct run *cheapest(struct path *path, const uint32_t *counts, const uint16_t *price) {
     uint64_t below[ZN_R16_CLASSES + 1], least = UINT64_MAX;
     unsigned best = 0;
@@ -161,7 +162,7 @@ static const struct run *cheapest(struct path *path, const uint32_t *counts, con
     return &path->run[best];
 }
 
-/* Returns whether the table lists other classes than before. */
+/* Sets the model from a run. Returns whether its table now lists other classes. */
 static bool set_model(const struct zn_r16_group *g, unsigned t, const struct run *run) {
     struct zn_r16_model *model = &g->models[t];
     const bool other = g->first[t] != run->first || model->n != run->k;
@@ -175,8 +176,8 @@ static bool set_model(const struct zn_r16_group *g, unsigned t, const struct run
     return other;
 }
 
-/* Counts of classes that escape; before there are tables, of the rare ones: what no table leaves to escapes would seem
- * dear there. */
+/* Counts the classes that escape. Before there are tables, it counts the rare classes: otherwise classes that no table
+ * leaves to the escape would seem expensive there. */
 static void leave_out(const struct zn_r16_group *g, bool fitted, uint32_t by_class[ZN_R16_CLASSES]) {
     for (unsigned t = 0; t < g->n; t++) {
         const uint32_t *counts = g->counts[t];
@@ -188,7 +189,7 @@ static void leave_out(const struct zn_r16_group *g, bool fitted, uint32_t by_cla
     }
 }
 
-/* The same by symbol: of strangers the sample tells how they are distributed. */
+/* Counts the symbols that escape. The sample shows how the symbols without a class are distributed. */
 static void count_escapes(const struct zn_r16_group *g, bool fitted, struct zn_used used, uint32_t escapes[256]) {
     uint32_t by_class[ZN_R16_CLASSES] = {0};
     uint64_t strangers = 0;
@@ -199,8 +200,8 @@ static void count_escapes(const struct zn_r16_group *g, bool fitted, struct zn_u
         escapes[s] = g->class_of[s] == STRANGER ? (uint32_t)(g->symbols[s] * share >> 32) : by_class[g->class_of[s]];
 }
 
-/* What each symbol takes in a stream of its own, by one table whose escapes are bytes as they are; no more than such a
- * byte on the whole. */
+/* Computes the price of each symbol in the stream of escapes, which has one table and stored bytes for its own escapes.
+ * If that is dearer than stored bytes, each symbol costs a byte. */
 static void price_symbols(const uint32_t escapes[256], struct zn_used used, uint16_t price[256]) {
     uint8_t class_of[256], classes[ZN_MAX_LISTABLE], first;
     uint16_t flat[ZN_R16_CLASSES];
@@ -226,7 +227,7 @@ static void price_symbols(const uint32_t escapes[256], struct zn_used used, uint
     }
 }
 
-/* The same by class. */
+/* Computes the price of each class in the stream of escapes. */
 static void price_classes(const struct zn_r16_group *g, bool fitted, uint16_t price[ZN_R16_CLASSES]) {
     uint32_t escapes[256] = {0};
     uint16_t by_symbol[256];

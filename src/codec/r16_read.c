@@ -5,12 +5,12 @@ enum {
     MAX_CLASSES = 240,
     MIN_BLOCK_LOG2 = 7,
     MAX_BLOCK_LOG2 = 24,
-    ONE_BLOCK_LOG2 = 31, /* for kernels: no stream is that long */
+    ONE_BLOCK_LOG2 = 31, /* for kernels; no stream is longer */
     MAX_LANES_LOG2 = 7
 };
 
 struct head {
-    unsigned n_tables, n_classes; /* models, when given a context */
+    unsigned n_tables, n_classes; /* models, in a stream given a context */
     unsigned n_contexts;
     uint32_t n_escapes;
     const uint8_t *classes;
@@ -20,7 +20,7 @@ static zipnn_status corrupt(const struct zn_coded *in, zipnn_error *err, const c
     return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "R16 stream: %s %llu", what, value);
 }
 
-/* How many tables a model has, and which context takes which. */
+/* Reads how many tables a model has, and which context uses which table. */
 static zipnn_status read_contexts(struct zn_cur *cur, const struct zn_coded *in, unsigned n_models,
                                   struct zn_r16_contexts *contexts, zipnn_error *err) {
     contexts->n = zn_cur_u8(cur);
@@ -66,14 +66,14 @@ static zipnn_status read_head(const struct zn_codec *c, struct zn_cur *cur, cons
     return ZIPNN_OK;
 }
 
-/* A byte that is no class: there are at most 240. */
+/* Returns a byte that is not a class. There are at most 240 classes. */
 static uint8_t unlisted(const struct head *h) {
     uint8_t mark = 0;
     for (unsigned i = 0; i < h->n_classes && h->classes[i] == mark; i++) mark++;
     return mark;
 }
 
-/* One table record: k frequencies of 6 bits, minus one. */
+/* Reads a table record: k frequencies of 6 bits, each minus one. */
 static zipnn_status read_model(struct zn_cur *cur, const struct zn_coded *in, const struct head *h,
                                struct zn_r16_model *m, zipnn_error *err) {
     unsigned first = zn_cur_u8(cur);

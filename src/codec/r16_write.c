@@ -5,7 +5,7 @@
 
 enum {
     HEAD_LEN = 8,
-    SOME_LANES = 1 << 10 /* symbols; from here on a stream gets 32 lanes */
+    SOME_LANES = 1 << 10 /* symbols; streams of this length or more have 32 lanes */
 };
 
 unsigned zn_r16_lanes_log2_of(size_t n) {
@@ -40,14 +40,14 @@ void zn_r16_write_nested(struct zn_codec *c, unsigned depth, const struct zn_eff
     zn_streams_end(&stream, out, zn_stream_encode(c, depth + 1, effort, &survey, p, n, out));
 }
 
-/* What is encoded: n symbols of a plane, or of words. */
+/* The symbols to encode: n symbols of a plane, or of words. */
 struct symbols {
     size_t n;
     const uint8_t *plane;
     const struct zn_words *words;
 };
 
-/* False when joint symbols cannot say a word's exponent. */
+/* Encodes joint symbols. Returns false when they cannot express the exponent of a word. */
 static bool run_joint(const struct zn_kernels *k, struct zn_r16_encoder *e, const struct zn_words *words) {
     const enum zn_joint joint = zn_joint_of_shape(words->shape);
     if (k->joint->encode[joint]) return k->joint->encode[joint](e, words->at, words->raw, words->n);

@@ -1,13 +1,14 @@
-/* Choosing which contexts share a table. Contexts are ordered (they are exponents, or such), so a model's tables belong
- * to runs of them: beginning with a run for every context seen, the two neighbours that lose least by sharing are
- * joined until the tables are few enough and none saves less than it takes to write. Integers only. */
+/* Chooses which contexts share a table. Contexts are ordered (they are exponents or similar), so each table of a model
+ * belongs to a run of contexts. At first there is a run for every context seen. Then the two neighbours that lose least
+ * by sharing are joined, until the tables are few enough and each saves more than it takes to write. It computes with
+ * integers only. */
 #include "codec/r16c_fit.h"
 
 #include "codec/codec.h"
 #include "codec/cost.h"
 
 enum {
-    SAMPLED = 1 << 16, /* bytes that suffice to see which symbols and contexts there are */
+    SAMPLED = 1 << 16, /* bytes that suffice to see which symbols and contexts occur */
     TABLE_COST = 12 * 8 * ZN_COST_ONE
 };
 
@@ -21,9 +22,10 @@ static void choose_classes(struct zn_r16c_fit *fit, const struct zn_codec *c, co
     zn_r16_choose_classes(counts, ZN_R16_RARE_SHIFT, ZN_MAX_LISTABLE, fit->class_of, fit->classes, &fit->n_classes);
 }
 
-enum { N_COUNTERS = 4 }; /* of each pair in turn: one that follows itself would wait for its own count */
+enum { N_COUNTERS = 4 }; /* used in turn for each pair; otherwise equal pairs in a row would wait for one count */
 
-/* Counts [from, to): a context's rank and a symbol's class are looked up, the former in steps of ZN_R16_CLASSES. */
+/* Counts the pairs of [from, to). row_of maps a context to its rank times ZN_R16_CLASSES, class_of a symbol to its
+ * class. */
 static void count_pairs(const struct zn_r16c_input *in, const uint16_t row_of[256], const uint8_t class_of[256],
                         size_t from, size_t to, uint32_t counts[N_COUNTERS][ZN_R16C_RANKS * ZN_R16_CLASSES]) {
     const uint8_t *const context = in->context, *const plane = in->plane;
@@ -33,7 +35,7 @@ static void count_pairs(const struct zn_r16c_input *in, const uint16_t row_of[25
     for (; k < to; k++) counts[0][row_of[context[k]] + class_of[plane[k]]]++;
 }
 
-/* Counts of a model's blocks. A context of rank r is `lowest` + r; all below the lowest have rank 0. */
+/* Counts the blocks of a model. A context of rank r is `lowest` + r; all contexts below `lowest` have rank 0. */
 static void count_joint(struct zn_r16c_fit *fit, const struct zn_r16c_input *in, unsigned model, unsigned lowest) {
     const size_t block = in->n_models > 1 ? (size_t)1 << in->block_log2 : in->n, stride = 64 * (size_t)in->hist_step;
     uint32_t counts[N_COUNTERS][ZN_R16C_RANKS * ZN_R16_CLASSES];
@@ -57,12 +59,12 @@ static void count_joint(struct zn_r16c_fit *fit, const struct zn_r16c_input *in,
         }
 }
 
-/* Runs of ranks on their way to become tables. */
+/* Runs of ranks that become tables. */
 struct runs {
     unsigned n;
-    uint8_t first[ZN_R16C_RANKS];   /* rank at which a run begins */
-    uint64_t own[ZN_R16C_RANKS];    /* cost of its counts at their entropy */
-    uint64_t joined[ZN_R16C_RANKS]; /* the same of the counts of it and the next run together */
+    uint8_t first[ZN_R16C_RANKS];   /* the first rank of a run */
+    uint64_t own[ZN_R16C_RANKS];    /* cost of a run's counts at their entropy */
+    uint64_t joined[ZN_R16C_RANKS]; /* the same for a run and the next one together */
 };
 
 static uint64_t joined_cost(const uint32_t *a, const uint32_t *b) {
@@ -84,7 +86,7 @@ static void start_runs(const struct zn_r16c_fit *fit, struct runs *r) {
         r->joined[i] = joined_cost(fit->joint[r->first[i]], fit->joint[r->first[i + 1]]);
 }
 
-/* Joins run i with the next one. The counts of a run are at its first rank. */
+/* Joins run i with the next one. The counts of a run are stored at its first rank. */
 static void join(struct zn_r16c_fit *fit, struct runs *r, unsigned i) {
     uint32_t *into = fit->joint[r->first[i]];
     const uint32_t *from = fit->joint[r->first[i + 1]];
@@ -136,8 +138,8 @@ static unsigned highest_context(const struct zn_codec *c, const struct zn_r16c_i
     return highest;
 }
 
-/* Every model has as many tables as the one with most. What it does not need come first, behind cuts at 0, which every
- * context passes: no symbol is coded by them. */
+/* Gives every model as many tables as the largest one has. The tables it does not need come first. Their cuts are 0,
+ * which every context passes, so they code no symbol. */
 static void level(struct zn_r16c_fit *fit, unsigned n_models) {
     unsigned n = 1;
     for (unsigned m = 0; m < n_models; m++) n = ZN_MAX(n, fit->n_parts[m]);

@@ -7,7 +7,7 @@ static void put_step(struct zn_range_bytes *b, uint32_t v) {
         if (b->at < b->len) b->data[b->at] = (uint8_t)(v >> (24 - 8 * i));
 }
 
-/* The next four bytes, the first one highest. */
+/* Returns the next four bytes, the first one highest. */
 static uint32_t get_step(struct zn_range_bytes *b) {
     uint8_t last[STEP] = {0};
     const uint8_t *p = last;
@@ -27,7 +27,7 @@ void zn_range_begin(struct zn_range *r, enum zn_direction direction, struct zn_r
     r->low |= get_step(&r->code);
 }
 
-/* The interval is at least 2^32 wide: it holds a multiple of that, and zeros follow the last byte. */
+/* The interval is at least 2^32 wide, so it contains a multiple of 2^32; the bytes after the last one are zeros. */
 void zn_range_flush(struct zn_range *r) {
     const uint64_t up = r->low + UINT32_MAX;
     if (up < r->low) zn_range_carry(r);
@@ -38,13 +38,13 @@ void zn_range_flush(struct zn_range *r) {
 }
 
 bool zn_range_is_spent(const struct zn_range *r) {
-    const size_t ahead = r->n_bits / 8; /* whole bytes taken in that no bit was taken of */
+    const size_t ahead = r->n_bits / 8; /* whole bytes that were read but not used */
     return r->code.at == r->code.len + STEP && r->plain.at - ahead == r->plain.len && r->bits == 0;
 }
 
-/* Adds one to the bytes written, which are a number below 1: it cannot run off their front. */
+/* Adds one to the bytes written. They are a number below 1, so the carry cannot pass their first byte. */
 void zn_range_carry(struct zn_range *r) {
-    if (r->code.at > r->code.len) return; /* the output is lost already */
+    if (r->code.at > r->code.len) return; /* the output does not fit, and is lost already */
     size_t i = r->code.at;
     while (i > 0 && ++r->code.data[--i] == 0) continue;
 }

@@ -9,8 +9,8 @@
 
 enum zn_direction { ZN_ENCODE, ZN_DECODE };
 
-/* Bytes of one stream. A decoder that reads past the end gets zeros; an encoder that writes past it writes nothing.
- * `at` goes on counting in both cases. */
+/* The bytes of one stream. A decoder that reads past the end gets zeros, and an encoder that writes past it writes
+ * nothing; `at` is advanced in both cases. */
 struct zn_range_bytes {
     uint8_t *data;
     size_t at, len;
@@ -18,26 +18,26 @@ struct zn_range_bytes {
 
 struct zn_range {
     enum zn_direction direction;
-    uint64_t low;   /* encoder: start of the interval; decoder: the code's distance from it */
+    uint64_t low;   /* encoder: start of the interval; decoder: distance of the code from it */
     uint64_t range; /* at least 2^32 between decisions */
-    uint64_t bits;  /* plain bits on their way */
+    uint64_t bits;  /* plain bits that wait for their turn */
     unsigned n_bits;
     struct zn_range_bytes code, plain;
 };
 
-/* Begins. The streams' data is read only when decoding. */
+/* Begins coding. The data of the streams is read only when decoding. */
 void zn_range_begin(struct zn_range *r, enum zn_direction direction, struct zn_range_bytes code,
                     struct zn_range_bytes plain);
 
-/* Ends encoding: writes what is still inside. */
+/* Ends encoding: writes what the coder still holds. */
 void zn_range_flush(struct zn_range *r);
 
-/* Whether encoding has run out of room. */
+/* Returns whether the encoder has run out of room. */
 static inline bool zn_range_is_full(const struct zn_range *r) {
     return r->code.at > r->code.len || r->plain.at > r->plain.len;
 }
 
-/* Whether decoding, come to its end, has used up both streams exactly: all bits that were written, none beyond. */
+/* Returns whether a decoder at its end has used both streams exactly: all bits that were written, and none beyond. */
 bool zn_range_is_spent(const struct zn_range *r);
 
 /* The rare parts of zn_range_bit and zn_range_plain. */
@@ -45,15 +45,15 @@ void zn_range_carry(struct zn_range *r);
 void zn_range_shift_out(struct zn_range *r);
 void zn_range_shift_in(struct zn_range *r);
 
-/* Gets 32 plain bits more; fewer are there. */
+/* Gets 32 more plain bits when too few are left. */
 void zn_range_refill(struct zn_range *r);
 
-/* A decision whose chance to be 1 is p / 65536, 0 < p < 65536. */
+/* Codes a decision that is 1 with probability p / 65536, 0 < p < 65536. Returns the decision. */
 static inline unsigned zn_range_bit(struct zn_range *r, unsigned bit, uint32_t p) {
     const uint64_t bound = (r->range >> 16) * p;
     if (r->direction == ZN_DECODE) {
         bit = r->low < bound;
-        const uint64_t above = (uint64_t)bit - 1; /* all ones for a 0: no branch, the bit is as good as random */
+        const uint64_t above = (uint64_t)bit - 1; /* all ones for a 0. A branch would often be mispredicted. */
         r->low -= bound & above;
         r->range = bound + ((r->range - 2 * bound) & above);
         if (r->range >> 32 == 0) zn_range_shift_in(r);
@@ -67,7 +67,7 @@ static inline unsigned zn_range_bit(struct zn_range *r, unsigned bit, uint32_t p
     return bit;
 }
 
-/* n <= 32 plain bits. */
+/* Codes n <= 32 plain bits. Returns them. */
 static inline uint32_t zn_range_plain(struct zn_range *r, uint32_t value, unsigned n) {
     struct zn_range_bytes *b = &r->plain;
     if (r->direction == ZN_DECODE) {

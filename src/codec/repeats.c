@@ -2,18 +2,18 @@
 
 #include "base/bytes.h"
 
-/* One place in STEP is remembered by a hash of its bytes. A run of STEP places in a row that looks at them all must
- * meet one of them if it lies in a repeated stretch. */
+/* One position in STEP is remembered by a hash of its bytes. STEP consecutive positions that are all looked up must
+ * meet a remembered one, if they lie in a repeated stretch. */
 enum {
     STEP = 64,
-    KEY = 16, /* bytes that must agree */
+    KEY = 16, /* bytes that must be equal */
     SLOTS_LOG2 = 13,
     N_RUNS = 128,
     SHORTEST = 4096
 };
 
-/* Places by the hash of their bytes, with the bits of it that did not choose the slot: most that is new is known by
- * them. A chunk has at most 2^22 bytes. */
+/* Positions by the hash of their bytes, with the bits of the hash that did not choose the slot. Those bits show that
+ * most new bytes are new. A chunk has at most 2^22 bytes. */
 struct memory {
     uint32_t slots[1 << SLOTS_LOG2];
 };
@@ -39,11 +39,11 @@ static void remember(const uint8_t *p, size_t n, struct memory *m) {
     for (size_t at = 0, step = step_of(n); at + KEY <= n; at += step) {
         const uint64_t hash = hash_of(p + at);
         uint32_t *slot = &m->slots[hash >> (64 - SLOTS_LOG2)];
-        if (*slot == UINT32_MAX) *slot = tag_of(hash) | (uint32_t)at; /* the first one serves all that repeat it */
+        if (*slot == UINT32_MAX) *slot = tag_of(hash) | (uint32_t)at; /* the first position serves all that repeat it */
     }
 }
 
-/* A place before `at` with the same bytes; false when none is known. */
+/* Finds a position before `at` with the same bytes. Returns false when none is known. */
 static bool recall(const uint8_t *p, size_t at, const struct memory *m, size_t *place) {
     const uint64_t hash = hash_of(p + at);
     const uint32_t slot = m->slots[hash >> (64 - SLOTS_LOG2)];
@@ -72,7 +72,7 @@ size_t zn_repeats_estimate(const uint8_t *p, size_t n) {
     return n / N_RUNS * repeated;
 }
 
-/* How far p[from ..] and p[at ..] agree; the earlier stretch ends where the later one begins. */
+/* Returns the length to which p[from ..] and p[at ..] agree. The earlier stretch ends where the later one begins. */
 static size_t agreement(const uint8_t *p, size_t n, size_t from, size_t at) {
     const size_t longest = ZN_MIN(n - at, at - from);
     size_t len = 0;
@@ -81,7 +81,7 @@ static size_t agreement(const uint8_t *p, size_t n, size_t from, size_t at) {
     return len;
 }
 
-/* How far the `most` bytes before p[from] and p[at] agree, seen from their ends. */
+/* Returns how many of the bytes before p[from] and p[at] agree, at most `most`, counted backwards. */
 static size_t agreement_before(const uint8_t *p, size_t from, size_t at, size_t most) {
     size_t len = 0;
     while (len + 8 <= most && zn_get_u64(p + from - len - 8) == zn_get_u64(p + at - len - 8)) len += 8;
@@ -92,7 +92,7 @@ static size_t agreement_before(const uint8_t *p, size_t from, size_t at, size_t 
 size_t zn_repeats_find(const uint8_t *p, size_t n, size_t head, size_t grain, size_t shortest,
                        struct zn_repeat *repeats, size_t max) {
     struct memory memory;
-    size_t n_found = 0, end = head; /* of what has been looked at or taken */
+    size_t n_found = 0, end = head; /* end of the bytes that were looked at or taken */
     if (n < SHORTEST) return 0;
     remember(p, n, &memory);
     for (size_t at = head; at + KEY <= n && n_found < max;) {

@@ -68,23 +68,23 @@ void zn_codec_close(struct zn_codec *c) {
 /* ---- encoding ---------------------------------------------------------------------------------------------------- */
 
 enum {
-    SHORTEST = 16,        /* below, a model cannot pay */
+    SHORTEST = 16,        /* bytes; in shorter streams a model cannot pay */
     SAMPLED = 1 << 12,    /* bytes that suffice to see what a stream is like */
-    HALVED = 1 << 10,     /* from here on half of a stream shorter than that suffices */
+    HALVED = 1 << 10,     /* bytes; half of a stream of this length or more suffices, up to SAMPLED */
     RAW_ENTROPY = 2020,   /* 7.89 of 8 bits: not worth coding */
     HALF_ENTROPY = 1016,  /* 3.97 of 4 bits */
-    PROBE_LEN = 16 << 10, /* what zstd is tried on first */
-    SMALL = 2048,         /* what R16 halves is left to it up to here */
+    PROBE_LEN = 16 << 10, /* bytes that zstd tries first */
+    SMALL = 2048,         /* bytes; up to here zstd is not tried if R16 halves the stream */
     MIN_GAIN_SHIFT = 6,   /* a slow codec must save 1/64 */
-    BITS_LOSS_SHIFT = 8,  /* the fastest one may lose 1/256 */
-    PARTS = 4             /* of a plane, each of which shows a quarter of the sample */
+    BITS_LOSS_SHIFT = 8,  /* the fastest codec may lose 1/256 */
+    PARTS = 4             /* of a plane; each gives a quarter of the sample */
 };
 
 static bool is_constant(const uint8_t *p, size_t n) {
     return p[0] == p[n - 1] && memcmp(p, p + 1, n - 1) == 0;
 }
 
-/* Chi squared of counts, of which 255 are chance, give or take 23. */
+/* Returns chi squared of the counts. 255 of it are chance, with a deviation of 23. */
 static uint32_t chi_squared(const uint32_t *counts, uint32_t *n) {
     uint32_t squares = 0;
     *n = 0;
@@ -93,15 +93,16 @@ static uint32_t chi_squared(const uint32_t *counts, uint32_t *n) {
     return *n ? (uint32_t)(((uint64_t)squares * 256 - (uint64_t)*n * *n) / *n) : 0;
 }
 
-/* Chi squared of the counts of a thousand or two bytes; 0 when it is within what a tenth of a bit less entropy for each
- * byte would add. */
+/* Returns chi squared of the counts of one or two thousand bytes; 0 when it shows less than a tenth of a bit of lost
+ * entropy per byte. */
 static uint32_t unevenness(const uint32_t *counts) {
     uint32_t n;
     const uint32_t chi = chi_squared(counts, &n);
     return chi > 255 + n / 32 * 5 ? chi : 0;
 }
 
-/* Counts the sample by parts: tables of sines between random weights, say, are lost among the bytes of all. */
+/* Counts the sample by parts. Otherwise a part of the plane, such as a table of sines between random weights, would be
+ * lost among the bytes of all. */
 static void sample_parts(const struct zn_codec *c, const uint8_t *plane, size_t n, struct zn_survey *s) {
     const size_t step = n / SAMPLED, part = (n / (64 * step) / PARTS + 1) * 64 * step;
     uint32_t most = 0;
@@ -117,7 +118,7 @@ static void sample_parts(const struct zn_codec *c, const uint8_t *plane, size_t 
     s->patchy = most > 0;
 }
 
-/* Sums up the counts. Returns whether their entropy is that of noise. */
+/* Adds up the counts. Returns whether their entropy is that of noise. */
 static bool weigh_sample(struct zn_survey *s) {
     const struct zn_used range = zn_used_of(s->counts);
     uint64_t used = 0, inner = 0;
@@ -136,8 +137,8 @@ static bool weigh_sample(struct zn_survey *s) {
     return s->order0 + used * ZN_COST_UNSEEN >= s->sampled * RAW_ENTROPY;
 }
 
-/* Of some KiB, half is counted, and noise not looked at any closer. Trained mantissas are not quite even; what is past
- * this bound is often better off by another layout. */
+/* Surveys streams of a few KiB by half of their bytes. Noise is not looked at more closely. Trained mantissas are not
+ * quite uniform; what exceeds this bound is often smaller in another layout. */
 static void survey_half(const struct zn_codec *c, const uint8_t *plane, size_t n, struct zn_survey *s) {
     uint32_t counted;
     c->k->byte_hist(plane, n, 2, s->counts);
@@ -176,14 +177,14 @@ static void write_nibbles(const uint8_t *p, size_t n, struct zn_out *out) {
     for (size_t i = 0; i < n; i += 2) zn_out_u8(out, (uint8_t)(p[i] | (i + 1 < n ? p[i + 1] << 4 : 0)));
 }
 
-/* A zstd frame of at most `room` bytes at `to`; 0 when there is none. */
+/* Writes a zstd frame of at most `room` bytes to `to`. Returns its length, 0 when there is no such frame. */
 static size_t compress(struct zn_codec *c, int level, const uint8_t *p, size_t n, uint8_t *to, size_t room) {
     const size_t got = ZSTD_compressCCtx(c->zstd_enc, to, room, p, n, level);
     return ZSTD_isError(got) ? 0 : got;
 }
 
-/* Appends a zstd frame of less than `limit` bytes, or nothing. Of weights, a higher level sometimes makes a larger frame
- * than the lowest, which takes little time beside it. */
+/* Appends a zstd frame of fewer than `limit` bytes, or nothing. For weights, a higher level sometimes gives a larger
+ * frame than the lowest level, which is tried, too, since it takes little time. */
 static bool write_zstd(struct zn_codec *c, int level, const uint8_t *p, size_t n, size_t limit, struct zn_out *out) {
     const size_t room = ZN_MIN(limit - 1, zn_out_left(out));
     size_t got = compress(c, level, p, n, out->at, room);
@@ -202,7 +203,7 @@ static size_t worthwhile(size_t rival) {
     return rival - (rival >> MIN_GAIN_SHIFT);
 }
 
-/* What zstd makes of the piece. */
+/* Returns the length that zstd makes of the piece. */
 static size_t probe(struct zn_codec *c, const uint8_t *piece, size_t n) {
     const size_t got = ZSTD_compressCCtx(c->zstd_enc, c->renorm[0], n, piece, n, 1);
     return ZSTD_isError(got) ? n : got;
@@ -213,23 +214,24 @@ size_t zn_stream_probe_zstd(struct zn_codec *c, const uint8_t *p, size_t n) {
     return (size_t)((uint64_t)probe(c, p + (n - piece) / 2, piece) * n / piece);
 }
 
-/* The same where the rest is noise. */
+/* Returns the length that zstd makes of the patch, in a stream that is otherwise noise. */
 static size_t probe_patch(struct zn_codec *c, const struct zn_survey *s, const uint8_t *p, size_t n) {
     const size_t part = n / PARTS, piece = ZN_MIN(n - s->patch, ZN_MIN(part, (size_t)PROBE_LEN));
     return n - (size_t)((uint64_t)(piece - probe(c, p + s->patch, piece)) * part / piece);
 }
 
-/* zstd is slow to decode. It is tried where its Huffman coder beats R16 since too many symbols matter, and where it
- * sees more than order-0 statistics do, judged by a piece from the middle or of the patch. */
+/* Returns whether zstd, which decodes slowly, may be worth it. It is, where its Huffman coder beats R16 because too
+ * many symbols matter, or where it finds more than order-0 statistics show. A piece from the middle, or of the patch,
+ * decides. */
 static bool zstd_may_pay(struct zn_codec *c, const struct zn_survey *s, const uint8_t *p, size_t n, size_t rival) {
-    if (n <= SMALL && rival < n / 2) return false; /* zstd takes ten times as long to begin as R16 takes */
+    if (n <= SMALL && rival < n / 2) return false; /* zstd takes ten times as long to start as R16 takes in all */
     size_t ideal = (size_t)(s->order0 * n / s->sampled / (8 * ZN_COST_ONE));
     if (ideal < worthwhile(rival)) return true;
     return zn_stream_probe_zstd(c, p, n) < worthwhile(rival) ||
            (s->patchy && probe_patch(c, s, p, n) < worthwhile(rival));
 }
 
-/* Whether packing the varying bits, which costs no time, is as good as the rival or nearly; *bits are exact then. */
+/* Returns whether packed varying bits, which cost no time, are about as short as the rival. If so, *bits are exact. */
 static bool bits_pay(const struct zn_survey *s, const uint8_t *plane, size_t n, size_t rival, struct zn_bits *bits) {
     const size_t limit = rival + (rival >> BITS_LOSS_SHIFT);
     *bits = (struct zn_bits){s->varying, 0};
@@ -238,7 +240,7 @@ static bool bits_pay(const struct zn_survey *s, const uint8_t *plane, size_t n, 
     return bits->mask != 255 && zn_bits_len(*bits, n) <= limit;
 }
 
-/* A nested stream by half bytes or by the bits that vary, which cost no time: R16 must save an eighth. */
+/* Codes a nested stream by half bytes or by its varying bits, which cost no time. R16 must save an eighth. */
 static bool pack_nested(struct zn_codec *c, const uint8_t *plane, size_t n, size_t rival, struct zn_out *out,
                         enum zn_codec_id *codec) {
     const struct zn_bits bits = zn_bits_find(plane, n);
@@ -252,8 +254,8 @@ static bool pack_nested(struct zn_codec *c, const uint8_t *plane, size_t n, size
     return true;
 }
 
-/* The coders that use a model of the plane; false when storing it is as good. R16 takes time: of a plane it must save
- * as much as a slow codec. */
+/* Tries the codecs that use a model of the plane. Returns false when storing the plane is as good. R16 takes time: on a
+ * plane it must save as much as a slow codec. */
 static bool encode_modelled(struct zn_codec *c, unsigned depth, const struct zn_effort *effort,
                             const struct zn_survey *s, const uint8_t *plane, size_t n, size_t expected,
                             struct zn_out *out, enum zn_codec_id *codec) {
