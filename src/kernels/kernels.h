@@ -29,8 +29,9 @@ enum {
     ZN_SLACK = 64            /* bytes that must be readable or writable past an area where a contract says "slack" */
 };
 
-/* Decoder side of one table. By slot: the frequency F and bias B of the update x = F * (x >> 6) + B, and the symbol. By
- * rank (position in the table, the escape last): the same facts for kernels that look up 16 entries instead of 64. */
+/* The decoder's form of a table. By slot: the frequency F and bias B of the update x = F * (x >> 6) + B, and the
+ * symbol. By rank (position in the table, the escape last): the same, for kernels that look up 16 entries instead of
+ * 64. */
 struct zn_r16_table {
     alignas(64) uint8_t freq[64]; /* 1 .. 64 */
     uint8_t bias[64];             /* slot - first slot of its symbol */
@@ -50,19 +51,21 @@ struct zn_r16_model {
     uint8_t freq[ZN_R16_MAX_LISTED];
 };
 
-/* Fills the decoder side. `esc_mark` is a byte that no table of the stream lists. */
+/* Fills the decoder's form of a table. `esc_mark` is a byte that no table of the stream lists. */
 void zn_r16_table_build(struct zn_r16_table *table, const struct zn_r16_model *model, uint8_t esc_mark);
 
-/* Bytes that the caller will read next: a kernel may prefetch them meanwhile, `lines` of 64 bytes for every step of its
- * work, and moves `at` on. A step is 128 symbols in R16, 1024 bytes in xxh3_64_passing. All zero for none. */
+/* Bytes that the caller will read next. A kernel may prefetch them, `lines` lines of 64 bytes for each step of its
+ * work, and advances `at`. A step is 128 symbols in R16, and 1024 bytes in xxh3_64_passing. All zero: nothing to
+ * prefetch. */
 struct zn_ahead {
     const uint8_t *at;
     size_t len;
     unsigned lines;
 };
 
-/* XXH3-64 of bytes that are being decoded, taken in the same loop (check_begin): a decoder that takes it moves `at` on,
- * by whole blocks of XXH3, and fetches what it will take. Bytes are not read twice from memory that way. */
+/* The XXH3-64 of bytes that are being decoded, computed in the same loop (check_begin), so that the bytes are not read
+ * from memory twice. A decoder that computes it advances `at` by whole blocks of XXH3 and prefetches the bytes that
+ * follow. */
 struct zn_check {
     alignas(64) uint64_t acc[8]; /* XXH3's accumulators after [begin, at) */
     const uint8_t *secret;
@@ -80,21 +83,21 @@ struct zn_r16_decoder {
     const uint8_t *in, *in_end;   /* renormalisation bytes not yet used */
     const uint8_t *esc, *esc_end; /* escaped symbols not yet used */
     struct zn_ahead ahead;
-    struct zn_check *check; /* for the decoders of words to take along; may be NULL */
+    struct zn_check *check; /* a check for the decoders of words to compute along the way, or NULL */
 };
 
 enum { ZN_R16_MAX_CONTEXTS = 16, ZN_R16_MAX_GIVEN = 64 /* tables of a stream that is given a context */ };
 
-/* Which table a symbol takes when its stream is given a context, a byte for each symbol. A model (what a block's id
- * names) then has n tables, n * model being the first; context c takes the one after as many of them as the model has
- * cuts at or below c. */
+/* Says which table a symbol takes when its stream is given a context, which is a byte for each symbol. A model (which a
+ * block's id names) has n tables, and its first table is n * model. Context c takes the table at the index of the
+ * number of cuts at or below c. */
 struct zn_r16_contexts {
     unsigned n;                                               /* tables of a model, 1 .. ZN_R16_MAX_CONTEXTS */
     uint8_t cuts[ZN_R16_MAX_TABLES][ZN_R16_MAX_CONTEXTS - 1]; /* by model, n - 1 of them, ascending */
     uint8_t table_of[ZN_R16_MAX_TABLES][256];                 /* by model and context: 0 .. n - 1 */
 };
 
-/* Fills table_of of a model from its cuts. */
+/* Fills table_of of a model from the model's cuts. */
 void zn_r16_contexts_build(struct zn_r16_contexts *contexts, unsigned model);
 
 struct zn_r16_codes;
@@ -106,8 +109,8 @@ struct zn_r16_encoder {
     const uint8_t *ids; /* as above; covers all n symbols */
     unsigned block_log2, lanes_log2;
     uint8_t class_of[256]; /* symbol -> class; unlisted ones -> 31 */
-    uint8_t *out;          /* renormalisation bytes are written below, downwards */
-    uint8_t *esc;          /* escaped symbols, likewise */
+    uint8_t *out;          /* renormalisation bytes are written downwards, below this */
+    uint8_t *esc;          /* the same for escaped symbols */
     struct zn_ahead ahead;
 };
 
@@ -127,8 +130,9 @@ struct zn_r16_codes {
     uint32_t escaped;               /* bit c: class c is sent as an escape */
 };
 
-/* Fills the encoder side; the model's symbols have classes of their own below 31. Classes it does not list get the
- * escape; when the model has none (esc_freq 0) the caller promises that they do not occur. */
+/* Fills the encoder's form of a table. The model's symbols have classes of their own, below 31. Classes that the model
+ * does not list get the escape. If the model has no escape (esc_freq 0), the caller promises that these classes do not
+ * occur. */
 void zn_r16_codes_build(struct zn_r16_codes *codes, const struct zn_r16_model *model, const uint8_t *class_of);
 
 /* ---- layouts: how elements fall apart into planes ---------------------------------------------------------------- */
@@ -198,19 +202,19 @@ struct zn_kernels {
     /* The same for ZN_SHAPE_F16: plane 2 is encoded, raw[0 .. 1] get the planes below. */
     void (*r16_encode_f16)(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 
-    /* r16_decode for a stream that is given a context: context[i] is that of the i-th of these symbols. */
+    /* r16_decode for a stream given a context: context[i] belongs to the i-th of these symbols. */
     bool (*r16c_decode)(struct zn_r16_decoder *d, const struct zn_r16_contexts *contexts, const uint8_t *context,
                         uint8_t *out, size_t n);
 
-    /* r16_encode, likewise. */
+    /* r16_encode for a stream given a context. */
     void (*r16c_encode)(struct zn_r16_encoder *e, const struct zn_r16_contexts *contexts, const uint8_t *context,
                         const uint8_t *src, size_t n);
 
-    /* Splits n elements at src into planes; plane pointers beyond the shape's count are not looked at. */
+    /* Splits n elements at src into planes. Plane pointers beyond the shape's number of planes are ignored. */
     void (*split[ZN_N_SHAPES])(const uint8_t *src, size_t n, uint8_t *const *planes);
 
-    /* Splits only every step-th group of 64 elements (step >= 1), the last possibly shorter, and packs what comes of
-     * them. */
+    /* Splits only every step-th group of 64 elements (step >= 1), of which the last may be shorter, and writes the
+     * groups one after the other. */
     void (*sample_16r)(const uint8_t *src, size_t n, size_t step, uint8_t *const *planes);
     void (*sample_32r)(const uint8_t *src, size_t n, size_t step, uint8_t *const *planes);
     void (*sample_f16)(const uint8_t *src, size_t n, size_t step, uint8_t *const *planes);
@@ -236,15 +240,15 @@ struct zn_kernels {
     void (*class_hist_f16)(const uint8_t *src, size_t n, unsigned block_log2, const uint8_t *class_of,
                            unsigned n_classes, unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]);
 
-    /* Adds to hist the byte counts of every step-th group of 64 bytes (step >= 1), the last possibly shorter. */
+    /* Adds to hist the byte counts of every step-th group of 64 bytes (step >= 1). The last group may be shorter. */
     void (*byte_hist)(const uint8_t *p, size_t n, size_t step, uint32_t *hist);
 
-    /* For each block the table with the least sum over classes of hist[b][c] * cost[t][c]; the lowest index wins a tie.
-     * Costs are at most 4095, sums of a block's counts at most 65535. */
+    /* Finds for each block the table with the least sum over classes of hist[b][c] * cost[t][c]. The lowest index wins
+     * a tie. Costs are at most 4095, and the counts of a block add up to at most 65535. */
     void (*assign)(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, const uint16_t (*cost)[ZN_R16_CLASSES],
                    unsigned n_tables, uint8_t *ids);
 
-    /* The sum of hist[b][c] * c over classes 0 .. 30 of each block: how high its symbols lie. */
+    /* Computes the sum of hist[b][c] * c over classes 0 .. 30 of each block, which says how high its symbols lie. */
     void (*hist_weights)(const uint16_t (*hist)[ZN_R16_CLASSES], size_t n_blocks, uint32_t *weights);
 
     /* Adds the counts of each block b to sums[ids[b]]. */
@@ -252,29 +256,29 @@ struct zn_kernels {
                       uint32_t (*sums)[ZN_R16_CLASSES]);
 
     /* Packs the bits of `mask` (0 .. 255, k bits of it set) of 8 * n_groups bytes, in order and from the low bit up, k
-     * bytes a group; and puts them back among the bits of base, which lie outside the mask. Neither touches a byte past
-     * its areas. */
+     * bytes for each group; and puts them back between the bits of `base`, which are outside the mask. Neither touches
+     * a byte past its areas. */
     void (*pack_bits)(const uint8_t *src, size_t n_groups, uint8_t mask, uint8_t *out);
     void (*unpack_bits)(const uint8_t *in, size_t n_groups, uint8_t mask, uint8_t base, uint8_t *out);
-    /* Elements against a reference. */
+    /* Kernels for elements against a reference. */
     const struct zn_delta_kernels *delta;
 
-    /* Floats as joint symbols (joint_loops.h). */
+    /* Kernels for floats as joint symbols (joint_loops.h). */
     const struct zn_joint_kernels *joint;
 
-    /* Blocks of quantised values. */
+    /* Kernels for blocks of quantised values. */
     const struct zn_values_kernels *values;
 
     /* XXH3-64 with seed 0. */
     uint64_t (*xxh3_64)(const void *data, size_t len);
 
-    /* The same, with something to fetch meanwhile, and a place, NULL for none, that the bytes are to be copied to, past
-     * the caches as by ZN_STORE_STREAM. Hashing is when memory has least to do. */
+    /* The same with two more tasks, since memory has least to do while hashing: it prefetches `ahead`, and it copies
+     * the bytes to `copy` (NULL: no copy), past the caches as ZN_STORE_STREAM does. */
     uint64_t (*xxh3_64_passing)(const void *data, size_t len, struct zn_ahead *ahead, uint8_t *copy);
-    unsigned decode_fetches, encode_fetches; /* how many lines are best fetched for a step: doc/notebook/speed.md */
+    unsigned decode_fetches, encode_fetches; /* best number of lines to prefetch in a step: doc/notebook/speed.md */
 
-    /* The same, as far as possible while decoding: begin it, hand it to decoders (zn_r16_decoder.check), end it, which
-     * takes what they left. NULL: the decoders of this set take none. */
+    /* The same, as far as possible while decoding: begin it, pass it to decoders (zn_r16_decoder.check), and end it,
+     * which hashes what they left. NULL: the decoders of this set do not compute it. */
     void (*check_begin)(struct zn_check *check, const void *data, size_t len);
     uint64_t (*check_end)(const struct zn_check *check);
 
@@ -282,7 +286,8 @@ struct zn_kernels {
     void (*xxh3_update)(void *state, const void *data, size_t len);
 };
 
-/* All sets compiled in that this CPU can run, best first; scalar is always last. NULL after the last. */
+/* Returns the index-th of all compiled sets that this CPU can run, best first. The scalar set is the last; NULL
+ * follows. */
 const struct zn_kernels *zn_kernels_at(unsigned index);
 
 extern const struct zn_kernels zn_kernels_scalar;

@@ -8,11 +8,11 @@
 #include <stdint.h>
 
 enum {
-    ZN_XXH3_STATE_SIZE = 576, /* of the library's XXH3_state_t */
+    ZN_XXH3_STATE_SIZE = 576, /* size of the library's XXH3_state_t */
     ZN_XXH3_STATE_ALIGN = 64,
 
-    /* How far ahead the library fetches. By itself it does so by 320 to 512 bytes, which suits the second-level cache;
-     * but of what was asked for in time, other data displaces a part again. */
+    /* How far ahead the library prefetches, in bytes. Its own default of 320 to 512 suits the L2 cache, but some of the
+     * lines that callers prefetched in time are evicted again before they are used. */
     ZN_XXH3_AHEAD = 8192
 };
 

@@ -17,7 +17,7 @@
 
 enum zn_joint { ZN_JOINT_16, ZN_JOINT_32, ZN_JOINT_F16, ZN_N_JOINTS };
 
-/* Planes below the symbols; which of them is packed, and the bits of its numbers; bytes of a word. */
+/* The planes below the symbols: their number, the packed one, and the bits of its numbers; and the bytes of a word. */
 struct zn_joint_info {
     uint8_t n_raw, packed, bits, width;
 };
@@ -27,31 +27,31 @@ static inline struct zn_joint_info zn_joint_info(enum zn_joint joint) {
     return info[joint];
 }
 
-/* Bytes of raw[p] for n elements. */
+/* Returns the bytes of raw[p] for n elements. */
 static inline size_t zn_joint_raw_len(enum zn_joint joint, unsigned p, size_t n) {
     const struct zn_joint_info info = zn_joint_info(joint);
     return p == info.packed ? n / 8 * info.bits + (n % 8 * info.bits + 7) / 8 : n;
 }
 
-/* Of words of ZN_SHAPE_16R, _32R or _F16. */
+/* Returns the kind of joint symbols for words of ZN_SHAPE_16R, _32R or _F16. */
 static inline enum zn_joint zn_joint_of_shape(enum zn_shape shape) {
     return shape == ZN_SHAPE_16R ? ZN_JOINT_16 : shape == ZN_SHAPE_F16 ? ZN_JOINT_F16 : ZN_JOINT_32;
 }
 
 struct zn_joint_kernels {
-    /* r16_decode of the symbols fused with the merge: n words to `out`. lanes_log2 is 7, symbols of fp16 are below 64;
-     * 8 bytes past a packed plane are readable: the symbols' stream follows it. NULL: this set has none; r16_decode and
-     * merge, piece by piece, do the same. */
+    /* r16_decode of the symbols, fused with the merge: it writes n words to `out`. lanes_log2 is 7, and symbols of fp16
+     * are below 64. 8 bytes past a packed plane must be readable; the stream of the symbols follows it. NULL: the set
+     * has no such kernel, and r16_decode and merge, piece by piece, do the same. */
     bool (*decode[ZN_N_JOINTS])(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
                                 enum zn_store store);
 
-    /* Splits n words into symbols, which are encoded with lanes_log2 7, and the planes below. Returns false if an exponent
-     * is 128 or more; what was written is then useless. NULL: split and r16_encode do the same. */
+    /* Splits n words into symbols, which are encoded with lanes_log2 7, and the planes below. Returns false if an
+     * exponent is 128 or more; the output is then useless. NULL: split and r16_encode do the same. */
     bool (*encode[ZN_N_JOINTS])(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 
     void (*merge[ZN_N_JOINTS])(const uint8_t *const *raw, const uint8_t *symbols, size_t n, uint8_t *out);
 
-    /* Returns what encode does. */
+    /* Splits n words. Returns what encode returns. */
     bool (*split[ZN_N_JOINTS])(const uint8_t *src, size_t n, uint8_t *const *raw, uint8_t *symbols);
 
     /* zn_kernels.class_hist of the symbols of n words, in blocks up to ZN_R16_MAX_COUNTED. */

@@ -20,14 +20,14 @@ void zn_r16_encode_16r_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint
 void zn_r16_encode_32r_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 void zn_r16_encode_f16_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 
-/* Encode symbols [from, to) only, last symbol first; lanes and blocks are counted from src[0]. */
+/* Encode symbols [from, to) only, the last symbol first. Lanes and blocks are counted from src[0]. */
 void zn_r16_encode_range_scalar(struct zn_r16_encoder *e, const uint8_t *src, size_t from, size_t to);
 void zn_r16_encode_range_16r_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t from,
                                     size_t to);
 void zn_r16_encode_range_32r_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t from,
                                     size_t to);
 
-/* The same; `from` is a multiple of 64. */
+/* Do the same; `from` is a multiple of 64. */
 void zn_r16_encode_range_f16_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t from,
                                     size_t to);
 
@@ -38,7 +38,7 @@ void zn_r16c_encode_scalar(struct zn_r16_encoder *e, const struct zn_r16_context
 void zn_r16c_encode_range_scalar(struct zn_r16_encoder *e, const struct zn_r16_contexts *contexts,
                                  const uint8_t *context, const uint8_t *src, size_t from, size_t to);
 
-/* Decoders of the same bytes, faster: the scalar set's. */
+/* The decoders of the scalar set: faster, with the same results. */
 bool zn_r16_decode_portable(struct zn_r16_decoder *d, uint8_t *out, size_t n);
 bool zn_r16_decode_16r_portable(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n,
                                 enum zn_store store);
@@ -90,7 +90,7 @@ bool zn_joint_encode_16_avx512(struct zn_r16_encoder *e, const uint8_t *src, uin
 bool zn_joint_encode_32_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 bool zn_joint_encode_f16_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 
-/* class_hist of joint symbols by whole blocks; returns how many words these are. */
+/* class_hist of joint symbols for whole blocks only. Returns how many words these are. */
 size_t zn_class_hist_joint_avx512(enum zn_joint joint, const uint8_t *src, size_t n, unsigned block_log2,
                                   const uint8_t *class_of, unsigned n_classes, unsigned step,
                                   uint16_t (*hist)[ZN_R16_CLASSES]);
@@ -110,15 +110,15 @@ bool zn_r16_decode_e5_neon(struct zn_r16_decoder *d, const uint8_t *packed, uint
 ZN_JOINT_DECODERS(neon);
 #endif
 
-/* The table of the block that holds symbol `pos`. */
+/* Returns the table of the block that holds symbol `pos`. */
 static inline const struct zn_r16_table *zn_r16_table_at(const struct zn_r16_decoder *d, size_t pos) {
     return d->tables + (d->ids ? d->ids[pos >> d->block_log2] : 0);
 }
 
-/* Fetches what `turns` turns of the lanes call for, to the second-level cache: the first is needed for the tables. */
+/* Prefetches to the L2 cache what `turns` turns of the lanes call for. The L1 cache is needed for the tables. */
 static inline void zn_r16_fetch(struct zn_ahead *ahead, size_t turns) {
     const size_t len = turns * ahead->lines * 64;
-    if (len == 0 || ahead->len < len) return; /* nothing is NULL, which even 0 must not be added to */
+    if (len == 0 || ahead->len < len) return; /* `at` may be NULL, to which not even 0 may be added */
     for (size_t i = 0; i < len; i += 64) __builtin_prefetch(ahead->at + i, 0, 2);
     ahead->at += len;
     ahead->len -= len;

@@ -14,9 +14,9 @@
 
 enum { ZN_VALUES_UNIT = 16, ZN_VALUES_EXACT = 16, ZN_VALUES_SYMBOLS = 32 };
 
-/* Some bits of the values of a record: from byte `at` on, each stride * 8 / bits values are in `stride` bytes, the
- * first `stride` of them in the lowest bits of these. Strides are 1, 8, 16, 32 and 64 for 4 bits, 32 for 1 and 2, and 1
- * for 1 and 8; values of 8 bits have their top bit flipped. */
+/* Some bits of the values of a record. From byte `at` on, each stride * 8 / bits values lie in `stride` bytes, the
+ * first `stride` values in the lowest bits of these bytes. Strides are 1, 8, 16, 32 and 64 for 4 bits, 32 for 1 and 2
+ * bits, and 1 for 1 and 8 bits. Values of 8 bits have their top bit flipped. */
 struct zn_value_bits {
     unsigned at, bits, stride;
 };
@@ -30,41 +30,43 @@ struct zn_values_code {
     unsigned group_log2;            /* 4 or 5 */
     unsigned low_bits;              /* 0, 1, 2 or 4 */
     unsigned n_bins, n_exact;       /* n_bins <= 16, n_exact <= 16 */
-    uint8_t flip;                   /* bit that restore turns in each value: none, or 128 */
+    uint8_t flip;                   /* bit that restore flips in each value: 0 or 128 */
     uint8_t exact[ZN_VALUES_EXACT]; /* ascending */
     uint8_t symbol_of[256];
 };
 
-/* Low bits being read; `bit` of them were. */
+/* Low bits that are read; `bit` of them have been. */
 struct zn_low_bits {
     const uint8_t *data;
     size_t len, bit;
 };
 
-/* Low bits being written: whole bytes at `at`, and fewer than 8 bits left over. */
+/* Low bits that are written: whole bytes at `at`, and fewer than 8 bits that are held back. */
 struct zn_low_writer {
-    uint8_t *at; /* 16 bytes past what will be written are writable */
+    uint8_t *at; /* 16 bytes past the final output are writable */
     uint64_t left;
     unsigned n_left;
 };
 
 struct zn_values_kernels {
-    /* All bits of the values of n records, a byte each; and back, which leaves the bytes beside them alone. */
+    /* Copies the bits of the values of n records to one byte each, and back. `pack` leaves the bytes beside the values
+     * alone. */
     void (*unpack)(const struct zn_values_shape *s, const uint8_t *records, size_t n, uint8_t *values);
     void (*pack)(const struct zn_values_shape *s, const uint8_t *values, size_t n, uint8_t *records);
 
-    /* Keys of n groups by the logarithms of their scales, 1024 to the octave: each held against the mean of the 16
-     * that stand together with it (fewer at the end), or as they are; 16 keys to the octave, 128 being the middle. */
+    /* Computes the keys of n groups from the logarithms of their scales, 1024 to the octave. If `relative`, each is
+     * compared with the mean of the 16 groups around it (fewer at the end). There are 16 keys to the octave, and 128 is
+     * the middle. */
     void (*keys)(const int32_t *levels, size_t n, bool relative, uint8_t *keys);
 
-    /* Values of n groups, of which the i-th has its symbols, all below n_bins + n_exact, at
-     * symbols + (places[i] << group_log2); the values of a group follow those of the one before by `stride`, which is
-     * the length of a group or more. False when the low bits run out. Symbols that are no such number, since they lie in
-     * mapped bytes that changed, lead to any values and to nothing else. */
+    /* Restores the values of n groups. Group i has its symbols, all below n_bins + n_exact, at symbols + (places[i] <<
+     * group_log2). The values of two groups in a row are `stride` apart, which is at least the length of a group.
+     * Returns false when the low bits run out. If mapped bytes change meanwhile and a symbol is too large, the values
+     * are arbitrary, but nothing else happens. */
     bool (*restore)(const struct zn_values_code *c, const uint8_t *symbols, const uint32_t *places, size_t n,
                     struct zn_low_bits *low, uint8_t *values, size_t stride);
 
-    /* The way there. */
+    /* Divides the values of n groups into symbols and low bits. */
     void (*divide)(const struct zn_values_code *c, const uint8_t *values, const uint32_t *places, size_t n,
                    uint8_t *symbols, struct zn_low_writer *low);
 };
