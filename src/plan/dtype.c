@@ -37,7 +37,7 @@ unsigned zn_dtype_elements(zipnn_dtype dtype) {
 }
 
 zipnn_dtype zn_dtype_from_safetensors(const char *name, size_t len) {
-    for (unsigned i = ZIPNN_DTYPE_UNKNOWN + 1; i <= ZIPNN_C64; i++) /* safetensors has these */
+    for (unsigned i = ZIPNN_DTYPE_UNKNOWN + 1; i <= ZIPNN_C64; i++) /* the types that safetensors has */
         if (strlen(table[i].name) == len && memcmp(table[i].name, name, len) == 0) return (zipnn_dtype)i;
     return ZIPNN_DTYPE_UNKNOWN;
 }
@@ -47,7 +47,7 @@ unsigned zn_dtype_unit(zipnn_dtype dtype) {
     return f->kind == ZN_KIND_COMPLEX ? f->bits / 16 : f->bits / 8;
 }
 
-/* Lower case as ASCII has it: the locale has no say. */
+/* Returns a letter in lower case. It knows ASCII only and ignores the locale. */
 static char lower(char c) {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
@@ -58,7 +58,7 @@ static bool is_word(const char *text, const char *word, size_t len) {
     return len > 0 && text[len] == '\0';
 }
 
-/* Whether text is one of the words, which spaces part. */
+/* Returns whether text is one of the words, which are separated by spaces. */
 static bool is_among(const char *text, const char *words) {
     while (*words) {
         const size_t len = strcspn(words, " ");

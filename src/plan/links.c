@@ -24,16 +24,17 @@ zipnn_status zn_links_add(struct zn_links *links, const struct zn_link *link, zi
     return ZIPNN_OK;
 }
 
-/* By offset, then by source. */
+/* Orders links by offset, then by source. */
 static int compare(const void *a, const void *b) {
     const struct zn_link *x = a, *y = b;
     if (x->off != y->off) return x->off < y->off ? -1 : 1;
     return (x->source > y->source) - (x->source < y->source);
 }
 
-enum { BRIDGED = 64 << 10 /* what lies between is as likely to be alike as not, and a chunk of its own costs more */ };
+enum { BRIDGED = 64 << 10 /* longest gap in a run; a chunk of its own would cost more */ };
 
-/* Whether both are of one run: as far apart here as there, and near. */
+/* Returns whether two links are parts of one run: near each other, and at the same distance in the file and in the
+ * source. */
 static bool continues(const struct zn_link *last, const struct zn_link *next) {
     const uint64_t gap = next->off - (last->off + last->len);
     return last->source != 0 && last->source == next->source && last->likeness == next->likeness && gap <= BRIDGED &&

@@ -12,28 +12,28 @@ enum zn_likeness {
 };
 
 struct zn_link {
-    uint64_t off, len; /* of the file; off + len does not overflow */
-    uint64_t ref_off;  /* of the bytes that they are like */
+    uint64_t off, len; /* range of the file; off + len does not overflow */
+    uint64_t ref_off;  /* offset of the bytes that the range resembles */
     uint8_t source;    /* 0: this file; n: the n-th base */
     uint8_t likeness;  /* enum zn_likeness */
 };
 
 struct zn_links {
     zipnn_allocator alloc;
-    struct zn_link *link; /* ascending by off, not overlapping */
+    struct zn_link *link; /* in ascending order of off, not overlapping */
     size_t n, cap;
 };
 
-/* No links. zn_links_free leaves it so. */
+/* Makes an empty list. zn_links_free leaves it empty. */
 void zn_links_init(struct zn_links *links, const zipnn_allocator *alloc);
 void zn_links_free(struct zn_links *links);
 
-/* Appends a link, in any order. */
+/* Appends a link. The order does not matter. */
 zipnn_status zn_links_add(struct zn_links *links, const struct zn_link *link, zipnn_error *err);
 
-/* Sorts the links, and drops those that overlap an earlier one (of two at one offset the one with the lower source
- * stays). Neighbours that are neighbours in the other original too become one link, with the little that lies between
- * them, except links to this file. Must be called once, after the last zn_links_add. */
+/* Sorts the links and drops those that overlap an earlier one; of two at one offset, the one with the lower source
+ * stays. Links that are neighbours both here and in the other original become one link, together with the short gap
+ * between them. Links to this file are not joined. Call it once, after the last zn_links_add. */
 void zn_links_finish(struct zn_links *links);
 
 #endif

@@ -4,8 +4,8 @@
 #include "base/bytes.h"
 #include "plan/plan.h"
 
-/* A file may call several tensors by one name, and readers may not know another: pieces of a data set, records without
- * names, keys with dots in them. The name is what a tensor is asked for by, so each gets one of its own. */
+/* A file may give several tensors one name, and a reader may not know the names at all: pieces of a data set, records
+ * without names, keys with dots in them. Users ask for a tensor by its name, so each tensor gets a name of its own. */
 
 enum { MAX_SUFFIX = 24 };
 
@@ -19,7 +19,7 @@ static int compare_names(const void *a, const void *b) {
     return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name);
 }
 
-/* Of one name the one first that keeps it. */
+/* Orders tensors by name. Of equal names, the tensor that keeps the name comes first. */
 static int compare(const void *a, const void *b) {
     const struct named *x = a, *y = b;
     const int order = compare_names(a, b);
@@ -32,7 +32,7 @@ static void point_at_names(const struct zn_plan *plan, struct named *named, size
     for (size_t i = 0; i < n; i++) named[i].name = plan->names + plan->tensors[named[i].tensor].name;
 }
 
-/* Keeps those that are listed. Returns how many there are. */
+/* Collects the tensors that are listed. Returns their number. */
 static size_t sort(const struct zn_plan *plan, struct named *named) {
     size_t n = 0;
     for (size_t i = 0; i < plan->n_tensors + plan->n_aliases; i++)
@@ -43,12 +43,12 @@ static size_t sort(const struct zn_plan *plan, struct named *named) {
     return n;
 }
 
-/* Whether one of the sorted needs a new name: it is superseded, or another keeps the name. */
+/* Returns whether the i-th sorted tensor needs a new name: it is superseded, or another tensor keeps the name. */
 static bool is_renamed(const struct named *named, size_t i) {
     return named[i].superseded || (i > 0 && compare_names(&named[i - 1], &named[i]) == 0);
 }
 
-/* Room for new names. */
+/* Makes room for the new names. */
 static zipnn_status make_room(struct zn_plan *plan, const struct named *named, size_t n, bool *needed,
                               zipnn_error *err) {
     size_t room = 0;
@@ -61,8 +61,8 @@ static zipnn_status make_room(struct zn_plan *plan, const struct named *named, s
     return st;
 }
 
-/* Puts the next free NAME#number behind all names. Those that are taken are found among the names as they were: no new
- * one is that of another group, since what stands before its last '#' is the group's name. */
+/* Puts the next free NAME#number after all names. Only the original names can be taken: a new name never belongs to
+ * another group, since the part before its last '#' is the group's name. */
 static size_t put_name(struct zn_plan *plan, const struct named *named, size_t n, const char *name, uint64_t *number) {
     const size_t len = strlen(name);
     char *to = plan->names + plan->names_len;
@@ -98,7 +98,7 @@ zipnn_status zn_plan_tell_apart(struct zn_plan *plan, zipnn_error *err) {
     const size_t n = sort(plan, named);
     const zipnn_status st = make_room(plan, named, n, &needed, err);
     if (st == ZIPNN_OK && needed) {
-        point_at_names(plan, named, n); /* they may have moved */
+        point_at_names(plan, named, n); /* the names may have moved */
         rename_others(plan, named, n);
     }
     zn_free(&plan->alloc, named);

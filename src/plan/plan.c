@@ -18,7 +18,7 @@ void zn_plan_free(struct zn_plan *plan) {
     zn_plan_init(plan, &alloc);
 }
 
-/* Room for one more tensor, `name_len` + 1 more name bytes and `rank` more dimensions. */
+/* Makes room for one more tensor, `name_len` + 1 more bytes of names and `rank` more dimensions. */
 static zipnn_status make_room(struct zn_plan *plan, size_t name_len, uint32_t rank, zipnn_error *err) {
     const zipnn_allocator *a = &plan->alloc;
     if (name_len >= SIZE_MAX - plan->names_len || rank > SIZE_MAX - plan->n_dims)
@@ -34,7 +34,7 @@ static zipnn_status make_room(struct zn_plan *plan, size_t name_len, uint32_t ra
     return st;
 }
 
-/* How a name spells the byte that would end it. */
+/* The spelling of a NUL inside a name. */
 static const char nul[] = "\\u0000";
 
 static size_t length_of(const char *name, size_t len) {
@@ -156,14 +156,14 @@ zipnn_status zn_plan_add_piece(struct zn_plan *plan, uint64_t cell, uint64_t off
 
 /* ---- finishing */
 
-/* By offset, then in the order of zn_plan_add, which is the order of the names. */
+/* Orders tensors by offset, then in the order of zn_plan_add, which is the order of their names. */
 static int compare_tensors(const void *a, const void *b) {
     const struct zn_tensor *x = a, *y = b;
     if (x->off != y->off) return x->off < y->off ? -1 : 1;
     return x->name < y->name ? -1 : x->name > y->name;
 }
 
-/* Aliases behind all others, else the same. */
+/* Puts aliases after all other tensors and keeps the order otherwise. */
 static int compare_roles(const void *a, const void *b) {
     const struct zn_tensor *x = a, *y = b;
     const unsigned alias = x->meaning & ZN_ALIAS, other = y->meaning & ZN_ALIAS;
@@ -189,7 +189,7 @@ static void finish_grids(struct zn_plan *plan) {
     }
 }
 
-/* A tensor in pieces reaches from the first of them in the file to the last. */
+/* A tensor in pieces gets the range from its first piece in the file to its last. */
 static void place_gridded(const struct zn_plan *plan, struct zn_tensor *t) {
     const struct zn_grid *g = &plan->grids[t->grid];
     uint64_t end = 0;
@@ -205,9 +205,9 @@ static bool is_named(const struct zn_tensor *t) {
     return t->len > 0 && (t->meaning & (ZN_REMAINDER | ZN_HIDDEN)) == 0;
 }
 
-/* Remainders of which a tensor has bytes need no name of their own. Tensors are in order of their offsets. */
+/* Hides remainders that lie inside a tensor, which need no name of their own. The tensors are ordered by offset. */
 static void hide_remainders(struct zn_tensor *t, size_t n) {
-    uint64_t reach = 0, next = UINT64_MAX; /* end of the tensors before, start of the one behind */
+    uint64_t reach = 0, next = UINT64_MAX; /* end of the tensors before; start of the next one */
     for (size_t i = 0; i < n; i++) {
         if (is_named(&t[i])) reach = ZN_MAX(reach, t[i].off + t[i].len);
         if ((t[i].meaning & ZN_REMAINDER) && t[i].off < reach) t[i].meaning |= ZN_HIDDEN;
@@ -218,7 +218,7 @@ static void hide_remainders(struct zn_tensor *t, size_t n) {
     }
 }
 
-/* Drops those that must not overlap and do, and makes aliases of the others; tensors are in order. */
+/* Drops overlapping tensors that must not overlap, and makes aliases of the others. The tensors are ordered. */
 static void part(struct zn_plan *plan) {
     size_t kept = 0, n_aliases = 0;
     uint64_t end = 0;

@@ -8,7 +8,7 @@ struct zn_work zn_work_of(uint64_t present) {
     return work;
 }
 
-/* The less of what bytes seen and bytes present pay for. */
+/* Returns the smaller of what the bytes seen and the bytes present pay for. */
 static uint64_t pay(const struct zn_work *work, uint64_t for_seen, uint64_t for_present) {
     const uint64_t seen = ZN_MIN(work->seen, (uint64_t)ZN_WORK_SEEN), present = ZN_MIN(work->present, seen);
     return ZN_MIN(for_seen * seen, for_present * present);

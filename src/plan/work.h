@@ -7,24 +7,24 @@
 #include "base/err.h"
 
 struct zn_work {
-    uint64_t present;             /* bytes that the file takes where it is stored: the archive's, when it is in one */
-    uint64_t seen;                /* end of the furthest byte that was fetched */
-    uint64_t steps, most_steps;   /* spent; one looks at a field or fetches eight bytes */
-    uint64_t memory, most_memory; /* bytes taken for what is kept, never given back */
+    uint64_t present;             /* bytes that the file takes where it is stored; in an archive, the archive's */
+    uint64_t seen;                /* end of the furthest byte that was read */
+    uint64_t steps, most_steps;   /* steps spent, and their limit; a step looks at a field or reads eight bytes */
+    uint64_t memory, most_memory; /* bytes taken for results, and their limit; they are never given back */
 };
 
-/* What a file may cost: 0.1 s and 128 MiB, and beyond them what its bytes pay for, of those seen and of those present.
- * A checkpoint of 100 000 tensors, 32 MB with next to nothing in them, takes 15 M steps and 119 MB, most of them for
- * its pickle, however small the archive is that it is in. */
+/* What a file may cost: 0.1 s and 128 MiB, and in addition what its bytes pay for, both those seen and those present. A
+ * checkpoint of 100 000 tensors, 32 MB with almost no data, takes 15 M steps and 119 MB, most of them for its pickle,
+ * however small its archive is. */
 enum {
     ZN_WORK_FREE_STEPS = 16 << 20,
     ZN_WORK_FREE_MEMORY = 128 << 20,
-    ZN_WORK_SEEN = 64 << 20, /* bytes seen beyond these pay for nothing more */
+    ZN_WORK_SEEN = 64 << 20, /* bytes; more bytes seen pay for nothing more */
     ZN_WORK_STEPS_SEEN = 8,
     ZN_WORK_STEPS_PRESENT = 512,
     ZN_WORK_MEMORY_SEEN = 4,
     ZN_WORK_MEMORY_PRESENT = 64,
-    ZN_WORK_PLAN = 2 /* the plan itself takes at most one part of so many of the memory */
+    ZN_WORK_PLAN = 2 /* the plan itself takes at most half of the memory */
 };
 
 /* Returns a purse for a file of so many bytes; UINT64_MAX if that is unknown. */
@@ -39,7 +39,7 @@ zipnn_status zn_work_keep(struct zn_work *work, uint64_t bytes, zipnn_error *err
 
 zipnn_status zn_work_refuse_step(const struct zn_work *work, zipnn_error *err);
 
-/* Here, since most opcodes of a pickle pay one step. */
+/* Defined here because most opcodes of a pickle pay one step. */
 static inline zipnn_status zn_work_step(struct zn_work *work, uint64_t n, zipnn_error *err) {
     if (!work || (work->steps += n) <= work->most_steps) return ZIPNN_OK;
     return zn_work_refuse_step(work, err);
