@@ -3,13 +3,13 @@
 #include "plan/dtype.h"
 #include "readers/readers.h"
 
-/* A tensor is a record (number of dimensions, length of its name, type, dimensions, name), padding in one variant, and
- * its data. Nothing says where the first one is or how long the blocks of a type are in this version of the format: the
- * first place where two tensors follow each other is the start, and a block's length is right when the next tensor
- * follows. */
+/* A tensor is a record (number of dimensions, length of its name, type, dimensions, name), padding in one variant of
+ * the format, and the data. The file does not say where the first record is, nor how long the blocks of a type are in
+ * this version. So the start is the first place where two tensors follow each other, and a block's length is right if
+ * the next tensor follows. */
 
 enum {
-    MAX_SEARCH = 4 << 20, /* bytes in which the first tensor is looked for; vocabularies take about half a MiB */
+    MAX_SEARCH = 4 << 20, /* bytes that are searched for the first tensor; vocabularies take about half a MiB */
     MAX_DIMS = 4,
     MAX_NAME = 255,
     PADDED = 32 /* alignment of data in files of llama.cpp */
@@ -19,8 +19,8 @@ enum {
 #define MAGIC_GGMF 0x67676d66u
 #define MAGIC_GGJT 0x67676a74u
 
-/* Types by number; a block of 32 had other lengths before, and rwkv.cpp numbers its own. Rows of one type are tried in
- * this order. */
+/* The types by number. A block of 32 elements had other lengths in older versions, and rwkv.cpp has its own numbers.
+ * The rows of one type are tried in this order. */
 static const struct type {
     uint8_t number, dtype, elements, bytes;
 } types[] = {
@@ -31,9 +31,9 @@ static const struct type {
 };
 
 struct record {
-    uint64_t at, data; /* of the record, of its data */
+    uint64_t at, data; /* offsets of the record and of its data */
     uint32_t rank, type;
-    uint64_t dims[MAX_DIMS]; /* the row length last */
+    uint64_t dims[MAX_DIMS]; /* the row length is the last */
     uint64_t n;              /* elements */
     char name[MAX_NAME];
     uint32_t name_len;
@@ -41,7 +41,7 @@ struct record {
 
 struct file {
     struct zn_scan s;
-    uint64_t alignment; /* of data */
+    uint64_t alignment; /* alignment of the data */
 };
 
 bool zn_ggml_knows(const uint8_t *head, size_t len) {
@@ -62,7 +62,7 @@ static bool knows_type(uint32_t number) {
     return false;
 }
 
-/* The record at an offset; false when there is none. Leaves the cursor usable. */
+/* Reads the record at an offset. Returns false when there is none. The cursor stays usable. */
 static bool read_record(struct file *f, uint64_t at, struct record *r) {
     zn_scan_seek(&f->s, at);
     const uint8_t *p = zn_scan_take(&f->s, 12);
@@ -87,7 +87,7 @@ static void revive(struct file *f) {
     if (f->s.status == ZIPNN_OK) f->s.bad = false;
 }
 
-/* The type by whose length the record ends where the file does or the next record begins; NULL for none. */
+/* Returns the type whose length makes the record end at the end of the file or before another record; NULL for none. */
 static const struct type *find_type(struct file *f, const struct record *r, uint64_t *end) {
     struct record next;
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
@@ -100,7 +100,7 @@ static const struct type *find_type(struct file *f, const struct record *r, uint
     return NULL;
 }
 
-/* The first place where a record begins that another, or the end, follows. */
+/* Finds the first record that is followed by another record, or by the end of the file. */
 static bool find_first(struct file *f, struct record *r) {
     const uint64_t end = ZN_MIN(f->s.end, (uint64_t)MAX_SEARCH);
     uint64_t after;
@@ -116,7 +116,7 @@ static zipnn_status plan_records(struct file *f, struct record r, enum zn_view_e
     for (;;) {
         uint64_t end = 0;
         const struct type *t = find_type(f, &r, &end);
-        /* Out of sight nothing contradicts the first length. */
+        /* When the next record is out of sight, nothing contradicts the first length. */
         for (size_t i = 0; !t && seen == ZN_VIEW_CUT && i < sizeof types / sizeof types[0]; i++)
             if (types[i].number == r.type) t = &types[i];
         if (!t) {

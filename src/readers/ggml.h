@@ -1,5 +1,5 @@
-/* Files of ggml before GGUF (whisper.cpp, rwkv.cpp, llama.cpp until 2023): a magic, settings of the model and a
- * vocabulary, each program's own, then tensors one after the other. */
+/* Files of ggml before GGUF (whisper.cpp, rwkv.cpp, llama.cpp until 2023): a magic number, settings and a vocabulary in
+ * the form of each program, then one tensor after the other. */
 #ifndef ZN_READERS_GGML_H
 #define ZN_READERS_GGML_H
 

@@ -4,17 +4,17 @@
 #include "plan/dtype.h"
 #include "readers/readers.h"
 
-/* Nothing says how long the head is, so it is walked record by record. The walk runs twice: first over whatever bytes
- * there are, to learn whether they suffice, and then over all of them, to take down the tensors. Values of key-value
- * pairs are passed over; vocabularies of a hundred thousand strings are common. */
+/* The file does not say how long its head is, so it is read record by record. This happens twice: first over the bytes
+ * that are there, to learn whether they suffice, and then over the whole head, to collect the tensors. Values of
+ * key-value pairs are skipped; vocabularies of a hundred thousand strings are common. */
 
 enum {
     COUNTS_LEN = 24, /* magic, version and the two counts */
     FIRST_HEAD = 64 << 10,
     MAX_DIMS = 4,
     MAX_NESTING = 16, /* arrays in arrays */
-    MIN_PAIR = 13,    /* a key of no bytes, its type, a value of one byte */
-    MIN_TENSOR = 24,  /* a name of no bytes, no dimensions */
+    MIN_PAIR = 13,    /* an empty key, its type, a value of one byte */
+    MIN_TENSOR = 24,  /* an empty name, no dimensions */
     DEFAULT_ALIGNMENT = 32
 };
 
@@ -23,7 +23,7 @@ enum value_type { U8, I8, U16, I16, U32, I32, F32, BOOL, STRING, ARRAY, U64, I64
 static const uint8_t value_size[N_VALUE_TYPES] = {[U8] = 1,  [I8] = 1,   [U16] = 2, [I16] = 2, [U32] = 4, [I32] = 4,
                                                   [F32] = 4, [BOOL] = 1, [U64] = 8, [I64] = 8, [F64] = 8};
 
-/* By the type's number in the file; 0 where the number has no meaning, or no longer. */
+/* The dtypes by the type's number in the file; 0 where a number has no meaning, or no longer has one. */
 static const uint8_t dtypes[] = {
     [0] = ZIPNN_F32,     [1] = ZIPNN_F16,      [2] = ZIPNN_Q4_0,   [3] = ZIPNN_Q4_1,    [6] = ZIPNN_Q5_0,
     [7] = ZIPNN_Q5_1,    [8] = ZIPNN_Q8_0,     [9] = ZIPNN_Q8_1,   [10] = ZIPNN_Q2_K,   [11] = ZIPNN_Q3_K,
@@ -40,7 +40,7 @@ struct walk {
     bool big_endian;
     bool malformed;
     uint64_t
-        need; /* bytes of the file, once the cursor is stuck: the record that lacks some ends there at the earliest */
+        need; /* bytes that the head has at least, once the cursor is stuck: the end of the record that was cut short */
     uint64_t n_tensors, n_pairs;
     uint64_t alignment;
 };
@@ -50,7 +50,7 @@ struct string {
     uint64_t len;
 };
 
-/* ---- fields; all give zero when the bytes end or the file is malformed */
+/* ---- fields; each reader returns zero when the bytes end or the file is malformed */
 
 static bool goes_on(const struct walk *w) {
     return zn_cur_ok(&w->cur) && !w->malformed;
@@ -88,7 +88,7 @@ static bool equals(const struct string *s, const char *text) {
 
 /* ---- key-value pairs */
 
-/* An array up to its first array, or to its end: how many arrays are to come. */
+/* Skips the items of an array up to the first array in it, or to its end. Returns how many arrays follow. */
 static uint64_t pass_items(struct walk *w) {
     const uint32_t type = take_u32(w);
     const uint64_t n = take_u64(w);
@@ -104,7 +104,7 @@ static uint64_t pass_items(struct walk *w) {
 }
 
 static void pass_array(struct walk *w) {
-    uint64_t left[MAX_NESTING] = {1}; /* arrays to come, by how deep they are */
+    uint64_t left[MAX_NESTING] = {1}; /* arrays to come, by depth */
     for (unsigned depth = 1; depth > 0 && goes_on(w);) {
         if (left[depth - 1] == 0) {
             depth--;
@@ -146,13 +146,13 @@ static void pass_pair(struct walk *w) {
 struct record {
     struct string name;
     uint32_t rank, type;
-    uint64_t dims[MAX_DIMS]; /* the row length last, as everywhere else */
-    uint64_t off;            /* of the data, from their start */
+    uint64_t dims[MAX_DIMS]; /* the row length is the last */
+    uint64_t off;            /* offset of the data from the start of all data */
 };
 
 static struct record take_record(struct walk *w) {
     struct record r = {.name = take_string(w)};
-    r.rank = take_u32(w); /* not beside the name: initializers have no order */
+    r.rank = take_u32(w); /* on a line of its own, because initializers have no order */
     if (r.rank > MAX_DIMS) {
         w->malformed = true;
         return r;
@@ -164,7 +164,8 @@ static struct record take_record(struct walk *w) {
     return r;
 }
 
-/* Bytes of a tensor; false when its row is no whole number of blocks, or the product does not fit. */
+/* Computes the bytes of a tensor. Returns false when its row is not a whole number of blocks, or the product
+ * overflows. */
 static bool size_of(const struct record *r, zipnn_dtype dtype, uint64_t *size) {
     const unsigned elements = zn_dtype_elements(dtype);
     const uint64_t row = r->rank > 0 ? r->dims[r->rank - 1] : 1;
@@ -186,7 +187,7 @@ static void take_counts(struct walk *w) {
     w->n_tensors = take_u64(w);
     w->n_pairs = take_u64(w);
     w->malformed = goes_on(w) && number != 2 && number != 3;
-    /* Records have a least size, so counts that no head may reach end here and not in a loop. */
+    /* Records have a least length, so counts that no head can hold end here and not in a loop. */
     if (w->n_tensors > ZN_MAX_HEAD / MIN_TENSOR || w->n_pairs > ZN_MAX_HEAD / MIN_PAIR) w->malformed = true;
 }
 
@@ -229,7 +230,7 @@ static zipnn_status add_record(const struct walk *w, const struct record *r, uin
     return ZIPNN_OK;
 }
 
-/* Where the data begin: the end of the records, rounded up. */
+/* Finds the start of the data: the end of the records, rounded up. */
 static bool find_data(struct walk w, uint64_t *data_off) {
     for (uint64_t i = 0; i < w.n_tensors && goes_on(&w); i++) take_record(&w);
     if (!goes_on(&w)) return false;

@@ -2,8 +2,8 @@
 
 #include "readers/readers.h"
 
-/* Addresses in the file lead anywhere, so the walk keeps a list of what is to be looked at. Links that form a circle
- * end with the purse that each look, task and path is paid from. */
+/* Addresses in the file may lead anywhere, so the walk keeps a list of the places to look at. Each look, task and path
+ * is paid from the purse, which ends circles of links. */
 
 enum { SUPERBLOCK_LEN = 96, MAX_NAME = 4096 };
 
@@ -13,13 +13,13 @@ bool zn_hdf5_knows(const uint8_t *head, size_t len) {
     return len >= sizeof magic && memcmp(head, magic, sizeof magic) == 0;
 }
 
-/* Something to be looked at. */
+/* A place to look at. */
 struct task {
     enum { OBJECT, NAMES, CHUNKS } what;
-    uint64_t at;   /* of the object's header or the tree's node */
-    uint64_t heap; /* NAMES: of the bytes of names; CHUNKS: of the data set's header */
-    size_t path;   /* in walk.paths */
-    size_t set;    /* CHUNKS: the tensor they make, in the plan; NO_SET for none */
+    uint64_t at;   /* offset of the object's header or of the tree's node */
+    uint64_t heap; /* NAMES: offset of the bytes of names; CHUNKS: of the data set's header */
+    size_t path;   /* offset in walk.paths */
+    size_t set;    /* CHUNKS: the tensor in the plan that the chunks make; NO_SET for none */
 };
 
 #define NO_SET SIZE_MAX
@@ -29,7 +29,7 @@ struct walk {
     struct zn_plan *plan;
     struct task *tasks; /* a stack */
     size_t n_tasks, tasks_cap;
-    char *paths; /* each with a zero at its end; 0 is the root's, empty */
+    char *paths; /* each path ends with a zero; path 0 is the root's, an empty one */
     size_t paths_len, paths_cap;
     zipnn_error *err;
 };
@@ -43,7 +43,7 @@ static zipnn_status add_task(struct walk *w, struct task task) {
     return st;
 }
 
-/* Path of something called `name` in the group of path `in`. */
+/* Adds the path of `name` in the group with path `in`. */
 static zipnn_status add_path(struct walk *w, size_t in, const char *name, size_t *path) {
     const size_t in_len = w->paths ? strlen(w->paths + in) : 0, name_len = strlen(name), slash = in_len > 0;
     void *paths = w->paths;
@@ -67,20 +67,20 @@ static zipnn_status add_object(struct walk *w, size_t in, const char *name, uint
     return add_task(w, object);
 }
 
-/* Something is there that cannot be listed. */
+/* Counts something that exists but cannot be listed. */
 static zipnn_status leave_out(struct walk *w) {
     w->plan->n_left_out++;
     return ZIPNN_OK;
 }
 
-/* Something unreadable is no reason to stop. */
+/* Makes the cursor usable again. An unreadable part is no reason to stop. */
 static void revive(struct walk *w) {
     if (w->s.status == ZIPNN_OK) w->s.bad = false;
 }
 
 /* ---- groups */
 
-/* A node of a tree: "TREE" or "SNOD", and how many entries follow; false for no node. */
+/* Opens a node of a tree, "TREE" or "SNOD". *n says how many entries follow. Returns false if there is no node. */
 static bool open_node(struct walk *w, uint64_t at, const char *signature, unsigned kind, unsigned *level, unsigned *n) {
     *level = *n = 0;
     zn_scan_seek(&w->s, at);
@@ -101,7 +101,7 @@ static bool take_name(struct walk *w, uint64_t at, char *name) {
     return false;
 }
 
-/* The names of a leaf. */
+/* Lists the names of a leaf. */
 static zipnn_status list_names(struct walk *w, const struct task *t) {
     unsigned unused, n;
     open_node(w, t->at, "SNOD", 1, &unused, &n);
@@ -121,7 +121,7 @@ static zipnn_status list_names(struct walk *w, const struct task *t) {
     return w->s.status;
 }
 
-/* A node of the tree of names; leaves are nodes of another kind. */
+/* Looks at a node of the tree of names. Leaves are nodes of another kind. */
 static zipnn_status look_at_names(struct walk *w, const struct task *t) {
     unsigned level, n;
     open_node(w, t->at, "TREE", 0, &level, &n);
@@ -129,7 +129,7 @@ static zipnn_status look_at_names(struct walk *w, const struct task *t) {
         revive(w);
         return list_names(w, t);
     }
-    for (unsigned i = n; i-- > 0;) { /* a stack: the last comes first */
+    for (unsigned i = n; i-- > 0;) { /* the last comes first, since the tasks are a stack */
         zn_scan_seek(&w->s, t->at + 24 + 16 * (uint64_t)i + 8);
         const uint64_t child = zn_scan_u64(&w->s);
         if (!zn_scan_ok(&w->s)) return leave_out(w);
@@ -140,12 +140,12 @@ static zipnn_status look_at_names(struct walk *w, const struct task *t) {
 
 /* ---- data sets */
 
-/* Not all pieces of a set are known: it keeps its name, without values. */
+/* Keeps the name of a set, but without values, since some of its pieces are unknown. */
 static void give_up(struct walk *w, size_t set) {
     if (set != NO_SET) w->plan->tensors[set].meaning |= ZN_UNREADABLE;
 }
 
-/* Bytes of the values; false when that does not fit. */
+/* Computes the bytes of the values. Returns false when the product overflows. */
 static bool size_of(const struct zn_hdf5_object *o, uint64_t *size) {
     bool fits = true, empty = false;
     *size = o->element;
@@ -157,12 +157,12 @@ static bool size_of(const struct zn_hdf5_object *o, uint64_t *size) {
     return fits || empty;
 }
 
-/* A set in one run of bytes. */
+/* Adds a set that lies in one run of bytes. */
 static zipnn_status add_set(struct walk *w, const struct task *t, const struct zn_hdf5_object *o) {
     uint64_t size, end;
     const char *path = w->paths + t->path;
     if (!size_of(o, &size) || (size != o->len && size > 0)) return leave_out(w);
-    const uint64_t off = size ? o->off : t->at; /* what is empty has no place */
+    const uint64_t off = size ? o->off : t->at; /* an empty set has no place */
     if (!zn_add(off, size, &end)) return leave_out(w);
     const struct zn_plan_mark mark = zn_plan_mark(w->plan);
     ZN_TRY(zn_plan_add(w->plan, off, size, o->dtype, path, strlen(path), o->dims, o->rank, w->err));
@@ -176,7 +176,7 @@ static zipnn_status add_set(struct walk *w, const struct task *t, const struct z
     return leave_out(w);
 }
 
-/* How many chunks a set would be cut into; false for a shape that makes no sense. */
+/* Counts the chunks into which a set is cut. Returns false for an impossible shape. */
 static bool count_cells(const struct zn_hdf5_object *o, const uint64_t *chunk) {
     uint64_t cells = 1;
     for (uint32_t i = 0; i < o->rank; i++)
@@ -184,7 +184,7 @@ static bool count_cells(const struct zn_hdf5_object *o, const uint64_t *chunk) {
     return true;
 }
 
-/* A set in chunks of a shape, or in none. Its chunks are added one by one. */
+/* Adds a set in chunks of one shape, or without any chunks. The chunks are added one by one. */
 static zipnn_status add_chunked(struct walk *w, const struct task *t, const struct zn_hdf5_object *o,
                                 const uint64_t *chunk, uint32_t meaning, size_t *set) {
     uint64_t size, len = o->element;
@@ -205,7 +205,7 @@ static zipnn_status add_chunked(struct walk *w, const struct task *t, const stru
     return ZIPNN_OK;
 }
 
-/* One without bytes that can be read: never written, and so full of one value, or filtered. */
+/* Adds a set without readable bytes. It was never written, and so is full of one value, or its bytes are filtered. */
 static zipnn_status add_name(struct walk *w, const struct task *t, const struct zn_hdf5_object *o) {
     uint64_t whole[ZN_HDF5_MAX_RANK];
     size_t unused;
@@ -213,7 +213,7 @@ static zipnn_status add_name(struct walk *w, const struct task *t, const struct 
     return add_chunked(w, t, o, whole, o->is_filtered ? ZN_UNREADABLE : 0, &unused);
 }
 
-/* A chunk's number among those of its set; false for one that is no part of it. */
+/* Finds a chunk's number among those of its set. Returns false for a chunk that is not part of the set. */
 static bool cell_of(const struct zn_hdf5_object *o, const uint64_t *at, uint64_t *cell) {
     *cell = 0;
     for (uint32_t i = 0; i < o->rank; i++) {
@@ -223,7 +223,7 @@ static bool cell_of(const struct zn_hdf5_object *o, const uint64_t *at, uint64_t
     return true;
 }
 
-/* A chunk, and what it is of its set. */
+/* Adds a chunk, and its position in the set. */
 static zipnn_status add_chunk(struct walk *w, const struct task *t, const struct zn_hdf5_object *o, uint64_t off,
                               const uint64_t *at) {
     const char *path = w->paths + t->path;
@@ -242,7 +242,7 @@ static zipnn_status add_chunk(struct walk *w, const struct task *t, const struct
     return ZIPNN_OK;
 }
 
-/* The nodes of a tree of chunks, one of which is at `at`. */
+/* Looks at the nodes of a tree of chunks. One of them is at `at`. */
 static zipnn_status look_at_node(struct walk *w, const struct task *t, const struct zn_hdf5_object *o, uint64_t at) {
     const uint64_t entry = 8 + 8 * (uint64_t)(o->rank + 1) + 8;
     unsigned level, n;
@@ -251,7 +251,7 @@ static zipnn_status look_at_node(struct walk *w, const struct task *t, const str
         uint64_t place[ZN_HDF5_MAX_RANK] = {0};
         zn_scan_seek(&w->s, at + 24 + entry * i);
         const uint32_t len = zn_scan_u32(&w->s);
-        zn_scan_skip(&w->s, 4); /* filters left out */
+        zn_scan_skip(&w->s, 4); /* mask of the skipped filters */
         for (uint32_t d = 0; d < o->rank; d++) place[d] = zn_scan_u64(&w->s);
         zn_scan_skip(&w->s, 8);
         const uint64_t child = zn_scan_u64(&w->s);
@@ -274,7 +274,7 @@ static zipnn_status look_at_chunks(struct walk *w, const struct task *t, const s
 static zipnn_status look_at_set(struct walk *w, const struct task *t, const struct zn_hdf5_object *o) {
     struct task chunks = {CHUNKS, o->chunks, t->at, t->path, NO_SET};
     uint64_t size;
-    if (!o->has_space && o->storage == ZN_HDF5_NOWHERE) return ZIPNN_OK; /* a type with a name, or an empty group */
+    if (!o->has_space && o->storage == ZN_HDF5_NOWHERE) return ZIPNN_OK; /* a named type, or an empty group */
     if (!o->has_type || !o->has_space || o->is_elsewhere) return leave_out(w);
     const bool empty = size_of(o, &size) && size == 0;
     const bool unwritten = o->storage == ZN_HDF5_WHOLE && o->off == ZN_HDF5_NOWHERE_AT;
@@ -289,14 +289,14 @@ static zipnn_status look_at_set(struct walk *w, const struct task *t, const stru
     return o->chunks == ZN_HDF5_NOWHERE_AT ? ZIPNN_OK : look_at_chunks(w, &chunks, o, o->chunks);
 }
 
-/* A group of the old kind has a table of names. */
+/* Looks at a group of the old kind, which has a table of names. */
 static zipnn_status look_at_table(struct walk *w, const struct task *t, const struct zn_hdf5_object *o) {
     zn_scan_seek(&w->s, o->heap + 24);
     const uint64_t heap = zn_scan_u64(&w->s);
     return zn_scan_ok(&w->s) ? add_task(w, (struct task){NAMES, o->tree, heap, t->path, NO_SET}) : leave_out(w);
 }
 
-/* One of the new kind has links in its header. */
+/* Looks at a group of the new kind, which has links in its header. */
 static zipnn_status look_at_links(struct walk *w, const struct task *t, const struct zn_hdf5_object *o) {
     for (unsigned i = 0; i < o->n_links; i++) {
         char name[MAX_NAME + 1];
@@ -326,7 +326,7 @@ static zipnn_status look_at_object(struct walk *w, const struct task *t) {
     return o.is_group ? look_at_table(w, t, &o) : look_at_set(w, t, &o);
 }
 
-/* An inner node of a tree of chunks. The data set's header is read again. */
+/* Looks at an inner node of a tree of chunks. The data set's header is read again. */
 static zipnn_status look_further(struct walk *w, const struct task *t) {
     struct zn_hdf5_object o;
     if (zn_hdf5_read_object(&w->s, t->heap, &o) && o.storage == ZN_HDF5_CHUNKS && o.has_type)
@@ -347,7 +347,7 @@ static zipnn_status look(struct walk *w, const struct task *t) {
     }
 }
 
-/* The superblock of versions 0 and 1, with addresses of 8 bytes: the root's header is in an entry at its end. */
+/* Reads the superblock of versions 0 and 1, with addresses of 8 bytes. An entry at its end has the root's header. */
 static zipnn_status find_root(struct walk *w, uint64_t *root) {
     const uint8_t *p = zn_scan_take(&w->s, SUPERBLOCK_LEN);
     if (w->s.status != ZIPNN_OK) return w->s.status;

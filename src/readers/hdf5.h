@@ -1,5 +1,5 @@
-/* HDF5 as h5py and Keras write it: groups are trees of names, data sets lie in one piece or in chunks. Of the format's
- * two generations the first is read, which is what libraries write unless asked for the latest. */
+/* Reads HDF5 as h5py and Keras write it: groups are trees of names, and data sets lie in one piece or in chunks. It
+ * reads the first of the format's two generations, which libraries write unless they are asked for the latest one. */
 #ifndef ZN_READERS_HDF5_H
 #define ZN_READERS_HDF5_H
 
@@ -12,27 +12,27 @@ zipnn_status zn_hdf5_plan(const struct zn_view *view, struct zn_plan *plan, cons
 /* ---- inside: hdf5.c walks groups, hdf5_object.c reads the headers of objects */
 
 enum { ZN_HDF5_MAX_RANK = 32, ZN_HDF5_MAX_LINKS = 64 };
-#define ZN_HDF5_NOWHERE_AT UINT64_MAX /* the address of what is not in the file */
+#define ZN_HDF5_NOWHERE_AT UINT64_MAX /* the address of things that are not in the file */
 
-/* What the header of an object says: a group's table of names, or a data set's place. */
+/* The contents of an object's header: a group's table of names, or the place of a data set. */
 struct zn_hdf5_object {
     bool is_group, has_type, has_space, is_filtered;
     bool is_elsewhere;   /* the values are in other files */
-    uint64_t tree, heap; /* group: of the names */
+    uint64_t tree, heap; /* group: offsets of the names */
     zipnn_dtype dtype;   /* for the chunker; UNKNOWN for types that it measures */
     zipnn_dtype type;    /* for everybody else; UNKNOWN for values that only HDF5 can give */
     uint32_t meaning;    /* ZN_BIG_ENDIAN or 0 */
-    uint32_t element;    /* bytes */
+    uint32_t element;    /* bytes of an element */
     uint64_t dims[ZN_HDF5_MAX_RANK];
     uint32_t rank;
     enum { ZN_HDF5_NOWHERE, ZN_HDF5_WHOLE, ZN_HDF5_CHUNKS } storage;
-    uint64_t off, len;                /* whole: bytes; no address for one that was never written */
-    uint64_t chunks;                  /* the tree of chunks; no address before the first */
+    uint64_t off, len;                /* in one piece: its bytes; a set that was never written has no address */
+    uint64_t chunks;                  /* the tree of chunks; a set without chunks has no address */
     uint32_t chunk_len;               /* bytes of a chunk */
     uint64_t chunk[ZN_HDF5_MAX_RANK]; /* its shape */
     uint32_t chunk_rank;
-    uint8_t fill[ZN_MAX_FILL];         /* what was never written */
-    uint64_t links[ZN_HDF5_MAX_LINKS]; /* group of the new kind: where its links are */
+    uint8_t fill[ZN_MAX_FILL];         /* the value of what was never written */
+    uint64_t links[ZN_HDF5_MAX_LINKS]; /* group of the new kind: offsets of its links */
     unsigned n_links;
     unsigned n_left_out; /* further links, and tables of links */
 };

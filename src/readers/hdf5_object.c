@@ -2,7 +2,7 @@
 #include "plan/dtype.h"
 #include "readers/hdf5.h"
 
-/* The header of an object is a run of messages, each with a type and a length; it may go on elsewhere. */
+/* An object's header is a run of messages, each with a type and a length. It may continue elsewhere. */
 
 enum {
     SPACE = 1,
@@ -20,7 +20,7 @@ enum {
 
 enum { MAX_BLOCKS = 64, MAX_MESSAGE = 512 };
 
-/* Rank, flags, then the dimensions; the second version has no reserved bytes. */
+/* Reads the rank, flags and dimensions. The second version has no reserved bytes. */
 static bool read_space(struct zn_cur c, struct zn_hdf5_object *o) {
     const uint8_t version = zn_cur_u8(&c);
     o->rank = zn_cur_u8(&c);
@@ -35,13 +35,13 @@ static bool read_space(struct zn_cur c, struct zn_hdf5_object *o) {
 
 enum { FIXED = 0, FLOAT = 1, COMPOUND = 6, ENUM = 8 };
 
-/* Where the parts of a float are, in bits, and the exponent's bias. */
+/* The positions of a float's parts, in bits, and the exponent's bias. */
 struct parts {
     unsigned sign, exponent, exponent_bits, mantissa, mantissa_bits;
     uint32_t bias;
 };
 
-/* Whether the parts are those of the type of floats, with a leading one that is not stored. */
+/* Returns whether the parts are the usual ones of a type of floats, with a leading one that is not stored. */
 static bool is_usual(zipnn_dtype type, uint8_t flags, const struct parts *p) {
     enum { NORMALISATION = 0x30, LEADING_ONE = 0x20, VAX = 0x40 };
     const unsigned e = zn_dtype_facts(type)->exponent, bits = zn_dtype_facts(type)->bits;
@@ -94,14 +94,14 @@ static struct number take_number(struct zn_cur *c) {
     return n;
 }
 
-/* A name in a type; those of the first versions fill words of 8 bytes. */
+/* Reads a name in a type. In the first versions, names fill words of 8 bytes. */
 static bool take_name(struct zn_cur *c, unsigned version, const char *expected) {
     const size_t len = strlen(expected) + 1;
     const uint8_t *text = zn_cur_take(c, version < 3 ? (len + 7) / 8 * 8 : len);
     return text && memcmp(text, expected, len) == 0;
 }
 
-/* One half of a complex number as h5py writes it. */
+/* Reads one half of a complex number as h5py writes it. */
 static struct number take_part(struct zn_cur *c, unsigned version, const char *name, uint32_t at) {
     const struct number none = {.dtype = ZIPNN_DTYPE_UNKNOWN};
     if (!take_name(c, version, name)) return none;
@@ -120,7 +120,7 @@ static void read_complex(struct zn_cur c, struct number *n) {
     if (re.type == ZIPNN_F64) n->type = ZIPNN_C128;
 }
 
-/* Names for integers are read as integers; those of h5py's booleans make a boolean. */
+/* Reads an enumeration as integers, and that of h5py's booleans as booleans. */
 static void read_enum(struct zn_cur c, struct number *n) {
     const struct number base = take_number(&c);
     if (!zn_cur_ok(&c) || base.size != n->size) return;
@@ -142,13 +142,13 @@ static bool read_type(struct zn_cur c, struct zn_hdf5_object *o) {
     return o->has_type;
 }
 
-/* The value of what was never written; zero unless one is given. */
+/* Reads the value of what was never written; it is zero unless it is given. */
 static void read_fill(unsigned type, struct zn_cur c, struct zn_hdf5_object *o) {
     bool given = true;
     if (type == FILL) {
         const uint8_t version = zn_cur_u8(&c), flags = zn_cur_u8(&c);
         const bool plain = version < 3;
-        if (plain) zn_cur_u8(&c); /* when it is written */
+        if (plain) zn_cur_u8(&c); /* when it is written: ignored */
         given = plain ? zn_cur_u8(&c) != 0 || version == 1 : (flags & 32) != 0;
     }
     const uint32_t len = given ? zn_cur_u32(&c) : 0;
@@ -168,10 +168,10 @@ static void set_chunks(struct zn_hdf5_object *o, uint64_t tree, struct zn_cur *c
     o->chunk_rank = n ? n - 1 : 0;
     o->storage = ZN_HDF5_CHUNKS;
     o->chunks = tree;
-    o->chunk_len = (uint32_t)len; /* the last dimension is the element's bytes */
+    o->chunk_len = (uint32_t)len; /* the last dimension is the bytes of an element */
 }
 
-/* The layout of a data set in a message at offset `at`, of version 3. */
+/* Reads the layout of a data set, version 3, from a message at offset `at`. */
 static bool read_layout(struct zn_cur c, uint64_t at, struct zn_hdf5_object *o) {
     if (zn_cur_u8(&c) != 3) return false;
     switch (zn_cur_u8(&c)) {
@@ -204,11 +204,11 @@ struct blocks {
     unsigned n;
 };
 
-/* Where the links are when they are too many for the header. */
+/* Reads where the links are when there are too many for the header. */
 static bool read_link_info(struct zn_cur c, struct zn_hdf5_object *o) {
     zn_cur_take(&c, 1);
     const uint8_t flags = zn_cur_u8(&c);
-    if (flags & 1) zn_cur_take(&c, 8); /* numbers of links in the order they were made */
+    if (flags & 1) zn_cur_take(&c, 8); /* numbers of links in order of creation */
     if (zn_cur_u64(&c) != ZN_HDF5_NOWHERE_AT) o->n_left_out++;
     return zn_cur_ok(&c);
 }

@@ -29,7 +29,7 @@ static bool is_hex(uint8_t c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-/* What follows a backslash. */
+/* Reads what follows a backslash. */
 static bool take_escape(struct zn_cur *c) {
     const uint8_t kind = zn_cur_u8(c);
     if (kind != 'u') return kind && memchr("\"\\/bfnrt", kind, 8);
@@ -42,7 +42,7 @@ bool zn_json_take_string(struct zn_cur *c, struct zn_json_string *string) {
     *string = (struct zn_json_string){c->at, 0, true};
     for (;;) {
         const uint8_t ch = zn_cur_u8(c);
-        if (ch < ' ') return false; /* or the end */
+        if (ch < ' ') return false; /* a control character, or the end */
         if (ch == '"') break;
         if (ch != '\\') continue;
         string->plain = false;
@@ -52,7 +52,8 @@ bool zn_json_take_string(struct zn_cur *c, struct zn_json_string *string) {
     return true;
 }
 
-/* Bytes of the character at `at`, 0 when it is none: no longer than needed, no half of a pair, below U+110000. */
+/* Returns the bytes of the character at `at`; 0 when it is invalid: longer than needed, half of a pair, or above
+ * U+10FFFF. */
 static size_t length_of_character(const uint8_t *at, size_t left) {
     const uint8_t first = at[0];
     const size_t len = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
@@ -108,7 +109,7 @@ static bool skip_number(struct zn_cur *c) {
 
 /* ---- any value */
 
-/* A value without values in it. */
+/* Skips a value that contains no other values. */
 static bool skip_atom(struct zn_cur *c) {
     struct zn_json_string unused;
     switch (zn_json_peek(c)) {
@@ -125,7 +126,7 @@ static bool skip_atom(struct zn_cur *c) {
     }
 }
 
-/* The brackets that are open, by what closes them. */
+/* The open brackets, by the brackets that close them. */
 struct brackets {
     void *at;
     size_t n, cap;
@@ -139,7 +140,7 @@ static zipnn_status open_bracket(struct brackets *b, char closing, const struct 
     return ZIPNN_OK;
 }
 
-/* Goes down to the first value in a value that has none in it, and passes it. */
+/* Goes down to the first value that contains no other values, and skips it. */
 static zipnn_status descend(struct zn_cur *c, struct brackets *b, const struct zn_plan *plan, zipnn_error *err) {
     struct zn_json_string unused;
     for (;;) {
@@ -153,7 +154,7 @@ static zipnn_status descend(struct zn_cur *c, struct brackets *b, const struct z
     }
 }
 
-/* After a value: closes what ends there, up to a comma and the key that may follow. */
+/* Closes what ends after a value, up to a comma and the key that may follow it. */
 static bool ascend(struct zn_cur *c, struct brackets *b) {
     struct zn_json_string unused;
     while (b->n > 0) {

@@ -4,14 +4,14 @@
 #include "plan/dtype.h"
 #include "readers/readers.h"
 
-/* {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), } and spaces up to a line feed. Of Python's literals only
- * these are read: strings without backslashes, the two truth values, and tuples of integers. */
+/* The header is {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), } and spaces up to a line feed. Of Python's
+ * literals only these are read: strings without backslashes, the two truth values, and tuples of integers. */
 
 enum { MAGIC_LEN = 6, MAX_HEADER = 64 << 10 };
 
 static const uint8_t magic[MAGIC_LEN] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
 
-/* Bytes before the header: version 1 has a length of two bytes, 2 and 3 of four. */
+/* Returns the bytes before the header. Its length has two bytes in version 1, four in versions 2 and 3. */
 static size_t start_of(const uint8_t *head) {
     return head[MAGIC_LEN] == 1 ? MAGIC_LEN + 4 : MAGIC_LEN + 6;
 }
@@ -24,12 +24,12 @@ size_t zn_npy_want(const uint8_t *head, size_t len) {
     return header <= MAX_HEADER ? start + header : 0;
 }
 
-/* What the header says. */
+/* The contents of the header. */
 struct array {
     bool has_descr, has_order, has_shape;
     zipnn_dtype dtype;
     uint32_t meaning;
-    uint64_t element; /* bytes */
+    uint64_t element; /* bytes of an element */
     uint64_t dims[ZN_MAX_RANK];
     uint32_t rank;
 };
@@ -73,7 +73,7 @@ static bool take_number(struct zn_cur *c, uint64_t *n) {
     if (first < '0' || first > '9') return false;
     for (*n = 0; c->at < c->end && *c->at >= '0' && *c->at <= '9'; c->at++)
         if (!zn_mul(*n, 10, n) || !zn_add(*n, *c->at - (uint64_t)'0', n)) return false;
-    if (c->at < c->end && *c->at == 'L') c->at++; /* a long of Python 2 */
+    if (c->at < c->end && *c->at == 'L') c->at++; /* the suffix of a long integer in Python 2 */
     return true;
 }
 
@@ -86,8 +86,8 @@ static bool take_shape(struct zn_cur *c, struct array *a) {
     return take_char(c, ')');
 }
 
-/* Byte order, kind and size, as in "<f4". "=" is the order of the machine that wrote, which is little-endian but for
- * museums. */
+/* Reads byte order, kind and size, as in "<f4". "=" is the order of the machine that wrote the file, which is taken to
+ * be little-endian. */
 static bool understand(const struct text *descr, struct array *a) {
     static const struct {
         const char *name;
@@ -98,7 +98,7 @@ static bool understand(const struct text *descr, struct array *a) {
         {"i8", ZIPNN_I64, 8, 8}, {"u1", ZIPNN_U8, 1, 1},     {"u2", ZIPNN_U16, 2, 2},
         {"u4", ZIPNN_U32, 4, 4}, {"u8", ZIPNN_U64, 8, 8},    {"b1", ZIPNN_BOOL, 1, 1},
         {"c8", ZIPNN_C64, 8, 4}, {"c16", ZIPNN_C128, 16, 8}, {"V1", 0, 1, 1},
-        {"V2", 0, 2, 1}, /* names of others' types */
+        {"V2", 0, 2, 1}, /* names of types of other packages */
     };
     if (descr->len < 3 || !memchr("<>|=", descr->at[0], 4)) return false;
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
@@ -107,7 +107,7 @@ static bool understand(const struct text *descr, struct array *a) {
         a->dtype = (zipnn_dtype)types[i].dtype;
         a->element = types[i].element;
         if (descr->at[0] == '>' && types[i].unit > 1) a->meaning |= ZN_BIG_ENDIAN;
-        if (a->dtype == ZIPNN_C128) a->meaning |= ZN_ALIAS; /* chunks of it are measured */
+        if (a->dtype == ZIPNN_C128) a->meaning |= ZN_ALIAS; /* the chunker measures it */
         return true;
     }
     return false;
@@ -117,7 +117,7 @@ static bool is(const struct text *s, const char *word) {
     return s->len == strlen(word) && memcmp(s->at, word, s->len) == 0;
 }
 
-/* One pair of the dictionary; no key may occur twice. */
+/* Reads one pair of the dictionary. No key may occur twice. */
 static bool take_pair(struct zn_cur *c, struct array *a) {
     struct text key, descr;
     if (!take_string(c, &key) || !take_char(c, ':')) return false;

@@ -3,9 +3,9 @@
 #include "plan/dtype.h"
 #include "readers/readers.h"
 
-/* A message is a run of fields: a number, a wire type, and for the type used here by all that matters (a length) as
- * many bytes. The walk goes through the file once, front to back, entering the messages that lead to tensors: graphs,
- * their nodes' attributes, graphs in these. */
+/* A message is a run of fields. A field has a number, a wire type and a value; the fields that matter here have a
+ * length and as many bytes. The walk goes through the file once, from front to back, and enters the messages that lead
+ * to tensors: graphs, the attributes of their nodes, and graphs in those. */
 
 enum { MAX_DEPTH = 32, MAX_RANK = 16, MAX_NAME = ZN_SCAN_MAX };
 
@@ -13,7 +13,7 @@ enum wire { VARINT = 0, FIXED64 = 1, LENGTH = 2, FIXED32 = 5 };
 
 enum message { NOTHING, MODEL, GRAPH, NODE, ATTRIBUTE, FUNCTION, SPARSE, TENSOR };
 
-/* Where messages that matter are. */
+/* The places of the messages that matter. */
 static const struct {
     uint8_t in, field, is;
 } inner[] = {
@@ -40,10 +40,10 @@ struct text {
     size_t len;
 };
 
-/* The tensor at hand. */
+/* The current tensor. */
 struct tensor {
     uint64_t dims[MAX_RANK];
-    uint32_t rank; /* above MAX_RANK: too many */
+    uint32_t rank; /* above MAX_RANK: too many dimensions */
     bool has_type;
     zipnn_dtype dtype;
     struct text name;
@@ -56,7 +56,7 @@ struct walk {
     struct level {
         enum message is;
         uint64_t end;
-        struct text output; /* of a node: what its constant is called */
+        struct text output; /* of a node: the name of its constant */
     } level[MAX_DEPTH];
     unsigned depth;
     struct tensor tensor;
@@ -97,7 +97,7 @@ static void add_dim(struct tensor *t, uint64_t dim) {
 
 /* ---- tensors */
 
-/* Whether type and shape say what its bytes are; those of integers may be elsewhere, as numbers of any length. */
+/* Returns whether type and shape say what the bytes are. Integers may also be stored elsewhere, in variable length. */
 static bool is_plain(const struct tensor *t) {
     const unsigned bits = zn_dtype_bits(t->dtype);
     uint64_t n = 1;
@@ -107,8 +107,8 @@ static bool is_plain(const struct tensor *t) {
     return zn_mul(n, bits, &n) && n / 8 + (n % 8 != 0) == t->len;
 }
 
-/* The tensor, inside the messages [0, around). One without a name is called as what its node gives, when it is an
- * attribute of that node. */
+/* Adds the tensor inside the messages [0, around). A tensor without a name that is an attribute of a node gets the name
+ * of the node's output. */
 static zipnn_status finish_tensor(struct walk *w, unsigned around) {
     struct tensor *t = &w->tensor;
     if (!t->has_type) return ZIPNN_OK;
@@ -124,11 +124,11 @@ static zipnn_status finish_tensor(struct walk *w, unsigned around) {
     ZN_TRY(zn_plan_add(w->plan, t->len ? t->off : w->s.off, t->len, t->dtype, name->at, name->len, t->dims, t->rank,
                        w->err));
     struct zn_tensor *added = zn_plan_last(w->plan, &mark);
-    if (added && t->dtype == ZIPNN_C128) added->meaning = ZN_ALIAS; /* chunks of it are measured */
+    if (added && t->dtype == ZIPNN_C128) added->meaning = ZN_ALIAS; /* the chunker measures it */
     return ZIPNN_OK;
 }
 
-/* A field of a tensor that has a length. */
+/* Takes a field of a tensor that has a length. */
 static void take_tensor_bytes(struct walk *w, uint64_t number, uint64_t len) {
     struct tensor *t = &w->tensor;
     const uint64_t end = w->s.off + len;
@@ -200,7 +200,7 @@ static void take_number(struct walk *w, enum message in, uint64_t field) {
     w->tensor.dtype = v < sizeof dtypes ? (zipnn_dtype)dtypes[v] : ZIPNN_DTYPE_UNKNOWN;
 }
 
-/* One field, or the end of a message. */
+/* Takes one field, or the end of a message. */
 static zipnn_status step(struct walk *w) {
     struct level *l = &w->level[w->depth - 1];
     if (w->s.off >= l->end) {
@@ -241,7 +241,7 @@ static zipnn_status walk_all(struct walk *w, const struct zn_view *view) {
     zn_scan_init(&w->s, view, 0, limit, w->err);
     while (w->depth > 0 && zn_scan_ok(&w->s) && !w->malformed) ZN_TRY(step(w));
     if (w->s.status != ZIPNN_OK) return w->s.status;
-    /* Bytes out of sight may hold anything; a tensor that reaches there may be complete. */
+    /* Bytes out of sight may hold anything, so a tensor that reaches there may be complete. */
     if (end == ZN_VIEW_CUT && !w->malformed)
         return w->tensor.has_type && is_plain(&w->tensor) ? finish_tensor(w, w->depth - 1) : ZIPNN_OK;
     if (w->depth == 0 && !w->malformed) return ZIPNN_OK;

@@ -8,8 +8,8 @@ enum {
     MAX_ITEMS = 1 << 23,
     MAX_NODES = 1 << 22,
     MAX_TEXT = 64 << 20,
-    MAX_STRING = 64 << 10, /* longer strings are no names */
-    MAX_GLOBAL = 512,      /* ... and longer modules with a name in them no functions */
+    MAX_STRING = 64 << 10, /* longer strings are not names */
+    MAX_GLOBAL = 512,      /* longer modules with a name in them are not functions */
     PROTOCOLS = 5
 };
 
@@ -69,7 +69,7 @@ enum opcode {
     BYTEARRAY8 = 0x96
 };
 
-typedef struct zn_pickle_value value; /* short: it is in every other line here */
+typedef struct zn_pickle_value value; /* a short name, since it is in nearly every line here */
 
 static void refuse(struct zn_pickle *p, const struct zn_scan *s, const char *what) {
     if (p->status == ZIPNN_OK) p->status = zn_fail(p->err, ZIPNN_E_FORMAT, s ? s->off : ZN_NOWHERE, "pickle: %s", what);
@@ -161,7 +161,7 @@ value zn_pickle_root_item(const struct zn_pickle *p, size_t *run, size_t *i) {
         if (*i < r->n) return ((const value *)p->items.at)[r->items + (*i)++];
         *run = r->next;
         *i = 0;
-        if (*run == 0) *i = 1; /* not the start again */
+        if (*run == 0) *i = 1; /* never the start again */
     }
     return none;
 }
@@ -173,7 +173,7 @@ static void push(struct zn_pickle *p, value v) {
     if (top) *top = v;
 }
 
-/* Where the values above the last mark begin, or those above nothing. */
+/* Returns where the values above the last mark begin; without a mark, the bottom of the stack. */
 static size_t floor_of(const struct zn_pickle *p) {
     return p->marks.n ? ((const size_t *)p->marks.at)[p->marks.n - 1] : 0;
 }
@@ -191,7 +191,7 @@ static void push_mark(struct zn_pickle *p) {
     if (mark) *mark = p->stack.n;
 }
 
-/* Takes the values above the last mark off the stack; they stay where they are until the next push. */
+/* Takes the values above the last mark off the stack. They stay in memory until the next push. */
 static const value *pop_to_mark(struct zn_pickle *p, size_t *n) {
     *n = 0;
     if (p->marks.n == 0) {
@@ -221,7 +221,7 @@ static void push_marked(struct zn_pickle *p, enum zn_pickle_run_kind kind) {
     push(p, zn_pickle_node_of(p, kind, values, n));
 }
 
-/* Adds values to the container below them: whatever it is, pairs are set in it and items appended. */
+/* Adds values to the container below them, whatever it is: sets pairs in it, or appends items. */
 static void add_to_top(struct zn_pickle *p, enum zn_pickle_run_kind kind, const value *values, size_t n) {
     if (p->stack.n <= floor_of(p)) {
         refuse(p, NULL, "the stack is empty");
@@ -251,7 +251,7 @@ static void put(struct zn_pickle *p, uint64_t index) {
         refuse(p, NULL, "the stack is empty");
         return;
     }
-    /* Numbers are given in order, one to an opcode, and an optimizer may have left out some. */
+    /* Numbers are given in order, at most one per opcode. An optimizer may have removed some. */
     if (index > p->n_opcodes) {
         refuse(p, NULL, "the memo has holes");
         return;
@@ -296,7 +296,7 @@ static bool take_bytes(struct zn_scan *s, char *to, size_t len) {
     return true;
 }
 
-/* Zeros would end the text that was kept last: they are spelled as in names of the plan. Returns its length. */
+/* Spells out zeros in the text that was kept last, as names of the plan do: they would end it. Returns its length. */
 static size_t spell_zeros(struct zn_pickle *p, size_t at, size_t len) {
     static const char zero[] = "\\u0000";
     size_t n = 0;
@@ -326,7 +326,7 @@ static void push_text(struct zn_pickle *p, struct zn_scan *s, uint64_t len) {
     push(p, (value){ZN_PICKLE_TEXT, (uint32_t)spelled, at});
 }
 
-/* An array's bytes: their place alone is of interest. It is kept as two ints. */
+/* Pushes an array's bytes. Only their place is of interest, which is kept as two ints. */
 static void push_bytes(struct zn_pickle *p, struct zn_scan *s, uint64_t len) {
     const value place[2] = {int_of((int64_t)s->off), int_of((int64_t)len)};
     const uint64_t at = p->items.n;
@@ -343,7 +343,7 @@ static void push_string(struct zn_pickle *p, struct zn_scan *s, uint32_t len) {
         push_text(p, s, len);
 }
 
-/* Two lines of text: a module and a name in it. */
+/* Pushes a global from two lines of text: a module and a name in it. */
 static void push_global(struct zn_pickle *p, struct zn_scan *s) {
     char text[MAX_GLOBAL];
     size_t len = 0;
@@ -403,7 +403,7 @@ static bool do_atom(struct zn_pickle *p, struct zn_scan *s, uint8_t op) {
         case BINUNICODE:
             push_text(p, s, zn_scan_u32(s));
             return true;
-        case BINSTRING: /* of Python 2, for names and for bytes */
+        case BINSTRING: /* Python 2 uses it for names and for bytes */
             push_string(p, s, zn_scan_u32(s));
             return true;
         case SHORT_BINSTRING:
@@ -558,7 +558,7 @@ static bool do_stack(struct zn_pickle *p, struct zn_scan *s, uint8_t op) {
 }
 
 zipnn_status zn_pickle_read(struct zn_pickle *p, struct zn_scan *s) {
-    zn_pickle_keep(p, "", 0); /* offset 0: no name */
+    zn_pickle_keep(p, "", 0); /* offset 0 means no name */
     for (; p->status == ZIPNN_OK; p->n_opcodes++) {
         const uint8_t op = zn_scan_u8(s);
         if (op == STOP) break;

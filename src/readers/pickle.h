@@ -1,6 +1,6 @@
-/* Reads Python pickles as inert data: no code runs, nothing is imported, no object is built. Calls of PyTorch's and
- * numpy's own functions are recorded as the arrays that they would return. Of everything else only that structure is
- * kept which the names of tensors need. */
+/* Reads Python pickles as inert data: no code runs, nothing is imported, no object is built. Calls of functions of
+ * PyTorch and numpy are recorded as the arrays that they would return. Of everything else, only the structure is kept
+ * that the names of tensors need. */
 #ifndef ZN_READERS_PICKLE_H
 #define ZN_READERS_PICKLE_H
 
@@ -10,7 +10,7 @@
 enum { ZN_PICKLE_MAX_RANK = 16 };
 
 enum zn_pickle_kind {
-    ZN_PICKLE_OTHER, /* None, floats and all that is of no interest */
+    ZN_PICKLE_OTHER, /* None, floats, and all that is of no interest */
     ZN_PICKLE_INT,
     ZN_PICKLE_TEXT,
     ZN_PICKLE_BYTES,
@@ -24,37 +24,37 @@ enum zn_pickle_kind {
 struct zn_pickle_value {
     uint8_t kind;
     uint32_t len;  /* TEXT, GLOBAL */
-    uint64_t what; /* INT: itself; TEXT, GLOBAL: offset in zn_pickle.text; others: an index */
+    uint64_t what; /* INT: the value; TEXT, GLOBAL: offset in zn_pickle.text; others: an index */
 };
 
-/* An element type: an object of its own, since numpy sets the byte order of one that was made already. */
+/* An element type. It is an object of its own, because numpy sets the byte order of a type that already exists. */
 struct zn_pickle_type {
     zipnn_dtype dtype; /* for the chunker; UNKNOWN for types that it measures */
     zipnn_dtype type;  /* for everybody else */
-    uint32_t element;  /* bytes; 0 when not known */
+    uint32_t element;  /* bytes; 0 when unknown */
     uint32_t meaning;  /* ZN_BIG_ENDIAN or 0 */
 };
 
 /* A storage that a tensor's persistent id names. */
 struct zn_pickle_storage {
     size_t key;                 /* offset in zn_pickle.text */
-    struct zn_pickle_type type; /* UNKNOWN, of 0 bytes, for untyped ones, whose arrays know */
-    uint64_t n_elements;        /* bytes for untyped ones */
+    struct zn_pickle_type type; /* untyped storages have UNKNOWN, of 0 bytes; their arrays know the type */
+    uint64_t n_elements;        /* of untyped storages, the bytes */
 };
 
 #define ZN_PICKLE_NO_STRIDES UINT64_MAX
 
-/* A tensor in a storage, or an array whose bytes are in the pickle itself. */
+/* A tensor in a storage, or an array whose bytes lie in the pickle itself. */
 struct zn_pickle_array {
     enum { ZN_ARRAY_UNFINISHED, ZN_ARRAY_STORED, ZN_ARRAY_INLINE } where;
     struct zn_pickle_type type;
     bool contiguous;
     uint64_t source; /* STORED: index of its storage; INLINE: offset in the file */
-    uint64_t first;  /* STORED: element of the storage; INLINE: bytes */
+    uint64_t first;  /* STORED: its first element in the storage; INLINE: its bytes */
     uint32_t rank;
-    uint64_t dims;    /* index of the first in zn_pickle.items, which are ints */
-    uint64_t strides; /* likewise, unless contiguous; ZN_PICKLE_NO_STRIDES when they make no sense */
-    size_t name;      /* offset in zn_pickle.text, 0 (the empty string) without one */
+    uint64_t dims;    /* index of its first dimension in zn_pickle.items; dimensions are ints */
+    uint64_t strides; /* the same, unless contiguous; ZN_PICKLE_NO_STRIDES for impossible strides */
+    size_t name;      /* offset in zn_pickle.text; 0 (the empty string) for no name */
 };
 
 struct zn_vector {
@@ -64,16 +64,16 @@ struct zn_vector {
 
 struct zn_pickle {
     zipnn_allocator alloc;
-    struct zn_work *work; /* what it pays from */
+    struct zn_work *work; /* the purse that pays */
     struct zn_vector stack, marks, memo, items, nodes, runs, types, storages, arrays, text;
     uint64_t n_opcodes;
-    bool named; /* the arrays */
+    bool named; /* the arrays have names */
     struct zn_pickle_value root;
     zipnn_status status;
     zipnn_error *err;
 };
 
-/* Its memory comes from the plan's allocator and purse. */
+/* Prepares a machine. Its memory comes from the plan's allocator and is paid from the plan's purse. */
 void zn_pickle_init(struct zn_pickle *p, const struct zn_plan *plan, zipnn_error *err);
 void zn_pickle_free(struct zn_pickle *p);
 
@@ -102,20 +102,21 @@ static inline uint64_t zn_pickle_dim(const struct zn_pickle *p, const struct zn_
     return ((const struct zn_pickle_value *)p->items.at)[a->dims + i].what;
 }
 
-/* The i-th item of the root when that is a list or tuple built in one go; OTHER beyond the last. */
+/* Returns the i-th item of the root, if that is a list or tuple that was built in one go; OTHER after the last item. */
 struct zn_pickle_value zn_pickle_root_item(const struct zn_pickle *p, size_t *run, size_t *i);
 
-/* Inside the pickle machine: pickle.c walks opcodes, pickle_calls.c knows what calls mean, pickle_names.c the paths. */
+/* The inside of the pickle machine: pickle.c executes opcodes, pickle_calls.c knows calls, pickle_names.c finds
+ * paths. */
 
-/* What a run of values is to its container: items with numbers, keys and values in turn, or what a call was given and
- * an object's state, which are parts without a name of their own. */
+/* The role of a run of values in its container: numbered items; keys and values in turn; or the arguments of a call and
+ * an object's state, which are parts without names of their own. */
 enum zn_pickle_run_kind { ZN_RUN_ITEMS, ZN_RUN_PAIRS, ZN_RUN_PARTS };
 
-/* A container, of one kind or several: a dictionary with attributes has pairs and parts. Its items come in runs, since
+/* A container of one kind or several: a dictionary with attributes has pairs and parts. Its items come in runs, because
  * lists and dictionaries are filled in batches. */
 struct zn_pickle_node {
-    bool entered;                 /* on the path at hand */
-    uint8_t n_paths;              /* that led to it */
+    bool entered;                 /* on the current path */
+    uint8_t n_paths;              /* number of paths that led to it */
     uint32_t first_run, last_run; /* index + 1; 0 for none */
 };
 struct zn_pickle_run {
@@ -124,27 +125,27 @@ struct zn_pickle_run {
     enum zn_pickle_run_kind kind;
 };
 
-/* One more copy of an array, as a value. */
+/* Makes one more copy of an array. Returns it as a value. */
 struct zn_pickle_value zn_pickle_new_array(struct zn_pickle *p, struct zn_pickle_array array);
 
-/* Room for one more, `each` bytes, or NULL with p->status set. */
+/* Makes room for one more item of `each` bytes. Returns NULL and sets p->status when that fails. */
 void *zn_pickle_grow(struct zn_pickle *p, struct zn_vector *v, size_t n, size_t each, size_t limit);
 
 /* Copies text to p->text and returns its offset. */
 size_t zn_pickle_keep(struct zn_pickle *p, const void *text, size_t len);
 
-/* A new node holding n values, as a value; a run that is added to one. */
+/* Makes a node that holds n values, and returns it as a value; adds a run to a node. */
 struct zn_pickle_value zn_pickle_node_of(struct zn_pickle *p, enum zn_pickle_run_kind kind,
                                          const struct zn_pickle_value *values, size_t n);
 void zn_pickle_append(struct zn_pickle *p, uint64_t node, enum zn_pickle_run_kind kind,
                       const struct zn_pickle_value *values, size_t n);
 
-/* The items of a node that came in one run; NULL when there are fewer than `least`. */
+/* Returns the items of a node that came in one run; NULL when there are fewer than `least`. */
 const struct zn_pickle_value *zn_pickle_items(const struct zn_pickle *p, struct zn_pickle_value v, size_t least,
                                               size_t *n);
 
-/* What calling `callable` with the tuple `args` gives, what a persistent id means, and what setting an object's state
- * does. */
+/* Returns what calling `callable` with the tuple `args` returns, returns what a persistent id means, and sets an
+ * object's state. */
 struct zn_pickle_value zn_pickle_call(struct zn_pickle *p, struct zn_pickle_value callable,
                                       struct zn_pickle_value args);
 struct zn_pickle_value zn_pickle_persistent(struct zn_pickle *p, struct zn_pickle_value id);

@@ -1,13 +1,13 @@
 #include "plan/dtype.h"
 #include "readers/pickle.h"
 
-/* The functions whose results are arrays; everything else is an object of no interest. */
+/* The functions that return arrays. The results of all others are objects of no interest. */
 
 enum {
     MAX_STORAGES = 1 << 20,
     MAX_ARRAYS = 1 << 20,
     MAX_AXES = 1 << 23,
-    MAX_KEY = 128 /* of storages, which are compared often */
+    MAX_KEY = 128 /* longest key of a storage; keys are compared often */
 };
 
 typedef struct zn_pickle_value value;
@@ -22,7 +22,7 @@ static bool is_one_of(const struct zn_pickle *p, value v, const char *const *nam
     return false;
 }
 
-/* The name after the last dot of a global. */
+/* Returns the name after the last dot of a global. */
 static const char *last_name(const struct zn_pickle *p, value global) {
     const char *text = zn_pickle_text(p, (size_t)global.what), *dot = strrchr(text, '.');
     return dot ? dot + 1 : text;
@@ -33,7 +33,7 @@ static const char *last_name(const struct zn_pickle *p, value global) {
 struct type {
     const char *name;
     uint8_t dtype, element; /* as in zn_pickle_type */
-    uint8_t type;           /* where it is not the same */
+    uint8_t type;           /* where it is another type */
 };
 
 static const struct type storage_types[] = {
@@ -89,7 +89,7 @@ static const struct type numpy_types[] = {
     {"c8", ZIPNN_C64, 8, 0}, {"c16", ZIPNN_F64, 16, ZIPNN_C128},
 };
 
-/* Types of the package ml_dtypes, whose arrays are measured. */
+/* Types of the package ml_dtypes, whose arrays the chunker measures. */
 static const struct type foreign_types[] = {
     {"bfloat16", ZIPNN_DTYPE_UNKNOWN, 2, ZIPNN_BF16},
     {"float8_e4m3fn", ZIPNN_DTYPE_UNKNOWN, 1, ZIPNN_F8_E4M3},
@@ -101,7 +101,7 @@ static const struct type foreign_types[] = {
 
 #define TYPES(table) table, sizeof(table) / sizeof(table)[0]
 
-/* UNKNOWN, of 0 bytes, for a name that is not in the table. */
+/* Returns the type with this name; UNKNOWN, of 0 bytes, if the table does not have it. */
 static struct zn_pickle_type type_of(const char *name, const struct type *types, size_t n) {
     struct zn_pickle_type found = {ZIPNN_DTYPE_UNKNOWN, ZIPNN_DTYPE_UNKNOWN, 0, 0};
     for (size_t i = 0; i < n && found.element == 0; i++) {
@@ -124,7 +124,7 @@ static value new_type(struct zn_pickle *p, struct zn_pickle_type type) {
     return (value){ZN_PICKLE_DTYPE, 0, p->types.n - 1};
 }
 
-/* numpy.dtype(name or type, ...). */
+/* numpy.dtype(name or type, ...) returns a type. */
 static value numpy_type(struct zn_pickle *p, value name) {
     static const char foreign[] = "ml_dtypes.";
     const char *text = zn_pickle_text(p, (size_t)name.what);
@@ -134,7 +134,7 @@ static value numpy_type(struct zn_pickle *p, value name) {
     return (value){0};
 }
 
-/* The state of a numpy type is (version, byte order, ...). */
+/* Sets the byte order of a numpy type from its state, which is (version, byte order, ...). */
 static void set_order(const struct zn_pickle *p, value type, value state) {
     size_t n;
     const value *s = zn_pickle_items(p, state, 2, &n);
@@ -155,7 +155,7 @@ value zn_pickle_new_array(struct zn_pickle *p, struct zn_pickle_array array) {
     return (value){ZN_PICKLE_ARRAY, 0, p->arrays.n - 1};
 }
 
-/* A tuple of sizes that are not negative. */
+/* Takes a tuple of sizes, none of them negative. */
 static bool take_dims(const struct zn_pickle *p, value tuple, struct zn_pickle_array *a) {
     size_t n;
     const value *dims = zn_pickle_items(p, tuple, 0, &n);
@@ -167,7 +167,7 @@ static bool take_dims(const struct zn_pickle *p, value tuple, struct zn_pickle_a
     return true;
 }
 
-/* Whether the strides are those of row after row. Dimensions of one element may have any. */
+/* Returns whether the strides are those of rows one after the other. A dimension of one element may have any stride. */
 static bool is_contiguous(const struct zn_pickle *p, const struct zn_pickle_array *a, value strides) {
     size_t n;
     const value *stride = zn_pickle_items(p, strides, 0, &n);
@@ -191,7 +191,7 @@ static bool is_in_columns(const struct zn_pickle *p, const struct zn_pickle_arra
     return true;
 }
 
-/* Strides that are no row after row. */
+/* Takes strides of an array that is not row after row. */
 static bool take_strides(const struct zn_pickle *p, struct zn_pickle_array *a, value strides) {
     size_t n;
     const value *stride = zn_pickle_items(p, strides, 0, &n);
@@ -203,7 +203,7 @@ static bool take_strides(const struct zn_pickle *p, struct zn_pickle_array *a, v
     return true;
 }
 
-/* What a tensor's metadata says of its bits: {'conj': True, 'neg': True}. */
+/* Returns what a tensor's metadata says of its bits: {'conj': True, 'neg': True}. */
 static uint32_t lazy_bits(const struct zn_pickle *p, value metadata) {
     uint32_t meaning = 0;
     if (metadata.kind != ZN_PICKLE_NODE) return 0;
@@ -222,8 +222,8 @@ static uint32_t lazy_bits(const struct zn_pickle *p, value metadata) {
     return meaning;
 }
 
-/* _rebuild_tensor(storage, offset, size, stride, ...); _v2 has metadata as the seventh, _v3 the element type there and
- * metadata behind it. */
+/* _rebuild_tensor(storage, offset, size, stride, ...) returns a tensor. _v2 has metadata as the seventh argument; _v3
+ * has the element type there, and metadata after it. */
 static value tensor(struct zn_pickle *p, const value *args, size_t n) {
     struct zn_pickle_array a = {.where = ZN_ARRAY_STORED};
     if (args[0].kind != ZN_PICKLE_STORAGE || args[1].kind != ZN_PICKLE_INT || !take_dims(p, args[2], &a))
@@ -239,7 +239,7 @@ static value tensor(struct zn_pickle *p, const value *args, size_t n) {
     return zn_pickle_new_array(p, a);
 }
 
-/* `in_columns`: the first index runs fastest. */
+/* Sets the bytes of an array. `in_columns` says that the first index varies fastest. */
 static void set_bytes(const struct zn_pickle *p, struct zn_pickle_array *a, value dtype, value bytes,
                       enum zn_meaning in_columns) {
     const value *place = (const value *)p->items.at + bytes.what;
@@ -251,7 +251,7 @@ static void set_bytes(const struct zn_pickle *p, struct zn_pickle_array *a, valu
     a->first = place[1].what;
 }
 
-/* Turns an array that is row after row so that its axes come in this order; false for an order that makes no sense. */
+/* Reorders the axes of an array that is row after row. Returns false for an impossible order. */
 static bool turn_axes(struct zn_pickle *p, struct zn_pickle_array *a, value order) {
     const uint32_t n = a->rank;
     uint64_t stride[ZN_PICKLE_MAX_RANK], next = 1;
@@ -278,7 +278,8 @@ static bool turn_axes(struct zn_pickle *p, struct zn_pickle_array *a, value orde
     return items || n == 0;
 }
 
-/* numpy's _frombuffer(bytes, dtype, shape, order, axes): "C", "F", or with axes "K": "C", and these turned. */
+/* numpy's _frombuffer(bytes, dtype, shape, order, axes) returns an array. The order is "C", "F", or with axes "K": "C"
+ * with reordered axes. */
 static value from_buffer(struct zn_pickle *p, const value *args, size_t n) {
     struct zn_pickle_array a = {.where = ZN_ARRAY_UNFINISHED};
     if (args[0].kind != ZN_PICKLE_BYTES || args[1].kind != ZN_PICKLE_DTYPE || !take_dims(p, args[2], &a))
@@ -292,7 +293,7 @@ static value from_buffer(struct zn_pickle *p, const value *args, size_t n) {
 
 /* ---- calls */
 
-/* OTHER for functions that give none. */
+/* Returns the array that a function returns; OTHER for a function that returns none. */
 static value array_of(struct zn_pickle *p, value callable, value args) {
     static const char *const tensors[] = {"torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3",
                                           "torch._utils._rebuild_tensor", "torch._utils._rebuild_qtensor"};
@@ -312,7 +313,7 @@ static value array_of(struct zn_pickle *p, value callable, value args) {
     return result;
 }
 
-/* OrderedDict(pairs), as Python 2 wrote it; from Python 3 there are none, they are set later. */
+/* OrderedDict(pairs), as Python 2 wrote it, returns a dictionary. Python 3 sets the pairs later. */
 static value ordered_dict(struct zn_pickle *p, value args) {
     const value dict = zn_pickle_node_of(p, ZN_RUN_PAIRS, NULL, 0);
     size_t n, n_pairs, n_fields;
@@ -358,7 +359,7 @@ static bool is_dict(const struct zn_pickle *p, value node) {
     return run && ((const struct zn_pickle_run *)p->runs.at)[run - 1].kind == ZN_RUN_PAIRS;
 }
 
-/* Attributes, or those of __dict__ and of __slots__: (None or a dictionary, a dictionary). */
+/* Sets attributes, either a dictionary or those of __dict__ and of __slots__: (None or a dictionary, a dictionary). */
 static void set_attributes(struct zn_pickle *p, value object, value state) {
     size_t n, n_slots;
     const value *s = zn_pickle_items(p, state, 2, &n);
@@ -368,7 +369,7 @@ static void set_attributes(struct zn_pickle *p, value object, value state) {
     zn_pickle_append(p, object.what, ZN_RUN_PARTS, parts, both ? 2 : 1);
 }
 
-/* The state of a numpy array is (version, shape, dtype, is_fortran, bytes). */
+/* Sets the state of a numpy array, which is (version, shape, dtype, is_fortran, bytes). */
 void zn_pickle_build(struct zn_pickle *p, value object, value state) {
     if (object.kind == ZN_PICKLE_NODE) {
         set_attributes(p, object, state);

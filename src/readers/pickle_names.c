@@ -2,18 +2,18 @@
 
 #include "readers/pickle.h"
 
-/* A walk over everything the root reaches, with the path of keys on the way: what several paths lead to has a name from
- * each. A node that is on the path at hand is not entered again, nor one that many paths led to before: there may be 2
- * to the power of the nodes. */
+/* Names arrays by a walk over everything that the root reaches. It keeps the path of keys, and an array that several
+ * paths lead to gets a name from each. A node on the current path is not entered again, and neither is a node that many
+ * paths led to: there may be 2 to the power of the number of nodes. */
 
 enum { MAX_LEVELS = 1 << 22, MAX_PATH = 64 << 20, MAX_PATHS = 32 };
 
 struct level {
     uint64_t node;
-    uint32_t run;    /* index + 1 of the run at hand */
-    uint32_t i;      /* next item in it */
-    uint32_t number; /* of that item among all of the node */
-    size_t path_len; /* of the node's own path */
+    uint32_t run;    /* index + 1 of the current run */
+    uint32_t i;      /* next item in the run */
+    uint32_t number; /* number of that item in the whole node */
+    size_t path_len; /* length of the node's own path */
 };
 
 struct walk {
@@ -21,12 +21,12 @@ struct walk {
     struct zn_vector levels, path;
 };
 
-/* Keys that only say how a module is built. */
+/* Returns whether a key only says how a module is built. */
 static bool is_noise(const char *key) {
     return strcmp(key, "_modules") == 0 || strcmp(key, "_parameters") == 0 || strcmp(key, "_buffers") == 0;
 }
 
-/* Adds a step to the path of the length given, for a key that is worth it. */
+/* Adds a step to the path of this length, if the key is worth it. */
 static void step(struct walk *w, size_t len, const struct zn_pickle_value *key, uint32_t number) {
     char digits[24];
     const char *text = digits;
@@ -61,7 +61,7 @@ static struct zn_pickle_node *node_at(const struct walk *w, uint64_t index) {
     return (struct zn_pickle_node *)w->p->nodes.at + index;
 }
 
-/* Something that the path at hand leads to. */
+/* Enters a value that the current path leads to. */
 static void enter(struct walk *w, const struct zn_pickle_value *v) {
     if (v->kind == ZN_PICKLE_ARRAY) name_array(w, v);
     if (v->kind != ZN_PICKLE_NODE || node_at(w, v->what)->entered) return;
@@ -75,7 +75,7 @@ static void enter(struct walk *w, const struct zn_pickle_value *v) {
     *l = (struct level){v->what, node_at(w, v->what)->first_run, 0, 0, w->path.n};
 }
 
-/* Takes the next item of the deepest level, or leaves that. */
+/* Takes the next item of the deepest level, or leaves the level. */
 static void advance(struct walk *w) {
     struct level *l = (struct level *)w->levels.at + w->levels.n - 1;
     const struct zn_pickle_run *run = l->run ? (const struct zn_pickle_run *)w->p->runs.at + l->run - 1 : NULL;

@@ -15,20 +15,19 @@
  * format does not say how long its header is, the number grows each time, at least to twice as many. */
 struct head_reader {
     const char *container;
-    size_t max; /* a file with a longer head is not read */
+    size_t max; /* a file with a longer head is treated as opaque */
     size_t (*want)(const uint8_t *head, size_t len);
     zipnn_status (*plan)(const uint8_t *head, size_t len, struct zn_plan *plan, zipnn_error *err);
 };
 
-/* Formats that are recognised by looking around in the file. A reader may say that the container is a more special one.
- * */
+/* Formats that are recognised by looking around in the file. A reader may set a more special container. */
 struct view_reader {
     const char *container;
     bool (*knows)(const uint8_t *head, size_t len);
     zipnn_status (*plan)(const struct zn_view *view, struct zn_plan *plan, const char **container, zipnn_error *err);
 };
 
-/* The first that knows the file is the one; further formats are further rows. */
+/* The first row that knows the file is used. A new format is a new row. */
 static const struct head_reader head_readers[] = {
     {"gguf", ZN_MAX_HEAD, zn_gguf_want, zn_gguf_plan},
     {"npy", ZN_MAX_HEAD, zn_npy_want, zn_npy_plan},
@@ -52,7 +51,7 @@ struct head {
     size_t len, cap;
 };
 
-/* Gets the first `want` bytes, or all there are. */
+/* Reads the first `want` bytes, or all there are. */
 static zipnn_status fetch(struct head *h, size_t want, const struct zn_plan *plan, zipnn_error *err) {
     size_t got;
     if (want <= h->len) return ZIPNN_OK;
@@ -67,7 +66,7 @@ static size_t ask(const struct head_reader *r, const struct head *h) {
     return want <= r->max ? want : 0;
 }
 
-/* Whether a head that is longer than most can be there, before memory is taken for it. */
+/* Checks whether a head of unusual length can be there, before memory is taken for it. */
 static zipnn_status check_length(const struct head *h, size_t want, zipnn_error *err) {
     uint64_t seen = want;
     enum zn_view_end end;
@@ -75,7 +74,7 @@ static zipnn_status check_length(const struct head *h, size_t want, zipnn_error 
     return seen < want ? ZIPNN_E_FORMAT : ZIPNN_OK;
 }
 
-/* The container's name when the reader knows the file, and then the file is its, understood or not. */
+/* Sets the container's name when the reader knows the file. No other reader is then tried, even if this one fails. */
 static zipnn_status try_head(const struct head_reader *r, struct head *h, struct zn_plan *plan, const char **container,
                              zipnn_error *err) {
     size_t want = ask(r, h);
@@ -115,7 +114,7 @@ zipnn_status zn_reader_plan_part(const struct zn_view *part, struct zn_plan *pla
         if (container && known) *container = known;
         return ZIPNN_OK;
     }
-    if (st == ZIPNN_E_LIMIT && known) { /* what was read so far is right */
+    if (st == ZIPNN_E_LIMIT && known) { /* what was read before the limit is right */
         plan->n_left_out++;
         if (container) *container = known;
         return ZIPNN_OK;

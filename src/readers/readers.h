@@ -7,14 +7,14 @@
 #include "plan/plan.h"
 #include "readers/view.h"
 
-/* A file's first bytes, by which formats are told apart. */
+/* Length of the first bytes of a file, by which formats are told apart. */
 enum { ZN_SNIFF_LEN = 16 };
 
 /* The longest directory, pickle or header that is read (safetensors has its own limit). A file with a longer one is
  * treated as opaque bytes. */
 enum { ZN_MAX_HEAD = 32 << 20 };
 
-/* Bytes from the start that are seen of a file being packed. */
+/* Number of bytes from the start that readers see of a file while it is packed. */
 enum { ZN_WINDOW = ZN_MAX_HEAD };
 
 /* Fills an initialised plan and finishes it; if the file is not understood, the plan stays empty. All work is paid from

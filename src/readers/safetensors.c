@@ -7,8 +7,8 @@
 #include "readers/json.h"
 #include "readers/readers.h"
 
-/* What the package safetensors accepts is read, with headers as long as it allows. Entries that it refuses are counted
- * as left out: the others give their hints all the same. */
+/* Reads what the package safetensors accepts, with headers as long as it allows. Entries that the package refuses are
+ * counted as left out; the other entries still give their hints. */
 
 enum { LENGTH_BYTES = 8 /* of the header's length at the start of the file */ };
 
@@ -18,15 +18,15 @@ size_t zn_safetensors_want(const uint8_t *head, size_t len) {
     if (header < 2 || header > ZN_SAFETENSORS_MAX_HEADER) return 0;
     for (size_t i = LENGTH_BYTES; i < len; i++)
         if (!zn_json_is_space(head[i])) return head[i] == '{' ? LENGTH_BYTES + (size_t)header : 0;
-    return LENGTH_BYTES + (size_t)header; /* only white space so far */
+    return LENGTH_BYTES + (size_t)header; /* so far, the header is all white space */
 }
 
 struct scan {
     struct zn_cur cur;
-    const uint8_t *head; /* of the file, for offsets in messages */
+    const uint8_t *head; /* of the file; offsets in messages are relative to it */
     struct zn_plan *plan;
-    uint64_t data_off; /* of the tensors' bytes in the file */
-    size_t first;      /* tensors that the plan had before */
+    uint64_t data_off; /* offset of the tensors' bytes in the file */
+    size_t first;      /* number of tensors that the plan had before */
     bool metadata_seen;
     zipnn_error *err;
 };
@@ -41,12 +41,12 @@ static zipnn_status skip_value(struct scan *s) {
     return st == ZIPNN_E_FORMAT ? malformed(s, at, "not JSON") : st;
 }
 
-/* ---- strings as they are meant */
+/* ---- strings without their escapes */
 
 struct text {
-    const char *at; /* `len` bytes, any of which may be zero */
+    const char *at; /* `len` bytes, which may include zeros */
     size_t len;
-    json_t *owner; /* of those that had escapes */
+    json_t *owner; /* owns the text of a string that had escapes; else NULL */
 };
 
 static void free_text(struct text *t) {
@@ -72,7 +72,7 @@ static bool equals(const struct text *t, const char *word) {
 
 /* ---- one entry */
 
-/* A rank above ZN_MAX_RANK is reported, its further dimensions are not. */
+/* One entry. A rank above ZN_MAX_RANK is kept, but the dimensions beyond are not. */
 struct entry {
     bool has_dtype, has_shape, has_offsets;
     zipnn_dtype dtype;
@@ -108,7 +108,7 @@ static zipnn_status take_dtype(struct scan *s, struct entry *e) {
     return ZIPNN_OK;
 }
 
-/* The value of a field. Those of other names are passed over, as the package does. */
+/* Takes the value of a field. Fields of other names are skipped, as the package does. */
 static zipnn_status take_value(struct scan *s, const struct text *key, struct entry *e) {
     const uint8_t *at = s->cur.at;
     bool *had = equals(key, "dtype")          ? &e->has_dtype
@@ -147,7 +147,7 @@ static zipnn_status take_entry(struct scan *s, struct entry *e) {
     return malformed(s, at, "a tensor lacks dtype, shape or data_offsets");
 }
 
-/* Whether the entry's offsets, shape and type agree. An unknown type has no size to agree with. */
+/* Returns whether the entry's offsets, shape and type agree. The size of an unknown type is not checked. */
 static bool makes_sense(const struct entry *e, uint64_t data_off) {
     uint64_t end, bits = zn_dtype_bits(e->dtype);
     if (e->rank > ZN_MAX_RANK || e->begin > e->end || !zn_add(data_off, e->end, &end)) return false;
@@ -174,7 +174,7 @@ static zipnn_status add_entry(struct scan *s, const struct text *name) {
     return ZIPNN_OK;
 }
 
-/* Of the metadata all that matters here is where they end. */
+/* Skips the metadata. Only their end matters here. */
 static zipnn_status pass_metadata(struct scan *s) {
     const uint8_t *at = s->cur.at;
     if (s->metadata_seen) return malformed(s, at, "__metadata__ occurs twice");
@@ -184,7 +184,7 @@ static zipnn_status pass_metadata(struct scan *s) {
     return skip_value(s);
 }
 
-/* One member of the outermost object. */
+/* Takes one member of the outermost object. */
 static zipnn_status take_member(struct scan *s) {
     struct zn_json_string string;
     struct text name;
@@ -202,7 +202,7 @@ static int compare_names(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The specification forbids two tensors of one name. */
+/* Refuses two tensors of one name, which the specification forbids. */
 static zipnn_status refuse_duplicates(struct scan *s) {
     const struct zn_plan *plan = s->plan;
     const size_t n = plan->n_tensors - s->first;

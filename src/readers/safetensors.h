@@ -10,10 +10,10 @@ enum { ZN_SAFETENSORS_MAX_HEADER = 100000000 };
 /* See readers.c. */
 size_t zn_safetensors_want(const uint8_t *head, size_t len);
 
-/* Adds the tensors of the header to the plan, which it leaves unfinished, and unspecified on failure: ZIPNN_E_FORMAT
- * for a header that is not as the specification says, ZIPNN_E_MEMORY. Entries whose sizes contradict each other, whose
- * offsets overflow or that have more than ZN_MAX_RANK dimensions are left out; one of an unknown type is counted as
- * left out and listed without a type. */
+/* Adds the tensors of the header to the plan, and does not finish the plan. Entries are left out if their sizes
+ * contradict each other, their offsets overflow, or they have more than ZN_MAX_RANK dimensions. An entry of an unknown
+ * type is counted as left out, and listed without a type. Returns ZIPNN_E_FORMAT for a header that breaks the
+ * specification, or ZIPNN_E_MEMORY; the plan is then unspecified. */
 zipnn_status zn_safetensors_plan(const uint8_t *head, size_t len, struct zn_plan *plan, zipnn_error *err);
 
 #endif

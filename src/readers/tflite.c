@@ -3,17 +3,17 @@
 #include "plan/dtype.h"
 #include "readers/readers.h"
 
-/* A table begins with the distance back to its vtable, which lists where in the table each field is. Fields that are
- * not scalars hold the distance forward to what they are: a table, a string or a vector, which begin with a count.
- * Loops and lies cost what the purse pays for. */
+/* A table begins with the distance back to its vtable, which lists the place of each field in the table. A field that
+ * is not a scalar holds the distance forward to a table, a string or a vector; strings and vectors begin with a count.
+ * Loops and false counts are paid from the purse, which ends them. */
 
 enum { MAX_NAME = ZN_SCAN_MAX, MAX_RANK = 8 };
 
-/* Numbers of fields, by the schema. */
+/* Numbers of fields in the schema. */
 enum { MODEL_SUBGRAPHS = 2, MODEL_BUFFERS = 4 };
 enum { SUBGRAPH_TENSORS = 0 };
 enum { TENSOR_SHAPE = 0, TENSOR_TYPE = 1, TENSOR_BUFFER = 2, TENSOR_NAME = 3 };
-enum { BUFFER_DATA = 0, BUFFER_OFFSET = 1, BUFFER_SIZE = 2 }; /* the last two: behind the tables, in the file */
+enum { BUFFER_DATA = 0, BUFFER_OFFSET = 1, BUFFER_SIZE = 2 }; /* the last two: data after the tables, in the file */
 
 static const uint8_t dtypes[] = {
     [0] = ZIPNN_F32,  [1] = ZIPNN_F16,  [2] = ZIPNN_I32,  [3] = ZIPNN_U8,    [4] = ZIPNN_I64,
@@ -24,18 +24,18 @@ static const uint8_t dtypes[] = {
 struct file {
     struct zn_scan s;
     struct zn_plan *plan;
-    uint64_t buffers, n_buffers; /* the vector of them */
+    uint64_t buffers, n_buffers; /* the vector of buffers */
 };
 
 struct vector {
-    uint64_t at, n; /* of the first element */
+    uint64_t at, n; /* place of the first element */
 };
 
 bool zn_tflite_knows(const uint8_t *head, size_t len) {
     return len >= 8 && memcmp(head + 4, "TFL3", 4) == 0;
 }
 
-/* ---- flatbuffers; what cannot be read is 0, and 0 is no place */
+/* ---- flatbuffers; each reader returns 0 for what it cannot read, and 0 is not a valid place */
 
 static uint32_t u32_at(struct file *f, uint64_t at) {
     zn_scan_seek(&f->s, at);
@@ -52,7 +52,7 @@ static uint16_t u16_at(struct file *f, uint64_t at) {
     return zn_scan_u16(&f->s);
 }
 
-/* The place of a field in its table, 0 when that lacks it. */
+/* Returns the place of a field in its table; 0 when the table does not have it. */
 static uint64_t field(struct file *f, uint64_t table, unsigned number) {
     if (table == 0) return 0;
     const int64_t back = (int32_t)u32_at(f, table);
@@ -63,13 +63,13 @@ static uint64_t field(struct file *f, uint64_t table, unsigned number) {
     return off ? table + off : 0;
 }
 
-/* What a place refers to. */
+/* Returns the place that the offset at this place refers to. */
 static uint64_t follow(struct file *f, uint64_t at) {
     const uint32_t distance = at ? u32_at(f, at) : 0;
     return distance && zn_scan_ok(&f->s) ? at + distance : 0;
 }
 
-/* A vector whose elements all lie in sight. */
+/* Returns a vector whose elements are all in sight. */
 static struct vector vector_at(struct file *f, uint64_t at, unsigned element) {
     struct vector v = {0, 0};
     if (at == 0) return v;
@@ -112,14 +112,14 @@ static void read_name(struct file *f, uint64_t table, struct tensor *t) {
     t->name_len = (size_t)name.n;
 }
 
-/* The bytes of a buffer; none for tensors that are computed. */
+/* Returns the bytes of a buffer. Tensors that are computed have none. */
 static struct vector read_buffer(struct file *f, uint64_t table) {
     const struct vector inside = vector_of(f, table, BUFFER_DATA, 1);
     if (inside.n) return inside;
     const uint64_t off_at = field(f, table, BUFFER_OFFSET), size_at = field(f, table, BUFFER_SIZE);
     if (!off_at || !size_at) return inside;
     const struct vector behind = {u64_at(f, off_at), u64_at(f, size_at)};
-    return behind.at > 1 ? behind : inside; /* 1: not known yet */
+    return behind.at > 1 ? behind : inside; /* 1 means: not known yet */
 }
 
 enum found { NO_DATA, NOT_UNDERSTOOD, UNDERSTOOD };

@@ -5,16 +5,16 @@
 #include "plan/dtype.h"
 #include "readers/readers.h"
 
-enum { COUNT_LEN = 8 }; /* before each storage in old files */
+enum { COUNT_LEN = 8 }; /* bytes of the count before each storage in old files */
 
 /* ---- tensors of storages */
 
 /* A run of elements in one storage. */
 struct piece {
-    size_t stored; /* index */
+    size_t stored; /* index of the storage */
     uint64_t off, len;
     struct zn_pickle_type type;
-    const struct zn_pickle_array *array; /* NULL for the storage as a whole, which fills what others leave */
+    const struct zn_pickle_array *array; /* NULL for the whole storage, which holds what the tensors leave */
 };
 
 static int compare_keys(const void *a, const void *b) {
@@ -37,7 +37,8 @@ size_t zn_torch_drop_unplaced(struct zn_stored *stored, size_t n) {
     return kept;
 }
 
-/* Storages first at each offset, then the longer pieces: views of the same bytes follow whom they repeat. */
+/* Orders pieces: at each offset the storage comes first, then longer pieces, so that views follow the bytes they
+ * repeat. */
 static int compare_pieces(const void *a, const void *b) {
     const struct piece *x = a, *y = b;
     if (x->stored != y->stored) return x->stored < y->stored ? -1 : 1;
@@ -55,7 +56,7 @@ static bool size_of(const struct zn_pickle *p, const struct zn_pickle_array *a, 
     return true;
 }
 
-/* Bytes from the first element to the end of the last, wherever strides lead; false when they make no sense. */
+/* Computes the bytes from the first element to the end of the last one. Returns false for impossible strides. */
 static bool extent_of(const struct zn_pickle *p, const struct zn_pickle_array *a, uint64_t *size) {
     uint64_t n = 1;
     if (a->contiguous) return size_of(p, a, size);
@@ -71,7 +72,7 @@ static bool extent_of(const struct zn_pickle *p, const struct zn_pickle_array *a
     return true;
 }
 
-/* The last dimension of float4_e2m1fn_x2 counts pairs, here it counts elements. */
+/* Turns pairs into elements: the last dimension of float4_e2m1fn_x2 counts pairs. */
 static void count_elements(const struct zn_pickle_array *a, uint64_t *dims) {
     if (zn_dtype_bits(a->type.type) == 4 && a->rank) dims[a->rank - 1] *= 2;
 }
@@ -107,7 +108,7 @@ static zipnn_status add_rest(const struct zn_stored *s, const struct zn_pickle_t
     return ZIPNN_OK;
 }
 
-/* A tensor of a storage under its own name, beside the bytes. */
+/* Adds a name for a tensor whose bytes are already in the plan. */
 static zipnn_status add_view(const struct zn_pickle *p, const struct zn_pickle_array *a, const struct zn_stored *s,
                              struct zn_plan *plan, zipnn_error *err) {
     uint64_t off, len;
@@ -121,7 +122,7 @@ static zipnn_status add_view(const struct zn_pickle *p, const struct zn_pickle_a
     return add_array(p, a, s->off + off, len, order | ZN_ALIAS, plan, err);
 }
 
-/* The pieces of one storage, the storage itself first. */
+/* Adds the pieces of one storage, the storage itself first. */
 static zipnn_status add_storage(const struct zn_pickle *p, const struct zn_stored *s, const struct piece *piece,
                                 size_t n, struct zn_plan *plan, zipnn_error *err) {
     const uint64_t end = piece[0].array ? 0 : piece[0].len;
@@ -141,7 +142,8 @@ static zipnn_status add_storage(const struct zn_pickle *p, const struct zn_store
     return add_rest(s, &piece[0].type, at, end, plan, err);
 }
 
-/* What a tensor is of its storage; false when that does not hold it, or not row after row. */
+/* Finds the piece of its storage that a tensor is. Returns false if the storage does not hold it, or not row after
+ * row. */
 static bool piece_of(const struct zn_pickle *p, const struct zn_pickle_array *a, const struct zn_stored *stored,
                      size_t n, struct piece *piece) {
     if (a->where != ZN_ARRAY_STORED || a->type.element == 0 || a->type.dtype == ZIPNN_DTYPE_UNKNOWN) return false;
@@ -152,7 +154,7 @@ static bool piece_of(const struct zn_pickle *p, const struct zn_pickle_array *a,
     return piece->off <= s->len && piece->len <= s->len - piece->off;
 }
 
-/* The storage as a whole. */
+/* Returns the whole storage as a piece. */
 static bool whole_of(const struct zn_pickle *p, const struct zn_pickle_storage *storage, struct zn_pickle_type type,
                      const struct zn_stored *stored, size_t n, struct piece *piece) {
     const struct zn_stored *s = zn_torch_find(stored, n, zn_pickle_text(p, storage->key));
@@ -164,7 +166,7 @@ static bool whole_of(const struct zn_pickle *p, const struct zn_pickle_storage *
     return true;
 }
 
-/* Untyped storages are what the tensors say that use them. */
+/* Collects the pieces. An untyped storage has the type of the tensors that use it. */
 static size_t collect(const struct zn_pickle *p, const struct zn_stored *stored, size_t n, struct piece *pieces) {
     size_t n_pieces = 0;
     for (size_t i = 0; i < p->storages.n; i++) {
@@ -196,7 +198,7 @@ static zipnn_status add_stored(const struct zn_pickle *p, const struct zn_stored
     return st;
 }
 
-/* Tensors that are no piece of their storage. */
+/* Adds the tensors that are not a piece of their storage. */
 static zipnn_status add_views(const struct zn_pickle *p, const struct zn_stored *stored, size_t n, struct zn_plan *plan,
                               zipnn_error *err) {
     struct piece unused;
@@ -227,13 +229,13 @@ static zipnn_status add_inline(const struct zn_pickle *p, struct zn_plan *plan, 
 
 zipnn_status zn_torch_add(struct zn_pickle *p, const struct zn_stored *stored, size_t n, struct zn_plan *plan,
                           zipnn_error *err) {
-    if (zn_pickle_name_arrays(p) == ZIPNN_E_MEMORY) return ZIPNN_E_MEMORY; /* without names it is a plan, too */
+    if (zn_pickle_name_arrays(p) == ZIPNN_E_MEMORY) return ZIPNN_E_MEMORY; /* a plan without names is still useful */
     ZN_TRY(add_stored(p, stored, n, plan, err));
     ZN_TRY(add_views(p, stored, n, plan, err));
     return add_inline(p, plan, err);
 }
 
-/* ---- files of old */
+/* ---- old files */
 
 static const uint8_t old_magic[] = {0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
 
@@ -248,7 +250,7 @@ static zipnn_status read_pickle(struct zn_pickle *p, struct zn_scan *s, const st
 }
 
 zipnn_status zn_torch_list(struct zn_pickle *p, struct zn_stored **stored, size_t *n, zipnn_error *err) {
-    if (zn_pickle_name_arrays(p) == ZIPNN_E_MEMORY) return ZIPNN_E_MEMORY; /* now, since that moves the texts */
+    if (zn_pickle_name_arrays(p) == ZIPNN_E_MEMORY) return ZIPNN_E_MEMORY; /* now, since naming moves texts */
     *stored = zn_alloc(&p->alloc, (p->storages.n + 1) * sizeof **stored);
     if (!*stored) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory for %zu storages", p->storages.n);
     *n = 0;
@@ -267,8 +269,8 @@ zipnn_status zn_torch_list(struct zn_pickle *p, struct zn_stored **stored, size_
     return ZIPNN_OK;
 }
 
-/* Whether a storage of `len` bytes may begin after offset `at`, where its number of elements is; true, too, where that
- * is out of sight. */
+/* Checks whether a storage of `len` bytes may begin after offset `at`, where its number of elements stands. It also may
+ * if that number is out of sight. */
 static zipnn_status check_count(const struct zn_view *view, uint64_t at, uint64_t len, bool *fits, zipnn_error *err) {
     uint8_t count[COUNT_LEN];
     size_t got;
@@ -285,8 +287,8 @@ static zipnn_status check_count(const struct zn_view *view, uint64_t at, uint64_
     return ZIPNN_OK;
 }
 
-/* Gives storages their places in the order of their keys, from offset `at` on, up to the first that is not what the
- * pickle says, and drops the others. */
+/* Places the storages in the order of their keys, from offset `at` on, up to the first that contradicts the pickle.
+ * Drops the others. */
 static zipnn_status place_storages(const struct zn_pickle *keys, const struct zn_view *view, uint64_t at,
                                    struct zn_stored *stored, size_t *n, zipnn_error *err) {
     size_t run = 0, i = 0;
@@ -306,7 +308,7 @@ static zipnn_status place_storages(const struct zn_pickle *keys, const struct zn
     return ZIPNN_OK;
 }
 
-/* The pickles of magic, version and system, which say nothing of interest, the object and the keys. */
+/* Reads the pickles of magic number, version and system, which are of no interest, then the object and the keys. */
 static zipnn_status read_pickles(struct zn_pickle *object, struct zn_pickle *keys, struct zn_scan *s,
                                  const struct zn_plan *plan, zipnn_error *err) {
     for (unsigned i = 0; i < 3; i++) ZN_TRY(read_pickle(object, s, plan, err));

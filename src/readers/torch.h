@@ -5,11 +5,11 @@
 #include "plan/plan.h"
 #include "readers/pickle.h"
 
-/* Where the bytes of a storage are. */
+/* The place of a storage's bytes. */
 struct zn_stored {
-    const char *key;   /* as the pickle calls it */
+    const char *key;   /* its name in the pickle */
     uint64_t off, len; /* in the file */
-    const char *name;  /* for what no contiguous tensor of it covers */
+    const char *name;  /* names the bytes that no contiguous tensor of it covers */
     bool big_endian;
 };
 
@@ -19,26 +19,26 @@ struct zn_stored {
 zipnn_status zn_torch_add(struct zn_pickle *p, const struct zn_stored *stored, size_t n, struct zn_plan *plan,
                           zipnn_error *err);
 
-/* Sorts for zn_torch_add. */
+/* Sorts storages by key, as zn_torch_add needs them. */
 void zn_torch_sort(struct zn_stored *stored, size_t n);
 
-/* Every storage that the pickle names, once, sorted, without a place; free with zn_free. */
+/* Collects every storage that the pickle names, once, sorted and without a place. Free the result with zn_free. */
 #define ZN_UNPLACED UINT64_MAX
 zipnn_status zn_torch_list(struct zn_pickle *p, struct zn_stored **stored, size_t *n, zipnn_error *err);
 
-/* The storage of a key, or NULL. */
+/* Returns the storage of a key, or NULL. */
 struct zn_stored *zn_torch_find(const struct zn_stored *stored, size_t n, const char *key);
 
-/* Returns how many remain. */
+/* Drops the storages without a place. Returns how many remain. */
 size_t zn_torch_drop_unplaced(struct zn_stored *stored, size_t n);
 
-/* Before torch 1.6: five pickles (magic, version, system, object, keys of storages), then of each storage its number of
- * elements and their bytes. */
+/* Reads files of PyTorch before 1.6: five pickles (magic number, version, system, object, keys of storages), then of
+ * each storage its number of elements and their bytes. */
 bool zn_torch_knows_old(const uint8_t *head, size_t len);
 zipnn_status zn_torch_plan_old(const struct zn_view *view, struct zn_plan *plan, const char **container,
                                zipnn_error *err);
 
-/* Any other pickle: numpy's arrays in it. */
+/* Reads any other pickle, for the arrays of numpy in it. */
 bool zn_torch_knows_pickle(const uint8_t *head, size_t len);
 zipnn_status zn_torch_plan_pickle(const struct zn_view *view, struct zn_plan *plan, const char **container,
                                   zipnn_error *err);

@@ -62,7 +62,7 @@ void zn_scan_init(struct zn_scan *s, const struct zn_view *view, uint64_t off, u
     s->err = err;
 }
 
-/* Gets at least `len` bytes into the buffer. */
+/* Reads until the buffer holds at least `len` bytes. */
 static void refill(struct zn_scan *s, size_t len) {
     size_t got = 0;
     const size_t ahead = s->jumped ? ZN_MAX(len, (size_t)AFTER_A_JUMP) : sizeof s->buf;
@@ -90,7 +90,7 @@ void zn_scan_seek(struct zn_scan *s, uint64_t off) {
         s->bad = true;
         return;
     }
-    const uint64_t start = s->off - s->at; /* of the buffer */
+    const uint64_t start = s->off - s->at; /* offset of the buffer in the file */
     if (off >= start && off - start <= s->len)
         s->at = (size_t)(off - start);
     else {

@@ -11,12 +11,12 @@
 enum zn_view_end { ZN_VIEW_WHOLE, ZN_VIEW_CUT };
 
 struct zn_view {
-    /* Fills buf with bytes [off, off + len), or as many of them as can be seen: *got. */
+    /* Fills buf with bytes [off, off + len), or with as many of them as can be seen. *got is their number. */
     zipnn_status (*read)(void *user, uint64_t off, uint8_t *buf, size_t len, size_t *got, zipnn_error *err);
-    /* How many bytes can be seen. A pipe is read that far by this. */
+    /* Returns how many bytes can be seen. A pipe is read that far. */
     zipnn_status (*measure)(void *user, uint64_t *len, enum zn_view_end *end, zipnn_error *err);
     void *user;
-    uint64_t first, last; /* the part of it that this view shows: [first, last); a whole file: 0, UINT64_MAX */
+    uint64_t first, last; /* this view shows the part [first, last); a whole file is 0, UINT64_MAX */
     unsigned depth;       /* files around this one */
     struct zn_work *work; /* the purse that pays for reads and looks; NULL: they are free */
 };
@@ -27,7 +27,7 @@ struct zn_memory_view {
     enum zn_view_end end;
 };
 
-/* `memory` must outlive the view. */
+/* Returns a view of memory. `memory` must outlive it. */
 struct zn_view zn_view_of_memory(struct zn_memory_view *memory);
 
 /* Returns bytes [off, off + len) of a view as a file of its own. */
@@ -41,12 +41,12 @@ zipnn_status zn_view_measure(const struct zn_view *view, uint64_t *len, enum zn_
  * of the view, which is kept and reported at the end. */
 struct zn_scan {
     const struct zn_view *view;
-    uint64_t off;        /* of the next byte */
-    uint64_t end;        /* nothing from here on is read */
-    size_t at, len;      /* of the next byte in buf; of what is in it */
+    uint64_t off;        /* offset of the next byte */
+    uint64_t end;        /* nothing is read from here on */
+    size_t at, len;      /* position of the next byte in buf; bytes in buf */
     bool bad;            /* stuck */
     bool jumped;         /* the cursor jumped here and may jump again soon: little is read ahead */
-    zipnn_status status; /* ZIPNN_OK, or what the view failed with */
+    zipnn_status status; /* ZIPNN_OK, or the failure of the view */
     zipnn_error *err;
     uint8_t buf[4096];
 };

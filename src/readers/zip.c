@@ -5,9 +5,9 @@
 #include "base/cur.h"
 #include "readers/readers.h"
 
-/* An archive is found by its end. What lies before its first member may be another archive, which is found by that end
- * in turn. Sizes are taken from the directory, since members may be written before their size is known; the place of
- * their bytes follows from the local header, whose extra field is as long as the alignment wants it. */
+/* An archive is found by its end. Before its first member there may be another archive, which is found by its end in
+ * turn. Sizes are taken from the directory, since a member may be written before its size is known. The place of its
+ * bytes follows from the local header, whose extra field may be longer for alignment. */
 
 enum {
     LOCAL_LEN = 30,
@@ -34,7 +34,7 @@ static zipnn_status malformed(zipnn_error *err, uint64_t at, const char *what) {
     return zn_fail(err, ZIPNN_E_FORMAT, at, "zip: %s", what);
 }
 
-/* Exactly len bytes. */
+/* Reads exactly len bytes. */
 static zipnn_status read_all(const struct zn_view *view, uint64_t off, uint8_t *buf, size_t len, zipnn_error *err) {
     size_t got;
     ZN_TRY(zn_view_read(view, off, buf, len, &got, err));
@@ -43,14 +43,15 @@ static zipnn_status read_all(const struct zn_view *view, uint64_t off, uint8_t *
 
 /* ---- the end record */
 
-/* One archive: where it begins, and its directory. */
+/* An archive: its beginning and its directory. */
 struct archive {
     uint64_t base;
     uint64_t directory;
     size_t directory_len;
 };
 
-/* The place of the end record, which buf gets, of an archive that ends at `end`; the last one may have a comment. */
+/* Reads the end record of an archive that ends at `end` into buf, and finds its place. Only the last archive may have a
+ * comment. */
 static zipnn_status find_end(const struct zn_view *view, uint64_t end, size_t comment, uint8_t *buf, uint64_t *at,
                              zipnn_error *err) {
     const size_t len = (size_t)ZN_MIN(end, (uint64_t)END_LEN + comment);
@@ -64,7 +65,7 @@ static zipnn_status find_end(const struct zn_view *view, uint64_t end, size_t co
     return malformed(err, end, "no end record");
 }
 
-/* The directory's length and its offset from the archive's beginning, and where it ends. */
+/* Reads the directory's length, its offset from the beginning of the archive, and its end. */
 static zipnn_status read_end(const struct zn_view *view, const uint8_t *end, uint64_t at, uint64_t *len, uint64_t *off,
                              uint64_t *directory_end, zipnn_error *err) {
     uint8_t buf[END64_LEN + LOCATOR_LEN];
@@ -93,7 +94,7 @@ static zipnn_status find_archive(const struct zn_view *view, uint64_t end, size_
 
 /* ---- the directory */
 
-/* Sizes and offset that do not fit in 32 bits are in an extra field, in this order. */
+/* Reads sizes and offset that do not fit into 32 bits from an extra field, where they stand in this order. */
 static void read_extra(struct zn_cur extra, uint64_t *usize, uint64_t *csize, uint64_t *off) {
     while (zn_cur_left(&extra) >= 4) {
         const uint16_t id = zn_cur_u16(&extra), len = zn_cur_u16(&extra);
@@ -108,7 +109,8 @@ static void read_extra(struct zn_cur extra, uint64_t *usize, uint64_t *csize, ui
     }
 }
 
-/* The next entry; the cursor is stuck when there is none. The name is moved back by a byte to end with a zero. */
+/* Returns the next entry. The cursor is stuck if there is none. The name is moved back by one byte, to end with a
+ * zero. */
 static struct zn_member take_entry(struct zn_cur *c, uint8_t *directory, const struct archive *a) {
     struct zn_member m = {.stored = false};
     const uint8_t *e = zn_cur_take(c, ENTRY_LEN);
@@ -140,13 +142,13 @@ static int compare_headers(const void *a, const void *b) {
     return x->name < y->name ? -1 : x->name > y->name;
 }
 
-/* A member's bytes, which end before the next member or the directory begins. */
+/* Finds a member's bytes, which end before the next member or before the directory. */
 static zipnn_status place_member(const struct zn_view *view, struct zn_member *m, uint64_t end, zipnn_error *err) {
     uint8_t local[LOCAL_LEN];
     size_t got;
     if (!m->stored) return ZIPNN_OK;
     const zipnn_status st = zn_view_read(view, m->header, local, sizeof local, &got, err);
-    if (st == ZIPNN_E_CORRUPT) { /* a damaged archive: the other members may be whole */
+    if (st == ZIPNN_E_CORRUPT) { /* the archive is damaged, but other members may be whole */
         m->stored = false;
         return ZIPNN_OK;
     }
@@ -159,7 +161,7 @@ static zipnn_status place_member(const struct zn_view *view, struct zn_member *m
     return ZIPNN_OK;
 }
 
-/* One that surely is a tensor, but whose bytes are not there as they are. */
+/* Returns whether a member surely is a tensor whose bytes are not stored as they are. */
 static bool is_hidden_array(const struct zn_member *m) {
     const size_t len = strlen(m->name), end = strlen(".npy");
     return !m->stored && len >= end && strcmp(m->name + len - end, ".npy") == 0;
@@ -175,7 +177,7 @@ static zipnn_status list_members(const struct zn_view *view, const struct archiv
     }
     if (*n) qsort(members, *n, sizeof *members, compare_headers);
     for (size_t i = 0; i < *n; i++) {
-        const bool last = i + 1 == *n || !members[i + 1].stored; /* whose headers come last */
+        const bool last = i + 1 == *n || !members[i + 1].stored; /* its headers come last */
         ZN_TRY(place_member(view, &members[i], last ? a->directory : members[i + 1].header, err));
         plan->n_left_out += is_hidden_array(&members[i]);
     }
@@ -208,7 +210,7 @@ static zipnn_status plan_archives(const struct zn_view *view, uint64_t end, uint
     while (end > 0) {
         struct archive a = {0};
         zipnn_status st = find_archive(view, end, end == whole ? MAX_COMMENT : 0, buf, &a, err);
-        if (st == ZIPNN_E_FORMAT && end < whole) return ZIPNN_OK; /* what comes before is no archive */
+        if (st == ZIPNN_E_FORMAT && end < whole) return ZIPNN_OK; /* what comes before is not an archive */
         if (st == ZIPNN_OK) st = plan_archive(view, &a, plan, container, err);
         if (st != ZIPNN_OK && (st != ZIPNN_E_FORMAT || end == whole)) return st;
         end = a.base;

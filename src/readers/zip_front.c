@@ -2,19 +2,19 @@
 #include "readers/torch.h"
 #include "readers/zip.h"
 
-/* The beginning of an archive whose directory is out of sight. PyTorch writes the pickle first, which says how long
- * each storage is, and then storage after storage, each at the next multiple of 64: as long as headers can be seen they
- * are followed, and where they end the others are taken to lie as PyTorch lays them. It writes headers before it knows
- * sizes, so these are in the pickle, or behind the bytes in a descriptor that holds them. */
+/* Plans an archive whose directory is out of sight, from its beginning. PyTorch writes the pickle first, which says how
+ * long each storage is, and then one storage after the other, each at the next multiple of 64. The headers are followed
+ * as long as they are in sight; the other storages are assumed to lie as PyTorch places them. PyTorch writes a header
+ * before it knows the size, which is then in the pickle, or in a descriptor after the bytes. */
 
 enum {
     LOCAL_LEN = 30,
     DESCRIPTOR_LEN = 16,
     DESCRIPTOR64_LEN = 24,
-    DESCRIBED = 8, /* flag: sizes are in a descriptor */
+    DESCRIBED = 8, /* flag: a descriptor has the sizes */
     EXTRA_64 = 1,
     MAX_NAME = 512,
-    MAX_SMALL = 2048, /* longest member whose descriptor is looked for */
+    MAX_SMALL = 2048, /* bytes of the longest member whose descriptor is searched for */
     ALIGNMENT = 64
 };
 
@@ -23,22 +23,22 @@ enum {
 
 struct front {
     const struct zn_view *view;
-    uint64_t at; /* of the next header */
+    uint64_t at; /* offset of the next header */
     struct zn_plan *plan;
     zipnn_error *err;
     struct zn_pickle pickle;
-    struct zn_stored *stored; /* what the pickle names */
+    struct zn_stored *stored; /* the storages that the pickle names */
     size_t n_stored;
-    char prefix[MAX_NAME + 8]; /* of storages' names; empty before the pickle */
-    bool sight_ends;           /* at the next header */
-    bool numbered;             /* storages come in the order of the pickle, else in that of their keys as text */
+    char prefix[MAX_NAME + 8]; /* prefix of the storages' names; empty before the pickle was read */
+    bool sight_ends;           /* the next header is out of sight */
+    bool numbered;             /* storages are in the order of the pickle; else in that of their keys as text */
 };
 
 /* A local header. */
 struct local {
     char name[MAX_NAME + 1];
     bool stored, described;
-    uint64_t off, len; /* of the bytes; len unless described */
+    uint64_t off, len; /* range of the bytes; described: the length is unknown */
 };
 
 static void read_sizes(const uint8_t *extra, size_t extra_len, struct local *l) {
@@ -50,7 +50,7 @@ static void read_sizes(const uint8_t *extra, size_t extra_len, struct local *l) 
     }
 }
 
-/* The header at f->at; false when there is none to be seen. */
+/* Reads the header at f->at. Returns false when none is in sight. */
 static bool read_local(struct front *f, struct zn_scan *s, struct local *l) {
     zn_scan_init(s, f->view, f->at, UINT64_MAX, f->err);
     const uint8_t *p = zn_scan_take(s, LOCAL_LEN);
@@ -76,7 +76,7 @@ static bool has_magic(struct front *f, uint64_t at, uint32_t magic) {
            zn_get_u32(bytes) == magic;
 }
 
-/* Goes on behind a member of known length. */
+/* Moves past a member of known length. */
 static void pass(struct front *f, const struct local *l, uint64_t len) {
     const uint64_t end = l->off + len;
     f->at = end;
@@ -85,7 +85,7 @@ static void pass(struct front *f, const struct local *l, uint64_t len) {
     f->at = end + (wide ? DESCRIPTOR64_LEN : DESCRIPTOR_LEN);
 }
 
-/* The length of a small member, from the descriptor behind it. */
+/* Finds the length of a small member from the descriptor after it. */
 static bool find_descriptor(struct front *f, const struct local *l, uint64_t *len) {
     uint8_t bytes[MAX_SMALL + DESCRIPTOR_LEN];
     size_t got;
@@ -105,7 +105,7 @@ static bool ends_with(const char *text, const char *end) {
     return len >= end_len && strcmp(text + len - end_len, end) == 0;
 }
 
-/* "ROOT/data.pkl": reads the storages' names and sizes. */
+/* Reads the names and sizes of storages from "ROOT/data.pkl". */
 static zipnn_status take_pickle(struct front *f, const struct local *l, uint64_t *len) {
     struct zn_scan s;
     zn_scan_init(&s, f->view, l->off, UINT64_MAX, f->err);
@@ -124,13 +124,13 @@ static struct zn_stored *find_storage(const struct front *f, const char *name) {
     return zn_torch_find(f->stored, f->n_stored, name + prefix);
 }
 
-/* A model file in a zip. */
+/* Plans a model file in a zip. */
 static zipnn_status take_file(struct front *f, const struct local *l) {
     const struct zn_member m = {.name = l->name, .off = l->off, .len = l->len, .stored = true};
     return zn_zip_plan_member(f->view, &m, f->plan, f->err);
 }
 
-/* One member; *done when nothing can be said of what follows. */
+/* Takes one member. Sets *done when what follows is unknown. */
 static zipnn_status take_member(struct front *f, bool *done) {
     struct local l;
     struct zn_scan s;
@@ -161,7 +161,7 @@ static zipnn_status take_member(struct front *f, bool *done) {
 
 /* ---- out of sight */
 
-/* Puts a storage where PyTorch would write it next. */
+/* Places a storage where PyTorch would write it next. */
 static void predict(struct front *f, struct zn_stored *s) {
     const bool wide = s->len >= UINT32_MAX, far = f->at >= UINT32_MAX;
     uint64_t start = f->at + LOCAL_LEN + strlen(f->prefix) + strlen(s->key) + 4;

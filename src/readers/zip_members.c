@@ -4,8 +4,8 @@
 #include "readers/torch.h"
 #include "readers/zip.h"
 
-/* A checkpoint is a pickle "ROOT/data.pkl" and storages "ROOT/data/KEY", and the same with "constants". Any other
- * member may be a model file by itself. Of several members of one name the last in the directory is meant. */
+/* A checkpoint is a pickle "ROOT/data.pkl" and storages "ROOT/data/KEY", or the same with "constants". Any other member
+ * may be a model file by itself. Of several members with one name, the last in the directory is valid. */
 
 enum { MAX_DEPTH = 3 /* zips in zips */ };
 
@@ -21,23 +21,24 @@ static bool is_pickle_of_storages(const struct zn_member *m) {
 
 /* ---- checkpoints */
 
-/* By folder, by name, by place in the directory: what is in one folder, and not in one of its own, lies in a row. */
+/* Orders members by folder, name and place in the directory. The members of a folder, without those of its subfolders,
+ * then follow each other. */
 static int compare_names(const void *a, const void *b) {
     const struct zn_member *x = *(const struct zn_member *const *)a, *y = *(const struct zn_member *const *)b;
     if (x->folder_len != y->folder_len) return x->folder_len < y->folder_len ? -1 : 1;
     const int order = strcmp(x->name, y->name);
     if (order != 0) return order;
-    return x->name < y->name ? -1 : x->name > y->name; /* names lie in the directory */
+    return x->name < y->name ? -1 : x->name > y->name; /* names lie in the order of the directory */
 }
 
-/* How the folder of a pickle's storages compares with a member's own. */
+/* Compares the folder of a pickle's storages with a member's folder. */
 static int compare_folder(const struct zn_member *pickle, const struct zn_member *m) {
     const size_t len = strlen(pickle->name) - strlen(".pkl"), folder_len = len + 1;
     if (folder_len != m->folder_len) return folder_len < m->folder_len ? -1 : 1;
     return memcmp(pickle->name, m->name, len);
 }
 
-/* The first of n members, in order, that does not come before the pickle's storages. */
+/* Returns the first of n ordered members that does not come before the pickle's storages. */
 static size_t lower_bound(struct zn_member *const *by_name, size_t n, const struct zn_member *pickle) {
     size_t lo = 0, hi = n;
     while (lo < hi) {
@@ -57,7 +58,7 @@ struct checkpoint {
     struct zn_stored *stored; /* room for n */
 };
 
-/* How "byteorder" beside a pickle compares with a member. */
+/* Compares "byteorder", beside a pickle, with a member. */
 static int compare_order(const void *pickle, const void *member) {
     static const char name[] = "byteorder";
     const struct zn_member *p = pickle, *m = *(const struct zn_member *const *)member;
@@ -66,7 +67,7 @@ static int compare_order(const void *pickle, const void *member) {
     return order ? order : strcmp(name, m->name + p->folder_len);
 }
 
-/* Whether a checkpoint's storages are big-endian, which a member of its own says. */
+/* Reads whether a checkpoint's storages are big-endian. A member of its own says so. */
 static zipnn_status read_order(const struct checkpoint *c, const struct zn_member *pickle, bool *big_endian,
                                zipnn_error *err) {
     static const char big[] = {'b', 'i', 'g'};
@@ -80,7 +81,7 @@ static zipnn_status read_order(const struct checkpoint *c, const struct zn_membe
     return ZIPNN_OK;
 }
 
-/* The storages of a pickle: members [first, *end) by name, as c->stored. */
+/* Finds the storages of a pickle: members [first, *end) by name. They become c->stored. */
 static size_t find_storages(const struct checkpoint *c, const struct zn_member *pickle, bool big_endian, size_t first,
                             size_t *end) {
     size_t n = 0, i = first;
@@ -95,7 +96,7 @@ static size_t find_storages(const struct checkpoint *c, const struct zn_member *
     return n;
 }
 
-/* Plans the storages of one pickle; one that is not understood leaves them to be looked at alone. */
+/* Plans the storages of one pickle. If the pickle is not understood, they are looked at one by one. */
 static zipnn_status plan_pickle(const struct checkpoint *c, struct zn_member *pickle, struct zn_plan *plan,
                                 const char **container, zipnn_error *err) {
     const size_t first = lower_bound(c->by_name, c->n, pickle);
@@ -140,7 +141,8 @@ static zipnn_status plan_checkpoints(const struct zn_view *view, struct zn_membe
 
 /* ---- model files */
 
-/* Names of what is inside are "MEMBER/NAME", and of npz's arrays the member's without its ending, as numpy has it. */
+/* Makes the prefix of the names inside a member: "MEMBER/NAME". The array of an npz member has the member's name
+ * without its ending, as in numpy. */
 static char *make_prefix(const struct zn_plan *plan, const char *name) {
     const size_t len = strlen(name), outer_len = plan->prefix ? strlen(plan->prefix) : 0;
     const bool array = ends_with(name, len, ".npy");
@@ -169,7 +171,7 @@ zipnn_status zn_zip_plan_member(const struct zn_view *view, const struct zn_memb
     const zipnn_status st = zn_reader_plan_part(&part, plan, NULL, err);
     if (ends_with(m->name, strlen(m->name), ".npy") && plan->n_tensors == outer.n_tensors &&
         plan->n_left_out == outer.n_left_out)
-        plan->n_left_out++; /* an array of a type that is not known */
+        plan->n_left_out++; /* an array of an unknown type */
     plan->prefix = outer.prefix;
     plan->origin = outer.origin;
     plan->superseded = outer.superseded;
