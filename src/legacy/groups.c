@@ -1,6 +1,7 @@
 #include "legacy/groups.h"
 
-/* The two upper bytes of a bfloat16 or float32 are s eeeeeee | e mmmmmmm. Moved, they are eeeeeeee | s mmmmmmm. */
+/* The two upper bytes of a bfloat16 or float32 are s eeeeeee | e mmmmmmm. With moved exponents they are eeeeeeee | s
+ * mmmmmmm. */
 static inline uint8_t upper_moved(uint8_t upper, uint8_t next) {
     return (uint8_t)(upper << 1 | next >> 7);
 }
@@ -14,7 +15,7 @@ static inline uint8_t next_back(uint8_t upper, uint8_t next) {
     return (uint8_t)(upper << 7 | (next & 0x7F));
 }
 
-/* Elements [0, n) of two bytes. */
+/* Joins elements [0, n) of two bytes. */
 static void join_2(const uint8_t *restrict low, const uint8_t *restrict high, uint8_t *restrict out, size_t n) {
     for (size_t i = 0; i < n; i++) {
         out[2 * i] = next_back(high[i], low[i]);
@@ -22,7 +23,7 @@ static void join_2(const uint8_t *restrict low, const uint8_t *restrict high, ui
     }
 }
 
-/* Elements [0, n) of four bytes. */
+/* Joins elements [0, n) of four bytes. */
 static void join_4(const uint8_t *const group[], uint8_t *restrict out, size_t n) {
     const uint8_t *restrict a = group[0], *restrict b = group[1], *restrict c = group[2], *restrict d = group[3];
     for (size_t i = 0; i < n; i++) {
@@ -33,7 +34,7 @@ static void join_4(const uint8_t *const group[], uint8_t *restrict out, size_t n
     }
 }
 
-/* Bytes [at, len) as they are; `at` is a multiple of n_groups. */
+/* Joins bytes [at, len) as they are. `at` is a multiple of n_groups. */
 static void interleave(const uint8_t *const group[], unsigned n_groups, uint8_t *restrict out, size_t at, size_t len) {
     for (size_t g = 0; g < n_groups; g++) {
         const uint8_t *restrict from = group[g] + at / n_groups;

@@ -1,11 +1,11 @@
-/* huff0 blocks, decoded. Everything here meets outside bytes. */
+/* Decodes huff0 blocks. All bytes here come from outside. */
 #include "base/cur.h"
 #include "legacy/bits_back.h"
 #include "legacy/huff0.h"
 
 enum {
-    MAX_WEIGHTS = 255, /* the last symbol's is implied */
-    MAX_FSE_LOG = 6,   /* of the table that codes the weights */
+    MAX_WEIGHTS = 255, /* the last symbol's weight is implied */
+    MAX_FSE_LOG = 6,   /* log2 of the table that codes the weights */
     MIN_FSE_LOG = 5,
     N_STREAMS = 4,
     BURST = 4 /* symbols decoded between two looks at the stream: 4 * 12 bits of at least 57 */
@@ -19,19 +19,19 @@ struct fse_cell {
 };
 
 struct fse_table {
-    int16_t counts[ZN_HUFF0_MAX_LOG + 1]; /* normalised; -1: less than one */
+    int16_t counts[ZN_HUFF0_MAX_LOG + 1]; /* normalised; -1 means less than one */
     unsigned n_symbols, log;
     struct fse_cell cell[1 << MAX_FSE_LOG];
 };
 
-/* Up to 16 bits of data[0, len) from bit `at` on, low bits first; zeros follow the end. */
+/* Returns up to 16 bits of data[0, len) from bit `at` on, low bits first. Zeros follow the end. */
 static unsigned bits_at(const uint8_t *data, size_t len, size_t at, unsigned n) {
     uint32_t word = 0;
     for (size_t i = at / 8, shift = 0; i < len && shift < 24; i++, shift += 8) word |= (uint32_t)data[i] << shift;
     return word >> at % 8 & ((1u << n) - 1);
 }
 
-/* Reads the normalised counts; *used is the bytes they take. */
+/* Reads the normalised counts. *used is the number of bytes they take. */
 static bool read_counts(struct fse_table *t, const uint8_t *data, size_t len, size_t *used) {
     size_t at = 4;
     t->log = bits_at(data, len, 0, 4) + MIN_FSE_LOG;
@@ -39,7 +39,7 @@ static bool read_counts(struct fse_table *t, const uint8_t *data, size_t len, si
     int left = 1 << t->log;
     for (t->n_symbols = 0; left > 0;) {
         if (t->n_symbols > ZN_HUFF0_MAX_LOG) return false;
-        /* A value of 0 to left + 1: those below `cut` have one bit less. */
+        /* A value is 0 to left + 1. Values below `cut` have one bit less. */
         const unsigned width = zn_log2((uint32_t)left + 1) + 1;
         const unsigned cut = (1u << width) - 2 - (unsigned)left;
         unsigned value = bits_at(data, len, at, width - 1);
@@ -83,7 +83,8 @@ static void build_fse(struct fse_table *t) {
     }
 }
 
-/* Weights of two states that take turns until the stream is used up. False when the description is not valid. */
+/* Reads weights from two states that take turns until the stream is used up. Returns false for an invalid
+ * description. */
 static bool read_fse_weights(const uint8_t *data, size_t len, uint8_t weights[MAX_WEIGHTS], size_t *n) {
     struct fse_table t;
     struct zn_bits_back b;
@@ -105,7 +106,7 @@ static bool read_fse_weights(const uint8_t *data, size_t len, uint8_t weights[MA
 
 /* ---- the tree */
 
-/* Reads the tree description; *used is the bytes it takes. */
+/* Reads the tree description. *used is the number of bytes it takes. */
 static bool read_weights(const uint8_t *src, size_t len, uint8_t weights[MAX_WEIGHTS], size_t *n, size_t *used) {
     *n = 0;
     if (len == 0) return false;
@@ -120,7 +121,8 @@ static bool read_weights(const uint8_t *src, size_t len, uint8_t weights[MAX_WEI
     return true;
 }
 
-/* A symbol of weight w fills 2^(w-1) cells, its code has log + 1 - w bits. Weight 1 lies lowest. */
+/* Fills the table. A symbol of weight w fills 2^(w-1) cells, and its code has log + 1 - w bits. Weight 1 comes
+ * lowest. */
 static void fill_table(struct zn_huff0_table *t, const uint8_t *weights, size_t n) {
     size_t at = 0;
     for (unsigned w = 1; w <= t->log; w++)
@@ -153,13 +155,13 @@ static bool read_tree(struct zn_huff0_table *t, const uint8_t *src, size_t len, 
 
 /* ---- the streams */
 
-/* One of the four: its bits, and where its symbols go. */
+/* One of the four streams: its bits, and where its symbols go. */
 struct lane {
     struct zn_bits_back bits;
     uint8_t *at, *end;
 };
 
-/* The bits from the next one on, at the top of a word: at least 57 of them. The lane has 64 bits left. */
+/* Returns the next bits at the top of a word, at least 57 of them. The lane has 64 bits left. */
 static inline uint64_t top_bits(const struct zn_bits_back *b) {
     const size_t end = (b->left + 7) / 8;
     return zn_get_u64(b->data + end - 8) << (8 * end - b->left);
@@ -171,7 +173,7 @@ static bool can_burst(const struct lane lane[N_STREAMS]) {
     return can;
 }
 
-/* BURST symbols of each lane, without a look at what is left: can_burst has. */
+/* Decodes BURST symbols of each lane without checking what is left: can_burst has checked it. */
 static void decode_burst(const struct zn_huff0_table *t, struct lane lane[N_STREAMS]) {
     uint64_t word[N_STREAMS];
     unsigned taken[N_STREAMS] = {0};
@@ -190,7 +192,7 @@ static void decode_burst(const struct zn_huff0_table *t, struct lane lane[N_STRE
     }
 }
 
-/* The rest of a lane; false unless its bits are used up exactly. */
+/* Decodes the rest of a lane. Returns false unless its bits are used up exactly. */
 static bool finish_lane(const struct zn_huff0_table *t, struct lane *lane) {
     while (lane->at < lane->end && !lane->bits.exhausted) {
         const unsigned index = zn_bits_back_peek(&lane->bits, t->log);

@@ -5,16 +5,16 @@
 enum {
     FSE_LOG = 6,
     FSE_MIN_LOG = 5,
-    N_WEIGHTS = ZN_HUFF0_MAX_LOG + 1, /* values of a weight */
+    N_WEIGHTS = ZN_HUFF0_MAX_LOG + 1, /* number of values of a weight */
     MAX_NIBBLES = 128,
-    SHARE = 62, /* normalising works in units of 2^-62 of the whole */
+    SHARE = 62, /* shares are computed in units of 2^-62 of the whole */
     UNSETTLED = -2
 };
 
 struct fse {
-    unsigned log, last; /* of weights: the largest that occurs */
+    unsigned log, last; /* log2 of the table; the largest weight that occurs */
     uint32_t count[N_WEIGHTS];
-    int share[N_WEIGHTS]; /* of the table's cells; -1: one cell, for less than that */
+    int share[N_WEIGHTS]; /* cells of the table; -1: one cell, for less than one */
     uint16_t state[1 << FSE_LOG];
     struct {
         int32_t bits, find;
@@ -30,10 +30,10 @@ static unsigned fse_log(size_t n, unsigned last) {
 
 /* ---- shares */
 
-/* The second method, for when rounding gave away too much: small counts are settled first, and what is left is divided
- * in proportion. There are at most 13 weights and 255 symbols for 32 cells or more. So those settled, of one and a half
- * cells' worth at most, are never all, and what is left is never more than that for each cell left: enough for one cell
- * or more for each of the rest. */
+/* The second method, used when rounding gave away too many cells: small counts are settled first, and the rest is
+ * divided in proportion. There are at most 13 weights and 255 symbols for 32 cells or more. Settled weights are worth
+ * at most one and a half cells each, so they are never all weights. What is left per cell is never more than that, so
+ * each of the other weights gets at least one cell. */
 static void share_again(struct fse *f, uint32_t total) {
     const uint32_t low = total >> f->log, one = (total * 3) >> (f->log + 1);
     uint32_t left = 1u << f->log;
@@ -56,7 +56,8 @@ static void share_again(struct fse *f, uint32_t total) {
     }
 }
 
-/* Divides the table's cells among the weights. Small shares are rounded up from thresholds in 2^-20 of a cell. */
+/* Divides the table's cells among the weights. Small shares are rounded up at thresholds in units of 2^-20 of a
+ * cell. */
 static void share_cells(struct fse *f, uint32_t total) {
     static const uint32_t beat[8] = {0, 473195, 504333, 520860, 550000, 700000, 750000, 830000};
     const unsigned scale = SHARE - f->log;
@@ -138,14 +139,14 @@ static void build_states(struct fse *f) {
     for (unsigned i = 0; i < size; i++) f->state[before[symbol[i]]++] = (uint16_t)(size + i);
 }
 
-/* From the last weight to the first; two states take turns, the first weight belongs to state 0. */
+/* Writes the weights from the last to the first. Two states take turns, and the first weight belongs to state 0. */
 static uint8_t *write_weights(const struct fse *f, const uint8_t *weights, size_t n, uint8_t *dst) {
     struct zn_bits_out b = {dst, 0, 0};
     uint32_t state[2] = {0, 0};
     for (size_t i = n; i-- > 0;) {
         const int32_t bits = f->step[weights[i]].bits, find = f->step[weights[i]].find;
         uint32_t *s = &state[i & 1], width;
-        if (i + 2 >= n) { /* a state begins where its first weight is cheapest */
+        if (i + 2 >= n) { /* a state begins where its first weight costs least */
             width = (uint32_t)(bits + (1 << 15)) >> 16;
             *s = (width << 16) - (uint32_t)bits;
         } else {
@@ -160,7 +161,7 @@ static uint8_t *write_weights(const struct fse *f, const uint8_t *weights, size_
     return zn_bits_out_close(&b);
 }
 
-/* Returns the length, 0 when FSE is of no use here. */
+/* Returns the length, 0 when FSE does not help here. */
 static size_t write_fse(const uint8_t *weights, size_t n, uint8_t *dst) {
     struct fse f = {.last = 0};
     uint32_t most = 0;

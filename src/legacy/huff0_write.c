@@ -1,17 +1,17 @@
-/* huff0 blocks, encoded exactly as the Python package's coder did: its way of building trees, of limiting their depth
- * and its thresholds are part of the format when bytes are to be the same. */
+/* Encodes huff0 blocks exactly as the Python package's coder did. For equal bytes, its way of building trees, its way
+ * of limiting their depth, and its thresholds are part of the format. */
 #include "legacy/bits_back.h"
 #include "legacy/huff0.h"
 
 enum {
-    WANTED_LOG = 11, /* of a tree */
+    WANTED_LOG = 11, /* depth of a tree */
     MIN_LOG = 5,
-    MIN_BLOCK = 12, /* bytes: below, four streams are not tried */
+    MIN_BLOCK = 12, /* bytes; four streams are not tried for fewer */
     UNBUILT = 1 << 30,
     NONE = 0xFFFF /* no symbol of that length is left */
 };
 
-/* Leaves 0 to n_leaves - 1 by falling count, inner nodes from 256 on. */
+/* Leaves 0 to n_leaves - 1 are sorted by falling count; inner nodes start at 256. */
 struct node {
     uint32_t count;
     uint16_t parent;
@@ -25,7 +25,7 @@ struct tree {
 
 /* ---- lengths */
 
-/* By falling count; of equal counts the smaller symbol first. */
+/* Sorts leaves by falling count. Of equal counts, the smaller symbol comes first. */
 static void sort_leaves(struct tree *t, const uint32_t count[256]) {
     t->n_leaves = 0;
     for (unsigned s = 0; s < 256; s++) {
@@ -37,19 +37,19 @@ static void sort_leaves(struct tree *t, const uint32_t count[256]) {
     }
 }
 
-/* Takes the rarer of the next leaf and the next inner node; the leaf only when it is strictly rarer. */
+/* Takes the rarer of the next leaf and the next inner node. The leaf is taken only if it is strictly rarer. */
 static unsigned take_rarest(const struct tree *t, unsigned *leaves, unsigned *inner) {
     if (*leaves > 0 && t->node[*leaves - 1].count < t->node[*inner].count) return --*leaves;
     return (*inner)++;
 }
 
-/* Merges the two rarest until one is left, and counts each leaf's depth. */
+/* Merges the two rarest nodes until one is left, and counts each leaf's depth. */
 static void build_tree(struct tree *t) {
     unsigned leaves = t->n_leaves, inner = 256;
     const unsigned root = 256 + t->n_leaves - 2;
     for (unsigned i = 256; i <= root; i++) t->node[i].count = UNBUILT;
     for (unsigned i = 256; i <= root; i++) {
-        /* The first inner node has nothing but leaves to be made of. */
+        /* The first inner node is always made of two leaves. */
         const unsigned a = i == 256 ? --leaves : take_rarest(t, &leaves, &inner);
         const unsigned b = i == 256 ? --leaves : take_rarest(t, &leaves, &inner);
         t->node[i].count = t->node[a].count + t->node[b].count;
@@ -60,7 +60,7 @@ static void build_tree(struct tree *t) {
     for (unsigned i = 0; i < t->n_leaves; i++) t->node[i].length = (uint8_t)(t->node[t->node[i].parent].length + 1);
 }
 
-/* Which leaf of rank r, which has length log - r, gets longer next. */
+/* Returns the rank whose last leaf gets longer next. Leaves of rank r have length log - r. */
 static unsigned choose_rank(const struct tree *t, const unsigned last[ZN_HUFF0_MAX_LOG + 2], int debt) {
     unsigned r = zn_log2((uint32_t)debt) + 1;
     for (; r > 1; r--) {
@@ -71,7 +71,7 @@ static unsigned choose_rank(const struct tree *t, const unsigned last[ZN_HUFF0_M
     return r;
 }
 
-/* Cuts lengths to `log` and repays what that borrowed, in units of 2^-log. Returns the longest length. */
+/* Cuts lengths to `log` and repays the debt of doing so, in units of 2^-log. Returns the longest length. */
 static unsigned limit_lengths(struct tree *t, unsigned log) {
     const unsigned longest = t->node[t->n_leaves - 1].length;
     unsigned last[ZN_HUFF0_MAX_LOG + 2], n = t->n_leaves, length = log;
@@ -91,7 +91,7 @@ static unsigned limit_lengths(struct tree *t, unsigned log) {
     }
     while (debt > 0) {
         const unsigned r = choose_rank(t, last, debt);
-        if (last[r] == NONE) break; /* does not happen: a prefix code of `log` bits exists */
+        if (last[r] == NONE) break; /* impossible, since a prefix code of `log` bits exists */
         debt -= 1 << (r - 1);
         if (last[r - 1] == NONE) last[r - 1] = last[r];
         t->node[last[r]].length++;
@@ -111,7 +111,7 @@ static unsigned limit_lengths(struct tree *t, unsigned log) {
 
 /* ---- codes */
 
-/* Among codes of one length the smaller symbol comes first; the longest codes come lowest. */
+/* Assigns the codes. Among codes of one length the smaller symbol comes first, and the longest codes come lowest. */
 static void assign_codes(const struct tree *t, unsigned log, struct zn_huff0_code *code) {
     uint16_t n_of[ZN_HUFF0_MAX_LOG + 1] = {0}, next[ZN_HUFF0_MAX_LOG + 1] = {0}, at = 0;
     memset(code, 0, sizeof *code);
@@ -127,7 +127,7 @@ static void assign_codes(const struct tree *t, unsigned log, struct zn_huff0_cod
         if (code->length[s]) code->code[s] = next[code->length[s]]++;
 }
 
-/* Depth that is worth its description for n bytes of symbols up to `last`. */
+/* Returns the depth that is worth its description for n bytes of symbols up to `last`. */
 static unsigned wanted_log(size_t n, unsigned last) {
     const unsigned least = ZN_MIN(zn_log2((uint32_t)n) + 1, zn_log2(last) + 2);
     unsigned log = zn_log2((uint32_t)n - 1) - 1;
@@ -137,7 +137,7 @@ static unsigned wanted_log(size_t n, unsigned last) {
 
 /* ---- streams */
 
-/* From the last byte to the first, since streams are read from their end. */
+/* Writes from the last byte to the first, since streams are read from their end. */
 static uint8_t *write_stream(const struct zn_huff0_code *code, const uint8_t *src, size_t n, uint8_t *dst) {
     struct zn_bits_out b = {dst, 0, 0};
     size_t i = n;

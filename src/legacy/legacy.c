@@ -6,7 +6,7 @@ bool zn_legacy_suspects(const uint8_t *head, size_t len) {
 
 /* ---- opening */
 
-/* Walks from record to record: only streaming writes more than one. */
+/* Counts the records by walking from one to the next. Only streaming writes more than one. */
 static zipnn_status count_records(struct zn_legacy *l, zipnn_error *err) {
     const uint64_t end = l->source.length;
     struct zn_old_record r;
@@ -69,11 +69,11 @@ void zn_legacy_close(struct zn_legacy *l) {
 
 /* ---- restoring */
 
-/* The last stations of restored bytes: the base of a delta, the range, the sink. */
+/* The way of restored bytes to the caller: the base of a delta, the range, the sink. */
 struct outlet {
     const struct zn_legacy *l;
     const zipnn_source *base;
-    uint64_t record; /* offset in the original of the record at hand */
+    uint64_t record; /* offset of the current record in the original */
     uint64_t from, to;
     const zipnn_sink *sink;
 };
@@ -136,7 +136,7 @@ zipnn_status zn_legacy_restore(const struct zn_legacy *l, struct zn_old_work *wo
 
 /* ---- listing */
 
-/* The first tensor at `off` or behind. */
+/* Returns the index of the first tensor at or after `off`. */
 static size_t find_tensor(const struct zn_tensor_file *f, uint64_t off) {
     size_t lo = 0, hi = f->n_tensors;
     while (lo < hi) {

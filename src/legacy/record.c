@@ -1,23 +1,23 @@
-/* What precedes the chunks of an old record. */
+/* Reads what comes before the chunks of an old record. */
 #include "legacy/record.h"
 
 #include "base/cur.h"
 
 enum {
-    REORDER_4 = 0xDC, /* how bytes are grouped: 32-bit elements in four groups */
-    REORDER_2 = 0x0A, /* 16-bit elements in two, bytes in one */
+    REORDER_4 = 0xDC, /* how bytes are grouped: elements of 32 bits in four groups */
+    REORDER_2 = 0x0A, /* elements of 16 bits in two groups, bytes in one */
     FORMAT_BYTES = 1,
     FORMAT_TORCH = 2,
     FORMAT_NUMPY = 3,
     METHOD_LZ4 = 3,
     METHOD_SNAPPY = 4,
-    STREAMING = 128, /* and more: log2 of the streaming chunk is added */
+    STREAMING = 128, /* log2 of the streaming chunk is added */
     MAX_CHUNK_LOG = 62,
-    BYTE_CHUNK = 128 << 10, /* chunks of 8-bit elements are no larger */
-    WHOLE_TABLE = 4 + 4 * 8 /* of a whole record: a type and a size per group */
+    BYTE_CHUNK = 128 << 10, /* chunks of 8-bit elements are never longer */
+    WHOLE_TABLE = 4 + 4 * 8 /* of a whole record: a type and a size for each group */
 };
 
-/* The header's fields that only checking needs. */
+/* The fields of the header that are only needed for checking. */
 struct fields {
     uint8_t reorder, rotate, method, format, delta, streaming, chunk_log, dtype;
 };
@@ -78,7 +78,7 @@ static zipnn_status cut_short(const struct zn_old_record *r, uint64_t end, const
                    (unsigned long long)r->at);
 }
 
-/* Reads the shape behind the header and sets r->body. */
+/* Reads the shape after the header and sets r->body. */
 static zipnn_status read_shape(const zipnn_source *source, struct zn_old_record *r, uint64_t end, zipnn_error *err) {
     uint8_t bytes[ZN_OLD_SHAPE_MAX];
     const uint64_t at = r->at + ZN_OLD_HEADER;
@@ -104,7 +104,8 @@ static zipnn_status read_shape(const zipnn_source *source, struct zn_old_record 
     return ZIPNN_OK;
 }
 
-/* A whole record: up to 0.3.5 float32 had no original length in its header, and a table that does not depend on it. */
+/* Opens a whole record. Up to 0.3.5, float32 had no original length in its header, and a table that does not depend on
+ * it. */
 static zipnn_status open_whole(const zipnn_source *source, struct zn_old_record *r, const struct fields *f,
                                zipnn_error *err) {
     uint8_t table[WHOLE_TABLE];

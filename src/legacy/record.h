@@ -15,7 +15,7 @@
 enum { ZN_OLD_HEADER = 32, ZN_OLD_MAX_RANK = 64, ZN_OLD_MAX_GROUPS = 4, ZN_OLD_SHAPE_MAX = 1 + 9 * ZN_OLD_MAX_RANK };
 
 struct zn_old_record {
-    uint64_t at, len; /* in the source, header included */
+    uint64_t at, len; /* range in the source, with the header */
     uint64_t original;
     uint8_t version[3];
     zipnn_dtype dtype;
@@ -24,20 +24,21 @@ struct zn_old_record {
     bool delta;     /* the original was XORed with a base */
     bool streaming; /* further records may follow */
     bool whole;     /* float32 up to 0.3.5: no chunks, each group is stored or one zstd frame */
-    uint64_t chunk; /* original bytes per chunk */
+    uint64_t chunk; /* original bytes of a chunk */
     uint64_t n_chunks;
-    uint64_t body; /* offset in the source of what follows header and shape */
-    uint32_t rank; /* 0 for byte input too */
+    uint64_t body; /* offset in the source, after header and shape */
+    uint32_t rank; /* 0 for byte input, too */
     uint64_t dims[ZN_OLD_MAX_RANK];
     bool has_shape;
     uint64_t sizes[ZN_OLD_MAX_GROUPS]; /* whole: bytes of each group's area */
-    bool zstd[ZN_OLD_MAX_GROUPS];      /* whole: it is a frame */
+    bool zstd[ZN_OLD_MAX_GROUPS];      /* whole: the group is a zstd frame */
 };
 
-/* Whether bytes begin as a record does; six of them tell it from a safetensors file with a header of 0x4E5A bytes. */
+/* Returns whether bytes begin like a record. Six of them distinguish it from a safetensors file whose header has 0x4E5A
+ * bytes. */
 bool zn_old_record_begins(const uint8_t *bytes, size_t len);
 
-/* Reads and checks what precedes the chunks of the record at `at`, which ends before `end`. */
+/* Reads and checks what comes before the chunks of the record at `at`, which ends at or before `end`. */
 zipnn_status zn_old_record_open(const zipnn_source *source, uint64_t at, uint64_t end, struct zn_old_record *r,
                                 zipnn_error *err);
 
@@ -45,30 +46,30 @@ zipnn_status zn_old_record_open(const zipnn_source *source, uint64_t at, uint64_
 
 enum {
     ZN_OLD_WINDOW = 512,                    /* chunks whose table entries are read at once */
-    ZN_OLD_PIECE = 4 * ZN_HUFF0_MAX_BLOCK,  /* original bytes restored at once, at most */
+    ZN_OLD_PIECE = 4 * ZN_HUFF0_MAX_BLOCK,  /* original bytes that are restored at once, at most */
     ZN_OLD_MAX_PAYLOAD = ZN_HUFF0_MAX_BLOCK /* bytes of one coded group */
 };
 
 enum { ZN_OLD_PLANE = 64 << 10 /* bytes of each group of a whole record that are joined at once */ };
 
-/* Where restoring a record that is `whole` has come to. Its groups decode from their start alone, so who reads on goes
- * on from here. */
+/* The state of restoring a record that is `whole`. Its groups can only be decoded from their start, so a reader that
+ * goes on continues from here. */
 struct zn_old_whole {
     bool open;
-    uint64_t at, original; /* of the record */
-    uint64_t off;          /* original bytes decoded */
-    size_t last;           /* of them, those in `plane` */
+    uint64_t at, original; /* of the record: its offset, and its original length */
+    uint64_t off;          /* number of original bytes decoded */
+    size_t last;           /* how many of them are in `plane` */
     struct zn_old_group {
-        uint64_t at, left; /* in the source: not yet read */
-        void *zstd;        /* NULL: stored */
+        uint64_t at, left; /* in the source: what was not read yet */
+        void *zstd;        /* the decoder; NULL: the group is stored */
         size_t in_len, in_pos;
         uint8_t input[ZN_OLD_PLANE / 2], plane[ZN_OLD_PLANE];
     } group[ZN_OLD_MAX_GROUPS];
 };
 
-/* What restoring works with; large, so it lives in allocated memory. zn_old_work_begin and _end. */
+/* The memory of restoring. It is large, so it is allocated. See zn_old_work_begin and zn_old_work_end. */
 struct zn_old_work {
-    uint64_t decoded; /* original bytes so far, those that were passed over among them */
+    uint64_t decoded; /* original bytes decoded so far, with those that were skipped */
     struct zn_old_whole whole;
     struct zn_huff0_table table;
     uint8_t piece[ZN_OLD_PIECE];
@@ -78,26 +79,27 @@ struct zn_old_work {
     uint8_t sizes[ZN_OLD_MAX_GROUPS][8 * ZN_OLD_WINDOW];
 };
 
-/* Takes restored bytes in order; `off` is the position in the record's original. */
+/* Receives restored bytes in order. `off` is their position in the original of the record. */
 struct zn_old_taker {
     zipnn_status (*take)(void *arg, uint64_t off, uint8_t *bytes, size_t len, zipnn_error *err);
     void *arg;
 };
 
-/* Hands over the original bytes from `from` to `to`, in whole pieces: those that the range touches. */
+/* Passes on the original bytes from `from` to `to`, in whole pieces: those that the range touches. */
 zipnn_status zn_old_record_restore(const zipnn_source *source, const struct zn_old_record *r, uint64_t from,
                                    uint64_t to, struct zn_old_work *work, const struct zn_old_taker *taker,
                                    zipnn_error *err);
 
-/* Ready for a record of any input, before the first and after zn_old_work_end, which frees what it holds. */
+/* Prepare `work` for a record of any input. Call the first before all others and after zn_old_work_end, which frees
+ * what `work` holds. */
 void zn_old_work_begin(struct zn_old_work *work);
 void zn_old_work_end(struct zn_old_work *work);
 
-/* The same for a record that is `whole`; it decodes from the start, or from where it stopped last. */
+/* Restores a record that is `whole`. It decodes from the start, or from where it stopped last. */
 zipnn_status zn_old_whole_restore(const zipnn_source *source, const struct zn_old_record *r, uint64_t from, uint64_t to,
                                   struct zn_old_work *work, const struct zn_old_taker *taker, zipnn_error *err);
 
-/* Original bytes of a whole record whose header is read: sets r->original. */
+/* Sets r->original: the original bytes of a whole record whose header was read. */
 zipnn_status zn_old_whole_measure(const zipnn_source *source, struct zn_old_record *r, zipnn_error *err);
 
 /* Reads [off, off + len) of the source, which the caller has checked to lie inside it. */

@@ -1,12 +1,12 @@
-/* The chunks of an old record, restored one after the other in bounded memory. */
+/* Restores the chunks of an old record, one after the other, in bounded memory. */
 #include "legacy/groups.h"
 #include "legacy/record.h"
 
 enum { STORED = 0, CODED = 1 };
 
-/* One group of one chunk: where its bytes are. */
+/* The place of one group of one chunk. */
 struct part {
-    uint64_t at, len; /* in the source */
+    uint64_t at, len; /* range in the source */
     uint8_t type;
 };
 
@@ -16,10 +16,10 @@ struct restore {
     const struct zn_old_record *r;
     struct zn_old_work *work;
     const struct zn_old_taker *taker;
-    uint64_t types_at, sizes_at;        /* of the tables, in the source */
+    uint64_t types_at, sizes_at;        /* offsets of the tables in the source */
     uint64_t area[ZN_OLD_MAX_GROUPS];   /* where each group's bytes begin */
-    uint64_t total[ZN_OLD_MAX_GROUPS];  /* and how many they are */
-    uint64_t first, n_window;           /* chunks whose entries are in `work` */
+    uint64_t total[ZN_OLD_MAX_GROUPS];  /* number of those bytes */
+    uint64_t first, n_window;           /* chunks whose table entries are in `work` */
     uint64_t before[ZN_OLD_MAX_GROUPS]; /* running totals before chunk `first` */
 };
 
@@ -32,7 +32,7 @@ static zipnn_status read_total(const struct restore *s, unsigned g, uint64_t chu
     return ZIPNN_OK;
 }
 
-/* Finds the groups' areas, which fill the record to its last byte. */
+/* Finds the groups' areas, which fill the record up to its last byte. */
 static zipnn_status place_areas(struct restore *s, zipnn_error *err) {
     const struct zn_old_record *r = s->r;
     s->types_at = r->body;
@@ -51,7 +51,7 @@ static zipnn_status place_areas(struct restore *s, zipnn_error *err) {
                    (unsigned long long)(r->at + r->len - at));
 }
 
-/* Reads the entries of the chunks from `first` on. */
+/* Reads the table entries of the chunks from `first` on. */
 static zipnn_status load_window(struct restore *s, uint64_t first, zipnn_error *err) {
     const struct zn_old_record *r = s->r;
     s->first = first;
@@ -67,7 +67,7 @@ static zipnn_status load_window(struct restore *s, uint64_t first, zipnn_error *
     return ZIPNN_OK;
 }
 
-/* Where the bytes of group g of a chunk in the window are; it restores to n bytes. */
+/* Finds the bytes of group g of a chunk in the window. They restore to n bytes. */
 static zipnn_status find_part(const struct restore *s, uint64_t chunk, unsigned g, uint64_t n, struct part *part,
                               zipnn_error *err) {
     const size_t i = (size_t)(chunk - s->first);
@@ -104,8 +104,8 @@ static zipnn_status decode_part(const struct restore *s, const struct part *part
     return ZIPNN_OK;
 }
 
-/* Restores a chunk in pieces that fit the buffers: one, unless chunks are larger than Huffman blocks allow; then all
- * groups are stored. Pieces are whole words, so moving exponents does not notice. */
+/* Restores a chunk in pieces that fit into the buffers. It is one piece, unless chunks are longer than Huffman blocks
+ * allow; then all groups are stored. Pieces are whole words, so exponents can be moved piece by piece. */
 static zipnn_status restore_chunk(const struct restore *s, uint64_t chunk, zipnn_error *err) {
     const struct zn_old_record *r = s->r;
     const uint64_t off = chunk * r->chunk, len = ZN_MIN(r->chunk, r->original - off);

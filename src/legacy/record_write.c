@@ -8,7 +8,7 @@ enum {
     VERSION_TINY = 3,
     CHUNK_LOG = 18,
     MIN_CHUNK_LOG = 2,  /* whole words */
-    MAX_CHUNK_LOG = 20, /* larger ones would be stored */
+    MAX_CHUNK_LOG = 20, /* longer chunks would be stored */
     BYTE_CHUNK = 128 << 10,
     MAX_HEAD = ZN_OLD_HEADER + ZN_OLD_SHAPE_MAX
 };
@@ -24,7 +24,7 @@ struct zn_old_press {
     size_t table_cap;
 };
 
-/* One record while it is made. */
+/* A record while it is made. */
 struct making {
     struct zn_old_press *press;
     const zipnn_source *source, *base;
@@ -129,7 +129,7 @@ static zipnn_status check_make(const struct zn_old_make *k, uint64_t len, zipnn_
 
 /* ---- chunks */
 
-/* Reads chunk i, XORs its base, and moves its exponents; *len is its length. */
+/* Reads chunk i, XORs it with its base, and moves its exponents. *len is its length. */
 static zipnn_status read_chunk(const struct making *m, uint64_t i, size_t *len, zipnn_error *err) {
     struct zn_old_press *p = m->press;
     const uint64_t off = m->at + i * m->chunk;
@@ -143,7 +143,7 @@ static zipnn_status read_chunk(const struct making *m, uint64_t i, size_t *len, 
     return ZIPNN_OK;
 }
 
-/* Group g of the chunk at hand: coded or as it is, whichever the package would have kept. */
+/* Codes group g of the current chunk, or leaves it as it is: whichever the package would have kept. */
 static uint8_t press_group(const struct making *m, size_t chunk_len, unsigned g, const uint8_t **bytes, size_t *len) {
     struct zn_old_press *p = m->press;
     const size_t n = (size_t)zn_group_len(chunk_len, m->n_groups, g);
@@ -188,7 +188,7 @@ zipnn_status zn_old_put(const zipnn_sink *sink, const uint8_t *bytes, size_t len
     return zn_fail(err, status, ZN_NOWHERE, "the sink failed (%s)", zipnn_status_name(status));
 }
 
-/* The second pass, a group at a time; the table tells what it must come to. */
+/* Writes the areas in the second pass, a group at a time. The table says how long each must become. */
 static zipnn_status put_area(const struct making *m, unsigned g, const zipnn_sink *sink, zipnn_error *err) {
     const uint8_t *types = m->press->table, *sizes = types + m->n_groups * m->n_chunks;
     uint64_t total = 0;

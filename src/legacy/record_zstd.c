@@ -1,4 +1,4 @@
-/* float32 records up to zipnn 0.3.5: four groups over the whole record, each stored or one zstd frame. */
+/* Restores float32 records up to zipnn 0.3.5: four groups over the whole record, each stored or one zstd frame. */
 #include <zstd.h>
 #include <zstd_errors.h>
 
@@ -6,9 +6,9 @@
 #include "legacy/record.h"
 
 enum {
-    FRAME_HEAD = 18, /* a frame says its size within these bytes */
-    /* The window that a frame may ask for: what level 19 of zstd uses, or as much as many times its length, up to what
-     * zstd itself allows unless told otherwise. */
+    FRAME_HEAD = 18, /* a frame states its size within this many bytes */
+    /* The window that a frame may ask for: that of level 19 of zstd, or a multiple of the frame's length, up to what
+     * zstd allows by default. */
     WINDOW_LOG = 23,
     WINDOW_PER_BYTE = 16,
     MAX_WINDOW_LOG = 27
@@ -80,7 +80,7 @@ static zipnn_status refill(const zipnn_source *source, struct zn_old_group *x, z
     return ZIPNN_OK;
 }
 
-/* The next n bytes of the group, into its plane. */
+/* Reads the next n bytes of the group into its plane. */
 static zipnn_status next_bytes(const zipnn_source *source, struct zn_old_group *x, size_t n, zipnn_error *err) {
     if (!x->zstd) {
         ZN_TRY(zn_old_read(source, x->at, x->plane, n, err));
@@ -131,7 +131,7 @@ static zipnn_status open_record(const struct zn_old_record *r, struct zn_old_who
     return status;
 }
 
-/* Hands over what was decoded last. */
+/* Passes on what was decoded last. */
 static zipnn_status put_last(const struct zn_old_record *r, const struct zn_old_whole *x, struct zn_old_work *work,
                              const struct zn_old_taker *taker, zipnn_error *err) {
     const uint8_t *const planes[4] = {x->group[0].plane, x->group[1].plane, x->group[2].plane, x->group[3].plane};

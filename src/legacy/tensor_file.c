@@ -3,9 +3,9 @@
 #include <stdlib.h>
 
 enum {
-    LENGTH_BYTES = 8,         /* of the header's length at the start of the file */
+    LENGTH_BYTES = 8,         /* bytes of the header's length at the start of the file */
     MAX_HEADER = 100 << 20,   /* what the safetensors library allows, and a little more */
-    COPY = ZN_HUFF0_MAX_BLOCK /* bytes of a plain tensor that are handed over at once */
+    COPY = ZN_HUFF0_MAX_BLOCK /* bytes of a plain tensor that are passed on at once */
 };
 
 /* ---- the file */
@@ -32,8 +32,8 @@ static zipnn_status read_text(const zipnn_source *source, struct zn_tensor_file 
     return zn_old_read(source, LENGTH_BYTES, f->text, f->text_len, err);
 }
 
-/* Whether the tensor is a record that fills it; then what it restores to. A fault that is not of its bytes is passed
- * on. */
+/* Finds out whether the tensor is a record that fills it, and its restored length. A fault that is not in its bytes is
+ * returned. */
 static zipnn_status probe(const zipnn_source *source, struct zn_old_tensor *t, zipnn_error *err) {
     struct zn_old_record r;
     uint8_t first[2];
@@ -48,7 +48,7 @@ static zipnn_status probe(const zipnn_source *source, struct zn_old_tensor *t, z
     return status == ZIPNN_E_IO || status == ZIPNN_E_MEMORY ? status : ZIPNN_OK;
 }
 
-/* Tensors lie back to back and fill the file. */
+/* Checks that tensors lie back to back and fill the file. */
 static zipnn_status check_places(const zipnn_source *source, const struct zn_tensor_file *f, zipnn_error *err) {
     uint64_t at = LENGTH_BYTES + f->text_len;
     for (size_t i = 0; i < f->n_tensors; i++) {
@@ -71,7 +71,7 @@ zipnn_status zn_tensor_file_arrange(const zipnn_source *source, struct zn_tensor
 
 /* ---- the restored header */
 
-/* The type and shape that the record gives. */
+/* Appends the type and shape that the record has. */
 static zipnn_status append_type(struct zn_tensor_file *f, const zipnn_source *source, const struct zn_old_tensor *t,
                                 zipnn_error *err) {
     static const struct {
@@ -173,7 +173,7 @@ void zn_tensor_file_free(struct zn_tensor_file *f) {
 
 /* ---- restoring */
 
-/* Passes on what a record hands over, at its place in the file. */
+/* Passes on the bytes of a record, with their place in the file. */
 struct moved {
     const struct zn_old_taker *taker;
     uint64_t off;
@@ -206,7 +206,7 @@ static zipnn_status restore_tensor(const zipnn_source *source, const struct zn_o
     return zn_old_record_restore(source, &r, from, to, work, &mover, err);
 }
 
-/* The header, in pieces: a taker may change what it is given. */
+/* Restores the header in pieces, because a taker may change what it is given. */
 static zipnn_status restore_head(const struct zn_tensor_file *f, uint64_t from, uint64_t to, struct zn_old_work *work,
                                  const struct zn_old_taker *taker, zipnn_error *err) {
     for (uint64_t done = from; done < ZN_MIN(to, (uint64_t)f->head_len);) {

@@ -3,17 +3,17 @@
 #include "legacy/tensor_file.h"
 
 enum {
-    METHOD = 1 /* what the script asked for; without effect */
+    METHOD = 1 /* the script asked for it; it has no effect */
 };
 
-/* One tensor on its way: what the package would have been told. */
+/* A tensor, and the settings that the package would have been given for it. */
 struct told {
     struct zn_old_make make;
     uint64_t dims[ZN_OLD_MAX_RANK];
     const char *torch; /* name of the type */
 };
 
-/* Reads a shape as it stands in the header. False when it is no shape that a record can have. */
+/* Reads a shape from the header. Returns false when a record cannot have it. */
 static bool read_dims(const struct zn_old_text *shape, struct told *k) {
     bool number = false;
     for (size_t i = 0; i < shape->len; i++) {
@@ -29,7 +29,7 @@ static bool read_dims(const struct zn_old_text *shape, struct told *k) {
     return true;
 }
 
-/* Whether a tensor has a type that records hold, and a shape that agrees with its length. */
+/* Returns whether a tensor has a type that records hold, and a shape that agrees with its length. */
 static bool can_press(const struct zn_old_tensor *t, struct told *k) {
     static const struct {
         const char *text, *torch;
@@ -56,7 +56,7 @@ static bool can_press(const struct zn_old_tensor *t, struct told *k) {
     return false;
 }
 
-/* Finds what each tensor becomes: coded, and `original` the length it gets. */
+/* Finds what each tensor becomes: whether it is coded, and `original`, the length it gets. */
 static zipnn_status measure(struct zn_old_press *press, const zipnn_source *source, struct zn_tensor_file *f,
                             zipnn_error *err) {
     for (size_t i = 0; i < f->n_tensors; i++) {
@@ -72,7 +72,7 @@ static zipnn_status measure(struct zn_old_press *press, const zipnn_source *sour
     return ZIPNN_OK;
 }
 
-/* A text inside a JSON string inside a JSON string. */
+/* Adds a text that is inside a JSON string, which is inside a JSON string. */
 static zipnn_status add_nested(struct zn_tensor_file *f, const struct zn_old_text *text, zipnn_error *err) {
     for (size_t i = 0; i < text->len; i++) {
         const struct zn_old_text one = {text->at + i, 1};
@@ -84,7 +84,7 @@ static zipnn_status add_nested(struct zn_tensor_file *f, const struct zn_old_tex
 
 static zipnn_status add_listed(struct zn_tensor_file *f, const struct zn_old_tensor *t, zipnn_error *err) {
     struct told k;
-    if (!can_press(t, &k)) return ZIPNN_OK; /* it could when it was measured */
+    if (!can_press(t, &k)) return ZIPNN_OK; /* it could be, when it was measured */
     ZN_TRY(add_nested(f, &t->name, err));
     ZN_TRY(zn_head_word(f, ": {\\\"dtype\\\": \\\"", err));
     ZN_TRY(zn_head_word(f, k.torch, err));
@@ -96,7 +96,7 @@ static zipnn_status add_listed(struct zn_tensor_file *f, const struct zn_old_ten
     return zn_head_word(f, "]\\\"}", err);
 }
 
-/* The metadata, with the package's list of compressed tensors. */
+/* Adds the metadata, with the package's list of compressed tensors. */
 static zipnn_status add_metadata(struct zn_tensor_file *f, zipnn_error *err) {
     bool some = false;
     ZN_TRY(zn_head_word(f, "\"__metadata__\":{", err));

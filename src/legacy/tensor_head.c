@@ -1,11 +1,11 @@
-/* Headers of safetensors files, written. */
+/* Writes the headers of safetensors files. */
 #include <stdio.h>
 
 #include "legacy/tensor_file.h"
 
 enum {
     LENGTH_BYTES = 8,
-    ALIGN = 8 /* as the safetensors library pads headers */
+    ALIGN = 8 /* the safetensors library pads headers to this */
 };
 
 static zipnn_status add(struct zn_tensor_file *f, const char *text, size_t len, zipnn_error *err) {

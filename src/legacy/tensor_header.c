@@ -1,5 +1,5 @@
-/* The JSON header of a safetensors file, walked once. Texts are kept as they are written, never interpreted, so names
- * and metadata come out of a restored file with the very bytes they had. */
+/* Reads the JSON header of a safetensors file in one pass. Texts are kept as they are written and never interpreted, so
+ * names and metadata keep their very bytes in a restored file. */
 #include "base/cur.h"
 #include "legacy/tensor_file.h"
 
@@ -16,7 +16,7 @@ static bool text_is(const struct zn_old_text *t, const char *literal) {
     return t->len == strlen(literal) && memcmp(t->at, literal, t->len) == 0;
 }
 
-/* The next byte that is not white space, without passing it; 0 at the end. */
+/* Returns the next byte that is not white space, and stays before it; 0 at the end. */
 static char peek(struct zn_cur *c) {
     while (c->at < c->end && (*c->at == ' ' || *c->at == '\t' || *c->at == '\n' || *c->at == '\r')) c->at++;
     return c->at < c->end ? (char)*c->at : '\0';
@@ -28,7 +28,7 @@ static bool take_char(struct zn_cur *c, char expected) {
     return true;
 }
 
-/* A string with its quotes. */
+/* Takes a string with its quotes. */
 static bool take_string(struct zn_cur *c, struct zn_old_text *t) {
     if (peek(c) != '"') return false;
     const uint8_t *start = c->at++;
@@ -47,7 +47,7 @@ static bool take_u64(struct zn_cur *c, uint64_t *value) {
     return true;
 }
 
-/* An array of numbers: how many, and the first two of them. */
+/* Takes an array of numbers: their number, and the first two of them. */
 static bool take_numbers(struct zn_cur *c, size_t *n, uint64_t values[2], struct zn_old_text *t) {
     uint64_t value;
     *n = 0;
@@ -109,7 +109,7 @@ static bool take_tensor(struct scan *s, const struct zn_old_text *name) {
 
 /* ---- metadata */
 
-/* A string's text without its escapes, for counting only: what is not ASCII becomes "?". */
+/* Writes a string's text without its escapes, for counting only: a character that is not ASCII becomes "?". */
 static size_t unescape(const struct zn_old_text *t, char *to) {
     size_t n = 0;
     for (size_t i = 1; i + 1 < t->len; i++) {
@@ -130,7 +130,7 @@ static size_t unescape(const struct zn_old_text *t, char *to) {
     return n;
 }
 
-/* {"name": {"dtype": "...", "shape": "..."}, ...}: how many names. */
+/* Counts the names in {"name": {"dtype": "...", "shape": "..."}, ...}. */
 static bool count_names(struct zn_cur *c, size_t *n) {
     struct zn_old_text key, value;
     *n = 0;
@@ -147,7 +147,7 @@ static bool count_names(struct zn_cur *c, size_t *n) {
     return take_char(c, '}');
 }
 
-/* The package's own list. */
+/* Reads the package's own list. */
 static bool read_list(struct scan *s, const struct zn_old_text *value) {
     struct zn_tensor_file *f = s->f;
     char *plain = zn_alloc(&f->alloc, value->len);
