@@ -1,4 +1,4 @@
-/* Codes a chunk against reference bytes: chooses one of three ways, and decodes all of them. */
+/* Codes a chunk against reference bytes in one of three ways, and decodes all of them. */
 #include "delta/delta.h"
 
 #include "chunk/sniff.h"
@@ -17,7 +17,7 @@ static enum zn_number number_of_shape(enum zn_shape shape) {
     return (enum zn_number)numbers[shape];
 }
 
-/* The elements of a chunk, what they are as numbers (ZN_N_NUMBERS: none of those) and as planes. */
+/* The elements of a chunk as numbers (ZN_N_NUMBERS: as none) and as planes. */
 struct elements {
     enum zn_number number;
     enum zn_layout layout;
@@ -47,8 +47,8 @@ static struct zn_pair pair_of(enum zn_number number, uint32_t head, uint32_t len
 /* ---- encoding ---- */
 
 enum {
-    DOUBT = 16, /* a delta that saves less than 1/16 of what the sample says of the chunk alone is compared with that */
-    FEW = 64,   /* elements below which nothing is gained */
+    DOUBT = 16, /* a delta that saves less than 1/16 of what a sample says of the chunk alone is compared with it */
+    FEW = 64,   /* elements; fewer gain nothing */
     SPARSE_SURE = 25 /* with fewer changes than one in 25, dense coding need not be tried */
 };
 
@@ -112,7 +112,7 @@ static size_t encode(const struct zn_encoder *e, const uint8_t *ref, const struc
     return zn_delta_given(e, of->layout, of->head, ref, zn_out_of(payload, zn_chunk_bound(e->len)));
 }
 
-/* Whether the chunk alone takes no more than `len` bytes. */
+/* Returns whether the chunk alone takes at most `len` bytes. */
 static bool is_as_short_alone(const struct zn_encoder *e, size_t len) {
     struct zn_scratch *scratch = &e->coder->scratch;
     const size_t mark = zn_scratch_mark(scratch);

@@ -10,14 +10,14 @@
 
 #include "chunk/chunk.h"
 
-/* The bytes that a chunk is coded against: as many as the chunk has. */
+/* The bytes that a chunk is coded against. There are as many as in the chunk. */
 struct zn_delta_reference {
     const uint8_t *bytes;
     uint32_t len;
 };
 
 /* Encodes the chunk given ref[0, e->len) into payload, which has room for zn_chunk_bound(e->len). Returns the payload's
- * length; 0 when the chunk on its own (zn_chunk_encode) is as small or nearly so. */
+ * length; 0 when the chunk alone (zn_chunk_encode) is as short, or nearly. */
 uint32_t zn_delta_encode(const struct zn_encoder *e, const uint8_t *ref, uint8_t *payload);
 
 /* Decodes a payload (body->data, body->len) into out[0, ref.len), ref.len <= max_chunk. `out` must not overlap the

@@ -1,4 +1,4 @@
-/* Dense coding: a symbol for every element, its low bits stored. */
+/* Dense coding: every element has a symbol, and its low bits are stored. */
 #include "codec/cost.h"
 #include "delta/delta_parts.h"
 
@@ -15,8 +15,8 @@ static unsigned highest_context(const struct zn_kernels *k, const struct zn_pair
     return highest;
 }
 
-/* Codes the symbols by R16C with the models' tables. Returns false when they do not get shorter: then a delta is not
- * worth it, and without R16C there would be one model for all. */
+/* Codes the symbols by R16C with the models' tables. Returns false when they do not become shorter. A delta then gains
+ * nothing, because without R16C all models would share one table. */
 static bool write_symbols(const struct zn_encoder *e, const struct zn_pair *pair, const struct zn_delta_models *models,
                           const uint8_t *symbols, struct zn_out *out) {
     const struct zn_r16c_input in = {.context = pair->context,
@@ -31,7 +31,7 @@ static bool write_symbols(const struct zn_encoder *e, const struct zn_pair *pair
     return zn_r16c_write(&e->coder->codec, e->effort, &in, out);
 }
 
-/* What the elements fall apart into. */
+/* The parts that the elements are split into. */
 struct split {
     uint8_t *symbols, *bits, *low[ZN_DELTA_MAX_LOW], *literals;
     size_t bits_len, low_len, literals_len;
@@ -53,7 +53,7 @@ static void split(const struct zn_encoder *e, const struct zn_pair *pair, const 
     s->literals_len = (size_t)(w.literals - s->literals);
 }
 
-/* All that precedes the streams. */
+/* Writes everything that precedes the streams. */
 static void write_models(const struct zn_delta_models *models, const struct split *s, struct zn_out *out) {
     zn_out_u8(out, (uint8_t)models->n);
     zn_out_bytes(out, models->scales, models->n);
@@ -62,7 +62,7 @@ static void write_models(const struct zn_delta_models *models, const struct spli
     if (models->n_low) zn_out_u32(out, (uint32_t)s->low_len);
 }
 
-/* False when there is no room. */
+/* Writes a low plane. Returns false when it does not fit. */
 static bool write_low(const struct zn_encoder *e, const uint8_t *plane, size_t len, struct zn_streams *streams,
                       struct zn_out *out) {
     struct zn_codec *codec = &e->coder->codec;
@@ -93,13 +93,13 @@ size_t zn_delta_dense(const struct zn_encoder *e, const struct zn_pair *pair, st
 
 /* ---- decoding ---- */
 
-/* A dense delta being decoded. */
+/* A dense delta while it is decoded. */
 struct dense {
     const struct zn_pair *pair;
     struct zn_delta_models models;
     struct zn_delta_reader r;
     struct zn_coded symbols;
-    uint8_t *out; /* the first element */
+    uint8_t *out; /* where the first element goes */
 };
 
 static zipnn_status read_models(struct zn_delta_body *body, struct zn_delta_models *models, zipnn_error *err) {
@@ -124,7 +124,7 @@ static zipnn_status read_low(struct zn_coder *coder, struct zn_delta_body *body,
     return ZIPNN_OK;
 }
 
-/* Everything of a dense delta but its symbols, ready to be merged. */
+/* Reads everything of a dense delta except its symbols, ready to be merged. */
 static zipnn_status read_parts(struct zn_coder *coder, struct zn_delta_body *body, struct dense *d, zipnn_error *err) {
     struct zn_delta_reader *r = &d->r;
     struct zn_coded low[ZN_DELTA_MAX_LOW];
@@ -148,7 +148,7 @@ static zipnn_status out_of_bits(const struct dense *d, zipnn_error *err) {
     return zn_fail(err, ZIPNN_E_CORRUPT, d->symbols.at, "delta runs out of low bits near element %zu", d->r.pos);
 }
 
-/* Symbols by R16C, piece by piece. */
+/* Decodes and merges symbols of R16C, piece by piece. */
 static zipnn_status merge_pieces(struct zn_coder *coder, struct dense *d, struct zn_r16_reader *stream,
                                  zipnn_error *err) {
     const struct zn_kernels *k = coder->codec.k;
@@ -177,7 +177,7 @@ static zipnn_status decode_r16c(struct zn_coder *coder, struct dense *d, zipnn_e
     return merge_pieces(coder, d, stream, err);
 }
 
-/* Symbols by another codec, all at once. */
+/* Decodes symbols of another codec, all at once. */
 static zipnn_status decode_whole(struct zn_coder *coder, struct dense *d, zipnn_error *err) {
     const struct zn_kernels *k = coder->codec.k;
     const struct zn_pair *pair = d->pair;

@@ -1,10 +1,10 @@
-/* A chunk's own planes, each coded given the same plane of the reference: for what moves with the reference in size,
- * not in value, as an optimizer's moments do with each other. */
+/* Codes a chunk's own planes, each given the same plane of the reference. This suits bytes that follow the reference in
+ * magnitude but not in value, as the two moments of an optimizer follow each other. */
 #include "delta/delta_parts.h"
 
 enum { MAX_CONTEXTS = 16 };
 
-/* Planes of a chunk in scratch. */
+/* The planes of a chunk, in scratch. */
 struct planes {
     uint8_t *of[ZN_MAX_PLANES];
 };
@@ -21,7 +21,7 @@ static struct planes split(struct zn_coder *coder, enum zn_layout layout, const 
     return planes;
 }
 
-/* False when there is no room. */
+/* Writes a plane. Returns false when it does not fit. */
 static bool write_plane(const struct zn_encoder *e, const uint8_t *plane, const uint8_t *given, size_t size,
                         struct zn_streams *streams, struct zn_out *out) {
     struct zn_codec *codec = &e->coder->codec;

@@ -1,10 +1,11 @@
-/* Which way to code a chunk against its reference, by a sample: 64 runs of 16 elements tell within a few percent. */
+/* Chooses how to code a chunk against its reference, by a sample: 64 runs of 16 elements are precise to a few
+ * percent. */
 #include "codec/cost.h"
 #include "delta/delta_parts.h"
 
-enum { RUNS = 64, RUN = 16, BINS = 6, UNSEEN = 185 /* of Miller and Madow; see stream.c */, NOISE = 7 * ZN_COST_ONE };
+enum { RUNS = 64, RUN = 16, BINS = 6, UNSEEN = 185 /* see ZN_COST_UNSEEN */, NOISE = 7 * ZN_COST_ONE };
 
-/* Counts of tokens for each of some contexts. */
+/* Counts of tokens for each of several contexts. */
 struct table {
     uint32_t counts[BINS][256];
 };
@@ -27,7 +28,7 @@ static bool is_float(enum zn_number number) {
     return number == ZN_NUMBER_F16 || number == ZN_NUMBER_BF16 || number == ZN_NUMBER_F32;
 }
 
-/* The element and its reference as ordered integers, by the definition. */
+/* Returns the ordered integer of an element, or of its reference, by the definition. */
 static int64_t value_at(const struct zn_pair *pair, const uint8_t *p, size_t i) {
     const uint8_t *at = p + pair->head + i * pair->width;
     const uint32_t w = pair->width == 1 ? *at : pair->width == 2 ? zn_get_u16(at) : zn_get_u32(at);
@@ -37,7 +38,7 @@ static int64_t value_at(const struct zn_pair *pair, const uint8_t *p, size_t i) 
     return magnitude && v < 0 ? -(int64_t)(w & (sign - 1)) - 1 : v;
 }
 
-/* What is coded of an element on its own: the exponent, or a whole byte. */
+/* Returns the symbol that an element alone has: its exponent, or a whole byte. */
 static uint8_t alone_symbol(const struct zn_pair *pair, const uint8_t *p, size_t i) {
     const uint8_t *at = p + pair->head + i * pair->width;
     switch (pair->number) {

@@ -1,18 +1,17 @@
-/* Blocks of elements that moved by about as much share a scale and tables. How far a block moved is measured in steps
- * of the reference's exponents, which rounding does not bias: changes smaller than a step show as now and then a whole
- * one.
- */
+/* Chooses the models of dense coding. Blocks whose elements moved by about as much share a scale and tables. A block's
+ * movement is measured in steps of the reference's exponents. Rounding does not bias this measure: among changes
+ * smaller than a step, some show as a whole step. */
 #include "codec/cost.h"
 #include "delta/delta_parts.h"
 
 enum {
-    SPAN = 24,         /* contexts further below the highest than this count as that */
+    SPAN = 24,         /* contexts that lie further below the highest one count as this far */
     N_LEVELS = 160,    /* half octaves */
-    MIN_BLOCKS = 8,    /* of a model */
-    STILL_DISTANCE = 4 /* from blocks without any change to those that changed least */
+    MIN_BLOCKS = 8,    /* blocks of a model, at least */
+    STILL_DISTANCE = 4 /* distance from blocks without any change to those that changed least */
 };
 
-/* log2 in half octaves. */
+/* Returns log2 in half octaves. */
 static unsigned half_octaves(uint64_t x) {
     unsigned shift = 0;
     while (x >> shift > UINT32_MAX) shift++;
@@ -35,7 +34,7 @@ static void start_runs(const uint32_t *counts, struct runs *r) {
         if (counts[level]) r->run[r->n++] = (struct run){level, level, level, counts[level]};
 }
 
-/* What joining a run with the next would spoil. */
+/* Returns the cost of joining a run with the next one. */
 static uint64_t damage(const struct run *a, const struct run *b) {
     const unsigned gap = b->centre - a->centre + (a->centre == 0 ? STILL_DISTANCE : 0);
     return (uint64_t)ZN_MIN(a->blocks, b->blocks) * gap * gap;
@@ -64,7 +63,7 @@ static void join_runs(struct runs *r, unsigned max_runs) {
         for (unsigned i = 1; i + 1 < r->n; i++)
             if (damage(&r->run[i], &r->run[i + 1]) < damage(&r->run[best], &r->run[best + 1])) best = i;
         if (r->n <= max_runs && r->run[best].blocks >= MIN_BLOCKS && r->run[best + 1].blocks >= MIN_BLOCKS) {
-            /* Only a small run is left to be joined, with its nearer neighbour. */
+            /* Only a small run remains to be joined, with its nearer neighbour. */
             unsigned small = 0;
             while (r->run[small].blocks >= MIN_BLOCKS) small++;
             const bool down = small > 0 && (small + 1 == r->n || damage(&r->run[small - 1], &r->run[small]) <=
@@ -75,12 +74,12 @@ static void join_runs(struct runs *r, unsigned max_runs) {
     }
 }
 
-/* The scale of a level: upper parts are then about one to two, on average. */
+/* Returns the scale of a level. The upper parts are then one or two, on average. */
 static int scale_of(unsigned level, unsigned base) {
     return level == 0 ? 0 : (int)base + ((int)level - 1) / 2;
 }
 
-/* The level of each block, and how many blocks have which. Returns the mean of all, times 16. */
+/* Finds the level of each block, and the number of blocks of each level. Returns the mean of all levels, times 16. */
 static uint64_t find_levels(struct zn_coder *coder, const struct zn_pair *pair, unsigned base,
                             struct zn_delta_models *models, uint32_t counts[N_LEVELS]) {
     const size_t n_blocks = ((pair->n - 1) >> models->block_log2) + 1;
@@ -89,7 +88,7 @@ static uint64_t find_levels(struct zn_coder *coder, const struct zn_pair *pair, 
     coder->codec.k->delta->moves(pair->number, pair->src + pair->head, pair->ref + pair->head, pair->context, pair->n,
                                  models->block_log2, base, sums);
     for (size_t b = 0; b < n_blocks; b++) {
-        /* The last block may be shorter, which only makes it look calmer. */
+        /* The last block may be shorter, which makes it look a little calmer. */
         const uint64_t mean = sums[b] * 16 >> models->block_log2;
         total += mean;
         models->ids[b] = (uint8_t)(sums[b] ? ZN_MIN(half_octaves(mean | 1) + 1, N_LEVELS - 1U) : 0);
@@ -98,8 +97,8 @@ static uint64_t find_levels(struct zn_coder *coder, const struct zn_pair *pair, 
     return total / n_blocks;
 }
 
-/* The scales of the models, and blocks by model instead of by level. Levels are of 16 times the mean: four octaves too
- * high. */
+/* Sets the scales of the models, and gives blocks their model in place of their level. Levels are those of 16 times the
+ * mean, which is four octaves too high. */
 static void name_models(const struct runs *runs, unsigned base, size_t n, struct zn_delta_models *models) {
     const size_t n_blocks = ((n - 1) >> models->block_log2) + 1;
     uint8_t model_of[N_LEVELS] = {0};

@@ -1,4 +1,4 @@
-/* What the ways to code a chunk against a reference share; delta.h is the way in. */
+/* What the ways of coding a chunk against a reference share. delta.h is the entry. */
 #ifndef ZN_DELTA_DELTA_PARTS_H
 #define ZN_DELTA_DELTA_PARTS_H
 
@@ -7,30 +7,30 @@
 
 enum {
     ZN_SPARSE_MAX_CLASSES = 16,
-    ZN_SPARSE_SHARE = 8 /* at most one element in so many has changed */
+    ZN_SPARSE_SHARE = 8 /* at most one element in eight has changed */
 };
 
-/* A chunk and its reference as elements of one number. */
+/* A chunk and its reference as elements that are numbers of one kind. */
 struct zn_pair {
     enum zn_number number;
     unsigned width;
     uint32_t head, tail; /* bytes before and after the elements */
     size_t n;
-    const uint8_t *src, *ref; /* whole chunks; in decoding src is NULL */
+    const uint8_t *src, *ref; /* whole chunks; src is NULL when decoding */
     const uint8_t *context;   /* n bytes */
 };
 
 /* ---- encoding ---- */
 
-/* The four bytes with which a payload begins. */
+/* The four bytes at the start of a payload. */
 struct zn_delta_head {
     enum zn_layout layout;
-    unsigned kind; /* the number that elements are, or the layout of the planes */
+    unsigned kind; /* the kind of number, or the layout of the planes */
     unsigned head; /* bytes before the first element */
     unsigned detail;
 };
 
-/* Writes them and the edges of src[0, len), `tail` bytes of which follow the last element. */
+/* Writes the head and the edges of src[0, len). `tail` bytes follow the last element. */
 void zn_delta_begin(struct zn_out *out, const struct zn_delta_head *head, const uint8_t *src, uint32_t len,
                     uint32_t tail);
 
@@ -41,24 +41,24 @@ size_t zn_delta_sparse(const struct zn_encoder *e, const struct zn_pair *pair, c
 size_t zn_delta_given(const struct zn_encoder *e, enum zn_layout layout, unsigned head, const uint8_t *ref,
                       struct zn_out out);
 
-/* The models of dense coding: blocks that move alike. */
+/* The models of dense coding. Blocks of one model moved by similar amounts. */
 struct zn_delta_models {
     unsigned n; /* 1 .. ZN_R16_MAX_TABLES */
     unsigned n_low;
     unsigned block_log2;
     uint8_t scales[ZN_R16_MAX_TABLES];
-    uint8_t *ids; /* by block */
+    uint8_t *ids; /* the model of each block */
 };
 
-/* Chooses at most max_models of them; the ids lie in the coder's scratch. `highest` is the highest context that is not
+/* Chooses at most max_models models. Their ids lie in the coder's scratch. `highest` is the highest context that is not
  * rare. */
 void zn_delta_models_choose(struct zn_coder *coder, const struct zn_pair *pair, unsigned highest, unsigned max_models,
                             struct zn_delta_models *models);
 
-/* What a sample says of a chunk and its reference, in bits * ZN_COST_ONE for each element. */
+/* The estimates of a sample for a chunk and its reference, in bits * ZN_COST_ONE per element. */
 struct zn_delta_verdict {
     uint64_t alone, delta, given; /* costs */
-    bool certain;                 /* floats with low bytes like noise: `alone` is what a chunk on its own takes */
+    bool certain;                 /* floats with random low bytes: `alone` is exact for a chunk alone */
 };
 
 struct zn_delta_verdict zn_delta_judge(const struct zn_pair *pair);
@@ -68,7 +68,7 @@ struct zn_delta_verdict zn_delta_judge(const struct zn_pair *pair);
 /* A payload whose head was read, and where it is decoded to. */
 struct zn_delta_body {
     struct zn_delta_head head;
-    struct zn_cur cur; /* what follows the head */
+    struct zn_cur cur; /* the bytes after the head */
     const uint8_t *start;
     uint64_t at; /* offset of `start` in the archive */
     const uint8_t *ref;
@@ -77,14 +77,14 @@ struct zn_delta_body {
     enum zn_store store;
 };
 
-/* Dense and sparse decode the elements of `pair`, after the edges; given decodes all. */
+/* Decode a payload. Dense and sparse decode the elements of `pair`, after the edges; given decodes everything. */
 zipnn_status zn_delta_dense_decode(struct zn_coder *coder, const struct zn_pair *pair, struct zn_delta_body *body,
                                    zipnn_error *err);
 zipnn_status zn_delta_sparse_decode(struct zn_coder *coder, const struct zn_pair *pair, struct zn_delta_body *body,
                                     zipnn_error *err);
 zipnn_status zn_delta_given_decode(struct zn_coder *coder, struct zn_delta_body *body, zipnn_error *err);
 
-/* Takes a coded stream whose head was read before; what is short is corrupt. */
+/* Takes a coded stream whose head was read before. A stream that is too short is corrupt. */
 zipnn_status zn_delta_take(struct zn_delta_body *body, struct zn_coded *coded, zipnn_error *err);
 
 #endif

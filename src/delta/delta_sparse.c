@@ -1,20 +1,19 @@
-/* Sparse coding: the places of the few elements that changed, and what became of them. Elements are put into classes by
- * context, since small values change more often; a place is given as the number of unchanged elements of its class
- * since the last changed one.
- */
+/* Sparse coding: the positions of the few elements that changed, and their new values. The elements are divided into
+ * classes by context, because small values change more often. A position is coded as the number of unchanged elements
+ * of its class since the last changed one. */
 #include "codec/cost.h"
 #include "delta/delta_parts.h"
 
 enum {
     CLASS_COST = 40 * ZN_COST_ONE, /* two bytes, and the gap after the last change */
-    SAMPLED = 1 << 15, /* elements from which on their contexts are sampled: only the choice depends on them */
+    SAMPLED = 1 << 15, /* elements; from here on contexts are sampled, which only affects the choice */
     MAX_RICE = 21
 };
 
 /* ---- classes ---- */
 
 struct class {
-    unsigned first; /* context it begins with */
+    unsigned first; /* the first context of the class */
     uint32_t members, changed;
     uint64_t cost;
 };
@@ -43,13 +42,13 @@ static void count_classes(const struct zn_kernels *k, const struct zn_pair *pair
     }
 }
 
-/* What one class for both costs more than two. */
+/* Returns the extra cost of one class for both. */
 static uint64_t loss(const struct class *a, const struct class *b) {
     const uint64_t joint = cost_of(a->members + b->members, a->changed + b->changed), apart = a->cost + b->cost;
     return joint - ZN_MIN(joint, apart);
 }
 
-/* Joins neighbours until the classes are few and each is worth its cost. */
+/* Joins neighbours until there are few classes and each saves more than it costs. */
 static void join_classes(struct classes *c) {
     while (c->n > 1) {
         unsigned best = 0;
@@ -71,7 +70,7 @@ static void join_classes(struct classes *c) {
     c->class[0].first = 0;
 }
 
-/* Bits of a gap to be stored: a power of two near the median gap is best. */
+/* Returns how many bits of a gap are stored. A power of two near the median gap is best. */
 static unsigned rice_of(const struct class *c) {
     const uint32_t mean = (c->members - c->changed) / (c->changed + 1), least = mean - mean / 32;
     return least < 2 ? 0 : 31u - (unsigned)__builtin_clz(least);
@@ -88,7 +87,7 @@ struct values {
     size_t n, literals_len;
 };
 
-/* What each change is, in the order of the positions. */
+/* Finds the new value of each changed element, in the order of the positions. */
 static void take_values(const struct zn_kernels *k, const struct zn_pair *pair, const uint32_t *positions, size_t n,
                         struct values *v) {
     const uint8_t scale = 0, context = 0;
@@ -103,8 +102,9 @@ static void take_values(const struct zn_kernels *k, const struct zn_pair *pair, 
     v->literals_len = (size_t)(w.literals - v->literals);
 }
 
-/* The gaps between changes, class by class; *positions gets the changes in the same order. A gap takes 55 bits at most,
- * and there is one for each change and one for each class: no more than a byte for each element and some. */
+/* Writes the gaps between changes, class by class; *positions gets the changes in the same order. A gap takes at most
+ * 55 bits, and there is one for each change and one for each class, so the gaps take little more than a byte per
+ * element. */
 static size_t write_gaps(const struct zn_encoder *e, const struct zn_pair *pair, const struct classes *c,
                          const uint64_t *changed, uint8_t *gaps, uint32_t **positions) {
     const struct zn_delta_kernels *k = e->coder->codec.k->delta;
@@ -126,7 +126,7 @@ static void write_head(const struct zn_encoder *e, const struct zn_pair *pair, c
     for (unsigned i = 0; i < c->n; i++) zn_out_u8(out, (uint8_t)rice_of(&c->class[i]));
 }
 
-/* The number of bytes of gaps, the head of the values' stream, the gaps, the values, the literals. */
+/* Writes the number of bytes of gaps, the head of the values' stream, the gaps, the values and the literals. */
 static size_t write_parts(const struct zn_encoder *e, const uint8_t *gaps, size_t gaps_len, const struct values *v,
                           struct zn_out out) {
     struct zn_codec *codec = &e->coder->codec;
@@ -161,16 +161,16 @@ size_t zn_delta_sparse(const struct zn_encoder *e, const struct zn_pair *pair, c
 
 /* ---- decoding ---- */
 
-/* What precedes the values of a sparse delta. */
+/* The parts of a sparse delta before its values. */
 struct places {
     unsigned n_classes;
-    const uint8_t *cuts, *rice; /* contexts that classes but the first begin with; stored bits of their gaps */
-    struct zn_bit_feed bits;    /* of the gaps */
+    const uint8_t *cuts, *rice; /* first contexts of all classes but the first; stored bits of gaps */
+    struct zn_bit_feed bits;    /* the gaps */
     uint32_t *positions;
     size_t n;
 };
 
-/* Positions of all changes, class by class. */
+/* Reads the positions of all changes, class by class. */
 static zipnn_status read_positions(struct zn_coder *coder, const struct zn_pair *pair, struct places *p, uint64_t at,
                                    zipnn_error *err) {
     const struct zn_delta_kernels *k = coder->codec.k->delta;
@@ -181,7 +181,7 @@ static zipnn_status read_positions(struct zn_coder *coder, const struct zn_pair 
     for (unsigned i = 0; i < p->n_classes; i++) {
         const bool last = i + 1 == p->n_classes;
         const uint8_t lo = i > 0 ? p->cuts[i - 1] : 0, hi = (uint8_t)(last ? 255 : p->cuts[i] - 1);
-        const uint8_t rice = p->rice[i]; /* once: mapped bytes may change */
+        const uint8_t rice = p->rice[i]; /* read once, because mapped bytes may change */
         if (rice > MAX_RICE) return zn_fail(err, ZIPNN_E_CORRUPT, at, "gaps of %u stored bits", rice);
         if (!last && p->cuts[i] <= lo)
             return zn_fail(err, ZIPNN_E_CORRUPT, at, "classes of a sparse delta do not ascend");
