@@ -1,6 +1,6 @@
-/* Files, pipes and terminals as sources and sinks. A new file appears under its name only when it is whole: until then
- * it is a temporary in the folder that will hold it, without a name where the system can do that. The contracts stand
- * at the zipnn_file_* functions of the public header; each zn_file_* here is the function behind one of them. */
+/* Files, pipes and terminals as sources and sinks. A new file appears under its name only when it is complete. Until
+ * then it is a temporary in the folder that will hold it, without a name where the system allows that. The public
+ * header has the contracts, at the zipnn_file_* functions; each zn_file_* here implements one of them. */
 #ifndef ZN_IO_FILES_H
 #define ZN_IO_FILES_H
 

@@ -1,4 +1,4 @@
-/* Opens files a second time: reads them back after they were written, removes them after they were read. */
+/* Opens files a second time: to read them back after writing, and to remove them after reading. */
 #define _GNU_SOURCE /* F_SETLEASE */
 #define _FILE_OFFSET_BITS 64
 
@@ -15,7 +15,7 @@
 #include "base/bytes.h"
 #include "io/files_priv.h"
 
-/* Lets go of pages that are on the device already, so that the next read comes from the device. */
+/* Drops cached pages that are on the device already, so that the next read comes from the device. */
 static void forget_pages(int fd) {
 #if defined(POSIX_FADV_DONTNEED)
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
@@ -29,7 +29,7 @@ static zipnn_status sync_file(const zipnn_file *f, zipnn_error *err) {
     return zn_fail_os(f->path, "sync", ZN_NOWHERE, errno, err);
 }
 
-/* Of a file that was opened by its name. */
+/* Syncs a file that was opened by its name. */
 static zipnn_status sync_name(const zipnn_file *f, zipnn_error *err) {
     const char *name;
     char *path = strdup(f->path);
@@ -42,7 +42,7 @@ static zipnn_status sync_name(const zipnn_file *f, zipnn_error *err) {
     return st;
 }
 
-/* The file that was written, not whatever has its name now. */
+/* Opens the file that was written, not whatever has its name now. */
 static zipnn_status open_committed(const zipnn_file *f, zipnn_file *again, zipnn_error *err) {
     again->fd = openat(f->target.folder, f->target.name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK);
     again->owns_fd = again->fd >= 0;
@@ -82,7 +82,8 @@ zipnn_status zn_file_read_back(const zipnn_file *f, zipnn_file **file, zipnn_err
 
 #if defined(F_SETLEASE)
 
-/* Network file systems refuse leases in the same way for reasons of their own. */
+/* Returns whether a file system knows about writers. Network file systems refuse leases for other reasons, with the
+ * same error. */
 static bool knows_writers(int fd) {
     static const uint32_t local[] = {0xEF53 /* ext */,       0x58465342 /* XFS */,     0x9123683E /* Btrfs */,
                                      0x01021994 /* tmpfs */, 0x794C7630 /* overlay */, 0xF2F52010 /* F2FS */};
@@ -93,14 +94,15 @@ static bool knows_writers(int fd) {
     return false;
 }
 
-/* The system gives a lease for reading only while nobody, a mapping included, has the file open for writing. Who opens
- * it so while the lease lasts makes the system send a signal: not SIGIO, which ends a program, but one that is ignored
- * unless the program asked for it. Without a signal of one's choice there is no lease. */
+/* Returns whether somebody, also through a mapping, has the file open for writing: the system then refuses a lease for
+ * reading. If somebody opens the file for writing during the lease, the system sends a signal. The lease asks for a
+ * signal that is ignored unless the program wants it, because SIGIO would end the program. Where no signal can be
+ * chosen, no lease is taken. */
 static bool has_writers(int fd) {
     const int signal_before = fcntl(fd, F_GETSIG);
     if (signal_before < 0 || fcntl(fd, F_SETSIG, SIGURG) != 0) return false;
     const bool leased = fcntl(fd, F_SETLEASE, F_RDLCK) == 0;
-    const bool refused = !leased && errno == EAGAIN; /* other refusals say that there are no leases here */
+    const bool refused = !leased && errno == EAGAIN; /* any other refusal means that there are no leases here */
     const bool ended = !leased || fcntl(fd, F_SETLEASE, F_UNLCK) == 0;
     if (ended) (void)fcntl(fd, F_SETSIG, signal_before);
     return refused && knows_writers(fd);
@@ -115,14 +117,15 @@ zipnn_status zn_file_at_rest(const zipnn_file *f, zipnn_error *err) {
 #if defined(F_SETLEASE)
     if (has_writers(f->fd)) return zn_fail_path(f->path, "another program has it open for writing", err);
 #endif
-    /* Programs set the time of modification as they like, and no program sets this one. */
+    /* Programs may set the time of modification, but not this one. */
     if (fstat(f->fd, &now) != 0) return zn_fail_os(f->path, "inspect", ZN_NOWHERE, errno, err);
     if (now.CTIME.tv_sec != f->opened.CTIME.tv_sec || now.CTIME.tv_nsec != f->opened.CTIME.tv_nsec)
         return zn_fail_path(f->path, "its contents, owner, permissions or links changed since it was opened", err);
     return ZIPNN_OK;
 }
 
-/* The folder is held, so that one put in its place meanwhile is not the one that loses a file. */
+/* Removes a file by its folder, which is held open. So if another folder takes that folder's place, it loses
+ * nothing. */
 static zipnn_status remove_from(const zipnn_file *f, int folder, const char *name, zipnn_error *err) {
     struct stat now;
     if (fstatat(folder, name, &now, 0) != 0) return zn_fail_os(f->path, "remove", ZN_NOWHERE, errno, err);

@@ -1,5 +1,5 @@
-/* Reading ahead of a reader that goes front to back: threads fill a window of blocks, past the page cache where the
- * system allows it. Storage is then always busy, also while the reader computes, and no page is allocated for bytes
+/* Reads ahead of a reader that goes from front to back. Threads fill a window of blocks, past the page cache where the
+ * system allows it. So the device is always busy, also while the reader computes, and no page is allocated for bytes
  * that are used once. */
 #define _GNU_SOURCE /* O_DIRECT */
 #define _FILE_OFFSET_BITS 64
@@ -18,13 +18,13 @@
 #define O_DIRECT 0
 #endif
 
-/* Depth and size by which one device gave all it had: four requests of 1 MiB. Blocks are kept until the reader is two
- * further on, since several threads that read in turn overtake each other. */
+/* With this depth and size, four requests of 1 MiB, a device gave its full speed. A block is kept until the reader is
+ * two blocks further, because threads that read in turn overtake each other. */
 enum { BLOCK = 1 << 20, N_BLOCKS = 12, N_THREADS = 4, BEHIND = 2, ALIGNMENT = 4096, HUGE_PAGE = 2 << 20 };
 
 struct slot {
-    uint64_t block; /* of the file */
-    size_t len;     /* bytes of it there are once it is `ready` */
+    uint64_t block; /* number of the block in the file */
+    size_t len;     /* bytes that it holds once it is `ready` */
     bool ready;
 };
 
@@ -34,7 +34,7 @@ struct zn_ahead_reader {
     pthread_t thread[N_THREADS];
     unsigned n_threads;
     int fd;
-    uint64_t first, next, end; /* blocks: of the window, to be asked for, of the file */
+    uint64_t first, next, end; /* numbers of blocks: first of the window, next to be read, end of the file */
     bool closing;
     uint8_t *memory;
     struct slot slots[N_BLOCKS];
@@ -44,14 +44,14 @@ static uint8_t *slot_bytes(const struct zn_ahead_reader *a, uint64_t block) {
     return a->memory + (size_t)(block % N_BLOCKS) * BLOCK;
 }
 
-/* What could be read; an error is left to whoever asks for those bytes without us. */
+/* Reads a block as far as possible. On an error the reader reads those bytes itself, and reports the error. */
 static size_t read_block(const struct zn_ahead_reader *a, uint64_t block) {
     size_t len = 0;
     while (len < BLOCK) {
         ssize_t n = pread(a->fd, slot_bytes(a, block) + len, BLOCK - len, (off_t)(block * BLOCK + len));
         if (n <= 0) break;
         len += (size_t)n;
-        if (n % ALIGNMENT) break; /* the end */
+        if (n % ALIGNMENT) break; /* the end of the file */
     }
     return len;
 }
@@ -82,7 +82,7 @@ static bool is_in_window(const struct zn_ahead_reader *a, uint64_t block) {
     return block >= a->first && block < a->first + N_BLOCKS && block < a->end;
 }
 
-/* Moves the window until `block` is BEHIND its start; never over one that a thread is filling. */
+/* Moves the window until `block` is at most BEHIND its start, but never past a block that a thread is filling. */
 static void advance(struct zn_ahead_reader *a, uint64_t block) {
     const uint64_t before = a->first;
     while (a->first + BEHIND < block && a->first < a->next && a->slots[a->first % N_BLOCKS].ready) a->first++;
@@ -115,7 +115,7 @@ size_t zn_ahead_copy(const zipnn_file *f, uint64_t off, void *buf, size_t len) {
     return n;
 }
 
-/* The file once more, for reading past the page cache; the descriptor that is there when that is not to be had. */
+/* Opens the file once more, to read past the page cache. Returns the existing descriptor if that is impossible. */
 static int open_direct(const zipnn_file *f) {
     struct stat st;
     int fd = O_DIRECT ? open(f->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_DIRECT) : -1;
@@ -125,8 +125,8 @@ static int open_direct(const zipnn_file *f) {
     return f->fd;
 }
 
-/* A request into small pages falls apart where the device takes so many pieces only: from memory in huge pages, reading
- * was twice as fast. */
+/* Asks for huge pages. A device splits a request into small pages when they are too many for it; with huge pages,
+ * reading was twice as fast. */
 static void use_huge_pages(void *memory) {
 #if defined(MADV_HUGEPAGE)
     (void)madvise(memory, (size_t)N_BLOCKS * BLOCK, MADV_HUGEPAGE);
@@ -154,7 +154,7 @@ zipnn_status zn_file_read_ahead(zipnn_file *f, zipnn_error *err) {
     a->fd = open_direct(f);
     f->ahead = a;
     while (a->n_threads < N_THREADS && pthread_create(&a->thread[a->n_threads], NULL, fill, a) == 0) a->n_threads++;
-    if (a->n_threads == 0) zn_ahead_end(f); /* then without */
+    if (a->n_threads == 0) zn_ahead_end(f); /* reads then go without it */
     return ZIPNN_OK;
 }
 

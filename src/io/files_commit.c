@@ -14,7 +14,7 @@
 #include "base/bytes.h"
 #include "io/files_priv.h"
 
-/* The least right that lets us make files in a folder. */
+/* The least permission that lets us make files in a folder. */
 #if defined(O_SEARCH)
 #define FOLDER_ACCESS O_SEARCH
 #elif defined(O_PATH)
@@ -35,7 +35,7 @@ int zn_folder_open(char *path, const char **name) {
     char *slash = strrchr(path, '/');
     *name = slash ? slash + 1 : path;
     const char *folder = slash ? path : ".";
-    char after = '\0'; /* what is put back over the NUL that ends the folder's name; "/x" lies in "/" */
+    char after = '\0'; /* replaces the NUL that ends the folder's name; "/x" lies in "/" */
     char *cut = slash == path ? slash + 1 : slash;
     if (cut) after = *cut, *cut = '\0';
     const int fd = open(folder, FOLDER_ACCESS | O_DIRECTORY | O_CLOEXEC);
@@ -43,7 +43,7 @@ int zn_folder_open(char *path, const char **name) {
     return fd;
 }
 
-/* A fresh name: nobody can guess it, and O_EXCL decides anyhow. */
+/* Draws a new name that nobody can guess. O_EXCL makes sure that it is free. */
 static zipnn_status draw_temp_name(zipnn_file *f, zipnn_error *err) {
     static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
     char *to = f->target.temp;
@@ -55,16 +55,17 @@ static zipnn_status draw_temp_name(zipnn_file *f, zipnn_error *err) {
     return ZIPNN_OK;
 }
 
-/* A file without a name, -1 where that cannot be had or could not get its name later. */
+/* Opens a file without a name. Returns -1 where that is impossible, or where the file could not get its name later. */
 static int open_nameless(const zipnn_file *f, mode_t mode) {
-#if defined(O_TMPFILE) && !defined(__ANDROID__) /* which forbids links */
+#if defined(O_TMPFILE) && !defined(__ANDROID__) /* Android forbids the links */
     if (access("/proc/self/fd", X_OK) == 0) return openat(f->target.folder, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, mode);
 #endif
     (void)f, (void)mode;
     return -1;
 }
 
-/* With `like`, nobody else may look before the permissions are known to be right; without, they are right at once. */
+/* Opens the temporary. With `like`, nobody else may read it before its permissions are known; without, they are final
+ * at once. */
 static zipnn_status open_temp(zipnn_file *f, zipnn_error *err) {
     mode_t mode = f->target.has_like ? S_IRUSR | S_IWUSR : S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH;
     f->fd = open_nameless(f, mode);
@@ -83,7 +84,7 @@ static bool is_stream(mode_t mode) {
     return S_ISCHR(mode) || S_ISBLK(mode) || S_ISFIFO(mode);
 }
 
-/* A device or FIFO is written where it is. */
+/* Opens a device or FIFO, which is written in place. */
 static zipnn_status open_stream(zipnn_file *f, zipnn_error *err) {
     f->fd = open(f->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
     f->owns_fd = f->fd >= 0;
@@ -124,14 +125,16 @@ zipnn_status zn_file_create(const char *path, const zipnn_file *like, unsigned f
     return ZIPNN_OK;
 }
 
-/* Where the group is another one than the file's, that group and all others get what both were to have: nobody gets a
- * right that the file did not give, and the group is no worse off than all others. */
+/* Returns the permissions of a file whose group differs from that of the original. The group and all others get only
+ * what both had. So nobody gets a permission that the original did not give, and the group has no fewer than all
+ * others. */
 static mode_t mode_of_strangers(mode_t mode) {
     const mode_t both = (mode & S_IRWXG) >> 3 & mode;
     return (mode & S_IRWXU) | both << 3 | both;
 }
 
-/* Owner, permissions and times of `like`. What the system refuses to give costs rights, never adds any. */
+/* Copies owner, permissions and times of `like`. Where the system refuses, the file gets fewer permissions, never
+ * more. */
 static zipnn_status copy_attributes(const zipnn_file *f, zipnn_error *err) {
     const struct stat *like = &f->target.like;
     struct stat now;
@@ -145,7 +148,7 @@ static zipnn_status copy_attributes(const zipnn_file *f, zipnn_error *err) {
     return ZIPNN_OK;
 }
 
-/* For file systems that know neither way of refusing a taken name: look first. */
+/* Renames on file systems that know no way to refuse a taken name: it looks first. */
 static int rename_after_look(const struct zn_target *t) {
     struct stat there;
     if (fstatat(t->folder, t->name, &there, AT_SYMLINK_NOFOLLOW) != 0)
@@ -154,8 +157,8 @@ static int rename_after_look(const struct zn_target *t) {
     return -1;
 }
 
-/* Gives the temporary its name unless that name is taken, in one step where the system can. A link refuses a taken name
- * too, but not every file system has links. */
+/* Gives the temporary its name unless that name is taken, in one step where possible. A link refuses a taken name, too,
+ * but not every file system has links. */
 static int rename_to_free_name(const struct zn_target *t) {
 #if defined(__linux__) && defined(RENAME_NOREPLACE)
     if (renameat2(t->folder, t->temp, t->folder, t->name, RENAME_NOREPLACE) == 0) return 0;
@@ -169,7 +172,7 @@ static int rename_to_free_name(const struct zn_target *t) {
     return no_links ? rename_after_look(t) : -1;
 }
 
-/* Gives a file without a name its name. A taken one is replaced in two steps, with a name of its own between them. */
+/* Gives a nameless file its name. A taken name is replaced in two steps, through a temporary name. */
 static int link_to_name(zipnn_file *f, int fd) {
     struct zn_target *t = &f->target;
     char open_file[32];
@@ -190,7 +193,7 @@ static int give_name(zipnn_file *f, int nameless) {
     return rename_to_free_name(t);
 }
 
-/* Some file systems cannot sync a folder and say EINVAL; there is nothing more to be done on them. */
+/* Some file systems cannot sync a folder and return EINVAL. Nothing more can be done on them. */
 zipnn_status zn_folder_sync(int folder, const char *path, zipnn_error *err) {
     int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return zn_fail_os(path, "sync the folder", ZN_NOWHERE, errno, err);
@@ -199,7 +202,7 @@ zipnn_status zn_folder_sync(int folder, const char *path, zipnn_error *err) {
     return os_error ? zn_fail_os(path, "sync the folder", ZN_NOWHERE, os_error, err) : ZIPNN_OK;
 }
 
-/* Which file it was stays known. */
+/* Closes the file. Its identity stays known. */
 static zipnn_status close_written(zipnn_file *f, zipnn_error *err) {
     int fd = f->fd;
     if (fstat(fd, &f->opened) != 0) return zn_fail_os(f->path, "inspect", ZN_NOWHERE, errno, err);
@@ -208,8 +211,8 @@ static zipnn_status close_written(zipnn_file *f, zipnn_error *err) {
     return ZIPNN_OK;
 }
 
-/* Network file systems report a failed write when a descriptor is closed: only what was closed gets its name. A file
- * without a name is kept by a second descriptor meanwhile. */
+/* Closes the file before it gets its name, since network file systems report a failed write only then. A second
+ * descriptor keeps a nameless file alive meanwhile. */
 static zipnn_status close_and_name(zipnn_file *f, zipnn_error *err) {
     struct zn_target *t = &f->target;
     const int kept = t->temp[0] ? -1 : fcntl(f->fd, F_DUPFD_CLOEXEC, 0);

@@ -7,7 +7,7 @@
 
 #include "io/files_priv.h"
 
-enum { PATH_SHOWN = 96 }; /* bytes of a path in a sentence; of a longer one the end is shown, which says more */
+enum { PATH_SHOWN = 96 }; /* bytes of a path in a message; a longer path shows its end, which says more */
 
 struct shown {
     char text[PATH_SHOWN + 4];

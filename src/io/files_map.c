@@ -1,4 +1,5 @@
-/* Files seen through the page cache, without copying: a mapping, filled just ahead of use and emptied behind it. */
+/* Reads files through the page cache without copying: the mapping is filled just ahead of the reader and emptied behind
+ * it. */
 #define _GNU_SOURCE /* madvise, MADV_POPULATE_READ */
 #define _FILE_OFFSET_BITS 64
 
@@ -11,11 +12,11 @@
 #include "base/pages.h"
 #include "io/files_priv.h"
 
-/* Mapped pages count as resident memory of the process; they stay in the page cache when they are let go. */
+/* Mapped pages count as resident memory of the process. When they are dropped, they stay in the page cache. */
 enum { MAPPED_AT_ONCE = 16 << 20 };
 
-/* A fault maps the pages around it that the page cache has, 64 KiB of them on Linux. Having them before they are needed
- * lets prefetches through, which never fault. */
+/* Maps pages before they are needed. A fault maps those around it that the page cache has, 64 KiB on Linux. Prefetches
+ * never fault, so they only work on mapped pages. */
 static void enter_pages(const uint8_t *from, size_t len) {
     enum { AROUND = 64 << 10 };
     const volatile uint8_t *p = from;
@@ -23,8 +24,8 @@ static void enter_pages(const uint8_t *from, size_t len) {
     if (len) (void)p[len - 1];
 }
 
-/* Touching a page past the end of the file would raise SIGBUS. This keeps it to files cut short within the next chunk's
- * time. */
+/* Checks the length, because touching a page past the end of the file raises SIGBUS. Only a file that is cut short
+ * while the next chunk is read can still do so. */
 static zipnn_status check_length(const zipnn_file *f, uint64_t end, zipnn_error *err) {
     struct stat now;
     if (fstat(f->fd, &now) != 0) return zn_fail_os(f->path, "inspect", ZN_NOWHERE, errno, err);
@@ -37,7 +38,7 @@ static zipnn_status view(void *user, uint64_t off, size_t len, const void **byte
     if (off > f->length || len > f->length - off) return zn_fail_path(f->path, "is shorter than that", err);
     ZN_TRY(check_length(f, f->start + off + len, err));
     const uint8_t *from = f->map + f->start + off;
-    /* Whoever still reads what is let go here gets it back by a fault. */
+    /* A thread that still reads dropped pages gets them back by a fault. */
     if (atomic_fetch_add_explicit(&f->viewed, len, memory_order_relaxed) + len > MAPPED_AT_ONCE) {
         atomic_store_explicit(&f->viewed, 0, memory_order_relaxed);
         (void)madvise(f->map, f->map_len, MADV_DONTNEED);

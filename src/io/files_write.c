@@ -16,21 +16,22 @@
 
 #if defined(__linux__)
 
-/* In memory there are no blocks to find, and asking for pages is one more walk over them. */
+/* Returns whether a file is in memory. It then has no blocks to find, and asking for room would only be one more
+ * pass. */
 static bool is_in_memory(int fd) {
     enum { TMPFS = 0x01021994 };
     struct statfs fs;
     return fstatfs(fd, &fs) != 0 || fs.f_type == TMPFS;
 }
 
-/* Blocks that a file has already are filled faster than blocks still to be found for it. So a new file gets room in
- * steps, ahead of its writers; its length is theirs to move. Where the system gives no room, they go without. */
+/* Asks for room in steps, ahead of the writers, since writing to blocks that a file already has is faster. The writers
+ * alone change the file's length. Where the system gives no room, they write without. */
 static void make_room(zipnn_file *f, uint64_t end) {
     enum { AHEAD = 8 << 20, STEP = 32 << 20 };
     uint64_t has = atomic_load_explicit(&f->room, memory_order_relaxed);
     if (end < AHEAD || end + AHEAD <= has || has == ZN_ROOM_ENDS || end > INT64_MAX - 2 * (uint64_t)STEP) return;
     const uint64_t from = ZN_MAX(has, end), more = ZN_MIN(end, (uint64_t)STEP);
-    if (!atomic_compare_exchange_strong(&f->room, &has, from + more)) return; /* another thread does it */
+    if (!atomic_compare_exchange_strong(&f->room, &has, from + more)) return; /* another thread asks for it */
     const bool refused =
         (has == 0 && is_in_memory(f->fd)) || fallocate(f->fd, FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)more) != 0;
     if (refused)
@@ -39,8 +40,8 @@ static void make_room(zipnn_file *f, uint64_t end) {
         atomic_store(&f->has_room, true);
 }
 
-/* Takes back the blocks of a stretch that is to be a hole. Some systems do that before the end of the file only, so the
- * end is moved behind the stretch first. Where it fails, the blocks read as zeros all the same. */
+/* Frees the blocks of a range that will be a hole. Some systems only do that before the end of the file, so the end is
+ * first moved behind the range. Where it fails, the blocks read as zeros all the same. */
 static void give_back(zipnn_file *f, uint64_t off, uint64_t len) {
     if (pwrite(f->fd, "", 1, (off_t)(off + len - 1)) == 1)
         (void)fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len);
@@ -64,7 +65,7 @@ zipnn_status zn_file_settle_length(const zipnn_file *f, zipnn_error *err) {
     return zn_fail_os(f->path, "set the length", ZN_NOWHERE, errno, err);
 }
 
-/* A full device is said with what is free on it. */
+/* Returns the message for a full device, with the bytes that are free on it. */
 static zipnn_status fail_full(const zipnn_file *f, const char *what, uint64_t n, const char *unit, zipnn_error *err) {
     struct statvfs fs;
     if (fstatvfs(f->fd, &fs) != 0) return zn_fail_os(f->path, what, n, ENOSPC, err);
@@ -103,12 +104,12 @@ static zipnn_status put_at(zipnn_file *f, uint64_t off, const uint8_t *from, siz
 
 enum { PAGE = 4096, LEAST_HOLE = 64 << 10 };
 
-/* Bytes from `off` on to the next page of the file, `len` at most. */
+/* Returns the bytes from `off` to the next page of the file, at most `len`. */
 static size_t to_next_page(uint64_t off, size_t len) {
     return ZN_MIN(len, PAGE - (size_t)(off % PAGE));
 }
 
-/* How many zeros there are, by whole pages of the file: data costs a look at its first byte in each. */
+/* Counts zeros in whole pages of the file. A page of data only costs a look at its first byte. */
 static size_t count_zeros(const uint8_t *from, uint64_t off, size_t len) {
     size_t n = 0;
     while (n < len) {
@@ -129,7 +130,7 @@ static void move_end(zipnn_file *f, uint64_t end) {
     while (before < end && !atomic_compare_exchange_weak(&f->end, &before, end)) continue;
 }
 
-/* Long stretches of zeros are not written: what nobody wrote reads as zeros and takes no room. */
+/* Writes bytes, except long ranges of zeros. What was never written reads as zeros and takes no room. */
 static zipnn_status write_all_at(void *user, uint64_t off, const void *buf, size_t len, zipnn_error *err) {
     zipnn_file *f = user;
     const uint8_t *from = buf;
@@ -155,7 +156,8 @@ static zipnn_status write_all(void *user, const void *buf, size_t len, zipnn_err
     return ZIPNN_OK;
 }
 
-/* A descriptor of the caller gets no positioned writes: it may append, and others may write after us. */
+/* Makes the sink. A descriptor of the caller gets no positioned writes: it may append, and others may write after
+ * us. */
 void zn_file_sink(zipnn_file *f, zipnn_sink *sink) {
     *sink = (zipnn_sink){.write = write_all, .write_at = f->target.is_new ? write_all_at : NULL, .user = f};
 }
@@ -165,7 +167,7 @@ zipnn_status zn_file_reserve(zipnn_file *f, uint64_t len, zipnn_error *err) {
     if (!f->target.is_new || len == 0 || len > INT64_MAX) return ZIPNN_OK;
     const bool refused = fallocate(f->fd, 0, 0, (off_t)len) != 0;
     if (refused && errno == ENOSPC) {
-        if (ftruncate(f->fd, 0) != 0) errno = 0; /* what it got before it found the device full */
+        if (ftruncate(f->fd, 0) != 0) errno = 0; /* removes what was written before the device was full */
         return fail_full(f, "make room for", len, " bytes", err);
     }
     if (!refused) atomic_store(&f->has_room, true);

@@ -6,7 +6,8 @@
 #include "io/files.h"
 
 #if defined(__linux__)
-/* A fixed set has room for 1024 processors; on a larger machine the call fails and all that are online count. */
+/* A fixed set has room for 1024 processors. On a larger machine the call fails, and all online processors are
+ * counted. */
 unsigned zn_available_cpus(void) {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0) return (unsigned)CPU_COUNT(&set);
