@@ -1,4 +1,4 @@
-/* PyTorch's files by hand: pickles, zips laid out as PyTorch does, and files of before 1.6. */
+/* Makes PyTorch's files by hand: pickles, zips as PyTorch lays them out, and files from before 1.6. */
 #ifndef ZN_TESTS_SUPPORT_CHECKPOINTS_H
 #define ZN_TESTS_SUPPORT_CHECKPOINTS_H
 
@@ -52,7 +52,7 @@ static inline void pickle_int(struct bytes *b, uint64_t i) {
     put_number(b, i, 4);
 }
 
-/* A persistent id: ("storage", torch.CLASS, KEY, "cpu", n). */
+/* Appends a persistent id: ("storage", torch.CLASS, KEY, "cpu", n). */
 static inline void pickle_storage(struct bytes *b, const char *class, const char *key, uint64_t n) {
     put_text(b, "(");
     pickle_string(b, "storage");
@@ -68,7 +68,7 @@ static inline void pickle_storage(struct bytes *b, const char *class, const char
 struct tensor {
     const char *name, *class, *key;
     uint64_t n, first, rows, columns, row_stride, column_stride;
-    const char *dtype; /* of untyped storages */
+    const char *dtype; /* dtype of an untyped storage */
 };
 
 static inline void pickle_tensor(struct bytes *b, const struct tensor *t) {
@@ -92,7 +92,7 @@ static inline void pickle_tensor(struct bytes *b, const struct tensor *t) {
     put_text(b, "tR");
 }
 
-/* A state dictionary. */
+/* Returns the pickle of a state dictionary. */
 static inline struct bytes pickle_of(const struct tensor *t, size_t n) {
     struct bytes b = {NULL, 0, 0};
     put_text(&b,
@@ -107,7 +107,7 @@ static inline struct bytes pickle_of(const struct tensor *t, size_t n) {
 
 struct zip {
     struct bytes out, directory;
-    size_t base; /* where the archive begins */
+    size_t base; /* offset of the archive in the file */
     unsigned n;
 };
 
@@ -169,7 +169,7 @@ static inline void put_end(struct zip *z, const char *comment) {
     z->n = 0;
 }
 
-/* Each storage once, in the order given. */
+/* Appends each storage once, in the given order. */
 static inline void put_storages(struct zip *z, const char *const *keys, const size_t *lens, size_t n) {
     for (size_t i = 0; i < n; i++) {
         char name[64];
@@ -216,7 +216,7 @@ static inline struct bytes old_file(void) {
     put(&file, "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.\x80\x02}.", 25);
     put(&file, b.at, b.len);
     put_text(&file, "\x80\x02]");
-    for (int i = 0; i < 4; i++) { /* one at a time: a list of several runs */
+    for (int i = 0; i < 4; i++) { /* one at a time, which gives a list of several runs */
         pickle_string(&file, mixed_keys[i]);
         put_text(&file, "a");
     }
@@ -233,7 +233,7 @@ static inline struct bytes old_file(void) {
 static const char npy[] =
     "\x93NUMPY\x01\x00\x38\x00{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}\n\1\2\3\4\5\6\7\10";
 
-/* The plan of an exact copy, so that a sanitizer sees reads beyond. */
+/* Returns the plan of an exact copy, so that a sanitizer sees reads beyond the end. */
 static inline struct zn_plan plan_of(const struct bytes *b, size_t len, enum zn_view_end end) {
     uint8_t *copy = malloc(len ? len : 1);
     assert_non_null(copy);

@@ -34,7 +34,7 @@ void zt_forge_frame(struct zt_forge *f, const uint8_t *body, size_t body_len, ui
     uint8_t *frame = room(f, ZN_FRAME_LEN + body_len);
     memcpy(frame + ZN_FRAME_LEN, body, body_len);
     const struct zn_frame head = zn_frame_seal(frame, (uint32_t)body_len, orig_len, zn_xxh3_64_scalar);
-    if ((f->n_entries & (f->n_entries + 1)) == 0) /* doubles at 2^n - 1 */
+    if ((f->n_entries & (f->n_entries + 1)) == 0) /* the array doubles at 2^n - 1 entries */
         f->entries = realloc(f->entries, 2 * (f->n_entries + 1) * ZN_ENTRY_LEN);
     if (!f->entries) exit(2);
     zn_entry_write(f->entries + f->n_entries++ * ZN_ENTRY_LEN, &head);

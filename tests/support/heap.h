@@ -1,4 +1,4 @@
-/* An allocator that counts what it has given out. */
+/* An allocator that counts the memory that is in use. */
 #ifndef ZN_TESTS_SUPPORT_HEAP_H
 #define ZN_TESTS_SUPPORT_HEAP_H
 
@@ -8,10 +8,10 @@
 
 struct zt_heap {
     atomic_size_t now, peak; /* bytes */
-    atomic_size_t calls;     /* of alloc */
+    atomic_size_t calls;     /* number of calls of alloc */
 };
 
-/* Hooks that may be called by several threads. What was given out is to be released while the heap is there. */
+/* Returns hooks that several threads may call. All memory must be freed before the heap ends. */
 zipnn_allocator zt_heap_hooks(struct zt_heap *heap);
 
 #endif

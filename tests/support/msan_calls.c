@@ -1,5 +1,5 @@
-/* What MemorySanitizer does not see being written: results of calls of the C library that clang 14 does not know, some
- * of them since they are no wrappers in each program any more (glibc 2.33). */
+/* Marks the results of C library calls that MemorySanitizer of clang 14 does not know as written. Since glibc 2.33 some
+ * of these calls are no longer wrappers in each program. */
 #define _GNU_SOURCE /* syscall */
 #include <fcntl.h>
 #include <sanitizer/msan_interface.h>

@@ -21,7 +21,7 @@ static void f16(uint8_t *data, uint32_t len) {
     zt_sample(ZT_F16, 1, data, len);
 }
 
-/* bf16 with 16 random bits more. */
+/* Fills fp32: bf16 with 16 more random bits. */
 static void f32(uint8_t *data, uint32_t len) {
     uint64_t seed = 2;
     zt_sample(ZT_BF16, 1, data, len / 2);
@@ -29,7 +29,7 @@ static void f32(uint8_t *data, uint32_t len) {
         zn_put_u32(data + 4 * i, (uint32_t)zn_get_u16(data + 2 * i) << 16 | (uint32_t)(zt_random(&seed) & 0xffff));
 }
 
-/* The same with an exponent of 11 bits, and 29 random bits more. */
+/* Fills fp64: the same with an exponent of 11 bits and 29 more random bits. */
 static void f64(uint8_t *data, uint32_t len) {
     uint64_t seed = 3;
     f32(data, len / 2);
@@ -39,7 +39,7 @@ static void f64(uint8_t *data, uint32_t len) {
     }
 }
 
-/* Words whose top byte has four bits, and all others eight. */
+/* Fills words whose top byte has four random bits, and whose other bytes have eight. */
 static void words(uint8_t *data, uint32_t len, unsigned width) {
     zt_sample(ZT_RANDOM, width, data, len);
     for (uint32_t i = width - 1; i < len; i += width) data[i] = 0x40 | (data[i] & 15);
@@ -57,7 +57,7 @@ static void words_64(uint8_t *data, uint32_t len) {
     words(data, len, 8);
 }
 
-/* Top bytes that are all the same. */
+/* Fills words whose top bytes are all the same. */
 static void one_top(uint8_t *data, uint32_t len) {
     zt_sample(ZT_RANDOM, 3, data, len);
     for (uint32_t i = 3; i < len; i += 4) data[i] = 7;
@@ -67,40 +67,40 @@ static void counter(uint8_t *data, uint32_t len) {
     for (uint32_t i = 0; i + 4 <= len; i += 4) zn_put_u32(data + i, 1000000 + 37 * (i / 4) + i / 4 % 3);
 }
 
-/* Noise that comes again and again. */
+/* Fills noise that repeats. */
 static void copies(uint8_t *data, uint32_t len) {
     enum { PERIOD = 9000 };
     zt_sample(ZT_RANDOM, 4, data, len);
     for (uint32_t i = PERIOD; i < len; i++) data[i] = data[i - PERIOD];
 }
 
-/* Two floats of three are the same. */
+/* Fills floats of which two thirds are the same. */
 static void pruned(uint8_t *data, uint32_t len) {
     f32(data, len);
     for (uint32_t i = 0; i + 4 <= len; i += 4)
         if (i / 4 * 2654435761u >> 16 & 3) zn_put_u32(data + i, 0);
 }
 
-/* About the middle of 0 .. most. */
+/* Returns a random number near the middle of 0 .. most. */
 static uint8_t around(uint64_t *seed, unsigned most) {
     const uint64_t r = zt_random(seed);
     return (uint8_t)(((r & 255) + (r >> 8 & 255) + (r >> 16 & 255) + (r >> 24 & 255)) * most / 1020);
 }
 
-/* Blocks of two bytes of scale and sixteen of nibbles. */
+/* Fills blocks of two bytes of scale and sixteen bytes of nibbles. */
 static void blocks(uint8_t *data, uint32_t len) {
     uint64_t seed = 6;
     for (uint32_t i = 0; i < len; i++)
         data[i] = (uint8_t)(i % 18 < 2 ? 40 + (int)(zt_random(&seed) % 4) : around(&seed, 15) | around(&seed, 15) << 4);
 }
 
-/* Bytes whose upper half is noise. */
+/* Fills bytes whose upper half is noise. */
 static void halves(uint8_t *data, uint32_t len) {
     uint64_t seed = 7;
     for (uint32_t i = 0; i < len; i++) data[i] = (uint8_t)(around(&seed, 15) | (zt_random(&seed) & 15) << 4);
 }
 
-/* Integers of four bits times a scale for each 32 of them. */
+/* Fills integers of four bits times a scale for each 32 of them. */
 static void dequantised(uint8_t *data, uint32_t len) {
     uint64_t seed = 10;
     uint32_t scale = 0;
@@ -124,7 +124,7 @@ static void touched(const uint8_t *data, uint32_t len, uint8_t *ref) {
     for (uint32_t i = 0; i + 2 <= len; i += 200) ref[i] ^= 1;
 }
 
-/* Floats twice as large with other mantissas. */
+/* Fills references: floats twice as large, with other mantissas. */
 static void scaled(const uint8_t *data, uint32_t len, uint8_t *ref) {
     uint64_t seed = 9;
     for (uint32_t i = 0; i + 4 <= len; i += 4) {

@@ -11,7 +11,8 @@ uint64_t zt_random(uint64_t *state) {
     return z ^ z >> 31;
 }
 
-/* Nearly Gaussian with deviation 0.02: a sum of twelve 16-bit uniforms, exact in a double. */
+/* Returns a nearly Gaussian number with deviation 0.02: a sum of twelve uniform numbers of 16 bits, exact in a
+ * double. */
 static double gaussian(uint64_t *state) {
     double sum = -6.0;
     for (unsigned i = 0; i < 3; i++) {
@@ -34,7 +35,7 @@ static uint32_t f32_bits(double value) {
     return bits;
 }
 
-/* Truncates to fp16; below its normal range to zero. */
+/* Returns a number truncated to fp16; below the normal range it becomes zero. */
 static uint32_t f16_bits(double value) {
     uint32_t f = f32_bits(value), exponent = f >> 23 & 255;
     uint32_t sign = f >> 16 & 0x8000;
@@ -47,7 +48,7 @@ static uint32_t special(uint64_t r) {
     return values[r % 8];
 }
 
-/* One element of up to 8 bytes, little-endian. */
+/* Returns an element of up to 8 bytes, little-endian. */
 static uint64_t element(enum zt_sample kind, uint64_t *state, size_t i) {
     static const char text[] =
         "the weights of a model are numbers; their exponents are few and their mantissas are many. ";

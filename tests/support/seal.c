@@ -5,7 +5,7 @@
 
 enum { HEADER_CHECKED = ZN_HEADER_LEN - 8 };
 
-/* Entries of the index frame at `index_at`, copied from the frames before it. */
+/* Copies the heads of the frames into the entries of the index frame at `index_at`. */
 static void list_frames(uint8_t *archive, size_t index_at, size_t body_len) {
     uint8_t *body = archive + index_at + ZN_FRAME_LEN;
     size_t entry = zn_index_head_len(body_len > 1 && (body[1] & ZN_DIGEST_SHA256) != 0);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A malloc'ed copy of exactly the file's size, so that a sanitizer sees every byte read beyond it. */
+/* Returns a malloc'ed copy of exactly the file's size, so that a sanitizer sees every read beyond the end. */
 static uint8_t *read_file(const char *path, size_t *len) {
     FILE *f = fopen(path, "rb");
     if (!f) return NULL;

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Calls visit with every file of a folder of the collection, read into memory. False, after one line on standard error,
- * when the folder is not there. */
+/* Calls visit with every file in a folder of the collection, read into memory. Returns false, after one line on
+ * standard error, when the folder does not exist. */
 bool zt_each_file(const char *folder, void (*visit)(void *arg, const char *name, const uint8_t *data, size_t len),
                   void *arg);
 

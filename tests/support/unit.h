@@ -1,4 +1,4 @@
-/* cmocka with the headers it wants before itself. */
+/* Includes cmocka, and before it the headers that it needs. */
 #ifndef ZN_TESTS_UNIT_H
 #define ZN_TESTS_UNIT_H
 
