@@ -40,7 +40,7 @@ static void bench_workers(unsigned n_workers, unsigned n_rounds) {
     double seconds[MAX_ROUNDS];
     must(zn_engine_init(&e, &options, &err), &err);
     must(zn_engine_prepare(&e, CHUNK, ZN_USE_DECODE, &err), &err);
-    for (unsigned i = 0; i <= n_rounds; i++) { /* the first one starts the threads */
+    for (unsigned i = 0; i <= n_rounds; i++) { /* the first round starts the threads */
         const double start = seconds_now();
         must(zn_each(&e, n_workers, &tasks, &err), &err);
         if (i > 0) seconds[i - 1] = (seconds_now() - start) / N_TASKS;

@@ -1,7 +1,6 @@
-/* Speed of the loops of every kernel set, one thread, GB/s of original bytes: hot (256 KiB, again and again) and
- * streaming (256 MiB, once through), the latter with streaming stores where there are any. memcpy in the same run gives
- * the scale. Usage: bench_kernels [set]
- */
+/* Speed of the loops of every kernel set with one thread, in GB/s of original bytes: hot (256 KiB, repeatedly) and
+ * streaming (256 MiB, once, with streaming stores where the set has them). memcpy in the same run gives the scale.
+ * Usage: bench_kernels [set] */
 #define _DEFAULT_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +33,7 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Room in large pages, touched. */
+/* Returns memory in large pages, every page touched. */
 static uint8_t *room(size_t len) {
     uint8_t *p = NULL;
     if (posix_memalign((void **)&p, 2 << 20, len) != 0) exit(1);
@@ -43,7 +42,7 @@ static uint8_t *room(size_t len) {
     return p;
 }
 
-/* The best of several runs of about 20 ms, or of three for long ones. */
+/* Returns the best of several runs of about 20 ms, or of three long ones. */
 static double speed(void (*run)(struct job *), struct job *job) {
     double best = 1e9, start = now();
     run(job);
@@ -65,7 +64,7 @@ static void run_split(struct job *j) {
 static void run_merge(struct job *j) {
     j->kernels->merge[j->shape]((const uint8_t *const *)j->planes, j->len / j->width, j->words, j->store);
 }
-/* What a decoder does: planes decoded piece by piece in the 2nd-level cache, words to memory. */
+/* Merges as a decoder does: planes piece by piece in the L2 cache, words to memory. */
 static void run_merge_pieces(struct job *j) {
     for (size_t at = 0; at < j->len; at += HOT)
         j->kernels->merge[j->shape]((const uint8_t *const *)j->planes, HOT / j->width, j->words + at, j->store);
@@ -127,7 +126,7 @@ static void bench_shapes(struct job *job) {
     }
 }
 
-/* Bell-shaped symbols, 15 of them listed, and costs that differ. */
+/* Fills in bell-shaped symbols, 15 of them listed, and different costs. */
 static void fill(struct job *job) {
     uint32_t seed = 1;
     memset(job->map, 31, sizeof job->map);

@@ -26,7 +26,7 @@ enum { MAX_THREADS = 64, CHUNK = 512 << 10, SMALL = 2 << 10, N_TENSORS = 10000, 
 struct model {
     uint8_t *data;
     size_t len;
-    zipnn_dtype dtype; /* when no reader recognises data */
+    zipnn_dtype dtype; /* type for data that no reader recognises */
     unsigned n_rounds;
 };
 
@@ -36,7 +36,7 @@ struct job {
     zipnn_ctx *ctx;
     uint8_t *original, *archive, *restored;
     size_t len, cap, archive_len;
-    unsigned n_threads; /* of a copy */
+    unsigned n_threads; /* threads of a copy */
 };
 
 static void run_encode(void *arg) {
@@ -69,7 +69,7 @@ static void *copy_piece(void *arg) {
     return NULL;
 }
 
-/* A copy by n threads, the caller among them. */
+/* Copies with n threads, including the caller. */
 static void run_copy(void *arg) {
     struct job *j = arg;
     struct piece pieces[MAX_THREADS];
@@ -84,7 +84,7 @@ static void run_copy(void *arg) {
     for (unsigned i = 1; i < j->n_threads; i++) pthread_join(threads[i], NULL);
 }
 
-/* Decoding gives the original, or the numbers mean nothing. Also writes job->archive_len. */
+/* Checks that decoding returns the original, since the figures mean nothing otherwise. Sets job->archive_len. */
 static void check(struct job *j) {
     run_encode(j);
     memset(j->restored, 0, j->len);
@@ -113,7 +113,7 @@ static void print_size(const char *group, const struct job *j, int level) {
 
 /* ---- cases ------------------------------------------------------------------------------------------------------- */
 
-/* Both levels, with and without verification, and what decodes them, on one instruction set and one thread. */
+/* Measures both levels, with and without verification, and decoding, for one instruction set and one thread. */
 static void bench_set(const struct model *m, const char *group, zipnn_cpu cpu) {
     struct job fast = job_of(m, context_of(ZIPNN_LEVEL_FAST, 1, ZIPNN_VERIFY_OFF, m->dtype, cpu)), fast_verified = fast;
     struct job normal = fast, normal_verified;
@@ -151,7 +151,7 @@ static void bench_avx2(const struct model *m) {
     bench_set(m, "avx2", ZIPNN_CPU_AVX2);
 }
 
-/* Where the len bytes in the middle of the model begin, whole elements. */
+/* Returns where the len bytes in the middle of the model begin, at a whole element. */
 static uint8_t *middle(const struct model *m, size_t len) {
     return m->data + (m->len / 2 - len / 2) / 4096 * 4096;
 }
@@ -164,7 +164,7 @@ static void bench_scalar(const struct model *m) {
     bench_set(&part, "scalar", ZIPNN_CPU_SCALAR);
 }
 
-/* The bf16 numbers of m as fp32, with random bits where bf16 has none: as if m were their truncation. */
+/* Measures the bf16 numbers of m as fp32, with random bits below, as if m were their truncation. */
 static void bench_fp32(const struct model *m) {
     struct model wide = *m;
     size_t n = m->len / 4;
@@ -182,7 +182,7 @@ static void bench_fp32(const struct model *m) {
     free(wide.data);
 }
 
-/* A bf16 number as fp16, with these bits below. */
+/* Returns a bf16 number as fp16, with these bits below. */
 static uint16_t half_of(uint16_t number, unsigned bits) {
     const int exponent = (number >> 7 & 255) - 112;
     const unsigned sign = number & 0x8000U, mantissa = (number & 127U) << 3 | (bits & 7);
@@ -191,7 +191,7 @@ static uint16_t half_of(uint16_t number, unsigned bits) {
     return (uint16_t)(sign | (exponent < 31 ? (unsigned)exponent << 10 | mantissa : 0x7bffU));
 }
 
-/* Half of the bf16 numbers of m. */
+/* Measures half of the bf16 numbers of m as fp16. */
 static void bench_fp16(const struct model *m) {
     struct model half = *m;
     const size_t n = m->len / 4;
@@ -210,8 +210,8 @@ static void bench_fp16(const struct model *m) {
     free(half.data);
 }
 
-/* Every row with one thread and with n, in the same rounds. Decoding reads ready->archive, encoding writes to scratch.
- */
+/* Measures every row with one thread and with n, in the same rounds. Decoding reads ready->archive; encoding writes to
+ * scratch. */
 static void bench_thread_count(const struct model *m, const struct job *ready, uint8_t *scratch, unsigned n_threads) {
     static const struct {
         const char *name;
@@ -251,7 +251,7 @@ static void bench_threads(const struct model *m) {
     job_free(&ready);
 }
 
-/* The len bytes in the middle of the model, `reps` times a round. */
+/* Measures the len bytes in the middle of the model, `reps` times per round. */
 static void bench_part(const struct model *m, const char *group, size_t len, unsigned reps) {
     struct model part = *m;
     part.len = len;
@@ -285,7 +285,7 @@ static void bench_sizes(const struct model *m) {
 struct tensors {
     struct job job;
     zipnn_archive *archive;
-    size_t data_at; /* where the header ends */
+    size_t data_at; /* offset where the header ends */
 };
 
 static zipnn_status read_memory(void *user, uint64_t off, void *buf, size_t len, zipnn_error *err) {
@@ -324,7 +324,7 @@ static void run_open(void *arg) {
     zipnn_archive_close(archive);
 }
 
-/* A safetensors file of N_TENSORS tensors, filled with numbers of m. */
+/* Returns a safetensors file of N_TENSORS tensors, filled with numbers of m. */
 static struct model many_tensors(const struct model *m, size_t *data_at) {
     enum { PER_TENSOR = 120 };
     struct model many = {.n_rounds = m->n_rounds, .data = room_alloc((size_t)N_TENSORS * (TENSOR + PER_TENSOR) + 64)};

@@ -21,7 +21,7 @@ struct load {
     const char *model, *archive;
     size_t len;
     uint8_t *reused;
-    uint8_t *fresh; /* room of the round, unmapped after it; the mapping is a large page longer than the model */
+    uint8_t *fresh; /* memory of the round, unmapped after it; the mapping is one large page longer than the model */
     size_t piece;
     int direct; /* O_DIRECT or 0 */
 };
@@ -43,8 +43,8 @@ static void unmap_fresh(void *arg) {
     l->fresh = NULL;
 }
 
-/* Pages that are free for a moment are in use again right away: in a virtual machine those that were free for longer
- * may have gone back to the host, and cost ten times as much. */
+/* Frees pages for a moment, so that they are used again at once. In a virtual machine, pages that were free for longer
+ * may have gone back to the host, and then cost ten times as much. */
 static void warm_pages(struct load *l, int advice) {
     memset(map_fresh(l, advice), 1, l->len);
     unmap_fresh(l);
@@ -77,7 +77,7 @@ static int open_model(const struct load *l) {
     return fd;
 }
 
-/* As the safetensors library does when tensors are to own their memory. */
+/* Loads as the safetensors library does for tensors that own their memory. */
 static void copy_mapped(struct load *l, uint8_t *to) {
     int fd = open_model(l);
     void *from = mmap(NULL, l->len, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -129,7 +129,7 @@ static void drop_both(void *arg) {
     warm_huge(l);
 }
 
-/* The share of a file's pages that the page cache holds. */
+/* Returns the share of a file's pages that the page cache holds. */
 static double cached_share(const char *path) {
     struct stat st;
     int fd = open(path, O_RDONLY);

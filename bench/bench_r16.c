@@ -1,8 +1,6 @@
-/* The R16 kernels of every set on this CPU: GB/s of bf16 (2 bytes a symbol), median of several runs.
- *
- * Exponents are those of Gaussian rows with log-normal row scales. "hot" is one chunk in the second-level cache, over
- * and over; "stream" goes through 256 MiB of output once per run, with memcpy of as much beside it.
- */
+/* Measures the R16 kernels of every set on this CPU, in GB/s of bf16 (2 bytes per symbol), median of several runs.
+ * Exponents are those of Gaussian rows with log-normal row scales. "hot" is one chunk in the L2 cache, repeatedly;
+ * "stream" writes 256 MiB of output once per run, beside a memcpy of the same length. */
 #define _GNU_SOURCE
 #include <math.h>
 #include <stdio.h>
@@ -92,7 +90,7 @@ static double block_mean(const uint8_t *e, unsigned block_log2) {
     return sum / (double)((size_t)1 << block_log2);
 }
 
-/* Blocks are grouped by their mean exponent, in steps of an eighth. */
+/* Groups blocks by their mean exponent, in steps of an eighth. */
 static void make_coding(struct coding *c, const uint8_t *e, unsigned n_tables, unsigned block_log2) {
     static uint32_t hist[ZN_R16_MAX_TABLES][256], all[256];
     memset(hist, 0, sizeof hist);
@@ -130,7 +128,7 @@ struct rig {
     const struct zn_kernels *k;
     const struct coding *c;
     const uint8_t *plane, *raw;
-    uint8_t *room, *out; /* CHUNK * 2 + 2 * ZN_SLACK each for both streams; N_CHUNKS * CHUNK * 2 */
+    uint8_t *room, *out; /* for both streams CHUNK * 2 + 2 * ZN_SLACK each; N_CHUNKS * CHUNK * 2 */
     struct packed one, *many;
 };
 
@@ -199,7 +197,7 @@ static int by_value(const void *a, const void *b) {
     return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
 }
 
-/* GB/s; each run calls `loops` times, `bytes` each. */
+/* Returns GB/s. Each run makes `loops` calls of `bytes` each. */
 static double rate(void (*run)(struct rig *), struct rig *r, unsigned loops, double bytes) {
     double seconds[RUNS];
     for (unsigned i = 0; i < RUNS; i++) {
@@ -213,7 +211,7 @@ static double rate(void (*run)(struct rig *), struct rig *r, unsigned loops, dou
     return bytes * loops / seconds[RUNS / 2] * 1e-9;
 }
 
-/* Every chunk of the stream gets a copy of its own, so that all of it comes from memory. */
+/* Gives every chunk of the stream a copy of its own, so that all of it comes from memory. */
 static void spread(struct rig *r) {
     size_t in = (size_t)(r->one.in_end - r->one.in), esc = (size_t)(r->one.esc_end - r->one.esc);
     static uint8_t *room;

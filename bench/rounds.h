@@ -18,20 +18,20 @@ struct contender {
     void (*before)(void *arg), (*after)(void *arg); /* not timed; may be NULL */
 };
 
-/* Runs n contenders for `n_rounds` rounds; a time is that of one call of `run` when each round makes `reps` of them. */
+/* Runs n contenders for `n_rounds` rounds. Each round makes `reps` calls of `run`, and a time is that of one call. */
 void rounds_run(const char *group, size_t bytes, unsigned n_rounds, unsigned reps, const struct contender *contenders,
                 size_t n);
 
 double seconds_now(void);
 
-/* Memory in large pages where the system gives them, every page touched; ends the program when there is none. */
+/* Returns memory in large pages if possible, every page touched. Ends the program when there is none. */
 void *room_alloc(size_t len);
 
-/* Ends the program with the library's sentence when a call failed. */
+/* Ends the program with the library's message when a call failed. */
 void must(zipnn_status status, const zipnn_error *err);
 void die(const char *what);
 
-/* A context of the given options, for the benchmark's lifetime. */
+/* Returns a context of the given options, which lives as long as the benchmark. */
 zipnn_ctx *context_of(int level, unsigned threads, zipnn_verify verify, zipnn_dtype dtype, zipnn_cpu cpu);
 
 /* Reads a whole file into memory of room_alloc. */
