@@ -1,8 +1,8 @@
 /* bench_files RUNS LEVELS FILE...: compresses each file at each level (139: levels 1, 3 and 9), in memory, with one
  * thread. It prints one JSON object per file and level:
  *   {"file":F,"level":L,"original":N,"archive":N,"encode":SECONDS,"decode":SECONDS,"memcpy":SECONDS}
- * Nothing is verified. Times are medians of RUNS (1 to 9) that take turns; level 6 has at most 3 runs, and slower levels
- * one. Memory has been touched before. FILE must not contain characters that JSON escapes.
+ * Nothing is verified. Times are medians of RUNS (1 to 9) that take turns; level 6 has at most 3 runs, slower levels
+ * have one. Memory has been touched before. FILE must not contain characters that JSON escapes.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -66,7 +66,7 @@ struct report {
     uint64_t done, total;
 };
 
-/* What progress() answers is ignored: functions like tqdm's update() answer true. */
+/* What progress() returns is ignored: functions like update() of tqdm return true. */
 static void report(void *arg) {
     const struct report *r = arg;
     pyz_call_look_for_signals(r->call);

@@ -24,7 +24,7 @@ static void require(int holds, const char *what) {
     exit(1);
 }
 
-/* Compresses and restores; answers the archive's length, or 0 when this machine lacks the instruction set. */
+/* Compresses and restores; returns the archive's length, or 0 when this machine lacks the instruction set. */
 static size_t round_trip(struct buffers *b, size_t len, zipnn_options options) {
     size_t archive_len, got;
     zipnn_ctx *ctx;

@@ -9,7 +9,7 @@
 size_t LLVMFuzzerMutate(uint8_t *data, size_t len, size_t cap);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t len, size_t cap, unsigned seed);
 
-/* Changes the body or the original length of one frame, repeats one, drops one, or takes any bytes as bytes; answers
+/* Changes the body or the original length of one frame, repeats one, drops one, or takes any bytes as bytes; returns
  * the new length, at most cap. Checksums stay as they are: zt_seal puts them right. */
 size_t zt_mutate_archive(uint8_t *archive, size_t len, size_t cap, unsigned seed);
 

@@ -271,7 +271,7 @@ static void null_is_an_argument_error(void **state) {
     }
 }
 
-/* Functions without a status do nothing, and answer what is nothing. */
+/* Functions that return no status do nothing, and return 0, false or NULL. */
 static void null_does_no_harm(void **state) {
     zipnn_source source;
     zipnn_sink sink;

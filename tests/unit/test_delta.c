@@ -126,7 +126,7 @@ static const struct pair_case cases[] = {
 };
 enum { N_CASES = sizeof cases / sizeof *cases };
 
-/* Encodes with every set, decodes with every set; answers the payload's length. */
+/* Encodes with every set, decodes with every set; returns the payload's length. */
 static uint32_t round_trip(struct rig *r, struct zn_chunk_hint hint, uint32_t len) {
     const struct zn_effort effort = zn_effort_of(3);
     const uint8_t *src = guard_high(&r->src, len), *ref = guard_high(&r->ref, len);

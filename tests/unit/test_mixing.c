@@ -52,7 +52,7 @@ static size_t some_runs(uint32_t n, struct zn_mixing_run *runs) {
     return 3;
 }
 
-/* Encodes into `coded`; answers the length, 0 when `limit` is too small. */
+/* Encodes into `coded`; returns the length, 0 when `limit` is too small. */
 static size_t encode(struct zn_codec *codec, const struct zn_mixing_words *format, const uint8_t *src, size_t n,
                      size_t limit, uint8_t *coded) {
     struct zn_mixing_run runs[3];

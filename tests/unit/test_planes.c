@@ -17,7 +17,7 @@ static struct zn_codec make_codec(const struct zn_kernels *k, void **memory) {
     return codec;
 }
 
-/* Codes and decodes a plane of exactly its size in memory; answers the codec. */
+/* Codes and decodes a plane of exactly its size in memory; returns the codec. */
 static enum zn_codec_id round_trip(struct zn_codec *codec, const uint8_t *src, size_t n, size_t *coded_len) {
     uint8_t *plane = malloc(n), *coded = malloc(n), *out = malloc(n);
     struct zn_survey survey;

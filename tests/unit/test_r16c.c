@@ -209,7 +209,7 @@ static void fill(struct rooms *r, size_t n, uint64_t seed, unsigned contexts) {
     }
 }
 
-/* Encodes, decodes with every set, and answers the coded length. */
+/* Encodes, decodes with every set, and returns the coded length. */
 static struct zn_coded round_trip(struct rooms *r, size_t n, unsigned max_contexts) {
     const struct zn_effort effort = zn_effort_of(3);
     struct zn_out out = zn_out_of(r->coded, n);

@@ -29,7 +29,7 @@ static zipnn_ctx *context_of_cpu(zipnn_cpu cpu, unsigned threads) {
     return ctx;
 }
 
-/* Compresses a sample that ends at a guard page, restores it to another one; answers the archive's length. */
+/* Compresses a sample that ends at a guard page, restores it to another one; returns the archive's length. */
 static size_t round_trip(const struct fixture *f, zipnn_ctx *ctx, enum zt_sample kind, size_t len) {
     uint8_t *original = guard_high(&f->original, len), *restored = guard_high(&f->restored, len);
     const size_t bound = (size_t)zipnn_compress_bound(len);

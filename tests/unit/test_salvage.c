@@ -280,7 +280,7 @@ static void forge_nest(struct zt_forge *outer, uint8_t *original) {
     zt_forge_end(outer, xxh3);
 }
 
-/* Whatever of the outer archive is lost, the inner one does not answer for it. */
+/* Whatever part of the outer archive is lost, the inner one is never taken for it. */
 static void an_archive_inside_does_not_answer(void **state) {
     enum { FIRST = 1, HEADER = 2, TRAILER = 4, INDEX = 8, CUT = 16, BEFORE = 32, N_WAYS = 64 };
     struct fixture *f = *state;
