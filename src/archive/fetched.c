@@ -32,7 +32,7 @@ void zn_fetched_settle(struct zn_fetched *f) {
     f->n_missing = n;
 }
 
-/* How many pieces begin before the range does, or with it. */
+/* Returns how many pieces begin at or before the start of the range. */
 static size_t count_before(const struct zn_fetched *f, const zipnn_range *range) {
     size_t lo = 0, hi = f->n;
     while (lo < hi) {
@@ -46,7 +46,8 @@ static size_t count_before(const struct zn_fetched *f, const zipnn_range *range)
     return lo;
 }
 
-/* The bytes of the range, NULL when no piece holds all of it. Pieces may overlap: one further away may be longer. */
+/* Returns the bytes of the range, NULL when no piece holds all of them. Pieces may overlap, and a piece further away
+ * may be longer. */
 static const uint8_t *find(const struct zn_fetched *f, const zipnn_range *range) {
     for (size_t i = count_before(f, range); i-- > 0;) {
         const zipnn_piece *p = &f->piece[i];

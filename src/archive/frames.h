@@ -1,4 +1,4 @@
-/* Frames of an archive: where they lie, and one of them at a time, verified and decoded. */
+/* The frames of an archive: their places, and verifying and decoding one of them. */
 #ifndef ZN_ARCHIVE_FRAMES_H
 #define ZN_ARCHIVE_FRAMES_H
 
@@ -9,11 +9,11 @@
 struct zn_archive;
 struct zn_scope;
 
-/* Where a frame lies. */
+/* The place of a frame. */
 struct zn_place {
     struct zn_frame frame; /* as the index lists it */
-    uint64_t at;           /* of the frame in the archive */
-    uint64_t off;          /* of its chunk in the original */
+    uint64_t at;           /* offset of the frame in the archive */
+    uint64_t off;          /* offset of its chunk in the original */
 };
 
 /* A whole frame in memory, and its place. */
@@ -29,9 +29,9 @@ struct zn_target {
     struct zn_ahead ahead;
 };
 
-/* Verifies a frame against its entry in the index and decodes its chunk into target->out[0, orig_len), with all that the
- * chunk refers to. A frame that holds no chunk is only verified. `of` is the archive that the frame belongs to; if it is
- * NULL, chunks with references cannot be decoded. */
+/* Verifies a frame against its entry in the index and decodes its chunk into target->out[0, orig_len), with all that
+ * the chunk refers to. A frame that holds no chunk is only verified. `of` is the archive that the frame belongs to; if
+ * it is NULL, chunks with references cannot be decoded. */
 zipnn_status zn_frame_decode(struct zn_worker *w, const struct zn_archive *of, struct zn_whole_frame frame,
                              const struct zn_target *target, zipnn_error *err);
 

@@ -3,14 +3,14 @@
 #include "archive/fetched.h"
 #include "work/each.h"
 
-/* A range of the original to be read: what it takes, and where to. */
+/* A range of the original to read, what reading it takes, and where it goes. */
 struct range {
     const struct zn_archive *a;
     uint64_t off, end;
-    uint8_t *dst;         /* of byte `off` */
-    uint64_t first, last; /* chunks that hold some of it */
+    uint8_t *dst;         /* where byte `off` goes */
+    uint64_t first, last; /* chunks that hold bytes of the range */
     const struct zn_job *job;
-    unsigned n_workers;  /* of its whole chunks ... */
+    unsigned n_workers;  /* workers for its whole chunks ... */
     enum zn_store store; /* ... and how they are stored */
 };
 
@@ -53,7 +53,7 @@ static zipnn_status decode_chunk(const struct range *r, struct zn_worker *w, uin
     return zn_frame_decode(w, r->a, (struct zn_whole_frame){frame, p}, &target, err);
 }
 
-/* Has chunk i in the engine's hands, so that small tensors that share one decode it once. */
+/* Decodes chunk i into the engine's memory, so that small tensors that share a chunk decode it once. */
 static zipnn_status hold_chunk(const struct range *r, uint64_t i, zipnn_error *err) {
     struct zn_engine *e = r->job->e;
     struct zn_held *held = &e->held;
@@ -67,7 +67,7 @@ static zipnn_status hold_chunk(const struct range *r, uint64_t i, zipnn_error *e
     return ZIPNN_OK;
 }
 
-/* What the range has of chunk i, of which it has not all. */
+/* Copies what the range has of chunk i, when it does not have all of it. */
 static zipnn_status read_part(const struct range *r, uint64_t i, zipnn_error *err) {
     const uint64_t start = r->a->places[i].off, from = ZN_MAX(r->off, start), to = ZN_MIN(r->end, chunk_end(r->a, i));
     ZN_TRY(hold_chunk(r, i, err));
@@ -81,13 +81,13 @@ static zipnn_status read_chunk(const struct range *r, struct zn_worker *w, uint6
 
 /* ---- all of them ------------------------------------------------------------------------------------------------- */
 
-/* Whole chunks, from the first to the last of them. */
+/* The whole chunks of a range, beginning with chunk `first`. */
 struct run {
     const struct range *range;
     uint64_t first;
 };
 
-/* Of a long range the caller hears before each chunk. */
+/* Calls the caller's progress function before each chunk of a long range. */
 static zipnn_status tell_progress(void *arg, struct zn_task *task, bool *some, zipnn_error *err) {
     const struct run *run = arg;
     const struct range *r = run->range;
@@ -100,7 +100,7 @@ static zipnn_status read_task(void *arg, struct zn_task *task, zipnn_error *err)
     return read_chunk(run->range, task->w, run->first + task->i, err);
 }
 
-/* Chunks [first, end), all of them inside the range. */
+/* Reads chunks [first, end), all of which are inside the range. */
 static zipnn_status read_whole(struct range *r, uint64_t first, uint64_t end, zipnn_error *err) {
     struct run run = {r, first};
     const struct zn_tasks tasks = {.n = end - first, .claim = tell_progress, .work = read_task, .arg = &run};
@@ -145,7 +145,7 @@ static uint64_t stored_in_archive(const struct zn_original *o, uint64_t off, uin
 
 /* ---- from bytes that were fetched -------------------------------------------------------------------------------- */
 
-/* The frames that hold the range. */
+/* Lists the frames that hold the range. */
 static zipnn_status list_frames(const struct zn_original *o, uint64_t off, uint64_t len, struct zn_fetched *f,
                                 zipnn_error *err) {
     const struct range r = range_of(NULL, o->archive, off, len, NULL);
@@ -157,7 +157,7 @@ static zipnn_status list_frames(const struct zn_original *o, uint64_t off, uint6
     return ZIPNN_OK;
 }
 
-/* Whether a chunk, whose frame is there, refers to others. */
+/* Returns whether a chunk, whose frame is present, refers to others. */
 static bool refers(const struct range *r, const struct zn_worker *w, uint64_t i) {
     const struct zn_place *p = &r->a->places[i];
     const uint8_t *kind;
@@ -168,7 +168,7 @@ static bool refers(const struct range *r, const struct zn_worker *w, uint64_t i)
 
 enum turn { CHUNKS_THAT_REFER, THE_OTHERS };
 
-/* Decodes the chunks of the range whose turn it is. What one of them lacks is listed, and the next follows. */
+/* Decodes the chunks of the range in order. What a chunk lacks is listed, and decoding goes on with the next one. */
 static zipnn_status decode_some(const struct range *r, struct zn_worker *w, enum turn turn, zipnn_error *err) {
     for (uint64_t i = r->first; i <= r->last; i++) {
         const size_t lacking = w->fetched->n_lacking;

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-/* A head and the first byte of the body, its kind. */
+/* Bytes of a frame's head and of the first byte of its body, its kind. */
 enum { LOOK = ZN_FRAME_LEN + 1, BLOCK = 1 << 20 };
 
 /* How often all of the input may be hashed. An honest archive is hashed once, and a little more where bytes look like a
@@ -14,16 +14,16 @@ struct walk {
     const struct zn_kernels *k;
     const struct zn_input *in;
     struct zn_recovery *r;
-    uint64_t budget; /* bytes that may yet be hashed */
-    uint8_t *block;  /* BLOCK + LOOK */
+    uint64_t budget; /* bytes that may still be hashed */
+    uint8_t *block;  /* BLOCK + LOOK bytes */
     uint8_t *frame;
     size_t frame_cap;
-    uint64_t index_at; /* where the trailer says the index is, ZN_NOWHERE without one */
+    uint64_t index_at; /* the index's place according to the trailer; ZN_NOWHERE without one */
     struct {
-        bool found;            /* an index that may be the archive's */
-        uint64_t at;           /* of its frame */
-        uint64_t ends;         /* where the frames that it lists end, by their lengths */
-        struct zn_index index; /* with entries in `frame`: once the walk is done */
+        bool found;            /* there is an index that may be the archive's */
+        uint64_t at;           /* offset of its frame */
+        uint64_t ends;         /* end of the frames that it lists, by their lengths */
+        struct zn_index index; /* its entries point into `frame` when the walk is done */
     } listed;
 };
 
@@ -112,7 +112,7 @@ static zipnn_status add_gap(struct walk *w, uint64_t from, uint64_t to, zipnn_er
     return add(w, ZN_LOST_LENGTH, &(struct zn_frame){0, 0, 0}, ZN_NOWHERE, err);
 }
 
-/* Reads a sound frame as an index, wherever it is; false when it is none. */
+/* Reads a sound frame as an index, wherever it is. Returns false when it is not one. */
 static bool read_index(struct walk *w, uint64_t at, const struct zn_frame *f, const uint8_t *frame) {
     const uint8_t *body = frame + ZN_FRAME_LEN;
     const size_t head = zn_index_head_len(f->body_len > 1 && (body[1] & ZN_DIGEST_SHA256));
@@ -170,7 +170,7 @@ static zipnn_status lists_all(const struct walk *w, bool *all, zipnn_error *err)
         const struct zn_frame f = zn_entry_read(index->entries + i * ZN_ENTRY_LEN);
         struct zn_found *x = whereabouts(sorted, n, &f);
         for (; x && x < sorted + n && x->kind == ZN_FOUND && x->place.frame.check == f.check; x++, listed++)
-            x->kind = ZN_LOST; /* counted */
+            x->kind = ZN_LOST; /* it is counted */
     }
     *all = listed == n;
     zn_free(w->alloc, sorted);
@@ -265,9 +265,9 @@ static zipnn_status fetch_index(struct walk *w, uint64_t at, zipnn_error *err) {
 
 static zipnn_status recover(struct walk *w, zipnn_error *err) {
     bool believed;
-    ZN_TRY(fetch_index(w, w->index_at, err)); /* that a sound trailer names */
+    ZN_TRY(fetch_index(w, w->index_at, err)); /* the trailer, which is sound, names it */
     ZN_TRY(walk_frames(w, err));
-    if (w->listed.found) ZN_TRY(fetch_index(w, w->listed.at, err)); /* once more: others took its buffer */
+    if (w->listed.found) ZN_TRY(fetch_index(w, w->listed.at, err)); /* again, because other frames took its buffer */
     ZN_TRY(believe_index(w, &believed, err));
     return believed ? match_index(w, err) : ZIPNN_OK;
 }

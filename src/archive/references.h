@@ -5,18 +5,18 @@
 
 #include "archive/original.h"
 
-/* Who wants a chunk: the archive it belongs to, and how many references led here. */
+/* The origin of a request for a chunk: the archive it belongs to, and the number of references that led here. */
 struct zn_scope {
     const struct zn_archive *of; /* NULL: chunks with references cannot be decoded */
     unsigned depth;
-    bool referred; /* a chunk of the same archive refers to this one: it must not refer to its own archive, too */
+    bool referred; /* a chunk of the same archive refers to this one, which then must not refer to its own archive */
 };
 
 /* Decodes the body of a chunk with a reference into out[0, orig_len). Its frame's check has been verified. */
 zipnn_status zn_reference_decode(struct zn_worker *w, const struct zn_scope *scope, const struct zn_chunk_body *body,
                                  uint8_t *out, uint32_t orig_len, zipnn_error *err);
 
-/* Bytes in memory, until zn_shelf_return(slot). */
+/* Bytes in memory, which stay valid until zn_shelf_return(slot). */
 struct zn_lent {
     const uint8_t *bytes;
     struct zn_slot *slot; /* NULL: nothing is lent */

@@ -39,7 +39,7 @@ static void tear_down(struct bench *b) {
     zn_free(&memory, b->arena.base);
 }
 
-/* Fits and writes the plane. Asserts that it is as long as expected, within 1/64, and can be decoded. Returns its length. */
+/* Fits and writes the plane, which is as long as expected, within 1/64, and can be decoded. Returns its length. */
 static size_t code(struct bench *b, size_t n) {
     const struct zn_effort effort = zn_effort_of(ZIPNN_LEVEL_DEFAULT);
     struct zn_out out = zn_out_of(b->coded, sizeof b->coded);
