@@ -3,7 +3,7 @@
 #include "archive/bases.h"
 #include "work/each.h"
 
-/* What is to be done with a chunk of the memory. */
+/* The action for a chunk of the memory. */
 enum todo { TODO_NOTHING, TODO_DECODE, TODO_LAST /* it refers to bytes of the result */ };
 
 struct apply {
@@ -12,10 +12,10 @@ struct apply {
     const struct zn_input *in;
     uint8_t *memory;
     size_t len;
-    struct zn_archive archive; /* it refers to the memory as it was, and as it will be */
-    struct zn_original base;   /* the memory as it was */
+    struct zn_archive archive; /* it refers to the memory before and after the change */
+    struct zn_original base;   /* the memory before the change */
     uint8_t *todo;             /* enum todo, one per chunk */
-    unsigned pass;             /* what of todo is done */
+    unsigned pass;             /* the action of the current pass */
 };
 
 /* Reads the head of a body: as much of it as a reference takes. */

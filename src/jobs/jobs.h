@@ -1,4 +1,4 @@
-/* What is done with whole originals and archives. */
+/* Operations on whole originals and archives. */
 #ifndef ZN_JOBS_JOBS_H
 #define ZN_JOBS_JOBS_H
 

@@ -9,7 +9,7 @@ enum {
     MAX_REPEATS = 1 << 10 /* links that each tensor is held against: with more of them this is no optimiser's state */
 };
 
-/* What stands in the names of first moments, and what stands there in those of second moments. */
+/* Parts of names of first moments, and what second moments have in their place. */
 static const struct {
     const char *first, *second;
 } spellings[] = {{"exp_avg", "exp_avg_sq"},
@@ -33,7 +33,7 @@ static int by_name(const void *a, const void *b) {
     return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name);
 }
 
-/* Puts the second moment's spelling in place of the first's: anywhere if it is a word of its own, else at the end. */
+/* Replaces the first moment's spelling by the second's: anywhere if it is a word of its own, otherwise at the end. */
 static bool respell(const char *name, unsigned spelling, char *out) {
     const char *first = spellings[spelling].first, *second = spellings[spelling].second;
     const size_t len = strlen(name), n = strlen(first), m = strlen(second);

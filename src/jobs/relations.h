@@ -35,18 +35,18 @@ struct zn_model {
     void *user;
 };
 
-/* What the tensors of a model were found to be most like so far. */
+/* The best matches found so far for the tensors of a model. */
 struct zn_matches {
     zipnn_allocator alloc;
     const struct zn_model *model;
     struct zn_match {
-        uint64_t len;      /* inside the file */
-        uint64_t ref_off;  /* of what it is like */
-        uint32_t distance; /* to it; NOT_MATCHED for none */
+        uint64_t len;      /* length inside the file */
+        uint64_t ref_off;  /* offset of the bytes that it resembles */
+        uint32_t distance; /* distance to them; NOT_MATCHED: none */
         uint8_t source;    /* 0: nothing */
-        uint8_t *samples;  /* NULL: too short to be looked at */
+        uint8_t *samples;  /* NULL: the tensor is too short */
     } * match;             /* one per tensor of the plan */
-    void *memory;          /* of the samples */
+    void *memory;          /* memory of the samples */
 };
 
 /* Samples the model's tensors. zn_matches_end accepts a zeroed struct. */
@@ -58,7 +58,7 @@ void zn_matches_end(struct zn_matches *m);
  * content. A match that is nearer than those in earlier bases replaces them. */
 zipnn_status zn_matches_add(struct zn_matches *m, const struct zn_model *base, uint8_t source, zipnn_error *err);
 
-/* Forgets the bases looked at. */
+/* Forgets what was found in the bases. */
 void zn_matches_reset(struct zn_matches *m);
 
 /* Returns how much the tensors have in common with the bases: the sum of their bytes, weighted by nearness; 0 if

@@ -10,33 +10,34 @@
 #include "work/each.h"
 
 enum {
-    MAX_LOOKED_AT = 1 << 16, /* chunks that are tasted, about: more only where tensors cut more */
+    MAX_LOOKED_AT = 1 << 16, /* chunks that are tasted, about; more only where tensors cut more of them */
     LEAST_SAMPLES = 3,       /* of each type, so that their spread is known */
-    SLICES = 8,              /* of a chunk make a taste */
+    SLICES = 8,              /* slices of a chunk that make a taste */
     SLICE = 4 << 10,
-    GRAIN = 64 /* units: slices begin on multiples, so that a width that nobody told is kept */
+    GRAIN = 64 /* slices begin at multiples of this, so that an unknown width is kept */
 };
 
 struct chunk {
     struct zn_cut cut;
-    uint32_t tasted, promised; /* bytes of the taste, before and after */
-    uint32_t stored;           /* bytes of all of it, after, when it is picked */
+    uint32_t tasted, promised; /* bytes of the taste before and after compression */
+    uint32_t stored;           /* bytes of the whole chunk after compression, when it is picked */
     bool picked;
 };
 
-/* Chunks by element type, and those with links, which cost what they cost whatever their type. */
+/* Chunks form groups by element type. Chunks with links form a group of their own, since their size does not follow
+ * their type. */
 enum { LINKED = ZN_N_DTYPES, N_STRATA };
 
 /* The chunks of one element type. */
 struct stratum {
-    uint64_t n, bytes; /* in all, and passed over: alike, and too many to be looked at */
-    uint64_t passed;   /* bytes of those */
-    uint64_t quota;    /* chunks to be compressed: one of each of as many equal stretches */
+    uint64_t n, bytes; /* chunks; bytes of all of them */
+    uint64_t passed;   /* bytes of chunks that are too many to be looked at */
+    uint64_t quota;    /* chunks to compress: one from each of as many equal parts */
     uint64_t seen, group, pick;
-    double promised;             /* bytes that the tastes of all promise */
-    uint64_t n_sampled, sampled; /* chunks that were compressed, and their bytes before */
-    uint64_t stored;             /* and after */
-    double sampled_promised;     /* what their tastes promised */
+    double promised;             /* bytes that all tastes promise */
+    uint64_t n_sampled, sampled; /* compressed chunks, and their original bytes */
+    uint64_t stored;             /* their bytes after compression */
+    double sampled_promised;     /* bytes that their tastes promised */
     double pp, ps, ss;           /* sums of products of promises and sizes, per byte */
 };
 
@@ -49,8 +50,8 @@ struct estimate {
     struct stratum strata[N_STRATA];
     struct chunk *chunks;
     size_t n_chunks, cap;
-    uint64_t n_passed; /* chunks that nobody looks at */
-    bool whole;        /* everything is compressed: no tastes */
+    uint64_t n_passed; /* chunks that are not looked at */
+    bool whole;        /* everything is compressed, without tastes */
 };
 
 /* ---- choosing */
@@ -113,7 +114,7 @@ static void pick_chunks(struct estimate *x, uint64_t max_sampled) {
 
 /* ---- compressing */
 
-/* The chunk as packing encodes it. */
+/* Encodes the chunk as packing does. */
 static zipnn_status encode(const struct estimate *x, struct zn_worker *w, const struct zn_cut *cut,
                            const uint8_t *bytes, uint32_t *body_len, zipnn_error *err) {
     uint8_t *body = w->frame + ZN_FRAME_LEN;
@@ -136,7 +137,7 @@ static zipnn_status taste(struct estimate *x, struct zn_worker *w, struct chunk 
     const uint32_t head = inner < 2 * SLICES * slice ? cut->head : 0;
     const uint8_t *bytes;
     c->tasted = 0;
-    if (inner < 2 * SLICES * slice) { /* little more than its slices: all of it */
+    if (inner < 2 * SLICES * slice) { /* little more than its slices, so all of it is taken */
         ZN_TRY(zn_input_at(x->in, cut->off, cut->len, w->orig, &bytes, err));
         c->tasted = cut->len;
     } else {
@@ -173,13 +174,13 @@ static zipnn_status work(void *arg, struct zn_task *task, zipnn_error *err) {
 
 /* ---- adding up */
 
-static double square_root(double x) { /* Newton's: the library needs no libm */
+static double square_root(double x) { /* Newton's method, since the library does not need libm */
     double root = x > 1 ? x : 1;
     for (int i = 0; i < 200; i++) root = (root + x / root) / 2;
     return root;
 }
 
-/* In the order of the file, so that the sums do not depend on who was first. */
+/* Adds up in the order of the file, so that the sums do not depend on which worker was first. */
 static void add_chunk(struct stratum *s, const struct chunk *c) {
     const double len = c->cut.len, stored = c->stored;
     const double promise = c->tasted ? (double)c->promised / c->tasted * len : c->cut.link ? len : stored;
@@ -199,12 +200,12 @@ static double correction_of(const struct stratum *s) {
     return s->sampled_promised > 0 ? (double)s->stored / s->sampled_promised : 1;
 }
 
-/* The variance of a stratum's size in bytes squared, from what is left of the sizes when the promises have explained
- * what they can, less the more of it was seen. */
+/* Returns the variance of a stratum's size, in bytes squared: what the promises do not explain of the sizes, and less
+ * of it the more chunks were compressed. */
 static double variance_of(const struct stratum *s) {
     if (s->n_sampled == s->n || s->n_sampled < 2) return 0;
     const double r = correction_of(s), n = (double)s->n_sampled, bytes = (double)s->bytes;
-    const double rest = (s->ss - 2 * r * s->ps + r * r * s->pp) / (double)s->sampled; /* of a byte, squared */
+    const double rest = (s->ss - 2 * r * s->ps + r * r * s->pp) / (double)s->sampled; /* squared, per byte */
     return rest > 0 ? rest / (n - 1) * (1 - n / (double)s->n) * bytes * bytes : 0;
 }
 
