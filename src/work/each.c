@@ -2,17 +2,18 @@
 
 #include "work/threads.h"
 
-/* Tasks wait in seats by their number, so that passing a turn on wakes the one whose turn it is and, with more workers
- * than seats, few others. Empty tasks of 64 workers on two cores take 290 us each when everybody is woken, so 12. */
+/* Tasks wait in seats by their number, so that passing a turn on wakes the task whose turn it is, and few others even
+ * if there are more workers than seats. Empty tasks of 64 workers on two cores take 12 us each; they take 290 us when
+ * all workers are woken. */
 enum { N_SEATS = 32 };
 
 struct zn_turns {
     pthread_mutex_t claim; /* held while a task is claimed, also while its input is read */
-    pthread_mutex_t lock;  /* guards what follows */
+    pthread_mutex_t lock;  /* guards the fields below */
     pthread_cond_t moved[ZN_N_STAGES][N_SEATS];
     uint64_t now[ZN_N_STAGES]; /* the task whose turn it is */
     bool failed;
-    uint64_t failed_at; /* the task that failed, the lowest if several did */
+    uint64_t failed_at; /* the lowest number of a task that failed */
     zipnn_error error;
 };
 
@@ -20,7 +21,7 @@ static zipnn_status turns_init(struct zn_turns *t, zipnn_error *err) {
     memset(t, 0, sizeof *t);
     bool claim = pthread_mutex_init(&t->claim, NULL) == 0;
     bool lock = pthread_mutex_init(&t->lock, NULL) == 0;
-    unsigned n = 0; /* seats that are there */
+    unsigned n = 0; /* number of seats */
     pthread_cond_t *const seats = &t->moved[0][0];
     while (n < ZN_N_STAGES * N_SEATS && pthread_cond_init(&seats[n], NULL) == 0) n++;
     if (claim && lock && n == ZN_N_STAGES * N_SEATS) return ZIPNN_OK;
@@ -62,7 +63,7 @@ void zn_task_unlock(const struct zn_task *task) {
     pthread_mutex_unlock(&task->turns->claim);
 }
 
-/* Ends the run: whoever waits for a turn gets none. */
+/* Ends the run. Tasks that wait for a turn get none. */
 static void fail(struct zn_turns *t, uint64_t i, const zipnn_error *error) {
     pthread_mutex_lock(&t->lock);
     if (!t->failed || i < t->failed_at) {

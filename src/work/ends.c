@@ -14,7 +14,7 @@ zipnn_status zn_input_of_source(const zipnn_source *source, struct zn_input *in,
     return ZIPNN_OK;
 }
 
-/* A callback that fails may leave `err` alone: then this explains the failure. */
+/* Explains the failure of a callback that left `err` alone. */
 static zipnn_status source_failed(zipnn_status status, uint64_t at, zipnn_error *err) {
     if (err && err->status == status) return status;
     return zn_fail(err, status, at, "the source failed (%s)", zipnn_status_name(status));

@@ -1,4 +1,4 @@
-/* The two ends of an operation: memory or the caller's callbacks behind one face. */
+/* The two ends of an operation, each of them memory or the caller's callbacks. */
 #ifndef ZN_WORK_ENDS_H
 #define ZN_WORK_ENDS_H
 
@@ -11,8 +11,8 @@ struct zn_glance;
 struct zn_input {
     const uint8_t *mem;             /* the whole input, or NULL */
     zipnn_source source;            /* used when mem is NULL */
-    uint64_t length;                /* UINT64_MAX: unknown, sequential */
-    unsigned number;                /* its number for callers who fetch bytes: 0 the archive, i + 1 the i-th base */
+    uint64_t length;                /* UINT64_MAX: unknown, the input is sequential */
+    unsigned number;                /* its number for callers that fetch bytes: 0 is the archive, i + 1 the i-th base */
     const struct zn_glance *glance; /* bytes that have been read already, or NULL */
     const uint8_t *head;            /* bytes that were read ahead of a sequential source and come first */
     size_t head_len;
@@ -21,23 +21,24 @@ struct zn_input {
 
 struct zn_input zn_input_of_memory(const void *data, size_t len);
 
-/* ZIPNN_E_ARGUMENT when the callbacks are not what the public header asks for. */
+/* Checks the input. Returns ZIPNN_E_ARGUMENT when the callbacks are not what the public header requires. */
 zipnn_status zn_input_of_source(const zipnn_source *source, struct zn_input *in, zipnn_error *err);
 
-/* Whether any byte can be read at any time, by several threads. */
+/* Returns whether any byte can be read at any time, by several threads. */
 static inline bool zn_input_is_random(const struct zn_input *in) {
     return in->mem || in->source.read_at;
 }
 
-/* Whether zn_input_at copies nothing and needs no buffer. */
+/* Returns whether zn_input_at copies nothing and needs no buffer. */
 static inline bool zn_input_is_visible(const struct zn_input *in) {
     return in->mem || (in->source.read_at && in->source.view);
 }
 
-/* Sequential: reads until `want` bytes are there or the input ends; *got says how many. */
+/* Reads a sequential input until `want` bytes are there or the input ends. *got is their number. */
 zipnn_status zn_input_next(struct zn_input *in, uint8_t *buf, size_t want, size_t *got, zipnn_error *err);
 
-/* Random: bytes [off, off + len), which lie inside the input: a pointer into memory, or buf after filling it. */
+/* Finds bytes [off, off + len), which lie inside a random-access input: points into memory, or fills buf and points to
+ * it. */
 zipnn_status zn_input_at(const struct zn_input *in, uint64_t off, size_t len, uint8_t *buf, const uint8_t **bytes,
                          zipnn_error *err);
 
@@ -61,8 +62,8 @@ struct zn_glance {
  * On failure nothing is owned. */
 zipnn_status zn_glance_begin(struct zn_glance *g, const zipnn_allocator *alloc, struct zn_input *in, zipnn_error *err);
 
-/* Does the same for a caller who may need few of these bytes. If they cannot be read, nothing is read ahead: then each
- * read tells its own fault, and a bad sector among chunks that nobody asks for does no harm. */
+/* Does the same for a caller that may need few of these bytes. If they cannot be read, nothing is read ahead. Each read
+ * then reports its own fault, and a bad sector in chunks that nobody asks for does no harm. */
 zipnn_status zn_glance_try(struct zn_glance *g, const zipnn_allocator *alloc, struct zn_input *in, zipnn_error *err);
 
 /* Frees the bytes. No input may point to the glance any more. Accepts a zeroed struct. */
@@ -74,10 +75,10 @@ struct zn_output {
     const zipnn_sink *sink; /* NULL with mem NULL: nothing is written */
 };
 
-/* ZIPNN_E_ARGUMENT when the callbacks are not what the public header asks for. */
+/* Checks the output. Returns ZIPNN_E_ARGUMENT when the callbacks are not what the public header requires. */
 zipnn_status zn_output_of_sink(const zipnn_sink *sink, struct zn_output *out, zipnn_error *err);
 
-/* Whether chunks may be put anywhere at any time, by several threads. */
+/* Returns whether chunks may be written at any offset at any time, by several threads. */
 static inline bool zn_output_is_random(const struct zn_output *out) {
     return out->mem || !out->sink || out->sink->write_at;
 }
@@ -95,8 +96,8 @@ enum { ZN_BLOCK = 64 << 10 };
 
 struct zn_gather {
     uint8_t *held; /* ZN_BLOCK bytes */
-    size_t len;    /* of what is held back; less than ZN_BLOCK */
-    uint64_t off;  /* where that goes */
+    size_t len;    /* bytes that are held back, fewer than ZN_BLOCK */
+    uint64_t off;  /* offset in the output of the bytes held back */
 };
 
 /* A part of the output: where it goes, and its bytes. */

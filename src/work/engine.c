@@ -10,7 +10,7 @@
 
 enum {
     MAX_WORKERS = 256,
-    WORTH_A_THREAD = 1 << 20 /* original bytes: a thread for fewer takes longer to wake than it helps */
+    WORTH_A_THREAD = 1 << 20 /* original bytes; for fewer, waking a thread takes longer than it saves */
 };
 
 static const struct zn_kernels *find_kernels(zipnn_cpu cpu) {
@@ -173,7 +173,7 @@ unsigned zn_engine_crew(const struct zn_engine *e, uint64_t original) {
 struct shift {
     void (*work)(void *arg, size_t worker);
     void *arg;
-    atomic_size_t done; /* workers that ended */
+    atomic_size_t done; /* number of workers that ended */
 };
 
 static void work_and_count(void *arg, size_t worker) {
