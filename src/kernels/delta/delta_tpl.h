@@ -8,14 +8,14 @@
 
 #define ZN_EACH __attribute__((always_inline)) ZN_FN
 
-/* What loops want to know of a number, as constants that the compiler folds. */
+/* The facts that loops need about a number, as constants that the compiler folds. */
 struct number {
     unsigned width;
     unsigned shift, mask; /* context = word >> shift & mask */
     bool magnitude;       /* sign and magnitude */
 };
 
-/* A statement about `f` for each number, of which one is run: the compiler folds its constants. */
+/* Runs one of several statements about `f`, one for each number, so that the compiler folds its constants. */
 #define ZN_IF(condition, statement, ...)       \
     if (condition) {                           \
         const struct number f = {__VA_ARGS__}; \
@@ -34,7 +34,7 @@ struct number {
 
 /* ---- elements ---- */
 
-/* Word i, its sign extended. */
+/* Returns word i with its sign extended. */
 ZN_EACH int32_t word_at(const uint8_t *p, size_t i, unsigned width) {
     return width == 1 ? (int8_t)p[i] : width == 2 ? (int16_t)zn_get_u16(p + 2 * i) : (int32_t)zn_get_u32(p + 4 * i);
 }
@@ -48,7 +48,7 @@ ZN_EACH void put_word(uint8_t *p, size_t i, unsigned width, uint32_t w) {
         zn_put_u32(p + 4 * i, w);
 }
 
-/* o(x), and its own inverse. */
+/* Returns o(x). The function is its own inverse. */
 ZN_EACH int32_t ordered(struct number f, int32_t w) {
     return f.magnitude ? w ^ (w >> 31 & (int32_t)(UINT32_MAX >> (33 - 8 * f.width))) : w;
 }
@@ -110,7 +110,7 @@ ZN_EACH void put_bits(struct zn_bit_sink *s, uint32_t bits, unsigned n) {
     s->n_held %= 8;
 }
 
-/* The next 32 bits and more, zeros behind the end. */
+/* Returns the next 32 bits or more; zeros follow the end. */
 ZN_EACH uint64_t peek_bits(const struct zn_bit_feed *b) {
     const size_t byte = (size_t)(b->at / 8);
     if (byte + 8 <= b->len) return zn_get_u64(b->p + byte) >> b->at % 8;
@@ -125,7 +125,7 @@ ZN_EACH unsigned scale_at(const struct zn_delta_grid *g, size_t i) {
     return g->scales[g->ids ? g->ids[i >> g->block_log2] : 0];
 }
 
-/* How many low bits there are: the fewer, the larger the steps. */
+/* Returns the number of low bits: the larger the steps of the exponent, the fewer. */
 ZN_EACH unsigned low_bits(unsigned scale, unsigned context, unsigned most) {
     return scale > context ? ZN_MIN(scale - context, most) : 0;
 }
@@ -153,7 +153,7 @@ ZN_EACH void split_halves(struct number f, struct zn_delta_writer *w, const uint
     }
 }
 
-/* A literal in place of element i. */
+/* Writes a literal in place of element i. */
 ZN_EACH bool take_literal(struct zn_delta_reader *r, uint8_t *out, size_t i, unsigned width) {
     if ((size_t)(r->literals_end - r->literals) < width) return false;
     memcpy(out + i * width, r->literals, width);
@@ -198,7 +198,7 @@ ZN_EACH void split_words(struct number f, struct zn_delta_writer *w, const uint8
     }
 }
 
-/* The low part of element i. */
+/* Reads the low part of element i. */
 ZN_EACH bool take_low(struct zn_delta_reader *r, unsigned k, int64_t *low) {
     const unsigned n_low = r->grid.n_low;
     if (r->n_low == 0) return false;
@@ -291,7 +291,7 @@ ZN_EACH void put_gap(struct zn_bit_sink *bits, unsigned rice, uint32_t gap) {
     }
 }
 
-/* False when it is no gap. */
+/* Reads a gap. Returns false when it is invalid. */
 ZN_EACH bool take_gap(struct zn_bit_feed *bits, unsigned rice, uint32_t *gap) {
     uint64_t window = peek_bits(bits);
     const unsigned skip = (unsigned)__builtin_ctzll(window | UINT64_C(1) << (ZN_DELTA_MAX_SKIP + 1));
@@ -323,7 +323,7 @@ ZN_FN void plain_gaps_write(struct zn_bit_sink *bits, unsigned rice, const uint6
     *positions = to;
 }
 
-/* Masks being walked, of which the members up to `m` are behind. */
+/* A walk over masks. The members before mask `m` have been passed. */
 struct walk {
     const uint64_t *masks;
     size_t n, next; /* the mask after m */

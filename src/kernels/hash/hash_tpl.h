@@ -2,7 +2,7 @@
  * the library's header and its stream_line(to, from): 64 bytes past the caches to an aligned address.
  */
 
-/* What is copied, in whole lines; the bytes before the first and behind the last by ordinary stores. */
+/* A copy in whole lines past the caches. The bytes before the first line and after the last are stored as usual. */
 struct copier {
     uint8_t *to;
     const uint8_t *from;

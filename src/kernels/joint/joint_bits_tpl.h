@@ -7,7 +7,7 @@
 
 #include "base/bytes.h"
 
-/* Eight bytes of k bits <-> k bytes, by halves: pairs of numbers move together. */
+/* Move eight bytes of k bits to k bytes, and back, by halves: pairs of numbers move together. */
 ZN_FN uint64_t joint_pack7(uint64_t v) {
     v = (v & UINT64_C(0x007f007f007f007f)) | (v & UINT64_C(0x7f007f007f007f00)) >> 1;
     v = (v & UINT64_C(0x00003fff00003fff)) | (v & UINT64_C(0x3fff00003fff0000)) >> 2;
@@ -34,8 +34,8 @@ ZN_FN uint64_t joint_unpack2(uint64_t v) {
 
 enum { JOINT_PIECE = 1024 }; /* elements of a loop's scratch */
 
-/* n bytes below 1 << k, k being 7 or 2, to or from the packed plane; n is at most JOINT_PIECE. `bytes` has room for a
- * whole last group. */
+/* Pack and unpack n numbers below 1 << k, where k is 7 or 2 and n is at most JOINT_PIECE. `bytes` has room for a whole
+ * last group. */
 ZN_FN void joint_pack(const uint8_t *bytes, size_t n, unsigned k, uint8_t *packed) {
     uint8_t group[8];
     size_t i = 0;

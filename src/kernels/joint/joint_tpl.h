@@ -44,7 +44,7 @@ ZN_FN void joint_split_f16(const uint8_t *src, size_t n, uint8_t *restrict raw0,
     }
 }
 
-/* n words at once, at most JOINT_PIECE. */
+/* Splits at most JOINT_PIECE words at once. */
 ZN_FN bool joint_split_piece(enum zn_joint joint, const uint8_t *src, size_t n, uint8_t *const *raw, uint8_t *symbols) {
     const struct zn_joint_info info = zn_joint_info(joint);
     uint8_t low[JOINT_PIECE];
@@ -126,7 +126,7 @@ ZN_FN void joint_merge(enum zn_joint joint, const uint8_t *const *raw, const uin
 
 /* ---- counting ---- */
 
-/* The symbols of up to 64 words. */
+/* Finds the symbols of up to 64 words. */
 ZN_FN void joint_symbols(enum zn_joint joint, const uint8_t *src, size_t n, uint8_t *restrict symbols) {
     for (size_t i = 0; i < n; i++)
         symbols[i] = (uint8_t)(joint == ZN_JOINT_16   ? zn_get_u16(src + 2 * i) >> 6
@@ -134,7 +134,7 @@ ZN_FN void joint_symbols(enum zn_joint joint, const uint8_t *src, size_t n, uint
                                                       : zn_get_u16(src + 2 * i) >> 9 & 63);
 }
 
-/* Symbols are gathered and then counted by a loop that expects few of them. */
+/* Gathers symbols and then counts them with a loop that expects few of them. */
 ZN_FN void joint_sample(enum zn_joint joint, const uint8_t *src, size_t n, size_t step, uint32_t counts[256]) {
     const size_t width = zn_joint_info(joint).width;
     uint8_t symbols[JOINT_PIECE];
@@ -170,7 +170,7 @@ ZN_FN void joint_class_hist(enum zn_joint joint, const uint8_t *src, size_t n, u
     }
 }
 
-/* The entries of a set: each loop with its kind of word known. */
+/* The functions of a set. In each loop the kind of word is a constant. */
 #define ZN_JOINT_ENTRIES(suffix, JOINT)                                                                        \
     ZN_FN void merge_##suffix(const uint8_t *const *raw, const uint8_t *symbols, size_t n, uint8_t *out) {     \
         joint_merge(JOINT, raw, symbols, n, out);                                                              \

@@ -11,18 +11,18 @@
 
 enum {
     CHECK_STRIPE = 64,
-    CHECK_BLOCK = 16 * CHECK_STRIPE, /* after which the accumulators are scrambled */
-    CHECK_KEY_STEP = 8               /* a block's stripes take keys from the secret that lie so far apart */
+    CHECK_BLOCK = 16 * CHECK_STRIPE, /* bytes, after which the accumulators are scrambled */
+    CHECK_KEY_STEP = 8               /* bytes between the keys of two stripes in a row */
 };
 
 struct check_run {
     __m512i acc, plain;
-    const uint8_t *key, *last_key; /* of the next stripe; after the last stripe of a block */
+    const uint8_t *key, *last_key; /* key of the next stripe; key after a block's last stripe */
     const uint8_t *at;
-    size_t left; /* stripes: whole blocks */
+    size_t left; /* stripes left, in whole blocks */
 };
 
-/* Leaves the last block, whole or not, to the library. `check` may be NULL. */
+/* Begins a check that leaves the last block, whole or not, to the library. `check` may be NULL. */
 AVX512_INLINE struct check_run check_start(const struct zn_check *check) {
     struct check_run r = {.acc = _mm512_setzero_si512(), .plain = _mm512_setzero_si512()};
     if (!check) return r;

@@ -79,10 +79,10 @@ AVX512_INLINE struct planes planes_of(struct words w) {
 
 /* ---- decoding ---- */
 
-/* Fetches the lines of one turn. They go to the second-level cache: the first is needed for the tables. */
+/* Prefetches the lines of one turn to the L2 cache. The L1 cache is needed for the tables. */
 AVX512_INLINE void fetch(struct zn_ahead *ahead) {
     size_t len = (size_t)ahead->lines * 64;
-    if (len == 0 || ahead->len < len) return; /* nothing is NULL, which even 0 must not be added to */
+    if (len == 0 || ahead->len < len) return; /* `at` may be NULL, to which not even 0 may be added */
     for (size_t i = 0; i < len; i += 64) _mm_prefetch((const char *)(ahead->at + i), _MM_HINT_T1);
     ahead->at += len;
     ahead->len -= len;
@@ -123,7 +123,7 @@ AVX512_INLINE __m512i classes(const struct class_map *m, __m512i symbols, bool c
     return _mm512_min_epu8(diff, _mm512_set1_epi8(CLASS_ESC));
 }
 
-/* 64 bytes from i on are the places i, i + 1 ... 63, 0, 1 ... i - 1. */
+/* The 64 bytes from i on are the places i, i + 1 ... 63, 0, 1 ... i - 1. */
 #define PLACES8(i) (i), (i) + 1, (i) + 2, (i) + 3, (i) + 4, (i) + 5, (i) + 6, (i) + 7
 #define PLACES64 PLACES8(0), PLACES8(8), PLACES8(16), PLACES8(24), PLACES8(32), PLACES8(40), PLACES8(48), PLACES8(56)
 static const uint8_t places_twice[128] = {PLACES64, PLACES64};

@@ -44,7 +44,7 @@ AVX512_INLINE __m512i group(const struct zn_r16_table *t, __m512i esc_mark, __mm
  *     TRIPLES: floats of 8 bits; a symbol and three packed bits make a byte. */
 enum form { BYTES, MASKED, JOINT, JOINT_F16, TRIPLES };
 
-/* How many bytes of plane p below the symbols a group uses. */
+/* Returns how many bytes of plane p below the symbols a group uses. */
 AVX512_INLINE size_t group_len(size_t width, enum form form, size_t p) {
     return form == JOINT && p + 2 == width ? GROUP / 8 * 7 : GROUP;
 }
@@ -61,7 +61,8 @@ AVX512_INLINE void put_line(uint8_t *out, __m512i line, enum way way) {
         _mm512_storeu_si512(out, line);
 }
 
-/* The order that the dwords of 64 symbols must have so that unpacking them with the planes below gives words in order. */
+/* The order that the dwords of 64 symbols must have, so that unpacking them with the planes below gives words in
+ * order. */
 alignas(64) static const uint32_t order_1[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 alignas(64) static const uint32_t order_2[16] = {0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15};
 alignas(64) static const uint32_t order_4[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
@@ -92,9 +93,9 @@ AVX512_INLINE void put_32r(uint8_t *out, const uint8_t *const *raw, __m512i symb
     put_line(out + 192, _mm512_ror_epi32(_mm512_unpackhi_epi16(low_b, high_b), 1), way);
 }
 
-/* Spreads 64 numbers of 7 bits over bytes, each shifted up by one. `bytes` says which 8 bytes each quadword takes, which
- * also puts dwords in order; `bits` says where in these a number begins, less one. The second of two such tables is for
- * lines that begin four words into eight (struct shift), in the middle of a byte. */
+/* Spreads 64 numbers of 7 bits over bytes, each shifted up by one. `bytes` says which 8 bytes each quadword takes,
+ * which also puts dwords in order; `bits` says where in these a number begins, less one. The second of two such tables
+ * is for lines that begin four words into eight (struct shift), in the middle of a byte. */
 struct sevens {
     alignas(64) uint8_t bytes[64], bits[64];
 };
@@ -152,7 +153,7 @@ AVX512_INLINE void put_j32(uint8_t *out, const uint8_t *const *raw, __m512i symb
     put_line(out + 192, _mm512_ror_epi32(_mm512_unpackhi_epi16(low_b, high_b), 1), way);
 }
 
-/* `half` tells whether the first number of a packed plane begins in the middle of a byte. */
+/* `half` says whether the first number of a packed plane begins in the middle of a byte. */
 AVX512_INLINE void put_words(uint8_t *out, const uint8_t *const *raw, __m512i ordered, size_t width, enum form form,
                              bool half, enum way way) {
     if (width == 1)
@@ -171,7 +172,7 @@ AVX512_INLINE const uint32_t *order_of(size_t width) {
     return width == 1 ? order_1 : width == 2 ? order_2 : order_4;
 }
 
-/* 64 symbols alone (width 1), or as words of `width` bytes. */
+/* Stores 64 symbols alone (width 1), or as words of `width` bytes. */
 AVX512_INLINE void put(uint8_t *out, const uint8_t *const *raw, __m512i symbols, size_t width, enum form form,
                        enum way way) {
     if (width == 1)
@@ -199,7 +200,8 @@ AVX512_INLINE struct shift shift_start(const uint8_t *out, size_t width) {
 
 enum { MASKS = 24, BETWEEN_AHEAD = 1024 }; /* bytes: of a group; how far ahead they are fetched */
 
-/* Adds the three bits below exponents of fp16, which lie in three masks. The result is the top plane of ZN_SHAPE_16R. */
+/* Adds the three bits below exponents of fp16, which lie in three masks. The result is the top plane of
+ * ZN_SHAPE_16R. */
 AVX512_INLINE __m512i with_masks(__m512i symbols, const uint8_t *masks) {
     __m512i top = _mm512_slli_epi16(symbols, 3);
     for (unsigned b = 0; b < 3; b++)
@@ -230,7 +232,7 @@ AVX512_INLINE __m512i with_triples(__m512i symbols, const uint8_t *packed) {
     return _mm512_xor_si512(_mm512_gf2p8affine_epi64_epi8(symbols, upper, 0), low);
 }
 
-/* How many bytes lie between the symbols and the bytes of a group: masks, pairs, triples or none. */
+/* Returns how many bytes lie between the symbols and the bytes of a group: masks, pairs, triples or none. */
 AVX512_INLINE size_t between_len(enum form form) {
     return form == MASKED || form == TRIPLES ? MASKS : form == JOINT_F16 ? GROUP / 4 : 0;
 }
@@ -248,7 +250,7 @@ AVX512_INLINE __m512i with_between(enum form form, __m512i symbols, const uint8_
     }
 }
 
-/* Symbols [from, to) of a group. */
+/* Stores symbols [from, to) of a group. */
 AVX512_INLINE void put_part(uint8_t *out, const uint8_t *const *raw, __m512i symbols, size_t width, enum form form,
                             size_t from, size_t to) {
     uint8_t words[GROUP * 4];
@@ -273,7 +275,7 @@ AVX512_INLINE void put_shifted(struct shift *s, uint8_t *out, const uint8_t *con
     s->before = symbols;
 }
 
-/* Stores what the last group has of a line that is not whole. `end` and `low` point behind that group. */
+/* Stores the part of an incomplete line that the last group has. `end` and `low` point past that group. */
 AVX512_INLINE void shift_finish(const struct shift *s, uint8_t *end, const uint8_t *const *low, size_t width,
                                 enum form form) {
     const uint8_t *raw[3];
@@ -388,7 +390,7 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, u
             }
             if (way == STAGED && i == 1 && first)
                 stage_flush_first(&stage, out, turn_len);
-            else if (way == STAGED && i > 0) /* a turn late, when its stores have settled */
+            else if (way == STAGED && i > 0) /* one turn later, when its stores have settled */
                 stage_flush(&stage, out, (i - 1) * turn_len, turn_len);
             for (size_t p = 0; p + 1 < width; p++) low[p] += 2 * group_len(width, form, p);
             to += turn_len;

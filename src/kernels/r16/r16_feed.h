@@ -34,7 +34,7 @@ static inline void zn_r16_feed_reach(struct zn_r16_feed *f) {
     f->moved = true;
 }
 
-/* A burst took what lies before `end`. False if that is more than there was. */
+/* Settles a burst that used the bytes before `end`. Returns false if those are more than there were. */
 static inline bool zn_r16_feed_take(struct zn_r16_feed *f, const uint8_t *end) {
     size_t n = (size_t)(end - f->p);
     if (n > f->left) return false;
@@ -43,7 +43,7 @@ static inline bool zn_r16_feed_take(struct zn_r16_feed *f, const uint8_t *end) {
     return true;
 }
 
-/* Where a burst stands. */
+/* The positions of a burst. */
 struct zn_r16_cursors {
     const uint8_t *in, *esc;
 };

@@ -5,7 +5,7 @@
 #include "kernels/joint/joint_loops.h"
 #include "kernels/r16/r16.h"
 
-/* The last words, less than a turn. */
+/* Decodes the last words, fewer than a turn. */
 static inline bool zn_joint_decode_last(struct zn_r16_decoder *d, enum zn_joint joint, const uint8_t *const *raw,
                                         uint8_t *out, size_t from, size_t n) {
     const struct zn_joint_info info = zn_joint_info(joint);

@@ -7,7 +7,7 @@
 #include "kernels/kernels.h"
 #include "kernels/r16/r16_feed.h"
 
-/* Decodes one symbol. At both cursors a byte is readable, whether it is taken or not. */
+/* Decodes one symbol. A byte must be readable at both cursors, whether it is used or not. */
 static inline uint32_t zn_r16_decode_one(const struct zn_r16_table *t, uint8_t esc_mark, uint16_t *state,
                                          struct zn_r16_cursors *c) {
     uint32_t x = *state, slot = x % ZN_R16_SLOTS;
@@ -23,7 +23,7 @@ static inline uint32_t zn_r16_decode_one(const struct zn_r16_table *t, uint8_t e
     return sym;
 }
 
-/* Where an encoder's streams stand. */
+/* The positions of an encoder's streams. */
 struct zn_r16_ends {
     uint8_t *out, *esc;
 };

@@ -10,7 +10,7 @@
 
 enum { SIDE_BY_SIDE = 8 }; /* symbols in a row that the compiler unrolls */
 
-/* A table as it is used: frequency and bias times 256, which makes room for a byte below the state. */
+/* A table in the form that is used: frequency and bias times 256, which leaves room for a byte below the state. */
 struct wide_table {
     uint32_t freq[ZN_R16_SLOTS], bias[ZN_R16_SLOTS];
     uint8_t sym[ZN_R16_SLOTS];
@@ -74,7 +74,7 @@ __attribute__((noinline)) static const uint8_t *decode_lanes(const struct wide_t
     return in;
 }
 
-/* The top bit of each byte that is 0. */
+/* Returns the top bit of each byte that is 0. */
 static uint64_t zero_bytes(uint64_t v) {
     const uint64_t low7 = UINT64_C(0x7f7f7f7f7f7f7f7f);
     return ~(((v & low7) + low7) | v | low7);

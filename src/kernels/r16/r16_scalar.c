@@ -6,7 +6,7 @@
 #include "kernels/r16/r16_feed.h"
 #include "kernels/r16/r16_one.h"
 
-/* Puts symbol i: as such, or merged with its raw byte into the word that ZN_SHAPE_16R came from. */
+/* Stores symbol i, alone or merged with its raw byte into the word that ZN_SHAPE_16R came from. */
 static inline void put(uint8_t *out, const uint8_t *raw, size_t i, uint32_t sym) {
     if (raw)
         zn_put_u16(out + 2 * i, (uint16_t)(sym << 7 | raw[i] >> 1 | (raw[i] & 1U) << 15));
@@ -72,7 +72,7 @@ bool zn_r16_decode_e5_scalar(struct zn_r16_decoder *d, const uint8_t *packed, ui
     return true;
 }
 
-/* Splits word i of ZN_SHAPE_16R off its top byte. */
+/* Splits the top byte off word i of ZN_SHAPE_16R. */
 static inline uint8_t take_16r(const uint8_t *src, uint8_t *raw, size_t i) {
     const uint32_t w = zn_get_u16(src + 2 * i);
     raw[i] = (uint8_t)(w << 1 | w >> 15);
@@ -89,7 +89,7 @@ static inline uint8_t take_f16(const uint8_t *src, uint8_t *const *raw, size_t i
     return (uint8_t)(top >> 3);
 }
 
-/* Symbol i: of a plane, or of a word, whose other bits go to the planes below. */
+/* Returns symbol i of a plane, or of a word, whose other bits go to the planes below. */
 static inline uint8_t take(const uint8_t *src, uint8_t *const *raw, enum zn_shape shape, size_t i, bool last) {
     if (shape == ZN_SHAPE_8) return src[i];
     if (shape == ZN_SHAPE_16R) return take_16r(src, raw[0], i);

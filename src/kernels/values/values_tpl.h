@@ -9,9 +9,9 @@
 
 /* ---- records ---- */
 
-/* Eight bits <-> the lowest bits of eight bytes. */
+/* Move eight bits to the lowest bits of eight bytes, and back. */
 ZN_FN uint64_t values_spread_bits(unsigned bits) {
-    const uint64_t own = ZN_EACH_BYTE * bits & UINT64_C(0x8040201008040201); /* of each byte the bit that is its own */
+    const uint64_t own = ZN_EACH_BYTE * bits & UINT64_C(0x8040201008040201); /* the bit that belongs to each byte */
     return (own + UINT64_C(0x7f7f7f7f7f7f7f7f)) >> 7 & ZN_EACH_BYTE;
 }
 
@@ -57,7 +57,7 @@ ZN_FN void values_flip(const uint8_t *restrict from, size_t n, uint8_t *restrict
     for (size_t i = 0; i < n; i++) to[i] = from[i] ^ 128;
 }
 
-/* The compiler is told the strides that there are: inner loops become vectors. */
+/* Each stride that occurs is a constant here, so that inner loops become vectors. */
 #define ZN_VALUES_STRIDES(of)            \
     switch (p->bits * 256 + p->stride) { \
         case 4 * 256 + 8:                \
@@ -120,7 +120,7 @@ ZN_FN void values_pack(const struct zn_values_shape *s, const uint8_t *values, s
 
 /* ---- keys ---- */
 
-/* n is known to the compiler where it is 16. */
+/* Computes n keys. Where n is 16, the compiler knows it. */
 ZN_FN void values_put_keys(const int32_t *levels, int n, bool relative, uint8_t *keys) {
     int32_t sum = 0;
     for (int i = 0; i < n; i++) sum += levels[i];
@@ -139,13 +139,13 @@ ZN_FN void values_keys(const int32_t *levels, size_t n, bool relative, uint8_t *
 
 /* ---- symbols and low bits, by units of 16 values ---- */
 
-/* Of 16 symbols those that are exact, a bit each. */
+/* Returns a bit for each of 16 symbols: whether it is exact. */
 ZN_FN unsigned values_exact(uint64_t s0, uint64_t s1, unsigned n_bins) {
     const uint64_t add = ZN_EACH_BYTE * (128 - n_bins);
     return values_gather_bits((s0 + add) >> 7) | values_gather_bits((s1 + add) >> 7) << 8;
 }
 
-/* The next 64 low bits, or fewer: what is past the end is 0. */
+/* Returns the next 64 low bits, or fewer; bits past the end are 0. */
 ZN_FN uint64_t values_peek(const struct zn_low_bits *low) {
     const size_t byte = low->bit >> 3;
     const unsigned phase = low->bit & 7;
@@ -156,7 +156,7 @@ ZN_FN uint64_t values_peek(const struct zn_low_bits *low) {
     return bits >> phase | (low->len > byte + 8 ? (uint64_t)low->data[byte + 8] << 1 << (63 - phase) : 0);
 }
 
-/* Eight numbers of k bits <-> eight bytes. */
+/* Move eight numbers of k bits to eight bytes, and back. */
 ZN_FN uint64_t values_spread(uint64_t v, unsigned k) {
     if (k == 1) return values_spread_bits(v & 0xff);
     if (k == 2) {
@@ -181,7 +181,7 @@ ZN_FN uint64_t values_gather(uint64_t v, unsigned k) {
     return (v & 0xffff) | v >> 16;
 }
 
-/* Opens a gap of k bits at number i, or closes it. */
+/* Opens or closes a gap of k bits at number i. */
 ZN_FN uint64_t values_open(uint64_t bits, unsigned k, unsigned i) {
     const uint64_t below = (UINT64_C(1) << k * i) - 1;
     return (bits & below) | (bits & ~below) << k;
@@ -192,12 +192,13 @@ ZN_FN uint64_t values_close(uint64_t bits, unsigned k, unsigned i) {
     return (bits & below) | (bits >> k & ~below);
 }
 
-/* The value of symbol s when that is exact. A symbol may have changed since it was looked at: any finds a value. */
+/* Returns the value of an exact symbol s. The symbol may have changed since it was checked, so every s must find a
+ * value. */
 ZN_FN uint8_t values_exact_of(const struct zn_values_code *c, unsigned s) {
     return c->exact[(s - c->n_bins) % ZN_VALUES_EXACT];
 }
 
-/* One unit; k is known to the compiler, and not 0. */
+/* Restores one unit. k is a constant for the compiler, and not 0. */
 ZN_FN void values_restore_unit(const struct zn_values_code *c, unsigned k, const uint8_t *symbols,
                                struct zn_low_bits *low, uint8_t *values) {
     const uint64_t s0 = zn_get_u64(symbols), s1 = zn_get_u64(symbols + 8), bins = ZN_EACH_BYTE * 15;
@@ -214,7 +215,7 @@ ZN_FN void values_restore_unit(const struct zn_values_code *c, unsigned k, const
     low->bit += (size_t)k * (ZN_VALUES_UNIT - (unsigned)__builtin_popcount(exact));
 }
 
-/* One unit without low bits. */
+/* Restores one unit without low bits. */
 ZN_FN void values_restore_plain(const struct zn_values_code *c, const uint8_t *symbols, uint8_t *values) {
     for (unsigned i = 0; i < ZN_VALUES_UNIT; i++)
         values[i] = (symbols[i] < c->n_bins ? symbols[i] : values_exact_of(c, symbols[i])) ^ c->flip;
@@ -243,7 +244,7 @@ ZN_FN bool values_restore(const struct zn_values_code *c, const uint8_t *symbols
     return low->bit <= 8 * low->len;
 }
 
-/* Appends n <= 32 bits; those above are 0. */
+/* Appends n <= 32 bits. The bits above those must be 0. */
 ZN_FN void values_append(struct zn_low_writer *low, uint64_t bits, unsigned n) {
     const unsigned total = low->n_left + n, bytes = total / 8;
     low->left |= bits << low->n_left;

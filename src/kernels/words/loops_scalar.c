@@ -1,4 +1,4 @@
-/* The set without instructions of its own: the definition that every other set is tested against. */
+/* The set without vector instructions: the definition that every other set is tested against. */
 #include "kernels/hash/hash.h"
 #include "kernels/kernels.h"
 #include "kernels/r16/r16.h"

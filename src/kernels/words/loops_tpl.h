@@ -9,7 +9,7 @@
 
 /* ---- splitting words into byte planes ---------------------------------------------------------------------------- */
 
-/* A rotation by `rot`, 0 or 1, that compilers fold into nothing or one instruction. */
+/* Rotates a word by `rot`, 0 or 1. Compilers fold it into nothing or one instruction. */
 #define ZN_ROTL(w, rot, bits) ((w) << (rot) | (w) >> (-(rot) & ((bits)-1)))
 #define ZN_ROTR(w, rot, bits) ((w) >> (rot) | (w) << (-(rot) & ((bits)-1)))
 
@@ -62,7 +62,7 @@ ZN_FN void plain_split_64r(const uint8_t *src, size_t n, uint8_t *const *planes)
     plain_split64(src, n, planes, 1);
 }
 
-/* One group of at most 64 elements; `masks` is its 24 bytes of plane 1. */
+/* Splits one group of at most 64 elements. `masks` is its 24 bytes of plane 1. */
 ZN_FN void plain_split_f16_group(const uint8_t *src, size_t n, uint8_t *restrict low, uint8_t *masks,
                                  uint8_t *restrict top) {
     uint8_t mid[64] = {0};
@@ -152,7 +152,7 @@ ZN_FN void plain_merge_64r(const uint8_t *const *planes, size_t n, uint8_t *out)
     plain_merge64(planes, n, out, 1);
 }
 
-/* Bit i to byte i, as 0 or 1. */
+/* Moves bit i to byte i, as 0 or 1. */
 ZN_FN uint64_t plain_spread_bits(uint8_t bits) {
     const uint64_t one_each = bits * 0x0101010101010101u & 0x8040201008040201u;
     return (one_each + 0x7f7f7f7f7f7f7f7f) >> 7 & 0x0101010101010101;
@@ -212,7 +212,7 @@ ZN_FN void plain_class_hist(const uint8_t *plane, size_t n, unsigned block_log2,
         }                                                                                                             \
     }
 
-/* Sampling and counting words by the plain loops. */
+/* Samples and counts words with the plain loops. */
 #define ZN_PLAIN_SAMPLES                                   \
     ZN_SAMPLE(16r, plain_split_16r, 2, 2)                  \
     ZN_SAMPLE(32r, plain_split_32r, 4, 4)                  \
