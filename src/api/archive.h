@@ -1,4 +1,4 @@
-/* What an opened archive is, for the files that list, read and verify it. Nothing of it changes once it is open. */
+/* An opened archive, for the files that list, read and verify it. It never changes once it is open. */
 #ifndef ZN_API_ARCHIVE_H
 #define ZN_API_ARCHIVE_H
 
@@ -8,37 +8,37 @@
 
 struct zn_verifying;
 
-/* In what an archive, an old record and a plain file differ for a caller. */
+/* The differences between an archive, an old record and a plain file that a caller sees. */
 struct zn_nature {
-    const char *container; /* NULL: the plan's */
-    int unverified;        /* without digests, levels and chunks */
+    const char *container; /* NULL: that of the plan */
+    int unverified;        /* it has no digests, levels or chunks */
     zipnn_status (*verify)(struct zn_verifying *v, zipnn_error *err);
 };
 
 struct zipnn_archive {
-    zipnn_ctx *ctx; /* that opened it, and whose memory and bases it uses */
+    zipnn_ctx *ctx; /* the context that opened it, with the memory and bases it uses */
     struct zn_input in;
-    struct zn_glance glance; /* while it is opened */
+    struct zn_glance glance; /* used while it is opened */
     const struct zn_nature *nature;
     const struct zn_original *original; /* archive.self or old.self */
     struct zn_archive archive;
     struct zn_old_input old;
     struct zn_plan plan;
-    const struct zn_tensor **listed; /* of the plan, ascending by offset: what callers number */
-    uint64_t *reach;                 /* of each, where it and all those before it end */
+    const struct zn_tensor **listed; /* tensors of the plan in ascending order of offset, as callers number them */
+    uint64_t *reach;                 /* for each tensor, the end of it and of all before it */
     size_t n_listed;
-    size_t *by_name;     /* indices of them, sorted by name */
+    size_t *by_name;     /* their indices, sorted by name */
     bool has_digests;    /* `archive.index` holds those of the original */
     zipnn_error fault;   /* why it could not be opened as it is, if it was rebuilt; chunks at ZN_NOWHERE are lost */
     zipnn_error claim;   /* why the length that its original claims is not believed, if it is not */
-    uint64_t unplaced;   /* original bytes in sound frames whose place nobody knows */
-    bool length_unknown; /* of the original */
+    uint64_t unplaced;   /* original bytes in sound frames whose place is unknown */
+    bool length_unknown; /* the length of the original is unknown */
 };
 
 /* Lists the tensors of the plan that was made. */
 zipnn_status zn_archive_list(zipnn_archive *a, zipnn_error *err);
 
-/* Tells whether some of its bytes are also those of an earlier tensor. */
+/* Returns whether some bytes of the tensor are also those of an earlier tensor. */
 bool zn_archive_shares(const zipnn_archive *a, size_t index);
 
 /* Computes the bytes that the values of n rows take. Returns ZIPNN_E_LIMIT if they do not fit in 64 bits. */

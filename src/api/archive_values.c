@@ -1,21 +1,21 @@
-/* Tensors read as values: row after row and little-endian, whatever their bytes look like. */
+/* Reads tensors as values: row after row and little-endian, whatever their bytes look like. */
 #include <stdlib.h>
 
 #include "api/archive.h"
 #include "plan/dtype.h"
 
 enum {
-    STEP = 32 << 20,  /* bytes read at once of a run: enough for all threads */
-    BUFFER = 64 << 10 /* bytes put together before they go on; whole elements of any type that is changed */
+    STEP = 32 << 20,  /* bytes of a run that are read at once; enough for all threads */
+    BUFFER = 64 << 10 /* bytes collected before they are passed on; whole elements of any type that is converted */
 };
 
-/* A tensor of which rows are read. */
+/* A tensor whose rows are read. */
 struct reading {
-    zipnn_ctx *ctx; /* that reads */
+    zipnn_ctx *ctx; /* the context that reads */
     const zipnn_archive *a;
     const struct zn_tensor *t;
     const uint64_t *dims;
-    uint64_t element; /* bytes; 0 where elements are smaller than that, or come in blocks */
+    uint64_t element; /* bytes of an element; 0 for elements below a byte, and for blocks */
     uint64_t first, n;
     const zipnn_sink *sink;
     uint8_t *buffer;
@@ -28,7 +28,7 @@ static uint64_t rows_of(const struct zn_plan *plan, const struct zn_tensor *t) {
     return t->rank ? plan->dims[t->shape] : 1;
 }
 
-/* Elements of a row; false on overflow. */
+/* Computes the elements of a row. Returns false on overflow. */
 static bool row_elements(const struct zn_plan *plan, const struct zn_tensor *t, uint64_t *n) {
     *n = 1;
     for (uint32_t i = 1; i < t->rank; i++)
@@ -58,7 +58,7 @@ static uint64_t common_divisor(uint64_t a, uint64_t b) {
     return a;
 }
 
-/* Bytes of the first n rows of a run; false when row n begins inside a byte or a block. */
+/* Computes the bytes of the first n rows of a run. Returns false when row n begins inside a byte or a block. */
 static bool place_of_row(const struct zn_plan *plan, const struct zn_tensor *t, uint64_t n, uint64_t *len) {
     const uint64_t rows = rows_of(plan, t);
     const unsigned block = zn_dtype_elements(t->type) ? zn_dtype_word(t->type) : 1;
@@ -116,7 +116,7 @@ static void swap_units(uint8_t *p, size_t len, unsigned unit) {
     for (size_t i = 0; i + unit <= len; i += unit) reverse(p + i, unit);
 }
 
-/* Signs of floats are in their last byte. `step` from one to the next. */
+/* Inverts the signs of floats, which are in their last byte. One follows the other after `step` bytes. */
 static void flip_signs(uint8_t *p, size_t len, size_t first, size_t step) {
     for (size_t i = first; i < len; i += step) p[i] ^= 0x80;
 }
@@ -132,7 +132,7 @@ static void negate_integers(uint8_t *p, size_t len, unsigned unit) {
     }
 }
 
-/* Whole elements as they are in the file. */
+/* Copies whole elements as they are in the file. */
 static void make_values(const struct zn_tensor *t, uint8_t *p, size_t len) {
     const unsigned unit = zn_dtype_unit(t->type);
     const enum zn_dtype_kind kind = zn_dtype_facts(t->type)->kind;
@@ -193,7 +193,7 @@ static zipnn_status write_run(struct reading *r, zipnn_error *err) {
 
 /* ---- strides ----------------------------------------------------------------------------------------------------- */
 
-/* Counts through the indices of all dimensions but the last; false after the last of them. */
+/* Advances the indices of all dimensions but the last. Returns false after the last combination. */
 static bool advance(uint64_t *index, const uint64_t *dims, uint32_t rank) {
     for (uint32_t i = rank > 0 ? rank - 1 : 0; i-- > 0;) {
         if (++index[i] < dims[i]) return true;
@@ -202,7 +202,7 @@ static bool advance(uint64_t *index, const uint64_t *dims, uint32_t rank) {
     return false;
 }
 
-/* Strides in bytes. The first index runs fastest in those that are not written down. */
+/* Sets the strides in bytes. Where a tensor has no list of strides, its first index varies fastest. */
 static bool find_strides(const struct reading *r, uint64_t *stride) {
     uint64_t next = r->element;
     for (uint32_t i = 0; i < r->t->rank; i++) {
@@ -214,7 +214,8 @@ static bool find_strides(const struct reading *r, uint64_t *stride) {
     return true;
 }
 
-/* Bytes from the first element of the rows to the end of their last; false when some lie outside the tensor. */
+/* Finds the bytes from the first element of the rows to the end of the last. Returns false when some are outside the
+ * tensor. */
 static bool find_extent(const struct reading *r, const uint64_t *dims, const uint64_t *stride, uint64_t *from,
                         uint64_t *len) {
     uint64_t end;
@@ -258,11 +259,11 @@ struct slab {
     const struct zn_grid *grid;
     const struct zn_grid_piece *piece; /* the first of them */
     size_t n;
-    uint8_t *bytes;              /* of all that are there, one after the other */
+    uint8_t *bytes;              /* of all pieces that exist, one after the other */
     uint64_t cells[ZN_MAX_RANK]; /* along each dimension */
 };
 
-/* How many pieces of the grid come before a cell. */
+/* Returns how many pieces of the grid come before a cell. */
 static size_t pieces_before(const struct zn_plan *plan, const struct zn_grid *grid, uint64_t cell) {
     const struct zn_grid_piece *p = plan->pieces + grid->first;
     size_t lo = 0, hi = grid->n;
@@ -276,7 +277,7 @@ static size_t pieces_before(const struct zn_plan *plan, const struct zn_grid *gr
     return lo;
 }
 
-/* The bytes of a cell, NULL for one that is missing. */
+/* Returns the bytes of a cell, NULL for a missing one. */
 static const uint8_t *find_cell(const struct slab *s, uint64_t cell) {
     size_t lo = 0, hi = s->n;
     while (lo < hi) {
@@ -336,7 +337,7 @@ static zipnn_status put_line(struct reading *r, const struct slab *s, const uint
     return ZIPNN_OK;
 }
 
-/* Rows from `row` on, as many as one row of cells has. */
+/* Reads rows from `row` on, as many as one row of cells has. */
 static zipnn_status write_slab(struct reading *r, struct slab *s, uint64_t row, uint64_t end, zipnn_error *err) {
     uint64_t index[ZN_MAX_RANK] = {row};
     const uint64_t *piece = r->a->plan.dims + s->grid->shape;
@@ -348,7 +349,7 @@ static zipnn_status write_slab(struct reading *r, struct slab *s, uint64_t row, 
     return ZIPNN_OK;
 }
 
-/* Counts cells; false for pieces that are not of their shape's size. */
+/* Counts cells. Returns false for pieces whose size differs from that of their shape. */
 static bool count_cells(const struct reading *r, struct slab *s) {
     const uint64_t *piece = r->a->plan.dims + s->grid->shape;
     uint64_t len = r->element, all = 1;

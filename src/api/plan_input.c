@@ -1,10 +1,10 @@
-/* What readers see: the beginning of an input that is packed, and the whole original of an archive. */
+/* What readers see: the beginning of an input that is packed, or the whole original of an archive. */
 #include "api/archive.h"
 #include "readers/readers.h"
 
 /* ---- inputs */
 
-/* The first ZN_WINDOW bytes of an input. Of a sequential one, what was asked for so far. */
+/* The first ZN_WINDOW bytes of an input. Of a sequential input, the bytes that were asked for so far. */
 struct window {
     const zipnn_ctx *ctx;
     struct zn_input *in;
@@ -20,7 +20,7 @@ static zipnn_status read_random(void *user, uint64_t off, uint8_t *buf, size_t l
     return *got ? zn_input_copy(w->in, off, *got, buf, err) : ZIPNN_OK;
 }
 
-/* A file of exactly ZN_WINDOW bytes counts as longer: a pipe of as many does not know better. */
+/* A file of exactly ZN_WINDOW bytes counts as longer, since a pipe of that length cannot tell. */
 static zipnn_status measure_random(void *user, uint64_t *len, enum zn_view_end *end, zipnn_error *err) {
     const struct window *w = user;
     (void)err;
@@ -58,7 +58,7 @@ static zipnn_status measure_sequential(void *user, uint64_t *len, enum zn_view_e
     return ZIPNN_OK;
 }
 
-/* Bare weights of a type that the caller named: one tensor without end. */
+/* Plans bare weights of a type that the caller named: one tensor without end. */
 static zipnn_status plan_bare(const zipnn_ctx *ctx, struct zn_plan *plan, zipnn_error *err) {
     if (plan->n_tensors || ctx->dtype == ZIPNN_DTYPE_UNKNOWN || strcmp(plan->container, "raw") != 0) return ZIPNN_OK;
     ZN_TRY(zn_plan_add(plan, 0, (uint64_t)INT64_MAX, ctx->dtype, "", 0, NULL, 0, err));
@@ -102,7 +102,7 @@ struct original {
     uint64_t len;
     uint8_t *met;   /* a bit for each chunk that was decoded ... */
     uint8_t few[8]; /* ... here if they are few */
-    uint64_t again; /* what was decoded besides, in the unit of struct zn_toll */
+    uint64_t again; /* the cost of decoding chunks again, in the unit of struct zn_toll */
 };
 
 /* Notes the chunks of a range. Returns whether all of them are new. */
