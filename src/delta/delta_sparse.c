@@ -6,7 +6,7 @@
 
 enum {
     CLASS_COST = 40 * ZN_COST_ONE, /* two bytes, and the gap after the last change */
-    SAMPLED = 1 << 15, /* elements; from here on contexts are sampled, which only affects the choice */
+    SAMPLED = 1 << 15,             /* elements; from here on contexts are sampled, which only affects the choice */
     MAX_RICE = 21
 };
 

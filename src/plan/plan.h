@@ -70,7 +70,7 @@ struct zn_plan {
     size_t n_grids, grids_cap;
     struct zn_grid_piece *pieces;
     size_t n_pieces, pieces_cap;
-    uint64_t origin; /* zn_plan_add adds this to offsets: where the file begins inside another */
+    uint64_t origin;    /* zn_plan_add adds this to offsets: where the file begins inside another */
     const char *prefix; /* ... puts this before names; NULL: nothing */
     bool superseded;    /* ... and marks tensors with this */
     uint64_t
