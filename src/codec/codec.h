@@ -132,8 +132,7 @@ bool zn_stream_encode_zstd(struct zn_codec *c, const struct zn_effort *effort, c
 /* Estimates the bytes that zstd needs for n >= 1 bytes from a piece in their middle; n when zstd finds nothing. */
 size_t zn_stream_probe_zstd(struct zn_codec *c, const uint8_t *p, size_t n);
 
-/* ---- given a context: a byte for each symbol, known to encoder and decoder
- * ---------------------------------------- */
+/* ---- given a context: a byte for each symbol, known to encoder and decoder --------------------------------------- */
 
 /* Decodes a plane as zn_stream_decode does, and also by codec R16C. */
 zipnn_status zn_stream_decode_given(struct zn_codec *c, const struct zn_coded *in, const uint8_t *context, uint8_t *out,

@@ -11,8 +11,7 @@ bool zn_zip_knows(const uint8_t *head, size_t len);
 /* Adds the contents of the members. If the archive's end is out of sight, only what its beginning shows is added. */
 zipnn_status zn_zip_plan(const struct zn_view *view, struct zn_plan *plan, const char **container, zipnn_error *err);
 
-/* ---- inside: zip.c finds members, zip_members.c looks into them, zip_front.c knows only the beginning of an
- * archive */
+/* ---- inside: zip.c finds members, zip_members.c looks into them, zip_front.c plans from the beginning alone ---- */
 
 struct zn_member {
     const char *name;  /* ends with a zero; names of one directory lie in its order */

@@ -175,8 +175,7 @@ ZN_EACH bool merge_halves(struct number f, struct zn_delta_reader *r, const uint
     return r->bits.at <= 8 * (uint64_t)r->bits.len;
 }
 
-/* ---- elements of four bytes: a symbol, up to 15 bits, and whole bytes below; symbols alone where nothing changed ----
- */
+/* ---- elements of four bytes: a symbol, up to 15 bits, whole bytes below; symbols alone where nothing changed ---- */
 
 ZN_EACH void split_words(struct number f, struct zn_delta_writer *w, const uint8_t *src, const uint8_t *ref,
                          const uint8_t *context, size_t n, uint8_t *symbols) {
