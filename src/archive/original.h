@@ -47,8 +47,8 @@ struct zn_archive {
     void *memory;            /* a copy of the index frame, whatever the input is */
     struct zn_place *places; /* of the chunks, in order; NULL: the input is a pipe */
     uint64_t n_places;
-    uint64_t *stored; /* archive bytes before each chunk, and of all; NULL until they are summed */
-    struct zn_base_record *records;                /* of its table of bases ... */
+    uint64_t *stored;               /* archive bytes before each chunk, and of all; NULL until they are summed */
+    struct zn_base_record *records; /* of its table of bases ... */
     const struct zn_original *bases[ZN_MAX_BASES]; /* ... and the bases; NULL for one that is missing */
     unsigned n_bases;
     uint32_t max_chunk; /* largest of this archive and of all behind it */
