@@ -23,10 +23,13 @@ static zipnn_status restore_either(zipnn_ctx *ctx, struct zn_input *in, const st
                                    enum zn_digesting digesting, zipnn_stats *stats, zipnn_error *err) {
     struct zn_old_input old;
     ZN_TRY(zn_old_input_open(&ctx->engine, in, &ctx->base, &old, err));
-    if (!old.self.old) return zn_unpack(&ctx->job, in, out, digesting, stats, err);
-    zipnn_status status = zn_job_allows(&ctx->job, old.self.length, err);
-    if (status == ZIPNN_OK) status = zn_old_restore(&ctx->job, &old.self, out, digesting, stats, err);
-    zn_old_input_close(&old);
+    zipnn_status status = ZIPNN_OK;
+    if (!old.self.old)
+        status = zn_unpack(&ctx->job, in, out, digesting, stats, err);
+    else
+        status = zn_job_allows(&ctx->job, old.self.length, err);
+    if (status == ZIPNN_OK && old.self.old) status = zn_old_restore(&ctx->job, &old.self, out, digesting, stats, err);
+    zn_old_input_close(&old); /* holds a pipe's bytes even where they turn out to be no old record */
     return status;
 }
 

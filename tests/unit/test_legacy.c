@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/bytes.h"
+#include "support/heap.h"
 #include "support/restore.h"
 #include "support/streams.h"
 #include "support/testdata.h"
@@ -426,8 +427,36 @@ static void a_delta_needs_the_base_it_was_made_against(void **state) {
     zipnn_destroy(ctx);
 }
 
+/* A pipe is read to its end before it is known whether the file is an old one. */
+static void what_only_looks_old_leaves_nothing(void **state) {
+    (void)state;
+    static const char header[] =
+        "{\"__metadata__\":{\"znn_compressed_vectors\":\"{\"},"
+        "\"w\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}";
+    struct zt_heap heap = {0};
+    const zipnn_options options = {.size = sizeof options, .allocator = zt_heap_hooks(&heap)};
+    struct record r = {.len = 0};
+    zipnn_ctx *ctx;
+    uint8_t out[100];
+    size_t got;
+    put_u64(&r, sizeof header - 1);
+    put(&r, header, sizeof header - 1);
+    assert_int_equal(zipnn_create(&options, &ctx, NULL), ZIPNN_OK);
+    for (unsigned w = 0; w < ZT_N_WAYS; w++) {
+        size_t kept = 0;
+        for (unsigned round = 0; round < 2; round++) {
+            assert_int_not_equal(zt_ways[w].restore(ctx, r.bytes, r.len, out, sizeof out, &got, NULL), ZIPNN_OK);
+            if (round) assert_int_equal(heap.now, kept);
+            kept = heap.now;
+        }
+    }
+    zipnn_destroy(ctx);
+    assert_int_equal(heap.now, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_only_looks_old_leaves_nothing),
         cmocka_unit_test(every_sample_restores),
         cmocka_unit_test(records_made_by_hand_restore),
         cmocka_unit_test(records_made_by_hand_are_listed),
