@@ -13,8 +13,8 @@
 #include <string.h>
 
 #include "rounds.h"
-#include "work/digest.h"
-#include "work/each.h"
+#include "workers/digest.h"
+#include "workers/each.h"
 
 enum { MAX_ROUNDS = 64, MAX_WORKERS = 64, N_TASKS = 20000, CHUNK = 512 << 10, N_CHUNKS = 256 };
 

@@ -1,4 +1,4 @@
-"""Workers that take chunks in turn, simulated: the loop of src/work/each.c with the costs that were measured.
+"""Workers that take chunks in turn, simulated: the loop of src/workers/each.c with the costs that were measured.
 
 A worker claims a chunk under a lock, waits until it is the chunk's turn at the first stage (the digest of the original
 is fed in order), works, waits for its turn at the second stage (the place of the result), and claims the next one.

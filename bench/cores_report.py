@@ -112,7 +112,7 @@ def write_cores(results: figures.Results) -> None:
 
 **What it is.** What 1 to 128 cores would give, from what this machine's show. `make bench-cores` writes this page.
 
-**Where.** The loop of all workers is `src/work/each.c`; the model of it is `bench/cores_model.py`; its costs are
+**Where.** The loop of all workers is `src/workers/each.c`; the model of it is `bench/cores_model.py`; its costs are
 measured by `bench/bench_cores.c` and `bench/bench_library.c`.
 
 **What always holds.** The same bytes come from any number of threads; a turn that is passed on wakes the worker whose

@@ -22,12 +22,12 @@ ROOMS = {
     "legacy": {"base"},
     "chunk": {"base", "kernels", "codec", "format", "plan"},
     "delta": {"base", "kernels", "codec", "format", "plan", "chunk"},
-    "work": {"base", "kernels", "codec", "format", "plan", "chunk", "delta"},
-    "archive": {"base", "kernels", "codec", "format", "plan", "chunk", "delta", "work", "legacy"},
-    "jobs": {"base", "kernels", "codec", "format", "plan", "chunk", "delta", "work", "archive"},
+    "workers": {"base", "kernels", "codec", "format", "plan", "chunk", "delta"},
+    "archive": {"base", "kernels", "codec", "format", "plan", "chunk", "delta", "workers", "legacy"},
+    "jobs": {"base", "kernels", "codec", "format", "plan", "chunk", "delta", "workers", "archive"},
     "api": {
-        "base", "kernels", "codec", "format", "plan", "chunk", "delta", "work", "archive", "jobs", "readers", "legacy",
-        "io",
+        "base", "kernels", "codec", "format", "plan", "chunk", "delta", "workers", "archive", "jobs", "readers",
+        "legacy", "io",
     },
 }
 
@@ -53,11 +53,11 @@ FOREIGN = {
     "jansson.h": {"readers"},
     "xxhash.h": {"base", "kernels"},
     "openssl/": {"base"},
-    "pthread.h": {"work", "io"},
-    "threads.h": {"work"},
-    "stdatomic.h": {"work", "io"},
+    "pthread.h": {"workers", "io"},
+    "threads.h": {"workers"},
+    "stdatomic.h": {"workers", "io"},
     "errno.h": {"io"},
-    "unistd.h": {"base", "io", "work"},
+    "unistd.h": {"base", "io", "workers"},
     "fcntl.h": {"io"},
     "sys/mman.h": {"base", "io"},
     "sys/": {"io"},
@@ -96,7 +96,7 @@ SIGNAL_CALL = re.compile(r"\b(sig[a-z]+|signal|bsd_signal|raise|kill|killpg|pthr
 ONLY_IN = {"format": re.compile(r"\b(ZN_CHUNK_LEN|ZN_PLANE_LEN)\b")}
 
 # Threads live in these rooms, whichever header brings their types along.
-THREAD_ROOMS = {"work", "io"}
+THREAD_ROOMS = {"workers", "io"}
 THREAD_CALL = re.compile(r"\b(pthread_\w+|atomic_\w+|thrd_\w+|mtx_\w+|cnd_\w+)\b")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)

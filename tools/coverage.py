@@ -28,7 +28,7 @@ GROUPS = (
     ("kernels", 95, 0, "kernels/*"),
     ("restoring", 95, 0, "jobs/apply.c archive/frames.c archive/original.c archive/reading.c archive/references.c "
                          "archive/fetched.c archive/recover.c jobs/refer.c archive/scan.c "
-                         "work/ends.[ch] jobs/unpack.c work/windows.c api/archive.c api/archive_rebuild.c"),
+                         "workers/ends.[ch] jobs/unpack.c workers/windows.c api/archive.c api/archive_rebuild.c"),
     ("files of zipnn 0.x", 95, 0, "legacy/* archive/old.c"),
     ("readers of models", 95, 0, "readers/* plan/*"),
 )

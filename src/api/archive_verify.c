@@ -2,7 +2,7 @@
 #include "api/archive.h"
 #include "archive/reading.h"
 #include "archive/scan.h"
-#include "work/digest.h"
+#include "workers/digest.h"
 
 struct zn_verifying {
     const zipnn_archive *a;

@@ -4,7 +4,7 @@
 
 #include "archive/bases.h"
 #include "archive/old.h"
-#include "work/job.h"
+#include "workers/job.h"
 
 struct zipnn_ctx {
     struct zn_engine engine;

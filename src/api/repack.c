@@ -1,6 +1,6 @@
 /* Recompresses: makes another archive of the same original. */
 #include "api/context.h"
-#include "work/windows.h"
+#include "workers/windows.h"
 
 enum { WINDOW = 8 << 20 };
 

@@ -1,6 +1,6 @@
 #include "archive/bases.h"
 
-#include "work/digest.h"
+#include "workers/digest.h"
 
 enum { PIECE = 1 << 20 };
 

@@ -2,8 +2,8 @@
 #ifndef ZN_ARCHIVE_FETCHED_H
 #define ZN_ARCHIVE_FETCHED_H
 
-#include "work/ends.h"
-#include "work/engine.h"
+#include "workers/ends.h"
+#include "workers/engine.h"
 
 struct zn_fetched {
     const zipnn_piece *piece; /* in ascending order of source and offset */

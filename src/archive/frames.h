@@ -3,8 +3,8 @@
 #define ZN_ARCHIVE_FRAMES_H
 
 #include "format/format.h"
-#include "work/ends.h"
-#include "work/engine.h"
+#include "workers/ends.h"
+#include "workers/engine.h"
 
 struct zn_archive;
 struct zn_scope;

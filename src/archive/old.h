@@ -4,7 +4,7 @@
 
 #include "archive/original.h"
 #include "legacy/legacy.h"
-#include "work/digest.h"
+#include "workers/digest.h"
 
 /* The memory with which a context restores old records. It is allocated on first use, and continues where the last read
  * ended. */

@@ -5,7 +5,7 @@
 
 #include "archive/frames.h"
 #include "format/reference.h"
-#include "work/job.h"
+#include "workers/job.h"
 
 struct zn_archive;
 struct zn_fetched;

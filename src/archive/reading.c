@@ -1,7 +1,7 @@
 #include "archive/reading.h"
 
 #include "archive/fetched.h"
-#include "work/each.h"
+#include "workers/each.h"
 
 /* A range of the original to read, what reading it takes, and where it goes. */
 struct range {

@@ -1,6 +1,6 @@
 #include "archive/scan.h"
 
-#include "work/each.h"
+#include "workers/each.h"
 
 struct scan {
     struct zn_engine *e;

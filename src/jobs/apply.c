@@ -1,7 +1,7 @@
 #include "jobs/apply.h"
 
 #include "archive/bases.h"
-#include "work/each.h"
+#include "workers/each.h"
 
 /* The action for a chunk of the memory. */
 enum todo { TODO_NOTHING, TODO_DECODE, TODO_LAST /* it refers to bytes of the result */ };

@@ -2,8 +2,8 @@
 #ifndef ZN_JOBS_APPLY_H
 #define ZN_JOBS_APPLY_H
 
-#include "work/ends.h"
-#include "work/job.h"
+#include "workers/ends.h"
+#include "workers/job.h"
 
 /* Applies the archive to memory[0, len), which holds its one base, or what an earlier call left when it failed. Before
  * the first chunk is changed, every chunk is found to be the base's or the result's; otherwise ZIPNN_E_BASE is

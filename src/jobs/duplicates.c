@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "jobs/relations.h"
-#include "work/digest.h"
+#include "workers/digest.h"
 
 enum {
     WORTH_A_COPY = 32 << 10, /* bytes: shorter tensors gain little, and even a look at them takes time */

@@ -3,9 +3,9 @@
 #define ZN_JOBS_JOBS_H
 
 #include "plan/plan.h"
-#include "work/digest.h"
-#include "work/ends.h"
-#include "work/job.h"
+#include "workers/digest.h"
+#include "workers/ends.h"
+#include "workers/job.h"
 
 struct zn_relations;
 

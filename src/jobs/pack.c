@@ -3,8 +3,8 @@
 #include "chunk/cut.h"
 #include "jobs/jobs.h"
 #include "jobs/refer.h"
-#include "work/digest.h"
-#include "work/each.h"
+#include "workers/digest.h"
+#include "workers/each.h"
 
 struct pack {
     const struct zn_job *job;

@@ -5,7 +5,7 @@
 
 #include "archive/original.h"
 #include "plan/links.h"
-#include "work/job.h"
+#include "workers/job.h"
 
 struct zn_relations {
     struct zn_links links;

@@ -7,7 +7,7 @@
 #include "chunk/cut.h"
 #include "jobs/refer.h"
 #include "plan/dtype.h"
-#include "work/each.h"
+#include "workers/each.h"
 
 enum {
     MAX_LOOKED_AT = 1 << 16, /* chunks that are tasted, about; more only where tensors cut more of them */

@@ -2,8 +2,8 @@
 #include "archive/bases.h"
 #include "archive/reading.h"
 #include "jobs/jobs.h"
-#include "work/digest.h"
-#include "work/each.h"
+#include "workers/digest.h"
+#include "workers/each.h"
 
 struct unpack {
     const struct zn_job *job;

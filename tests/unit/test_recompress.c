@@ -3,7 +3,7 @@
 #include "support/samples.h"
 #include "support/streams.h"
 #include "support/unit.h"
-#include "work/windows.h"
+#include "workers/windows.h"
 
 enum { LEN = 1300001 };
 

@@ -1,8 +1,8 @@
 /* What somebody wants done, and what with: a machine, bases, and options. One context makes one of these. */
-#ifndef ZN_WORK_JOB_H
-#define ZN_WORK_JOB_H
+#ifndef ZN_WORKERS_JOB_H
+#define ZN_WORKERS_JOB_H
 
-#include "work/engine.h"
+#include "workers/engine.h"
 
 struct zn_bases;
 struct zn_old_scratch;

@@ -1,4 +1,4 @@
-#include "work/job.h"
+#include "workers/job.h"
 
 enum {
     DEFAULT_LEVEL = 3,

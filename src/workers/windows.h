@@ -1,11 +1,11 @@
 /* Keeps a few stretches of something slow to read in memory. It serves several threads that read through it together.
  */
-#ifndef ZN_WORK_WINDOWS_H
-#define ZN_WORK_WINDOWS_H
+#ifndef ZN_WORKERS_WINDOWS_H
+#define ZN_WORKERS_WINDOWS_H
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "work/threads.h"
+#include "workers/threads.h"
 
 enum { ZN_N_WINDOWS = 2 }; /* a thread that lags behind finds its bytes in the window before */
 

@@ -1,6 +1,6 @@
 /* Threads of the library's own, for callers that bring no executor. */
-#ifndef ZN_WORK_THREADS_H
-#define ZN_WORK_THREADS_H
+#ifndef ZN_WORKERS_THREADS_H
+#define ZN_WORKERS_THREADS_H
 
 #include <pthread.h>
 

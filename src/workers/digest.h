@@ -1,6 +1,6 @@
 /* Digests of the original. They take its bytes in order, chunk by chunk. */
-#ifndef ZN_WORK_DIGEST_H
-#define ZN_WORK_DIGEST_H
+#ifndef ZN_WORKERS_DIGEST_H
+#define ZN_WORKERS_DIGEST_H
 
 #include <stdalign.h>
 

@@ -1,4 +1,4 @@
-#include "work/windows.h"
+#include "workers/windows.h"
 
 #include <string.h>
 

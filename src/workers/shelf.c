@@ -1,4 +1,4 @@
-#include "work/shelf.h"
+#include "workers/shelf.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "work/threads.h"
+#include "workers/threads.h"
 
 #include <unistd.h>
 

@@ -1,10 +1,10 @@
 /* The machine that every job runs on: workers, each with the memory that coding a chunk takes, and the threads that
  * they work on. It knows neither what is coded nor why: jobs say that (job.h). */
-#ifndef ZN_WORK_ENGINE_H
-#define ZN_WORK_ENGINE_H
+#ifndef ZN_WORKERS_ENGINE_H
+#define ZN_WORKERS_ENGINE_H
 
 #include "chunk/chunk.h"
-#include "work/shelf.h"
+#include "workers/shelf.h"
 
 struct zn_engine;
 struct zn_fetched;

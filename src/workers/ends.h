@@ -1,6 +1,6 @@
 /* The two ends of an operation, each of them memory or the caller's callbacks. */
-#ifndef ZN_WORK_ENDS_H
-#define ZN_WORK_ENDS_H
+#ifndef ZN_WORKERS_ENDS_H
+#define ZN_WORKERS_ENDS_H
 
 #include "base/bytes.h"
 #include "base/err.h"

@@ -1,8 +1,8 @@
 /* Chunks that were decoded because others refer to them. A thread has one shelf for all archives of a chain, so a
  * longer chain takes no more memory: a slot is taken only when there are bytes to put into it, first for the archive
  * furthest behind. A chunk stays on the shelf until its slot is needed; the one used longest ago goes first. */
-#ifndef ZN_WORK_SHELF_H
-#define ZN_WORK_SHELF_H
+#ifndef ZN_WORKERS_SHELF_H
+#define ZN_WORKERS_SHELF_H
 
 #include <stdbool.h>
 

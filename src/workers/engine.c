@@ -1,12 +1,12 @@
-#include "work/engine.h"
+#include "workers/engine.h"
 
 #include <stdatomic.h>
 #include <time.h>
 
 #include "base/pages.h"
 #include "chunk/cut.h"
-#include "work/ends.h"
-#include "work/threads.h"
+#include "workers/ends.h"
+#include "workers/threads.h"
 
 enum {
     MAX_WORKERS = 256,

@@ -1,9 +1,9 @@
 /* Tasks that workers claim until none is left. Every job of the library that runs on several threads is such a loop,
  * and this is the only one: jobs know neither threads nor locks. */
-#ifndef ZN_WORK_EACH_H
-#define ZN_WORK_EACH_H
+#ifndef ZN_WORKERS_EACH_H
+#define ZN_WORKERS_EACH_H
 
-#include "work/engine.h"
+#include "workers/engine.h"
 
 struct zn_turns;
 

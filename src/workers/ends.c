@@ -1,4 +1,4 @@
-#include "work/ends.h"
+#include "workers/ends.h"
 
 struct zn_input zn_input_of_memory(const void *data, size_t len) {
     static const uint8_t nothing;
