@@ -98,8 +98,9 @@ int main(int argc, char **argv) {
     struct args args;
     struct wrong wrong;
     occupy_standard_streams();
-    if (!args_parse(argc, argv, getenv("ZIPNN_CPU"), &args, &wrong)) return refuse(wrong.text);
-    if (args.n_files == 0 && uses[args.operation].takes != TAKES_NO_FILES) {
+    const struct environment environment = {getenv("ZIPNN_CPU"), getenv("ZIPNN_LEVEL"), getenv("ZIPNN_THREADS")};
+    if (!args_parse(argc, argv, &environment, &args, &wrong)) return refuse(wrong.text);
+    if (args.n_files == 0 && !args.filelist && uses[args.operation].takes != TAKES_NO_FILES) {
         if (isatty(STDIN_FILENO)) return refuse("no FILE is given, and standard input is a terminal");
         args.files = no_files;
         args.n_files = 1;

@@ -11,6 +11,11 @@ install(FILES python/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/python)
 install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_DOCDIR}/include/zipnn)
 if(TARGET zipnn_cli)
     install(TARGETS zipnn_cli)
+    # As gunzip and zcat beside gzip: the program looks at the name by which it was called.
+    foreach(name unzipnn zipnncat)
+        install(CODE "file(CREATE_LINK zipnn \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/${name}\" SYMBOLIC)")
+        install(CODE "file(CREATE_LINK zipnn.1 \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_MANDIR}/man1/${name}.1\" SYMBOLIC)")
+    endforeach()
 endif()
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/zipnn)

@@ -24,6 +24,9 @@ export PKG_CONFIG_PATH=$libdir/pkgconfig LD_LIBRARY_PATH=$libdir
 
 $build/tools/make_model "$work/model" 0
 "$prefix/bin/zipnn" "$work/model" -o "$work/model.znn"
+"$prefix/bin/zipnncat" "$work/model.znn" | cmp - "$work/model"
+"$prefix/bin/unzipnn" --help >/dev/null
+[ -e "$prefix/share/man/man1/unzipnn.1" ]
 
 # try PROGRAM-FOLDER: runs the examples.
 try() {

@@ -14,6 +14,7 @@
 #include "shared/old_delta.h"
 #include "shared/output.h"
 #include "shared/read_back.h"
+#include "shared/results.h"
 #include "shared/run_context.h"
 #include "shared/run_report.h"
 #include "shared/spool.h"
@@ -30,15 +31,16 @@ struct job {
 };
 
 /* Returns the name of an archive of the old format. The form of the archive follows from it. */
-static char *name_old(const struct args *args, const char *path, zipnn_old_form *form) {
+static char *name_old(const struct run *run, const char *path, zipnn_old_form *form) {
+    const struct args *args = run->args;
     char *name = args->dtype == ZIPNN_DTYPE_UNKNOWN && args->n_bases == 0 ? filename_of_old_tensors(path) : NULL;
     *form = name ? ZIPNN_OLD_SAFETENSORS : ZIPNN_OLD_RECORD;
-    return name ? name : text_join(path, ARCHIVE_SUFFIX, "");
+    return name ? result_place(run, name) : result_archive(run, path);
 }
 
 static char *name_archive(struct job *job) {
-    const struct args *args = job->run->args;
-    return args->old_format ? name_old(args, job->path, &job->form) : text_join(job->path, ARCHIVE_SUFFIX, "");
+    const struct run *run = job->run;
+    return run->args->old_format ? name_old(run, job->path, &job->form) : result_archive(run, job->path);
 }
 
 /* Sets job->output, and for old records job->form, which follows from the name of the input. */
@@ -59,11 +61,11 @@ static zipnn_status choose_output(struct job *job, zipnn_error *err) {
         if (!archive)
             return cli_fail(err, ZIPNN_E_ARGUMENT,
                             "the suffix is not " ARCHIVE_SUFFIX ": use -o or -c to say where the result goes");
-        job->output = filename_restored(job->path);
+        job->output = result_original(job->run, job->path);
     } else if (archive && !args->force) {
         return cli_fail(err, ZIPNN_E_ARGUMENT, "is named " ARCHIVE_SUFFIX " already: -f compresses it once more");
     }
-    return ZIPNN_OK;
+    return result_check(job->run, job->path, err);
 }
 
 /* Asks the user at the terminal. Without a terminal the answer is no. */
@@ -81,8 +83,10 @@ static zipnn_status create_output(struct job *job, zipnn_error *err) {
     const struct args *args = job->run->args;
     const zipnn_file *like = input_is_stdin(job->path) ? NULL : job->in;
     unsigned flags = (args->force ? ZIPNN_FILE_REPLACE : 0U) | (args->sync ? ZIPNN_FILE_SYNC : 0U);
-    zipnn_status st = zipnn_file_create(job->output, like, flags, &job->out, err);
+    zipnn_status st = result_make_folders(job->run, job->output, err);
     struct stat there;
+    if (st != ZIPNN_OK) return st;
+    st = zipnn_file_create(job->output, like, flags, &job->out, err);
     if (st != ZIPNN_E_IO || args->force || input_is_stdin(job->path)) return st;
     if (lstat(job->output, &there) != 0 || !S_ISREG(there.st_mode)) return st;
     if (!user_allows_replacing(args, job->output)) return output_taken(job->output, job->path, err);

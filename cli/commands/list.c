@@ -123,11 +123,25 @@ static zipnn_status put_chunks(struct json *j, const zipnn_archive *archive, uin
     return ZIPNN_OK;
 }
 
-static void put_archive(struct run *run, const char *path, const zipnn_archive_info *info, uint64_t n_left_out) {
+/* Says after the name that the archive is nothing without another file. With -v lines of their own tell more. */
+static void put_mark(const zipnn_archive *archive, unsigned n_bases) {
+    zipnn_base_info base;
+    if (n_bases > 1) {
+        printf("  (made against %u files)", n_bases);
+    } else if (n_bases == 1 && zipnn_archive_base(archive, 0, &base, NULL) == ZIPNN_OK) {
+        fputs("  (made against ", stdout);
+        text_put(stdout, base.name[0] ? base.name : "a file");
+        putchar(')');
+    }
+}
+
+static void put_archive(struct run *run, const char *path, const zipnn_archive *archive, const zipnn_archive_info *info,
+                        uint64_t n_left_out) {
     run_put_head(run, "  original     stored   ratio  tensors  container    name");
     printf("%10s %10s %6.2f%% %8" PRIu64 "  %-12s ", text_size(info->original).text, text_size(info->archive).text,
            text_percent(info->archive, info->original), info->n_tensors, info->container);
     text_put(stdout, run_shown_name(path));
+    if (run->args->verbosity <= 0) put_mark(archive, info->n_bases);
     putchar('\n');
     if (run->args->verbosity <= 0) return;
     if (n_left_out) printf("  %s\n", text_left_out(n_left_out).text);
@@ -198,11 +212,14 @@ static zipnn_status put_listing(struct run *run, const char *path, const zipnn_a
     zipnn_archive_info info;
     const uint64_t n_left_out = zipnn_archive_n_left_out(archive);
     zipnn_archive_get_info(archive, &info);
+    run->n_done++;
+    run->original += info.original;
+    run->stored += info.archive;
     if (j) json_object(j, NULL);
     if (j)
         put_json_archive(j, path, &info, n_left_out);
     else
-        put_archive(run, path, &info, n_left_out);
+        put_archive(run, path, archive, &info, n_left_out);
     put_bases(j, run, archive, info.n_bases);
     if (j && all) json_list(j, "tensors");
     if (all) st = put_tensors(j, archive, info.n_tensors, err);

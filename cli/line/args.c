@@ -60,6 +60,7 @@ struct parser {
     const struct command *command; /* NULL: none so far */
     const struct option *choice;   /* the option that chose the operation, or NULL */
     bool given[N_OPTIONS];
+    bool called; /* the name of the program chose the operation: no operand is a command */
 };
 
 __attribute__((format(printf, 2, 3))) static bool say_wrong(struct wrong *wrong, const char *format, ...) {
@@ -151,6 +152,12 @@ static void set_output(struct args *a, const char *value) {
     a->output = a->to_stdout ? NULL : value;
 }
 
+static bool set_output_dir(struct args *a, enum placing placing, const char *value) {
+    a->placing = placing;
+    a->output_dir = value;
+    return true;
+}
+
 /* Applies an option that chooses the operation. Returns false for all others. */
 static bool choose_operation(struct args *a, enum option_id id) {
     static const struct {
@@ -184,6 +191,7 @@ static void set_flag(struct args *a, enum option_id id, char letter) {
     if (id == OPT_VERBOSE) a->verbosity = a->verbosity > 0 ? 2 : 1;
     if (id == OPT_NO_DEDUP) a->dedup = false;
     if (id == OPT_JSON) a->json = true;
+    if (id == OPT_ZEROS) a->zeros = true;
 }
 
 static bool add_base(struct args *a, const char *value) {
@@ -195,6 +203,9 @@ static bool add_base(struct args *a, const char *value) {
 /* Applies one option. Returns false if its value is not valid. */
 static bool apply(struct args *a, enum option_id id, char letter, const char *value) {
     if (id == OPT_OUTPUT) set_output(a, value);
+    if (id == OPT_OUTPUT_DIR_FLAT) return set_output_dir(a, PLACED_FLAT, value);
+    if (id == OPT_OUTPUT_DIR_MIRROR) return set_output_dir(a, PLACED_MIRROR, value);
+    if (id == OPT_FILELIST) a->filelist = value;
     if (id == OPT_THREADS) return parse_count(value, 0, &a->threads);
     if (id == OPT_CPU) return parse_cpu(value, &a->cpu);
     if (id == OPT_COMPAT) return parse_version(value, &a->readers);
@@ -258,7 +269,7 @@ static bool take_option(struct parser *p, const struct option *o, char letter, c
     p->given[o->id] = true;
     if (!apply(p->args, o->id, letter, value ? value : ""))
         return say_wrong(p->wrong, "%s takes %s, not \"%.80s\"", shown_option(o).text, o->takes, value);
-    if (!p->args->by_default && !p->choice && !p->command) p->choice = o;
+    if (!p->args->by_default && !p->choice && !p->command && !p->called) p->choice = o;
     return true;
 }
 
@@ -297,7 +308,7 @@ static const struct command *find_command(const char *name) {
 /* The first operand may be the command. After "--" all operands are files. */
 static bool take_operand(struct parser *p, char *text) {
     struct args *a = p->args;
-    const struct command *c = a->n_files == 0 && !p->command ? find_command(text) : NULL;
+    const struct command *c = a->n_files == 0 && !p->command && !p->called ? find_command(text) : NULL;
     if (!c) {
         a->files[a->n_files++] = text;
         return true;
@@ -359,17 +370,41 @@ static bool check_uses(const struct parser *p) {
 static bool takes_stdin(const struct args *a) {
     for (size_t i = 0; i < a->n_files; i++)
         if (strcmp(a->files[i], "-") == 0) return true;
-    return a->n_files == 0;
+    return a->n_files == 0 && !a->filelist;
+}
+
+/* Returns whether more than one file may be worked on. */
+static bool takes_several(const struct args *a) {
+    return a->n_files > 1 || a->recursive || a->filelist;
+}
+
+/* -o DIR/: results go into the folder. Without the slash a folder is refused when the output is created. */
+static void find_output_dir(struct args *a) {
+    const bool converts = a->operation == OP_COMPRESS || a->operation == OP_RESTORE;
+    const size_t n = a->output ? strlen(a->output) : 0;
+    if (!converts || !n || a->output[n - 1] != '/') return;
+    set_output_dir(a, PLACED_IN, a->output);
+    a->output = NULL;
+}
+
+static bool check_output_dir(const struct args *a, struct wrong *w) {
+    if (a->placing == PLACED_BESIDE) return true;
+    if (a->output || a->to_stdout) return say_wrong(w, "-o OUT or -c and a folder for results cannot be combined");
+    if (takes_stdin(a)) return say_wrong(w, "standard input has no name: say -o %.200s/NAME", a->output_dir);
+    return true;
 }
 
 static bool check_output(const struct args *a, struct wrong *w) {
     const bool parts = uses[a->operation].gives == GIVES_PARTS;
     const bool converts = a->operation == OP_COMPRESS || a->operation == OP_RESTORE;
     const bool to_stdout = a->to_stdout || (!a->output && (parts || (converts && takes_stdin(a))));
+    const char *folder = converts ? "; -o DIR/ puts the results of all into a folder" : "";
     if (a->output && a->n_files > 1 && a->operation != OP_CHAIN)
-        return say_wrong(w, "-o OUT takes one FILE, %zu were given", a->n_files);
-    if (a->output && a->recursive) return say_wrong(w, "-o OUT and -r cannot be combined");
-    if (a->to_stdout && a->operation == OP_COMPRESS && (a->n_files > 1 || a->recursive))
+        return say_wrong(w, "-o OUT takes one FILE, %zu were given%s", a->n_files, folder);
+    if (a->output && (a->recursive || a->filelist))
+        return say_wrong(w, "-o OUT and %s cannot be combined%s", a->recursive ? "-r" : "--filelist", folder);
+    if (!check_output_dir(a, w)) return false;
+    if (a->to_stdout && a->operation == OP_COMPRESS && takes_several(a))
         return say_wrong(w, "-c takes one FILE: an archive holds one file, and standard output one archive");
     if (to_stdout && a->json) return say_wrong(w, "--json and the result both need standard output: use -o OUT");
     if (a->to_stdout && a->remove) return say_wrong(w, "--rm needs a result in a file, not on standard output");
@@ -394,7 +429,7 @@ static bool check_command(const struct parser *p) {
     if (!c) return true;
     if (a->operation != c->operation)
         return say_wrong(p->wrong, "the command %s cannot be combined with %s", c->name, uses[a->operation].name);
-    if (a->n_files == 0) return say_wrong(p->wrong, "%s needs a FILE", c->name);
+    if (a->n_files == 0 && !a->filelist) return say_wrong(p->wrong, "%s needs a FILE", c->name);
     if (c->most == ONE && a->n_files > 1)
         return say_wrong(p->wrong, "%s takes one FILE, %zu were given", c->name, a->n_files);
     return c->operation != OP_CHAIN || find_verb(p);
@@ -404,8 +439,9 @@ static bool check(const struct parser *p) {
     const struct args *a = p->args;
     struct wrong *w = p->wrong;
     if (!check_command(p) || !check_uses(p) || !check_output(a, w)) return false;
+    if (a->zeros && !a->filelist) return say_wrong(w, "-0 tells how the names of --filelist end: give that too");
     if (a->operation == OP_SALVAGE && !a->output && !a->to_stdout) return say_wrong(w, "salvage needs -o OUT");
-    if (a->html && (a->n_files > 1 || a->recursive)) return say_wrong(w, "--html OUT takes one FILE");
+    if (a->html && takes_several(a)) return say_wrong(w, "--html OUT takes one FILE");
     if (a->operation == OP_INSPECT && a->sync && !a->html)
         return say_wrong(w, "--sync is for what is written: inspect writes a file only with --html OUT");
     if (a->operation == OP_EXTRACT && !a->tensor)
@@ -444,11 +480,38 @@ bool args_goes_with(enum option_id id, const char *name) {
     return false;
 }
 
-bool args_parse(int argc, char **argv, const char *default_cpu, struct args *a, struct wrong *wrong) {
+static bool parse_level(const char *text, int *level) {
+    *level = *text >= '1' && *text <= '9' && !text[1] ? *text - '0' : 0;
+    return *level != 0;
+}
+
+static bool take_environment(const struct environment *e, struct args *a, struct wrong *w) {
+    if (e->cpu && *e->cpu && !parse_cpu(e->cpu, &a->cpu))
+        return say_wrong(w, "ZIPNN_CPU: no instruction set is called \"%.40s\"", e->cpu);
+    if (e->level && *e->level && !parse_level(e->level, &a->level))
+        return say_wrong(w, "ZIPNN_LEVEL takes 1 to 9, not \"%.40s\"", e->level);
+    if (e->threads && *e->threads && !parse_count(e->threads, 0, &a->threads))
+        return say_wrong(w, "ZIPNN_THREADS takes 0 (all processors) to %d, not \"%.40s\"", MAX_COUNT, e->threads);
+    return true;
+}
+
+/* As gunzip and zcat do: the name of the program may say what it does. */
+static void take_program_name(const char *path, struct parser *p) {
+    struct args *a = p->args;
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const bool to_stdout = strcmp(name, "zipnncat") == 0;
+    if (!to_stdout && strcmp(name, "unzipnn") != 0) return;
+    a->operation = OP_RESTORE;
+    a->by_default = false;
+    p->called = true;
+    if (to_stdout) set_output(a, "-");
+}
+
+bool args_parse(int argc, char **argv, const struct environment *environment, struct args *a, struct wrong *wrong) {
     struct parser p = {.next = argv + (argc > 0), .end = argv + argc, .args = a, .wrong = wrong};
     *a = (struct args){.verify = true, .dedup = true, .by_default = true, .files = p.next};
-    if (default_cpu && *default_cpu && !parse_cpu(default_cpu, &a->cpu))
-        return say_wrong(wrong, "ZIPNN_CPU: no instruction set is called \"%.40s\"", default_cpu);
+    if (!take_environment(environment, a, wrong)) return false;
+    if (argc > 0) take_program_name(argv[0], &p);
     while (p.next < p.end && !asks_only(a)) {
         char *text = *p.next++;
         if (strcmp(text, "--") == 0) break;
@@ -460,5 +523,7 @@ bool args_parse(int argc, char **argv, const char *default_cpu, struct args *a, 
     }
     while (p.next < p.end) a->files[a->n_files++] = *p.next++;
     if (a->operation == OP_BENCH) a->verify = false; /* only the coder is measured; its result is compared afterwards */
-    return asks_only(a) ? choose_topic(&p) : check(&p);
+    if (asks_only(a)) return choose_topic(&p);
+    find_output_dir(a);
+    return check(&p);
 }

@@ -14,12 +14,25 @@ struct span {
     uint64_t first, end;
 };
 
+/* Where results go: in the folder of FILE; in another folder, with what is below a folder that -r works on; in that
+ * folder all; below that folder, with the whole path of FILE. */
+enum placing { PLACED_BESIDE, PLACED_IN, PLACED_FLAT, PLACED_MIRROR };
+
+/* Values of environment variables, each NULL if it is not set. */
+struct environment {
+    const char *cpu, *level, *threads; /* ZIPNN_CPU, ZIPNN_LEVEL, ZIPNN_THREADS */
+};
+
 struct args {
     enum operation operation;
     bool by_default;    /* neither an option nor a command chose the operation */
     const char *topic;  /* help: the command that is asked about; NULL: all */
     enum verb verb;     /* chain */
     const char *output; /* NULL: named after the input */
+    enum placing placing;
+    const char *output_dir; /* where results go; NULL: beside FILE, or `output` */
+    const char *filelist;   /* a file with names of further FILEs, "-": standard input; NULL: none */
+    bool zeros;             /* a zero byte ends each of them, not the end of a line */
     bool to_stdout, force, remove, sync, recursive, verify, sha256, json;
     int level;
     unsigned threads; /* 0: all processors */
@@ -49,10 +62,11 @@ struct wrong {
     char text[400];
 };
 
-/* Returns false if the command line is wrong; `wrong` then says why. Reorders argv. `default_cpu` is the value of
- * ZIPNN_CPU or NULL. The first operand is the command if it is the name of one. No option is ignored: one that does not
- * go with the operation is an error. */
-bool args_parse(int argc, char **argv, const char *default_cpu, struct args *args, struct wrong *wrong);
+/* Returns false if the command line is wrong; `wrong` then says why. Reorders argv. Options
+ * win over the environment. A program that is called unzipnn restores, and one called zipnncat restores to standard
+ * output. The first operand is the command if it is the name of one. No option is ignored: one that does not go with the
+ * operation is an error. */
+bool args_parse(int argc, char **argv, const struct environment *environment, struct args *args, struct wrong *wrong);
 
 /* Returns whether the option goes with the command of this name. */
 bool args_goes_with(enum option_id id, const char *command);

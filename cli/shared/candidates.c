@@ -7,6 +7,7 @@
 
 #include "shared/filenames.h"
 #include "shared/open_archive.h"
+#include "shared/results.h"
 #include "shared/run_context.h"
 #include "shared/text.h"
 
@@ -81,7 +82,7 @@ const char *worth_what_instead(const char *path) {
 /* An archive gets the times of its original. An archive with other times, or whose original has another length, was
  * made from something else. */
 static bool is_compressed_already(struct run *run, const char *path) {
-    char *archive = text_join(path, ARCHIVE_SUFFIX, "");
+    char *archive = result_archive(run, path);
     struct stat original, there;
     struct opened o = {.file = NULL};
     zipnn_archive_info info = {.original = 0};
@@ -97,7 +98,7 @@ static bool is_compressed_already(struct run *run, const char *path) {
 
 /* Estimates with the bases that the file would get. */
 static bool gains_little(struct run *run, const char *path) {
-    char *output = text_join(path, ARCHIVE_SUFFIX, "");
+    char *output = result_archive(run, path);
     zipnn_file *file = NULL;
     zipnn_source source;
     zipnn_estimate_info info = {.original = 0};

@@ -10,8 +10,10 @@
 
 #include "shared/candidates.h"
 #include "shared/cli_fail.h"
+#include "shared/filelist.h"
 #include "shared/filenames.h"
 #include "shared/input.h"
+#include "shared/results.h"
 #include "shared/run_report.h"
 #include "shared/text.h"
 
@@ -20,16 +22,18 @@ typedef void each_fn(struct run *run, const char *path);
 /* A file to work on: an operand, or a file found in a folder. */
 struct found {
     char *path;
-    bool in_folder;
+    const char *top;  /* the folder of the command line that it was found in; NULL: the command line names the file */
     struct node node; /* that the name leads to */
     bool named;       /* its suffix is one of model weights */
     bool again;       /* the same file is listed earlier under another name */
+    bool clashes;     /* the result of another file gets the name that its result would have */
 };
 
 struct finds {
     struct found *file;
     size_t n, cap;
-    bool told; /* the user has been told of a folder of a version control system */
+    const char *top; /* the folder of the command line that is read */
+    bool told;       /* the user has been told of a folder of a version control system */
 };
 
 static void report_errno(struct run *run, const char *path, const char *verb) {
@@ -67,13 +71,14 @@ static enum skip why_unsuited(struct run *run, const char *path) {
     }
 }
 
-static void add_found(struct finds *files, char *path, bool in_folder, const struct stat *st) {
+/* `top`: the folder of the command line that it was found in; NULL: the command line names the file. */
+static void add_found(struct finds *files, char *path, const char *top, const struct stat *st) {
     if (files->n == files->cap) {
         files->cap = files->cap ? 2 * files->cap : 16;
         files->file = text_realloc(files->file, files->cap * sizeof files->file[0]);
     }
-    files->file[files->n++] = (struct found){
-        .path = path, .in_folder = in_folder, .node = {st->st_dev, st->st_ino}, .named = filename_is_model(path)};
+    files->file[files->n++] =
+        (struct found){.path = path, .top = top, .node = {st->st_dev, st->st_ino}, .named = filename_is_model(path)};
 }
 
 /* Folders of version control systems hold files under names of their own; they are not entered. */
@@ -113,7 +118,7 @@ static void sort_in(struct run *run, char *path, struct paths *folders, struct f
     } else if (S_ISREG(st.st_mode)) {
         const enum skip why = why_unsuited(run, path);
         if (why == SKIP_NOT) {
-            add_found(files, path, true, &st);
+            add_found(files, path, files->top, &st);
             return;
         }
         (why == SKIP_CUT ? skip_aloud : run_report_skip)(run, path, why);
@@ -168,7 +173,7 @@ static int by_node(const void *a, const void *b) {
     const struct found *x = *(struct found *const *)a, *y = *(struct found *const *)b;
     if (x->node.device != y->node.device) return x->node.device < y->node.device ? -1 : 1;
     if (x->node.number != y->node.number) return x->node.number < y->node.number ? -1 : 1;
-    if (x->in_folder != y->in_folder) return x->in_folder ? 1 : -1;
+    if (!x->top != !y->top) return x->top ? 1 : -1;
     if (x->named != y->named) return x->named ? -1 : 1;
     return strcmp(x->path, y->path);
 }
@@ -185,7 +190,7 @@ static void find_other_names(struct finds *files) {
     for (size_t i = 0; i < files->n; i++)
         if (!files->file[i].again) order[n++] = &files->file[i];
     if (n) qsort(order, n, sizeof order[0], by_node);
-    for (size_t i = 1; i < n; i++) order[i]->again = order[i]->in_folder && is_same(order[i], order[i - 1]);
+    for (size_t i = 1; i < n; i++) order[i]->again = order[i]->top && is_same(order[i], order[i - 1]);
     free(order);
 }
 
@@ -208,7 +213,7 @@ static int by_entry(const void *a, const void *b) {
     if (x->folder.number != y->folder.number) return x->folder.number < y->folder.number ? -1 : 1;
     const int order = strcmp(x->name, y->name);
     if (order) return order;
-    if (x->found->in_folder != y->found->in_folder) return x->found->in_folder ? 1 : -1;
+    if (!x->found->top != !y->found->top) return x->found->top ? 1 : -1;
     return x->found < y->found ? -1 : 1;
 }
 
@@ -233,6 +238,7 @@ static void find_repeats(struct finds *files) {
 static void list_folder(struct run *run, const char *top, struct finds *files) {
     const size_t first = files->n;
     struct paths folders = {0};
+    files->top = top;
     if (is_version_control(top))
         leave_out(run, top, files);
     else
@@ -251,7 +257,7 @@ static void list_operand(struct run *run, const char *path, struct finds *files)
     struct stat st = {.st_size = 0};
     const bool folder = strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
     if (!folder) {
-        add_found(files, text_join(path, "", ""), false, &st);
+        add_found(files, text_join(path, "", ""), NULL, &st);
     } else if (run->args->recursive) {
         list_folder(run, path, files);
     } else {
@@ -259,6 +265,17 @@ static void list_operand(struct run *run, const char *path, struct finds *files)
         cli_fail(&err, ZIPNN_E_ARGUMENT, "is a folder: -r works on the files in it");
         run_report_failure(run, path, &err);
     }
+}
+
+/* Makes `f` the present file of the run. */
+static void turn_to(struct run *run, const struct found *f) {
+    run->in_folder = f->top != NULL;
+    run->top = f->top;
+}
+
+static char *result_of(struct run *run, const struct found *f) {
+    turn_to(run, f);
+    return run->args->operation == OP_COMPRESS ? result_archive(run, f->path) : result_original(run, f->path);
 }
 
 /* Notes what compressing these files will delete and replace. */
@@ -271,17 +288,52 @@ static void note_touched(struct run *run, const struct finds *files) {
         if (strcmp(f->path, "-") == 0 || f->again) continue;
         touched_visit(t, f->path);
         if (args->remove) touched_remove(t, f->path);
-        char *output = args->output ? text_join(args->output, "", "") : text_join(f->path, ARCHIVE_SUFFIX, "");
+        char *output = args->output ? text_join(args->output, "", "") : result_of(run, f);
         if (replaces && !args->to_stdout) touched_replace(t, output);
         free(output);
     }
     if (args->to_stdout) touched_replace_stdout(t);
 }
 
+struct named_result {
+    char *name;
+    struct found *found;
+};
+
+static int by_result(const void *a, const void *b) {
+    const struct named_result *x = a, *y = b;
+    const int order = strcmp(x->name, y->name);
+    return order ? order : (x->found > y->found) - (x->found < y->found);
+}
+
+/* In a common folder two results may get one name. The first one gets it. */
+static void find_clashes(struct run *run, struct finds *files) {
+    struct named_result *result = text_realloc(NULL, (files->n + 1) * sizeof *result);
+    size_t n = 0;
+    for (size_t i = 0; i < files->n; i++)
+        if (!files->file[i].again && (run->args->operation == OP_COMPRESS || filename_is_archive(files->file[i].path)))
+            result[n++] = (struct named_result){result_of(run, &files->file[i]), &files->file[i]};
+    if (n) qsort(result, n, sizeof *result, by_result);
+    for (size_t i = 1; i < n; i++) result[i].found->clashes = strcmp(result[i].name, result[i - 1].name) == 0;
+    for (size_t i = 0; i < n; i++) free(result[i].name);
+    free(result);
+}
+
+static void refuse_clash(struct run *run, const struct found *f) {
+    char *name = result_of(run, f);
+    zipnn_error err;
+    cli_fail(&err, ZIPNN_E_ARGUMENT,
+             "another file of this run has its result at %.200s: --output-dir-mirror keeps them apart", name);
+    run_report_failure(run, f->path, &err);
+    free(name);
+}
+
 static void work_on(struct run *run, const struct found *f, each_fn *each) {
-    run->in_folder = f->in_folder;
+    turn_to(run, f);
     if (f->again)
         run_report_skip(run, f->path, SKIP_OTHER_NAME);
+    else if (f->clashes)
+        refuse_clash(run, f);
     else
         each(run, f->path);
     folders_unlock(run);
@@ -292,16 +344,22 @@ static void work_on(struct run *run, const struct found *f, each_fn *each) {
 void for_each_file(struct run *run, each_fn *each) {
     const enum operation op = run->args->operation;
     struct finds files = {0};
+    struct paths listed = {0};
     for (size_t i = 0; i < run->args->n_files; i++) list_operand(run, run->args->files[i], &files);
+    if (run->args->filelist) filelist_read(run, &listed);
+    for (size_t i = 0; i < listed.n; i++) list_operand(run, listed.path[i], &files);
     const bool joins =
         uses[op].gives == GIVES_PARTS || run->args->to_stdout; /* and the same bytes may be wanted twice */
-    if (run->args->n_files > 1 && !joins) find_repeats(&files);
+    if (run->args->n_files + listed.n > 1 && !joins) find_repeats(&files);
     if (takes_models(run)) find_other_names(&files);
+    if (run->args->placing != PLACED_BESIDE) find_clashes(run, &files);
     if (op == OP_COMPRESS) note_touched(run, &files);
     for (size_t i = 0; i < files.n; i++) {
         work_on(run, &files.file[i], each);
         free(files.file[i].path);
     }
     free(files.file);
+    paths_free(&listed);
+    if (op == OP_LIST) run_put_total(run);
     if (run->args->recursive && (op == OP_COMPRESS || op == OP_RESTORE || op == OP_TEST)) run_report_sum(run);
 }

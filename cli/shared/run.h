@@ -21,6 +21,7 @@ struct run {
     struct interrupt interrupt;
     struct folder_locks locks; /* held while one file is processed */
     bool in_folder;            /* the present file was found in a folder; otherwise it was named */
+    const char *top;           /* that folder, as the command line names it */
     bool headed;               /* the heading of a table has been printed */
     bool warned_of_delta;      /* by old_delta_warn */
     bool talks;                /* a line about each file goes to standard error */

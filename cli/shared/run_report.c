@@ -184,6 +184,12 @@ void run_warn(const struct run *run, const char *path, const char *what, const c
     fprintf(stderr, ": %s%s\n", what, why);
 }
 
+void run_put_total(const struct run *run) {
+    if (run->args->json || run->n_done < 2) return;
+    printf("%10s %10s %6.2f%% %22s %" PRIu64 " archives in all\n", text_size(run->original).text,
+           text_size(run->stored).text, text_percent(run->stored, run->original), "", run->n_done);
+}
+
 void run_report_sum(const struct run *run) {
     if (!run->talks && (run->n_failed == 0 || run->args->verbosity < 0)) return;
     fprintf(stderr, "zipnn: %" PRIu64 " files done, %" PRIu64 " skipped, %" PRIu64 " failed", run->n_done,

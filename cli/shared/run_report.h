@@ -48,6 +48,9 @@ void run_report_skip(struct run *run, const char *path, enum skip why);
 /* Prints a warning about `path`, unless -q was given. */
 void run_warn(const struct run *run, const char *path, const char *what, const char *why);
 
+/* Ends a table of more than one archive with a line of sums. With --json it prints nothing. */
+void run_put_total(const struct run *run);
+
 /* Reports what became of a whole folder. */
 void run_report_sum(const struct run *run);
 

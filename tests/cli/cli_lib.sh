@@ -2,7 +2,7 @@
 # A test works in a folder of its own, calls expect and check, and ends with finish.
 set -u
 export LC_ALL=C
-unset ZIPNN_CPU
+unset ZIPNN_CPU ZIPNN_LEVEL ZIPNN_THREADS
 umask 022
 # ThreadSanitizer waits a second at the end of a program that has a thread, such as the one for signals.
 export TSAN_OPTIONS=${TSAN_OPTIONS:-}:atexit_sleep_ms=0

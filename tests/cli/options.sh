@@ -34,7 +34,8 @@ reads="restore test verify salvage extract cat inspect"
 foreign=neon # an instruction set that this program's machine lacks, also when that is emulated
 zipnn --cpu neon -c m.safetensors >"$home/out" 2>"$home/err" && foreign=avx2
 declare -A takes=(
-    [stdout]="$writes" [output]="$writes" [force]="$writes inspect" [keep]="ANY -recompress -drop -rebase" [rm]="compress restore"
+    [stdout]="$writes" [output]="$writes" [output-dir-flat]="compress restore" [output-dir-mirror]="compress restore"
+    [filelist]="compress restore test list inspect estimate verify recompress" [null]="compress restore test list inspect estimate verify recompress" [force]="$writes inspect" [keep]="ANY -recompress -drop -rebase" [rm]="compress restore"
     [sync]="$writes add drop rebase inspect" [recursive]="compress restore test list bench inspect estimate verify recompress"
     [1]="$packs $samples restore" [fast]="$packs $samples restore" [best]="$packs $samples restore" [threads]=ANY
     [sha256]="$packs" [no-verify]="$packs" [max-output]="$reads recompress chain_restore"
@@ -43,10 +44,10 @@ declare -A takes=(
     [range]=cat [against]=verify [sample]="$samples" [html]=inspect [format]=compress [quiet]=ANY [verbose]=ANY [json]=ANY
     [help]=ANY [version]=ANY)
 declare -A value=(
-    [output]=nowhere/out [threads]=2 [max-output]=1 [dtype]=fp16 [cpu]=$foreign [compat]=1.0 [base]=nowhere [base-dir]=nowhere [every]=2
+    [output]=nowhere/out [output-dir-flat]=m.safetensors [output-dir-mirror]=m.safetensors [filelist]=nowhere [threads]=2 [max-output]=1 [dtype]=fp16 [cpu]=$foreign [compat]=1.0 [base]=nowhere [base-dir]=nowhere [every]=2
     [rows]=7777 [range]=7777777:1 [against]=nowhere [sample]=1K [html]=nowhere/page [format]=zipnn)
 declare -A proof=(
-    [output]="fails nowhere/out" [max-output]="fails allow limit" [cpu]="fails instruction" [base]="fails nowhere"
+    [output]="fails nowhere/out" [output-dir-flat]="fails Not a directory" [output-dir-mirror]="fails Not a directory" [filelist]="fails nowhere" [max-output]="fails allow limit" [cpu]="fails instruction" [base]="fails nowhere"
     [base-dir]="fails nowhere" [rows]="fails 7777" [range]="fails 7777777" [against]="fails nowhere" [html]="fails nowhere/page"
     [stdout]="test -s $home/out" [rm]="eval ! test -e m.safetensors || ! test -e a.znn" [keep]="test -e m.safetensors -a -e a.znn"
     [json]="json_only" [help]="grep -q Usage $home/out" [version]="grep -q ^zipnn.[0-9] $home/out")
@@ -67,6 +68,7 @@ prepare() { # OPTION USE
     [ -z "${value[$1]:-}" ] || given+=" ${value[$1]}"
     case $1:$2 in
         tensor:*) run=${run/--tensor b/} given="--tensor b" ;;
+        null:*) given+=" --filelist /dev/null" ;;
         json:extract | json:cat) given+=" -o out" ;;
         stdout:salvage | output:salvage) run=${run/-o out/} ;;
         dtype:inspect | compat:inspect | 1:inspect | fast:inspect | best:inspect | sample:inspect | no-dedup:inspect) run="inspect OPTION m.safetensors" ;;
