@@ -1,6 +1,7 @@
 /* Encodes usual floats: the top plane is coded by R16 or by joint symbols, and the random bytes below are stored. A
  * sample of the words is split to find out whether the floats are usual. The others are split while they are coded, and
  * their lower planes are written straight to their final place. */
+#include "chunk/floats.h"
 #include "chunk/joint.h"
 #include "chunk/layout.h"
 #include "chunk/ways.h"
@@ -44,9 +45,17 @@ static bool look_at(const struct zn_encoder *e, struct floats *f) {
     const size_t mark = zn_scratch_mark(&e->coder->scratch);
     f->cut = zn_body_of_words(zn_layout_of_dtype(e->hint.dtype), e->hint.head, e->len);
     f->words = (struct zn_words){.shape = zn_layout_shape(f->cut.layout), .at = e->src + f->cut.head, .n = f->cut.n};
+    f->exponents = (struct zn_survey){.sampled = 0};
     if (!zn_layout_is_of_floats(f->cut.layout) || f->cut.n < ZN_R16_FULL) return false;
     const bool usual = are_usual(e->coder, f);
     zn_scratch_back(&e->coder->scratch, mark);
+    return usual;
+}
+
+bool zn_floats_are_usual(const struct zn_encoder *e, struct zn_survey *exponents) {
+    struct floats f;
+    const bool usual = look_at(e, &f);
+    *exponents = f.exponents;
     return usual;
 }
 

@@ -1,6 +1,7 @@
 #include "chunk/ways.h"
 
 #include "chunk/layout.h"
+#include "chunk/recognise.h"
 #include "plan/dtype.h"
 
 /* ---- conditions of the rows ---- */
@@ -130,5 +131,7 @@ uint32_t zn_ways_encode(const struct zn_encoder *e, enum zn_stage last, uint8_t 
 }
 
 uint32_t zn_chunk_encode(const struct zn_encoder *e, uint8_t *body) {
-    return zn_ways_encode(e, ZN_STAGE_WHOLE, body);
+    struct zn_encoder seen = *e;
+    seen.hint = zn_recognised(e);
+    return zn_ways_encode(&seen, ZN_STAGE_WHOLE, body);
 }

@@ -1,6 +1,7 @@
 /* Codes a chunk against reference bytes in one of three ways, and decodes all of them. */
 #include "delta/delta.h"
 
+#include "chunk/recognise.h"
 #include "chunk/sniff.h"
 #include "codec/cost.h"
 #include "delta/delta_parts.h"
@@ -25,9 +26,10 @@ struct elements {
 };
 
 static struct elements elements_of(const struct zn_encoder *e) {
-    const zipnn_dtype dtype = e->hint.dtype;
+    const struct zn_chunk_hint hint = zn_recognised(e);
+    const zipnn_dtype dtype = hint.dtype;
     enum zn_layout layout = zn_layout_of_dtype(dtype);
-    struct elements of = {number_of_shape(zn_layout_shape(layout)), layout, e->hint.head};
+    struct elements of = {number_of_shape(zn_layout_shape(layout)), layout, hint.head};
     if (dtype == ZIPNN_DTYPE_UNKNOWN) {
         const struct zn_guess guess = zn_sniff(e->coder->codec.k, e->src, e->len);
         of = (struct elements){number_of_shape(guess.shape), zn_layout_of_shape(guess.shape), guess.head};
