@@ -21,6 +21,7 @@ struct desk {
 
 struct archive_object {
     PyObject_HEAD struct pyz_end end;
+    struct pyz_bases bases;
     zipnn_archive *archive; /* NULL before it is open, and when it is closed. Changed with the GIL */
     struct desk *desks[MAX_DESKS];
     unsigned n_desks; /* the first opened the archive: it is the last to go */
@@ -114,7 +115,7 @@ static struct desk *find_idle(struct archive_object *self) {
 
 /* Callables of Python belong to the first desk, and so does an archive that is not open yet, or not any more. */
 static bool may_share(const struct archive_object *self) {
-    return self->archive && !self->closing && !self->end.read_at;
+    return self->archive && !self->closing && !self->end.read_at && !pyz_bases_need_python(&self->bases);
 }
 
 /* Takes a desk, whether the archive is open or not; NULL with an exception. */
@@ -165,14 +166,22 @@ static bool is_open(struct archive_object *self) {
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
-static bool open_source(struct archive_object *self, PyObject *from, int threads, enum pyz_access access) {
+/* What is opened, and how. */
+struct opening {
+    PyObject *from, *bases;
+    int threads;
+    enum pyz_access access;
+};
+
+static bool open_source(struct archive_object *self, const struct opening *o) {
     const struct pyz_state *state = state_of(self);
-    struct pyz_options options = {.threads = threads, .verify = 1, .progress = Py_None};
+    struct pyz_options options = {.threads = o->threads, .verify = 1, .progress = Py_None, .bases = &self->bases};
     struct desk *first = self->desks[0];
     zipnn_archive *archive = NULL;
     zipnn_status status;
-    if (!pyz_source_open(&self->end, from, state, &first->call)) return false;
-    pyz_source_speed_up(&self->end, access);
+    if (!pyz_source_open(&self->end, o->from, state, &first->call)) return false;
+    pyz_source_speed_up(&self->end, o->access);
+    if (!pyz_bases_open(&self->bases, o->bases, state, &first->call)) return false;
     first->begun = pyz_call_begin(&first->call, state, &options, UINT64_MAX);
     if (!first->begun) return false;
     first->call.filename = self->end.filename;
@@ -184,27 +193,28 @@ static bool open_source(struct archive_object *self, PyObject *from, int threads
 }
 
 /* The desk is held meanwhile: whoever asks the collector for all objects has found this one already. */
-static bool open_archive(struct archive_object *self, PyObject *from, int threads, enum pyz_access access) {
+static bool open_archive(struct archive_object *self, const struct opening *o) {
     self->pid = getpid();
     if (!add_desk(self)) return false;
     struct desk *first = enter_any(self);
     if (!first) return false;
-    const bool opened = open_source(self, from, threads, access);
+    const bool opened = open_source(self, o);
     leave(first);
     return opened;
 }
 
 static PyObject *archive_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    PyObject *from;
-    int threads = 0, access = PYZ_ACCESS_READ;
+    struct opening o = {.bases = NULL};
+    int access = PYZ_ACCESS_READ;
     if (kwargs && PyDict_Size(kwargs))
         return PyErr_Format(PyExc_TypeError, "_zipnn.Archive() takes no keyword arguments");
-    if (!PyArg_ParseTuple(args, "O|ii:Archive", &from, &threads, &access)) return NULL;
+    if (!PyArg_ParseTuple(args, "O|iiO:Archive", &o.from, &o.threads, &access, &o.bases)) return NULL;
     if (access < PYZ_ACCESS_READ || access > PYZ_ACCESS_WHOLE)
         return PyErr_Format(PyExc_ValueError, "access %d is none of 0, 1, 2", access);
+    o.access = (enum pyz_access)access;
     allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     struct archive_object *self = (struct archive_object *)alloc(type, 0);
-    if (self && !open_archive(self, from, threads, (enum pyz_access)access)) {
+    if (self && !open_archive(self, &o)) {
         Py_DECREF(self);
         return NULL;
     }
@@ -216,12 +226,14 @@ static PyObject *archive_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
 static int archive_traverse(struct archive_object *self, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE((PyObject *)self));
     Py_VISIT(self->end.read_at);
+    for (size_t i = 0; i < self->bases.n; i++) Py_VISIT(self->bases.ends[i].read_at);
     return 0;
 }
 
 /* Breaks cycles and no more: the rest goes with the object. A read that comes yet finds its callable gone. */
 static int archive_clear(struct archive_object *self) {
     Py_CLEAR(self->end.read_at);
+    for (size_t i = 0; i < self->bases.n; i++) Py_CLEAR(self->bases.ends[i].read_at);
     return 0;
 }
 
@@ -254,6 +266,7 @@ static void archive_dealloc(struct archive_object *self) {
     destroy_contexts(self);
     free_desks(self, 0);
     pyz_end_drop(&self->end);
+    pyz_bases_drop(&self->bases);
     PyErr_Restore(error, value, traceback);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(self);
@@ -292,6 +305,7 @@ static PyObject *archive_close(struct archive_object *self, PyObject *unused) {
     for (unsigned i = 1; i < self->n_desks; i++) PyThread_release_lock(self->desks[i]->lock);
     free_desks(self, 1);
     pyz_end_close(&self->end);
+    pyz_bases_close(&self->bases);
     first->call.filename = NULL;
     leave(first);
     Py_RETURN_NONE;
@@ -305,14 +319,16 @@ static PyObject *archive_check(struct archive_object *self, PyObject *unused) {
 
 /* ---- listing ----------------------------------------------------------------------------------------------------- */
 
-/* (original, archive, n_chunks, n_tensors, container, level, xxh3, sha256 or None, n_left_out) */
+/* (original, archive, n_chunks, n_tensors, container, level, xxh3, sha256 or None, n_left_out, n_bases, has_repeats,
+ * unverified) */
 static PyObject *info_tuple(const zipnn_archive_info *i, uint64_t n_left_out) {
     PyObject *sha256 =
         i->has_sha256 ? PyBytes_FromStringAndSize((const char *)i->sha256, sizeof i->sha256) : Py_NewRef(Py_None);
     if (!sha256) return NULL;
-    return Py_BuildValue("KKKKsiy#NK", (unsigned long long)i->original, (unsigned long long)i->archive,
+    return Py_BuildValue("KKKKsiy#NKINN", (unsigned long long)i->original, (unsigned long long)i->archive,
                          (unsigned long long)i->n_chunks, (unsigned long long)i->n_tensors, i->container, i->level,
-                         (const char *)i->xxh3, (Py_ssize_t)sizeof i->xxh3, sha256, (unsigned long long)n_left_out);
+                         (const char *)i->xxh3, (Py_ssize_t)sizeof i->xxh3, sha256, (unsigned long long)n_left_out,
+                         i->n_bases, PyBool_FromLong(i->has_repeats), PyBool_FromLong(i->unverified));
 }
 
 static PyObject *archive_info(struct archive_object *self, PyObject *unused) {
@@ -341,6 +357,53 @@ static PyObject *archive_chunk(struct archive_object *self, PyObject *args) {
     return Py_BuildValue("KKKKK", (unsigned long long)info.offset, (unsigned long long)info.length,
                          (unsigned long long)info.archive_offset, (unsigned long long)info.stored,
                          (unsigned long long)info.check);
+}
+
+/* (layout, [(codec, original, stored), ...]) */
+static PyObject *coding_tuple(const zipnn_coding *coding) {
+    PyObject *planes = PyList_New(0);
+    for (unsigned i = 0; planes && i < coding->n_planes; i++) {
+        PyObject *plane = Py_BuildValue("sKK", coding->planes[i].codec, (unsigned long long)coding->planes[i].original,
+                                        (unsigned long long)coding->planes[i].stored);
+        if (!plane || PyList_Append(planes, plane) != 0) Py_CLEAR(planes);
+        Py_XDECREF(plane);
+    }
+    return planes ? Py_BuildValue("sN", coding->layout, planes) : NULL;
+}
+
+static PyObject *archive_coding(struct archive_object *self, PyObject *args) {
+    PyObject *number;
+    uint64_t index;
+    zipnn_coding coding;
+    zipnn_status status;
+    if (!PyArg_ParseTuple(args, "O:coding", &number) || !pyz_as_u64(number, "the number of a chunk", &index))
+        return NULL;
+    struct desk *d = enter(self);
+    if (!d) return NULL;
+    pyz_call_again(&d->call, Py_None);
+    Py_BEGIN_ALLOW_THREADS;
+    status = zipnn_archive_coding(self->archive, index, &coding, &d->call.err);
+    Py_END_ALLOW_THREADS;
+    const bool known = pyz_call_check(&d->call, status);
+    leave(d);
+    return known ? coding_tuple(&coding) : NULL;
+}
+
+/* (name, original, xxh3, at_hand) of a base */
+static PyObject *archive_base(struct archive_object *self, PyObject *args) {
+    unsigned index;
+    zipnn_base_info base;
+    zipnn_error err;
+    if (!PyArg_ParseTuple(args, "I:base", &index) || !is_open(self)) return NULL;
+    const zipnn_status status = zipnn_archive_base(self->archive, index, &base, &err);
+    if (status != ZIPNN_OK) {
+        pyz_raise(state_of(self), status, &err, self->end.filename, NULL);
+        return NULL;
+    }
+    PyObject *name = PyUnicode_DecodeUTF8(base.name, (Py_ssize_t)strlen(base.name), "backslashreplace");
+    if (!name) return NULL;
+    return Py_BuildValue("NKy#N", name, (unsigned long long)base.original, (const char *)base.xxh3,
+                         (Py_ssize_t)sizeof base.xxh3, PyBool_FromLong(base.at_hand));
 }
 
 static PyObject *tuple_of(const uint64_t *numbers, uint32_t n) {
@@ -586,9 +649,13 @@ static PyObject *archive_decode(struct archive_object *self, PyObject *args) {
 static PyMethodDef methods[] = {
     {"close", (PyCFunction)(void (*)(void))archive_close, METH_NOARGS, "Frees everything; later calls raise."},
     {"info", (PyCFunction)(void (*)(void))archive_info, METH_NOARGS,
-     "(original, archive, n_chunks, n_tensors, container, level, xxh3, sha256, n_left_out)"},
+     "(original, archive, n_chunks, n_tensors, container, level, xxh3, sha256, n_left_out, n_bases, has_repeats, "
+     "unverified)"},
     {"chunk", (PyCFunction)(void (*)(void))archive_chunk, METH_VARARGS,
      "(offset, length, archive_offset, stored, check) of a chunk"},
+    {"coding", (PyCFunction)(void (*)(void))archive_coding, METH_VARARGS,
+     "(layout, [(codec, original, stored), ...]) of a chunk"},
+    {"base", (PyCFunction)(void (*)(void))archive_base, METH_VARARGS, "(name, original, xxh3, at_hand) of a base"},
     {"tensors", (PyCFunction)(void (*)(void))archive_tensors, METH_NOARGS,
      "List of (name, dtype, shape, offset, length, stored, flags, strides, bytes of the values)"},
     {"read_into", (PyCFunction)(void (*)(void))archive_read_into, METH_VARARGS,

@@ -11,18 +11,15 @@ static PyObject *new_bytes(uint64_t len) {
     return PyBytes_FromStringAndSize(NULL, (Py_ssize_t)len);
 }
 
-/* What differences are made against: memory, a path or a descriptor, NULL or None for nothing. False with an
- * exception. `end` is to be closed. */
-static bool open_base(PyObject *module, PyObject *from, struct pyz_end *end, struct pyz_options *options) {
-    *end = (struct pyz_end){.file = NULL};
-    options->base = NULL;
-    if (!from || from == Py_None) return true;
-    if (PyTuple_Check(from)) {
-        PyErr_SetString(PyExc_TypeError, "a base is a path, a descriptor or memory");
-        return false;
-    }
-    if (!pyz_source_open(end, from, pyz_state_of(module), NULL)) return false;
-    options->base = &end->source;
+/* Bases for one call; they are to be closed. False with an exception. */
+static bool open_bases(PyObject *module, PyObject *list, struct pyz_bases *bases, struct pyz_options *options) {
+    options->bases = bases;
+    return pyz_bases_open(bases, list, pyz_state_of(module), NULL);
+}
+
+static bool begin(struct pyz_call *call, PyObject *module, const struct pyz_options *options, uint64_t len) {
+    if (!pyz_call_begin(call, pyz_state_of(module), options, len)) return false;
+    pyz_bases_call((struct pyz_bases *)options->bases, call);
     return true;
 }
 
@@ -81,7 +78,7 @@ static PyObject *compress_view(PyObject *module, const Py_buffer *data, const st
     zipnn_status status;
     PyObject *archive = NULL;
     if (!scratch_begin(&scratch, zipnn_compress_bound(len))) return NULL;
-    if (pyz_call_begin(&call, pyz_state_of(module), options, len)) {
+    if (begin(&call, module, options, len)) {
         Py_BEGIN_ALLOW_THREADS;
         status = zipnn_compress(call.ctx, data->buf, len, scratch.start, scratch.len, &out_len, &call.err);
         Py_END_ALLOW_THREADS;
@@ -94,14 +91,14 @@ static PyObject *compress_view(PyObject *module, const Py_buffer *data, const st
 PyObject *pyz_compress(PyObject *module, PyObject *args) {
     Py_buffer data;
     PyObject *from = NULL, *archive = NULL;
-    struct pyz_end base;
+    struct pyz_bases bases;
     struct pyz_options o;
     if (!PyArg_ParseTuple(args, "y*ziippO|O:compress", &data, &o.dtype, &o.level, &o.threads, &o.verify, &o.sha256,
                           &o.progress, &from))
         return NULL;
-    if (open_base(module, from, &base, &o)) {
+    if (open_bases(module, from, &bases, &o)) {
         archive = compress_view(module, &data, &o);
-        pyz_end_close(&base);
+        pyz_bases_close(&bases);
     }
     PyBuffer_Release(&data);
     return archive;
@@ -114,7 +111,7 @@ static bool decompress_view(PyObject *module, const Py_buffer *data, void *dst, 
                             const struct pyz_options *options, size_t *len) {
     struct pyz_call call;
     zipnn_status status;
-    if (!pyz_call_begin(&call, pyz_state_of(module), options, cap)) return false;
+    if (!begin(&call, module, options, cap)) return false;
     Py_BEGIN_ALLOW_THREADS;
     status = zipnn_decompress(call.ctx, data->buf, (size_t)data->len, dst, cap, len, &call.err);
     Py_END_ALLOW_THREADS;
@@ -150,12 +147,12 @@ static PyObject *decompress_new(PyObject *module, const Py_buffer *data, const s
 PyObject *pyz_decompress(PyObject *module, PyObject *args) {
     Py_buffer data;
     PyObject *from = NULL, *original = NULL;
-    struct pyz_end base;
+    struct pyz_bases bases;
     struct pyz_options o = {.verify = 1};
     if (!PyArg_ParseTuple(args, "y*iO|O:decompress", &data, &o.threads, &o.progress, &from)) return NULL;
-    if (open_base(module, from, &base, &o)) {
+    if (open_bases(module, from, &bases, &o)) {
         original = decompress_new(module, &data, &o);
-        pyz_end_close(&base);
+        pyz_bases_close(&bases);
     }
     PyBuffer_Release(&data);
     return original;
@@ -164,14 +161,14 @@ PyObject *pyz_decompress(PyObject *module, PyObject *args) {
 PyObject *pyz_decompress_into(PyObject *module, PyObject *args) {
     Py_buffer data, buffer;
     PyObject *from = NULL, *result = NULL;
-    struct pyz_end base;
+    struct pyz_bases bases;
     struct pyz_options o = {.verify = 1};
     if (!PyArg_ParseTuple(args, "y*w*iO|O:decompress_into", &data, &buffer, &o.threads, &o.progress, &from))
         return NULL;
-    if (open_base(module, from, &base, &o)) {
+    if (open_bases(module, from, &bases, &o)) {
         size_t len;
         if (decompress_view(module, &data, buffer.buf, (size_t)buffer.len, &o, &len)) result = PyLong_FromSize_t(len);
-        pyz_end_close(&base);
+        pyz_bases_close(&bases);
     }
     PyBuffer_Release(&buffer);
     PyBuffer_Release(&data);

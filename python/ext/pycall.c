@@ -141,16 +141,19 @@ void pyz_call_again(struct pyz_call *call, PyObject *progress) {
     call->reported = (struct timespec){0, 0};
 }
 
-/* The context alone. */
+/* The context alone. A record of zipnn 0.x does not say which its base is: it is the first. */
 static bool create(struct pyz_call *call, const struct pyz_options *options, uint64_t len) {
+    const struct pyz_bases none = {.n = 0}, *bases = options->bases ? options->bases : &none;
     zipnn_options o = {.size = sizeof o,
                        .level = options->level,
                        .threads = choose_threads(options->threads, len),
                        .verify = options->verify ? ZIPNN_VERIFY_DEFAULT : ZIPNN_VERIFY_OFF,
                        .sha256 = options->sha256,
-                       .base = options->base,
-                       .bases = options->base,
-                       .n_bases = options->base != NULL,
+                       .base = bases->n ? bases->sources : NULL,
+                       .bases = bases->sources,
+                       .n_bases = bases->n,
+                       .base_names = bases->names,
+                       .n_direct = bases->n_direct,
                        .executor = {pyz_crew_run, call},
                        .progress = on_progress,
                        .progress_user = call};

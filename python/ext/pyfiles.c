@@ -1,4 +1,4 @@
-/* pack, unpack and test: from any source to any sink. */
+/* pack, unpack, test and recompress: from any source to any sink. */
 #include "pyzipnn.h"
 
 typedef zipnn_status transfer_fn(zipnn_ctx *ctx, const zipnn_source *source, const zipnn_sink *sink, zipnn_stats *stats,
@@ -10,8 +10,7 @@ static zipnn_status test_source(zipnn_ctx *ctx, const zipnn_source *source, cons
     return zipnn_test(ctx, source, stats, err);
 }
 
-/* (original, archive, n_chunks, xxh3, sha256 or None) */
-static PyObject *stats_tuple(const zipnn_stats *s) {
+PyObject *pyz_stats_tuple(const zipnn_stats *s) {
     PyObject *sha256 =
         s->has_sha256 ? PyBytes_FromStringAndSize((const char *)s->sha256, sizeof s->sha256) : Py_NewRef(Py_None);
     if (!sha256) return NULL;
@@ -36,12 +35,13 @@ static PyObject *transfer_between(struct pyz_end *in, struct pyz_end *out, const
     zipnn_status status;
     if (!pyz_call_begin(&call, state, options, in->source.length)) return NULL;
     in->call = out->call = &call;
+    if (options->bases) pyz_bases_call((struct pyz_bases *)options->bases, &call);
     call.filename = in->filename;
     call.new_name = out->filename;
     Py_BEGIN_ALLOW_THREADS;
     status = run(transfer, &call, in, out, &stats);
     Py_END_ALLOW_THREADS;
-    return pyz_call_end(&call, status) ? stats_tuple(&stats) : NULL;
+    return pyz_call_end(&call, status) ? pyz_stats_tuple(&stats) : NULL;
 }
 
 static PyObject *transfer_objects(PyObject *module, transfer_fn *transfer, PyObject *from, PyObject *to, unsigned flags,
@@ -58,27 +58,47 @@ static PyObject *transfer_objects(PyObject *module, transfer_fn *transfer, PyObj
     return result;
 }
 
+/* The same with bases, of which `options` holds none yet. */
+static PyObject *transfer_with(PyObject *module, transfer_fn *transfer, PyObject *from, PyObject *to, int flags,
+                               struct pyz_options *options, PyObject *list) {
+    struct pyz_bases bases;
+    options->bases = &bases;
+    if (!pyz_bases_open(&bases, list, pyz_state_of(module), NULL)) return NULL;
+    PyObject *result = transfer_objects(module, transfer, from, to, (unsigned)flags, options);
+    pyz_bases_close(&bases);
+    return result;
+}
+
 PyObject *pyz_pack(PyObject *module, PyObject *args) {
-    PyObject *from, *to;
+    PyObject *from, *to, *bases = NULL;
     int flags;
-    struct pyz_options o = {.base = NULL};
-    if (!PyArg_ParseTuple(args, "OOiziippO:pack", &from, &to, &flags, &o.dtype, &o.level, &o.threads, &o.verify,
-                          &o.sha256, &o.progress))
+    struct pyz_options o = {.bases = NULL};
+    if (!PyArg_ParseTuple(args, "OOiziippO|O:pack", &from, &to, &flags, &o.dtype, &o.level, &o.threads, &o.verify,
+                          &o.sha256, &o.progress, &bases))
         return NULL;
-    return transfer_objects(module, zipnn_pack, from, to, (unsigned)flags, &o);
+    return transfer_with(module, zipnn_pack, from, to, flags, &o, bases);
 }
 
 PyObject *pyz_unpack(PyObject *module, PyObject *args) {
+    PyObject *from, *to, *bases = NULL;
+    int flags;
+    struct pyz_options o = {.verify = 1};
+    if (!PyArg_ParseTuple(args, "OOiiO|O:unpack", &from, &to, &flags, &o.threads, &o.progress, &bases)) return NULL;
+    return transfer_with(module, zipnn_unpack, from, to, flags, &o, bases);
+}
+
+PyObject *pyz_recompress(PyObject *module, PyObject *args) {
     PyObject *from, *to;
     int flags;
     struct pyz_options o = {.verify = 1};
-    if (!PyArg_ParseTuple(args, "OOiiO:unpack", &from, &to, &flags, &o.threads, &o.progress)) return NULL;
-    return transfer_objects(module, zipnn_unpack, from, to, (unsigned)flags, &o);
+    if (!PyArg_ParseTuple(args, "OOiiiO:recompress", &from, &to, &flags, &o.level, &o.threads, &o.progress))
+        return NULL;
+    return transfer_with(module, zipnn_recompress, from, to, flags, &o, NULL);
 }
 
 PyObject *pyz_test(PyObject *module, PyObject *args) {
-    PyObject *from;
+    PyObject *from, *bases = NULL;
     struct pyz_options o = {.verify = 1};
-    if (!PyArg_ParseTuple(args, "OiO:test", &from, &o.threads, &o.progress)) return NULL;
-    return transfer_objects(module, test_source, from, NULL, 0, &o);
+    if (!PyArg_ParseTuple(args, "OiO|O:test", &from, &o.threads, &o.progress, &bases)) return NULL;
+    return transfer_with(module, test_source, from, NULL, 0, &o, bases);
 }

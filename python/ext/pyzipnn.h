@@ -47,6 +47,7 @@ struct pyz_crew {
 };
 
 struct pyz_call;
+struct pyz_bases;
 
 /* For a call, or for an object that makes calls one after the other. A crew can be made anew after a fork. */
 void pyz_crew_init(struct pyz_crew *crew);
@@ -64,8 +65,8 @@ void pyz_crew_ask(struct pyz_call *call, void (*run)(void *arg), void *arg);
 struct pyz_options {
     const char *dtype; /* as safetensors spells it, NULL to measure */
     int level, threads, verify, sha256;
-    PyObject *progress;       /* called with (done, total or None); None for nothing */
-    const zipnn_source *base; /* what differences are made against; NULL for none */
+    PyObject *progress;            /* called with (done, total or None); None for nothing */
+    const struct pyz_bases *bases; /* what differences are made against; NULL for none */
 };
 
 /* A context, and what goes wrong while it is used. The first exception of a callback, or of a signal's handler
@@ -145,6 +146,30 @@ void pyz_end_close(struct pyz_end *end);
 /* The same without releasing the GIL, for objects that are collected. */
 void pyz_end_drop(struct pyz_end *end);
 
+/* ---- bases ------------------------------------------------------------------------------------------------------- */
+
+/* What differences are made against and restored from. Zero: none. */
+struct pyz_bases {
+    struct pyz_end *ends;
+    zipnn_source *sources;
+    const char **names; /* NULL for what has none */
+    PyObject *held;     /* the tuple that the names are of */
+    size_t n;
+    size_t n_direct; /* differences are made against the first of them only; the others are needed to read those */
+};
+
+/* Opens a tuple of (source, name or None, direct), the direct ones first; NULL and None stand for no bases. On failure an exception is set and nothing
+ * needs closing. `call` may be set later, before the library reads. */
+bool pyz_bases_open(struct pyz_bases *bases, PyObject *list, const struct pyz_state *state, struct pyz_call *call);
+void pyz_bases_call(struct pyz_bases *bases, struct pyz_call *call);
+
+/* Whether one of them is read by callables, which one thread at a time may use. */
+bool pyz_bases_need_python(const struct pyz_bases *bases);
+
+/* As pyz_end_close and pyz_end_drop. */
+void pyz_bases_close(struct pyz_bases *bases);
+void pyz_bases_drop(struct pyz_bases *bases);
+
 /* Sets the exception for a failure. `new_name`: of the file that was to be written, NULL if there is none. */
 void pyz_raise(const struct pyz_state *state, zipnn_status status, const zipnn_error *err, PyObject *filename,
                PyObject *new_name);
@@ -158,6 +183,13 @@ PyObject *pyz_original_size(PyObject *module, PyObject *args);
 PyObject *pyz_pack(PyObject *module, PyObject *args);
 PyObject *pyz_unpack(PyObject *module, PyObject *args);
 PyObject *pyz_test(PyObject *module, PyObject *args);
+PyObject *pyz_recompress(PyObject *module, PyObject *args);
+PyObject *pyz_estimate(PyObject *module, PyObject *args);
+PyObject *pyz_apply(PyObject *module, PyObject *args);
+PyObject *pyz_survey(PyObject *module, PyObject *args);
+
+/* (original, archive, n_chunks, xxh3, sha256 or None) */
+PyObject *pyz_stats_tuple(const zipnn_stats *stats);
 
 extern PyType_Spec pyz_archive_spec;
 

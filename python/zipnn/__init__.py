@@ -11,7 +11,8 @@ zipnn.safetensors has the functions of the package safetensors, zipnn.torch save
 """
 
 from . import _zipnn
-from .archives import Archive, Info, Tensor
+from .archives import Archive, Chunk, Info, Plane, Tensor
+from .bases import BaseInfo
 from .classic import ZipNN
 from .errors import (
     ArgumentError,
@@ -34,6 +35,19 @@ from .errors import (
     UnsupportedError,
     ZipnnError,
 )
+from .examine import (
+    Damage,
+    Estimate,
+    Inspection,
+    TensorInfo,
+    Verified,
+    apply,
+    estimate,
+    inspect,
+    recompress,
+    salvage,
+    verify,
+)
 from .fileobj import open
 from .patches import zipnn_hf, zipnn_safetensors
 from .streams import (
@@ -53,8 +67,12 @@ __all__ = [
     "Archive",
     "ArgumentError",
     "BaseError",
+    "BaseInfo",
     "CancelledError",
+    "Chunk",
     "CorruptError",
+    "Damage",
+    "Estimate",
     "FileError",
     "FileForbiddenError",
     "FileIsFolderError",
@@ -64,23 +82,33 @@ __all__ = [
     "FileThereError",
     "FormatError",
     "Info",
+    "Inspection",
     "LimitError",
     "NotFoundError",
     "OutOfMemoryError",
+    "Plane",
     "SpaceError",
     "Stats",
     "Tensor",
+    "TensorInfo",
     "TruncatedError",
     "UnsupportedError",
+    "Verified",
     "ZipNN",
     "ZipnnError",
+    "apply",
     "compress",
     "compress_file",
     "decompress",
     "decompress_file",
     "decompress_into",
+    "estimate",
+    "inspect",
     "open",
     "original_size",
+    "recompress",
+    "salvage",
+    "verify",
     "verify_file",
     "zipnn_hf",
     "zipnn_safetensors",

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import io
 import math
+import operator
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
-from . import _zipnn, dtypes
+from . import _zipnn, bases, dtypes
+from .bases import BaseInfo
 from .buffers import of_torch
+from .errors import BaseError
 from .prefetch import Prefetcher
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from .bases import Base
 
 
 class Info(NamedTuple):
     """What an archive says about itself. `container` is "safetensors", "gguf", "torch", "onnx" and so on (zipnn.h),
     "raw" for other files, "zipnn 0.x" for old records; the digests are of the original. `n_left_out` counts entries of
     the original's directory that are not among the tensors: they overlap another, make no sense, are of an unknown type
-    or are too many for the bytes present (then there are more of them than counted)."""
+    or are too many for the bytes present (then there are more of them than counted). `n_bases` counts what the archive
+    was made against; `has_repeats` tells that it cannot be restored from a pipe; `unverified`, that it is a
+    record of zipnn 0.x, without digests."""
 
     original: int
     archive: int
@@ -28,6 +38,61 @@ class Info(NamedTuple):
     xxh3: bytes
     sha256: bytes | None
     n_left_out: int
+    n_bases: int
+    has_repeats: bool
+    unverified: bool
+
+
+class Plane(NamedTuple):
+    """Bytes of a chunk that are coded together."""
+
+    codec: str
+    original: int
+    stored: int
+
+
+class Chunk(NamedTuple):
+    """A part of the original that is coded on its own.
+
+    offset, length          in the original
+    archive_offset, stored  of its frame in the archive
+    check                   XXH3-64 of the stored bytes
+    layout                  how its bytes are divided into planes (doc/format.md), "copy" or "delta" for what refers to
+                            other bytes
+    planes                  how each of these is coded
+    """
+
+    offset: int
+    length: int
+    archive_offset: int
+    stored: int
+    check: int
+    layout: str
+    planes: tuple[Plane, ...]
+
+
+class _Chunks(Sequence[Chunk]):
+    """The chunks of an archive, each looked up when it is asked for."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    def __len__(self) -> int:
+        return self._archive.info.n_chunks
+
+    @overload
+    def __getitem__(self, index: int) -> Chunk: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Chunk]: ...
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        at = operator.index(index)
+        if not -len(self) <= at < len(self):
+            raise IndexError(f"chunk {at} of {len(self)}")
+        archive = self._archive._archive
+        layout, planes = archive.coding(at % len(self))
+        return Chunk(*archive.chunk(at % len(self)), layout, tuple(Plane(*plane) for plane in planes))
 
 
 class Range(NamedTuple):
@@ -71,7 +136,8 @@ class _FileObject:
 _ACCESS = {"read": 0, "map": 1, "whole": 2}
 
 
-def _source_of(source: Any) -> Any:
+def source_of(source: Any) -> Any:
+    """Returns a path, memory or a file object as the extension takes it."""
     if isinstance(source, (str, os.PathLike)):
         return os.fsdecode(source)
     try:
@@ -96,14 +162,21 @@ class Archive(Mapping[str, "Tensor"]):
             another process that cuts the file short just while a chunk is being decoded then ends this one (SIGBUS).
             "whole": likewise, and ahead of whoever reads it front to back where it is not; not to be used after a fork.
             "read": by reads alone.
+    base    what the archive was made against, in any of the forms that zipnn.bases lists
     """
 
-    def __init__(self, source: Any, threads: int | None = None, access: str = "map") -> None:
+    def __init__(
+        self, source: Any, threads: int | None = None, access: str = "map", *, base: Base = None
+    ) -> None:
         if access not in _ACCESS:
             raise ValueError(f"access {access!r}: one of {', '.join(_ACCESS)}")
-        self._archive = _zipnn.Archive(_source_of(source), threads or 0, _ACCESS[access])
+        self._source = source_of(source)
+        self._bases = bases.to_restore(base, self._source) if base is not None else ()
+        self._archive = _zipnn.Archive(self._source, threads or 0, _ACCESS[access], self._bases)
+        self.path = self._source if isinstance(self._source, str) else None
         self.info = Info(*self._archive.info())
-        self._tensors = {}
+        self._metadata: tuple[dict[str, str] | None, ...] = ()
+        self._tensors: dict[str, Tensor] = {}
         for index, listed in enumerate(self._archive.tensors()):
             name, dtype, shape, offset, _, stored, flags, strides, values = listed
             self._tensors[name] = Tensor(self, name, dtype, shape, offset, values, stored, flags, strides, index)
@@ -128,12 +201,51 @@ class Archive(Mapping[str, "Tensor"]):
     def __eq__(self, other: object) -> bool:
         return self is other
 
+    # What it says of itself
+
+    @property
+    def metadata(self) -> dict[str, str] | None:
+        """The metadata of a safetensors file; None if it has none, and for other files."""
+        if not self._metadata:
+            self._metadata = (self._read_metadata(),)
+        found = self._metadata[0]
+        return None if found is None else dict(found)
+
+    def _read_metadata(self) -> dict[str, str] | None:
+        if self.info.container != "safetensors":
+            return None
+        from .safetensors import layout
+
+        return layout.read_header(self.read_range, self.info.original).metadata
+
+    @property
+    def bases(self) -> list[BaseInfo]:
+        """What the archive was made against."""
+        return [BaseInfo(*self._archive.base(i)) for i in range(self.info.n_bases)]
+
+    @property
+    def base(self) -> BaseInfo | None:
+        """The first of these, or None."""
+        return next(iter(self.bases), None)
+
+    @property
+    def chunks(self) -> Sequence[Chunk]:
+        """The chunks in the order of the original, and how each is coded; what is wrong in them is not noticed here."""
+        return _Chunks(self)
+
     # Reading
 
-    def read_into(self, offset: int, buffer: Any) -> None:
+    def _explained(self, error: BaseError) -> BaseError:
+        error.wanted = [info for info in self.bases if not info.at_hand]
+        return error
+
+    def read_into(self, offset: int, buffer: Buffer) -> None:
         """Fills a writable buffer with original bytes from `offset` on, decoding only the chunks they touch. The last
         chunk of which a part was wanted is kept, so that many small reads decode it once."""
-        self._archive.read_into(offset, memoryview(buffer).cast("B"))
+        try:
+            self._archive.read_into(offset, memoryview(buffer).cast("B"))
+        except BaseError as error:
+            raise self._explained(error) from None
 
     def read_range(self, offset: int, length: int) -> bytearray:
         """Original bytes [offset, offset + length)."""
@@ -173,6 +285,7 @@ class Archive(Mapping[str, "Tensor"]):
         that are being prefetched are given up."""
         self._prefetcher.stop()
         self._archive.close()
+        self._source, self._bases = None, ()  # what is mapped or locked can be given back
 
     def __enter__(self) -> Archive:
         return self
@@ -301,7 +414,10 @@ class Tensor:
         return "big-endian" in self.layout
 
     def _read_rows(self, buffer: Any) -> None:
-        self.archive._archive.read_rows(*self._rows, buffer)
+        try:
+            self.archive._archive.read_rows(*self._rows, buffer)
+        except BaseError as error:
+            raise self.archive._explained(error) from None
 
     def _rows_shape(self) -> tuple[tuple[int, ...], int]:
         """Of the rows that _read_rows gives: their shape, and their bytes."""
@@ -413,9 +529,9 @@ def shape_torch(memory: Any, dtype: str, shape: tuple[int, ...]) -> Any:
 class ArchiveReader(io.RawIOBase):
     """The original of an archive as a seekable raw file."""
 
-    def __init__(self, source: Any, threads: int | None = None) -> None:
+    def __init__(self, source: Any, threads: int | None = None, base: Base = None) -> None:
         self._position = 0
-        self._archive = Archive(source, threads)
+        self._archive = Archive(source, threads, base=base)
         is_path = isinstance(source, (str, bytes, os.PathLike))
         self.name = os.fspath(source) if is_path else getattr(source, "name", None)
 

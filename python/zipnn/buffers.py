@@ -16,6 +16,12 @@ def shown(name: Any) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
 
 
+def is_torch(thing: Any) -> bool:
+    """Returns whether something is a tensor of torch, which is not imported for the question."""
+    names = (kind.__module__.partition(".")[0] for kind in type(thing).__mro__)
+    return "torch" in names and hasattr(thing, "untyped_storage")
+
+
 # ---- torch ----------------------------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .bases import BaseInfo
 
 __all__ = [
     "ZipnnError",
@@ -167,9 +170,14 @@ class CancelledError(ZipnnError):
 
 
 class BaseError(ZipnnError):
-    """The archive is a difference, and the base that it was made against was not given."""
+    """The archive is a difference, and the base that it was made against was not given. `wanted` lists which (a
+    zipnn.BaseInfo each), as far as that is known."""
 
     status = "base"
+
+    def __init__(self, offset: int | None = None, message: str = "", filename: str | None = None) -> None:
+        super().__init__(offset, message, filename)
+        self.wanted: list[BaseInfo] = []
 
 
 _BY_STATUS = {

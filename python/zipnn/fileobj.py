@@ -8,11 +8,14 @@ import os
 import threading
 import warnings
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _zipnn, streams
 from .archives import ArchiveReader
 from .errors import FileThereError
+
+if TYPE_CHECKING:
+    from .bases import Base
 
 _BUFFER = 1 << 20
 
@@ -118,11 +121,10 @@ def _pack(handover: _Handover, outcome: list[BaseException], arguments: _Argumen
 
 
 class _RawWriter(io.RawIOBase):
-    def __init__(self, sink: Any, flags: int, dtype: str | None, level: int, threads: int, sha256: bool) -> None:
+    def __init__(self, arguments: _Arguments) -> None:
         self._outcome: list[BaseException] = []
         self._handover = _Handover()
         self._handover.owner = weakref.ref(self)
-        arguments = (sink, flags, dtype, level, threads, True, sha256)
         # A daemon: a writer that is never closed must not keep the interpreter from ending.
         self._handover.thread = threading.Thread(
             target=_pack, args=(self._handover, self._outcome, arguments), name="zipnn.open", daemon=True
@@ -247,6 +249,7 @@ def open(
     level: int | None = None,
     threads: int | None = None,
     sha256: bool = False,
+    base: Base = None,
 ) -> io.BufferedReader | io.BufferedWriter:
     """Opens an archive as a binary file object: what is read and written is the original.
 
@@ -254,16 +257,20 @@ def open(
     mode  "rb" reads and seeks; "wb" replaces an existing file, "xb" refuses to. The new file gets its name when it is
           closed; when the `with` block is left by an exception it does not appear.
 
+    base  what an archive that is read was made against, in any of the forms that zipnn.bases lists
+
     A file object that is written to is called by a thread of its own, with bytes that it may keep; it cannot use the
     file that this returns. tell() says how many bytes were written.
     """
     if mode in ("r", "rb"):
-        return io.BufferedReader(ArchiveReader(file, threads), _BUFFER)
+        return io.BufferedReader(ArchiveReader(file, threads, base), _BUFFER)
     if mode not in ("w", "wb", "x", "xb"):
         raise ValueError(f"mode {mode!r}: one of rb, wb and xb is possible (for text, put io.TextIOWrapper around it)")
+    if base is not None:
+        raise ValueError("what is written piece by piece is compared with no base: compress_file takes one")
     name = streams.dtype_name(dtype)
     sink = streams.write_all(file) if hasattr(file, "write") else os.fsdecode(file)
     if "x" in mode and isinstance(sink, str) and os.path.lexists(sink):
         raise FileThereError(None, f"{sink} exists: mode wb replaces it", sink)
     flags = 0 if "x" in mode else _zipnn.FILE_REPLACE
-    return _Writer(_RawWriter(sink, flags, name, level or 0, threads or 0, sha256), _BUFFER)
+    return _Writer(_RawWriter((sink, flags, name, level or 0, threads or 0, True, sha256)), _BUFFER)

@@ -7,12 +7,18 @@ import os
 import stat
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, NamedTuple, Optional, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
-from . import _zipnn, dtypes
-from .errors import FileThereError, file_error_of
+from . import _zipnn, bases, dtypes
+from .buffers import is_torch
+from .errors import BaseError, FileThereError, file_error_of
+from .progress import Progress, shown
 
-Progress = Callable[[int, Optional[int]], Any]
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from .bases import Base
+
 PathLike = Union[str, "os.PathLike[str]"]
 
 
@@ -27,50 +33,58 @@ class Stats(NamedTuple):
 
 
 def compress(
-    data: Any,
+    data: Buffer,
     dtype: Any = None,
     level: int | None = None,
     threads: int | None = None,
     verify: bool = True,
     sha256: bool = False,
-    progress: Progress | None = None,
-    base: Any = None,
+    progress: Progress = None,
+    base: Base = None,
 ) -> bytes:
     """An archive of `data`, any C-contiguous object with the buffer protocol.
 
     dtype     element type of bare weights ("bf16", numpy.float32, torch.float16, ...); None recognises model files and
-              measures the width of everything else
+              measures the width of everything else. A number in this place is the level, as gzip and zstd have it
     level     1 (speed) to 9; None for the default, 3
     threads   None for as many as the input and this machine make use of
     verify    decode every chunk and compare it before it is kept
     sha256    store the SHA-256 of the original too
-    progress  called with (bytes done, total), at most ten times a second and at the end, on the thread that called.
-              What it returns does not matter; an exception stops the call and is raised by it
-    base      an earlier state of the data, or its archive: memory or a path. Tensors that resemble one there are stored
-              as differences, and decompress() needs the same base
+    progress  True for a bar of tqdm, or a function: it is called with (bytes done, total), at most ten times a second
+              and at the end, on the thread that called. What it returns does not matter; an exception stops the call
+              and is raised by it
+    base      an earlier state of the data, or its archive (zipnn.bases tells in which forms). Tensors that resemble one
+              there are stored as differences, and whoever restores them needs the same base
 
     `data` must not be changed meanwhile by other threads or processes: what then comes out is an error at best. Ctrl-C
     stops a call within the time that a chunk takes.
     """
+    dtype, level = level_of(dtype, level)
     name = dtype_name(dtype)
-    options = (name, level or 0, threads or 0, verify, sha256, progress)
-    return _zipnn.compress(_memory_of(data), *options, _base(base))
+    rows = bases.to_compress(base)
+    with shown(progress, "compressing") as report:
+        options = (name, level or 0, threads or 0, verify, sha256, report)
+        return _zipnn.compress(_memory_of(data), *options, rows)
 
 
-def _base(base: Any) -> Any:
-    return os.fsdecode(base) if isinstance(base, (str, os.PathLike)) else base
+def level_of(dtype: Any, level: int | None) -> tuple[Any, int | None]:
+    """Returns dtype and level of a call that may give the level, which gzip and zstd take in this place, as dtype."""
+    if not isinstance(dtype, int) or isinstance(dtype, bool):
+        return dtype, level
+    if level is not None:
+        raise TypeError(f"the level is given twice: {dtype} and {level}")
+    return None, dtype
 
 
 def dtype_name(dtype: Any) -> str | None:
-    """Does what dtypes.optional_name does, and refuses a number: it is meant as the level that gzip and zstd take in
-    this place."""
+    """Does what dtypes.optional_name does, and refuses numbers."""
     if isinstance(dtype, int):
         raise TypeError(f"{dtype} is no element type: a level is given by name, level={dtype}")
     return dtypes.optional_name(dtype)
 
 
 def _memory_of(data: Any) -> Any:
-    if type(data).__module__.partition(".")[0] == "torch" and hasattr(data, "untyped_storage"):
+    if is_torch(data):
         raise TypeError(
             "a torch tensor has no buffer protocol: give tensor.detach().cpu().contiguous().flatten()"
             ".view(torch.uint8).numpy() and its dtype, or keep names and shapes with zipnn.torch.save"
@@ -78,24 +92,32 @@ def _memory_of(data: Any) -> Any:
     return data
 
 
-def decompress(
-    data: Any, threads: int | None = None, progress: Progress | None = None, base: Any = None
-) -> bytes:
+def decompress(data: Buffer, threads: int | None = None, progress: Progress = None, base: Base = None) -> bytes:
     """Returns the original of an archive. The checksum of each chunk is verified before any of it is handed out. If the
-    archive was made against a base, `base` must be that base, as memory or a path; otherwise BaseError is raised."""
-    return _zipnn.decompress(data, threads or 0, progress, _base(base))
+    archive was made against a base, `base` must lead to it; otherwise BaseError tells which is wanted."""
+    rows = bases.to_restore(base, data) if base is not None else ()
+    with shown(progress, "restoring") as report:
+        try:
+            return _zipnn.decompress(data, threads or 0, report, rows)
+        except BaseError as error:
+            raise bases.explain(error, data, rows) from None
 
 
 def decompress_into(
-    data: Any, buffer: Any, threads: int | None = None, progress: Progress | None = None, base: Any = None
+    data: Buffer, buffer: Buffer, threads: int | None = None, progress: Progress = None, base: Base = None
 ) -> int:
     """Restores into a writable buffer that is large enough, and returns the size of the original. Into memory that was
     written before, this is several times as fast as decompress(). After an exception the buffer holds unspecified
     bytes."""
-    return _zipnn.decompress_into(data, buffer, threads or 0, progress, _base(base))
+    rows = bases.to_restore(base, data) if base is not None else ()
+    with shown(progress, "restoring") as report:
+        try:
+            return _zipnn.decompress_into(data, buffer, threads or 0, report, rows)
+        except BaseError as error:
+            raise bases.explain(error, data, rows) from None
 
 
-def original_size(data: Any) -> int:
+def original_size(data: Buffer) -> int:
     """Returns the size of the original of an archive."""
     return _zipnn.original_size(data)
 
@@ -151,10 +173,11 @@ def write_all(file: Any) -> Callable[[bytes], None]:
     return write
 
 
-def _target(source: str, path: str, overwrite: bool) -> int:
-    """Returns the flags of a new file. The library checks them again, safely in a race; here a mistake gets a message
-    of its own."""
-    if os.path.exists(path) and os.path.samefile(source, path):
+def target_flags(source: Any, path: str, overwrite: bool) -> int:
+    """Returns the flags of a new file that is made from a source. The library checks them again, safely in a race; here
+    a mistake gets a message of its own."""
+    named = isinstance(source, (str, os.PathLike)) and os.path.exists(source)
+    if named and os.path.exists(path) and os.path.samefile(source, path):
         raise ValueError(f"input and output are the same file: {path}")
     if not overwrite and (os.path.isfile(path) or os.path.islink(path)):
         raise FileThereError(None, f"{path} exists: overwrite=True replaces it", path)
@@ -171,18 +194,21 @@ def compress_file(
     verify: bool = True,
     sha256: bool = False,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = None,
+    base: Base = None,
 ) -> Stats:
     """Writes the archive of the file `src` to `dst`, by default `src` + ".znn". The new file gets the permissions and
     times of the old one. It gets its name only when it is complete. The options are those of compress()."""
     path = os.fsdecode(src)
     new = path + ".znn" if dst is None else os.fsdecode(dst)
     name = dtype_name(dtype)
+    rows = bases.to_compress(base)
     with ExitStack() as held:
         source = _source(path, held)
-        flags = _target(path, new, overwrite)
-        options = (name, level or 0, threads or 0, verify, sha256, progress)
-        return Stats(*_zipnn.pack(source, _sink(new, held), flags, *options))
+        flags = target_flags(path, new, overwrite)
+        report = held.enter_context(shown(progress, os.path.basename(path)))
+        options = (name, level or 0, threads or 0, verify, sha256, report)
+        return Stats(*_zipnn.pack(source, _sink(new, held), flags, *options, rows))
 
 
 def decompress_file(
@@ -191,21 +217,34 @@ def decompress_file(
     *,
     threads: int | None = None,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = None,
+    base: Base = None,
 ) -> Stats:
     """Restores the archive `src` to `dst`, by default `src` without ".znn". All digests are verified before the new
-    file gets its name."""
+    file gets its name. If the archive was made against a base, `base` must lead to it."""
     path = os.fsdecode(src)
     if dst is None and not path.endswith(".znn"):
         raise ValueError(f"{path} does not end in .znn: say where the original goes")
     new = path.removesuffix(".znn") if dst is None else os.fsdecode(dst)
     with ExitStack() as held:
         source = _source(path, held)
-        flags = _target(path, new, overwrite)
-        return Stats(*_zipnn.unpack(source, _sink(new, held), flags, threads or 0, progress))
+        flags = target_flags(path, new, overwrite)
+        rows = bases.to_restore(base, source) if base is not None else ()
+        report = held.enter_context(shown(progress, os.path.basename(path)))
+        try:
+            return Stats(*_zipnn.unpack(source, _sink(new, held), flags, threads or 0, report, rows))
+        except BaseError as error:
+            raise bases.explain(error, source, rows) from None
 
 
-def verify_file(src: PathLike, *, threads: int | None = None, progress: Progress | None = None) -> Stats:
-    """Decodes a whole archive and verifies every digest. It writes nothing."""
+def verify_file(
+    src: PathLike, *, threads: int | None = None, progress: Progress = None, base: Base = None
+) -> Stats:
+    """Decodes a whole archive and verifies every digest; it raises at the first damage. It writes nothing. Of what
+    needs a base that is not given, the checksums are verified."""
+    path = os.fsdecode(src)
     with ExitStack() as held:
-        return Stats(*_zipnn.test(_source(os.fsdecode(src), held), threads or 0, progress))
+        source = _source(path, held)
+        rows = bases.to_restore(base, source) if base is not None else ()
+        report = held.enter_context(shown(progress, os.path.basename(path)))
+        return Stats(*_zipnn.test(source, threads or 0, report, rows))

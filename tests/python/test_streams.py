@@ -122,7 +122,7 @@ def test_files_that_cannot_be_opened(tmp_path, weights):
 
 def test_clear_words(weights):
     with pytest.raises(TypeError, match="level=9"):
-        zipnn.compress(weights, 9)
+        zipnn.open("nothing", "wb", dtype=9)
     with pytest.raises(ValueError, match="access 'bogus': one of read, map, whole"):
         zipnn.Archive(zipnn.compress(weights), access="bogus")
     torch = pytest.importorskip("torch")

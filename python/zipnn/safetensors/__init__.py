@@ -15,7 +15,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import _zipnn, dtypes
 from .. import errors as zipnn_errors
@@ -24,6 +24,9 @@ from ..buffers import shown
 from . import layout
 from .exceptions import ArgumentError, ClosedError, FormatError, MissingError, UnsupportedError, translated
 from .frameworks import Framework, framework_of
+
+if TYPE_CHECKING:
+    from ..bases import Base
 
 __all__ = ["safe_open", "is_archive"]
 
@@ -119,9 +122,9 @@ def saved(entries: dict[str, layout.Entry], metadata: dict[str, str] | None, lev
 class Model:
     """An archive of a safetensors file: its metadata and its tensors, as the file's own header has them."""
 
-    def __init__(self, source: Any, threads: int | None = None, access: str = "map") -> None:
+    def __init__(self, source: Any, threads: int | None = None, access: str = "map", base: Base = None) -> None:
         with translated():
-            self.archive = Archive(source, threads, access)
+            self.archive = Archive(source, threads, access, base=base)
             try:
                 self.metadata, self.tensors = layout.read_header(self.archive.read_range, self.archive.info.original)
             except FormatError as error:
@@ -147,7 +150,7 @@ class Model:
             block = framework.empty(sum(stored.nbytes for _, stored in group))
             buffer = memoryview(framework.buffer(block))
             if len(buffer):
-                self.archive._archive.read_into(start, buffer)
+                self.archive.read_into(start, buffer)
             for name, stored in group:
                 at = stored.offset - start
                 own = block if len(group) == 1 else framework.part(buffer[at : at + stored.nbytes])
@@ -203,11 +206,17 @@ def _not_a_model(container: str, reason: str) -> str:
 
 
 def load_all(
-    source: Any, framework: str, device: Any = None, threads: int | None = None, backend: str = "mmap"
+    source: Any,
+    framework: str,
+    device: Any = None,
+    threads: int | None = None,
+    backend: str = "mmap",
+    base: Base = None,
 ) -> tuple[dict[str, Any], dict[str, str] | None]:
     """Returns every tensor of an archive, and the metadata."""
     maker = framework_of(framework, device)
-    with Model(source, threads, "whole" if access_of(backend) == "map" else "read") as model, translated():
+    access = "whole" if access_of(backend) == "map" else "read"
+    with Model(source, threads, access, base) as model, translated():
         return model.load(maker), model.metadata
 
 
@@ -246,8 +255,8 @@ def _narrows(first: Any) -> bool:
 class _ArchiveFile:
     """What safe_open returns for an archive. After the `with` block every call raises, as in safetensors."""
 
-    def __init__(self, filename: Any, framework: Framework, threads: int | None, access: str) -> None:
-        self._model: Model | None = Model(filename, threads, access)
+    def __init__(self, filename: Any, framework: Framework, threads: int | None, access: str, base: Base) -> None:
+        self._model: Model | None = Model(filename, threads, access, base)
         self._framework = framework
 
     def _open(self) -> Model:
@@ -292,7 +301,13 @@ class _ArchiveFile:
 
 
 def safe_open(
-    filename: Any, framework: str, device: Any = "cpu", threads: int | None = None, *, backend: str = "mmap"
+    filename: Any,
+    framework: str,
+    device: Any = "cpu",
+    threads: int | None = None,
+    *,
+    backend: str = "mmap",
+    base: Base = None,
 ) -> Any:
     """Opens a model file lazily, as safetensors.safe_open does.
 
@@ -301,16 +316,22 @@ def safe_open(
     framework  "pt", "np", or another that safetensors knows, where its package is installed
     device     of the tensors, for "pt"
     backend    "mmap" reads through the page cache, "pread" by reads alone
+    base       what the archive was made against, in any of the forms that zipnn.bases lists
     """
     if not is_archive(filename):
         import safetensors
 
         return safetensors.safe_open(filename, framework, device, backend=backend)
-    return open_archive(filename, framework, device, threads, backend)
+    return open_archive(filename, framework, device, threads, backend, base)
 
 
 def open_archive(
-    filename: Any, framework: str, device: Any = "cpu", threads: int | None = None, backend: str = "mmap"
+    filename: Any,
+    framework: str,
+    device: Any = "cpu",
+    threads: int | None = None,
+    backend: str = "mmap",
+    base: Base = None,
 ) -> _ArchiveFile:
     """Does what safe_open does, for a file that is known to be an archive."""
-    return _ArchiveFile(filename, framework_of(framework, device), threads, access_of(backend))
+    return _ArchiveFile(filename, framework_of(framework, device), threads, access_of(backend), base)

@@ -63,4 +63,7 @@ def translated() -> Iterator[None]:
         twin = _TWINS.get(type(error))
         if twin is None:
             raise
-        raise twin(error.offset, error.message, error.filename) from error
+        other = twin(error.offset, error.message, error.filename)
+        if isinstance(error, errors.BaseError):
+            other.wanted = error.wanted
+        raise other from error

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..buffers import check_numpy, numpy_bytes, shown
 from . import bytes_of_plain, entries_of, is_archive, is_path, layout, load_all, saved, write
+
+if TYPE_CHECKING:
+    from ..bases import Base
 
 __all__ = ["load", "load_file", "save", "save_file"]
 
@@ -38,11 +41,13 @@ def save(tensors: dict[str, Any], metadata: dict[str, str] | None = None, level:
     return saved(entries_of(tensors, _entry), metadata, level)
 
 
-def load_file(filename: Any, threads: int | None = None, *, backend: str = "mmap") -> dict[str, Any]:
+def load_file(
+    filename: Any, threads: int | None = None, *, backend: str = "mmap", base: Base = None
+) -> dict[str, Any]:
     """Returns every tensor of an archive or a plain file, which is a path, bytes or a seekable binary file object. Each
-    array has memory of its own."""
+    array has memory of its own. `base` leads to what an archive was made against (zipnn.bases)."""
     if is_archive(filename):
-        return load_all(filename, "np", None, threads, backend)[0]
+        return load_all(filename, "np", None, threads, backend, base)[0]
     import safetensors.numpy as plain
 
     if isinstance(filename, (str, os.PathLike)):
@@ -52,6 +57,6 @@ def load_file(filename: Any, threads: int | None = None, *, backend: str = "mmap
     return loaded
 
 
-def load(data: Any, threads: int | None = None) -> dict[str, Any]:
+def load(data: Any, threads: int | None = None, *, base: Base = None) -> dict[str, Any]:
     """Does the same for bytes."""
-    return load_file(data, threads)
+    return load_file(data, threads, base=base)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
 from ..buffers import check_torch, shown, torch_bytes
 from . import bytes_of_plain, entries_of, is_archive, is_path, layout, load_all, saved, write
+
+if TYPE_CHECKING:
+    from ..bases import Base
 
 __all__ = ["load", "load_file", "load_model", "save", "save_file", "save_model"]
 
@@ -99,12 +102,12 @@ def save(tensors: dict[str, torch.Tensor], metadata: dict[str, str] | None = Non
 
 
 def load_file(
-    filename: Any, device: Any = "cpu", threads: int | None = None, *, backend: str = "mmap"
+    filename: Any, device: Any = "cpu", threads: int | None = None, *, backend: str = "mmap", base: Base = None
 ) -> dict[str, torch.Tensor]:
     """Returns every tensor of an archive or a plain file, which is a path, bytes or a seekable binary file object. Each
-    tensor has a storage of its own."""
+    tensor has a storage of its own. `base` leads to what an archive was made against (zipnn.bases)."""
     if is_archive(filename):
-        return load_all(filename, "pt", device, threads, backend)[0]
+        return load_all(filename, "pt", device, threads, backend, base)[0]
     import safetensors.torch as plain
 
     if isinstance(filename, (str, os.PathLike)):
@@ -115,9 +118,9 @@ def load_file(
     return loaded if str(device) == "cpu" else {name: tensor.to(device) for name, tensor in loaded.items()}
 
 
-def load(data: Any, threads: int | None = None) -> dict[str, torch.Tensor]:
+def load(data: Any, threads: int | None = None, *, base: Base = None) -> dict[str, torch.Tensor]:
     """Does the same for bytes."""
-    return load_file(data, threads=threads)
+    return load_file(data, threads=threads, base=base)
 
 
 # ---- models ---------------------------------------------------------------------------------------------------------
@@ -170,11 +173,12 @@ def load_model(
     threads: int | None = None,
     *,
     backend: str = "mmap",
+    base: Base = None,
 ) -> tuple[set[str], list[str]]:
     """Loads a file that save_model() wrote, here or in safetensors, into a model. Returns the names that the model
     misses and those of the file that it did not take; if there are any and `strict` is set, raises RuntimeError
     instead."""
-    state = load_file(filename, device, threads, backend=backend)
+    state = load_file(filename, device, threads, backend=backend, base=base)
     repeated = _repeated(model.state_dict(), state)
     result = model.load_state_dict(state, strict=False)
     missing = set(result.missing_keys) - set(repeated)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -12,6 +12,9 @@ from ..safetensors import bytes_of_plain, is_archive, load_all, write
 from ..safetensors.exceptions import FormatError
 from ..safetensors.layout import read_header
 from ..safetensors.torch import entry_of, load_file
+
+if TYPE_CHECKING:
+    from ..bases import Base
 
 __all__ = ["save", "load"]
 
@@ -62,12 +65,14 @@ def _identity(tensor: torch.Tensor) -> tuple[object, ...]:
     return *memory, tensor.is_conj(), tensor.is_neg()
 
 
-def load(filename: Any, device: Any = "cpu", threads: int | None = None) -> dict[str, torch.Tensor]:
+def load(
+    filename: Any, device: Any = "cpu", threads: int | None = None, *, base: Base = None
+) -> dict[str, torch.Tensor]:
     """Returns the state dict that save() wrote, or that of any safetensors file, plain or in an archive. The file is a
     path, bytes or a seekable binary file object. Tied tensors are one tensor; every other one has a storage of its
     own."""
     if is_archive(filename):
-        tensors, metadata = load_all(filename, "pt", device, threads)
+        tensors, metadata = load_all(filename, "pt", device, threads, base=base)
     else:
         tensors, metadata = _load_plain(filename, device)
     for key, kept in (metadata or {}).items():
