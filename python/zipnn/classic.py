@@ -9,7 +9,7 @@ from typing import Any
 
 from . import _zipnn, streams
 from .archives import Archive
-from .buffers import check_torch
+from .buffers import check_torch, is_torch
 from .errors import CorruptError, FormatError, TruncatedError, UnsupportedError, ZipnnError
 
 _METHODS = {"AUTO": 0, "HUFFMAN": 1, "ZSTD": 2, "LZ4": 3, "SNAPPY": 4}
@@ -114,9 +114,11 @@ class ZipNN:
         """Returns what compress() was given, here or in zipnn 0.x, whatever the input_format of this object is: a
         tensor, an array or, for bytes, a bytearray. For several archives of bytes behind each other it returns all of
         their bytes."""
+        if is_torch(data):
+            data = data.cpu().contiguous().numpy()
         base = self._base(delta_second_data)
         if base is None and (kind := self._kind(data)) is not None:
-            return _tensor(data, kind, self.threads)
+            return tensor_of(data, kind, self.threads)
         try:
             return _bytes(data, self.threads, base)
         except (CorruptError, FormatError) as error:
@@ -185,7 +187,8 @@ def _mark(archive: Archive) -> str | None:
     return metadata.get(_MARK) if metadata.get(_MARK) in _FORMATS else None
 
 
-def _tensor(data: Any, kind: str, threads: int) -> Any:
+def tensor_of(data: Any, kind: str, threads: int = 0) -> Any:
+    """Returns the one tensor that an archive or a record holds, for "torch" or "numpy"."""
     with Archive(data, threads) as archive:
         if len(archive) != 1:
             raise FormatError(None, f"an archive of one tensor is wanted, this one has {len(archive)}")

@@ -12,12 +12,12 @@ undo() takes it back, and so does leaving its `with` block.
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import os
+import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 __all__ = ["Patch", "zipnn_hf", "zipnn_safetensors"]
@@ -27,6 +27,8 @@ __all__ = ["Patch", "zipnn_hf", "zipnn_safetensors"]
 _ENVIRONMENT = "ZIPNN_PATCHES"
 
 _SUFFIX = ".znn"
+
+_log = logging.getLogger("zipnn")
 
 
 class Patch:
@@ -102,11 +104,14 @@ def _note_for_children(name: str, present: bool) -> None:
 def _replacements_of_safetensors() -> dict[Any, Any]:
     import safetensors
 
+    if _saving.wanted:
+        import safetensors.torch  # what saves must be there to be replaced
+
     replaced = {safetensors.safe_open: _patched_safe_open(safetensors.safe_open)}
     for framework in ("numpy", "torch"):
         module = sys.modules.get(f"safetensors.{framework}")
         if module is not None:
-            replaced[module.save_file] = _patched_save_file(module.save_file)
+            replaced[module.save_file] = _patched_save_file(f"safetensors.{framework}", module.save_file)
     return replaced
 
 
@@ -116,14 +121,16 @@ def _patched_safe_open(original: Any) -> Any:
 
     def opened(filename: Any, framework: Any = "np", device: Any = "cpu", **others: Any) -> Any:
         from .safetensors import find_archive, open_archive
+        from .safetensors.records import with_records
 
         path = find_archive(filename)
         if path is not None:
             file = open_archive(path, framework, device)
             kinds.add(type(file))
+            _log.info("%s is read for %s", path, filename)
             return file
         _warn_of_two(filename, "is read")
-        return original(filename, framework, device, **others)
+        return with_records(original(filename, framework, device, **others), framework, device)
 
     class Kind(type):
         def __instancecheck__(cls, instance: Any) -> bool:
@@ -157,9 +164,11 @@ def _patched_safe_open(original: Any) -> Any:
     return safe_open
 
 
-def _patched_save_file(original: Any) -> Any:
+def _patched_save_file(module: str, original: Any) -> Any:
     @functools.wraps(original)
     def save_file(tensors: Any, filename: Any, *others: Any, **named: Any) -> Any:
+        if _saving.wanted and os.fsdecode(filename).endswith(".safetensors"):
+            return _save_archive(module, tensors, filename, *others, **named)
         result = original(tensors, filename, *others, **named)
         _warn_of_two(filename, "was written")
         return result
@@ -171,99 +180,48 @@ def _warn_of_two(filename: Any, what: str) -> None:
     path = os.fsdecode(filename)
     if os.path.isfile(path) and os.path.isfile(path + _SUFFIX):
         text = "%s %s, and not the archive %s beside it, which may hold other weights: remove one of them"
-        logging.getLogger("zipnn").warning(text, path, what, os.path.basename(path) + _SUFFIX)
-
-
-# ---- transformers ---------------------------------------------------------------------------------------------------
+        _log.warning(text, path, what, os.path.basename(path) + _SUFFIX)
 
 
 def _replacements_of_transformers() -> dict[Any, Any]:
-    from transformers import modeling_utils
+    from .patched_transformers import replacements
 
-    original = modeling_utils._get_resolved_checkpoint_files
-
-    @functools.wraps(original)
-    def resolve(pretrained_model_name_or_path: Any, *others: Any, **named: Any) -> Any:
-        try:
-            return _without_suffix(original(pretrained_model_name_or_path, *others, **named))
-        except OSError:
-            found = _find_checkpoint(pretrained_model_name_or_path, named)
-            if found is None:
-                raise
-            return found
-
-    return {original: resolve}
+    return replacements()
 
 
-def _without_suffix(found: Any) -> Any:
-    """What transformers has found by itself, from an index that names archives, by the names that it decides by."""
-    files, index = found
-    if not files or not any(file.endswith(".safetensors" + _SUFFIX) for file in files):
-        return found
-    if index and "weight_map" in index:
-        names = {key: name.removesuffix(_SUFFIX) for key, name in index["weight_map"].items()}
-        index = {**index, "weight_map": names}
-    return [file.removesuffix(_SUFFIX) for file in files], index
+# ---- saving ---------------------------------------------------------------------------------------------------------
 
 
-def _find_checkpoint(model: Any, named: dict[str, Any]) -> tuple[list[str], dict[str, Any] | None] | None:
-    """Returns the files of a model that is stored as archives, under the names that they were made from, since
-    transformers decides by these names; for several files also what it wants to know of the index. Returns None if
-    there are none."""
-    if model is None or named.get("gguf_file") or named.get("use_safetensors") is False:
-        return None
-    variant = named.get("variant")
-    name = f"model.{variant}.safetensors" if variant else "model.safetensors"
-    fetch = _fetcher(str(model), named.get("download_kwargs") or {})
-    single = fetch(name + _SUFFIX)
-    if single is not None:
-        return [single.removesuffix(_SUFFIX)], None
-    index_name = f"model.safetensors.index.{variant}.json" if variant else "model.safetensors.index.json"
-    index_path = fetch(index_name)
-    return None if index_path is None else _shards(index_path, fetch)
+_PART = re.compile(r"(?P<stem>.*?)(?:-[0-9]{5}-of-(?P<count>[0-9]{5}))?\.safetensors(?:\.znn)?")
 
 
-def _shards(index_path: str, fetch: Callable[[str], str | None]) -> tuple[list[str], dict[str, Any]] | None:
-    with open(index_path, encoding="utf-8") as f:
-        index = json.load(f)
-    files = [fetch(name.removesuffix(_SUFFIX) + _SUFFIX) for name in sorted(set(index["weight_map"].values()))]
-    if not all(files):
-        return None
-    metadata = dict(index.get("metadata") or {})
-    metadata["all_checkpoint_keys"] = list(index["weight_map"])
-    metadata["weight_map"] = {key: name.removesuffix(_SUFFIX) for key, name in index["weight_map"].items()}
-    return [file.removesuffix(_SUFFIX) for file in files if file], metadata
+def _save_archive(module: str, tensors: Any, filename: Any, metadata: Any = None) -> None:
+    """Writes X.safetensors.znn for X.safetensors, and then removes what would be read in its place: the plain file, and
+    the weights of the same name that are divided into another number of files, with their index."""
+    from importlib import import_module
 
-
-def _fetcher(model: str, options: dict[str, Any]) -> Callable[[str], str | None]:
-    """Returns a function that gives the path of a file of the model, or None. The model is a folder, or a repository on
-    the Hub."""
-
-    def local(name: str) -> str | None:
-        path = os.path.join(model, options.get("subfolder", ""), name)
-        return path if os.path.isfile(path) else None
-
-    def remote(name: str) -> str | None:
-        from transformers.utils.hub import cached_file
-
-        quiet = {"_raise_exceptions_for_gated_repo": False, "_raise_exceptions_for_missing_entries": False}
-        wanted = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
-        given = {key: options[key] for key in wanted if options.get(key) is not None}
-        found: str | None = cached_file(model, name, **given, **quiet)
-        return found
-
-    return local if os.path.isdir(model) else remote
+    path = os.fsdecode(filename)
+    import_module(f"zipnn.{module}").save_file(tensors, path + _SUFFIX, metadata)
+    folder, name = os.path.split(path)
+    mine = _PART.fullmatch(name)
+    for other in os.listdir(folder or "."):
+        part = _PART.fullmatch(other)
+        is_same = part and mine and part["stem"] == mine["stem"] and part["count"] != mine["count"]
+        is_index = mine and not mine["count"] and other == f"{mine['stem']}.safetensors.index.json"
+        if (is_same or is_index or other == name) and os.path.isfile(os.path.join(folder, other)):
+            os.unlink(os.path.join(folder, other))
 
 
 # ---- what is called -------------------------------------------------------------------------------------------------
 
+_saving = _Kind("saving", dict)  # replaces nothing: save_file asks whether it is wanted
 _safetensors = _Kind("safetensors", _replacements_of_safetensors)
 _transformers = _Kind("transformers", _replacements_of_transformers)
 
 
-class _Both(Patch):
-    def __init__(self, patches: Iterator[Patch]) -> None:
-        self._patches = list(patches)
+class _Several(Patch):
+    def __init__(self, patches: list[Patch]) -> None:
+        self._patches = patches
 
     def undo(self) -> None:
         for patch in self._patches:
@@ -278,21 +236,32 @@ def zipnn_safetensors() -> Patch:
     return _safetensors.acquire()
 
 
-def zipnn_hf(replace_local_file: bool = False) -> Patch:
+def zipnn_hf(replace_local_file: bool = False, *, save: bool = False) -> Patch:
     """Makes transformers' from_pretrained load models whose weights are archives: model.safetensors.znn, or the parts
-    that model.safetensors.index.json names with .znn behind each. Does what zipnn_safetensors() does besides.
+    that model.safetensors.index.json names with .znn behind each; pytorch_model.bin.znn, too. Does what
+    zipnn_safetensors() does besides.
 
+    save                save_pretrained, and all who call safetensors' save_file, write X.safetensors.znn for
+                        X.safetensors. What would then be read in its place is removed: the plain file, and parts of an
+                        earlier save with another number of parts
     replace_local_file  is of zipnn 0.x, where it put restored files in the place of archives; it has no effect any more
     """
     if replace_local_file:
         text = "zipnn_hf(replace_local_file=True) has no effect any more: zipnn.decompress_file restores a file"
         warnings.warn(text, DeprecationWarning, stacklevel=2)
-    return _Both(iter([_transformers.acquire(), _safetensors.acquire()]))
+    kinds = [_transformers, _safetensors]
+    if save:
+        import safetensors.torch  # noqa: F401  # what saves must be there to be replaced
+
+        kinds.insert(0, _saving)
+    return _Several([kind.acquire() for kind in kinds])
 
 
 def begin_from_environment() -> None:
     """In a process whose parent was patched. The modules concerned are patched when they are imported."""
     names = os.environ.get(_ENVIRONMENT, "").split(",")
+    if _saving.name in names:
+        _saving.acquire()
     wanted = {"safetensors": _safetensors, "transformers": _transformers}
     targets = {"safetensors": "safetensors", "transformers": "transformers.modeling_utils"}
     hooks = {targets[name]: wanted[name] for name in names if name in wanted}

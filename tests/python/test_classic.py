@@ -1,6 +1,7 @@
 """The face of zipnn 0.x, fsspec, and the examples."""
 
 import pathlib
+import pickle
 import subprocess
 import sys
 
@@ -54,6 +55,65 @@ def test_parameters():
     from zipnn.zipnn import ZipNN
 
     assert ZipNN is zipnn.ZipNN
+
+
+OLD_PARAMETERS = {
+    "method": ("AUTO", "auto", "zstd", "huffman", "lz4", "LZ4", "snappy"),
+    "bytearray_dtype": ("float32", "uint32", "uint16", "half", "float", "float64", "int32", "uint8", None),
+    "is_monotonic": (1,),
+    "threads": (4,),
+    "compression_threshold": (0.8,),
+    "check_th_after_percent": (20,),
+    "byte_reorder": (10,),
+    "reorder_signbit": (255,),
+    "lossy_compressed_factor": (20,),
+    "compression_chunk": (131072,),
+    "is_streaming": (True,),
+    "streaming_chunk": (65536,),
+    "input_file": ("x",),
+    "compressed_file": ("y",),
+    "decompressed_file": ("z",),
+    "zstd_level": (9,),
+    "lz4_compression_level": (3,),
+}
+
+
+@pytest.mark.filterwarnings("ignore:ZipNN:DeprecationWarning")
+def test_what_0x_took(weights):
+    small = weights[:120001]
+    for name, values in OLD_PARAMETERS.items():
+        for value in values:
+            z = pickle.loads(pickle.dumps(zipnn.ZipNN(**{name: value})))
+            for data in (small, bytearray(small), memoryview(small), b"", b"x"):
+                record = z.compress(data)
+                assert type(record) is bytes
+                back = z.decompress(record)
+                assert type(back) is bytearray and back == data, (name, value)
+
+
+def test_types_that_0x_took():
+    np, torch = pytest.importorskip("numpy"), pytest.importorskip("torch")
+    as_torch, as_numpy = zipnn.ZipNN(input_format="torch"), zipnn.ZipNN(input_format="numpy")
+    values = torch.randn(30, 40) * 9
+    names = "float32 bfloat16 float16 float64 float8_e4m3fn float8_e5m2 int64 int8 uint8 bool complex64"
+    for dtype in (getattr(torch, name) for name in names.split()):
+        tensor = values.to(dtype)
+        parameter = torch.nn.Parameter(tensor, requires_grad=dtype.is_floating_point)
+        for given in (tensor, tensor.t(), tensor[0, 0], tensor[::2], parameter):
+            back = as_torch.decompress(as_torch.compress(given))
+            assert back.dtype == dtype and back.shape == given.shape
+            assert torch.equal(back.contiguous().view(-1).view(torch.uint8), flat(given.detach()))
+            back.zero_()  # it is the caller's
+    for dtype in (np.float32, np.float16, np.float64, np.int32, np.uint16, np.int8, np.bool_):
+        array = (values.numpy() * 9).astype(dtype)
+        back = as_numpy.decompress(as_numpy.compress(array))
+        assert back.dtype == dtype and np.array_equal(back, array)
+
+
+def flat(tensor):
+    import torch
+
+    return tensor.contiguous().view(-1).view(torch.uint8)
 
 
 def test_records_say_what_they_hold(weights):
@@ -139,6 +199,70 @@ def test_old_records():
             assert array.dtype == "f4" and array.tobytes() == original
             seen += 1
     assert seen
+
+
+def test_a_tensor_of_bytes(weights):
+    """A record may come as a tensor or an array of bytes."""
+    torch = pytest.importorskip("torch")
+    tensor = torch.arange(1000, dtype=torch.bfloat16).reshape(10, 100)
+    record = zipnn.ZipNN(input_format="torch").compress(tensor)
+    stored = torch.frombuffer(bytearray(record), dtype=torch.uint8)
+    for given in (stored, stored.numpy(), bytearray(record), memoryview(record)):
+        assert torch.equal(zipnn.ZipNN(input_format="torch").decompress(given), tensor)
+
+
+def test_modules_of_0x():
+    torch, np = pytest.importorskip("torch"), pytest.importorskip("numpy")
+    from zipnn.util_header import EnumFormat, EnumLossy, EnumMethod
+    from zipnn.util_torch import ZipNNDtypeEnum, zipnn_is_floating_point, zipnn_pack_shape, zipnn_unpack_shape
+
+    assert EnumMethod("huffman") is EnumMethod.HUFFMAN and EnumMethod(2).name == "ZSTD"
+    assert EnumFormat("Torch").value == 2 and EnumLossy(0) is EnumLossy.NONE
+    with pytest.raises(ValueError):
+        EnumMethod("bogus")
+    assert ZipNNDtypeEnum.from_dtype(torch.bfloat16).code == 6 and ZipNNDtypeEnum.from_code(1).numpy_dtype is np.float32
+    assert ZipNNDtypeEnum.from_dtype("INT32").torch_dtype is torch.int32
+    assert ZipNNDtypeEnum.from_dtype("bogus") is ZipNNDtypeEnum.NONE
+    assert zipnn_is_floating_point(2, torch.zeros(1), None) and not zipnn_is_floating_point(1, b"", "int8")
+    for shape in ((), (5,), (0, 255, 256), (1 << 40, 70000)):
+        packed = zipnn_pack_shape(shape)
+        assert zipnn_unpack_shape(packed + b"rest") == (shape, len(packed))
+    for name, advice in (("zipnn.util_patch", "zipnn_hf"), ("zipnn_core", "zipnn.compress")):
+        with pytest.raises(ImportError, match=advice):
+            __import__(name)
+
+
+def test_files_of_records(tmp_path):
+    """What the script of 0.x makes of a model: a safetensors file of records, listed in the metadata."""
+    torch = pytest.importorskip("torch")
+    safetensors = pytest.importorskip("safetensors.torch")
+    from zipnn import util_safetensors as util
+    from zipnn.safetensors import safe_open
+    from zipnn.safetensors.torch import load_file
+
+    g = torch.Generator().manual_seed(3)
+    tensors = {"w": torch.randn(300, 40, generator=g).bfloat16(), "b": torch.ones(7), "n": torch.arange(5)}
+    z = zipnn.ZipNN(input_format="torch", bytearray_dtype=util.COMPRESSED_DTYPE, method=util.COMPRESSION_METHOD)
+    stored, infos = {"n": tensors["n"]}, {}
+    for name in ("w", "b"):
+        infos[name] = util.build_compressed_tensor_info(tensors[name])
+        stored[name] = torch.frombuffer(bytearray(z.compress(tensors[name])), dtype=util.COMPRESSED_DTYPE)
+    metadata = {"format": "pt"}
+    util.set_compressed_tensors_metadata(infos, metadata)
+    assert util.get_compressed_tensors_metadata(metadata) == infos and util.get_compressed_tensors_metadata(None) == {}
+    path = tmp_path / "model.znn.safetensors"
+    safetensors.save_file(stored, path, metadata)
+
+    def check(got):
+        assert all(torch.equal(got[name], tensors[name]) and got[name].dtype == tensors[name].dtype for name in tensors)
+
+    with safe_open(path, "pt") as f:
+        check({name: f.get_tensor(name) for name in f.keys()})
+        assert torch.equal(f.get_slice("w")[3:5, 1], tensors["w"][3:5, 1])
+        assert f.get_slice("w").get_shape() == [300, 40] and f.get_slice("w").get_dtype() == "BF16"
+    with zipnn.zipnn_safetensors():
+        check(safetensors.load_file(path))
+        check(load_file(path))
 
 
 def test_fsspec(tmp_path, weights):

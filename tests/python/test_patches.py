@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors")
 
 import safetensors.torch  # noqa: E402, F811
-import zipnn.patches  # noqa: E402
+from zipnn import patched_transformers  # noqa: E402
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "python"
 
@@ -212,4 +212,72 @@ def test_index_that_names_missing_parts(tmp_path):
     pytest.importorskip("transformers")
     index = {"metadata": {}, "weight_map": {"w": "model-00001-of-00001.safetensors"}}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
-    assert zipnn.patches._find_checkpoint(tmp_path, {}) is None
+    assert patched_transformers._find_checkpoint(tmp_path, {}) is None
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("names_archives", [False, True])
+def test_pickles(tmp_path, names_archives):
+    """pytorch_model.bin.znn, whole and in parts, as zipnn 0.x loaded it."""
+    auto, config = next(models())
+    model = auto.from_config(config)
+    state = model.state_dict()
+    for folder in ("whole", "parts"):
+        model.config.save_pretrained(tmp_path / folder)
+    torch.save(state, tmp_path / "whole" / "pytorch_model.bin")
+    names = sorted(state)
+    where = {name: f"pytorch_model-0000{i % 2 + 1}-of-00002.bin" for i, name in enumerate(names)}
+    for part in set(where.values()):
+        torch.save({name: state[name] for name in names if where[name] == part}, tmp_path / "parts" / part)
+    if names_archives:
+        where = {name: part + ".znn" for name, part in where.items()}
+    index = {"metadata": {"total_size": 0}, "weight_map": where}
+    (tmp_path / "parts" / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    for file in tmp_path.glob("*/*.bin"):
+        compress_away(file)
+    with zipnn.zipnn_hf():
+        for folder in ("whole", "parts"):
+            again = auto.from_pretrained(tmp_path / folder)
+            assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters()))
+            with pytest.raises(OSError):
+                auto.from_pretrained(tmp_path / folder, use_safetensors=True)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_saving(tmp_path, weights):
+    auto, config = next(models())
+    torch.manual_seed(1)
+    model = auto.from_config(config)
+
+    def files():
+        return sorted(path.name for path in tmp_path.iterdir() if ".safetensors" in path.name)
+
+    def again():
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(1)
+        return model
+
+    model.save_pretrained(tmp_path)
+    with zipnn.zipnn_hf(save=True):
+        for size, n in (("5GB", 1), ("100KB", None), ("300KB", None), ("5GB", 1)):
+            again().save_pretrained(tmp_path, max_shard_size=size)
+            found = [name for name in files() if not name.endswith(".json")]
+            assert all(name.endswith(".safetensors.znn") for name in found)
+            parts = {name[-len("00001.safetensors.znn") :][:5] for name in found}
+            assert len(found) == (n or int(next(iter(parts)))) and len(parts) == 1
+            loaded = auto.from_pretrained(tmp_path)
+            assert all(torch.equal(a, b) for a, b in zip(model.parameters(), loaded.parameters()))
+        safetensors.torch.save_file(weights, tmp_path / "other.safetensors", {"k": "v"})
+        assert (tmp_path / "other.safetensors.znn").exists() and not (tmp_path / "other.safetensors").exists()
+        with safetensors.safe_open(tmp_path / "other.safetensors", "pt") as f:
+            assert f.metadata() == {"k": "v"}
+        program = "import safetensors.torch as s, torch, sys; s.save_file({'a': torch.ones(9)}, sys.argv[1])"
+        subprocess.run([sys.executable, "-c", program, tmp_path / "child.safetensors"], check=True)
+        assert "child.safetensors.znn" in files() and "child.safetensors" not in files()
+        with pytest.raises(RuntimeError):
+            safetensors.torch.save_file({"a": weights["b"], "b": weights["b"]}, tmp_path / "other.safetensors")
+        assert (tmp_path / "other.safetensors.znn").exists()
+    safetensors.torch.save_file(weights, tmp_path / "plain.safetensors")
+    assert "plain.safetensors" in files()
+    assert "ZIPNN_PATCHES" not in os.environ

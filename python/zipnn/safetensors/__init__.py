@@ -21,7 +21,7 @@ from .. import _zipnn, dtypes
 from .. import errors as zipnn_errors
 from ..archives import Archive, Tensor
 from ..buffers import shown
-from . import layout
+from . import layout, records
 from .exceptions import ArgumentError, ClosedError, FormatError, MissingError, UnsupportedError, translated
 from .frameworks import Framework, framework_of
 
@@ -58,6 +58,8 @@ def _is_of_records(path: Any) -> bool:
         _zipnn.Archive(os.fsdecode(path)).close()
     except zipnn_errors.FormatError:
         return False
+    except zipnn_errors.CorruptError:
+        return not records.are_archives(path, _MAGIC)
     except zipnn_errors.ZipnnError:
         pass  # whoever reads it is told
     return True
@@ -321,7 +323,8 @@ def safe_open(
     if not is_archive(filename):
         import safetensors
 
-        return safetensors.safe_open(filename, framework, device, backend=backend)
+        file = safetensors.safe_open(filename, framework, device, backend=backend)
+        return records.with_records(file, framework, device)
     return open_archive(filename, framework, device, threads, backend, base)
 
 
