@@ -11,7 +11,7 @@ zipnn.safetensors has the functions of the package safetensors, zipnn.torch save
 """
 
 from . import _zipnn
-from .archives import Archive, Chunk, Info, Plane, Tensor
+from .archives import Archive, Chunk, Info, Plane, Range
 from .bases import BaseInfo
 from .classic import ZipNN
 from .errors import (
@@ -60,6 +60,7 @@ from .streams import (
     original_size,
     verify_file,
 )
+from .tensors import Tensor
 
 __version__ = _zipnn.version
 
@@ -87,6 +88,7 @@ __all__ = [
     "NotFoundError",
     "OutOfMemoryError",
     "Plane",
+    "Range",
     "SpaceError",
     "Stats",
     "Tensor",

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import io
-import math
 import operator
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
-from . import _zipnn, bases, dtypes
+from . import _zipnn, bases
 from .bases import BaseInfo
-from .buffers import of_torch
 from .errors import BaseError
 from .prefetch import Prefetcher
+from .tensors import Tensor
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -149,7 +148,7 @@ def source_of(source: Any) -> Any:
     return None, adapter.read_at, adapter.length
 
 
-class Archive(Mapping[str, "Tensor"]):
+class Archive(Mapping[str, Tensor]):
     """A mapping of tensor names to lazy tensors; nothing is decoded before it is asked for.
 
     The source is a path, a seekable binary file object, or an object with the buffer protocol. Any number of
@@ -196,7 +195,8 @@ class Archive(Mapping[str, "Tensor"]):
     def __repr__(self) -> str:
         return f"<zipnn.Archive of {self.info.original} bytes, {len(self)} tensors>"
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        return id(self)
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -292,238 +292,6 @@ class Archive(Mapping[str, "Tensor"]):
 
     def __exit__(self, *unused: object) -> None:
         self.close()
-
-
-# How the bytes of a tensor are its values, in words.
-_LAYOUTS = {
-    _zipnn.BIG_ENDIAN: "big-endian",
-    _zipnn.COLUMN_MAJOR: "in columns",
-    _zipnn.CONJUGATE: "conjugate",
-    _zipnn.NEGATIVE: "negative",
-    _zipnn.STRIDED: "strided",
-    _zipnn.IN_PIECES: "in pieces",
-    _zipnn.FILTERED: "filtered",
-    _zipnn.SHARED: "shared",
-}
-_IN_A_RUN = _zipnn.BIG_ENDIAN | _zipnn.SHARED
-
-
-class Tensor:
-    """A tensor of an archive, or a slice of one along its first axis; decoded by numpy(), torch() or bytes(), which
-    give the values that the file's own library gives, whatever the bytes look like.
-
-    layout   what is to be known of the bytes: "big-endian", "in columns", "conjugate", "negative", "strided", "in
-             pieces", "filtered" (the values cannot be read here), "shared" (some bytes are those of tensors before it)
-    strides  steps from one index to the next, in elements, of one that is strided; else None
-    offset   of the first byte in the original
-    nbytes   of the values
-    stored   share of archive bytes, 0 for a slice
-    """
-
-    __slots__ = (
-        "archive", "name", "dtype", "shape", "offset", "nbytes",
-        "stored", "layout", "strides", "is_run", "_rows", "_then",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        archive: Archive,
-        name: str,
-        dtype: str,
-        shape: tuple[int, ...],
-        offset: int,
-        nbytes: int,
-        stored: int = 0,
-        flags: int = 0,
-        strides: tuple[int, ...] | None = None,
-        index: int = 0,  # in the archive's list; needed of what is no run of values
-    ) -> None:
-        self.archive = archive
-        self.name = name
-        self.dtype = dtype  # as safetensors spells it
-        self.shape = shape
-        self.offset = offset
-        self.nbytes = nbytes
-        self.stored = stored
-        self.strides = strides
-        self.layout = frozenset(text for flag, text in _LAYOUTS.items() if flags & flag)
-        columns = 0 if len(shape) > 1 else _zipnn.COLUMN_MAJOR
-        # Whether the values lie in the file as they are, but perhaps for the byte order.
-        self.is_run = not flags & ~(_IN_A_RUN | columns)
-        self._rows = (index, 0, shape[0] if shape else 1)  # of the whole tensor, unless it is a run
-        self._then: tuple[int | slice, ...] = ()  # what is wanted of these
-
-    def __repr__(self) -> str:
-        return f"<zipnn.Tensor {self.name!r} {self.dtype} {list(self.shape)}>"
-
-    def __len__(self) -> int:
-        if not self.shape:
-            raise TypeError("a tensor without dimensions has no length")
-        return self.shape[0]
-
-    def __getitem__(self, index: int | slice) -> Tensor:
-        """A slice with step 1, or one entry, of the first axis: a tensor again, nothing is decoded."""
-        first, count, shape = self._select(index)
-        part = object.__new__(Tensor)
-        for slot in self.__slots__:
-            setattr(part, slot, getattr(self, slot))
-        part.shape = shape
-        part.stored = 0
-        part.nbytes = self._place_of(first + count) - self._place_of(first)
-        if self.strides is not None:
-            part.strides = self.strides[len(self.strides) - len(shape) :]
-        if self.is_run:
-            part.offset = self.offset + self._place_of(first)
-        elif self._then or len(self.shape) < len(self._root_shape()):
-            part._then = (*self._then, index)
-        else:
-            part._rows = (self._rows[0], self._rows[1] + first, count)
-        return part
-
-    def _root_shape(self) -> tuple[int, ...]:
-        return self.archive._tensors[self.name].shape
-
-    def _place_of(self, row: int) -> int:
-        """Bytes before a row."""
-        rows = self.shape[0]
-        block = dtypes.ALL[self.dtype].block_bytes if self.dtype in dtypes.ALL else 0
-        place, rest = divmod(row * self.nbytes, rows) if rows else (0, 0)
-        if rest or (block and place % block):
-            raise TypeError(f"row {row} of {self.name} does not begin at a whole byte or block")
-        return place
-
-    def _select(self, index: int | slice) -> tuple[int, int, tuple[int, ...]]:
-        n = len(self)
-        if isinstance(index, slice):
-            first, last, step = index.indices(n)
-            if step != 1:
-                raise TypeError("only slices with step 1 are contiguous: decode first, then index")
-            count = max(last - first, 0)
-            return first, count, (count, *self.shape[1:])
-        if not hasattr(index, "__index__"):
-            raise TypeError("only the first axis is sliced before decoding: decode first, then index")
-        first = index.__index__()
-        if not -n <= first < n:
-            raise IndexError(f"index {first} of {n}")
-        return first % n, 1, self.shape[1:]
-
-    def __iter__(self) -> Iterator[Tensor]:
-        return (self[i] for i in range(len(self)))
-
-    def _is_big_endian(self) -> bool:
-        return "big-endian" in self.layout
-
-    def _read_rows(self, buffer: Any) -> None:
-        try:
-            self.archive._archive.read_rows(*self._rows, buffer)
-        except BaseError as error:
-            raise self.archive._explained(error) from None
-
-    def _rows_shape(self) -> tuple[tuple[int, ...], int]:
-        """Of the rows that _read_rows gives: their shape, and their bytes."""
-        root = self.archive._tensors[self.name]
-        if not root.shape:
-            return (), root.nbytes
-        return (self._rows[2], *root.shape[1:]), root.nbytes // root.shape[0] * self._rows[2] if root.shape[0] else 0
-
-    def _narrow(self, rows: Any) -> Any:
-        """What is wanted of an array or tensor of rows."""
-        if len(self.shape) < len(self._root_shape()):
-            rows = rows[0]
-        for index in self._then:
-            rows = rows[index]
-        return rows
-
-    def bytes(self) -> bytearray:
-        """The bytes as they are in the original. Of a tensor that has no run of bytes (in columns, strided, in pieces)
-        and of lazy conjugates: the values row after row, little-endian."""
-        if not self.is_run:
-            return bytearray(self._values_of_numpy().tobytes())
-        ready = self.archive._bytes_of(self.offset, self.nbytes)
-        return self.archive.read_range(self.offset, self.nbytes) if ready is None else ready
-
-    def _values_of_numpy(self) -> Any:
-        """Those of a tensor that is no run, in little-endian elements."""
-        import numpy
-
-        shape, nbytes = self._rows_shape()
-        memory = numpy.empty(nbytes, numpy.uint8)
-        self._read_rows(memory.data)
-        rows = shape_numpy(memory, self.dtype, shape)
-        narrow = self._narrow(rows)
-        return narrow if narrow is rows else numpy.array(narrow)
-
-    def numpy(self) -> Any:
-        """A new numpy array. bf16 and fp8 have the dtypes of ml_dtypes where that is installed, else they are uint16
-        and uint8 with the same bits; fp4, fp6 and the block types of GGUF are bytes, counted in the last dimension, or
-        in the only one where that ends inside a byte. Big-endian elements stay so, as numpy, h5py and gguf leave them;
-        those of PyTorch's files are turned, as it does."""
-        import numpy
-
-        if not self.is_run:
-            array = self._values_of_numpy()
-        else:
-            ready = self.archive._bytes_of(self.offset, self.nbytes)
-            memory = numpy.empty(self.nbytes, numpy.uint8) if ready is None else numpy.frombuffer(ready, numpy.uint8)
-            if ready is None:
-                self.archive.read_into(self.offset, memory.data)
-            array = shape_numpy(memory, self.dtype, self.shape)
-            if self._is_big_endian():
-                array = array.view(array.dtype.newbyteorder(">"))
-        if not self._is_big_endian():
-            return array
-        order = "<" if self.archive.info.container == "torch" else ">"
-        return array.astype(array.dtype.newbyteorder(order), copy=False)
-
-    def torch(self, device: Any = None) -> Any:
-        """A new torch tensor. F4 has torch's type of two elements in a byte; fp6 and the block types of GGUF are bytes
-        as with numpy()."""
-        import torch
-
-        shape, nbytes = (self.shape, self.nbytes) if self.is_run else self._rows_shape()
-        ready = self.archive._bytes_of(self.offset, nbytes) if self.is_run else None
-        if ready is None:
-            memory = torch.empty(nbytes, dtype=torch.uint8, device="cpu")
-            buffer = of_torch(memory)
-            self.archive.read_into(self.offset, buffer) if self.is_run else self._read_rows(buffer)
-        else:
-            memory = torch.frombuffer(ready, dtype=torch.uint8)
-        if self.is_run and self._is_big_endian():
-            row = dtypes.ALL[self.dtype]
-            unit = row.bits // (16 if row.kind == "complex" else 8)
-            memory = memory.reshape(-1, unit).flip(1).reshape(-1)
-        tensor = shape_torch(memory, self.dtype, shape)
-        if not self.is_run:
-            narrow = self._narrow(tensor)
-            tensor = tensor if narrow is tensor else narrow.clone()
-        return tensor if device is None else tensor.to(device)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        if copy is False:
-            raise ValueError("a compressed tensor cannot be an array without being decoded")
-        array = self.numpy()
-        return array if dtype is None else array.astype(dtype, copy=False)
-
-
-def shape_numpy(memory: Any, dtype: str, shape: tuple[int, ...]) -> Any:
-    """uint8 memory as an array of its type."""
-    if dtype not in dtypes.ALL:  # opaque elements, which numpy knows by their size
-        elements = math.prod(shape)
-        if elements and memory.nbytes % elements == 0:
-            return memory.view(f"V{memory.nbytes // elements}").reshape(shape)
-        if not elements:  # of a size that is not known
-            return memory[:0].view("V1").reshape(shape)
-    array = memory.view(dtypes.numpy_dtype(dtype))
-    return array.reshape(dtypes.packed_shape(shape, memory.nbytes) if dtypes.is_packed(dtype) else shape)
-
-
-def shape_torch(memory: Any, dtype: str, shape: tuple[int, ...]) -> Any:
-    """uint8 memory as a tensor of its type; copied only where the type's alignment asks for it."""
-    target = dtypes.torch_dtype(dtype)
-    if memory.storage_offset() % target.itemsize:
-        memory = memory.clone()
-    tensor = memory.view(target)
-    return tensor.reshape(dtypes.packed_shape(shape, memory.numel()) if dtypes.is_packed(dtype) else shape)
 
 
 class ArchiveReader(io.RawIOBase):

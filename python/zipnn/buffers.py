@@ -77,12 +77,13 @@ def _of_another_kind(tensor: Any) -> str | None:
     """Returns why a tensor does not consist of strides and memory, and what to do; None if it does."""
     import torch
 
-    kind = type(tensor)
+    library: Any = torch
+    kind: Any = type(tensor)
     if any(c.__name__ == "DTensor" for c in kind.__mro__):
         return "is a DTensor, of which this process has a part: call full_tensor(), or use zipnn.torch.distributed"
-    if isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin):
+    if isinstance(tensor, library.nn.parameter.UninitializedTensorMixin):
         return "is not initialized: run the module once, then save"
-    if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+    if library._C._functorch.is_functorch_wrapped_tensor(tensor):
         return "is inside a transform of torch.func, where tensors have no values: save it outside"
     if tensor.is_nested:
         return "is a nested tensor: save what unbind() gives, or values() and offsets()"
@@ -91,7 +92,7 @@ def _of_another_kind(tensor: Any) -> str | None:
         return f"is {what} ({tensor.layout}): call to_dense()"
     if tensor.device.type == "meta":
         return "is on the device meta and has no values: load or initialize the model, then save"
-    wraps = kind.__torch_dispatch__ is not torch.Tensor.__torch_dispatch__
+    wraps = kind.__torch_dispatch__ is not library.Tensor.__torch_dispatch__
     if wraps and (tensor.numel() == 0 or _lacking(tensor) is not None):
         return (
             f"is a {kind.__name__}, which has no memory of its own: save the tensors that it wraps, or a plain one "

@@ -8,7 +8,7 @@ import os
 import threading
 import warnings
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from . import _zipnn, streams
 from .archives import ArchiveReader
@@ -187,7 +187,7 @@ class _Writer(io.BufferedWriter):
     """Becomes a file when it is closed. If the `with` block is left by an exception, or the object is forgotten, there
     is no file."""
 
-    raw: _RawWriter
+    raw: Any  # a _RawWriter
 
     def __init__(self, raw: _RawWriter, buffer_size: int) -> None:
         super().__init__(raw, buffer_size)
@@ -241,6 +241,68 @@ class _Writer(io.BufferedWriter):
             warnings.warn(text, ResourceWarning, source=self, stacklevel=2)
 
 
+class _Text(io.TextIOWrapper):
+    """Text over one of these files. If the `with` block is left by an exception, or the object is forgotten, there is
+    no file."""
+
+    def __init__(self, file: Any) -> None:
+        super().__init__(file, encoding="utf-8")
+
+    def __exit__(self, kind: Any, value: Any, traceback: Any) -> None:
+        if kind is not None and isinstance(self.buffer, _Writer):
+            self.buffer.discard()
+        else:
+            self.close()
+
+    def __del__(self) -> None:
+        if isinstance(self.buffer, _Writer) and not self.closed:
+            self.buffer.__del__()
+
+
+@overload
+def open(
+    file: Any,
+    mode: Literal["r", "rb"] = ...,
+    *,
+    dtype: Any = ...,
+    level: int | None = ...,
+    threads: int | None = ...,
+    sha256: bool = ...,
+    base: Base = ...,
+) -> io.BufferedReader: ...
+@overload
+def open(
+    file: Any,
+    mode: Literal["w", "wb", "x", "xb"],
+    *,
+    dtype: Any = ...,
+    level: int | None = ...,
+    threads: int | None = ...,
+    sha256: bool = ...,
+    base: Base = ...,
+) -> io.BufferedWriter: ...
+@overload
+def open(
+    file: Any,
+    mode: Literal["rt", "wt", "xt"],
+    *,
+    dtype: Any = ...,
+    level: int | None = ...,
+    threads: int | None = ...,
+    sha256: bool = ...,
+    base: Base = ...,
+) -> io.TextIOWrapper: ...
+@overload
+def open(
+    file: Any,
+    mode: str,
+    *,
+    dtype: Any = ...,
+    level: int | None = ...,
+    threads: int | None = ...,
+    sha256: bool = ...,
+    base: Base = ...,
+) -> io.BufferedReader | io.BufferedWriter | io.TextIOWrapper: ...
 def open(
     file: Any,
     mode: str = "rb",
@@ -250,22 +312,28 @@ def open(
     threads: int | None = None,
     sha256: bool = False,
     base: Base = None,
-) -> io.BufferedReader | io.BufferedWriter:
-    """Opens an archive as a binary file object: what is read and written is the original.
+) -> io.BufferedReader | io.BufferedWriter | io.TextIOWrapper:
+    """Opens an archive as a file object: what is read and written is the original.
 
     file  a path, or a binary file object (seekable when it is read)
     mode  "rb" reads and seeks; "wb" replaces an existing file, "xb" refuses to. The new file gets its name when it is
-          closed; when the `with` block is left by an exception it does not appear.
+          closed; when the `with` block is left by an exception it does not appear. "rt", "wt" and "xt" are for text
+          in UTF-8. An archive cannot be added to
 
     base  what an archive that is read was made against, in any of the forms that zipnn.bases lists
 
     A file object that is written to is called by a thread of its own, with bytes that it may keep; it cannot use the
     file that this returns. tell() says how many bytes were written.
     """
+    if "t" in mode and mode.replace("t", "") in ("r", "w", "x"):
+        options = {"dtype": dtype, "level": level, "threads": threads, "sha256": sha256, "base": base}
+        return _Text(open(file, mode.replace("t", "b"), **options))
+    if "a" in mode:
+        raise ValueError(f"mode {mode!r}: an archive cannot be added to; write a new one")
     if mode in ("r", "rb"):
         return io.BufferedReader(ArchiveReader(file, threads, base), _BUFFER)
     if mode not in ("w", "wb", "x", "xb"):
-        raise ValueError(f"mode {mode!r}: one of rb, wb and xb is possible (for text, put io.TextIOWrapper around it)")
+        raise ValueError(f"mode {mode!r}: one of rb, wb, xb, rt, wt and xt is possible")
     if base is not None:
         raise ValueError("what is written piece by piece is compared with no base: compress_file takes one")
     name = streams.dtype_name(dtype)

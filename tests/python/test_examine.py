@@ -2,6 +2,8 @@
 
 import io
 import os
+import subprocess
+import sys
 
 import pytest
 import zipnn
@@ -151,3 +153,16 @@ def test_a_level_in_the_second_place(weights):
         zipnn.compress(weights, True)
     with pytest.raises(zipnn.ArgumentError, match="level"):
         zipnn.compress(weights, 10)
+
+
+def test_the_program_is_in_the_package(tmp_path, weights):
+    path = tmp_path / "w"
+    path.write_bytes(weights)
+    for command in ([sys.executable, "-m", "zipnn"], [os.path.join(os.path.dirname(sys.executable), "zipnn")]):
+        done = subprocess.run([*command, "-f", path], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert zipnn.decompress((tmp_path / "w.znn").read_bytes()) == weights
+        done = subprocess.run([*command, "-t", tmp_path / "nothing"], capture_output=True, text=True)
+        assert done.returncode != 0 and "nothing" in done.stderr
+    shown = subprocess.run([sys.executable, "-m", "zipnn", "--version"], capture_output=True, text=True).stdout
+    assert zipnn.__version__ in shown

@@ -112,6 +112,31 @@ def test_damage_while_reading(archive):
 
 
 def test_modes(archive):
-    for mode in ("rt", "ab", "", "rb+"):
+    for mode in ("ab", "", "rb+"):
         with pytest.raises(ValueError, match="mode"):
             zipnn.open(archive, mode)
+
+
+def test_text(tmp_path):
+    path = tmp_path / "t.znn"
+    text = "first\nzweite Zeile, größer\n" * 1000
+    with zipnn.open(path, "wt") as f:
+        f.write(text)
+    with zipnn.open(path, "rt") as f:
+        assert f.read() == text
+        f.seek(0)
+        assert f.readline() == "first\n"
+    with pytest.raises(FileExistsError):
+        zipnn.open(path, "xt")
+    with pytest.raises(KeyError):
+        with zipnn.open(tmp_path / "no", "wt") as f:
+            f.write(text)
+            raise KeyError
+    with pytest.warns(ResourceWarning, match="not closed"):
+        f = zipnn.open(tmp_path / "no", "wt")
+        f.write(text)
+        del f
+    assert not (tmp_path / "no").exists()
+    for mode, what in (("ab", "added to"), ("r+", "one of"), ("w+b", "one of"), ("", "one of"), ("rtt", "one of")):
+        with pytest.raises(ValueError, match=what):
+            zipnn.open(path, mode)

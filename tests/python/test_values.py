@@ -694,7 +694,7 @@ def test_last_member_of_a_name_owns_it(method):
 
 
 def test_empty_array_of_opaque_elements_keeps_its_shape():
-    from zipnn.archives import shape_numpy
+    from zipnn.tensors import shape_numpy
 
     array = shape_numpy(np.empty(0, np.uint8), "?", (0, 4))
     assert array.shape == (0, 4) and array.dtype == np.dtype("V1")

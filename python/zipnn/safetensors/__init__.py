@@ -15,20 +15,25 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload
 
 from .. import _zipnn, dtypes
 from .. import errors as zipnn_errors
-from ..archives import Archive, Tensor
+from ..archives import Archive
 from ..buffers import shown
+from ..tensors import Tensor
 from . import layout, records
 from .exceptions import ArgumentError, ClosedError, FormatError, MissingError, UnsupportedError, translated
 from .frameworks import Framework, framework_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor as TorchTensor
+
     from ..bases import Base
 
-__all__ = ["safe_open", "is_archive"]
+__all__ = ["OpenFile", "OpenSlice", "is_archive", "safe_open"]
 
 _MAGIC = b"\x8fZNN\r\n\x1a\n"
 _MAGICS = (_MAGIC, b"ZN")
@@ -302,6 +307,64 @@ class _ArchiveFile:
         self._model = None
 
 
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class OpenSlice(Protocol[T_co]):
+    """A tensor that is indexed before it is decoded."""
+
+    def get_shape(self) -> list[int]: ...
+    def get_dtype(self) -> str: ...
+    def __getitem__(self, index: Any, /) -> T_co: ...
+
+
+class OpenFile(Protocol[T]):
+    """What safe_open() returns: a file of tensors of some framework, as the package safetensors has it."""
+
+    def keys(self) -> list[str]: ...
+    def offset_keys(self) -> list[str]: ...
+    def metadata(self) -> dict[str, str] | None: ...
+    def get_tensor(self, name: str) -> T: ...
+    def get_tensors(self) -> dict[str, T]: ...
+    def get_slice(self, name: str) -> OpenSlice[T]: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __enter__(self) -> OpenFile[T]: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+
+
+@overload
+def safe_open(
+    filename: Any,
+    framework: Literal["pt", "torch", "pytorch"],
+    device: Any = ...,
+    threads: int | None = ...,
+    *,
+    backend: str = ...,
+    base: Base = ...,
+) -> OpenFile[TorchTensor]: ...
+@overload
+def safe_open(
+    filename: Any,
+    framework: Literal["np", "numpy"],
+    device: Any = ...,
+    threads: int | None = ...,
+    *,
+    backend: str = ...,
+    base: Base = ...,
+) -> OpenFile[NDArray[Any]]: ...
+@overload
+def safe_open(
+    filename: Any,
+    framework: str,
+    device: Any = ...,
+    threads: int | None = ...,
+    *,
+    backend: str = ...,
+    base: Base = ...,
+) -> OpenFile[Any]: ...
 def safe_open(
     filename: Any,
     framework: str,

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import buffers, dtypes
-from ..archives import Tensor, shape_numpy, shape_torch
 from ..buffers import shown
+from ..tensors import Tensor, shape_numpy, shape_torch
 from .exceptions import ArgumentError, FormatError, FrameworkError, UnsupportedError
 from .layout import Stored
 

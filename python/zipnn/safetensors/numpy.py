@@ -9,6 +9,8 @@ from ..buffers import check_numpy, numpy_bytes, shown
 from . import bytes_of_plain, entries_of, is_archive, is_path, layout, load_all, saved, write
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ..bases import Base
 
 __all__ = ["load", "load_file", "save", "save_file"]
@@ -24,7 +26,7 @@ def _entry(name: str, array: Any) -> layout.Entry:
 
 
 def save_file(
-    tensors: dict[str, Any], filename: Any, metadata: dict[str, str] | None = None, level: int | None = None
+    tensors: dict[str, NDArray[Any]], filename: Any, metadata: dict[str, str] | None = None, level: int | None = None
 ) -> None:
     """Writes an archive if the name ends in .znn, or to a file object; otherwise a plain file, through the package
     safetensors."""
@@ -36,14 +38,14 @@ def save_file(
         save_plain(tensors, filename, metadata)
 
 
-def save(tensors: dict[str, Any], metadata: dict[str, str] | None = None, level: int | None = None) -> bytes:
+def save(tensors: dict[str, NDArray[Any]], metadata: dict[str, str] | None = None, level: int | None = None) -> bytes:
     """Returns the archive as bytes."""
     return saved(entries_of(tensors, _entry), metadata, level)
 
 
 def load_file(
     filename: Any, threads: int | None = None, *, backend: str = "mmap", base: Base = None
-) -> dict[str, Any]:
+) -> dict[str, NDArray[Any]]:
     """Returns every tensor of an archive or a plain file, which is a path, bytes or a seekable binary file object. Each
     array has memory of its own. `base` leads to what an archive was made against (zipnn.bases)."""
     if is_archive(filename):
@@ -51,12 +53,12 @@ def load_file(
     import safetensors.numpy as plain
 
     if isinstance(filename, (str, os.PathLike)):
-        loaded: dict[str, Any] = plain.load_file(filename, backend=backend)
+        loaded: dict[str, NDArray[Any]] = plain.load_file(filename, backend=backend)
     else:
         loaded = plain.load(bytes_of_plain(filename))
     return loaded
 
 
-def load(data: Any, threads: int | None = None, *, base: Base = None) -> dict[str, Any]:
+def load(data: Any, threads: int | None = None, *, base: Base = None) -> dict[str, NDArray[Any]]:
     """Does the same for bytes."""
     return load_file(data, threads, base=base)

@@ -28,8 +28,8 @@ from typing import IO, Any
 
 import torch
 from torch.distributed._functional_collectives import AsyncCollectiveTensor
-from torch.distributed.checkpoint import FileSystemReader, FileSystemWriter
 from torch.distributed.checkpoint._extension import StreamTransformExtension
+from torch.distributed.checkpoint.filesystem import FileSystemReader, FileSystemWriter
 from torch.distributed.checkpoint.planner import (
     LoadItemType,
     LoadPlan,
@@ -45,11 +45,11 @@ from torch.futures import Future
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from .. import _zipnn, dtypes, fileobj
-from ..archives import Tensor
 from ..buffers import check_torch, shown
 from ..safetensors import Model, layout
 from ..safetensors.exceptions import FormatError
 from ..safetensors.torch import entry_of
+from ..tensors import Tensor
 
 __all__ = ["StorageReader", "StorageWriter", "Stream"]
 
@@ -77,8 +77,9 @@ def _key_of(item: WriteItem, taken: Container[str]) -> str:
     return key
 
 
-def _tensor_of(item: WriteItem, planner: SavePlanner) -> torch.Tensor:
-    tensor = planner.resolve_data(item).detach()
+def _tensor_of(item: WriteItem, planner: SavePlanner) -> Any:
+    data: Any = planner.resolve_data(item)  # of a tensor, not of bytes
+    tensor = data.detach()
     return tensor.wait() if isinstance(tensor, AsyncCollectiveTensor) else tensor
 
 
@@ -118,10 +119,11 @@ def _unpickle(data: io.BytesIO) -> torch.Tensor:
 def _check(item: WriteItem, planner: SavePlanner) -> None:
     """Raises ValueError with the name of the tensor if it could not be read again."""
     name, tensor = item.index.fqn, _tensor_of(item, planner)
+    plan: Any = item.tensor_data
     _check_parts(name, tensor)
-    if tensor.shape != item.tensor_data.chunk.sizes:
+    if tensor.shape != plan.chunk.sizes:
         raise ValueError(
-            f"{shown(name)} has the shape {list(tensor.shape)}, the plan {list(item.tensor_data.chunk.sizes)}"
+            f"{shown(name)} has the shape {list(tensor.shape)}, the plan {list(plan.chunk.sizes)}"
         )
     if not _is_plain(tensor):
         try:
@@ -139,7 +141,8 @@ class _Piece:
         self.item = item
         self.pickled = False
         if item.type == WriteItemType.BYTE_IO:
-            self.entry = self._bytes(planner.resolve_data(item))
+            written: Any = planner.resolve_data(item)
+            self.entry = self._bytes(written)
             return
         tensor = _tensor_of(item, planner)
         self.pickled = not _is_plain(tensor)
