@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import operator
 import os
@@ -132,6 +133,7 @@ class _FileObject:
         return data
 
 
+_SHOWN = 200  # tensors in a table for notebooks
 _ACCESS = {"read": 0, "map": 1, "whole": 2}
 
 
@@ -194,6 +196,19 @@ class Archive(Mapping[str, Tensor]):
 
     def __repr__(self) -> str:
         return f"<zipnn.Archive of {self.info.original} bytes, {len(self)} tensors>"
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks, with a bar for the share that each tensor's archive bytes are of its own."""
+        rows = []
+        for t in list(self._tensors.values())[:_SHOWN]:
+            share = t.stored / t.nbytes if t.nbytes else 0.0
+            bar = f'<meter min="0" max="1" value="{min(share, 1.0):.3f}"></meter> {share:.1%}'
+            cells = (html.escape(t.name), html.escape(t.dtype), list(t.shape), f"{t.nbytes:,}", f"{t.stored:,}", bar)
+            rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+        more = f"<p>and {len(self) - _SHOWN} more</p>" if len(self) > _SHOWN else ""
+        head = "".join(f"<th>{word}</th>" for word in ("name", "type", "shape", "bytes", "stored", "share"))
+        info = f"{html.escape(self.info.container)}, {self.info.original:,} bytes in {self.info.archive:,}"
+        return f"<p>{info}</p><table><tr>{head}</tr>{''.join(rows)}</table>{more}"
 
     def __hash__(self) -> int:
         return id(self)

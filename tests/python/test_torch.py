@@ -84,8 +84,8 @@ def test_state_dicts(tmp_path, tensors):
     zipnn.torch.save({"a": wave, "b": wave.conj(), "c": wave.imag.clone(), "d": wave.conj().imag}, path)
     back = zipnn.torch.load(path)
     assert torch.equal(back["b"], wave.conj()) and torch.equal(back["d"], -wave.imag)
-    with pytest.raises(TypeError, match="only tensors"):
-        zipnn.torch.save({"step": 3}, path)
+    with pytest.raises(TypeError, match="step.*object"):
+        zipnn.torch.save({"step": object()}, path)
     layer = torch.nn.Linear(3, 4)
     zipnn.torch.save(layer.state_dict(), path)
     torch.nn.Linear(3, 4).load_state_dict(zipnn.torch.load(path))

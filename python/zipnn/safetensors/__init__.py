@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from ..bases import Base
 
-__all__ = ["OpenFile", "OpenSlice", "is_archive", "safe_open"]
+__all__ = ["OpenFile", "OpenSlice", "Writer", "is_archive", "safe_open"]
 
 _MAGIC = b"\x8fZNN\r\n\x1a\n"
 _MAGICS = (_MAGIC, b"ZN")
@@ -401,3 +401,6 @@ def open_archive(
 ) -> _ArchiveFile:
     """Does what safe_open does, for a file that is known to be an archive."""
     return _ArchiveFile(filename, framework_of(framework, device), threads, access_of(backend), base)
+
+
+from .writer import Writer  # noqa: E402  # which uses what is above

@@ -78,12 +78,18 @@ def parts(entries: dict[str, Entry], metadata: dict[str, str] | None) -> Iterato
     for name in entries:
         _check_name(name)
     names = sorted(entries, key=lambda name: (-_RANK[entries[name].dtype], name.encode()))
+    ordered = {name: entries[name] for name in names}
+    return _buffers(header_of(ordered, metadata), list(ordered.items()))
+
+
+def header_of(entries: dict[str, Entry], metadata: dict[str, str] | None) -> bytes:
+    """Returns what stands in front of these tensors when they are written in this order. Raises as parts() does."""
     header: dict[str, Any] = {}
     if metadata is not None:
         header[_METADATA] = _checked_metadata(metadata)
     end = 0
-    for name in names:
-        entry = entries[name]
+    for name, entry in entries.items():
+        _check_name(name)
         if entry.nbytes * 8 != math.prod(entry.shape) * _BITS[entry.dtype]:
             raise ValueError(f"{shown(name)} of {entry.dtype} {list(entry.shape)} has {entry.nbytes} bytes")
         begin, end = end, end + entry.nbytes
@@ -92,7 +98,15 @@ def parts(entries: dict[str, Entry], metadata: dict[str, str] | None) -> Iterato
     text += b" " * (-len(text) % _ALIGNMENT)
     if len(text) > _LONGEST:
         raise ValueError(f"names and metadata make a header of {len(text)} bytes, safetensors allows {_LONGEST}")
-    return _buffers(len(text).to_bytes(_LENGTH, "little") + text, [(name, entries[name]) for name in names])
+    return len(text).to_bytes(_LENGTH, "little") + text
+
+
+def bytes_of(dtype: str, shape: tuple[int, ...]) -> int:
+    """Returns how many bytes a tensor takes. Raises ValueError if it does not end with a whole byte."""
+    bits = math.prod(shape) * _BITS[dtype]
+    if bits % 8:
+        raise ValueError(f"a tensor of {dtype} {list(shape)} ends inside a byte")
+    return bits // 8
 
 
 def _buffers(head: bytes, entries: list[tuple[str, Entry]]) -> Iterator[Any]:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["load", "load_file", "save", "save_file"]
 
 
-def _entry(name: str, array: Any) -> layout.Entry:
+def entry_of(name: str, array: Any) -> layout.Entry:
+    """Returns the entry to write for an array. Raises ValueError if it has no bytes, or an unknown type."""
     check_numpy(name, array)
     try:
         dtype = layout.type_of(array.dtype)
@@ -31,7 +32,7 @@ def save_file(
     """Writes an archive if the name ends in .znn, or to a file object; otherwise a plain file, through the package
     safetensors."""
     if not is_path(filename) or os.fsdecode(filename).endswith(".znn"):
-        write(entries_of(tensors, _entry), filename, metadata, level)
+        write(entries_of(tensors, entry_of), filename, metadata, level)
     else:
         from safetensors.numpy import save_file as save_plain
 
@@ -40,7 +41,7 @@ def save_file(
 
 def save(tensors: dict[str, NDArray[Any]], metadata: dict[str, str] | None = None, level: int | None = None) -> bytes:
     """Returns the archive as bytes."""
-    return saved(entries_of(tensors, _entry), metadata, level)
+    return saved(entries_of(tensors, entry_of), metadata, level)
 
 
 def load_file(

@@ -1,62 +1,112 @@
-"""State dicts, without pickle: the safetensors layout in an archive, tied weights kept tied."""
+"""State dicts and whole checkpoints, without pickle: the safetensors layout in an archive, tied weights kept tied."""
 
 from __future__ import annotations
 
 import os
+import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ..buffers import check_torch, shown
-from ..safetensors import bytes_of_plain, is_archive, load_all, write
+from ..safetensors import bytes_of_plain, is_archive, layout, load_all, write
 from ..safetensors.exceptions import FormatError
 from ..safetensors.layout import read_header
 from ..safetensors.torch import entry_of, load_file
+from .trees import flattened, restored
 
 if TYPE_CHECKING:
     from ..bases import Base
 
-__all__ = ["save", "load"]
+__all__ = ["async_save", "load", "save"]
 
 # Metadata "zipnn.tied:NAME" = name of the tensor that is the same one.
 _TIED = "zipnn.tied:"
+# Metadata with the structure of what was no flat dict.
+_TREE = "zipnn.tree"
 
 
 def save(
-    state_dict: dict[str, torch.Tensor],
+    obj: Any,
     filename: Any,
     metadata: dict[str, str] | None = None,
     level: int | None = None,
 ) -> None:
-    """Writes a flat dict of names to tensors to a path or a binary file object. Tensors that are one and the same are
-    stored once and tied again by load(); those that are not contiguous are stored as contiguous ones, and those that
-    overlap otherwise as separate ones.
+    """Writes tensors to a path or a binary file object, without pickle: a flat dict of names to tensors, or any tree of
+    tensors and plain values, such as the state of an optimizer (dict, list, tuple, str, bytes, numbers, None, dtypes,
+    devices). Tensors that are one and the same are stored once and tied again by load(); those that are not contiguous
+    are stored as contiguous ones, and those that overlap otherwise as separate ones.
 
-    Other objects (an optimizer's state, numbers, nested dicts) are left to torch.save, which writes an archive so:
-
-        with zipnn.open("checkpoint.pt.znn", "wb") as f:
-            torch.save(checkpoint, f)
+    A flat dict is a safetensors file for everybody. The structure of a tree is kept in the metadata of that file; other
+    objects are a TypeError that names them, and are left to torch.save(obj, f) with f of zipnn.open(filename, "wb").
     """
-    if not isinstance(state_dict, dict):
-        raise TypeError(f"a dict of names to tensors is saved, not a {type(state_dict).__name__}")
+    write(*_prepared(obj, metadata, copies=False, filename=filename), level)
+
+
+def async_save(
+    obj: Any,
+    filename: Any,
+    metadata: dict[str, str] | None = None,
+    level: int | None = None,
+) -> Future[None]:
+    """Does the same in the background. When this returns, the tensors have been copied to memory of the CPU and may be
+    changed. result() of what is returned waits for the file and raises what went wrong; the interpreter does not end
+    before the file is there."""
+    prepared = _prepared(obj, metadata, copies=True, filename=filename)
+    future: Future[None] = Future()
+
+    def run() -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            write(*prepared, level)
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(None)
+
+    threading.Thread(target=run, name="zipnn.async_save").start()
+    return future
+
+
+def _prepared(
+    obj: Any, metadata: dict[str, str] | None, *, copies: bool, filename: Any
+) -> tuple[dict[str, layout.Entry], Any, dict[str, str] | None]:
+    """Returns what is to be written, where, and the metadata."""
     notes = dict(metadata or {})
     for key in notes:
-        if isinstance(key, str) and key.startswith(_TIED):
-            raise ValueError(f"the metadata's key {shown(key)} is one that load() takes for a tied tensor")
-    entries = {}
+        if isinstance(key, str) and key.startswith((_TIED, _TREE)):
+            raise ValueError(f"the metadata's key {shown(key)} is one that load() takes for its own")
+    entries: dict[str, layout.Entry] = {}
     first: dict[tuple[object, ...], str] = {}
-    for name, tensor in state_dict.items():
-        if not isinstance(tensor, torch.Tensor):
-            raise TypeError(
-                f"{shown(name)} is a {type(tensor).__name__}: only tensors are saved here, other objects by "
-                "torch.save(obj, f) with f of zipnn.open(filename, 'wb')"
-            )
+
+    def add(name: str, tensor: torch.Tensor) -> str:
+        """Returns the name that a tensor is stored by: that of one which is the same, if there is one."""
         check_torch(name, tensor)
-        if tensor.numel() and isinstance(name, str) and first.setdefault(_identity(tensor), name) != name:
-            notes[_TIED + name] = first[_identity(tensor)]
-        else:
-            entries[name] = entry_of(name, tensor)
-    write(entries, filename, notes or None, level)
+        if tensor.numel() and isinstance(name, str) and (kept := first.setdefault(_identity(tensor), name)) != name:
+            return kept
+        entries[name] = entry_of(name, tensor.detach().to("cpu", copy=True) if copies else tensor)
+        return name
+
+    def add_of_tree(path: str, tensor: torch.Tensor) -> str:
+        name = path.encode("utf-8", "backslashreplace").decode() or "tensor"
+        while name in entries or name == "__metadata__":
+            name += "'"
+        return add(name, tensor)
+
+    if isinstance(obj, dict) and all(isinstance(tensor, torch.Tensor) for tensor in obj.values()) and _has_names(obj):
+        for name, tensor in obj.items():
+            kept = add(name, tensor)
+            if kept != name:
+                notes[_TIED + name] = kept
+    else:
+        notes[_TREE] = flattened(obj, add_of_tree)
+    return entries, filename, notes or None
+
+
+def _has_names(obj: dict[Any, Any]) -> bool:
+    return all(isinstance(name, str) for name in obj)
 
 
 def _identity(tensor: torch.Tensor) -> tuple[object, ...]:
@@ -65,10 +115,8 @@ def _identity(tensor: torch.Tensor) -> tuple[object, ...]:
     return *memory, tensor.is_conj(), tensor.is_neg()
 
 
-def load(
-    filename: Any, device: Any = "cpu", threads: int | None = None, *, base: Base = None
-) -> dict[str, torch.Tensor]:
-    """Returns the state dict that save() wrote, or that of any safetensors file, plain or in an archive. The file is a
+def load(filename: Any, device: Any = "cpu", threads: int | None = None, *, base: Base = None) -> Any:
+    """Returns what save() wrote, or the state dict of any safetensors file, plain or in an archive. The file is a
     path, bytes or a seekable binary file object. Tied tensors are one tensor; every other one has a storage of its
     own."""
     if is_archive(filename):
@@ -81,7 +129,8 @@ def load(
             if kept not in tensors:
                 raise FormatError(None, f"{shown(name)} is tied to {shown(kept)}, which is not there")
             tensors.setdefault(name, tensors[kept])
-    return tensors
+    tree = (metadata or {}).get(_TREE)
+    return tensors if tree is None else restored(tree, tensors)
 
 
 def _load_plain(source: Any, device: Any) -> tuple[dict[str, torch.Tensor], dict[str, str] | None]:
