@@ -200,11 +200,12 @@ typedef struct zipnn_allocator {
     void *user;
 } zipnn_allocator;
 
-/* How tensors are stored that repeat an earlier one byte for byte, such as tied embeddings. */
+/* How tensors are stored that repeat another one byte for byte, such as tied embeddings, or nearly, such as experts. */
 typedef enum zipnn_repeats {
-    ZIPNN_REPEATS_DEFAULT = 0, /* stored once if the source has read_at. An archive with repeats can be restored from
+    ZIPNN_REPEATS_DEFAULT =
+        0, /* stored once, or as differences, if the source has read_at. An archive with repeats can be restored from
                                   a source with read_at only, not from a pipe */
-    ZIPNN_REPEATS_OFF = 1      /* stored each time: every archive can be restored from a pipe */
+    ZIPNN_REPEATS_OFF = 1 /* stored each time: every archive can be restored from a pipe */
 } zipnn_repeats;
 
 /* Parallel-for hook. run must call task(arg, i) exactly once for each i in [0, n), on any threads, in any order (also

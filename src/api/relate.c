@@ -172,6 +172,8 @@ zipnn_status zn_relate(zipnn_ctx *ctx, const struct zn_plan *plan, const struct 
         ZN_TRY(zn_relate_moments(&ctx->engine, plan, in->length, &relations->links, err));
     }
     if (ctx->bases.n) ZN_TRY(match_bases(ctx, &model, &relations->links, err));
+    if (ctx->repeats == ZIPNN_REPEATS_DEFAULT)
+        ZN_TRY(zn_relate_similar(&ctx->engine, plan, in, &relations->links, err));
     zn_links_finish(&relations->links);
     ZN_TRY(number_bases(ctx, relations, err));
     return refuse_circles(ctx, in, relations, err);

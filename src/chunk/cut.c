@@ -52,9 +52,21 @@ static const struct zn_link *link_at(struct zn_cutter *c, uint64_t off) {
     return link < end && link->off <= off ? link : NULL;
 }
 
+/* Returns where the next link begins or ends after `off`, UINT64_MAX if none does. link_at(c, off) was called. */
+static uint64_t next_edge(const struct zn_cutter *c, uint64_t off) {
+    if (!c->links || c->next_link == c->links->n) return UINT64_MAX;
+    const struct zn_link *link = &c->links->link[c->next_link];
+    return link->off > off ? link->off : link->off + link->len;
+}
+
+/* Takes the next span, or as much of it as lies before the edge of a link. */
 static void look_ahead(struct zn_cutter *c) {
-    c->ahead = zn_plan_next(&c->walk);
+    if (c->rest.len == 0) c->rest = zn_plan_next(&c->walk);
+    c->ahead = c->rest;
     c->ahead_link = link_at(c, c->ahead.off);
+    c->ahead.len = ZN_MIN(c->ahead.len, next_edge(c, c->ahead.off) - c->ahead.off);
+    c->rest.off += c->ahead.len;
+    c->rest.len -= c->ahead.len;
 }
 
 /* Makes the next span the piece, together with the following spans of its type as long as all of them are tiny. */

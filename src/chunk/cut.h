@@ -24,7 +24,8 @@ struct zn_cutter {
     size_t next_link;             /* index of the first link that does not end before `ahead` */
     const struct zn_link *piece_link, *ahead_link;
     struct zn_span piece; /* the rest of the run of bytes that is cut next */
-    struct zn_span ahead; /* the span after it */
+    struct zn_span ahead; /* the span after it, up to the next edge of a link */
+    struct zn_span rest;  /* what remains of that span */
     uint64_t start;       /* where the piece began */
     uint64_t header_end;  /* end of the leading opaque span when that stands alone, else 0 */
 };
@@ -33,7 +34,7 @@ struct zn_cutter {
 void zn_cutter_init(struct zn_cutter *cutter, const struct zn_plan *plan);
 
 /* Begins with links (NULL for none), which must outlive the cutter, too. No chunk spans two links, or a link and bytes
- * outside it, where a run of one type begins. A link that begins inside a run does not end the chunk. */
+ * outside it. */
 void zn_cutter_init_linked(struct zn_cutter *cutter, const struct zn_plan *plan, const struct zn_links *links);
 
 /* Returns the next chunk. Chunks tile [0, UINT64_MAX); the caller stops at the end of the file. */

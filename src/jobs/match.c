@@ -1,32 +1,21 @@
 /* Finds which tensor of a base a tensor comes from: by name, or by a sample of its words if no name fits. */
 #include <stdlib.h>
 
+#include "jobs/likeness.h"
 #include "jobs/relations.h"
-#include "plan/dtype.h"
 
 enum {
     WORTH_A_LOOK = 4 << 10, /* bytes: shorter tensors go with their neighbours */
     N_RUNS = 4,
     RUN = 64, /* words */
     N_WORDS = N_RUNS * RUN,
-    SCALE = 16,        /* distances are mean bit lengths in 16ths */
     MAX_COMPARED = 256 /* tensors of one type and length that are compared by content */
 };
 
-/* NOT_MATCHED - 1 means: compared, and too far away. */
+/* ZN_UNRELATED, which is less, means: compared, and too far away. */
 #define NOT_MATCHED UINT32_MAX
 
 /* ---- samples ----------------------------------------------------------------------------------------------------- */
-
-static unsigned word_of(zipnn_dtype dtype) {
-    const unsigned word = zn_dtype_word(dtype);
-    return word == 2 || word == 4 || word == 8 ? word : 1;
-}
-
-static bool is_float(zipnn_dtype dtype) {
-    const enum zn_dtype_kind kind = zn_dtype_facts(dtype)->kind;
-    return (kind == ZN_KIND_FLOAT && dtype <= ZIPNN_F8_E5M2FNUZ) || kind == ZN_KIND_COMPLEX;
-}
 
 /* Returns how many bytes of the tensor the file has. */
 static uint64_t length_in(const struct zn_tensor *t, uint64_t file_len) {
@@ -36,7 +25,7 @@ static uint64_t length_in(const struct zn_tensor *t, uint64_t file_len) {
 /* Takes a sample: runs of words at places that follow from type and length alone. */
 static zipnn_status sample(const struct zn_model *m, const struct zn_tensor *t, uint64_t len, uint8_t *to,
                            zipnn_error *err) {
-    const unsigned word = word_of(t->dtype);
+    const unsigned word = zn_likeness_word(t->dtype);
     const size_t run = (size_t)RUN * word;
     for (unsigned i = 0; i < N_RUNS; i++) {
         const uint64_t part = (len - run) / N_RUNS, off = part * i + part / 3;
@@ -45,50 +34,8 @@ static zipnn_status sample(const struct zn_model *m, const struct zn_tensor *t, 
     return ZIPNN_OK;
 }
 
-static uint64_t load(const uint8_t *p, unsigned word) {
-    uint64_t w = 0;
-    for (unsigned i = 0; i < word; i++) w |= (uint64_t)p[i] << 8 * i;
-    return w;
-}
-
-/* Maps the bits of a float to an integer, so that integers are ordered as the values are. */
-static uint64_t ordered(uint64_t w, unsigned bits) {
-    const uint64_t sign = (uint64_t)1 << (bits - 1);
-    return w & sign ? ~w : w | sign;
-}
-
-static unsigned bit_length(uint64_t w) {
-    return w ? 64 - (unsigned)__builtin_clzll(w) : 0;
-}
-
-/* Returns the mean bit length of the differences of two samples, in 16ths. It is NOT_MATCHED - 1 if many words differ
- * by as much as they can, as weights of other signs do: then the two are unrelated. */
-static uint32_t distance(const uint8_t *a, const uint8_t *b, zipnn_dtype dtype) {
-    const unsigned word = word_of(dtype), bits = 8 * word;
-    const uint64_t mask = bits == 64 ? UINT64_MAX : ((uint64_t)1 << bits) - 1;
-    const bool floats = is_float(dtype);
-    uint32_t sum = 0, n_far = 0;
-    for (size_t i = 0; i < N_WORDS; i++) {
-        uint64_t x = load(a + i * word, word), y = load(b + i * word, word);
-        if (floats) {
-            x = ordered(x, bits);
-            y = ordered(y, bits);
-        }
-        const unsigned length = bit_length(ZN_MIN((x - y) & mask, (y - x) & mask));
-        sum += length;
-        n_far += length + 2 > bits;
-    }
-    return n_far > N_WORDS / 4 ? NOT_MATCHED - 1 : sum * SCALE / N_WORDS;
-}
-
-/* Returns the distance beyond which weights are unrelated. */
-static uint32_t far_apart(zipnn_dtype dtype) {
-    const uint32_t bits = 8 * word_of(dtype);
-    return (bits - 2 - bits / 8) * SCALE;
-}
-
 static size_t sample_len(const struct zn_tensor *t, uint64_t len) {
-    return len < WORTH_A_LOOK ? 0 : (size_t)N_WORDS * word_of(t->dtype);
+    return len < WORTH_A_LOOK ? 0 : (size_t)N_WORDS * zn_likeness_word(t->dtype);
 }
 
 zipnn_status zn_matches_begin(const zipnn_allocator *alloc, const struct zn_model *model, struct zn_matches *m,
@@ -154,7 +101,7 @@ static int compare_kinds(const void *a, const void *b) {
 }
 
 static void take(struct zn_match *match, const uint8_t *samples, const struct candidate *c, uint8_t source) {
-    const uint32_t d = distance(samples, c->samples, c->t->dtype);
+    const uint32_t d = zn_likeness_distance(samples, c->samples, N_WORDS, c->t->dtype);
     if (d >= match->distance) return;
     match->distance = d;
     match->ref_off = c->t->off;
@@ -187,7 +134,7 @@ static void match_tensor(const struct base *b, const struct candidate *key, stru
     size_t i = lower(b->by_name, b->n, key, compare_names);
     if (i < b->n && strcmp(b->by_name[i].name, key->name) == 0 && same_kind(&b->by_name[i], key))
         take(&found, match->samples, &b->by_name[i], source);
-    if (found.distance > far_apart(key->t->dtype)) {
+    if (found.distance > zn_likeness_far(key->t->dtype)) {
         i = lower(b->by_kind, b->n, &least, compare_kinds);
         for (size_t n = 0; n < MAX_COMPARED && i < b->n && same_kind(&b->by_kind[i], key); n++, i++)
             take(&found, match->samples, &b->by_kind[i], source);
@@ -245,7 +192,7 @@ uint64_t zn_matches_gain(const struct zn_matches *m) {
     uint64_t gain = 0;
     for (size_t i = 0; i < m->model->plan->n_tensors; i++) {
         const struct zn_match *match = &m->match[i];
-        const uint32_t far = far_apart(m->model->plan->tensors[i].dtype);
+        const uint32_t far = zn_likeness_far(m->model->plan->tensors[i].dtype);
         if (match->source && match->distance < far) gain += match->len / far * (far - match->distance);
     }
     return gain;
@@ -259,7 +206,7 @@ static zipnn_status link_first(const struct zn_plan *plan, struct zn_links *link
         if (links->link[i].source && (!first || links->link[i].off < first->off)) first = &links->link[i];
     if (!first || first->off != first->ref_off || first->off <= plan->tensors[0].off) return ZIPNN_OK;
     const uint64_t off = plan->tensors[0].off;
-    const struct zn_link link = {off, first->off - off, off, first->source, ZN_LINK_SIMILAR};
+    const struct zn_link link = {off, first->off - off, off, first->source, ZN_LINK_SIMILAR, ZN_UNRELATED};
     return zn_links_add(links, &link, err);
 }
 
@@ -267,8 +214,9 @@ zipnn_status zn_matches_link(const struct zn_matches *m, struct zn_links *links,
     for (size_t i = 0; i < m->model->plan->n_tensors; i++) {
         const struct zn_tensor *t = &m->model->plan->tensors[i];
         const struct zn_match *match = &m->match[i];
-        if (match->source == 0 || match->distance > far_apart(t->dtype)) continue;
-        const struct zn_link link = {t->off, match->len, match->ref_off, match->source, ZN_LINK_SIMILAR};
+        if (match->source == 0 || match->distance > zn_likeness_far(t->dtype)) continue;
+        const struct zn_link link = {t->off,        match->len,      match->ref_off,
+                                     match->source, ZN_LINK_SIMILAR, match->distance};
         ZN_TRY(zn_links_add(links, &link, err));
     }
     return m->model->plan->n_tensors ? link_first(m->model->plan, links, err) : ZIPNN_OK;

@@ -27,6 +27,14 @@ zipnn_status zn_relations_prepare(struct zn_engine *e, const struct zn_relations
 zipnn_status zn_relate_moments(const struct zn_engine *e, const struct zn_plan *plan, uint64_t file_len,
                                struct zn_links *links, zipnn_error *err);
 
+/* Links tensors that resemble another one of the file, and slices of stacked ones, to that one. What is linked to by such
+ * a link is linked to nothing in this file. Call it last: it leaves the links found before alone, but that repeats of a
+ * tensor that is linked now are linked to the same place; and it links a tensor that resembles a base only if another
+ * one is much nearer. This takes four short reads for each tensor of 16 KiB or more that is not the only one of its type
+ * and length. */
+zipnn_status zn_relate_similar(const struct zn_engine *e, const struct zn_plan *plan, const struct zn_input *in,
+                               struct zn_links *links, zipnn_error *err);
+
 /* A model whose bytes can be read one range after the other. */
 struct zn_model {
     const struct zn_plan *plan;

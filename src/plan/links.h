@@ -16,6 +16,7 @@ struct zn_link {
     uint64_t ref_off;  /* offset of the bytes that the range resembles */
     uint8_t source;    /* 0: this file; n: the n-th base */
     uint8_t likeness;  /* enum zn_likeness */
+    uint32_t distance; /* of ZN_LINK_SIMILAR: how far the bytes are apart, as far as known (jobs/likeness.h) */
 };
 
 struct zn_links {

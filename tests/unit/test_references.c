@@ -166,6 +166,23 @@ static void moments_refer_to_each_other(void **state) {
     free(m.data);
 }
 
+/* Tensors that nearly repeat another one are differences from it; so is what repeats them. */
+static void near_copies_are_differences(void **state) {
+    (void)state;
+    struct model m = new_model();
+    static const char *const names[] = {"a.0", "a.1", "a.2", "a.3"};
+    for (unsigned i = 0; i < 4; i++) add(&m, names[i], 1, 700000, 10 * i);
+    add(&m, "a.3.again", 1, 700000, 30);
+    add(&m, "other", 9, 700000, 0);
+    build(&m);
+    struct packing p = new_packing();
+    pack(&p, (zipnn_options){.threads = 3}, m.data, m.len);
+    if (p.len > 2 * 7000 * 68 + 4 * 7000 * 5) fail_msg("%zu bytes", p.len);
+    expect(&p, (zipnn_options){0}, m.data, m.len, ZIPNN_OK);
+    free_packing(&p);
+    free(m.data);
+}
+
 static void no_repeats_change_nothing(void **state) {
     (void)state;
     struct model m = new_model();
@@ -565,6 +582,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(repeated_tensors_are_stored_once),
         cmocka_unit_test(moments_refer_to_each_other),
+        cmocka_unit_test(near_copies_are_differences),
         cmocka_unit_test(no_repeats_change_nothing),
         cmocka_unit_test(codings_of_differences_have_names),
         cmocka_unit_test(differences_restore_with_their_base),
