@@ -50,6 +50,7 @@ from .examine import (
 )
 from .fileobj import open
 from .patches import zipnn_hf, zipnn_safetensors
+from .remote import open_url
 from .streams import (
     Stats,
     compress,
@@ -107,6 +108,7 @@ __all__ = [
     "estimate",
     "inspect",
     "open",
+    "open_url",
     "original_size",
     "recompress",
     "salvage",

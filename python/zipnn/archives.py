@@ -7,11 +7,12 @@ import io
 import operator
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, overload
 
 from . import _zipnn, bases
 from .bases import BaseInfo
 from .errors import BaseError
+from .pieces import BLOCK, FarArchive, far_of, source_over
 from .prefetch import Prefetcher
 from .tensors import Tensor
 
@@ -103,51 +104,21 @@ class Range(NamedTuple):
     length: int
 
 
-class _FileObject:
-    """read_at over a seekable binary file object, which one thread at a time can use: the one that holds the archive's
-    lock."""
-
-    def __init__(self, fileobj: Any) -> None:
-        self.fileobj = fileobj
-        self.length = fileobj.seek(0, os.SEEK_END)
-        if self.length is None:  # seek() of some file objects says nothing
-            self.length = fileobj.tell()
-
-    def read_at(self, offset: int, n: int) -> Any:
-        self.fileobj.seek(offset)
-        data = self._read(n)
-        if len(data) == n:
-            return data
-        parts = [data]
-        while (n := n - len(data)) > 0:
-            data = self._read(n)
-            parts.append(data)
-        return b"".join(parts)
-
-    def _read(self, n: int) -> Any:
-        data = self.fileobj.read(n)
-        if data is None:
-            raise BlockingIOError("the file object has no bytes yet: archives are read from those that wait for them")
-        if not data:
-            raise EOFError("the file object ended early")
-        return data
-
-
 _SHOWN = 200  # tensors in a table for notebooks
 _ACCESS = {"read": 0, "map": 1, "whole": 2}
 
 
 def source_of(source: Any) -> Any:
-    """Returns a path, memory or a file object as the extension takes it."""
+    """Returns a path, memory, a file object or something far away as the extension takes it."""
     if isinstance(source, (str, os.PathLike)):
         return os.fsdecode(source)
     try:
         return memoryview(source)  # a mapping is memory, though it reads and seeks, too
     except TypeError:
-        if not (hasattr(source, "read") and hasattr(source, "seek")):
+        found = source_over(source)
+        if not found:
             raise
-    adapter = _FileObject(source)
-    return None, adapter.read_at, adapter.length
+    return None, found.read_at, found.length
 
 
 class Archive(Mapping[str, Tensor]):
@@ -174,6 +145,9 @@ class Archive(Mapping[str, Tensor]):
         self._source = source_of(source)
         self._bases = bases.to_restore(base, self._source) if base is not None else ()
         self._archive = _zipnn.Archive(self._source, threads or 0, _ACCESS[access], self._bases)
+        far = far_of(self._source)
+        if far:
+            self._archive = cast(_zipnn.Archive, FarArchive(self._archive, far))
         self.path = self._source if isinstance(self._source, str) else None
         self.info = Info(*self._archive.info())
         self._metadata: tuple[dict[str, str] | None, ...] = ()
@@ -288,7 +262,14 @@ class Archive(Mapping[str, Tensor]):
         """Starts to decode whole tensors in the background, in this order (None: all, as they lie in the file), and
         keeps at most `limit` bytes that were not asked for yet. numpy(), torch() and bytes() take them from there."""
         tensors = self._tensors.values() if names is None else [self._tensors[name] for name in names]
-        self._prefetcher.order([(t.offset, t.nbytes) for t in tensors if t.is_run], limit)
+        wanted = [(t.offset, t.nbytes) for t in tensors if t.is_run]
+        self._will_read(wanted)
+        self._prefetcher.order(wanted, limit)
+
+    def _will_read(self, wanted: Iterable[tuple[int, int]]) -> None:
+        """Announces reads of original bytes (offset, length), for what is far away."""
+        if isinstance(self._archive, FarArchive):
+            self._archive.will_read(wanted)
 
     def _bytes_of(self, offset: int, nbytes: int) -> bytearray | None:
         return self._prefetcher.take(offset, nbytes)
@@ -309,11 +290,17 @@ class Archive(Mapping[str, Tensor]):
         self.close()
 
 
+_MOST_AHEAD = 8 * BLOCK  # bytes of the original that are announced ahead of somebody who reads on
+
+
 class ArchiveReader(io.RawIOBase):
     """The original of an archive as a seekable raw file."""
 
     def __init__(self, source: Any, threads: int | None = None, base: Base = None) -> None:
         self._position = 0
+        self._last_end = 0  # of the read before
+        self._known = 0  # the original is announced up to here
+        self._stride = 0  # so much ahead of the reader
         self._archive = Archive(source, threads, base=base)
         is_path = isinstance(source, (str, bytes, os.PathLike))
         self.name = os.fspath(source) if is_path else getattr(source, "name", None)
@@ -344,9 +331,21 @@ class ArchiveReader(io.RawIOBase):
             raise ValueError("the file is closed")
         view = memoryview(buffer).cast("B")
         n = max(min(len(view), self._archive.info.original - self._position), 0)
+        self._announce(n)
         self._archive.read_into(self._position, view[:n])
         self._position += n
         return n
+
+    def _announce(self, n: int) -> None:
+        """Of something far away more and more is fetched ahead of whoever goes on reading."""
+        position, end = self._position, self._position + n
+        if position != self._last_end:
+            self._known, self._stride = end, 0
+        elif end > self._known:
+            self._stride = min(2 * (self._stride + n), _MOST_AHEAD)
+            self._known = min(end + self._stride, self._archive.info.original)
+            self._archive._will_read([(position, self._known - position)])
+        self._last_end = end
 
     def readall(self) -> bytes:
         data = bytearray(max(self._archive.info.original - self._position, 0))

@@ -22,6 +22,8 @@ from .. import _zipnn, dtypes
 from .. import errors as zipnn_errors
 from ..archives import Archive
 from ..buffers import shown
+from ..pieces import Source
+from ..remote import is_url, open_url
 from ..tensors import Tensor
 from . import layout, records
 from .exceptions import ArgumentError, ClosedError, FormatError, MissingError, UnsupportedError, translated
@@ -44,7 +46,10 @@ _MAGICS = (_MAGIC, b"ZN")
 
 def is_archive(source: Any) -> bool:
     """Returns whether a file, a seekable file object, or bytes begin like an archive or like a record of zipnn 0.x. A
-    file named .znn.safetensors may also be one of these in the form of safetensors."""
+    file named .znn.safetensors may also be one of these in the form of safetensors. What a URL leads to must be an
+    archive."""
+    if is_url(source) or isinstance(source, Source):
+        return True  # plain files are not read over a network: whoever opens it is told
     if isinstance(source, (str, os.PathLike)):
         with open(source, "rb") as f:
             begins = f.read(len(_MAGIC)).startswith(_MAGICS)
@@ -131,7 +136,10 @@ class Model:
 
     def __init__(self, source: Any, threads: int | None = None, access: str = "map", base: Base = None) -> None:
         with translated():
-            self.archive = Archive(source, threads, access, base=base)
+            if is_url(source):
+                self.archive = open_url(source, threads=threads, base=base)
+            else:
+                self.archive = Archive(source, threads, access, base=base)
             try:
                 self.metadata, self.tensors = layout.read_header(self.archive.read_range, self.archive.info.original)
             except FormatError as error:
@@ -152,6 +160,7 @@ class Model:
         """Returns every tensor, each in memory of its own. It reads from front to back, so every chunk is decoded once:
         the archive keeps the chunk that the last read ended in."""
         made = {}
+        self.archive._will_read((stored.offset, stored.nbytes) for stored in self.tensors.values())
         for group in _groups(self.tensors):
             start = group[0][1].offset
             block = framework.empty(sum(stored.nbytes for _, stored in group))

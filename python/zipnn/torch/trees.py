@@ -39,8 +39,7 @@ class _Writer:
         if kind in (torch.dtype, torch.device):
             return {kind.__name__: str(value).removeprefix("torch.")}
         raise TypeError(
-            f"{shown(path)} is a {kind.__name__}: trees are of tensors, numbers, str, bytes, None, dict, list, tuple; "
-            "others by torch.save(obj, f) with f of zipnn.open(filename, 'wb')"
+            f"{shown(path)} is a {kind.__name__}: trees are of tensors, numbers, str, bytes, None, dict, list and tuple"
         )
 
     @staticmethod

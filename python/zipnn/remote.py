@@ -1,0 +1,109 @@
+"""Archives that are read where they are: behind a URL, or in an object store.
+
+    with zipnn.open_url("https://example.org/model.safetensors.znn") as model:
+        model["lm_head.weight"][:100].numpy()
+
+Opening takes two requests, and a tensor one for each 8 MiB that are stored of it, several at once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import urllib.parse
+from collections.abc import Mapping
+from typing import Any
+
+from .archives import Archive
+from .bases import BaseInfo
+from .errors import FormatError
+from .pieces import FsspecRanges, Ranges, Source
+from .web import WebRanges, shown
+
+__all__ = ["open_source", "open_url", "is_url"]
+
+
+def is_url(source: Any) -> bool:
+    """Returns whether this is a URL (scheme://...) and no path."""
+    return isinstance(source, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", source) is not None
+
+
+def is_web(url: str) -> bool:
+    """Returns whether this is a URL of http or https."""
+    return re.match(r"https?://", url, re.IGNORECASE) is not None
+
+
+def _ranges_of(url: str, options: Mapping[str, Any]) -> Ranges:
+    if is_web(url):
+        return WebRanges(url, **options)
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError:
+        raise ImportError(f"{shown(url)}: reading this needs the package fsspec: pip install fsspec") from None
+    fs, path = url_to_fs(url, **options)
+    return FsspecRanges(fs, path)
+
+
+def open_source(url: str, storage_options: Mapping[str, Any] | None = None, workers: int = 8) -> Source:
+    """Opens a URL as a source that zipnn.Archive and the functions of zipnn.safetensors take. They close it."""
+    ranges = _ranges_of(os.fspath(url), dict(storage_options or {}))
+    try:
+        return Source(ranges, workers)
+    except BaseException:
+        ranges.close()
+        raise
+
+
+def open_url(
+    url: str,
+    storage_options: Mapping[str, Any] | None = None,
+    workers: int = 8,
+    threads: int | None = None,
+    base: Any = None,
+) -> Archive:
+    """Opens the archive behind a URL. Only what is asked for is fetched, in pieces of at most 8 MiB.
+
+    url              http:// and https:// are read by the standard library; s3://, gs://, az://, hf:// and whatever else
+                     fsspec knows by that package, which must be installed with the one for the file system (s3fs, ...)
+    storage_options  what fsspec's file system takes; of http and https: `headers` (a dict, sent to the URL's own host
+                     alone), `timeout` (30 seconds), `retries` (4), and `renew`, a function that returns a fresh signed
+                     URL and is called when access is refused
+    workers          how many pieces are fetched at once. Memory: at most `workers` + 4 pieces
+    threads          that decode, as Archive has them
+    base             what the archive was made against: as Archive has it, or a URL. Without it, the archive of that
+                     name beside this one is tried
+
+    The server must give ranges of bytes. It need not be trusted: what it gives is held against the checksums of the
+    archive as a file's is. FileError says what went wrong: the object changed, access was refused (FileForbiddenError),
+    there is no such file (FileMissingError). Prefetching (Archive.prefetch) fetches tensors together that lie together.
+    """
+    source = open_source(url, storage_options, workers)
+    try:
+        if base is None:
+            base = _Beside(url, storage_options, workers)
+        elif is_url(base):
+            base = open_url(base, storage_options, workers, threads)
+        return Archive(source, threads, base=base)
+    except BaseException:
+        source.close()
+        raise
+
+
+class _Beside:
+    """Finds bases in the folder of a URL. Names come from strangers: only their last part is used."""
+
+    def __init__(self, url: str, storage_options: Mapping[str, Any] | None, workers: int) -> None:
+        self._url = url
+        self._options = storage_options, workers
+
+    def __call__(self, info: BaseInfo) -> Archive | None:
+        name = info.name.rpartition("/")[2].removesuffix(".znn")
+        folder, slash, rest = self._url.partition("?")[0].rpartition("/")
+        if not name or not rest:
+            return None
+        quoted = urllib.parse.quote(name) if is_web(self._url) else name
+        try:
+            found = open_url(f"{folder}{slash}{quoted}.znn", *self._options)
+        except (OSError, FormatError):
+            return None
+        return found if found.info.xxh3 == info.xxh3 else None
