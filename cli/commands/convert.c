@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "commands/commands.h"
+#include "commands/conversion.h"
+#include "commands/in_place.h"
 #include "shared/candidates.h"
 #include "shared/cli_fail.h"
 #include "shared/filenames.h"
@@ -13,22 +15,10 @@
 #include "shared/needed.h"
 #include "shared/old_delta.h"
 #include "shared/output.h"
-#include "shared/read_back.h"
 #include "shared/results.h"
 #include "shared/run_context.h"
 #include "shared/run_report.h"
-#include "shared/spool.h"
 #include "shared/text.h"
-
-/* One file that is compressed or restored. */
-struct job {
-    struct run *run;
-    const char *path;    /* of the input, "-" for standard input */
-    char *output;        /* NULL for standard output */
-    zipnn_old_form form; /* of old records */
-    zipnn_file *in, *out;
-    struct outcome outcome;
-};
 
 /* Returns the name of an archive of the old format. The form of the archive follows from it. */
 static char *name_old(const struct run *run, const char *path, zipnn_old_form *form) {
@@ -60,10 +50,13 @@ static zipnn_status choose_output(struct job *job, zipnn_error *err) {
                 "nothing is left of the name without its suffix: use -o or -c to say where the result goes");
         if (!archive)
             return cli_fail(err, ZIPNN_E_ARGUMENT,
-                            "the suffix is not " ARCHIVE_SUFFIX ": use -o or -c to say where the result goes");
+                            "the suffix is not " ARCHIVE_SUFFIX ": use -o or -c to say where the result goes%s",
+                            bases_is_archive(job->path) ? ", or --in-place to restore the file itself" : "");
         job->output = result_original(job->run, job->path);
     } else if (archive && !args->force) {
         return cli_fail(err, ZIPNN_E_ARGUMENT, "is named " ARCHIVE_SUFFIX " already: -f compresses it once more");
+    } else if (!args->force && bases_is_archive(job->path)) {
+        return cli_fail(err, ZIPNN_E_ARGUMENT, "is an archive already: -f compresses it once more");
     }
     return result_check(job->run, job->path, err);
 }
@@ -116,88 +109,16 @@ static zipnn_status refuse_to_remove(const struct job *job, zipnn_error *err) {
     return ZIPNN_OK;
 }
 
-/* A file whose size is announced first is written faster, most of all by several threads. The size comes from the
- * archive's index; if it is improbable, nothing is announced. */
-static zipnn_status reserve_output(struct job *job, const zipnn_source *source, zipnn_error *err) {
-    enum { PROBABLE_RATIO = 16 };
-    zipnn_archive *archive;
-    zipnn_archive_info info;
-    if (job->run->args->operation != OP_RESTORE || !source->read_at) return ZIPNN_OK;
-    if (zipnn_archive_open(job->run->ctx, source, &archive, NULL) != ZIPNN_OK)
-        return ZIPNN_OK; /* zipnn_unpack will report why */
-    zipnn_archive_get_info(archive, &info);
-    zipnn_archive_close(archive);
-    const uint64_t most = job->run->args->max_output;
-    if (info.original / PROBABLE_RATIO > source->length || (most && info.original > most)) return ZIPNN_OK;
-    return zipnn_file_reserve(job->out, info.original, err);
-}
-
-/* An archive in the page cache is decoded in place; any other is read ahead of the decoder, past the cache. */
-static void look_through(zipnn_file *archive) {
-    interrupt_survive_cut_files();
-    if (zipnn_file_is_cached(archive))
-        (void)zipnn_file_map(archive, NULL);
-    else
-        (void)zipnn_file_read_ahead(archive, NULL);
-}
-
-/* Returns ZIPNN_E_IO if the input, or a base that the result was made against, has changed. */
-static zipnn_status inputs_unchanged(const struct job *job, zipnn_error *err) {
-    const struct run *run = job->run;
-    zipnn_status st = zipnn_file_unchanged(job->in, err);
-    if (st != ZIPNN_OK || run->args->operation != OP_COMPRESS) return st;
-    return bases_unchanged(&run->bases, run->n_direct, err);
-}
-
-/* If the input changed meanwhile, neither success nor damage means anything: that is what is reported. */
-static zipnn_status check_unchanged(const struct job *job, zipnn_status st, zipnn_error *err) {
-    zipnn_error changed;
-    if ((st != ZIPNN_OK && st != ZIPNN_E_CORRUPT) || inputs_unchanged(job, &changed) == ZIPNN_OK) return st;
-    *err = changed;
-    return changed.status;
-}
-
-static zipnn_status move_bytes(struct job *job, zipnn_error *err) {
-    struct run *run = job->run;
-    zipnn_source source;
-    zipnn_sink sink;
-    if (run->args->operation == OP_RESTORE) look_through(job->in);
-    zipnn_file_source(job->in, &source);
-    zipnn_file_sink(job->out, &sink);
-    zipnn_status st = sink.write_at ? reserve_output(job, &source, err) : ZIPNN_OK;
-    if (st != ZIPNN_OK) return st;
-    progress_start(&run->progress);
-    if (run->args->operation == OP_RESTORE)
-        st = spool_restore(run->ctx, &source, &sink, &job->outcome.stats, err);
-    else if (run->args->old_format)
-        st = zipnn_pack_old(run->ctx, job->form, &source, &sink, &job->outcome.stats, err);
-    else
-        st = zipnn_pack(run->ctx, &source, &sink, &job->outcome.stats, err);
-    progress_end(&run->progress);
-    if (run->args->operation == OP_RESTORE && st == ZIPNN_OK && job->outcome.stats.unverified)
-        old_delta_warn(run, &source);
-    return check_unchanged(job, st, err);
-}
-
-/* Opens the bases too, before there is anything to clean up. */
-static zipnn_status make_context(struct job *job, zipnn_error *err) {
-    struct run *run = job->run;
-    const bool from_stdin = input_is_stdin(job->path);
-    if (run->args->operation == OP_COMPRESS)
-        return run_context_for(run, from_stdin ? "/dev/stdin" : job->path, job->output, err);
-    return from_stdin ? run_need_context(run, err) : run_context_to_restore(run, job->path, job->output, err);
-}
-
 /* Writes the complete output, from the open input, and gives it its name. */
 static zipnn_status write_output(struct job *job, zipnn_error *err) {
     struct run *run = job->run;
     struct interrupt *interrupt = &run->interrupt;
     interrupt_start(interrupt);
-    zipnn_status st = make_context(job, err);
+    zipnn_status st = job_make_context(job, err);
     if (st == ZIPNN_OK) st = open_output(job, err);
     if (st != ZIPNN_OK) return st;
     interrupt_watch(interrupt, job->out);
-    st = move_bytes(job, err);
+    st = job_move_bytes(job, err);
     if (st == ZIPNN_OK && job->output)
         st = needed_refuse(run, job->output, run->args->operation == OP_COMPRESS ? job->outcome.stats.xxh3 : NULL, err);
     if (job->output) touched_spare(&run->touched, job->output);
@@ -208,24 +129,6 @@ static zipnn_status write_output(struct job *job, zipnn_error *err) {
     if (run->locks.held == LOCKED_SHARED) folders_unlock(run);
     const char *archive = run->args->operation == OP_RESTORE ? job->path : job->output;
     if (st == ZIPNN_OK) outcome_learn(run, run->ctx, archive, &job->outcome);
-    return st;
-}
-
-/* Checks that the result can take the place of the input. `written` is the file that was written, or found. */
-static zipnn_status check_result(struct job *job, const zipnn_file *written, zipnn_error *err) {
-    struct run *run = job->run;
-    struct run_check check;
-    zipnn_source source;
-    zipnn_file_source(job->in, &source);
-    const struct made_from from = {&source, job->path, &job->outcome.stats};
-    zipnn_status st = run_check_begin(run, job->path, job->output, &check, err);
-    if (st == ZIPNN_OK) {
-        progress_start(&run->progress);
-        st = run->args->operation == OP_RESTORE ? verify_restored(check.ctx, job->path, written, job->output, err)
-                                                : verify_archive(check.ctx, written, job->output, &from, err);
-        progress_end(&run->progress);
-    }
-    run_check_end(&check);
     return st;
 }
 
@@ -244,21 +147,16 @@ static zipnn_status remove_input(struct job *job, const zipnn_file *written, zip
     zipnn_status st = zipnn_file_at_rest(job->in, err);
     if (st == ZIPNN_OK && job->output && !touched_find(job->output, &result))
         st = cli_fail(err, ZIPNN_E_IO, "the file is kept: %.150s is not there any more", job->output);
-    if (st == ZIPNN_OK) st = check_result(job, written, err);
+    if (st == ZIPNN_OK) st = job_check_result(job, written, err);
     if (st == ZIPNN_OK) st = keep_result(job, &result, err);
-    if (st == ZIPNN_OK) st = inputs_unchanged(job, err);
+    if (st == ZIPNN_OK) st = job_inputs_unchanged(job, err);
     if (st == ZIPNN_OK) st = zipnn_file_at_rest(job->in, err);
     return st == ZIPNN_OK ? zipnn_file_remove(job->in, err) : st;
 }
 
 static void end_job(struct job *job, zipnn_status st, const zipnn_error *err) {
-    if (st == ZIPNN_OK)
-        run_report_done(job->run, job->path, job->output ? job->output : "stdout", &job->outcome);
-    else
-        run_report_failure(job->run, job->path, err);
-    zipnn_file_close(job->out);
-    zipnn_file_close(job->in);
-    free(job->output);
+    job_report(job, job->path, job->output ? job->output : "stdout", st, err);
+    job_close(job);
 }
 
 static void convert(struct run *run, const char *path) {
@@ -320,7 +218,7 @@ static void warn_of_oddities(struct run *run, const char *path) {
 
 /* With --rm a file is deleted whether its archive is new or existed before (WORTH_DONE). */
 void compress_file(struct run *run, const char *path) {
-    const enum worth worth = run->in_folder ? worth_compressing(run, path) : WORTH_IT;
+    const enum worth worth = run->in_folder && !run->args->in_place ? worth_compressing(run, path) : WORTH_IT;
     if (!run->in_folder) warn_of_oddities(run, path);
     if (worth == WORTH_NOTHING)
         run_report_skip(run, path, SKIP_NO_GAIN);
@@ -328,10 +226,12 @@ void compress_file(struct run *run, const char *path) {
         remove_compressed(run, path);
     else if (worth == WORTH_DONE)
         run_report_skip(run, path, SKIP_COMPRESSED);
+    else if (run->args->in_place)
+        in_place_file(run, path);
     else
         convert(run, path);
 }
 
 void restore_file(struct run *run, const char *path) {
-    convert(run, path);
+    (run->args->in_place ? in_place_file : convert)(run, path);
 }

@@ -180,6 +180,7 @@ static void set_flag(struct args *a, enum option_id id, char letter) {
     if (id == OPT_FORCE) a->force = true;
     if (id == OPT_KEEP) a->remove = false;
     if (id == OPT_REMOVE) a->remove = a->sync = true;
+    if (id == OPT_IN_PLACE) a->in_place = true;
     if (id == OPT_SYNC) a->sync = true;
     if (id == OPT_RECURSIVE) a->recursive = true;
     if (id == OPT_LEVEL) a->level = letter - '0';
@@ -411,6 +412,21 @@ static bool check_output(const struct args *a, struct wrong *w) {
     return true;
 }
 
+/* FILE itself is replaced: nothing else can be written, kept or deleted. */
+static bool check_in_place(const struct parser *p) {
+    const struct args *a = p->args;
+    if (!a->in_place) return true;
+    const char *other = a->to_stdout || a->output || a->output_dir ? "another output"
+                        : a->remove                                ? "--rm"
+                        : p->given[OPT_KEEP]                       ? "-k"
+                                                                   : NULL;
+    if (other)
+        return say_wrong(p->wrong, "--in-place replaces FILE by its result: it cannot be combined with %s", other);
+    if (a->old_format) return say_wrong(p->wrong, "--in-place needs a result with digests; old records have none");
+    if (takes_stdin(a)) return say_wrong(p->wrong, "--in-place needs a FILE: standard input cannot be replaced");
+    return true;
+}
+
 /* The first operand is the folder, the second the verb. */
 static bool find_verb(const struct parser *p) {
     struct args *a = p->args;
@@ -438,7 +454,7 @@ static bool check_command(const struct parser *p) {
 static bool check(const struct parser *p) {
     const struct args *a = p->args;
     struct wrong *w = p->wrong;
-    if (!check_command(p) || !check_uses(p) || !check_output(a, w)) return false;
+    if (!check_command(p) || !check_uses(p) || !check_output(a, w) || !check_in_place(p)) return false;
     if (a->zeros && !a->filelist) return say_wrong(w, "-0 tells how the names of --filelist end: give that too");
     if (a->operation == OP_SALVAGE && !a->output && !a->to_stdout) return say_wrong(w, "salvage needs -o OUT");
     if (a->html && takes_several(a)) return say_wrong(w, "--html OUT takes one FILE");

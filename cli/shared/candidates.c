@@ -96,9 +96,7 @@ static bool is_compressed_already(struct run *run, const char *path) {
     return same && info.original == (uint64_t)original.st_size;
 }
 
-/* Estimates with the bases that the file would get. */
-static bool gains_little(struct run *run, const char *path) {
-    char *output = result_archive(run, path);
+bool worth_gains_little(struct run *run, const char *path, const char *output) {
     zipnn_file *file = NULL;
     zipnn_source source;
     zipnn_estimate_info info = {.original = 0};
@@ -108,12 +106,14 @@ static bool gains_little(struct run *run, const char *path) {
     if (st == ZIPNN_OK && source.read_at) st = run_context_for(run, path, output, &err);
     if (st == ZIPNN_OK && source.read_at) st = zipnn_estimate(run->ctx, &source, SAMPLE, &info, &err);
     zipnn_file_close(file);
-    free(output);
     return st == ZIPNN_OK && source.read_at && info.archive > info.original - info.original / LEAST_GAIN;
 }
 
 enum worth worth_compressing(struct run *run, const char *path) {
     if (run->args->force || run->args->old_format) return WORTH_IT;
     if (is_compressed_already(run, path)) return WORTH_DONE;
-    return gains_little(run, path) ? WORTH_NOTHING : WORTH_IT;
+    char *output = result_archive(run, path);
+    const bool gains_little = worth_gains_little(run, path, output);
+    free(output);
+    return gains_little ? WORTH_NOTHING : WORTH_IT;
 }

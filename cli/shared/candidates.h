@@ -17,4 +17,7 @@ const char *worth_what_instead(const char *path);
 enum worth { WORTH_IT, WORTH_DONE, WORTH_NOTHING /* it would shrink by less than 1 % */ };
 enum worth worth_compressing(struct run *run, const char *path);
 
+/* Estimates whether a file would shrink by less than 1 %, with the bases that an archive at `output` would get. */
+bool worth_gains_little(struct run *run, const char *path, const char *output);
+
 #endif

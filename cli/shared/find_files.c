@@ -54,12 +54,21 @@ static bool is_named_base(const struct run *run, const char *path) {
     return false;
 }
 
+/* Of archives, some have the suffix, and others were compressed in place: what those are called tells nothing. */
+static enum skip why_no_archive(const struct run *run, const char *path, bool named) {
+    const bool restores = run->args->operation == OP_RESTORE;
+    if (named) return restores && run->args->in_place ? SKIP_NAMED_ARCHIVE : SKIP_NOT;
+    if (!bases_is_archive(path)) return SKIP_NO_ARCHIVE;
+    return restores && !run->args->in_place ? SKIP_IN_PLACE : SKIP_NOT;
+}
+
 /* Returns why the operation leaves the file out, SKIP_NOT if it does not. */
 static enum skip why_unsuited(struct run *run, const char *path) {
     const bool archive = filename_is_archive(path);
     if (filename_is_unfinished(path)) return SKIP_UNFINISHED;
-    if (!takes_models(run)) return archive ? SKIP_NOT : SKIP_NO_ARCHIVE;
+    if (!takes_models(run)) return why_no_archive(run, path, archive);
     if (archive) return SKIP_ARCHIVE;
+    if (bases_is_archive(path)) return SKIP_PACKED;
     if (run->args->operation == OP_COMPRESS && is_named_base(run, path)) return SKIP_BASE;
     switch (worth_look(run, path)) {
         case LOOKS_CUT:
@@ -90,15 +99,9 @@ static bool is_version_control(const char *path) {
     return false;
 }
 
-/* Reports a skip that the user may not expect: also without -v. */
-static void skip_aloud(struct run *run, const char *path, enum skip why) {
-    if (run->args->verbosity == 0) run_warn(run, path, "skipped, ", run_skip_text(why));
-    run_report_skip(run, path, why);
-}
-
 /* The first such folder is reported always, further ones under -v. */
 static void leave_out(struct run *run, const char *folder, struct finds *files) {
-    (files->told ? run_report_skip : skip_aloud)(run, folder, SKIP_VERSION_CONTROL);
+    (files->told ? run_report_skip : run_report_skip_aloud)(run, folder, SKIP_VERSION_CONTROL);
     files->told = true;
 }
 
@@ -121,7 +124,7 @@ static void sort_in(struct run *run, char *path, struct paths *folders, struct f
             add_found(files, path, files->top, &st);
             return;
         }
-        (why == SKIP_CUT ? skip_aloud : run_report_skip)(run, path, why);
+        (why == SKIP_CUT ? run_report_skip_aloud : run_report_skip)(run, path, why);
     }
     free(path);
 }
@@ -287,6 +290,7 @@ static void note_touched(struct run *run, const struct finds *files) {
         const struct found *f = &files->file[i];
         if (strcmp(f->path, "-") == 0 || f->again) continue;
         touched_visit(t, f->path);
+        if (args->in_place) continue; /* an archive of the file takes its place, and is a base as the file was */
         if (args->remove) touched_remove(t, f->path);
         char *output = args->output ? text_join(args->output, "", "") : result_of(run, f);
         if (replaces && !args->to_stdout) touched_replace(t, output);
@@ -351,7 +355,7 @@ void for_each_file(struct run *run, each_fn *each) {
     const bool joins =
         uses[op].gives == GIVES_PARTS || run->args->to_stdout; /* and the same bytes may be wanted twice */
     if (run->args->n_files + listed.n > 1 && !joins) find_repeats(&files);
-    if (takes_models(run)) find_other_names(&files);
+    if (takes_models(run) || run->args->in_place) find_other_names(&files);
     if (run->args->placing != PLACED_BESIDE) find_clashes(run, &files);
     if (op == OP_COMPRESS) note_touched(run, &files);
     for (size_t i = 0; i < files.n; i++) {

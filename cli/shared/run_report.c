@@ -184,6 +184,11 @@ void run_warn(const struct run *run, const char *path, const char *what, const c
     fprintf(stderr, ": %s%s\n", what, why);
 }
 
+void run_report_skip_aloud(struct run *run, const char *path, enum skip why) {
+    if (run->args->verbosity == 0) run_warn(run, path, "skipped, ", run_skip_text(why));
+    run_report_skip(run, path, why);
+}
+
 void run_put_total(const struct run *run) {
     if (run->args->json || run->n_done < 2) return;
     printf("%10s %10s %6.2f%% %22s %" PRIu64 " archives in all\n", text_size(run->original).text,

@@ -45,6 +45,9 @@ const char *run_skip_text(enum skip why);
 /* Reports why `path` was left out: with -v as text, with --json as a line. */
 void run_report_skip(struct run *run, const char *path, enum skip why);
 
+/* Does the same for a skip that the user may not expect: as text also without -v, but not with -q. */
+void run_report_skip_aloud(struct run *run, const char *path, enum skip why);
+
 /* Prints a warning about `path`, unless -q was given. */
 void run_warn(const struct run *run, const char *path, const char *what, const char *why);
 

@@ -35,7 +35,8 @@ typedef struct zipnn_file zipnn_file;
 /* Bits of `flags` of zipnn_file_create. */
 enum {
     ZIPNN_FILE_REPLACE = 1, /* an existing file, or a symbolic link itself, may be replaced */
-    ZIPNN_FILE_SYNC = 2     /* commit returns when the file and its name are on the device */
+    ZIPNN_FILE_SYNC = 2,    /* commit returns when the file and its name are on the device */
+    ZIPNN_FILE_ALIKE = 4    /* with `like`: what it has and the new file cannot get is an error */
 };
 
 /* Opens an existing file for reading. */
@@ -50,6 +51,8 @@ ZIPNN_API zipnn_status zipnn_file_from_fd(int fd, const char *name, zipnn_file *
  *  - `like` is a regular file opened for reading, or NULL. The new file gets its permissions and times, and its owner
  *    and group as far as the process may give them. If the group is another, that group and all others get only the
  *    permissions that both were to have.
+ *  - With ZIPNN_FILE_ALIKE the new file gets the extended attributes of `like`, too: those of users and the access
+ *    list, where the system has them. It fails if owner, group or one of these cannot be the same.
  *  - Without ZIPNN_FILE_REPLACE an existing file is an error, here and at commit, also in a race (unless the file
  *    system can refuse neither a rename nor a link).
  *  - A symbolic link at `path` is never followed. A device or FIFO at `path`, or behind a link there, is written

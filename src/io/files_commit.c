@@ -23,14 +23,6 @@
 #define FOLDER_ACCESS O_RDONLY
 #endif
 
-#if defined(__APPLE__)
-#define ATIME st_atimespec
-#define MTIME st_mtimespec
-#else
-#define ATIME st_atim
-#define MTIME st_mtim
-#endif
-
 int zn_folder_open(char *path, const char **name) {
     char *slash = strrchr(path, '/');
     *name = slash ? slash + 1 : path;
@@ -109,7 +101,7 @@ static zipnn_status open_target(zipnn_file *f, zipnn_error *err) {
 
 zipnn_status zn_file_create(const char *path, const zipnn_file *like, unsigned flags, zipnn_file **file,
                             zipnn_error *err) {
-    if (flags & ~(unsigned)(ZIPNN_FILE_REPLACE | ZIPNN_FILE_SYNC))
+    if (flags & ~(unsigned)(ZIPNN_FILE_REPLACE | ZIPNN_FILE_SYNC | ZIPNN_FILE_ALIKE))
         return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "unknown flags 0x%x for a new file", flags);
     zipnn_file *f = NULL;
     ZN_TRY(zn_file_new(path, &f, err));
@@ -117,34 +109,13 @@ zipnn_status zn_file_create(const char *path, const zipnn_file *like, unsigned f
     f->target.has_like = like && S_ISREG(like->opened.st_mode);
     if (f->target.has_like) f->target.like = like->opened;
     zipnn_status st = open_target(f, err);
+    if (st == ZIPNN_OK && f->target.is_new && f->target.has_like && flags & ZIPNN_FILE_ALIKE)
+        st = zn_file_make_alike(f, like->fd, err);
     if (st != ZIPNN_OK) {
         zn_file_close(f);
         return st;
     }
     *file = f;
-    return ZIPNN_OK;
-}
-
-/* Returns the permissions of a file whose group differs from that of the original. The group and all others get only
- * what both had. So nobody gets a permission that the original did not give, and the group has no fewer than all
- * others. */
-static mode_t mode_of_strangers(mode_t mode) {
-    const mode_t both = (mode & S_IRWXG) >> 3 & mode;
-    return (mode & S_IRWXU) | both << 3 | both;
-}
-
-/* Copies owner, permissions and times of `like`. Where the system refuses, the file gets fewer permissions, never
- * more. */
-static zipnn_status copy_attributes(const zipnn_file *f, zipnn_error *err) {
-    const struct stat *like = &f->target.like;
-    struct stat now;
-    mode_t mode = like->st_mode & (S_IRWXU | S_IRWXG | S_IRWXO);
-    if (fstat(f->fd, &now) != 0) return zn_fail_os(f->path, "inspect", ZN_NOWHERE, errno, err);
-    if (now.st_gid != like->st_gid && fchown(f->fd, (uid_t)-1, like->st_gid) != 0) mode = mode_of_strangers(mode);
-    if (now.st_uid != like->st_uid && fchown(f->fd, like->st_uid, (gid_t)-1) != 0) errno = 0;
-    if (fchmod(f->fd, mode) != 0) return zn_fail_os(f->path, "set permissions", ZN_NOWHERE, errno, err);
-    const struct timespec times[2] = {like->ATIME, like->MTIME};
-    if (futimens(f->fd, times) != 0) return zn_fail_os(f->path, "set times", ZN_NOWHERE, errno, err);
     return ZIPNN_OK;
 }
 
@@ -235,7 +206,7 @@ zipnn_status zn_file_commit(zipnn_file *f, zipnn_error *err) {
     if (f->fd < 0) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "the file was committed before");
     if (atomic_load(&t->discarded)) return zn_fail_path(f->path, "was discarded before", err);
     if (t->is_new) ZN_TRY(zn_file_settle_length(f, err));
-    if (t->is_new && t->has_like) ZN_TRY(copy_attributes(f, err));
+    if (t->is_new && t->has_like) ZN_TRY(zn_file_copy_attributes(f, err));
     if (sync && fsync(f->fd) != 0 && errno != EINVAL && errno != EROFS)
         return zn_fail_os(f->path, "sync", ZN_NOWHERE, errno, err);
     if (!t->is_new) return close_written(f, err);

@@ -73,6 +73,13 @@ void zn_file_unmap(zipnn_file *f);
 size_t zn_ahead_copy(const zipnn_file *f, uint64_t off, void *buf, size_t len);
 void zn_ahead_end(zipnn_file *f);
 
+/* Gives a new file the owner, the group and the extended attributes of `like`, which is open as `from`, or fails. */
+zipnn_status zn_file_make_alike(const zipnn_file *f, int from, zipnn_error *err);
+
+/* Copies owner, permissions and times of `like`. Where the system refuses, the file gets fewer permissions, never
+ * more. */
+zipnn_status zn_file_copy_attributes(const zipnn_file *f, zipnn_error *err);
+
 /* Gives a new file its length: unused room is freed, and zeros that were left out at the end are added. */
 zipnn_status zn_file_settle_length(const zipnn_file *f, zipnn_error *err);
 

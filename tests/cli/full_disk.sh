@@ -24,6 +24,21 @@ for threads in 1 2; do
     expect 1 unshare -m bash -c "attempt 1m zipnn -dT $threads m.znn -o disk/m"
     says "No space left on device"
 done
+# In place, the old file stays, with all that it was.
+in_place() {
+    mount -t tmpfs -o size=512k none disk && cp "$1" disk/m || exit 77
+    zipnn -q "${@:2}" --in-place disk/m
+    local code=$?
+    cmp disk/m "$1" && [ "$(ls -A disk)" = m ] || code=99
+    return "$code"
+}
+export -f in_place
+model 3000 small
+zipnn -q small
+expect 1 unshare -m bash -c "in_place small -9"
+says "No space left on device"
+expect 1 unshare -m bash -c "in_place small.znn -d"
+says "No space left on device"
 # How much is needed and free is said, where that is known; what was not looked at is not called damaged.
 expect 1 unshare -m bash -c "attempt 1m zipnn -d m.znn -o disk/m"
 says "cannot make room for $(stat -c %s m) bytes: No space left on device, 1048576 bytes are free"

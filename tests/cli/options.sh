@@ -9,6 +9,7 @@ mkdir ready && cd ready || exit 1
 cp ../m.safetensors m.safetensors
 zipnn -q m.safetensors -o a.znn
 cp ../m.safetensors there
+cp a.znn packed.safetensors
 mkdir d e
 cp m.safetensors d/n.safetensors
 cp a.znn e/n.znn
@@ -35,7 +36,7 @@ foreign=neon # an instruction set that this program's machine lacks, also when t
 zipnn --cpu neon -c m.safetensors >"$home/out" 2>"$home/err" && foreign=avx2
 declare -A takes=(
     [stdout]="$writes" [output]="$writes" [output-dir-flat]="compress restore" [output-dir-mirror]="compress restore"
-    [filelist]="compress restore test list inspect estimate verify recompress" [null]="compress restore test list inspect estimate verify recompress" [force]="$writes inspect" [keep]="ANY -recompress -drop -rebase" [rm]="compress restore"
+    [filelist]="compress restore test list inspect estimate verify recompress" [null]="compress restore test list inspect estimate verify recompress" [force]="$writes inspect" [keep]="ANY -recompress -drop -rebase" [rm]="compress restore" [in-place]="compress restore"
     [sync]="$writes add drop rebase inspect" [recursive]="compress restore test list bench inspect estimate verify recompress"
     [1]="$packs $samples restore" [fast]="$packs $samples restore" [best]="$packs $samples restore" [threads]=ANY
     [sha256]="$packs" [no-verify]="$packs" [max-output]="$reads recompress chain_restore"
@@ -49,8 +50,9 @@ declare -A value=(
 declare -A proof=(
     [output]="fails nowhere/out" [output-dir-flat]="fails Not a directory" [output-dir-mirror]="fails Not a directory" [filelist]="fails nowhere" [max-output]="fails allow limit" [cpu]="fails instruction" [base]="fails nowhere"
     [base-dir]="fails nowhere" [rows]="fails 7777" [range]="fails 7777777" [against]="fails nowhere" [html]="fails nowhere/page"
-    [stdout]="test -s $home/out" [rm]="eval ! test -e m.safetensors || ! test -e a.znn" [keep]="test -e m.safetensors -a -e a.znn"
+    [stdout]="test -s $home/out" [rm]="eval ! test -e m.safetensors || ! test -e a.znn" [in-place]="replaced" [keep]="test -e m.safetensors -a -e a.znn"
     [json]="json_only" [help]="grep -q Usage $home/out" [version]="grep -q ^zipnn.[0-9] $home/out")
+replaced() { [ "$before" != "$(find . -type f -exec cksum {} + | sort)" ]; }
 json_only() { ! grep -v '^{.*}$' "$home/out"; }
 
 takes() { # OPTION USE
@@ -72,6 +74,7 @@ prepare() { # OPTION USE
         json:extract | json:cat) given+=" -o out" ;;
         stdout:salvage | output:salvage) run=${run/-o out/} ;;
         dtype:inspect | compat:inspect | 1:inspect | fast:inspect | best:inspect | sample:inspect | no-dedup:inspect) run="inspect OPTION m.safetensors" ;;
+        in-place:restore) run="-d OPTION packed.safetensors" ;;
         force:compress | force:restore | force:chain_restore) given+=" -o there" ;;
         force:inspect | sync:inspect) given+=" -f --html there" ;;
         force:*) run=${run/-o out/} given+=" -o there" ;;

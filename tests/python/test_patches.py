@@ -79,6 +79,32 @@ def test_the_patched_class_is_one(tmp_path, weights):
     assert isinstance(original(path, "pt"), original)
 
 
+def pack(path):
+    """What the command does with --in-place: the file becomes the archive."""
+    zipnn.compress_file(path, str(path) + ".new")
+    os.replace(str(path) + ".new", path)
+
+
+def test_files_packed_in_place(tmp_path, weights):
+    path = tmp_path / "m.safetensors"
+    safetensors.torch.save_file(weights, path, metadata={"format": "pt"})
+    pack(path)
+    link = tmp_path / "link.safetensors"
+    link.symlink_to("m.safetensors")
+    with pytest.raises(safetensors.SafetensorError):
+        safetensors.torch.load_file(path)
+    for name in (path, str(path), link):
+        loaded = zipnn.safetensors.torch.load_file(name)
+        assert all(torch.equal(loaded[name], weights[name]) for name in weights)
+        with zipnn.zipnn_safetensors():
+            loaded = safetensors.torch.load_file(name)
+            assert all(torch.equal(loaded[name], weights[name]) for name in weights)
+            with safetensors.safe_open(name, framework="np" if name is link else "pt") as f:
+                assert f.metadata() == {"format": "pt"} and sorted(f.keys()) == sorted(weights)
+        with zipnn.Archive(name) as archive:
+            assert torch.equal(archive["w"].torch(), weights["w"])
+
+
 def test_two_truths_are_told(tmp_path, weights, caplog):
     path = tmp_path / "m.safetensors"
     safetensors.torch.save_file(weights, path)
@@ -165,6 +191,37 @@ def test_transformers(tmp_path):
             assert set(wanted) == set(got)
             for name in wanted:
                 assert wanted[name].dtype == got[name].dtype and torch.equal(wanted[name], got[name]), name
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_cache_packed_in_place(tmp_path, monkeypatch):
+    """A blob is packed where it lies; every snapshot's link goes on leading to it."""
+    transformers = pytest.importorskip("transformers")
+    auto, config = next(models())
+    model = auto.from_config(config).to(torch.bfloat16)
+    repository = tmp_path / "models--someone--something"
+    blobs = repository / "blobs"
+    blobs.mkdir(parents=True)
+    model.save_pretrained(tmp_path / "saved", max_shard_size="100KB")
+    for revision in ("one", "two"):
+        snapshot = repository / "snapshots" / (revision[0] * 40)
+        snapshot.mkdir(parents=True)
+        for number, file in enumerate(sorted((tmp_path / "saved").iterdir())):
+            blob = blobs / f"{number:064x}"
+            if not blob.exists():
+                blob.write_bytes(file.read_bytes())
+                if file.suffix == ".safetensors":
+                    pack(blob)
+            (snapshot / file.name).symlink_to(f"../../blobs/{blob.name}")
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("o" * 40)
+    arguments = {"cache_dir": tmp_path, "local_files_only": True, "dtype": torch.bfloat16}
+    for revision in ("main", "t" * 40):
+        with zipnn.zipnn_hf():
+            again = transformers.AutoModelForCausalLM.from_pretrained(
+                "someone/something", revision=revision, **arguments
+            )
+        assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters()))
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -25,6 +25,7 @@ PRELOAD = os.environ.get("ZIPNN_INJECT_LIBRARY", "")
 TIMEOUT = 120
 WORKERS = 4 * os.cpu_count()  # most of the time is spent in starting processes and waiting for them
 TEMPORARY = ".zipnn-"
+MAGIC = b"\x8fZNN\r\n\x1a\n"  # of archives, whatever their names are
 
 
 def work_folder(on_device=False):
@@ -156,7 +157,7 @@ class Scene:
     @property
     def reads_back(self):
         """Whether what is replaced or removed goes only when what was written has been read back."""
-        return "--rm" in self.name or self.name == "recompress" or bool(self.originals)
+        return any(word in self.name for word in ("--rm", "in place")) or bool(self.originals)
 
     def judge_flip(self, folder, code):
         """After one bit was flipped on its way: the original is there, as what it was or as an archive that
@@ -170,8 +171,10 @@ class Scene:
         if code != 0 and "--rm" in self.name:
             return f"{name} is gone, or another"
         new = next(iter(self.new))
-        original = data if not name.endswith(".znn") else run(["-dc", name], self.kept(folder))[1]
-        found = run(["-dc", new], folder)[1] if new.endswith(".znn") else read_file(os.path.join(folder, new))
+        original = run(["-dc", name], self.kept(folder))[1] if data.startswith(MAGIC) else data
+        found = read_file(os.path.join(folder, new))
+        if found.startswith(MAGIC):
+            found = run(["-dc", new], folder)[1]
         return None if found == original else f"{new} has other bytes than {name} had"
 
     def kept(self, folder):
@@ -308,10 +311,12 @@ def make_scenes(folder, megabytes, threads, seed=0, named=False):
         Scene("restore --rm", ["-d", "--rm", "m.znn", threads], archives),
         Scene("restore --base", ["-d", "m.znn", "--base", "base", threads], {"m.znn": delta, "base": base}),
         Scene("restore pipe", ["-d", threads], {}, stdin=archive),
+        Scene("compress in place", ["--in-place", "m", threads], files),
+        Scene("restore in place", ["-d", "--in-place", "m", threads], {"m": archive}),
         Scene("test", ["-t", "m.znn", threads], archives),
         Scene("verify", ["verify", "m.znn", threads], archives),
         Scene("cat", ["cat", "m.znn", "--range", "1000:300000", "-o", "part", threads], archives),
-        Scene("recompress", ["recompress", "-1", "m.znn", threads], archives),
+        Scene("recompress in place", ["recompress", "-1", "m.znn", threads], archives),
         Scene("recompress -o", ["recompress", "-1", "m.znn", "-o", "n.znn", threads], archives),
         Scene("salvage", ["salvage", "m.znn", "-o", "m", threads], {"m.znn": damaged(archive)}, code=3,
               salvaged={"m": data}),

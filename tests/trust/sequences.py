@@ -72,10 +72,11 @@ class State:
                 path = os.path.relpath(os.path.join(where, name), folder)
                 if scenes.TEMPORARY in name:
                     continue
-                if name.endswith(".znn"):
+                data = scenes.read_file(os.path.join(folder, path))
+                if name.endswith(".znn") or data.startswith(scenes.MAGIC):
                     paths.append(path)
                 else:
-                    self.files[path] = xxh3_128(scenes.read_file(os.path.join(folder, path))).hex()
+                    self.files[path] = xxh3_128(data).hex()
         out = scenes.run(["-l", "--json", *sorted(paths)], folder)[1] if paths else b""
         for line in out.decode().splitlines():
             entry = json.loads(line)
@@ -134,7 +135,11 @@ class Sequence:
         return self.pick(name for name in self.state.files if "/" not in name)
 
     def archive(self):
-        return self.pick(name for name in self.state.archives if "/" not in name)
+        return self.pick(name for name in self.state.archives if "/" not in name and name.endswith(".znn"))
+
+    def packed(self):
+        """An archive under the name of its original."""
+        return self.pick(name for name in self.state.archives if "/" not in name and not name.endswith(".znn"))
 
     def give_up(self, name, digest):
         self.given_up.add(digest)
@@ -149,7 +154,7 @@ class Sequence:
         name = self.source.choice(NAMES)
         other = self.plain() if "/" not in name else None
         data = scenes.read_file(self.path(other)) if other and self.chance(0.2) else self.family.draw()
-        self.retrained = name in self.state.files
+        self.retrained = name in self.state.files or name in self.state.archives
         with open(self.path(name), "wb") as file:
             file.write(data)
         self.told.append(f"write {name}")
@@ -194,14 +199,22 @@ class Sequence:
         if not name:
             return
         for archive in self.state.archives if whole else [name]:
+            if not archive.endswith(".znn"):
+                continue
             old = self.state.files.get(archive[:-4])
             if force and old and old != self.state.archives[archive][0]:
                 self.give_up(archive, old)
         self.run("-d", self.source.choice(["--base-dir=.", "--base-dir=.", ""]), "-r" if whole else "",
                  "-f" if force else "", "--rm" if remove else "", "." if whole else name)
 
+    def in_place(self):
+        whole, back = self.chance(0.35), self.chance(0.35)
+        name = "." if whole else self.packed() if back else self.plain()
+        if name:
+            self.run("--in-place", "-d" if back else "", *self.bases(), "-r" if whole else "", name)
+
     def recompress(self):
-        name = self.archive()
+        name = self.packed() if self.chance(0.3) else self.archive()
         if name:
             self.run("recompress", self.source.choice(["-1", "-3"]), name)
 
@@ -272,7 +285,7 @@ class Sequence:
     def play(self):
         """None, or what went wrong."""
         self.files_seen, self.archives_seen, self.retrained = {}, {}, False
-        acts = [self.make] * 4 + [self.compress] * 6 + [self.restore] * 3 + [self.recompress] + [self.chain] * 3
+        acts = [self.make] * 4 + [self.compress] * 6 + [self.restore] * 3 + [self.recompress] + [self.in_place] * 4 + [self.chain] * 3
         try:
             for _ in range(4):
                 self.look()

@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#if defined(__linux__)
+#include <sys/xattr.h>
+#endif
 
 #include "support/unit.h"
 #include "zipnn/zipnn.h"
@@ -321,6 +324,37 @@ static void temporary_is_private_when_the_model_is(void **state) {
     assert_int_equal(st.st_mode & 0777, 0640);
 }
 
+#if defined(__linux__)
+/* What the folder gives a new file, and what the old one has. */
+static void alike_files_have_the_same_attributes(void **state) {
+    (void)state;
+    zipnn_error err;
+    char value[8];
+    put("m", "source");
+    if (setxattr("m", "user.note", "hello", 5, 0) != 0) skip();
+    zipnn_file *like = opened("m");
+    zipnn_file *f = created("f", like, 0, "text");
+    assert_int_equal(zipnn_file_commit(f, &err), ZIPNN_OK);
+    zipnn_file_close(f);
+    assert_int_equal(getxattr("f", "user.note", value, sizeof value), -1);
+    f = created("g", like, ZIPNN_FILE_ALIKE, "text");
+    assert_int_equal(zipnn_file_commit(f, &err), ZIPNN_OK);
+    zipnn_file_close(f);
+    zipnn_file_close(like);
+    assert_int_equal(getxattr("g", "user.note", value, sizeof value), 5);
+    assert_memory_equal(value, "hello", 5);
+    assert_int_equal(listxattr("g", NULL, 0), listxattr("m", NULL, 0));
+    f = created("h", NULL, ZIPNN_FILE_ALIKE, "text"); /* like nothing */
+    assert_int_equal(zipnn_file_commit(f, &err), ZIPNN_OK);
+    zipnn_file_close(f);
+}
+#else
+static void alike_files_have_the_same_attributes(void **state) {
+    (void)state;
+    skip();
+}
+#endif
+
 static void writes_go_to_their_places(void **state) {
     (void)state;
     zipnn_error err;
@@ -473,6 +507,7 @@ int main(void) {
         IN_FOLDER(late_rival_is_not_replaced),
         IN_FOLDER(discarded_file_cannot_be_committed),
         IN_FOLDER(temporary_is_private_when_the_model_is),
+        IN_FOLDER(alike_files_have_the_same_attributes),
         IN_FOLDER(writes_go_to_their_places),
         IN_FOLDER(large_files_end_where_they_were_written),
         IN_FOLDER(zeros_become_holes),
