@@ -99,27 +99,24 @@ uint32_t zn_floats_encode(const struct zn_encoder *e, struct zn_draft *draft) {
     return cost < f.cut.n / 2 ? write_usual(e, &f, draft->to) : 0;
 }
 
-/* Writes joint symbols if they are shorter than the draft. Two sets of tables are tried: those chosen with care, and
- * those of the level below, which are fewer and sometimes better. */
+/* Writes joint symbols, with tables chosen with care, if they are shorter than the draft. */
 uint32_t zn_joint_rival_encode(const struct zn_encoder *e, struct zn_draft *draft) {
-    struct zn_effort efforts[2] = {*e->effort, zn_effort_of(ZIPNN_LEVEL_HIGH - 1)};
+    struct zn_effort careful = *e->effort;
     struct zn_encoder other = *e;
     struct floats f;
-    uint32_t body_len = (uint32_t)draft->body.len;
+    size_t cost;
+    uint32_t rival_len;
     if (!zn_may_write(e->effort, ZN_LAYOUT_JOINT) || !look_at(e, &f)) return 0;
-    efforts[0].block_log2 = ZN_R16_MIN_BLOCK;
-    efforts[0].rounds = 4;
+    careful.block_log2 = ZN_R16_MIN_BLOCK;
+    careful.rounds = 4;
+    other.effort = &careful;
     other.hint.ahead = (struct zn_ahead){0};
     const struct zn_joint_source source = {&other, &f.cut, &f.exponents};
-    uint8_t *rival = zn_scratch_take(&e->coder->scratch, e->coder->max_chunk);
-    for (unsigned i = 0; i < 2; i++) {
-        const struct zn_out out = zn_out_of(rival, ZN_MIN(body_len, e->coder->max_chunk));
-        size_t cost;
-        uint32_t rival_len;
-        other.effort = &efforts[i];
-        if (zn_joint_encode(&source, out, &cost, &rival_len) != ZN_JOINT_WRITTEN || rival_len >= body_len) continue;
-        memcpy(draft->to, rival, rival_len);
-        body_len = rival_len;
-    }
-    return body_len < draft->body.len ? body_len : 0;
+    const size_t cap = ZN_MIN((uint32_t)draft->body.len, e->coder->max_chunk);
+    uint8_t *rival = zn_scratch_take(&e->coder->scratch, cap);
+    if (zn_joint_encode(&source, zn_out_of(rival, cap), &cost, &rival_len) != ZN_JOINT_WRITTEN ||
+        rival_len >= draft->body.len)
+        return 0;
+    memcpy(draft->to, rival, rival_len);
+    return rival_len;
 }

@@ -130,8 +130,43 @@ uint32_t zn_ways_encode(const struct zn_encoder *e, enum zn_stage last, uint8_t 
     return (uint32_t)draft.body.len;
 }
 
+/* Encodes the chunk as a faster level does. The body replaces the one at `body`, of body_len, if it is shorter. Returns
+ * the length of the shorter one. */
+static uint32_t encode_as_level(const struct zn_encoder *e, int level, uint8_t *body, uint32_t body_len) {
+    struct zn_scratch *scratch = &e->coder->scratch;
+    const size_t mark = zn_scratch_mark(scratch);
+    struct zn_effort effort = zn_effort_of(level);
+    struct zn_encoder other = *e;
+    effort.readers = e->effort->readers;
+    other.effort = &effort;
+    other.hint.ahead = (struct zn_ahead){0};
+    uint8_t *rival = zn_scratch_take(scratch, zn_chunk_bound(e->len));
+    const uint32_t rival_len = zn_ways_encode(&other, ZN_STAGE_WHOLE, rival);
+    if (rival_len < body_len) memcpy(body, rival, rival_len);
+    zn_scratch_back(scratch, mark);
+    return ZN_MIN(rival_len, body_len);
+}
+
+/* Returns whether a level encodes the chunk as each faster level does, too. Levels from ZIPNN_LEVEL_HIGH on always do. The
+ * default leaves out usual floats, for which speed counts most, and chunks too short to matter. */
+static bool asks_faster_levels(const struct zn_encoder *e, const uint8_t *body, uint32_t body_len) {
+    struct zn_body own = {.data = body, .len = body_len, .orig_len = e->len};
+    if (e->effort->level <= 1) return false;
+    if (e->effort->level >= HIGH) return true;
+    (void)zn_body_read(&own, NULL); /* the library can always read what it writes */
+    return is_worth_more(e, body_len) && !is_usual(&own);
+}
+
+/* More work does not always give a shorter body: tables are fitted to other counts, and the best level leaves out "tops"
+ * and "joint". Therefore the chunk is also encoded as each faster level does, and the shortest body stays. */
 uint32_t zn_chunk_encode(const struct zn_encoder *e, uint8_t *body) {
+    static const int levels[] = {1, ZIPNN_LEVEL_HIGH - 1, ZIPNN_LEVEL_HIGH};
+    const int level = e->effort->level, own = level == BEST ? BEST : level >= HIGH ? HIGH : HIGH - 1;
     struct zn_encoder seen = *e;
     seen.hint = zn_recognised(e);
-    return zn_ways_encode(&seen, ZN_STAGE_WHOLE, body);
+    uint32_t body_len = zn_ways_encode(&seen, ZN_STAGE_WHOLE, body);
+    if (!asks_faster_levels(&seen, body, body_len)) return body_len;
+    for (size_t i = 0; i < sizeof levels / sizeof *levels && levels[i] < own; i++)
+        body_len = encode_as_level(&seen, levels[i], body, body_len);
+    return body_len;
 }
