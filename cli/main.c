@@ -10,6 +10,7 @@
 #include "line/nearest.h"
 #include "shared/cli_fail.h"
 #include "shared/find_files.h"
+#include "shared/helper.h"
 #include "shared/run_context.h"
 #include "shared/run_report.h"
 #include "shared/text.h"
@@ -42,6 +43,9 @@ static bool report_no_command(struct run *run) {
 #include "line/commands.def"
 #undef COMMAND
 #undef MODE
+#define HELPER(name, program, needs, operands, help, manual) nearest_try(&near, name);
+#include "line/helpers.def"
+#undef HELPER
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
         const char *before = near.best;
         nearest_try(&near, options[i]);
@@ -98,6 +102,7 @@ int main(int argc, char **argv) {
     struct args args;
     struct wrong wrong;
     occupy_standard_streams();
+    if (helper_run(argc, argv)) return EXIT_FAILED;
     const struct environment environment = {getenv("ZIPNN_CPU"), getenv("ZIPNN_LEVEL"), getenv("ZIPNN_THREADS")};
     if (!args_parse(argc, argv, &environment, &args, &wrong)) return refuse(wrong.text);
     if (args.n_files == 0 && !args.filelist && uses[args.operation].takes != TAKES_NO_FILES) {

@@ -30,6 +30,8 @@ llvm llvm-symbolizer --version
 ninja-build ninja --version
 libcmocka-dev pkg-config --exists cmocka
 python3 python3 --version
+libfuse3-dev pkg-config --exists fuse3
+fuse3 fusermount3 --version
 valgrind valgrind --version
 gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc --version
 libc6-dev-arm64-cross echo '#include <stdio.h>' | aarch64-linux-gnu-gcc -E -

@@ -94,7 +94,7 @@ int main(void) { zipnn_file_close(0); return zipnn_version() == 0; }"
 
 # The formatter's verdict changes with its version: 14 is the one that counts.
 check_format() {
-    find include src cli tests bench tools examples -name '*.[ch]' -exec clang-format --dry-run -Werror {} +
+    find include src cli mount tests bench tools examples -name '*.[ch]' -exec clang-format --dry-run -Werror {} +
 }
 
 stage_checks() {

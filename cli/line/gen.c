@@ -36,6 +36,9 @@ static const struct command {
 #include "line/commands.def"
 #undef COMMAND
 #undef MODE
+#define HELPER(name, program, needs, operands, help, manual) {name, operands, help, manual},
+#include "line/helpers.def"
+#undef HELPER
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

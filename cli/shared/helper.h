@@ -1,0 +1,11 @@
+/* Commands that another program does: line/helpers.def. */
+#ifndef ZIPNN_CLI_HELPER_H
+#define ZIPNN_CLI_HELPER_H
+
+#include <stdbool.h>
+
+/* Becomes the program that does argv[1], if that is such a command; of "help NAME", to show its help. Returns false if
+ * it is none. If the program is missing, that is said and this one ends. */
+bool helper_run(int argc, char **argv);
+
+#endif

@@ -1,0 +1,167 @@
+#include "serve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "mounted_view.h"
+#include "say.h"
+
+bool serve_is_possible(void) {
+    const int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+    if (fd >= 0) {
+        close(fd);
+        return true;
+    }
+    if (errno == ENOENT || errno == ENXIO || errno == ENODEV)
+        say("/dev/fuse is missing: load the kernel's module (modprobe fuse), or give the container the device "
+            "(--device /dev/fuse)");
+    else
+        say("/dev/fuse cannot be opened: %s; users other than root need chmod 0666 /dev/fuse", strerror(errno));
+    return false;
+}
+
+/* ---- mounting */
+
+static bool open_view(struct view *view, const char *source, const struct wishes *wishes) {
+    struct stat st;
+    view->base_dir.root = -1;
+    int fault = source_tree_open(&view->tree, source);
+    if (fault) {
+        say("%s: cannot be opened: %s", source, strerror(fault));
+        return false;
+    }
+    fault = wishes->base_dir ? source_tree_open(&view->base_dir, wishes->base_dir) : 0;
+    if (fault || view->base_dir.only) {
+        say("%s: cannot be opened as a folder of bases: %s", wishes->base_dir, strerror(fault ? fault : ENOTDIR));
+        return false;
+    }
+    view->threads = wishes->threads;
+    contexts_init(&view->contexts, wishes->threads);
+    const struct base_places places = {&view->tree, wishes->base_dir ? &view->base_dir : NULL, &view->contexts};
+    archives_init(&view->archives, &places);
+    chunk_cache_init(&view->cache, &view->contexts, wishes->cache);
+    if (fstat(view->tree.root, &st) != 0 || nodes_init(&view->nodes, &st) != 0) {
+        say("%s: %s", source, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+/* "-oro,fsname=FOLDER": commas and backslashes of the name are escaped. */
+static char *mount_options(const struct view *view, const struct wishes *wishes) {
+    char *options = malloc(2 * strlen(view->tree.path) + 160), *to = options;
+    if (!options) return NULL;
+    to = stpcpy(to, "-oro,nosuid,nodev,subtype=zipnn,default_permissions");
+    if (wishes->allow_other) to = stpcpy(to, ",allow_other");
+    to = stpcpy(to, ",fsname=");
+    for (const char *from = view->tree.path; *from; from++) {
+        if (*from == ',' || *from == '\\') *to++ = '\\';
+        *to++ = *from;
+    }
+    *to = '\0';
+    return options;
+}
+
+static void say_of_fuse(enum fuse_log_level level, const char *format, va_list args) {
+    char text[300];
+    if (level > FUSE_LOG_ERR) return;
+    vsnprintf(text, sizeof text, format, args);
+    text[strcspn(text, "\n")] = '\0';
+    say("%s", text);
+}
+
+bool serve_mount(struct served *s, const char *source, const char *point, const struct wishes *wishes) {
+    char program[] = "zipnn-mount";
+    *s = (struct served){.view = calloc(1, sizeof *s->view)};
+    if (!s->view || !open_view(s->view, source, wishes)) return false;
+    s->point = realpath(point, NULL);
+    if (!s->point) {
+        say("%s: a view cannot be mounted there: %s", point, strerror(errno));
+        return false;
+    }
+    char *options = mount_options(s->view, wishes);
+    char *words[] = {program, options, NULL};
+    struct fuse_args args = FUSE_ARGS_INIT(2, words);
+    fuse_set_log_func(say_of_fuse);
+    if (options) s->session = fuse_session_new(&args, &view_answers, sizeof view_answers, s->view);
+    const bool mounted = s->session && fuse_session_mount(s->session, s->point) == 0;
+    if (!mounted) say("%s: the view of %s could not be mounted there", point, source);
+    fuse_opt_free_args(&args);
+    free(options);
+    return mounted;
+}
+
+/* ---- serving */
+
+static void *answer(void *user) {
+    struct served *s = user;
+    struct fuse_buf buf = {.mem = NULL};
+    while (!fuse_session_exited(s->session)) {
+        const int got = fuse_session_receive_buf(s->session, &buf);
+        if (got == -EINTR) continue;
+        if (got <= 0) break;
+        fuse_session_process_buf(s->session, &buf);
+    }
+    free(buf.mem);
+    kill(getpid(), SIGUSR2); /* the view is gone: ends wait_for_end */
+    return NULL;
+}
+
+/* Waits for a signal, for the end of a process, or until a thread tells that the view was unmounted. Returns whether it
+ * is still mounted. */
+static bool wait_for_end(const sigset_t *signals, int while_runs) {
+    const struct timespec moment = {.tv_nsec = 20000000};
+    for (;;) {
+        siginfo_t info;
+        const int got = while_runs < 0 ? sigwaitinfo(signals, &info) : sigtimedwait(signals, &info, &moment);
+        if (got > 0) return got != SIGUSR2;
+        struct pollfd ends = {.fd = while_runs, .events = POLLIN};
+        if (while_runs >= 0 && poll(&ends, 1, 0) > 0) return true;
+    }
+}
+
+void serve_run(struct served *s, int while_runs) {
+    pthread_t threads[MAX_CONTEXTS];
+    unsigned n = 0;
+    sigset_t signals;
+    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_MMAP_THRESHOLD, 256 << 10);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGUSR2);
+    if (while_runs < 0) sigaddset(&signals, SIGINT);
+    if (while_runs < 0) sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    (void)ahead_start(s->view);
+    const unsigned most = s->view->threads < MAX_CONTEXTS ? s->view->threads : MAX_CONTEXTS;
+    while (n < most && pthread_create(&threads[n], NULL, answer, s) == 0) n++;
+    if (n == 0) say("no thread can be started");
+    if (n && wait_for_end(&signals, while_runs)) {
+        if (umount2(s->point, MNT_DETACH | UMOUNT_NOFOLLOW) != 0) fuse_session_unmount(s->session);
+        _exit(0); /* what is still open in programs fails from now on */
+    }
+    for (unsigned i = 0; i < n; i++) pthread_join(threads[i], NULL);
+    ahead_stop(s->view);
+    fuse_session_unmount(s->session); /* closes the device; sees that the view is gone */
+    fuse_session_destroy(s->session);
+    nodes_destroy(&s->view->nodes);
+    chunk_cache_destroy(&s->view->cache);
+    archives_destroy(&s->view->archives);
+    contexts_destroy(&s->view->contexts);
+    source_tree_close(&s->view->tree);
+    source_tree_close(&s->view->base_dir);
+    free(s->view);
+    free(s->point);
+}
+
+void serve_leave(struct served *s) {
+    close(fuse_session_fd(s->session));
+}
