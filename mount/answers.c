@@ -174,24 +174,34 @@ static void answer_getxattr(fuse_req_t request, fuse_ino_t ino, const char *name
     free(value);
 }
 
+/* Appends a name with its NUL. */
+static size_t put_name(char *names, size_t len, const char *name) {
+    const size_t n = strlen(name) + 1;
+    memcpy(names + len, name, n);
+    return len + n;
+}
+
 static void answer_listxattr(fuse_req_t request, fuse_ino_t ino, size_t size) {
+    enum { MOST_FOUND = XATTR_LIST_MAX / 2 };
     struct view *view = view_of(request);
     const struct node *node = view_node(view, ino);
     const struct shown shown = nodes_shown(&view->nodes, node);
     const int fd = open_own(view, node);
-    char text[80], *names = malloc(2 * XATTR_LIST_MAX), *found = names ? names + XATTR_LIST_MAX : NULL;
+    char text[80], *names = malloc(XATTR_LIST_MAX), *found = malloc(MOST_FOUND);
+    const bool ok = names && found;
     size_t len = 0;
-    for (size_t i = 0; names && i < sizeof own_names / sizeof own_names[0]; i++)
-        if (own_value(&shown, own_names[i], text)) len += (size_t)sprintf(names + len, "%s", own_names[i]) + 1;
-    const ssize_t others = fd >= 0 && found ? flistxattr(fd, found, XATTR_LIST_MAX / 2) : 0;
+    for (size_t i = 0; ok && i < sizeof own_names / sizeof own_names[0]; i++)
+        if (own_value(&shown, own_names[i], text)) len = put_name(names, len, own_names[i]);
+    const ssize_t others = fd >= 0 && ok ? flistxattr(fd, found, MOST_FOUND) : 0;
     for (ssize_t i = 0; i < others; i += (ssize_t)strlen(found + i) + 1)
-        if (strncmp(found + i, "user.", 5) == 0) len += (size_t)sprintf(names + len, "%s", found + i) + 1;
-    if (names)
+        if (strncmp(found + i, "user.", 5) == 0) len = put_name(names, len, found + i);
+    if (ok)
         reply_bytes(request, names, len, size);
     else
         fuse_reply_err(request, ENOMEM);
     if (fd >= 0) close(fd);
     free(names);
+    free(found);
 }
 
 /* ---- folders */
