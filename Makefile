@@ -12,7 +12,7 @@ endif
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all deps demo test bench bench-cores bench-load bench-ratio bench-delta bench-kernels fuzz trust install clean
+.PHONY: all deps demo test bench bench-cores bench-load bench-ratio bench-delta bench-kernels fuzz trust integration install clean
 
 # build/zipnn, build/libzipnn.a, build/libzipnn.so
 all: deps
@@ -46,6 +46,10 @@ fuzz:
 trust:
 	@tools/install_deps.sh test
 	@JOBS=$(JOBS) tools/trust.sh $(STAGES)
+
+# Other people's programs on archives; downloads their packages.
+integration: all
+	@tools/test_integration.sh
 
 install: all
 	DESTDIR='$(DESTDIR)' cmake --install build

@@ -47,7 +47,22 @@ done
 try "$work/shared"
 LD_LIBRARY_PATH= try "$work/static"
 
+# What the example for llama.cpp uses of it.
+cat >"$work/llama.h" <<'END'
+#include <stdint.h>
+#include <stdio.h>
+enum llama_load_mode { LLAMA_LOAD_MODE_NONE };
+struct llama_model;
+struct llama_model_params { enum llama_load_mode load_mode; };
+struct llama_model_params llama_model_default_params(void);
+struct llama_model *llama_model_load_from_file_ptr(FILE *file, struct llama_model_params params);
+uint64_t llama_model_n_params(const struct llama_model *model);
+void llama_model_free(struct llama_model *model);
+END
+cc -std=c11 -Wall -Wextra -Werror -I"$work" -c examples/llama_load.c $(pkg-config --cflags zipnn) -o "$work/llama_load.o"
+
 cat >"$work/use.cpp" <<'END'
+#include <zipnn/stdio.h>
 #include <zipnn/zipnn.h>
 
 int main() {
