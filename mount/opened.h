@@ -26,7 +26,8 @@ struct opened {
     char *path; /* below the root, for messages and for the search of bases */
     int fd;
     zipnn_file *file;
-    zipnn_ctx *own; /* of a delta: the context that has its bases */
+    const unsigned char *map; /* the file in memory; NULL: it is read */
+    zipnn_ctx *own;           /* of a delta: the context that has its bases */
     struct base_set bases;
     /* Kept by archives.c. */
     uint64_t serial; /* no other archive has it, also later */
@@ -57,7 +58,8 @@ bool begins_like_archive(int fd, bool *needs_bases);
 /* The same, and whether its last bytes are those of an archive, too. */
 bool looks_like_archive(int fd, off_t size, bool *needs_bases);
 
-/* Decodes original bytes. For a delta, ZIPNN_E_BASE if a base changed meanwhile. */
+/* Decodes original bytes. ZIPNN_E_BASE if the archive or a base changed since it was opened, also meanwhile. The process
+ * must survive SIGBUS: files are mapped, and somebody may cut one short. */
 zipnn_status opened_read(struct opened *o, struct contexts *contexts, uint64_t off, uint64_t len, void *to,
                          zipnn_error *err);
 

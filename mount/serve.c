@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -128,6 +129,22 @@ static bool wait_for_end(const sigset_t *signals, int while_runs) {
     }
 }
 
+/* A page that is no longer there, since somebody cut the file short, is replaced by one of zeros; the read that failed is
+ * repeated, and its check fails. Any other cause of SIGBUS finds no handler the second time. */
+static void replace_page(int number, siginfo_t *info, void *context) {
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    void *at = (void *)((uintptr_t)info->si_addr & ~(page - 1));
+    (void)context;
+    if (info->si_code != BUS_ADRERR || mmap(at, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != at)
+        signal(number, SIG_DFL);
+}
+
+static void survive_cut_files(void) {
+    struct sigaction action = {.sa_sigaction = replace_page, .sa_flags = SA_SIGINFO};
+    sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGBUS, &action, NULL);
+}
+
 void serve_run(struct served *s, int while_runs) {
     pthread_t threads[MAX_CONTEXTS];
     unsigned n = 0;
@@ -140,6 +157,7 @@ void serve_run(struct served *s, int while_runs) {
     if (while_runs < 0) sigaddset(&signals, SIGINT);
     if (while_runs < 0) sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    survive_cut_files();
     (void)ahead_start(s->view);
     const unsigned most = s->view->threads < MAX_CONTEXTS ? s->view->threads : MAX_CONTEXTS;
     while (n < most && pthread_create(&threads[n], NULL, answer, s) == 0) n++;

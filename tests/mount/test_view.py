@@ -230,6 +230,31 @@ def case_changes(s: vs.Scene) -> None:
             expect_fault(errno.ENOENT, lambda p=point: open(p / "w.bin"))  # type: ignore[misc]
 
 
+def case_cut_while_read(s: vs.Scene) -> None:
+    """An archive that is cut again and again while it is read: right bytes or an error, and the view lives on."""
+    data = s.write("w.bin", vs.numbers(4 * MIB, 6))
+    path = s.source / "w.bin.znn"
+    whole = path.read_bytes()
+    with s.view("-T2") as point:
+        ends = time.monotonic() + 1.0
+        n = 0
+        while time.monotonic() < ends:
+            path.write_bytes(whole)
+            cutter = threading.Timer(random.uniform(0, 0.003), os.truncate, (path, 4096 * random.randrange(500)))
+            try:
+                with open(point / "w.bin", "rb", buffering=0) as f:
+                    cutter.start()
+                    for off in range(0, len(data), 65536):
+                        assert os.pread(f.fileno(), 65536, off) == data[off : off + 65536]
+                        n += 1
+            except OSError as fault:
+                assert fault.errno in (errno.EIO, errno.ENOENT, errno.ESTALE), fault
+            if cutter.ident:
+                cutter.join()
+        path.write_bytes(whole)
+        assert n > 0 and (point / "w.bin").read_bytes() == data
+
+
 def case_plain_changes(s: vs.Scene) -> None:
     (s.source / "log.txt").write_text("one")
     with s.view() as point:
