@@ -8,12 +8,6 @@
 #include "shared/run_report.h"
 #include "shared/text.h"
 
-static void put_shape(const zipnn_tensor_info *t) {
-    putchar('[');
-    for (uint32_t i = 0; i < t->rank; i++) printf("%s%" PRIu64, i ? ", " : "", t->shape[i]);
-    putchar(']');
-}
-
 /* Properties of the bytes besides type and shape. */
 static const struct {
     unsigned flag;
@@ -64,7 +58,7 @@ static void put_tensor(const zipnn_tensor_info *t, const zipnn_tensor_layout *la
            coding->shared ? '~' : ' ', text_percent(t->stored, t->length), zipnn_dtype_name(t->dtype));
     text_put(stdout, t->name);
     putchar(' ');
-    put_shape(t);
+    text_put_shape(stdout, t->rank, t->shape);
     put_layout(layout);
     if (coding->n) printf("  %s", coding->text);
     putchar('\n');

@@ -448,6 +448,8 @@ static bool check_command(const struct parser *p) {
     if (a->n_files == 0 && !a->filelist) return say_wrong(p->wrong, "%s needs a FILE", c->name);
     if (c->most == ONE && a->n_files > 1)
         return say_wrong(p->wrong, "%s takes one FILE, %zu were given", c->name, a->n_files);
+    if (c->operation == OP_DIFF && a->n_files != 2)
+        return say_wrong(p->wrong, "diff takes two FILEs, %zu were given", a->n_files);
     return c->operation != OP_CHAIN || find_verb(p);
 }
 

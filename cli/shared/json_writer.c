@@ -1,6 +1,7 @@
 #include "shared/json_writer.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "shared/text.h"
@@ -107,6 +108,11 @@ void json_number(struct json *j, const char *member, uint64_t n) {
 void json_real(struct json *j, const char *member, double n, int digits) {
     begin_value(j, member);
     fprintf(j->to, "%.*f", digits, n);
+}
+
+void json_float(struct json *j, const char *member, double n) {
+    begin_value(j, member);
+    fprintf(j->to, isfinite(n) ? "%.9g" : "null", n);
 }
 
 void json_truth(struct json *j, const char *member, bool value) {

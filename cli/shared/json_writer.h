@@ -36,6 +36,7 @@ void json_digests(struct json *j, const uint8_t xxh3[16], const uint8_t sha256[3
 
 void json_number(struct json *j, const char *member, uint64_t n);
 void json_real(struct json *j, const char *member, double n, int digits); /* `digits` after the point */
+void json_float(struct json *j, const char *member, double n);            /* nine digits; null if it is not finite */
 void json_truth(struct json *j, const char *member, bool value);
 
 #endif

@@ -46,6 +46,12 @@ void text_put(FILE *to, const char *text) {
     }
 }
 
+void text_put_shape(FILE *to, uint32_t rank, const uint64_t *shape) {
+    putc('[', to);
+    for (uint32_t i = 0; i < rank; i++) fprintf(to, "%s%" PRIu64, i ? ", " : "", shape[i]);
+    putc(']', to);
+}
+
 void text_put_hex(FILE *to, const uint8_t *bytes, size_t len) {
     for (size_t i = 0; i < len; i++) fprintf(to, "%02x", bytes[i]);
 }

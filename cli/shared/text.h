@@ -17,6 +17,9 @@ size_t text_character(const char *text, unsigned long *code);
 /* Returns whether a character is a control, changes the direction of text, or breaks lines. */
 bool text_is_control(unsigned long code);
 
+/* "[2, 3]" */
+void text_put_shape(FILE *to, uint32_t rank, const uint64_t *shape);
+
 void text_put_hex(FILE *to, const uint8_t *bytes, size_t len);
 
 /* "15.97 GB" */

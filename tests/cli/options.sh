@@ -21,14 +21,14 @@ cd .. || exit 1
 declare -A line=(
     [compress]="OPTION m.safetensors" [restore]="-d OPTION a.znn" [test]="-t OPTION a.znn" [list]="-l OPTION a.znn"
     [bench]="bench OPTION m.safetensors" [inspect]="inspect OPTION a.znn" [estimate]="estimate OPTION m.safetensors"
-    [extract]="extract --tensor b OPTION a.znn" [cat]="cat OPTION a.znn" [verify]="verify OPTION a.znn"
+    [diff]="diff OPTION m.safetensors a.znn" [extract]="extract --tensor b OPTION a.znn" [cat]="cat OPTION a.znn" [verify]="verify OPTION a.znn"
     [salvage]="salvage -o out OPTION a.znn" [recompress]="recompress OPTION a.znn" [add]="chain run add OPTION m.safetensors"
     [chain_list]="chain run list OPTION" [chain_restore]="chain run restore OPTION 2" [drop]="chain run drop OPTION 1"
     [rebase]="chain run rebase OPTION 2")
 writes="compress restore extract cat salvage recompress chain_restore"
 packs="compress recompress bench add drop rebase"
 samples="estimate inspect"
-reads="restore test verify salvage extract cat inspect"
+reads="restore test verify salvage extract cat inspect diff"
 
 # Where each option is taken, and what shows that it is heard: "fails TEXT" with a value that cannot work, a command
 # that must succeed afterwards, or nothing where there is nothing to be seen.
