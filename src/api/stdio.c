@@ -1,11 +1,10 @@
 /* zipnn_fopen: the original of an archive as a FILE *. */
 #include "zipnn/stdio.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "api/context.h"
-#include "io/stream.h"
+#include "io/files_stream.h"
 
 /* What a stream owns. */
 struct opened {
@@ -22,11 +21,9 @@ static void close_opened(void *user) {
     free(o);
 }
 
-static bool read_original(void *user, uint64_t off, void *buf, size_t len) {
+static zipnn_status read_original(void *user, uint64_t off, void *buf, size_t len) {
     const struct opened *o = user;
-    const zipnn_status st = zipnn_archive_read(o->archive, off, len, buf, NULL);
-    if (st != ZIPNN_OK) errno = st == ZIPNN_E_MEMORY ? ENOMEM : EIO;
-    return st == ZIPNN_OK;
+    return zipnn_archive_read(o->archive, off, len, buf, NULL);
 }
 
 static zipnn_status open_archive(const char *path, const zipnn_options *options, struct opened *o, zipnn_error *err) {

@@ -285,7 +285,8 @@ class Sequence:
     def play(self):
         """None, or what went wrong."""
         self.files_seen, self.archives_seen, self.retrained = {}, {}, False
-        acts = [self.make] * 4 + [self.compress] * 6 + [self.restore] * 3 + [self.recompress] + [self.in_place] * 4 + [self.chain] * 3
+        acts = [self.make] * 4 + [self.compress] * 6 + [self.restore] * 3
+        acts += [self.recompress] + [self.in_place] * 4 + [self.chain] * 3
         try:
             for _ in range(4):
                 self.look()

@@ -1,7 +1,7 @@
 #define _GNU_SOURCE /* fopencookie */
 #define _FILE_OFFSET_BITS 64
 
-#include "io/stream.h"
+#include "io/files_stream.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,11 +21,18 @@ struct stream {
     unsigned char window[WINDOW];
 };
 
+/* Reads, and sets errno if that fails. */
+static bool read_at(const struct stream *s, void *buf, size_t len) {
+    const zipnn_status st = s->source.read_at(s->source.user, s->at, buf, len);
+    if (st != ZIPNN_OK) errno = st == ZIPNN_E_MEMORY ? ENOMEM : EIO;
+    return st == ZIPNN_OK;
+}
+
 /* Fills the window from the present position on. */
 static bool fill(struct stream *s, uint64_t left) {
     const size_t n = left < WINDOW ? (size_t)left : WINDOW;
     s->n = 0;
-    if (!s->source.read_at(s->source.user, s->at, s->window, n)) return false;
+    if (!read_at(s, s->window, n)) return false;
     s->begin = s->at;
     s->n = n;
     return true;
@@ -41,7 +48,7 @@ static ssize_t read_some(struct stream *s, char *buf, size_t len) {
     size_t n = len < left ? len : (size_t)left;
     if (n == 0) return 0;
     if (!is_in_window(s) && n >= WINDOW) {
-        if (!s->source.read_at(s->source.user, s->at, buf, n)) return -1;
+        if (!read_at(s, buf, n)) return -1;
     } else {
         if (!is_in_window(s) && !fill(s, left)) return -1;
         const size_t from = (size_t)(s->at - s->begin);

@@ -1,17 +1,16 @@
 /* A FILE * of functions, as far as the C library can make one. */
-#ifndef ZN_IO_STREAM_H
-#define ZN_IO_STREAM_H
+#ifndef ZN_IO_FILES_STREAM_H
+#define ZN_IO_FILES_STREAM_H
 
-#include <stdbool.h>
 #include <stdio.h>
 
 #include "base/err.h"
 
-/* What a stream reads. `read_at` stores [off, off + len) of it and returns false with errno set if it cannot; it is
- * asked for nothing past `length`. `close` ends the use of `user`. */
+/* What a stream reads. `read_at` stores [off, off + len) of it; it is asked for nothing past
+ * `length`. The reader of the stream sees ENOMEM or EIO if it fails. `close` ends the use of `user`. */
 struct zn_stream_source {
     uint64_t length;
-    bool (*read_at)(void *user, uint64_t off, void *buf, size_t len);
+    zipnn_status (*read_at)(void *user, uint64_t off, void *buf, size_t len);
     void (*close)(void *user);
     void *user;
 };
