@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import tempfile
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
@@ -208,11 +210,20 @@ def _replace(path: str, options: tuple[int, int, Any]) -> Stats:
         stats = Stats(*_zipnn.recompress(path, new, _zipnn.FILE_REPLACE | _zipnn.FILE_SYNC, *options))
         if Stats(*_zipnn.test(new, options[1], None)).xxh3 != stats.xxh3:
             raise CorruptError(None, "the new archive does not hold what the old one does", path)
+        _make_alike(new, place)
         os.replace(new, place)
     except BaseException:
         os.unlink(new)
         raise
     return stats
+
+
+def _make_alike(new: str, old: str) -> None:
+    """Gives `new` the owner, as far as that is allowed, the permissions and the times of `old`."""
+    there = os.stat(old)
+    with contextlib.suppress(PermissionError):
+        os.chown(new, there.st_uid, there.st_gid)
+    shutil.copystat(old, new)
 
 
 def apply(source: Source, memory: Any, *, threads: int | None = None, progress: Progress = None) -> Stats:

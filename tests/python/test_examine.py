@@ -109,7 +109,11 @@ def test_recompress(tmp_path, model):
         zipnn.recompress(archive, other)
     link = tmp_path / "link.znn"
     link.symlink_to(archive)
+    os.chmod(archive, 0o640)
+    os.utime(archive, ns=(10**18, 10**18))
     assert zipnn.recompress(link, level=9).archive == stats.archive
+    there = os.stat(archive)
+    assert (there.st_mode & 0o777, there.st_mtime_ns) == (0o640, 10**18)
     assert link.is_symlink() and archive.read_bytes() == other.read_bytes()
     assert zipnn.decompress(archive.read_bytes()) == path.read_bytes()
     broken = bytearray(archive.read_bytes())
