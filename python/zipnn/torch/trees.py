@@ -39,7 +39,8 @@ class _Writer:
         if kind in (torch.dtype, torch.device):
             return {kind.__name__: str(value).removeprefix("torch.")}
         raise TypeError(
-            f"{shown(path)} is a {kind.__name__}: trees are of tensors, numbers, str, bytes, None, dict, list and tuple"
+            f"{shown(path)} is a {kind.__name__}: trees are of tensors, numbers, str, bytes, None, dict, list, tuple; "
+            "others by torch.save(obj, f) with f of zipnn.open(filename, 'wb')"
         )
 
     @staticmethod
