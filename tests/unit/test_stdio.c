@@ -26,7 +26,7 @@ static void put(const char *path, const void *bytes, size_t len) {
 static int set_up(void **state) {
     struct fixture *f = calloc(1, sizeof *f);
     char folder[] = "/tmp/zipnn-stdio-XXXXXX";
-    const size_t cap = zipnn_compress_bound(LEN);
+    const size_t cap = (size_t)zipnn_compress_bound(LEN);
     *state = f;
     f->original = malloc(LEN);
     f->read = malloc(cap);
