@@ -137,7 +137,9 @@ static zipnn_status read_records(struct zn_bases *all, const uint8_t *frame, con
     ZN_TRY(zn_frame_verify(frame, &place->frame, place->at, all->e->k->xxh3_64, err));
     t->records = zn_alloc(&all->e->alloc, ZN_MIN(body[1], ZN_MAX_BASES) * sizeof *t->records + 1);
     if (!t->records) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a table of bases");
-    return zn_bases_read(body, place->frame.body_len, place->at, t->records, &t->n, err);
+    const zipnn_status status = zn_bases_read(body, place->frame.body_len, place->at, t->records, &t->n, err);
+    if (status != ZIPNN_OK) t->n = 0; /* a damaged archive is opened all the same: nothing may rely on the table */
+    return status;
 }
 
 /* Reads the first frame of a random-access archive into memory that the caller frees. */
