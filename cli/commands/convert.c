@@ -126,6 +126,7 @@ static zipnn_status write_output(struct job *job, zipnn_error *err) {
     if (st != ZIPNN_OK) zipnn_file_discard(job->out);
     interrupt_watch(interrupt, NULL);
     if (st == ZIPNN_OK && run->args->operation == OP_RESTORE && job->output) needed_forget(run, job->output);
+    if (st == ZIPNN_OK && job->output) touched_result(&run->touched, job->output);
     if (run->locks.held == LOCKED_SHARED) folders_unlock(run);
     const char *archive = run->args->operation == OP_RESTORE ? job->path : job->output;
     if (st == ZIPNN_OK) outcome_learn(run, run->ctx, archive, &job->outcome);
@@ -216,10 +217,38 @@ static void warn_of_oddities(struct run *run, const char *path) {
     if (instead) run_warn(run, path, "", instead);
 }
 
+/* In a common folder two results may have one name, also over links and on file systems that take two names for one. The
+ * first result keeps it, even with -f: with --rm it may be all that is left of its file. Reports that, and returns true
+ * if nothing else is to be done. */
+static bool refuse_taken(struct run *run, const char *path) {
+    struct job job = {.run = run, .path = path};
+    zipnn_error err;
+    bool taken = false;
+    if (run->args->placing == PLACED_BESIDE) return false;
+    if (choose_output(&job, &err) == ZIPNN_OK && job.output && touched_is_result(&run->touched, job.output)) {
+        const zipnn_status st = cli_fail(
+            &err, ZIPNN_E_ARGUMENT,
+            "another file of this run has its result at %.200s: --output-dir-mirror keeps most apart", job.output);
+        taken = true;
+        job_report(&job, path, NULL, st, &err);
+    }
+    job_close(&job);
+    return taken;
+}
+
+/* The archive that was there before is the result of the file. */
+static void note_found(struct run *run, const char *path) {
+    char *archive = result_archive(run, path);
+    touched_result(&run->touched, archive);
+    free(archive);
+}
+
 /* With --rm a file is deleted whether its archive is new or existed before (WORTH_DONE). */
 void compress_file(struct run *run, const char *path) {
+    if (refuse_taken(run, path)) return;
     const enum worth worth = run->in_folder && !run->args->in_place ? worth_compressing(run, path) : WORTH_IT;
     if (!run->in_folder) warn_of_oddities(run, path);
+    if (worth == WORTH_DONE) note_found(run, path);
     if (worth == WORTH_NOTHING)
         run_report_skip(run, path, SKIP_NO_GAIN);
     else if (worth == WORTH_DONE && run->args->remove)
@@ -233,5 +262,6 @@ void compress_file(struct run *run, const char *path) {
 }
 
 void restore_file(struct run *run, const char *path) {
+    if (refuse_taken(run, path)) return;
     (run->args->in_place ? in_place_file : convert)(run, path);
 }

@@ -26,7 +26,6 @@ struct found {
     struct node node; /* that the name leads to */
     bool named;       /* its suffix is one of model weights */
     bool again;       /* the same file is listed earlier under another name */
-    bool clashes;     /* the result of another file gets the name that its result would have */
 };
 
 struct finds {
@@ -299,45 +298,10 @@ static void note_touched(struct run *run, const struct finds *files) {
     if (args->to_stdout) touched_replace_stdout(t);
 }
 
-struct named_result {
-    char *name;
-    struct found *found;
-};
-
-static int by_result(const void *a, const void *b) {
-    const struct named_result *x = a, *y = b;
-    const int order = strcmp(x->name, y->name);
-    return order ? order : (x->found > y->found) - (x->found < y->found);
-}
-
-/* In a common folder two results may get one name. The first one gets it. */
-static void find_clashes(struct run *run, struct finds *files) {
-    struct named_result *result = text_realloc(NULL, (files->n + 1) * sizeof *result);
-    size_t n = 0;
-    for (size_t i = 0; i < files->n; i++)
-        if (!files->file[i].again && (run->args->operation == OP_COMPRESS || filename_is_archive(files->file[i].path)))
-            result[n++] = (struct named_result){result_of(run, &files->file[i]), &files->file[i]};
-    if (n) qsort(result, n, sizeof *result, by_result);
-    for (size_t i = 1; i < n; i++) result[i].found->clashes = strcmp(result[i].name, result[i - 1].name) == 0;
-    for (size_t i = 0; i < n; i++) free(result[i].name);
-    free(result);
-}
-
-static void refuse_clash(struct run *run, const struct found *f) {
-    char *name = result_of(run, f);
-    zipnn_error err;
-    cli_fail(&err, ZIPNN_E_ARGUMENT,
-             "another file of this run has its result at %.200s: --output-dir-mirror keeps them apart", name);
-    run_report_failure(run, f->path, &err);
-    free(name);
-}
-
 static void work_on(struct run *run, const struct found *f, each_fn *each) {
     turn_to(run, f);
     if (f->again)
         run_report_skip(run, f->path, SKIP_OTHER_NAME);
-    else if (f->clashes)
-        refuse_clash(run, f);
     else
         each(run, f->path);
     folders_unlock(run);
@@ -356,7 +320,6 @@ void for_each_file(struct run *run, each_fn *each) {
         uses[op].gives == GIVES_PARTS || run->args->to_stdout; /* and the same bytes may be wanted twice */
     if (run->args->n_files + listed.n > 1 && !joins) find_repeats(&files);
     if (takes_models(run) || run->args->in_place) find_other_names(&files);
-    if (run->args->placing != PLACED_BESIDE) find_clashes(run, &files);
     if (op == OP_COMPRESS) note_touched(run, &files);
     for (size_t i = 0; i < files.n; i++) {
         work_on(run, &files.file[i], each);

@@ -1,5 +1,6 @@
 #include "shared/touched.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -73,6 +74,38 @@ bool touched_is_replaced(struct touched *t, struct node node) {
     return find(&t->replaced, node) != NULL;
 }
 
+/* Returns where the node is in the set, or the empty slot where it belongs. */
+static struct node *slot_of(const struct node_set *set, struct node node) {
+    const uint64_t hash = ((uint64_t)node.number + (uint64_t)node.device * 31) * 0x9e3779b97f4a7c15u;
+    size_t i = (size_t)(hash >> 32) & (set->cap - 1);
+    while (set->slot[i].number && by_node(&set->slot[i], &node) != 0) i = (i + 1) & (set->cap - 1);
+    return &set->slot[i];
+}
+
+static void grow(struct node_set *set) {
+    const struct node_set old = *set;
+    set->cap = old.cap ? 2 * old.cap : 64;
+    set->slot = text_realloc(NULL, set->cap * sizeof set->slot[0]);
+    memset(set->slot, 0, set->cap * sizeof set->slot[0]);
+    for (size_t i = 0; i < old.cap; i++)
+        if (old.slot[i].number) *slot_of(set, old.slot[i]) = old.slot[i];
+    free(old.slot);
+}
+
+void touched_result(struct touched *t, const char *path) {
+    struct node node;
+    if (!touched_find(path, &node) || !node.number) return;
+    if (2 * t->results.n >= t->results.cap) grow(&t->results);
+    struct node *slot = slot_of(&t->results, node);
+    t->results.n += !slot->number;
+    *slot = node;
+}
+
+bool touched_is_result(const struct touched *t, const char *path) {
+    struct node node;
+    return t->results.n && touched_find(path, &node) && node.number && slot_of(&t->results, node)->number;
+}
+
 bool touched_find(const char *path, struct node *node) {
     struct stat st;
     if (stat(path, &st) != 0) return false;
@@ -89,6 +122,7 @@ bool touched_leads_to(const char *path, struct node node) {
 void touched_free(struct touched *t) {
     free(t->removed.node);
     free(t->replaced.node);
+    free(t->results.slot);
     paths_free(&t->files);
     *t = (struct touched){.files = {NULL, 0, 0}};
 }

@@ -1,4 +1,4 @@
-/* Remembers the files that a run will delete or replace. They still exist, but no delta may be made from them: it could
+/* Remembers the files that a run has made, and those that it will delete or replace. The latter still exist, but no delta may be made from them: it could
  * not be restored afterwards. Files are identified by device and inode, whatever their names are. */
 #ifndef ZIPNN_CLI_TOUCHED_H
 #define ZIPNN_CLI_TOUCHED_H
@@ -20,8 +20,15 @@ struct nodes {
     bool sorted;
 };
 
+/* A set of files, each found at once however many there are. */
+struct node_set {
+    struct node *slot; /* `cap` of them; number 0: empty */
+    size_t n, cap;     /* cap is a power of two */
+};
+
 struct touched {
     struct nodes removed, replaced;
+    struct node_set results;
     struct paths files; /* one of each folder that the run works in */
 };
 
@@ -37,6 +44,12 @@ void touched_replace(struct touched *t, const char *path);
 
 /* Notes that standard output replaces a file, if it leads to one. */
 void touched_replace_stdout(struct touched *t);
+
+/* Notes that the file at `path` is the result of one of the files of this run. */
+void touched_result(struct touched *t, const char *path);
+
+/* Returns whether the file at `path`, by whatever name, is one of these. */
+bool touched_is_result(const struct touched *t, const char *path);
 
 /* Must be called before the result takes the place of the file at `path`: that file is gone then. */
 void touched_spare(struct touched *t, const char *path);

@@ -33,6 +33,34 @@ expect 1 sh -c 'cd out && zipnn --output-dir-mirror x ../store/n.safetensors'
 says '".."'
 check test ! -e out/x
 
+# Names that meet only on the way: by "." in a path, and over a link. With -f --rm nothing may be lost.
+mkdir -p met/a "under$PWD/met/a"
+cp store/a/m.safetensors met/a/x
+cp store/b/m.safetensors "under$PWD/met/a/x"
+expect 1 sh -c 'cd under && zipnn -f --rm --output-dir-mirror ../once "${0#/}/met/./a/x" "$0/met/a/x"' "$PWD"
+says "another file of this run"
+check cmp <(zipnn -dc "once$PWD/met/a/x.znn") store/b/m.safetensors
+check cmp met/a/x store/a/m.safetensors
+mkdir -p linked/s/a two/s/a two/s/l
+ln -s a linked/s/l
+cp store/a/m.safetensors two/s/a/x
+cp store/b/m.safetensors two/s/l/x
+expect 1 sh -c 'cd two && zipnn -f --rm -r s --output-dir-mirror ../linked --dtype bf16'
+check test "$(find two -type f | wc -l)" -eq 1
+check cmp <(zipnn -dc linked/s/a/x.znn) store/a/m.safetensors
+check cmp two/s/l/x store/b/m.safetensors
+# Files of the same time and length are not taken for one another.
+mkdir -p alike/a alike/b
+cp store/a/m.safetensors alike/a/m.safetensors
+sed 's/a\.weight/b.weight/' store/a/m.safetensors >alike/b/m.safetensors
+touch -d @1000000000 alike/*/m.safetensors
+for turn in 1 2; do
+    expect 1 zipnn -r --output-dir-flat alike.out alike
+    says "another file of this run"
+done
+expect 1 zipnn -r --rm --output-dir-flat alike.out alike
+check test ! -e alike/a/m.safetensors -a -e alike/b/m.safetensors
+
 # A store that nobody may write to is compressed beside.
 if [ "$(id -u)" -ne 0 ]; then
     chmod a-w store store/a store/b
