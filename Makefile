@@ -12,7 +12,7 @@ endif
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all deps demo test bench bench-cores bench-load bench-ratio bench-delta bench-kernels fuzz trust integration install clean
+.PHONY: all deps demo test bench bench-cores bench-load bench-ratio bench-delta bench-kernels bench-mount fuzz trust integration install clean
 
 # build/zipnn, build/libzipnn.a, build/libzipnn.so
 all: deps
@@ -35,7 +35,7 @@ test:
 # bench: library, command and peers; bench-load: models into torch; bench-ratio: sizes of real weights beside other
 # coders', and whether promises hold; bench-delta: differences; bench-cores: a model of many cores; bench-kernels: loops
 # by instruction set. BENCH='--size 200' passes options.
-bench bench-cores bench-load bench-ratio bench-delta bench-kernels: all
+bench bench-cores bench-load bench-ratio bench-delta bench-kernels bench-mount: all
 	@JOBS=$(JOBS) tools/bench.sh $@ $(BENCH)
 
 fuzz:

@@ -33,8 +33,8 @@ TILE = 128
 AWQ_ORDER = (0, 2, 4, 6, 1, 3, 5, 7)  # the number that each nibble of a word holds, lowest nibble first
 E2M1, E4M3, E5M2 = ml_dtypes.float4_e2m1fn, ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2
 MAX_E2M1, MAX_E4M3, MAX_E5M2 = 6.0, 448.0, 57344.0
-DTYPES = {"int8": "I8", "uint8": "U8", "int32": "I32", "float16": "F16", "float32": "F32", "bfloat16": "BF16"}
-DTYPES |= {"float8_e4m3fn": "F8_E4M3", "float8_e5m2": "F8_E5M2"}
+DTYPES = {"int8": "I8", "uint8": "U8", "int16": "I16", "int32": "I32", "float16": "F16", "float32": "F32"}
+DTYPES |= {"bfloat16": "BF16", "float8_e4m3fn": "F8_E4M3", "float8_e5m2": "F8_E5M2"}
 N_EXPERTS = 8
 CHANGED, NOISE = 0.01, 1e-3
 MAX_TWIN = 6 << 20  # numbers of a model that has a twin in its file
@@ -282,7 +282,21 @@ COPIES: dict[str, Callable[[dict[str, Floats]], list[Tensor]]] = {
     "ema-twins-bf16": lambda model: twins(model, "ema", noisy, bf16),
     "target-network-fp32": lambda model: twins(model, "target", noisy, lambda array: array),
 }
-TYPES = (*GGUF_TYPES, *TENSOR_TYPES, *COPIES)
+LABELS: dict[str, tuple[Callable[[Floats], Array], str]] = {  # what the elements are, and what the file calls them
+    "bf16-as-i16": (bf16, "I16"),
+    "bf16-as-u8": (bf16, "U8"),
+    "fp16-as-i16": (lambda array: array.astype(numpy.float16), "I16"),
+    "fp32-as-i32": (lambda array: array, "I32"),
+}
+TYPES = (*GGUF_TYPES, *TENSOR_TYPES, *COPIES, *LABELS)
+
+
+def mislabelled(model: dict[str, Floats], kind: str) -> list[Tensor]:
+    """The model in a type that its file does not name, as programs write it that know no better one."""
+    cast, label = LABELS[kind]
+    arrays = {name: cast(array) for name, array in model.items()}
+    word = {"U8": "u1", "I16": "<i2", "I32": "<i4"}[label]
+    return [tensor(name, numpy.frombuffer(array.tobytes(), word)) for name, array in arrays.items()]
 
 
 def write(folder: pathlib.Path, model: dict[str, Floats], kind: str) -> pathlib.Path:
@@ -291,6 +305,8 @@ def write(folder: pathlib.Path, model: dict[str, Floats], kind: str) -> pathlib.
         write_gguf(path, model, kind)
     elif kind in TENSOR_TYPES:
         weights.write(path, quantised(model, TENSOR_TYPES[kind]))
+    elif kind in LABELS:
+        weights.write(path, mislabelled(model, kind))
     else:
         weights.write(path, COPIES[kind](model))
     return path

