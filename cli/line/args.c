@@ -457,6 +457,8 @@ static bool check(const struct parser *p) {
     const struct args *a = p->args;
     struct wrong *w = p->wrong;
     if (!check_command(p) || !check_uses(p) || !check_output(a, w) || !check_in_place(p)) return false;
+    if (a->filelist && strcmp(a->filelist, "-") == 0 && takes_stdin(a))
+        return say_wrong(w, "standard input is the list of --filelist: it cannot be a FILE, too");
     if (a->zeros && !a->filelist) return say_wrong(w, "-0 tells how the names of --filelist end: give that too");
     if (a->operation == OP_SALVAGE && !a->output && !a->to_stdout) return say_wrong(w, "salvage needs -o OUT");
     if (a->html && takes_several(a)) return say_wrong(w, "--html OUT takes one FILE");

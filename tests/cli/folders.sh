@@ -118,6 +118,9 @@ says "-0"
 expect 1 zipnn --filelist <(echo missing; echo store/n.safetensors) -f
 says "missing"
 expect 2 zipnn -0 store/n.safetensors
+expect 2 zipnn --filelist - - -o x/
+expect 2 zipnn -d --filelist - -
+says "cannot be a FILE"
 expect 2 zipnn extract --filelist list --tensor x
 expect 2 zipnn -o one --filelist list
 expect 2 zipnn -c --filelist list
