@@ -113,7 +113,6 @@ static zipnn_status write_step(struct run *run, const struct steps *steps, size_
     zipnn_status st = base == NO_STEP ? ZIPNN_OK : lineage_open(steps, base, &l, err);
     if (st == ZIPNN_OK) st = make_context(run, &l, &ctx, err);
     if (st == ZIPNN_OK) {
-        interrupt_start(&run->interrupt);
         st = zipnn_file_create(path, in->file, flags | ZIPNN_FILE_SYNC, &out, err);
     }
     if (st == ZIPNN_OK) {

@@ -113,7 +113,6 @@ static zipnn_status refuse_to_remove(const struct job *job, zipnn_error *err) {
 static zipnn_status write_output(struct job *job, zipnn_error *err) {
     struct run *run = job->run;
     struct interrupt *interrupt = &run->interrupt;
-    interrupt_start(interrupt);
     zipnn_status st = job_make_context(job, err);
     if (st == ZIPNN_OK) st = open_output(job, err);
     if (st != ZIPNN_OK) return st;

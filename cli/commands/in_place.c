@@ -55,7 +55,6 @@ static bool is_larger(const struct job *job) {
 static zipnn_status replace(struct job *job, const struct place *place, enum skip *why, zipnn_error *err) {
     struct run *run = job->run;
     job->output = text_join(place->path, "", "");
-    interrupt_start(&run->interrupt);
     zipnn_status st = job_make_context(job, err);
     if (st == ZIPNN_OK) st = place_open(run, place, job->in, &job->out, err);
     if (st != ZIPNN_OK) return st;

@@ -12,7 +12,6 @@
 static zipnn_status open_in_place(struct run *run, const char *path, const zipnn_file *old, struct output *out,
                                   zipnn_error *err) {
     *out = (struct output){.run = run};
-    interrupt_start(&run->interrupt);
     zipnn_status st = zipnn_file_create(path, old, ZIPNN_FILE_REPLACE | ZIPNN_FILE_SYNC, &out->file, err);
     if (st != ZIPNN_OK) return st;
     zipnn_file_sink(out->file, &out->sink);

@@ -102,6 +102,15 @@ static bool parse_cpu(const char *text, zipnn_cpu *cpu) {
     return false;
 }
 
+static bool parse_progress(const char *text, enum progress_form *form) {
+    static const char *const names[] = {"auto", "none", "line", "json"};
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
+        *form = (enum progress_form)i;
+        if (strcmp(text, names[i]) == 0) return true;
+    }
+    return false;
+}
+
 static bool parse_dtype(const char *text, zipnn_dtype *dtype) {
     return zipnn_dtype_find(text, dtype, NULL) == ZIPNN_OK;
 }
@@ -221,6 +230,7 @@ static bool apply(struct args *a, enum option_id id, char letter, const char *va
     if (id == OPT_DTYPE) return parse_dtype(value, &a->dtype);
     if (id == OPT_BASE) return add_base(a, value);
     if (id == OPT_BASE_DIR) a->base_dir = value;
+    if (id == OPT_PROGRESS) return parse_progress(value, &a->progress);
     if (id == OPT_FORMAT) return a->old_format = strcmp(value, "zipnn") == 0;
     if (!choose_operation(a, id)) set_flag(a, id, letter);
     return true;

@@ -18,6 +18,10 @@ struct span {
  * folder all; below that folder, with the whole path of FILE. */
 enum placing { PLACED_BESIDE, PLACED_IN, PLACED_FLAT, PLACED_MIRROR };
 
+/* How a long operation tells how far it is, without being asked; PROGRESS_AUTO: PROGRESS_LINE on a terminal, unless the
+ * user wants quiet. */
+enum progress_form { PROGRESS_AUTO, PROGRESS_NONE, PROGRESS_LINE, PROGRESS_JSON };
+
 /* Values of environment variables, each NULL if it is not set. */
 struct environment {
     const char *cpu, *level, *threads; /* ZIPNN_CPU, ZIPNN_LEVEL, ZIPNN_THREADS */
@@ -52,8 +56,9 @@ struct args {
     struct span rows;     /* ... and of it these */
     struct span range;    /* cat: these bytes of the original */
     const char *against;  /* verify: compare with this file */
-    int verbosity;        /* -1 quiet, 0, 1 verbose, 2 more so */
-    char **files;         /* "-" is standard input; points into argv */
+    enum progress_form progress;
+    int verbosity; /* -1 quiet, 0, 1 verbose, 2 more so */
+    char **files;  /* "-" is standard input; points into argv */
     size_t n_files;
 };
 

@@ -34,7 +34,8 @@ enum option_id {
 
 /* Sets of options, a bit each. */
 #define HAS(id) (UINT64_C(1) << OPT_##id)
-#define EVERYWHERE (HAS(THREADS) | HAS(CPU) | HAS(QUIET) | HAS(VERBOSE) | HAS(JSON) | HAS(HELP) | HAS(VERSION))
+#define EVERYWHERE \
+    (HAS(THREADS) | HAS(CPU) | HAS(QUIET) | HAS(VERBOSE) | HAS(JSON) | HAS(PROGRESS) | HAS(HELP) | HAS(VERSION))
 #define CHOOSING (HAS(COMPRESS) | HAS(DECOMPRESS) | HAS(TEST) | HAS(LIST)) /* a mode; no command takes them */
 #define KEEPING HAS(KEEP)                                                  /* FILE stays */
 #define LEVELS (HAS(LEVEL) | HAS(FAST) | HAS(BEST))

@@ -24,6 +24,7 @@ struct found {
     char *path;
     const char *top;  /* the folder of the command line that it was found in; NULL: the command line names the file */
     struct node node; /* that the name leads to */
+    uint64_t size;    /* in bytes; 0 if it is not a regular file */
     bool named;       /* its suffix is one of model weights */
     bool again;       /* the same file is listed earlier under another name */
 };
@@ -85,8 +86,11 @@ static void add_found(struct finds *files, char *path, const char *top, const st
         files->cap = files->cap ? 2 * files->cap : 16;
         files->file = text_realloc(files->file, files->cap * sizeof files->file[0]);
     }
-    files->file[files->n++] =
-        (struct found){.path = path, .top = top, .node = {st->st_dev, st->st_ino}, .named = filename_is_model(path)};
+    files->file[files->n++] = (struct found){.path = path,
+                                             .top = top,
+                                             .node = {st->st_dev, st->st_ino},
+                                             .size = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0,
+                                             .named = filename_is_model(path)};
 }
 
 /* Folders of version control systems hold files under names of their own; they are not entered. */
@@ -300,11 +304,25 @@ static void note_touched(struct run *run, const struct finds *files) {
 
 static void work_on(struct run *run, const struct found *f, each_fn *each) {
     turn_to(run, f);
-    if (f->again)
+    if (f->again) {
         run_report_skip(run, f->path, SKIP_OTHER_NAME);
-    else
+    } else {
+        progress_file(&run->progress, f->path, f->size);
         each(run, f->path);
+    }
     folders_unlock(run);
+}
+
+/* Tells the progress how much there is to do. */
+static void count_files(struct run *run, const struct finds *files) {
+    uint64_t bytes = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < files->n; i++) {
+        if (files->file[i].again) continue;
+        n++;
+        bytes += files->file[i].size;
+    }
+    progress_files(&run->progress, n, bytes);
 }
 
 /* The list is complete before the first file is processed. So results of this run do not appear in it, and no archive
@@ -321,10 +339,10 @@ void for_each_file(struct run *run, each_fn *each) {
     if (run->args->n_files + listed.n > 1 && !joins) find_repeats(&files);
     if (takes_models(run) || run->args->in_place) find_other_names(&files);
     if (op == OP_COMPRESS) note_touched(run, &files);
-    for (size_t i = 0; i < files.n; i++) {
-        work_on(run, &files.file[i], each);
-        free(files.file[i].path);
-    }
+    count_files(run, &files);
+    for (size_t i = 0; i < files.n; i++) work_on(run, &files.file[i], each);
+    progress_files(&run->progress, 0, 0);
+    for (size_t i = 0; i < files.n; i++) free(files.file[i].path);
     free(files.file);
     paths_free(&listed);
     if (op == OP_LIST) run_put_total(run);

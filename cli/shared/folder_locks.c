@@ -75,7 +75,6 @@ void folders_lock(struct run *run, enum locking how, const char *input, const ch
     size_t n;
     if (run->locks.held >= how) return;
     folders_unlock(run);
-    interrupt_start(&run->interrupt);
     struct folder *folders = find_folders(run->args, input, output, &n);
     run->locks.fd = text_realloc(NULL, (n + 1) * sizeof *run->locks.fd);
     for (size_t i = 0; i < n; i++)

@@ -31,7 +31,10 @@ static void pass_on(int signal_number) {
 static void *wait_for_signal(void *arg) {
     struct interrupt *in = arg;
     int signal_number;
-    if (sigwait(&in->signals, &signal_number) != 0) return NULL;
+    do {
+        if (sigwait(&in->signals, &signal_number) != 0) return NULL;
+        if (signal_number == SIGUSR1) in->tell(in->user); /* as with dd: how far is it? */
+    } while (signal_number == SIGUSR1);
     pthread_mutex_lock(&in->lock); /* and never unlocked: nothing may be created or closed any more */
     if (in->file) zipnn_file_discard(in->file);
     die_of(signal_number == signal_for_pipe() ? SIGPIPE : signal_number);
@@ -45,17 +48,19 @@ static bool is_ignored(int signal_number) {
 
 /* A signal that was ignored when we were started (nohup) stays ignored. */
 static void choose_signals(sigset_t *signals) {
-    static const int wanted[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGXCPU};
+    static const int wanted[] = {
+        SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGXCPU,
+    };
     sigemptyset(signals);
     sigaddset(signals, signal_for_pipe());
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
         if (!is_ignored(wanted[i])) sigaddset(signals, wanted[i]);
 }
 
-void interrupt_start(struct interrupt *in) {
+void interrupt_start(struct interrupt *in, void (*tell)(void *user), void *user) {
     pthread_t thread;
-    if (in->started) return;
-    in->started = true;
+    in->tell = tell;
+    in->user = user;
     pthread_mutex_init(&in->lock, NULL);
     choose_signals(&in->signals);
     signal(SIGXFSZ, SIG_IGN); /* a write past the limit fails with EFBIG and is reported like any other */

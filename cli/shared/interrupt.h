@@ -11,14 +11,16 @@
 /* SIGINT, SIGTERM and SIGHUP are blocked in every thread but one, which waits for them. So nothing has to be safe in a
  * signal handler, and nothing is global. */
 struct interrupt {
-    bool started;
     sigset_t signals;
     pthread_mutex_t lock;
-    zipnn_file *file; /* the one that would be left over; guarded by lock */
+    zipnn_file *file;         /* the one that would be left over; guarded by lock */
+    void (*tell)(void *user); /* called when SIGUSR1 comes, which then does not end the program */
+    void *user;
 };
 
-/* Must be called before other threads are created; *in must live until the process ends. Later calls do nothing. */
-void interrupt_start(struct interrupt *in);
+/* Must be called before other threads are created; *in must live until the process ends. `tell` must be safe in a thread
+ * of its own. */
+void interrupt_start(struct interrupt *in, void (*tell)(void *user), void *user);
 
 /* After this call, bytes of a mapped file that another process cuts off are read as zeros; otherwise SIGBUS would end
  * the program. Checksums and zipnn_file_unchanged then report the change. */

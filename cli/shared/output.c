@@ -31,7 +31,6 @@ zipnn_status output_open(struct run *run, const char *path, const char *input, c
                          struct output *out, zipnn_error *err) {
     const struct args *args = run->args;
     *out = (struct output){.run = run};
-    interrupt_start(&run->interrupt);
     if (input && output_refuse_input(path, input, err) != ZIPNN_OK) return err->status;
     if (!path && !args->force && isatty(STDOUT_FILENO))
         return cli_fail(err, ZIPNN_E_ARGUMENT, "bytes are not written to a terminal: use -o, a redirection or -f");

@@ -7,7 +7,8 @@
 
 void run_init(struct run *run, const struct args *args) {
     *run = (struct run){.args = args};
-    progress_init(&run->progress, args->verbosity < 0);
+    progress_init(&run->progress, args->progress, args->verbosity < 0);
+    interrupt_start(&run->interrupt, progress_tell, &run->progress);
     run->talks = args->verbosity > 0 || (args->verbosity == 0 && isatty(STDERR_FILENO));
 }
 
@@ -27,7 +28,7 @@ zipnn_options run_options(struct run *run) {
                            .dtype = args->dtype,
                            .max_original = args->max_output,
                            .repeats = args->dedup ? ZIPNN_REPEATS_DEFAULT : ZIPNN_REPEATS_OFF,
-                           .progress = run->progress.wanted ? progress_tick : NULL,
+                           .progress = progress_tick,
                            .progress_user = &run->progress};
 }
 

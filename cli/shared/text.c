@@ -46,6 +46,28 @@ void text_put(FILE *to, const char *text) {
     }
 }
 
+/* Returns the columns that text_put needs for the first character of `text`, and the length of that. Characters of the
+ * scripts that may be two columns wide count as two. */
+static size_t columns_of(const char *text, size_t *len) {
+    enum { FIRST_WIDE = 0x1100, ESCAPE = 4 };
+    unsigned long code = 0;
+    const size_t n = text_character(text, &code);
+    *len = n ? n : 1;
+    if (*text == '\\' || *text == '\n' || *text == '\t') return 2;
+    if (!n || text_is_control(code)) return ESCAPE * *len;
+    return code >= FIRST_WIDE ? 2 : 1;
+}
+
+const char *text_tail(const char *text, size_t columns) {
+    size_t all = 0, len;
+    for (const char *s = text; *s; s += len) all += columns_of(s, &len);
+    while (all > columns) {
+        all -= columns_of(text, &len);
+        text += len;
+    }
+    return text;
+}
+
 void text_put_shape(FILE *to, uint32_t rank, const uint64_t *shape) {
     putc('[', to);
     for (uint32_t i = 0; i < rank; i++) fprintf(to, "%s%" PRIu64, i ? ", " : "", shape[i]);

@@ -17,6 +17,9 @@ size_t text_character(const char *text, unsigned long *code);
 /* Returns whether a character is a control, changes the direction of text, or breaks lines. */
 bool text_is_control(unsigned long code);
 
+/* Returns the longest end of `text` that text_put shows in at most so many columns of a terminal. */
+const char *text_tail(const char *text, size_t columns);
+
 /* "[2, 3]" */
 void text_put_shape(FILE *to, uint32_t rank, const uint64_t *shape);
 

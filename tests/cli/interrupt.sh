@@ -32,7 +32,20 @@ stop() {
 }
 
 ulimit -c 0
-for signal in TERM HUP USR1 USR2 PIPE ALRM XCPU; do
+# SIGUSR1 only asks how far it is.
+start
+kill -USR1 "$program"
+for _ in $(seq 200); do
+    grep -q "^zipnn: .*B/s, stdin$" "$home/err" && break
+    sleep 0.05
+done
+grep -q "^zipnn: .*B/s, stdin$" "$home/err" || fail "no answer to SIGUSR1"
+check kill -TERM "$program"
+stop
+[ "$code" -eq 143 ] || fail "exit code $code after SIGUSR1 and SIGTERM"
+check test ! -e result
+
+for signal in TERM HUP USR2 PIPE ALRM XCPU; do
     start
     [ "$(stat -L -c %a $(temporary))" = 644 ] || fail "mode of the temporary file"
     kill -$signal "$program"
