@@ -63,12 +63,11 @@ static void bench_digest(unsigned n_rounds) {
     double seconds[MAX_ROUNDS];
     must(zn_engine_init(&e, &options, &err), &err);
     for (unsigned i = 0; i <= n_rounds; i++) {
-        must(zn_digest_begin(&d, e.k, false, &err), &err);
+        zn_digest_begin(&d, e.k, false);
         const double start = seconds_now();
         for (size_t c = 0; c < N_CHUNKS; c++) zn_digest_update(&d, data + c * CHUNK, CHUNK);
         if (i > 0) seconds[i - 1] = (seconds_now() - start) / N_CHUNKS;
         zn_digest_result(&d, sum, sha256);
-        zn_digest_end(&d);
     }
     printf("{\"group\":\"digest\",\"name\":\"XXH3-128\",\"bytes\":%d,", CHUNK);
     print_seconds(seconds, n_rounds);

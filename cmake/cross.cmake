@@ -12,7 +12,7 @@ set(CMAKE_LIBRARY_ARCHITECTURE ${multiarch})
 
 get_filename_component(sysroot ${CMAKE_CURRENT_LIST_DIR}/../build/${CMAKE_SYSTEM_PROCESSOR}-sysroot ABSOLUTE)
 set(CMAKE_FIND_ROOT_PATH ${sysroot})
-# Where Debian keeps those headers that differ between architectures, such as openssl/opensslconf.h.
+# Where Debian keeps those headers that differ between architectures.
 set(CMAKE_C_FLAGS_INIT "-isystem ${sysroot}/usr/include/${multiarch} ${flags}")
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)

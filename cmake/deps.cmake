@@ -1,4 +1,4 @@
-# What this build links: ZIPNN_DEPS (targets), ZIPNN_XXHASH_INCLUDE_DIR, and ZIPNN_HAVE_SHA256 (0 or 1).
+# What this build links: ZIPNN_DEPS (targets) and ZIPNN_XXHASH_INCLUDE_DIR.
 include(zipnn-deps)
 
 set(THREADS_PREFER_PTHREAD_FLAG ON)
@@ -11,14 +11,3 @@ if(NOT ZIPNN_XXHASH_INCLUDE_DIR)
     message(FATAL_ERROR "xxhash.h not found: tools/install_deps.sh installs it on Debian")
 endif()
 set(ZIPNN_DEPS zipnn::dep_zstd zipnn::dep_jansson Threads::Threads)
-
-set(ZIPNN_HAVE_SHA256 0)
-if(NOT ZIPNN_WITH_SHA256 STREQUAL "OFF")
-    zipnn_find_dep(crypto openssl/evp.h crypto)
-    if(TARGET zipnn::dep_crypto)
-        set(ZIPNN_HAVE_SHA256 1)
-        list(APPEND ZIPNN_DEPS zipnn::dep_crypto)
-    elseif(NOT ZIPNN_WITH_SHA256 STREQUAL "AUTO")
-        message(FATAL_ERROR "ZIPNN_WITH_SHA256 is ${ZIPNN_WITH_SHA256} and OpenSSL's libcrypto was not found")
-    endif()
-endif()

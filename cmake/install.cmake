@@ -27,9 +27,6 @@ install(FILES ${PROJECT_BINARY_DIR}/zipnn-config.cmake ${PROJECT_BINARY_DIR}/zip
         DESTINATION ${package_dir})
 
 set(pc_requires "libzstd, jansson")
-if(ZIPNN_HAVE_SHA256)
-    string(APPEND pc_requires ", libcrypto")
-endif()
 foreach(dir LIBDIR INCLUDEDIR)
     if(IS_ABSOLUTE "${CMAKE_INSTALL_${dir}}")
         set(pc_${dir} "${CMAKE_INSTALL_${dir}}")

@@ -52,7 +52,6 @@ FOREIGN = {
     "zstd.h": {"codec", "legacy"},
     "jansson.h": {"readers"},
     "xxhash.h": {"base", "kernels"},
-    "openssl/": {"base"},
     "pthread.h": {"workers", "io"},
     "threads.h": {"workers"},
     "stdatomic.h": {"workers", "io"},

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 tools=${*:-cppcheck tidy}
 jobs=${JOBS:-$(nproc)}
-flags="-std=c11 -Iinclude -Isrc -Icli -D_GNU_SOURCE -DZN_WITH_SHA256=1 -DBENCH_ADVICE=0"
+flags="-std=c11 -Iinclude -Isrc -Icli -D_GNU_SOURCE -DBENCH_ADVICE=0"
 
 run_cppcheck() {
     cppcheck -q -j "$jobs" --std=c11 --enable=warning,portability,performance --error-exitcode=1 \

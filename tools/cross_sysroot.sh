@@ -4,7 +4,7 @@
 # stay as they are, and root is not needed.
 set -eu
 
-packages="libzstd-dev libzstd1 libjansson-dev libjansson4 libxxhash-dev libssl-dev libssl3 libcmocka-dev libcmocka0"
+packages="libzstd-dev libzstd1 libjansson-dev libjansson4 libxxhash-dev libcmocka-dev libcmocka0"
 architecture=$1
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)

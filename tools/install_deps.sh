@@ -13,7 +13,6 @@ pkg-config pkg-config --version
 libzstd-dev pkg-config --exists libzstd
 libjansson-dev pkg-config --exists jansson
 libxxhash-dev pkg-config --exists libxxhash
-libssl-dev pkg-config --exists libcrypto
 zstd zstd --version
 END
 }

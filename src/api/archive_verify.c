@@ -109,13 +109,10 @@ zipnn_status zn_verify_chunks(struct zn_verifying *v, zipnn_error *err) {
     struct zn_engine *e = &a->ctx->engine;
     ZN_TRY(zn_job_allows(&a->ctx->job, a->original->length, err));
     ZN_TRY(zn_archive_prepare(e, &a->archive, err));
-    zipnn_status status = zn_digest_begin(&v->digest, e->k, a->has_digests && a->archive.index.has_sha256, err);
-    if (status == ZIPNN_E_UNSUPPORTED) status = zn_digest_begin(&v->digest, e->k, false, err);
-    if (status == ZIPNN_OK) status = zn_scan(e, &a->archive, a->archive.places, a->archive.n_places, visit, v, err);
-    if (status == ZIPNN_OK) status = scan_others(v, err);
-    if (status == ZIPNN_OK) status = check_digests(v, err);
-    zn_digest_end(&v->digest);
-    return status;
+    zn_digest_begin(&v->digest, e->k, a->has_digests && a->archive.index.has_sha256);
+    ZN_TRY(zn_scan(e, &a->archive, a->archive.places, a->archive.n_places, visit, v, err));
+    ZN_TRY(scan_others(v, err));
+    return check_digests(v, err);
 }
 
 /* Verifies an old record. It holds no checks: either all of it decodes, or none counts as intact. */

@@ -7,6 +7,7 @@
 struct zn_cpu {
     bool avx2;   /* AVX2, BMI1, BMI2, LZCNT */
     bool avx512; /* the above and F, BW, VL, DQ, VBMI, VBMI2, BITALG, GFNI */
+    bool sha;    /* SHA extensions and SSE4.1 */
     bool neon;   /* Advanced SIMD on AArch64 */
 };
 

@@ -315,9 +315,8 @@ zipnn_status zn_pack(const struct zn_job *job, const struct zn_plan *plan, const
     ZN_TRY(zn_relations_prepare(e, relations, err));
     p.n_workers = zn_engine_crew(e, in->length);
     zn_cutter_init_linked(&p.cutter, plan, relations ? &relations->links : NULL);
-    zipnn_status status = zn_digest_begin(&p.digest, e->k, job->sha256, err);
-    if (status == ZIPNN_OK) status = run(&p, stats, err);
-    zn_digest_end(&p.digest);
+    zn_digest_begin(&p.digest, e->k, job->sha256);
+    const zipnn_status status = run(&p, stats, err);
     zn_free(&e->alloc, p.gather.held);
     zn_free(&e->alloc, p.entries);
     return status;

@@ -327,12 +327,6 @@ static zipnn_status open_random(struct unpack *u, enum zn_missing missing, zipnn
     return zn_archive_find_bases(u->job->bases, &u->archive, missing, err);
 }
 
-static zipnn_status begin_digest(struct unpack *u, zipnn_error *err) {
-    const bool sha256 = u->digesting == ZN_DIGEST_VERIFY && u->archive.index.has_sha256;
-    const zipnn_status status = zn_digest_begin(&u->digest, u->e->k, sha256, err);
-    return status == ZIPNN_E_UNSUPPORTED ? zn_digest_begin(&u->digest, u->e->k, false, err) : status;
-}
-
 /* Learns all that can be known before the first chunk. */
 static zipnn_status begin(struct unpack *u, zipnn_error *err) {
     const bool random = zn_input_is_random(u->in);
@@ -340,7 +334,8 @@ static zipnn_status begin(struct unpack *u, zipnn_error *err) {
     ZN_TRY((random ? open_random : open_sequence)(u, is_test(u) ? ZN_MISSING_STAYS_NULL : ZN_MISSING_FAILS, err));
     ZN_TRY(zn_archive_prepare(u->e, &u->archive, err));
     u->n_workers = zn_engine_crew(u->e, random ? u->archive.index.original : UINT64_MAX);
-    return begin_digest(u, err);
+    zn_digest_begin(&u->digest, u->e->k, u->digesting == ZN_DIGEST_VERIFY && u->archive.index.has_sha256);
+    return ZIPNN_OK;
 }
 
 zipnn_status zn_unpack(const struct zn_job *job, struct zn_input *in, const struct zn_output *out,
@@ -351,7 +346,6 @@ zipnn_status zn_unpack(const struct zn_job *job, struct zn_input *in, const stru
     u.in->glance = u.archive.self.in.glance = NULL;
     if (status == ZIPNN_OK && out->sink) status = zn_gather_begin(&u.gather, &e->alloc, 0, err);
     if (status == ZIPNN_OK) status = run(&u, stats, err);
-    zn_digest_end(&u.digest);
     zn_archive_close(&u.archive, &e->alloc);
     zn_free(&e->alloc, u.gather.held);
     zn_free(&e->alloc, u.entries);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "kernels/delta/delta_loops.h"
+#include "kernels/hash/sha256.h"
 #include "kernels/values/values_loops.h"
 
 /* ---- R16: interleaved rANS with 16-bit states and 64 slots (doc/format.md, "R16") -------------------------------- */
@@ -291,5 +292,8 @@ struct zn_kernels {
 const struct zn_kernels *zn_kernels_at(unsigned index);
 
 extern const struct zn_kernels zn_kernels_scalar;
+
+/* Returns the best loop of SHA-256 beside a set; no set implies the instructions for it. */
+zn_sha256_loop *zn_kernels_sha256(const struct zn_kernels *k);
 
 #endif

@@ -17,3 +17,11 @@ const struct zn_kernels *zn_kernels_at(unsigned index) {
     sets[n++] = &zn_kernels_scalar;
     return index < n ? sets[index] : NULL;
 }
+
+zn_sha256_loop *zn_kernels_sha256(const struct zn_kernels *k) {
+#if defined(__x86_64__)
+    if (k != &zn_kernels_scalar && zn_cpu_detect().sha) return zn_sha256_blocks_sha;
+#endif
+    (void)k;
+    return zn_sha256_blocks_scalar;
+}

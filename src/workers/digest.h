@@ -4,9 +4,9 @@
 
 #include <stdalign.h>
 
-#include "base/sha256.h"
 #include "format/format.h"
 #include "kernels/hash/hash.h"
+#include "kernels/hash/sha256.h"
 #include "kernels/kernels.h"
 
 enum zn_digesting { ZN_DIGEST_IGNORE, ZN_DIGEST_VERIFY };
@@ -18,14 +18,11 @@ struct zn_digest {
     const struct zn_kernels *k;
 };
 
-/* zn_digest_end accepts a zeroed struct. */
-static inline zipnn_status zn_digest_begin(struct zn_digest *d, const struct zn_kernels *k, bool sha256,
-                                           zipnn_error *err) {
+static inline void zn_digest_begin(struct zn_digest *d, const struct zn_kernels *k, bool sha256) {
     d->k = k;
     d->has_sha256 = sha256;
-    d->sha256.md = NULL;
     zn_xxh3_128_reset(d->xxh3);
-    return sha256 ? zn_sha256_begin(&d->sha256, err) : ZIPNN_OK;
+    if (sha256) zn_sha256_begin(&d->sha256, zn_kernels_sha256(k));
 }
 
 static inline void zn_digest_update(struct zn_digest *d, const uint8_t *data, size_t len) {
@@ -38,10 +35,6 @@ static inline void zn_digest_result(struct zn_digest *d, uint8_t xxh3[16], uint8
     zn_xxh3_128_digest(d->xxh3, xxh3);
     memset(sha256, 0, ZN_SHA256_LEN);
     if (d->has_sha256) zn_sha256_digest(&d->sha256, sha256);
-}
-
-static inline void zn_digest_end(struct zn_digest *d) {
-    zn_sha256_end(&d->sha256);
 }
 
 #endif

@@ -56,11 +56,6 @@ no_temporaries() {
     [ -z "$(find . -name '.zipnn-*')" ] || fail "a temporary file is left over"
 }
 
-# --sha256 needs a library that was built with libcrypto.
-has_sha256() {
-    zipnn --sha256 </dev/null >/dev/null 2>&1
-}
-
 skip() {
     echo "skipped: $1"
     exit 77

@@ -82,19 +82,17 @@ prints "safetensors"
 expect 0 zipnn -lv m.znn
 prints "a.weight [300, 64]"
 
-if has_sha256; then
-    expect 0 zipnn --json --sha256 m -o with_sha
-    has file output original stored n_chunks container level xxh3 sha256
-    value "x[0]['sha256'] == '$(sha256sum m | cut -d ' ' -f 1)'"
-    expect 0 zipnn -t --json with_sha
-    has file original stored n_chunks container level xxh3 sha256
-    expect 0 zipnn -d --json with_sha -o back
-    has file output original stored n_chunks container level xxh3 sha256
-    expect 0 zipnn -l --json m.znn with_sha
-    value '"sha256" in x[1] and "sha256" not in x[0]'
-    expect 0 zipnn -lv with_sha
-    prints "$(sha256sum m | cut -d ' ' -f 1)"
-fi
+expect 0 zipnn --json --sha256 m -o with_sha
+has file output original stored n_chunks container level xxh3 sha256
+value "x[0]['sha256'] == '$(sha256sum m | cut -d ' ' -f 1)'"
+expect 0 zipnn -t --json with_sha
+has file original stored n_chunks container level xxh3 sha256
+expect 0 zipnn -d --json with_sha -o back
+has file output original stored n_chunks container level xxh3 sha256
+expect 0 zipnn -l --json m.znn with_sha
+value '"sha256" in x[1] and "sha256" not in x[0]'
+expect 0 zipnn -lv with_sha
+prints "$(sha256sum m | cut -d ' ' -f 1)"
 
 expect 0 zipnn estimate --json m n.bin
 has file original stored estimate margin sampled n_chunks seconds

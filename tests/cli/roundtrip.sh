@@ -10,8 +10,7 @@ model 3 tiny.safetensors
 model 20000 model.safetensors
 numbers 99999 odd
 
-options="-1 -9 --fast --best --no-verify --cpu=scalar"
-if has_sha256; then options+=" --sha256"; fi
+options="-1 -9 --fast --best --no-verify --cpu=scalar --sha256"
 
 for file in empty byte text random zeros tiny.safetensors model.safetensors odd; do
     expect 0 zipnn "$file"

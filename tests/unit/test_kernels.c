@@ -2,6 +2,7 @@
  * alignments, both kinds of stores, with unreadable pages right before and after. The R16 coder has a test of its own.
  */
 #define XXH_INLINE_ALL
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -487,6 +488,45 @@ static void streamed_hashes_are_those_of_xxhash_across_sets(void **state) {
     guard_free(&g);
 }
 
+/* What the standard and others' programs say, in pieces of all sizes, by every loop that runs here. */
+static void sha256_is_the_known_one(void **state) {
+    (void)state;
+    static const struct {
+        size_t len; /* times 'a' */
+        const char *hex;
+    } known[] = {
+        {0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+        {1, "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"},
+        {55, "9f4390f8d30c2dd92ec9f095b65e2b9ae9b0a925a5258e241c9f1e910f734318"},
+        {56, "b35439a4ac6f0948b6d6f9e3c6af0f5f590ce20f1bde7090ef7970686ec6738a"},
+        {63, "7d3e74a05d7db15bce4ad9ec0658ea98e3f06eeecf16b4c6fff2da457ddc2f34"},
+        {64, "ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb"},
+        {119, "31eba51c313a5c08226adf18d4a359cfdfd8d2e816b13f4af952f7ea6584dcfb"},
+        {120, "2f3d335432c70b580af0e8e1b3674a7c020d683aa5f73aaaedfdc55af904c21c"},
+        {1000000, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"},
+    };
+    struct guard g = guard_make(1000000);
+    zn_sha256_loop *const loops[] = {zn_sha256_blocks_scalar, zn_kernels_sha256(zn_kernels_at(0))};
+    uint64_t seed = 3;
+    for (size_t i = 0; i < sizeof known / sizeof *known * 20; i++) {
+        const size_t len = known[i / 20].len;
+        const uint8_t *p = memset(guard_high(&g, len), 'a', len);
+        struct zn_sha256 sha;
+        zn_sha256_begin(&sha, loops[i % 2]);
+        for (size_t at = 0, piece; at < len; at += piece) {
+            piece = next_random(&seed) % (len > 1000 ? 100000 : 70);
+            piece = ZN_MIN(piece, len - at);
+            zn_sha256_update(&sha, p + at, piece);
+        }
+        uint8_t digest[32];
+        char hex[65];
+        zn_sha256_digest(&sha, digest);
+        for (unsigned b = 0; b < 32; b++) snprintf(hex + 2 * (size_t)b, 3, "%02x", digest[b]);
+        assert_string_equal(hex, known[i / 20].hex);
+    }
+    guard_free(&g);
+}
+
 static void scalar_is_the_last_set(void **state) {
     (void)state;
     unsigned n = 0;
@@ -498,6 +538,7 @@ static void scalar_is_the_last_set(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sha256_is_the_known_one),
         cmocka_unit_test(scalar_is_the_last_set),
         cmocka_unit_test(planes_are_the_bytes_of_the_rotated_word),
         cmocka_unit_test(f16_falls_apart_by_exponent),
