@@ -35,12 +35,13 @@ try() {
     "$1/read_tensor" "$work/model.znn" model.norm.weight | cmp - <(tail -c $((768 * 2)) "$work/model")
     "$1/many_reads" "$work/model.znn" "$work/model.again"
     cmp "$work/model.again" "$work/model"
+    for threads in 1 3; do "$1/multiply" "$work/model.znn" model.embed_tokens.weight $threads | grep identical; done
 }
 
 mkdir "$work/shared" "$work/static"
-for name in compress_buffer read_tensor many_reads; do
-    cc -std=c11 -Wall -Werror examples/$name.c $(pkg-config --cflags --libs zipnn) -o "$work/shared/$name"
-    cc -std=c11 -Wall -Werror examples/$name.c $(pkg-config --cflags zipnn) \
+for name in compress_buffer read_tensor many_reads multiply; do
+    cc -std=c11 -Wall -Werror -pthread examples/$name.c $(pkg-config --cflags --libs zipnn) -o "$work/shared/$name"
+    cc -std=c11 -Wall -Werror -pthread examples/$name.c $(pkg-config --cflags zipnn) \
         -Wl,-Bstatic -lzipnn -Wl,-Bdynamic -L"$libdir" $(pkg-config --static --libs zipnn | sed 's/-lzipnn//') \
         -o "$work/static/$name"
 done

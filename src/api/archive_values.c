@@ -3,6 +3,7 @@
 
 #include "api/archive.h"
 #include "plan/dtype.h"
+#include "zipnn/tiles.h"
 
 enum {
     STEP = 32 << 20,  /* bytes of a run that are read at once; enough for all threads */
@@ -452,6 +453,98 @@ zipnn_status zipnn_archive_write_rows_in(zipnn_ctx *ctx, const zipnn_archive *a,
     ZN_TRY(zn_archive_tensor(a, index, &r.t, err));
     if (!sink->write) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "writing a tensor needs a sink with write");
     return write_rows(&r, err);
+}
+
+/* ---- tiles ------------------------------------------------------------------------------------------------------- */
+
+/* Rows on their way to somebody who takes them. */
+struct tiling {
+    struct reading *r;
+    const zipnn_tiles *to;
+    size_t row;    /* bytes of a row, not 0 */
+    uint64_t next; /* the row that the buffer begins with */
+    size_t held;   /* bytes in it */
+};
+
+/* Hands on the rows that are whole, and moves the beginning of the next one to the front. */
+static zipnn_status hand_on(struct tiling *t, zipnn_error *err) {
+    const size_t n = t->held / t->row, len = n * t->row;
+    uint8_t *bytes = t->to->buffer;
+    if (n == 0) return ZIPNN_OK;
+    ZN_TRY(t->to->take(t->to->user, t->next, n, bytes, err));
+    t->next += n;
+    t->held -= len;
+    memmove(bytes, bytes + len, t->held);
+    return ZIPNN_OK;
+}
+
+/* A sink of values. */
+static zipnn_status tile_values(void *user, const void *values, size_t len, zipnn_error *err) {
+    struct tiling *t = user;
+    for (size_t done = 0, n; done < len; done += n) {
+        n = ZN_MIN(len - done, t->to->cap - t->held);
+        memcpy((uint8_t *)t->to->buffer + t->held, (const uint8_t *)values + done, n);
+        t->held += n;
+        if (t->held == t->to->cap) ZN_TRY(hand_on(t, err));
+    }
+    return ZIPNN_OK;
+}
+
+/* Returns how many bytes from `off` on are best decoded at once: to the end of a chunk, because whole chunks need no
+ * copy. */
+static size_t bytes_at_once(const zipnn_archive *a, uint64_t off, uint64_t len) {
+    uint64_t index;
+    zipnn_chunk_info chunk;
+    if (zipnn_archive_chunk_at(a, off, &index, NULL) != ZIPNN_OK) return (size_t)len;
+    if (zipnn_archive_chunk(a, index, &chunk, NULL) != ZIPNN_OK) return (size_t)len;
+    return (size_t)ZN_MIN(len, chunk.offset + chunk.length - off);
+}
+
+/* Rows that lie one after the other are decoded to where they are handed on. */
+static zipnn_status tile_run(struct tiling *t, zipnn_error *err) {
+    const struct reading *r = t->r;
+    const uint64_t from = r->t->off + r->first * t->row, end = from + r->n * t->row;
+    struct zn_job quiet = r->ctx->job; /* a tile is no read of which progress is told */
+    quiet.progress = NULL;
+    for (uint64_t at = from; at < end;) {
+        uint8_t *bytes = (uint8_t *)t->to->buffer + t->held;
+        const size_t n = bytes_at_once(r->a, at, ZN_MIN(end - at, (uint64_t)(t->to->cap - t->held)));
+        ZN_TRY(zn_job_progress(&r->ctx->job, at - from, end - from, err));
+        ZN_TRY(r->a->original->way->read(&quiet, r->a->original, at, n, bytes, err));
+        at += n;
+        t->held += n;
+        make_values(r->t, t->to->buffer, t->held / t->row * t->row);
+        ZN_TRY(hand_on(t, err));
+    }
+    return zn_job_progress(&r->ctx->job, end - from, end - from, err);
+}
+
+static zipnn_status tile_rows(struct tiling *t, zipnn_error *err) {
+    const zipnn_sink sink = {.write = tile_values, .user = t};
+    t->r->sink = &sink;
+    if (is_run(t->r->t)) return tile_run(t, err);
+    ZN_TRY(write_rows(t->r, err));
+    return hand_on(t, err);
+}
+
+zipnn_status zipnn_archive_tiles(zipnn_ctx *ctx, const zipnn_archive *a, uint64_t index, uint64_t first, uint64_t n,
+                                 const zipnn_tiles *tiles, zipnn_error *err) {
+    struct reading r = {.ctx = ctx, .a = a, .first = first, .n = n};
+    struct tiling t = {.r = &r, .to = tiles, .next = first};
+    uint64_t row;
+    ZN_TRY(zn_given("zipnn_archive_tiles", ctx ? a : NULL, tiles, err));
+    ZN_TRY(zn_archive_tensor(a, index, &r.t, err));
+    if (!tiles->take || (!tiles->buffer && tiles->cap))
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_archive_tiles needs a buffer, and somebody who takes");
+    ZN_TRY(check_rows(a, r.t, first, n, err));
+    if (n == 0) return ZIPNN_OK;
+    ZN_TRY(zn_archive_size_values(a, r.t, 1, &row, err));
+    if (row == 0) return tiles->take(tiles->user, first, n, tiles->buffer, err);
+    if (row > tiles->cap)
+        return zn_fail(err, ZIPNN_E_SPACE, ZN_NOWHERE, "a row takes %llu bytes, and the buffer has %zu",
+                       (unsigned long long)row, tiles->cap);
+    t.row = (size_t)row;
+    return tile_rows(&t, err);
 }
 
 /* ---- by the context that opened the archive ---------------------------------------------------------------------- */

@@ -9,8 +9,9 @@
 #include "support/restore.h"
 #include "support/seal.h"
 #include "support/streams.h"
+#include "zipnn/tiles.h"
 
-enum { CAP = 1 << 20 };
+enum { CAP = 1 << 20, N_TILED = 4 /* tensors that are read by tiles */ };
 
 static struct zt_bounds bounds;
 
@@ -29,6 +30,56 @@ static void look_at_chunks(const zipnn_archive *a) {
         zipnn_coding coding;
         if (zipnn_archive_coding(a, i, &coding, NULL) != ZIPNN_OK || coding.n_planes > 16) abort();
     }
+}
+
+/* The rows of one tensor as they come, at most CAP bytes of them. */
+struct taken {
+    uint8_t bytes[CAP];
+    uint64_t next;
+    size_t row, len;
+};
+
+static zipnn_status take(void *user, uint64_t first, uint64_t n, const void *rows, zipnn_error *err) {
+    struct taken *t = user;
+    (void)err;
+    if (first != t->next || n == 0) abort();
+    t->next += n;
+    if (t->row == 0) return ZIPNN_OK;
+    if (n > (CAP - t->len) / t->row) return ZIPNN_E_CANCELLED;
+    memcpy(t->bytes + t->len, rows, (size_t)n * t->row);
+    t->len += (size_t)n * t->row;
+    return ZIPNN_OK;
+}
+
+/* A tensor by tiles is the tensor. */
+static void tile_tensor(zipnn_ctx *ctx, zipnn_archive *a, uint64_t index) {
+    static uint8_t whole[CAP], buffer[5000];
+    static struct taken taken;
+    zipnn_tensor_info t;
+    zipnn_tensor_layout layout = {.size = sizeof layout};
+    if (zipnn_archive_tensor(a, index, &t, NULL) != ZIPNN_OK) abort();
+    if (zipnn_archive_tensor_layout(a, index, &layout, NULL) != ZIPNN_OK) return;
+    const uint64_t n = t.rank ? t.shape[0] : 1;
+    const zipnn_tiles tiles = {buffer, sizeof buffer, take, &taken};
+    taken.next = taken.len = 0;
+    taken.row = n ? (size_t)(layout.values / n) : 0;
+    const zipnn_status status = zipnn_archive_tiles(ctx, a, index, 0, n, &tiles, NULL);
+    if (status != ZIPNN_OK) return;
+    if (taken.next != n || taken.len != layout.values) abort();
+    if (zipnn_archive_read_tensor(a, index, whole, CAP, NULL) != ZIPNN_OK) abort();
+    if (memcmp(whole, taken.bytes, taken.len) != 0) abort();
+}
+
+static void tile_tensors(zipnn_ctx *ctx, const uint8_t *archive, size_t len) {
+    struct zt_input in = {.data = archive, .len = len};
+    const zipnn_source source = zt_file(&in);
+    zipnn_archive *a;
+    zipnn_archive_info info;
+    if (zipnn_archive_open(ctx, &source, &a, NULL) != ZIPNN_OK) return;
+    zipnn_archive_get_info(a, &info);
+    for (uint64_t i = 0; i < info.n_tensors && i < N_TILED; i++) tile_tensor(ctx, a, i);
+    if (in.overrun) abort();
+    zipnn_archive_close(a);
 }
 
 /* `whole`, if not NULL, is what the archive restores to. */
@@ -71,6 +122,9 @@ static void restore_all_ways(zipnn_ctx *ctx, const uint8_t *archive, size_t len)
     zt_bounds_begin(&bounds, ctx);
     salvage(ctx, archive, len, some ? first : NULL, n_first);
     zt_bounds_end(&bounds, ctx, len, claimed, 3);
+    zt_bounds_begin(&bounds, ctx);
+    tile_tensors(ctx, archive, len);
+    zt_bounds_end(&bounds, ctx, len, claimed, 1 + 2 * N_TILED);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {

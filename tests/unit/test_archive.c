@@ -6,7 +6,7 @@
 #include "support/samples.h"
 #include "support/streams.h"
 #include "support/unit.h"
-#include "zipnn/zipnn.h"
+#include "zipnn/tiles.h"
 
 struct tensor {
     const char *name, *dtype;
@@ -230,6 +230,92 @@ static void rows(void **state) {
     assert_int_equal(zipnn_archive_read_rows(f->archive, N_TENSORS, 0, 0, NULL, 0, NULL), ZIPNN_E_NOT_FOUND);
 }
 
+/* Somebody who takes rows, and compares them; he has enough after some. */
+struct taker {
+    const uint8_t *expected; /* row 0 */
+    uint64_t next, enough;
+    size_t row;
+    unsigned tiles;
+};
+
+static zipnn_status take(void *user, uint64_t first, uint64_t n, const void *rows, zipnn_error *err) {
+    struct taker *t = user;
+    assert_true(first == t->next && n > 0);
+    if (t->row) assert_memory_equal(rows, t->expected + first * t->row, (size_t)n * t->row);
+    t->next += n;
+    t->tiles++;
+    if (t->next < t->enough) return ZIPNN_OK;
+    *err = (zipnn_error){ZIPNN_E_CANCELLED, UINT64_MAX, "enough"};
+    return ZIPNN_E_CANCELLED;
+}
+
+/* Any rows of any tensor in a buffer of any size, which nothing is written behind. */
+static void rows_by_tiles(void **state) {
+    struct fixture *f = *state;
+    uint64_t random = 5;
+    for (uint64_t i = 0; i < N_TENSORS; i++) {
+        zipnn_tensor_info t;
+        assert_int_equal(zipnn_archive_tensor(f->archive, i, &t, NULL), ZIPNN_OK);
+        const uint64_t n_rows = t.shape[0];
+        const size_t row = n_rows ? (size_t)(t.length / n_rows) : 0;
+        for (unsigned k = 0; k < 20; k++) {
+            const uint64_t first = zt_random(&random) % (n_rows + 1), n = zt_random(&random) % (n_rows - first + 1);
+            const size_t cap = k % 2 ? row + ZIPNN_TILE_BYTES : row + (size_t)(zt_random(&random) % (3 * row + 1));
+            struct guard g = guard_make(cap + 1);
+            struct taker taker = {f->original + t.offset, first, UINT64_MAX, row, 0};
+            const zipnn_tiles tiles = {guard_high(&g, cap), cap, take, &taker};
+            assert_int_equal(zipnn_archive_tiles(f->ctx, f->archive, i, first, n, &tiles, NULL), ZIPNN_OK);
+            assert_true(taker.next == first + n);
+            guard_free(&g);
+        }
+        struct taker taker = {f->original + t.offset, 0, n_rows, row, 0};
+        const zipnn_tiles tiles = {f->restored, row, take, &taker};
+        assert_int_equal(zipnn_archive_tiles(f->ctx, f->archive, i, n_rows, 1, &tiles, NULL), ZIPNN_E_NOT_FOUND);
+        assert_int_equal(zipnn_archive_tiles(f->ctx, f->archive, i, 1, UINT64_MAX, &tiles, NULL), ZIPNN_E_NOT_FOUND);
+        zipnn_error err;
+        if (n_rows == 0) continue;
+        assert_int_equal(zipnn_archive_tiles(f->ctx, f->archive, i, 0, n_rows, &tiles, &err), ZIPNN_E_CANCELLED);
+        assert_string_equal(err.message, "enough");
+        assert_true(taker.next == n_rows);
+    }
+    assert_int_equal(
+        zipnn_archive_tiles(f->ctx, f->archive, N_TENSORS, 0, 0, &(zipnn_tiles){f->restored, 1, take, NULL}, NULL),
+        ZIPNN_E_NOT_FOUND);
+}
+
+/* Each chunk is read once, whatever the rows are; damage is found before its rows are handed on. */
+static void tiles_cost_no_chunk_twice(void **state) {
+    struct fixture *f = *state;
+    zipnn_tensor_info t, best = {.length = 0};
+    uint64_t index = 0, first, last;
+    for (uint64_t i = 0; i < N_TENSORS; i++) {
+        assert_int_equal(zipnn_archive_tensor(f->archive, i, &t, NULL), ZIPNN_OK);
+        if (t.length > best.length) best = t, index = i;
+    }
+    const size_t row = (size_t)(best.length / best.shape[0]), cap = row + ZIPNN_TILE_BYTES;
+    assert_int_equal(zipnn_archive_chunk_at(f->archive, best.offset, &first, NULL), ZIPNN_OK);
+    assert_int_equal(zipnn_archive_chunk_at(f->archive, best.offset + best.length - 1, &last, NULL), ZIPNN_OK);
+    assert_true(last > first + 1);
+    uint8_t *buffer = malloc(cap);
+    assert_non_null(buffer);
+    struct taker taker = {f->original + best.offset, 0, UINT64_MAX, row, 0};
+    const zipnn_tiles tiles = {buffer, cap, take, &taker};
+    const size_t calls = f->in.calls;
+    assert_int_equal(zipnn_archive_tiles(f->ctx, f->archive, index, 0, best.shape[0], &tiles, NULL), ZIPNN_OK);
+    assert_true(f->in.calls - calls <= last - first + 1);
+    assert_true(taker.tiles <= last - first + 1);
+
+    zipnn_chunk_info chunk;
+    assert_int_equal(zipnn_archive_chunk(f->archive, first + 1, &chunk, NULL), ZIPNN_OK);
+    uint8_t *damaged = f->packed + chunk.archive_offset + chunk.stored / 2;
+    *damaged ^= 4;
+    taker.next = 0;
+    assert_int_equal(zipnn_archive_tiles(f->ctx, f->archive, index, 0, best.shape[0], &tiles, NULL), ZIPNN_E_CORRUPT);
+    assert_true(taker.next == (chunk.offset - best.offset) / row);
+    *damaged ^= 4;
+    free(buffer);
+}
+
 /* The original as it is, behind the same face. */
 static void plain_models_are_read_too(void **state) {
     struct fixture *f = *state;
@@ -339,6 +425,8 @@ int main(void) {
         cmocka_unit_test(codings_add_up),
         cmocka_unit_test(every_coding_has_a_name),
         cmocka_unit_test(rows),
+        cmocka_unit_test(rows_by_tiles),
+        cmocka_unit_test(tiles_cost_no_chunk_twice),
         cmocka_unit_test(plain_models_are_read_too),
         cmocka_unit_test(random_ranges),
         cmocka_unit_test(only_touched_chunks_are_read),

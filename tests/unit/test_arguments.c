@@ -3,6 +3,7 @@
 #include "support/samples.h"
 #include "support/streams.h"
 #include "support/unit.h"
+#include "zipnn/tiles.h"
 
 static struct fixture {
     zipnn_ctx *ctx;
@@ -29,6 +30,14 @@ static struct fixture {
 
 static const zipnn_sink deaf_sink = {NULL, NULL, NULL};
 static const zipnn_source mute_source = {.length = 0};
+
+static zipnn_status take_nothing(void *user, uint64_t first, uint64_t n, const void *rows, zipnn_error *err) {
+    (void)user, (void)first, (void)n, (void)rows, (void)err;
+    return ZIPNN_OK;
+}
+static const zipnn_tiles no_buffer = {NULL, 9, take_nothing, NULL};
+static const zipnn_tiles nobody_takes = {f.room, sizeof f.room, NULL, NULL};
+static const zipnn_tiles all_tiles = {f.room, sizeof f.room, take_nothing, NULL};
 
 struct attempt {
     const char *name;
@@ -113,6 +122,11 @@ ATTEMPT(read_rows_archive, zipnn_archive_read_rows(NULL, 0, 0, 1, f.room, sizeof
 ATTEMPT(write_rows_archive, zipnn_archive_write_rows(NULL, 0, 0, 1, &f.sink, e))
 ATTEMPT(write_rows_sink, zipnn_archive_write_rows(f.archive, 0, 0, 1, NULL, e))
 ATTEMPT(write_rows_mute, zipnn_archive_write_rows(f.archive, 0, 0, 1, &deaf_sink, e))
+ATTEMPT(tiles_ctx, zipnn_archive_tiles(NULL, f.archive, 0, 0, 1, &all_tiles, e))
+ATTEMPT(tiles_archive, zipnn_archive_tiles(f.ctx, NULL, 0, 0, 1, &all_tiles, e))
+ATTEMPT(tiles_tiles, zipnn_archive_tiles(f.ctx, f.archive, 0, 0, 1, NULL, e))
+ATTEMPT(tiles_buffer, zipnn_archive_tiles(f.ctx, f.archive, 0, 0, 1, &no_buffer, e))
+ATTEMPT(tiles_take, zipnn_archive_tiles(f.ctx, f.archive, 0, 0, 1, &nobody_takes, e))
 ATTEMPT(layout_archive, zipnn_archive_tensor_layout(NULL, 0, &f.info.layout, e))
 ATTEMPT(layout_layout, zipnn_archive_tensor_layout(f.archive, 0, NULL, e))
 ATTEMPT(layout_size, zipnn_archive_tensor_layout(f.archive, 0, &(zipnn_tensor_layout){.size = 3}, e))
@@ -141,99 +155,31 @@ ATTEMPT(file_remove, zipnn_file_remove(NULL, e))
 #define ROW(name) \
     { #name, attempt_##name }
 static const struct attempt attempts[] = {
-    ROW(create),
-    ROW(create_bases),
-    ROW(create_mute_base),
-    ROW(create_old_base),
-    ROW(nearest_ctx),
-    ROW(nearest_source),
-    ROW(nearest_index),
-    ROW(compress_ctx),
-    ROW(compress_src),
-    ROW(compress_dst),
-    ROW(compress_got),
-    ROW(size_src),
-    ROW(size_original),
-    ROW(decompress_ctx),
-    ROW(decompress_src),
-    ROW(decompress_dst),
-    ROW(decompress_got),
-    ROW(pack_ctx),
-    ROW(pack_source),
-    ROW(pack_mute),
-    ROW(pack_sink),
-    ROW(pack_deaf),
-    ROW(estimate_ctx),
-    ROW(estimate_source),
-    ROW(estimate_info),
-    ROW(unpack_ctx),
-    ROW(unpack_source),
-    ROW(unpack_sink),
-    ROW(unpack_deaf),
-    ROW(apply_ctx),
-    ROW(apply_source),
-    ROW(apply_memory),
-    ROW(test_ctx),
-    ROW(test_source),
-    ROW(recompress_ctx),
-    ROW(recompress_source),
-    ROW(recompress_sink),
-    ROW(pack_old_ctx),
-    ROW(pack_old_source),
-    ROW(pack_old_sink),
-    ROW(open_ctx),
-    ROW(open_source),
-    ROW(open_archive),
-    ROW(open_mute),
-    ROW(damaged_source),
-    ROW(damaged_archive),
-    ROW(model_source),
-    ROW(model_archive),
-    ROW(chunk_archive),
-    ROW(chunk_info),
-    ROW(tensor_archive),
-    ROW(tensor_info),
-    ROW(base_archive),
-    ROW(base_info),
-    ROW(find_archive),
-    ROW(find_name),
-    ROW(find_index),
-    ROW(coding_archive),
-    ROW(coding_info),
-    ROW(chunk_at_archive),
-    ROW(chunk_at_chunk),
-    ROW(read_archive),
-    ROW(read_dst),
-    ROW(read_tensor_archive),
-    ROW(read_tensor_dst),
-    ROW(read_rows_archive),
-    ROW(read_rows_dst),
-    ROW(write_rows_archive),
-    ROW(write_rows_sink),
-    ROW(write_rows_mute),
-    ROW(layout_archive),
-    ROW(layout_layout),
-    ROW(layout_size),
-    ROW(dtype_describe),
-    ROW(dtype_describe_size),
-    ROW(dtype_find_name),
-    ROW(dtype_find_dtype),
-    ROW(verify_archive),
-    ROW(salvage_archive),
-    ROW(salvage_sink),
-    ROW(salvage_deaf),
-    ROW(file_open_path),
-    ROW(file_open_file),
-    ROW(file_fd_name),
-    ROW(file_fd_file),
-    ROW(file_create_path),
-    ROW(file_create_file),
-    ROW(file_map),
-    ROW(file_read_ahead),
-    ROW(file_reserve),
-    ROW(file_unchanged),
-    ROW(file_commit),
-    ROW(file_remove),
+    ROW(create),          ROW(create_bases),      ROW(create_mute_base), ROW(create_old_base),
+    ROW(nearest_ctx),     ROW(nearest_source),    ROW(nearest_index),    ROW(compress_ctx),
+    ROW(compress_src),    ROW(compress_dst),      ROW(compress_got),     ROW(size_src),
+    ROW(size_original),   ROW(decompress_ctx),    ROW(decompress_src),   ROW(decompress_dst),
+    ROW(decompress_got),  ROW(pack_ctx),          ROW(pack_source),      ROW(pack_mute),
+    ROW(pack_sink),       ROW(pack_deaf),         ROW(estimate_ctx),     ROW(estimate_source),
+    ROW(estimate_info),   ROW(unpack_ctx),        ROW(unpack_source),    ROW(unpack_sink),
+    ROW(unpack_deaf),     ROW(apply_ctx),         ROW(apply_source),     ROW(apply_memory),
+    ROW(test_ctx),        ROW(test_source),       ROW(recompress_ctx),   ROW(recompress_source),
+    ROW(recompress_sink), ROW(pack_old_ctx),      ROW(pack_old_source),  ROW(pack_old_sink),
+    ROW(open_ctx),        ROW(open_source),       ROW(open_archive),     ROW(open_mute),
+    ROW(damaged_source),  ROW(damaged_archive),   ROW(model_source),     ROW(model_archive),
+    ROW(chunk_archive),   ROW(chunk_info),        ROW(tensor_archive),   ROW(tensor_info),
+    ROW(base_archive),    ROW(base_info),         ROW(find_archive),     ROW(find_name),
+    ROW(find_index),      ROW(coding_archive),    ROW(coding_info),      ROW(chunk_at_archive),
+    ROW(chunk_at_chunk),  ROW(read_archive),      ROW(read_dst),         ROW(read_tensor_archive),
+    ROW(read_tensor_dst), ROW(read_rows_archive), ROW(read_rows_dst),    ROW(write_rows_archive),
+    ROW(write_rows_sink), ROW(write_rows_mute),   ROW(tiles_ctx),        ROW(tiles_archive),
+    ROW(tiles_tiles),     ROW(tiles_buffer),      ROW(tiles_take),       ROW(layout_archive),
+    ROW(layout_layout),   ROW(layout_size),       ROW(dtype_describe),   ROW(dtype_describe_size),
+    ROW(dtype_find_name), ROW(dtype_find_dtype),  ROW(verify_archive),   ROW(salvage_archive),
+    ROW(salvage_sink),    ROW(salvage_deaf),      ROW(file_open_path),   ROW(file_open_file),
+    ROW(file_fd_name),    ROW(file_fd_file),      ROW(file_create_path), ROW(file_create_file),
+    ROW(file_map),        ROW(file_read_ahead),   ROW(file_reserve),     ROW(file_unchanged),
+    ROW(file_commit),     ROW(file_remove),
 };
 
 static int set_up(void **state) {
@@ -300,6 +246,8 @@ static void nothing_fits_in_null(void **state) {
     (void)state;
     assert_int_equal(zipnn_archive_read(f.archive, 0, 0, NULL, NULL), ZIPNN_OK);
     assert_int_equal(zipnn_archive_read_rows(f.archive, 0, 3, 0, NULL, 0, NULL), ZIPNN_OK);
+    const zipnn_tiles nowhere = {NULL, 0, take_nothing, NULL};
+    assert_int_equal(zipnn_archive_tiles(f.ctx, f.archive, 0, 3, 0, &nowhere, NULL), ZIPNN_OK);
     assert_int_equal(zipnn_compress(f.ctx, NULL, 0, f.room, sizeof f.room, &f.got, NULL), ZIPNN_OK);
     assert_int_equal(zipnn_decompress(f.ctx, f.room, f.got, NULL, 0, &f.got, NULL), ZIPNN_OK);
     assert_true(f.got == 0);

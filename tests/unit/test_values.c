@@ -1,6 +1,7 @@
 /* Values of tensors whose bytes are not row after row, little-endian: read through a plan that says so. */
 #include "api/archive.h"
 #include "support/unit.h"
+#include "zipnn/tiles.h"
 
 enum { N_BYTES = 4096 };
 
@@ -57,6 +58,38 @@ static zipnn_status append(void *user, const void *buf, size_t len, zipnn_error 
     return ZIPNN_OK;
 }
 
+/* Tiles that are put together again. */
+struct taken {
+    uint8_t bytes[N_BYTES];
+    uint64_t next;
+    size_t row, cap;
+};
+
+static zipnn_status take(void *user, uint64_t first, uint64_t n, const void *rows, zipnn_error *err) {
+    struct taken *t = user;
+    (void)err;
+    assert_true(first == t->next && n > 0 && n * t->row <= t->cap);
+    memcpy(t->bytes + first * t->row, rows, (size_t)n * t->row);
+    t->next += n;
+    return ZIPNN_OK;
+}
+
+/* The same rows by tiles, in a buffer of every size from a row to four. */
+static void expect_tiles(struct fixture *f, uint64_t first, uint64_t n, size_t row, const uint8_t *expected) {
+    uint8_t *buffer = malloc(4 * row);
+    assert_non_null(buffer);
+    for (size_t cap = row; cap <= 4 * row; cap += row > 8 ? 3 : 1) {
+        struct taken taken = {.next = first, .row = row, .cap = cap};
+        const zipnn_tiles tiles = {buffer, cap, take, &taken};
+        assert_int_equal(zipnn_archive_tiles(f->ctx, f->a, 0, first, n, &tiles, NULL), ZIPNN_OK);
+        assert_true(taken.next == first + n);
+        assert_memory_equal(taken.bytes + first * row, expected + first * row, (size_t)n * row);
+    }
+    const zipnn_tiles less = {buffer, row - 1, take, NULL};
+    if (n) assert_int_equal(zipnn_archive_tiles(f->ctx, f->a, 0, first, n, &less, NULL), ZIPNN_E_SPACE);
+    free(buffer);
+}
+
 static void expect_rows(struct fixture *f, uint64_t rows, size_t row_len, const uint8_t *expected) {
     uint8_t got[N_BYTES];
     zipnn_tensor_layout layout = {.size = sizeof layout};
@@ -75,6 +108,7 @@ static void expect_rows(struct fixture *f, uint64_t rows, size_t row_len, const 
             assert_true(to == got + len);
             assert_memory_equal(got, expected + first * row_len, len);
             if (len) assert_int_equal(zipnn_archive_read_rows(f->a, 0, first, n, got, len - 1, NULL), ZIPNN_E_SPACE);
+            expect_tiles(f, first, n, row_len, expected);
         }
     }
     assert_int_equal(zipnn_archive_read_rows(f->a, 0, rows, 1, got, sizeof got, NULL), ZIPNN_E_NOT_FOUND);
@@ -259,6 +293,8 @@ static void rows_inside_bytes_are_refused(void **state) {
     assert_memory_equal(got, f.memory.bytes + 11, 2);
     assert_int_equal(zipnn_archive_read_rows(f.a, 0, 1, 4, got, 4, NULL), ZIPNN_E_ARGUMENT);
     assert_int_equal(zipnn_archive_read_rows(f.a, 0, 0, 3, got, 4, NULL), ZIPNN_E_ARGUMENT);
+    const zipnn_tiles tiles = {got, sizeof got, take, NULL};
+    assert_int_equal(zipnn_archive_tiles(f.ctx, f.a, 0, 2, 4, &tiles, NULL), ZIPNN_E_ARGUMENT);
     end(&f);
     begin(&f);
     add(&f, 0, 36, ZIPNN_Q4_0, blocks, 1);
@@ -280,6 +316,8 @@ static void filtered_values_are_refused(void **state) {
     list(&f);
     assert_int_equal(zipnn_archive_read_tensor(f.a, 0, got, sizeof got, &err), ZIPNN_E_UNSUPPORTED);
     assert_true(strstr(err.message, "restored file") != NULL);
+    const zipnn_tiles tiles = {got, sizeof got, take, NULL};
+    assert_int_equal(zipnn_archive_tiles(f.ctx, f.a, 0, 0, 1, &tiles, NULL), ZIPNN_E_UNSUPPORTED);
     end(&f);
 }
 
