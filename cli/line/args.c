@@ -27,7 +27,7 @@ static const struct option options[] = {
 
 enum { MAX_COUNT = 4096 };
 
-enum operands { ONE, MANY };
+enum operands { NONE, ONE, MANY };
 
 static const struct command {
     const char *name;
@@ -455,7 +455,8 @@ static bool check_command(const struct parser *p) {
     if (!c) return true;
     if (a->operation != c->operation)
         return say_wrong(p->wrong, "the command %s cannot be combined with %s", c->name, uses[a->operation].name);
-    if (a->n_files == 0 && !a->filelist) return say_wrong(p->wrong, "%s needs a FILE", c->name);
+    if (c->most == NONE && a->n_files) return say_wrong(p->wrong, "%s takes no FILE", c->name);
+    if (c->most != NONE && a->n_files == 0 && !a->filelist) return say_wrong(p->wrong, "%s needs a FILE", c->name);
     if (c->most == ONE && a->n_files > 1)
         return say_wrong(p->wrong, "%s takes one FILE, %zu were given", c->name, a->n_files);
     if (c->operation == OP_DIFF && a->n_files != 2)

@@ -99,7 +99,7 @@ static void print_manual(const char *text) {
 }
 
 static void print_command(const struct command *c) {
-    printf("Usage: zipnn %s [OPTION]... %s\n\n", c->name, c->operands);
+    printf("Usage: zipnn %s [OPTION]...%s%s\n\n", c->name, c->operands[0] ? " " : "", c->operands);
     print_manual(c->manual);
     if (strcmp(c->name, "chain") == 0) {
         puts("\nVerbs:");

@@ -1,7 +1,6 @@
 #include "shared/helper.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,14 +22,32 @@ static const struct helper *find(const char *name) {
     return NULL;
 }
 
-/* Tries the program beside this one. */
-static void become_neighbour(const struct helper *helper, char **argv) {
-    char path[PATH_MAX + 1];
-    const ssize_t len = readlink("/proc/self/exe", path, PATH_MAX);
-    char *slash = len > 0 ? (path[len] = '\0', strrchr(path, '/')) : NULL;
-    if (!slash || (size_t)(slash + 1 - path) + strlen(helper->program) > PATH_MAX) return;
-    memcpy(slash + 1, helper->program, strlen(helper->program) + 1);
-    execv(path, argv);
+/* Returns whether folder[0, len) has the program, and its path. */
+static bool is_in(const char *folder, size_t len, const char *program, char path[HELPER_PATH]) {
+    const int n = snprintf(path, HELPER_PATH, "%.*s/%s", (int)len, folder, program);
+    return n > 0 && n < HELPER_PATH && access(path, X_OK) == 0;
+}
+
+static bool is_beside(const char *program, char path[HELPER_PATH]) {
+    char self[HELPER_PATH];
+    const ssize_t len = readlink("/proc/self/exe", self, HELPER_PATH - 1);
+    if (len <= 0) return false;
+    self[len] = '\0';
+    const char *slash = strrchr(self, '/');
+    return slash && is_in(self, (size_t)(slash - self), program, path);
+}
+
+bool helper_find(const char *command, char path[HELPER_PATH]) {
+    const struct helper *helper = find(command);
+    if (!helper) return false;
+    if (is_beside(helper->program, path)) return true;
+    const char *folders = getenv("PATH");
+    while (folders && *folders) {
+        const size_t len = strcspn(folders, ":");
+        if (len && is_in(folders, len, helper->program, path)) return true;
+        folders += len + (folders[len] == ':');
+    }
+    return false;
 }
 
 bool helper_run(int argc, char **argv) {
@@ -41,8 +58,11 @@ bool helper_run(int argc, char **argv) {
     if (!helper) return false;
     char *help[] = {argv[0], asks ? argv[2] : NULL, show, NULL};
     char **words = asks ? help : argv;
-    become_neighbour(helper, words);
-    execvp(helper->program, words);
+    char path[HELPER_PATH];
+    if (helper_find(helper->name, path))
+        execv(path, words);
+    else
+        errno = ENOENT;
     fprintf(stderr,
             "zipnn: %s is done by the program %s, which cannot be started: %s; it is built and installed with zipnn "
             "where libfuse 3 is found (Debian: apt-get install %s)\n",
