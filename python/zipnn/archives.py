@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast, overload
 from . import _zipnn, bases
 from .bases import BaseInfo
 from .errors import BaseError
-from .pieces import BLOCK, FarArchive, far_of, source_over
+from .pieces import BLOCK, FarArchive, Source, far_of, source_over
 from .prefetch import Prefetcher
 from .tensors import Tensor
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
     from .bases import Base
+    from .streams import Memory
+
+__all__ = ["Archive", "Chunk", "Info", "Plane", "Range"]
 
 
 class Info(NamedTuple):
@@ -117,7 +118,8 @@ def source_of(source: Any) -> Any:
     except TypeError:
         found = source_over(source)
         if not found:
-            raise
+            what = "an archive is a path, bytes or a seekable binary file object, not a"
+            raise TypeError(f"{what} {type(source).__name__}") from None
     return None, found.read_at, found.length
 
 
@@ -128,7 +130,9 @@ class Archive(Mapping[str, Tensor]):
     threads may read one archive at once; each that comes while others read decodes by itself, without further threads.
     A file object is read by one thread at a time, the one that wants a tensor (or that of prefetch()), and cannot
     itself use the archive. A process forked from this one may go on using it, except over a file object.
-    Ctrl-C stops a read within the time that a chunk takes. An archive that is let go is closed.
+    Ctrl-C stops a read within the time that a chunk takes. An archive that is let go is closed. Pickled archives and
+    tensors are opened again where they are unpickled, such as in the workers of a DataLoader: those of a path, of a URL
+    (zipnn.open_url) and of bytes, which are copied.
 
     access  how a path is read. "map": through the page cache where the file is in it, as the package safetensors does;
             another process that cuts the file short just while a chunk is being decoded then ends this one (SIGBUS).
@@ -143,6 +147,7 @@ class Archive(Mapping[str, Tensor]):
         if access not in _ACCESS:
             raise ValueError(f"access {access!r}: one of {', '.join(_ACCESS)}")
         self._source = source_of(source)
+        self._given: tuple[Any, int | None, str, Base] | None = (source, threads, access, base)
         self._bases = bases.to_restore(base, self._source) if base is not None else ()
         self._archive = _zipnn.Archive(self._source, threads or 0, _ACCESS[access], self._bases)
         far = far_of(self._source)
@@ -228,11 +233,11 @@ class Archive(Mapping[str, Tensor]):
         error.wanted = [info for info in self.bases if not info.at_hand]
         return error
 
-    def read_into(self, offset: int, buffer: Buffer) -> None:
+    def read_into(self, offset: int, buffer: Memory) -> None:
         """Fills a writable buffer with original bytes from `offset` on, decoding only the chunks they touch. The last
         chunk of which a part was wanted is kept, so that many small reads decode it once."""
         try:
-            self._archive.read_into(offset, memoryview(buffer).cast("B"))
+            self._archive.read_into(offset, memoryview(cast(Any, buffer)).cast("B"))
         except BaseError as error:
             raise self._explained(error) from None
 
@@ -281,7 +286,23 @@ class Archive(Mapping[str, Tensor]):
         that are being prefetched are given up."""
         self._prefetcher.stop()
         self._archive.close()
-        self._source, self._bases = None, ()  # what is mapped or locked can be given back
+        self._source, self._bases, self._given = None, (), None  # what is mapped or locked can be given back
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._given is None:
+            raise ValueError("the archive is closed")
+        source, *others = self._given
+        if not isinstance(source, (str, os.PathLike, Source)):
+            try:
+                source = bytes(memoryview(source))
+            except TypeError:
+                what = "an Archive over a file object cannot be pickled: open it by its path, or by zipnn.open_url"
+                raise TypeError(what) from None
+        return Archive._opened, (source, *others)
+
+    @staticmethod
+    def _opened(source: Any, threads: int | None, access: str, base: Base) -> Archive:
+        return Archive(source, threads, access, base=base)
 
     def __enter__(self) -> Archive:
         return self

@@ -19,12 +19,13 @@ from . import _zipnn
 from .errors import BaseError, FileError, FormatError, UnsupportedError, ZipnnError, file_error_of
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
     from .archives import Archive
+    from .streams import Memory
 
     Resolver = Callable[["BaseInfo"], Any]
-    Base = Union[str, os.PathLike[str], Buffer, Archive, Resolver, Iterable[Any], None]
+    Base = Union[str, os.PathLike[str], Memory, Archive, Resolver, Iterable[Any], None]
+
+__all__ = ["BaseInfo"]
 
 
 class BaseInfo(NamedTuple):

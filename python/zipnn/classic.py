@@ -12,6 +12,8 @@ from .archives import Archive
 from .buffers import check_torch, is_torch
 from .errors import CorruptError, FormatError, TruncatedError, UnsupportedError, ZipnnError
 
+__all__ = ["ZipNN"]
+
 _METHODS = {"AUTO": 0, "HUFFMAN": 1, "ZSTD": 2, "LZ4": 3, "SNAPPY": 4}
 _FORMATS = {"byte": 1, "torch": 2, "numpy": 3}
 _DELTAS = (0, None, "byte", "file")

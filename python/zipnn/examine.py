@@ -16,11 +16,24 @@ from .progress import Progress, shown
 from .streams import PathLike, Stats, dtype_name, target_flags
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
     from .bases import Base, BaseInfo
+    from .streams import Memory
 
-    Source = Union[str, os.PathLike[str], Buffer, Any]
+    Source = Union[str, os.PathLike[str], Memory, Any]
+
+__all__ = [
+    "Damage",
+    "Estimate",
+    "Inspection",
+    "TensorInfo",
+    "Verified",
+    "apply",
+    "estimate",
+    "inspect",
+    "recompress",
+    "salvage",
+    "verify",
+]
 
 
 # ---- inspect --------------------------------------------------------------------------------------------------------

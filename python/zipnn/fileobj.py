@@ -17,6 +17,8 @@ from .errors import FileThereError
 if TYPE_CHECKING:
     from .bases import Base
 
+__all__ = ["open"]
+
 _BUFFER = 1 << 20
 
 # Seconds that the collection of a forgotten writer waits for its thread, usually gone in a moment. Not for ever: that

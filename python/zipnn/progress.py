@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Optional, Union
 
+__all__ = ["Progress"]
+
 # True for a bar of tqdm, or a function: it is called with (bytes done, total or None).
 Progress = Union[bool, Callable[[int, Optional[int]], Any], None]
 

@@ -48,10 +48,21 @@ def open_source(url: str, storage_options: Mapping[str, Any] | None = None, work
     """Opens a URL as a source that zipnn.Archive and the functions of zipnn.safetensors take. They close it."""
     ranges = _ranges_of(os.fspath(url), dict(storage_options or {}))
     try:
-        return Source(ranges, workers)
+        return UrlSource(ranges, workers, (url, storage_options, workers))
     except BaseException:
         ranges.close()
         raise
+
+
+class UrlSource(Source):
+    """One that can be pickled: it is opened again, by the same URL and options."""
+
+    def __init__(self, ranges: Ranges, workers: int, given: tuple[Any, ...]) -> None:
+        super().__init__(ranges, workers)
+        self._given = given
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open_source, self._given
 
 
 def open_url(

@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, NamedTuple, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Union, cast
 
 from . import _zipnn, bases, dtypes
 from .buffers import is_torch
@@ -15,9 +15,24 @@ from .errors import BaseError, FileThereError, file_error_of
 from .progress import Progress, shown
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from typing_extensions import Buffer
 
     from .bases import Base
+
+    # Anything with the buffer protocol; checkers for Python 3.11 do not know that numpy's arrays have it.
+    Memory = Union[Buffer, NDArray[Any]]
+
+__all__ = [
+    "Stats",
+    "compress",
+    "compress_file",
+    "decompress",
+    "decompress_file",
+    "decompress_into",
+    "original_size",
+    "verify_file",
+]
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -33,7 +48,7 @@ class Stats(NamedTuple):
 
 
 def compress(
-    data: Buffer,
+    data: Memory,
     dtype: Any = None,
     level: int | None = None,
     threads: int | None = None,
@@ -89,22 +104,24 @@ def _memory_of(data: Any) -> Any:
             "a torch tensor has no buffer protocol: give tensor.detach().cpu().contiguous().flatten()"
             ".view(torch.uint8).numpy() and its dtype, or keep names and shapes with zipnn.torch.save"
         )
+    if getattr(getattr(data, "dtype", None), "hasobject", False):
+        raise TypeError("an array of Python objects has no bytes of its own: give it a type of numbers first")
     return data
 
 
-def decompress(data: Buffer, threads: int | None = None, progress: Progress = None, base: Base = None) -> bytes:
+def decompress(data: Memory, threads: int | None = None, progress: Progress = None, base: Base = None) -> bytes:
     """Returns the original of an archive. The checksum of each chunk is verified before any of it is handed out. If the
     archive was made against a base, `base` must lead to it; otherwise BaseError tells which is wanted."""
     rows = bases.to_restore(base, data) if base is not None else ()
     with shown(progress, "restoring") as report:
         try:
-            return _zipnn.decompress(data, threads or 0, report, rows)
+            return _zipnn.decompress(cast(Any, data), threads or 0, report, rows)
         except BaseError as error:
             raise bases.explain(error, data, rows) from None
 
 
 def decompress_into(
-    data: Buffer, buffer: Buffer, threads: int | None = None, progress: Progress = None, base: Base = None
+    data: Memory, buffer: Memory, threads: int | None = None, progress: Progress = None, base: Base = None
 ) -> int:
     """Restores into a writable buffer that is large enough, and returns the size of the original. Into memory that was
     written before, this is several times as fast as decompress(). After an exception the buffer holds unspecified
@@ -112,14 +129,14 @@ def decompress_into(
     rows = bases.to_restore(base, data) if base is not None else ()
     with shown(progress, "restoring") as report:
         try:
-            return _zipnn.decompress_into(data, buffer, threads or 0, report, rows)
+            return _zipnn.decompress_into(cast(Any, data), cast(Any, buffer), threads or 0, report, rows)
         except BaseError as error:
             raise bases.explain(error, data, rows) from None
 
 
-def original_size(data: Buffer) -> int:
+def original_size(data: Memory) -> int:
     """Returns the size of the original of an archive."""
-    return _zipnn.original_size(data)
+    return _zipnn.original_size(cast(Any, data))
 
 
 # ---- files ----

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from .archives import Archive
 
+__all__ = ["Tensor"]
+
 # How the bytes of a tensor are its values, in words.
 _LAYOUTS = {
     _zipnn.BIG_ENDIAN: "big-endian",

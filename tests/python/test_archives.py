@@ -1,8 +1,10 @@
 """Random access to tensors, and the twins of safetensors with numpy."""
 
+import copy
 import gc
 import io
 import os
+import pickle
 import threading
 
 import pytest
@@ -303,3 +305,66 @@ def test_ml_dtypes(tmp_path):
     with zipnn.Archive(data) as a:
         assert a["bf16"].dtype == "BF16" and a["fp8"].dtype == "F8_E4M3"
     same(ours.load(data), tensors)
+
+
+def test_pickled(model):
+    """An archive, a tensor and what an index takes of it are opened again."""
+    tensors, path = model
+    zipnn.compress_file(path)
+    archive = f"{path}.znn"
+    with zipnn.Archive(archive, 2, "read") as a, open(archive, "rb") as f:
+        again = pickle.loads(pickle.dumps(a))
+        assert again.path == archive and list(again) == list(a) and again is not a
+        for part in (a["big"], a["big"][5:9], a["big"][::7, 3], a["big"][3:9][2]):
+            assert (pickle.loads(pickle.dumps(part)).numpy() == part.numpy()).all()
+            assert (copy.deepcopy(part).numpy() == part.numpy()).all()
+        of_bytes = pickle.loads(pickle.dumps(zipnn.Archive(memoryview(f.read()))))
+        assert (of_bytes["half"].numpy() == tensors["half"]).all()
+        with pytest.raises(TypeError, match="by its path"):
+            pickle.dumps(zipnn.Archive(f))
+    with pytest.raises(ValueError, match="closed"):
+        pickle.dumps(a)
+
+
+def test_pickled_with_a_base(model, tmp_path):
+    _, path = model
+    changed = bytearray(path.read_bytes())
+    changed[-3] ^= 1
+    (tmp_path / "later").write_bytes(changed)
+    zipnn.compress_file(tmp_path / "later", base=path)
+    with zipnn.Archive(tmp_path / "later.znn", base=path) as a:
+        again = pickle.loads(pickle.dumps(a))
+        assert again.read_range(0, len(changed)) == changed
+
+
+class Rows:
+    """A data set of rows of an archive."""
+
+    def __init__(self, path):
+        self.archive = zipnn.Archive(path)
+
+    def __len__(self):
+        return 12
+
+    def __getitem__(self, i):
+        return self.archive["big"][i].torch()
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_data_loader(model, method):
+    torch = pytest.importorskip("torch")
+    from torch.utils.data import DataLoader
+
+    tensors, path = model
+    zipnn.compress_file(path)
+    loader = DataLoader(Rows(f"{path}.znn"), batch_size=4, num_workers=1, multiprocessing_context=method)
+    rows = torch.cat(list(loader))
+    assert (rows.numpy() == tensors["big"][:12]).all()
+
+
+def test_what_is_no_archive():
+    for wrong in (3, None, 2.5, object()):
+        with pytest.raises(TypeError, match="path, bytes or a seekable"):
+            zipnn.Archive(wrong)
+        with pytest.raises(TypeError, match="path, bytes or a seekable"):
+            zipnn.inspect(wrong)

@@ -4,6 +4,7 @@ import io
 import math
 import os
 import pathlib
+import pickle
 import sys
 import threading
 
@@ -52,6 +53,15 @@ BIG, SMALL, LATER = (f"{name}.safetensors.znn" for name in ("big", "small", "lat
 def span_of(archive, tensor):
     ranges = archive.ranges(tensor.offset, tensor.nbytes)
     return ranges[-1].offset + ranges[-1].length - ranges[0].offset
+
+
+def test_pickled(folder, server):
+    """As in the workers of a DataLoader: opened again."""
+    _, tensors = folder
+    with zipnn.open_url(server.url(f"plain/{BIG}"), workers=2) as a:
+        again = pickle.loads(pickle.dumps(a["t03"][5:7]))
+    assert (again.numpy() == tensors["t03"][5:7]).all()
+    again.archive.close()
 
 
 def test_requests_and_bytes(folder, server):

@@ -280,3 +280,10 @@ def test_nothing_leaks(weights):
         round_of_calls()
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 8 << 10  # KiB; one leaked result a call would be 180 MiB
+
+
+def test_arrays_of_objects_are_refused():
+    np = pytest.importorskip("numpy")
+    for wrong in (np.array([object()]), np.zeros(2, [("a", "f4"), ("b", "O")])):
+        with pytest.raises(TypeError, match="Python objects"):
+            zipnn.compress(wrong)

@@ -1,0 +1,20 @@
+"""safetensors.flax for archives: load, load_file, save, save_file. Tensors are arrays of jax."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .others import Twin
+
+__all__ = ["load", "load_file", "save", "save_file"]
+
+
+def _to_numpy(tensor: Any) -> Any:
+    import numpy
+
+    return numpy.asarray(tensor, order="C")
+
+
+_twin = Twin("flax", "flax", _to_numpy)
+
+load, load_file, save, save_file = _twin.load, _twin.load_file, _twin.save, _twin.save_file
