@@ -258,7 +258,7 @@ typedef struct zipnn_options {
     const struct zipnn_source *known;
     size_t n_known;
     unsigned readers; /* the oldest version that must read what is written, 100 * major + minor: 100 for 1.0, whose
-                         archives of bf16 are larger by 0.3 % of the original, those of quantised blocks by 2 to 6 %;
+                         archives of bf16 are larger by 0.3 % of the original, those of quantised weights by 1.5 to 6 %;
                          0: this version. A value below 100 or above this version is ZIPNN_E_ARGUMENT */
 } zipnn_options;
 

@@ -46,23 +46,10 @@ static struct zn_mixing_run run_of(const struct zn_plan *plan, const struct zn_t
     return run;
 }
 
-/* Returns the index of the first tensor that ends after `off`. */
-static size_t find_tensor(const struct zn_plan *plan, uint64_t off) {
-    size_t low = 0, high = plan->n_tensors;
-    while (low < high) {
-        const size_t mid = low + (high - low) / 2;
-        if (plan->tensors[mid].off + plan->tensors[mid].len <= off)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
-}
-
 size_t zn_mixed_runs(const struct zn_plan *plan, uint64_t off, size_t n, unsigned width, struct zn_mixing_run *runs,
                      size_t max) {
     size_t n_runs = 0;
-    for (size_t i = plan ? find_tensor(plan, off) : 0; plan && i < plan->n_tensors && n > 0; i++) {
+    for (size_t i = plan ? zn_plan_at(plan, off) : 0; plan && i < plan->n_tensors && n > 0; i++) {
         const struct zn_tensor *t = &plan->tensors[i];
         if (t->len == 0 || zn_dtype_word(t->dtype) != width) continue;
         if (t->off > off) { /* words before the tensor, and one that is partly in it */

@@ -96,6 +96,8 @@ static const struct way ways[] = {
     {"stored", ZN_STAGE_PLAIN, FIRST, BEST, is_no_shorter, store},
     /* Weights that were quantised and stored as bf16 or fp16 again: the integers and their scales. */
     {"scaled", ZN_STAGE_NESTED, FIRST, BEST, always, zn_scaled_encode},
+    /* Weights of four bits, packed in integers: groups that share a zero point, which run down columns. */
+    {"keyed", ZN_STAGE_NESTED, FIRST, BEST, always, zn_keyed_encode},
     /* Indices and counters: neighbours are similar. */
     {"differences", ZN_STAGE_NESTED, FIRST, BEST, may_nest, zn_differences_encode},
     /* Pruned weights and masks: few values stand for most elements. */

@@ -268,3 +268,15 @@ struct zn_span zn_plan_next(struct zn_plan_walk *walk) {
     walk->at += span.len;
     return span;
 }
+
+size_t zn_plan_at(const struct zn_plan *plan, uint64_t off) {
+    size_t low = 0, high = plan->n_tensors;
+    while (low < high) {
+        const size_t mid = low + (high - low) / 2;
+        if (plan->tensors[mid].off + plan->tensors[mid].len <= off)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}

@@ -117,6 +117,9 @@ zipnn_status zn_plan_finish(struct zn_plan *plan, zipnn_error *err);
 /* Is the last step of zn_plan_finish: gives listed tensors of one name new names. */
 zipnn_status zn_plan_tell_apart(struct zn_plan *plan, zipnn_error *err);
 
+/* Returns the index of the first tensor of a finished plan that ends after `off`. */
+size_t zn_plan_at(const struct zn_plan *plan, uint64_t off);
+
 /* One run of bytes of one type, for the chunker. */
 struct zn_span {
     uint64_t off, len; /* len is UINT64_MAX - off for the open end after the last tensor */

@@ -7,6 +7,7 @@ import sys
 from encoder import (
     BITS,
     CONSTANT,
+    NIBBLES,
     R16,
     R16C,
     RAW,
@@ -27,6 +28,7 @@ from encoder import (
     u16,
     u32,
 )  # fmt: skip
+from keyed import groups_of, pack, sorted_groups
 from make_vectors import bytes_plane, halves, named, noise, peaked, r16_of, weights, write
 from scaled import NONE, n_groups, product
 from values import TYPES, planes_of, put_values
@@ -583,9 +585,91 @@ def bad_scaled():
     yield "scaled_of_values", "corrupt", Archive().add(scaled_body(2, 32, 7, coded, integers, coded_integers=blocks), original)
 
 
+def keyed_parts(unit_log2, runs, seed=1):
+    """(original, keys, numbers in the order of the keys, what is between the tiles) of runs that are followed by 9 bytes."""
+    groups = groups_of(runs, 1 << unit_log2)
+    keys = bytes(b % 5 * 40 for b in noise(len(groups), seed))
+    n = sum(len(group) for group in groups)
+    placed = [b & 15 for b in noise(n, seed + 1)]
+    numbers = bytes(placed[i] for g in sorted_groups(keys) for i in groups[g])
+    original, rest, at = b"", b"", 0
+    for gap, rows, count, columns in runs:
+        between, n = noise(gap, seed + 2), (rows * columns * count) << unit_log2
+        original, rest, at = original + between + pack(placed[at : at + n]), rest + between, at + n
+    return original + b"rest data", keys, numbers, rest + b"rest data"
+
+
+def keyed_body(unit_log2, runs, keys, numbers, rest, **changed):
+    start = u8(1, 19, changed.get("n_head", 0), changed.get("flags", 0), unit_log2) + u16(changed.get("n_runs", len(runs)))
+    heads = b"".join(u8(codec) + u32(len(coded)) for codec, coded in (keys, numbers))
+    table = b"".join(u32(gap) + u16(rows) + u16(count) + u32(columns) for gap, rows, count, columns in runs)
+    return start + heads + table + keys[1] + numbers[1] + rest
+
+
+SOME_RUNS = [(7, 4, 2, 5), (0, 3, 1, 8)]
+
+
+def some_keyed(unit_log2=3, runs=SOME_RUNS):
+    original, keys, numbers, rest = keyed_parts(unit_log2, runs)
+    return original, (RAW, keys), (NIBBLES, nibbles(numbers)), chunk_body(0, [(RAW, rest)])
+
+
+def good_keyed():
+    shapes = (0, [(3, 16, 2, 10), (1, 21, 1, 6), (0, 17, 1, 2)]), (0, [(0, 24, 1, 24)]), (1, [(5, 8, 2, 9)]), (2, [(0, 5, 3, 3)]), (3, SOME_RUNS)
+    for unit_log2, runs in shapes:
+        original, keys, numbers, rest = some_keyed(unit_log2, runs)
+        yield f"keyed_{unit_log2}_{len(runs)}", Archive().add(keyed_body(unit_log2, runs, keys, numbers, rest), original)
+    original, keys, numbers, rest = keyed_parts(3, SOME_RUNS)
+    inner = chunk_body(0, [(RAW, rest)])
+    body = keyed_body(3, SOME_RUNS, (R16, r16_of(keys).coded()), (R16, r16_of(numbers).coded()), inner)
+    yield "keyed_r16", Archive().add(body, original)
+    yield "keyed_in_repeats", Archive().add(repeats(original * 2, [(len(original), len(original), 0)], body, len(original)), original * 2)
+    body = keyed_body(3, [(0, 4, 1, 1)] * 256, (CONSTANT, b"\3"), (CONSTANT, b"\5"), b"")
+    yield "keyed_256_runs", Archive().add(body, b"\x55" * 4096)
+    original, keys, numbers, _ = some_keyed(3, [(0, 4, 1, 8)])
+    yield "keyed_no_rest", Archive().add(keyed_body(3, [(0, 4, 1, 8)], keys, numbers, b""), original[:-9])
+
+
+def bad_keyed():
+    original, keys, numbers, rest = some_keyed()
+
+    def changed(runs=SOME_RUNS, unit_log2=3, keys=keys, numbers=numbers, rest=rest, **more):
+        return Archive().add(keyed_body(unit_log2, runs, keys, numbers, rest, **more), original)
+
+    for unit_log2 in (4, 255):
+        yield f"keyed_unit_{unit_log2}", "unsupported", changed(unit_log2=unit_log2)
+    yield "keyed_flags", "unsupported", changed(flags=1)
+    yield "keyed_head", "corrupt", changed(n_head=1)
+    for n_runs in (0, 3, 257, 65535):
+        yield f"keyed_runs_{n_runs}", "corrupt", changed(n_runs=n_runs)
+    many = keyed_body(3, [(0, 4, 1, 1)] * 257, (CONSTANT, b"\3"), (CONSTANT, b"\5"), b"")
+    yield "keyed_257_runs", "corrupt", Archive().add(many, b"\x55" * 4112)
+    for name, run in (("rows", (7, 0, 2, 5)), ("count", (7, 4, 0, 5)), ("columns", (7, 4, 2, 0)), ("group", (7, 1, 2, 5)), ("gap", ((1 << 32) - 1, 4, 2, 5)),
+                      ("long", (7, 4, 2, 6)), ("large", (7, 65535, 65535, (1 << 32) - 1)), ("wide", (7, 4, 2, (1 << 32) - 1))):  # fmt: skip
+        yield f"keyed_run_{name}", "corrupt", changed(runs=[run, SOME_RUNS[1]])
+    yield "keyed_half_byte", "corrupt", changed(unit_log2=0, runs=[(7, 17, 1, 3)])
+    yield "keyed_number_16", "corrupt", changed(numbers=(CONSTANT, b"\x10"))
+    for name, part in (("keys", keys), ("numbers", numbers)):
+        yield f"keyed_{name}_cut", "corrupt", changed(**{name: (part[0], part[1][:-1])})
+        yield f"keyed_{name}_long", "corrupt", changed(**{name: (part[0], part[1] + b"x")})
+        yield f"keyed_{name}_given", "corrupt", changed(**{name: (R16C, part[1])})
+    escapes = r16_of(keyed_parts(3, SOME_RUNS)[2]).coded()
+    yield "keyed_escapes", "corrupt", changed(numbers=(R16, escapes[:4] + u32(len(original) + 1) + escapes[8:]))
+    body = keyed_body(3, SOME_RUNS, keys, numbers, rest)
+    for end in (4, 5, 7, 12, 17, 29, 40, 41, 60, len(body) - 1):
+        yield f"keyed_end_{end}", "corrupt", Archive().add(body[:end], original)
+    yield "keyed_long", "corrupt", Archive().add(body + b"x", original)
+    full = some_keyed(3, [(0, 4, 1, 8)])
+    yield "keyed_rest_of_nothing", "corrupt", Archive().add(keyed_body(3, [(0, 4, 1, 8)], *full[1:]), full[0][:-9])
+    yield "keyed_in_keyed", "corrupt", changed(numbers=(CONSTANT, b"\0"), rest=keyed_body(3, [(0, 2, 1, 1)], (CONSTANT, b"\0"), (CONSTANT, b"\0"), rest))
+    yield "keyed_in_differences", "corrupt", Archive().add(u8(1, 14, 0, 0, 0, 1) + body, original)
+    blocks = values_body(1, [(CONSTANT, b"\0"), (CONSTANT, b"\0"), (RAW, b""), (CONSTANT, b"\0")], 0, 1)
+    yield "keyed_of_values", "corrupt", changed(rest=blocks)
+
+
 def every_vector():
-    good = (good_bits, good_halves, good_wrapped, good_tops, good_joint, good_values, good_scaled)
-    return named(good, (bad_bits, bad_halves, bad_wrapped, bad_tops, bad_joint, bad_values, bad_scaled))
+    good = (good_bits, good_halves, good_wrapped, good_tops, good_joint, good_values, good_scaled, good_keyed)
+    return named(good, (bad_bits, bad_halves, bad_wrapped, bad_tops, bad_joint, bad_values, bad_scaled, bad_keyed))
 
 
 if __name__ == "__main__":

@@ -111,6 +111,16 @@ static void dequantised(uint8_t *data, uint32_t len) {
     }
 }
 
+/* Fills words of eight numbers of four bits, around another middle in each 16 words. */
+static void zero_points(uint8_t *data, uint32_t len) {
+    uint64_t seed = 11;
+    unsigned least = 0;
+    for (uint32_t i = 0; i < len; i++) {
+        if (i % 64 == 0) least = (unsigned)(zt_random(&seed) >> 20) % 8;
+        data[i] = (uint8_t)((around(&seed, 8) + least) | (around(&seed, 8) + least) << 4);
+    }
+}
+
 /* ---- their references ---- */
 
 static void nudged(const uint8_t *data, uint32_t len, uint8_t *ref) {
@@ -155,6 +165,7 @@ const struct zt_registered zt_registered[] = {
     {"pruned", ZN_LAYOUT_FREQUENT, ZN_CODEC_RAW, ZIPNN_F32, 3, NEW, LEN, pruned, NULL},
     {"blocks by value", ZN_LAYOUT_VALUES, ZN_CODEC_R16, ZIPNN_Q4_0, 3, NEW, LEN, blocks, NULL},
     {"dequantised", ZN_LAYOUT_SCALED, ZN_CODEC_R16, ZIPNN_BF16, 3, NEW, LEN, dequantised, NULL},
+    {"zero points", ZN_LAYOUT_KEYED, ZN_CODEC_R16, ZIPNN_I32, 3, NEW, LEN, zero_points, NULL},
     {"mixed", ZN_LAYOUT_8, ZN_CODEC_MIXING, ZIPNN_BF16, 9, NEW, LEN / 4, bf16, NULL},
 };
 
