@@ -78,6 +78,7 @@ CALLS_BACK = {
     ("src/legacy/record_zstd.c", "src/legacy/record.c"): "a stream of zstd holds what a record holds",
     ("src/readers/pickle_calls.c", "src/readers/pickle.c"): "what a call builds is a value of the pickle",
     ("src/readers/zip_members.c", "src/readers/readers.c"): "a member of a zip is a file of any format",
+    ("src/readers/tar.c", "src/readers/readers.c"): "a member of a tar is a file of any format",
     ("src/io/files_read.c", "src/io/files_commit.c"): "a file that could not be opened is closed as any other",
     ("src/api/archive_values.c", "src/api/archive.c"): "values are read by the public call, as a program reads them",
     ("src/api/archive_values.c", "src/api/archive_list.c"): "a tensor's values are found by its row in the list",

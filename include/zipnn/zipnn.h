@@ -366,8 +366,8 @@ typedef struct zipnn_archive_info {
     uint64_t archive;  /* bytes */
     uint64_t n_chunks;
     uint64_t n_tensors;    /* 0 if the original is not a model file that this library reads */
-    const char *container; /* "safetensors", "gguf", "npy", "torch", "pickle", "zip", "onnx", "tflite", "hdf5", "ggml"
-                              or "raw"; "zipnn 0.x" for records; "damaged" if the chunks that hold the original's header
+    const char *container; /* "safetensors", "gguf", "npy", "torch", "pickle", "zip", "onnx", "tflite", "hdf5", "ggml",
+                              "tar", "msgpack" or "raw"; "zipnn 0.x" for records; "damaged" if the chunks that hold the original's header
                               are damaged; a static string */
     uint8_t xxh3[16];      /* of the original */
     uint8_t sha256[32];    /* of the original, if has_sha256 */

@@ -35,6 +35,11 @@ struct zn_pickle_type {
     uint32_t meaning;  /* ZN_BIG_ENDIAN or 0 */
 };
 
+/* Return the type that torch and numpy name like this ("bfloat16"), or that numpy codes like this ("f4"); UNKNOWN, of 0
+ * bytes, if there is none. */
+struct zn_pickle_type zn_pickle_type_named(const char *name);
+struct zn_pickle_type zn_pickle_type_coded(const char *code);
+
 /* A storage that a tensor's persistent id names. */
 struct zn_pickle_storage {
     size_t key;                 /* offset in zn_pickle.text */

@@ -113,6 +113,14 @@ static struct zn_pickle_type type_of(const char *name, const struct type *types,
     return found;
 }
 
+struct zn_pickle_type zn_pickle_type_named(const char *name) {
+    return type_of(name, TYPES(torch_types));
+}
+
+struct zn_pickle_type zn_pickle_type_coded(const char *code) {
+    return type_of(code, TYPES(numpy_types));
+}
+
 static struct zn_pickle_type *type_at(const struct zn_pickle *p, value v) {
     return (struct zn_pickle_type *)p->types.at + v.what;
 }

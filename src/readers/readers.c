@@ -3,9 +3,11 @@
 #include "readers/ggml.h"
 #include "readers/gguf.h"
 #include "readers/hdf5.h"
+#include "readers/msgpack.h"
 #include "readers/npy.h"
 #include "readers/onnx.h"
 #include "readers/safetensors.h"
+#include "readers/tar.h"
 #include "readers/tflite.h"
 #include "readers/torch.h"
 #include "readers/zip.h"
@@ -41,6 +43,8 @@ static const struct view_reader view_readers[] = {
     {"ggml", zn_ggml_knows, zn_ggml_plan},
     {"tflite", zn_tflite_knows, zn_tflite_plan},
     {"onnx", zn_onnx_knows, zn_onnx_plan},
+    {"msgpack", zn_msgpack_knows, zn_msgpack_plan},
+    {"tar", zn_tar_knows, zn_tar_plan},
 };
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
@@ -122,6 +126,39 @@ zipnn_status zn_reader_plan_part(const struct zn_view *part, struct zn_plan *pla
     zn_plan_rewind(plan, &mark);
     if (st == ZIPNN_E_FORMAT || st == ZIPNN_E_LIMIT) return ZIPNN_OK; /* not understood: opaque bytes */
     if (err) *err = fault;
+    return st;
+}
+
+/* Returns the prefix of the names inside a member. */
+static char *make_prefix(const struct zn_plan *plan, const char *name) {
+    const size_t len = strlen(name), outer_len = plan->prefix ? strlen(plan->prefix) : 0, end = strlen(".npy");
+    const bool array = len >= end && strcmp(name + len - end, ".npy") == 0;
+    const size_t name_len = len - (array ? end : 0);
+    char *prefix = zn_alloc(&plan->alloc, outer_len + name_len + 2);
+    if (!prefix) return NULL;
+    if (outer_len) memcpy(prefix, plan->prefix, outer_len);
+    memcpy(prefix + outer_len, name, name_len);
+    memcpy(prefix + outer_len + name_len, array ? "" : "/", array ? 1 : 2);
+    return prefix;
+}
+
+zipnn_status zn_reader_plan_member(const struct zn_view *view, const char *name, uint64_t off, uint64_t len,
+                                   struct zn_plan *plan, zipnn_error *err) {
+    if (view->depth >= ZN_MAX_INSIDE) {
+        plan->n_left_out++;
+        return ZIPNN_OK;
+    }
+    const char *outer_prefix = plan->prefix;
+    const uint64_t outer_origin = plan->origin;
+    const struct zn_view part = zn_view_part(view, off, len);
+    char *prefix = make_prefix(plan, name);
+    if (!prefix) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a member's name");
+    plan->prefix = prefix;
+    plan->origin = part.first;
+    const zipnn_status st = zn_reader_plan_part(&part, plan, NULL, err);
+    plan->prefix = outer_prefix;
+    plan->origin = outer_origin;
+    zn_free(&plan->alloc, prefix);
     return st;
 }
 

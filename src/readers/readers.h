@@ -28,4 +28,11 @@ zipnn_status zn_reader_plan(const struct zn_view *view, struct zn_plan *plan, zi
 zipnn_status zn_reader_plan_part(const struct zn_view *part, struct zn_plan *plan, const char **container,
                                  zipnn_error *err);
 
+/* Does the same for a member of an archive, bytes [off, off + len) of the view. Its tensors are named "NAME/TENSOR"; the
+ * array of a .npy member has the member's name without that ending, as in numpy. A member more than ZN_MAX_INSIDE
+ * archives deep is left out. */
+enum { ZN_MAX_INSIDE = 3 };
+zipnn_status zn_reader_plan_member(const struct zn_view *view, const char *name, uint64_t off, uint64_t len,
+                                   struct zn_plan *plan, zipnn_error *err);
+
 #endif

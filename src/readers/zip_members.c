@@ -7,8 +7,6 @@
 /* A checkpoint is a pickle "ROOT/data.pkl" and storages "ROOT/data/KEY", or the same with "constants". Any other member
  * may be a model file by itself. Of several members with one name, the last in the directory is valid. */
 
-enum { MAX_DEPTH = 3 /* zips in zips */ };
-
 static bool ends_with(const char *text, size_t len, const char *end) {
     const size_t end_len = strlen(end);
     return len >= end_len && memcmp(text + len - end_len, end, end_len) == 0;
@@ -141,41 +139,16 @@ static zipnn_status plan_checkpoints(const struct zn_view *view, struct zn_membe
 
 /* ---- model files */
 
-/* Makes the prefix of the names inside a member: "MEMBER/NAME". The array of an npz member has the member's name
- * without its ending, as in numpy. */
-static char *make_prefix(const struct zn_plan *plan, const char *name) {
-    const size_t len = strlen(name), outer_len = plan->prefix ? strlen(plan->prefix) : 0;
-    const bool array = ends_with(name, len, ".npy");
-    const size_t name_len = len - (array ? strlen(".npy") : 0);
-    char *prefix = zn_alloc(&plan->alloc, outer_len + name_len + 2);
-    if (!prefix) return NULL;
-    if (outer_len) memcpy(prefix, plan->prefix, outer_len);
-    memcpy(prefix + outer_len, name, name_len);
-    memcpy(prefix + outer_len + name_len, array ? "" : "/", array ? 1 : 2);
-    return prefix;
-}
-
 zipnn_status zn_zip_plan_member(const struct zn_view *view, const struct zn_member *m, struct zn_plan *plan,
                                 zipnn_error *err) {
-    if (view->depth >= MAX_DEPTH) {
-        plan->n_left_out++;
-        return ZIPNN_OK;
-    }
-    const struct zn_plan outer = *plan;
-    const struct zn_view part = zn_view_part(view, m->off, m->len);
-    char *prefix = make_prefix(plan, m->name);
-    if (!prefix) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: a zip member's name");
-    plan->prefix = prefix;
-    plan->origin = part.first;
+    const struct zn_plan_mark mark = zn_plan_mark(plan);
+    const bool superseded = plan->superseded;
     plan->superseded |= m->superseded;
-    const zipnn_status st = zn_reader_plan_part(&part, plan, NULL, err);
-    if (ends_with(m->name, strlen(m->name), ".npy") && plan->n_tensors == outer.n_tensors &&
-        plan->n_left_out == outer.n_left_out)
+    const zipnn_status st = zn_reader_plan_member(view, m->name, m->off, m->len, plan, err);
+    plan->superseded = superseded;
+    if (ends_with(m->name, strlen(m->name), ".npy") && plan->n_tensors == mark.n_tensors &&
+        plan->n_left_out == mark.n_left_out)
         plan->n_left_out++; /* an array of an unknown type */
-    plan->prefix = outer.prefix;
-    plan->origin = outer.origin;
-    plan->superseded = outer.superseded;
-    zn_free(&plan->alloc, prefix);
     return st;
 }
 

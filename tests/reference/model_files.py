@@ -128,6 +128,34 @@ def ggml():
     return head + tensor(b"w", 0, (2, 3), W) + tensor(b"b", 1, (4,), B)
 
 
+def tar_member(name, data, kind=b"0", size=None):
+    """A header of POSIX's format, and the bytes in whole blocks."""
+    octal = b"%011o\0" % len(data) if size is None else size
+    head = name.ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2 + octal + b"00000000000\0" + b" " * 8 + kind
+    head = (head.ljust(257, b"\0") + b"ustar\x0000").ljust(512, b"\0")
+    head = head[:148] + b"%06o\0 " % sum(head) + head[156:]
+    return head + data + bytes(-len(data) % 512)
+
+
+def tar():
+    return tar_member(b"w.npy", npy("<f4", (2, 3), W)) + tar_member(b"b.npy", npy("<i2", (4,), B)) + bytes(512)
+
+
+def msgpack_text(s):
+    return bytes([0xA0 + len(s)]) + s
+
+
+def msgpack_array(kind, shape, data):
+    sizes = bytes([0x90 + len(shape)]) + bytes(shape)
+    triple = b"\x93" + sizes + msgpack_text(kind) + b"\xc4" + bytes([len(data)]) + data
+    return b"\xc7" + bytes([len(triple)]) + b"\x01" + triple
+
+
+def msgpack():
+    return (b"\x82" + msgpack_text(b"w") + msgpack_array(b"float32", (2, 3), W)
+            + msgpack_text(b"b") + msgpack_array(b"bfloat16", (4,), B))  # fmt: skip
+
+
 class Image:
     """Bytes with places to be filled in later."""
 
@@ -265,4 +293,6 @@ FILES = {
     "model.h5": hdf5,
     "chunked.h5": lambda: hdf5(chunked=True),
     "ggml.bin": ggml,
+    "model.tar": tar,
+    "model.msgpack": msgpack,
 }

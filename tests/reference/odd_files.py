@@ -9,7 +9,20 @@ import struct
 import sys
 import types
 
-from model_files import Image, W, field, npy, onnx_constant, onnx_model, onnx_tensor, stored_zip, tflite
+from model_files import (
+    Image,
+    W,
+    field,
+    msgpack_array,
+    msgpack_text,
+    npy,
+    onnx_constant,
+    onnx_model,
+    onnx_tensor,
+    stored_zip,
+    tar_member,
+    tflite,
+)  # fmt: skip
 
 # ---- pickles: numpy's functions by name alone, so that numpy itself is not needed
 
@@ -182,7 +195,46 @@ def twice():
     return stored_zip([("w.npy", first), ("v.npy", first), ("w.npy", last), ("text.npy", npy("<U4", (1,), W[:16]))])
 
 
+def tar_names():
+    """Names and sizes that do not fit into a header, members without bytes, and a size that no file has."""
+
+    def wide(n):
+        return b"\x80" + n.to_bytes(11, "big")
+
+    array = npy("<f4", (2, 3), W)
+    return b"".join([
+        tar_member(b"pax_global_header", b"19 comment=nothing\n", b"g"),
+        tar_member(b"././@LongLink", b"long/long/long/w.npy\0", b"L"), tar_member(b"long", array),
+        tar_member(b"PaxHeader", b"18 path=pax/w.npy\n", b"x"), tar_member(b"pax", array),
+        tar_member(b"folder/", b"", b"5", size=b"00000001000\0"), tar_member(b"sparse", b"bytes", b"S"),
+        tar_member(b"z.npz", stored_zip([("w.npy", array)])), tar_member(b"big.npy", array, size=wide(len(array))),
+        tar_member(b"huge.npy", array, size=wide(1 << 60)),
+    ])  # fmt: skip
+
+
+def tar_record(record):
+    return tar_member(b"PaxHeader", record, b"x") + tar_member(b"w.npy", npy("<f4", (2, 3), W))
+
+
+def msgpack_maps():
+    """Arrays in lists, under numbers, as msgpack-numpy writes them, and some that contradict themselves."""
+    array = msgpack_array(b"float32", (2, 3), W)
+    described = {b"nd": b"\xc3", b"type": msgpack_text(b"<f4"), b"kind": msgpack_text(b""), b"shape": b"\x92\x02\x03",
+                 b"data": b"\xc4\x18" + W}  # fmt: skip
+    as_map = b"\x85" + b"".join(msgpack_text(key) + value for key, value in described.items())
+    return b"".join([
+        b"\x87", msgpack_text(b"what comes first"), b"\x93\xc0\x81", msgpack_text(b"w"), array, array,
+        msgpack_text(b"b"), as_map, b"\x07", array, msgpack_text(b"s"), msgpack_array(b"float32", (), W[:4]),
+        msgpack_text(b"short"), msgpack_array(b"float32", (2, 3), W[:4]),
+        msgpack_text(b"other"), msgpack_array(b"int4", (4,), W[:4]), msgpack_text(b"broken"), b"\xd5\x01\x91\xc0",
+    ])  # fmt: skip
+
+
 # ---- made to cost much
+
+
+def msgpack_depth():
+    return b"\x81\xa0" * 100
 
 
 def one_prefix():
@@ -212,6 +264,10 @@ FILES = {
     "links.h5": links,
     "behind.tflite": lambda: tflite(behind=True),
     "twice.npz": twice,
+    "names.tar": tar_names,
+    "record.tar": lambda: tar_record(b"99999999999999999999 path=x\n"),
+    "maps.msgpack": msgpack_maps,
+    "depth.msgpack": msgpack_depth,
     "one_prefix.zip": one_prefix,
     "long_globals.zip": long_globals,
     "many_paths.pkl": many_paths,

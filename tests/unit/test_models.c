@@ -6,16 +6,16 @@
 #include "support/plans.h"
 #include "support/unit.h"
 
-enum { MAX_FILE = 2048, MAX_ODD = 16384 };
+enum { MAX_FILE = 4096, MAX_ODD = 16384 };
 
 static const struct {
     const char *file, *container;
     zipnn_dtype b; /* type of the second tensor */
 } cases[] = {
-    {"torch.pt", "torch", ZIPNN_BF16}, {"old.pt", "torch", ZIPNN_BF16},    {"arrays.pkl", "pickle", ZIPNN_I16},
-    {"arrays.npz", "zip", ZIPNN_I16},  {"model.onnx", "onnx", ZIPNN_BF16}, {"model.tflite", "tflite", ZIPNN_I16},
-    {"model.h5", "hdf5", ZIPNN_I16},   {"ggml.bin", "ggml", ZIPNN_F16},    {"arrays5.pkl", "pickle", ZIPNN_I16},
-    {"chunked.h5", "hdf5", 0},
+    {"torch.pt", "torch", ZIPNN_BF16}, {"old.pt", "torch", ZIPNN_BF16},          {"arrays.pkl", "pickle", ZIPNN_I16},
+    {"arrays.npz", "zip", ZIPNN_I16},  {"model.onnx", "onnx", ZIPNN_BF16},       {"model.tflite", "tflite", ZIPNN_I16},
+    {"model.h5", "hdf5", ZIPNN_I16},   {"ggml.bin", "ggml", ZIPNN_F16},          {"arrays5.pkl", "pickle", ZIPNN_I16},
+    {"model.tar", "tar", ZIPNN_I16},   {"model.msgpack", "msgpack", ZIPNN_BF16}, {"chunked.h5", "hdf5", 0},
 };
 enum { N_CASES = sizeof cases / sizeof cases[0], CHUNKED = N_CASES - 1 };
 
@@ -116,6 +116,10 @@ static void odd_files_are_listed(void **state) {
         {"links.h5", "hdf5", "w empty", 0},
         {"behind.tflite", "tflite", "w b", 0},
         {"twice.npz", "zip", "w#1 v w", 1},
+        {"names.tar", "tar", "long/long/long/w pax/w z.npz/w big huge", 1},
+        {"record.tar", "raw", "", 0},
+        {"maps.msgpack", "msgpack", "what comes first what comes first b 7 s", 3},
+        {"depth.msgpack", "raw", "", 0},
     };
     for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
         static uint8_t data[MAX_ODD];
