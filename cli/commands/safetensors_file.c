@@ -6,41 +6,66 @@
 
 #include "shared/cli_fail.h"
 #include "shared/json_writer.h"
+#include "shared/text.h"
 
-zipnn_status safetensors_check(const zipnn_tensor_info *t, uint64_t rows, zipnn_error *err) {
+static zipnn_status check_part(const struct part *part, zipnn_error *err) {
+    const zipnn_tensor_info *t = &part->tensor;
     if (t->dtype == ZIPNN_DTYPE_UNKNOWN || t->dtype > ZIPNN_C64)
-        return cli_fail(err, ZIPNN_E_ARGUMENT, "safetensors has no element type %s: name the output .npy",
-                        zipnn_dtype_name(t->dtype));
+        return cli_fail(err, ZIPNN_E_ARGUMENT,
+                        "safetensors has no element type %s, that of \"%.80s\": name the output .npy",
+                        zipnn_dtype_name(t->dtype), t->name);
     uint64_t bits = zipnn_dtype_bits(t->dtype) % 8; /* only the remainder counts, which products keep */
-    for (uint32_t i = 0; i < t->rank; i++) bits = bits * ((i ? t->shape[i] : rows) % 8) % 8;
+    for (uint32_t i = 0; i < t->rank; i++) bits = bits * ((i ? t->shape[i] : part->n) % 8) % 8;
     if (bits % 8 == 0) return ZIPNN_OK;
     return cli_fail(err, ZIPNN_E_ARGUMENT, "safetensors holds whole bytes only");
 }
 
-static void put_json(FILE *to, const zipnn_tensor_info *t, uint64_t rows, uint64_t length) {
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+zipnn_status safetensors_check(const struct part *parts, size_t n, zipnn_error *err) {
+    zipnn_status st = ZIPNN_OK;
+    const char **names = text_realloc(NULL, (n + 1) * sizeof *names);
+    for (size_t i = 0; i < n && st == ZIPNN_OK; i++) {
+        st = check_part(&parts[i], err);
+        names[i] = parts[i].tensor.name;
+    }
+    if (st == ZIPNN_OK) qsort(names, n, sizeof *names, by_name);
+    for (size_t i = 1; i < n && st == ZIPNN_OK; i++)
+        if (strcmp(names[i - 1], names[i]) == 0)
+            st = cli_fail(err, ZIPNN_E_ARGUMENT, "two tensors are called \"%.80s\": ask for one of them", names[i]);
+    free(names);
+    return st;
+}
+
+static void put_json(FILE *to, const struct part *parts, size_t n) {
     struct json j = {to, false};
+    uint64_t at = 0;
     json_object(&j, NULL);
-    json_object(&j, t->name);
-    json_text(&j, "dtype", zipnn_dtype_name(t->dtype));
-    json_list(&j, "shape");
-    for (uint32_t i = 0; i < t->rank; i++) json_number(&j, NULL, i ? t->shape[i] : rows);
-    json_list_end(&j);
-    json_list(&j, "data_offsets");
-    json_number(&j, NULL, 0);
-    json_number(&j, NULL, length);
-    json_list_end(&j);
-    json_object_end(&j);
+    for (size_t p = 0; p < n; p++) {
+        const zipnn_tensor_info *t = &parts[p].tensor;
+        json_object(&j, t->name);
+        json_text(&j, "dtype", zipnn_dtype_name(t->dtype));
+        json_list(&j, "shape");
+        for (uint32_t i = 0; i < t->rank; i++) json_number(&j, NULL, i ? t->shape[i] : parts[p].n);
+        json_list_end(&j);
+        json_list(&j, "data_offsets");
+        json_number(&j, NULL, at);
+        json_number(&j, NULL, at += parts[p].length);
+        json_list_end(&j);
+        json_object_end(&j);
+    }
     json_object_end(&j);
     while (ftell(to) % 8 != 0) putc(' ', to);
 }
 
-zipnn_status safetensors_put_head(struct output *out, const zipnn_tensor_info *t, uint64_t rows, uint64_t length,
-                                  zipnn_error *err) {
+zipnn_status safetensors_put_head(struct output *out, const struct part *parts, size_t n, zipnn_error *err) {
     char *text = NULL;
     size_t len = 0;
     unsigned char size[8];
     FILE *to = open_memstream(&text, &len);
-    if (to) put_json(to, t, rows, length);
+    if (to) put_json(to, parts, n);
     if (!to || fclose(to) != 0) {
         free(text);
         return cli_fail(err, ZIPNN_E_MEMORY, "no memory for a header");

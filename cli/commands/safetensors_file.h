@@ -1,15 +1,15 @@
-/* Safetensors files of one tensor. */
+/* Headers of safetensors files. */
 #ifndef ZIPNN_CLI_SAFETENSORS_FILE_H
 #define ZIPNN_CLI_SAFETENSORS_FILE_H
 
+#include "commands/parts.h"
 #include "shared/output.h"
 
-/* Returns ZIPNN_E_ARGUMENT if the format cannot hold `rows` rows of a tensor: because it lacks the element type, or
- * because the elements do not fill whole bytes. */
-zipnn_status safetensors_check(const zipnn_tensor_info *t, uint64_t rows, zipnn_error *err);
+/* Returns ZIPNN_E_ARGUMENT if the format cannot hold these parts: because it lacks an element type, because elements do
+ * not fill whole bytes, or because two have one name. */
+zipnn_status safetensors_check(const struct part *parts, size_t n, zipnn_error *err);
 
-/* Writes the header of a file that holds `rows` rows of a tensor in `length` bytes. */
-zipnn_status safetensors_put_head(struct output *out, const zipnn_tensor_info *t, uint64_t rows, uint64_t length,
-                                  zipnn_error *err);
+/* Writes the header of a file that holds these parts, one after the other. */
+zipnn_status safetensors_put_head(struct output *out, const struct part *parts, size_t n, zipnn_error *err);
 
 #endif

@@ -210,6 +210,12 @@ static bool add_base(struct args *a, const char *value) {
     return true;
 }
 
+static bool add_tensor(struct args *a, const char *value) {
+    if (a->n_tensors == sizeof a->tensors / sizeof a->tensors[0]) return false;
+    a->tensors[a->n_tensors++] = value;
+    return true;
+}
+
 /* Applies one option. Returns false if its value is not valid. */
 static bool apply(struct args *a, enum option_id id, char letter, const char *value) {
     if (id == OPT_OUTPUT) set_output(a, value);
@@ -219,7 +225,7 @@ static bool apply(struct args *a, enum option_id id, char letter, const char *va
     if (id == OPT_THREADS) return parse_count(value, 0, &a->threads);
     if (id == OPT_CPU) return parse_cpu(value, &a->cpu);
     if (id == OPT_COMPAT) return parse_version(value, &a->readers);
-    if (id == OPT_TENSOR) a->tensor = value;
+    if (id == OPT_TENSOR) return add_tensor(a, value);
     if (id == OPT_ROWS) return parse_rows(value, &a->rows);
     if (id == OPT_HTML) a->html = value;
     if (id == OPT_SAMPLE) return parse_size(value, &a->sample);
@@ -276,7 +282,6 @@ static bool take_option(struct parser *p, const struct option *o, char letter, c
     const bool may_be_empty = o->id == OPT_TENSOR; /* a tensor may have no name */
     if (o->arg[0] && (!value || (!*value && !may_be_empty)))
         return say_wrong(p->wrong, "option %s needs a value %s", shown_option(o).text, o->arg);
-    if (p->given[o->id] && o->id == OPT_TENSOR) return say_wrong(p->wrong, "extract takes one --tensor");
     p->given[o->id] = true;
     if (!apply(p->args, o->id, letter, value ? value : ""))
         return say_wrong(p->wrong, "%s takes %s, not \"%.80s\"", shown_option(o).text, o->takes, value);
@@ -475,7 +480,7 @@ static bool check(const struct parser *p) {
     if (a->html && takes_several(a)) return say_wrong(w, "--html OUT takes one FILE");
     if (a->operation == OP_INSPECT && a->sync && !a->html)
         return say_wrong(w, "--sync is for what is written: inspect writes a file only with --html OUT");
-    if (a->operation == OP_EXTRACT && !a->tensor)
+    if (a->operation == OP_EXTRACT && !a->n_tensors)
         return say_wrong(w, "extract needs --tensor NAME; zipnn -lv lists the names");
     if (a->old_format && a->remove) return say_wrong(w, "--rm needs a result with digests; old records have none");
     if (a->old_format && (a->n_bases > 1 || a->base_dir))

@@ -49,13 +49,14 @@ struct args {
     uint64_t max_output;   /* 0: any */
     const char *bases[64]; /* files of --base ... */
     size_t n_bases;
-    const char *base_dir; /* ... and the folder of --base-dir; NULL: none */
-    unsigned every;       /* chain: every so many steps one stands alone; 0: the default */
-    bool dedup;           /* store repeated tensors once */
-    const char *tensor;   /* extract: this one ... */
-    struct span rows;     /* ... and of it these */
-    struct span range;    /* cat: these bytes of the original */
-    const char *against;  /* verify: compare with this file */
+    const char *base_dir;     /* ... and the folder of --base-dir; NULL: none */
+    unsigned every;           /* chain: every so many steps one stands alone; 0: the default */
+    bool dedup;               /* store repeated tensors once */
+    const char *tensors[256]; /* extract: these, or what they match as patterns ... */
+    size_t n_tensors;
+    struct span rows;    /* ... and of it these */
+    struct span range;   /* cat: these bytes of the original */
+    const char *against; /* verify: compare with this file */
     enum progress_form progress;
     int verbosity; /* -1 quiet, 0, 1 verbose, 2 more so */
     char **files;  /* "-" is standard input; points into argv */

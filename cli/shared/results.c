@@ -67,8 +67,7 @@ zipnn_status result_check(const struct run *run, const char *path, zipnn_error *
                     "--output-dir-mirror cannot mirror a path with \"..\": give an absolute path, or use -o DIR/");
 }
 
-zipnn_status result_make_folders(const struct run *run, const char *result, zipnn_error *err) {
-    if (run->args->placing == PLACED_BESIDE) return ZIPNN_OK;
+zipnn_status make_folders_to(const char *result, zipnn_error *err) {
     char *path = text_join(result, "", "");
     zipnn_status st = ZIPNN_OK;
     for (char *slash = strchr(path + 1, '/'); slash && st == ZIPNN_OK; slash = strchr(slash + 1, '/')) {
@@ -79,4 +78,8 @@ zipnn_status result_make_folders(const struct run *run, const char *result, zipn
     }
     free(path);
     return st;
+}
+
+zipnn_status result_make_folders(const struct run *run, const char *result, zipnn_error *err) {
+    return run->args->placing == PLACED_BESIDE ? ZIPNN_OK : make_folders_to(result, err);
 }

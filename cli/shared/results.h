@@ -15,6 +15,9 @@ char *result_place(const struct run *run, char *beside);
 /* Returns ZIPNN_E_ARGUMENT if no folder below that of --output-dir-mirror has the name of `path`'s folder. */
 zipnn_status result_check(const struct run *run, const char *path, zipnn_error *err);
 
+/* Makes the folders that lead to `path`, up to its last slash. */
+zipnn_status make_folders_to(const char *path, zipnn_error *err);
+
 /* Makes the folders that lead to a result which goes to another folder. Does nothing for one that stays beside. */
 zipnn_status result_make_folders(const struct run *run, const char *result, zipnn_error *err);
 

@@ -102,6 +102,53 @@ assert (numpy.frombuffer(data[8 + n:], "<f4").reshape(4, 6) == numpy.load("n.npz
     check grep -q 'C128 *c \[4, 6\]' listing
 fi
 
+# Several tensors, and patterns: one safetensors file of all, in the order of the file, or an array for each.
+for file in m m.znn; do
+    expect 0 zipnn extract $file --tensor b --tensor a.weight -fo all.safetensors
+    tail -c $((20001 * 128)) all.safetensors | cmp - data || fail "all tensors of $file"
+    expect 0 zipnn extract $file --tensor '*' -fo every.safetensors
+    check cmp all.safetensors every.safetensors
+    expect 0 zipnn extract $file --tensor 'b*' --tensor '?.w*t' --tensor b -fo every.safetensors
+    check cmp all.safetensors every.safetensors
+    zipnn extract $file --tensor '?' | cmp - out2 || fail "a pattern that one tensor matches"
+    expect 1 zipnn extract $file --tensor '*' -fo no
+    says "2 tensors are asked for: -o NAME.safetensors takes them all"
+    expect 1 zipnn extract $file --tensor '*' --tensor x.weight -fo no.safetensors
+    says 'no tensor is named "x.weight"; the nearest name is "a.weight"'
+    expect 1 zipnn extract $file --tensor 'c*' -fo no.safetensors
+    says 'no tensor is named "c*"'
+    expect 1 zipnn extract $file --tensor '*' --max-output $((20001 * 128 - 1)) -fo no.safetensors
+    says "--max-output allows"
+    expect 1 zipnn extract $file --tensor '*' --rows 0:100 -fo no.safetensors
+    says "rows 0 to 100 of a tensor of 64"
+    rm -rf dir
+    expect 0 zipnn extract $file --tensor '*' -o dir/new/ --json
+    [ "$(grep -c '"output":"dir/new/.*npy","tensor":' "$home/out")" -eq 2 ] || fail "a line for each tensor"
+    tail -c $((20000 * 128)) dir/new/a.weight.npy | cmp - a || fail "an array of $file"
+    tail -c 128 dir/new/b.npy | cmp - out2 || fail "the other array of $file"
+    [ "$(ls dir/new)" = "a.weight.npy
+b.npy" ] || fail "something else in the folder"
+    expect 1 zipnn extract $file --tensor '*' -o dir/new/
+    says "already exists"
+    expect 0 zipnn extract $file --tensor '*' -f -o dir/new/
+done
+check test ! -e no -a ! -e no.safetensors
+zipnn diff all.safetensors m | grep -q "^0 of 2 tensors" || fail "a tensor of the new file differs"
+
+# Names that must not leave the folder or hide in it, and two that are one for a file system; a name that is a pattern.
+python3 -c '
+import json, struct, sys
+names = ["../../up", ".hidden", "a/b", "a%2Fb", "", "..", "x*", "xy", "\\", "é"]
+entries = {n: {"dtype": "U8", "shape": [1], "data_offsets": [i, i + 1]} for i, n in enumerate(names)}
+head = json.dumps(entries).encode()
+open("odd.safetensors", "wb").write(struct.pack("<Q", len(head)) + head + bytes(range(len(names))))
+' && {
+    expect 0 zipnn extract odd.safetensors --tensor '*' -o odd/in/
+    [ "$(ls -A odd/in | wc -l)" -eq 10 ] && [ "$(ls -A odd)" = in ] || fail "names of arrays: $(ls -A odd odd/in)"
+    check test -e odd/in/%2E.%2F..%2Fup.npy -a -e odd/in/a%252Fb.npy -a -e odd/in/%C3%A9.npy
+    zipnn extract odd.safetensors --tensor 'x*' | cmp - <(printf '\006') || fail "the name goes before the pattern"
+}
+
 # Command lines that make no sense.
 for line in "extract m.znn" "extract m.znn --tensor" "extract m.znn --tensor a --rows x" "cat m.znn --rows 1:2" \
     "extract m.znn --tensor a --rows 1:2:3" "cat m.znn --range 5" "cat m.znn --range 1:99999999999999999999" \

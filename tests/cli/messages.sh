@@ -74,7 +74,6 @@ recompress --base m.safetensors n.safetensors.znn|differences are not recompress
 chain run|chain takes DIR and list, add FILE...
 chain run lst|chain takes DIR and list, add FILE...
 extract m.safetensors.znn|zipnn -lv lists the names
-extract m.safetensors.znn --tensor a --tensor b|extract takes one --tensor
 extract m.safetensors.znn n.safetensors.znn --tensor b|extract takes one FILE
 cat --json m.safetensors.znn|use -o OUT
 END
