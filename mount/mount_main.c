@@ -12,7 +12,17 @@
 #include "serve.h"
 #include "umount.h"
 
-enum { EXIT_WRONG = 2, OPTION_CACHE = 256, OPTION_BASE_DIR, OPTION_ALLOW_OTHER, OPTION_LOG };
+enum {
+    EXIT_WRONG = 2,
+    OPTION_CACHE = 256,
+    OPTION_BASE_DIR,
+    OPTION_ALLOW_OTHER,
+    OPTION_LOG,
+    OPTION_WRITE,
+    OPTION_LEVEL,
+    OPTION_KEEP,
+    OPTION_SPOOL
+};
 
 static const char help[] =
     "Usage: zipnn mount [OPTION]... FOLDER|ARCHIVE POINT\n"
@@ -20,15 +30,20 @@ static const char help[] =
     "       zipnn run [OPTION]... [--mount FOLDER[:POINT]]... COMMAND [ARGUMENT]...\n"
     "\n"
     "Shows a folder to programs that know nothing of zipnn: each X.znn appears as X,\n"
-    "with the bytes of the original, for reading only. mount returns when the view\n"
-    "is there, and it stays until umount. run shows it to COMMAND only, at FOLDER\n"
-    "itself unless told (the current folder unless told), and ends as COMMAND does.\n"
+    "with the bytes of the original. mount returns when the view is there, and it\n"
+    "stays until umount. run shows it to COMMAND only, at FOLDER itself unless told\n"
+    "(the current folder unless told), and ends as COMMAND does.\n"
     "\n"
     "  -f, --foreground      mount: stay, and write the log to standard error\n"
     "  -T, --threads N       threads that answer and decode, at most 256; 0: all\n"
     "      --cache SIZE      bytes of decoded chunks to keep (8M); more is slower\n"
     "      --base-dir DIR    where archives that are differences find their bases\n"
     "      --allow-other     let all users see the view, not only this one\n"
+    "      --write           let programs write: what they close is compressed\n"
+    "      --level N         with --write: 1, 3 (unless told), 6 or 9\n"
+    "      --keep-below SIZE with --write: shorter files stay as they are (64K)\n"
+    "      --spool DIR       with --write: where files are while they are written\n"
+    "                        (else: in the folder that they are for, without a name)\n"
     "      --log FILE        append the log to FILE (else: the system log)\n"
     "      --mount FOLDER[:POINT]  run: what to show; may be given several times\n"
     "  -h, --help            show this help\n";
@@ -77,6 +92,19 @@ static bool take(struct words *w, int option, const char *value) {
         case OPTION_ALLOW_OTHER:
             w->wishes.allow_other = true;
             return true;
+        case OPTION_WRITE:
+            w->wishes.write = true;
+            return true;
+        case OPTION_LEVEL: {
+            const bool ok = parse_number(value, 9, &number);
+            w->wishes.level = (int)number;
+            return ok && number > 0;
+        }
+        case OPTION_KEEP:
+            return parse_number(value, UINT64_C(1) << 40, &w->wishes.keep_below);
+        case OPTION_SPOOL:
+            w->wishes.spool = value;
+            return true;
         case OPTION_LOG:
             w->log = value;
             return true;
@@ -95,11 +123,15 @@ static int parse(int argc, char **argv, struct words *w) {
                                             {"base-dir", required_argument, NULL, OPTION_BASE_DIR},
                                             {"allow-other", no_argument, NULL, OPTION_ALLOW_OTHER},
                                             {"log", required_argument, NULL, OPTION_LOG},
+                                            {"write", no_argument, NULL, OPTION_WRITE},
+                                            {"level", required_argument, NULL, OPTION_LEVEL},
+                                            {"keep-below", required_argument, NULL, OPTION_KEEP},
+                                            {"spool", required_argument, NULL, OPTION_SPOOL},
                                             {"mount", required_argument, NULL, 'm'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     int option;
-    *w = (struct words){.wishes = {.cache = 8 << 20}};
+    *w = (struct words){.wishes = {.cache = 8 << 20, .level = 3, .keep_below = 64 << 10}};
     opterr = 0;
     while ((option = getopt_long(argc, argv, "+:fT:h", options, NULL)) != -1) {
         if (option == 'h') return -1;

@@ -5,13 +5,22 @@
 #include <string.h>
 
 static struct node *make(struct node *parent, const char *name, const struct shown *shown) {
-    const size_t len = strlen(name) + 1;
-    struct node *n = calloc(1, sizeof *n + len);
-    if (!n) return NULL;
+    struct node *n = calloc(1, sizeof *n);
+    char *own = strdup(name);
+    if (!n || !own) {
+        free(n);
+        free(own);
+        return NULL;
+    }
     n->parent = parent;
     n->shown = *shown;
-    memcpy(n->name, name, len);
+    n->name = own;
     return n;
+}
+
+static void drop_node(struct node *n) {
+    free(n->name);
+    free(n);
 }
 
 int nodes_init(struct nodes *all, const struct stat *root) {
@@ -25,9 +34,9 @@ void nodes_destroy(struct nodes *all) {
     for (size_t i = 0; i < N_NODE_SLOTS; i++)
         for (struct node *n = all->slots[i], *next; n; n = next) {
             next = n->next;
-            free(n);
+            drop_node(n);
         }
-    free(all->root);
+    drop_node(all->root);
     pthread_mutex_destroy(&all->lock);
 }
 
@@ -46,17 +55,47 @@ bool node_is(const struct node *node, const struct shown *shown) {
     return a->st.st_size == shown->st.st_size && memcmp(a->xxh3, shown->xxh3, sizeof a->xxh3) == 0;
 }
 
+static bool has_name(const struct node *n, const struct node *parent, const char *name) {
+    return n->parent == parent && !n->gone && strcmp(n->name, name) == 0;
+}
+
+static void slot_in(struct nodes *all, struct node *n) {
+    struct node **slot = slot_of(all, n->parent, n->name);
+    n->next = *slot;
+    *slot = n;
+    n->parent->n_children++;
+}
+
+static void slot_out(struct nodes *all, struct node *n) {
+    struct node **at = slot_of(all, n->parent, n->name);
+    while (*at != n) at = &(*at)->next;
+    *at = n->next;
+    n->parent->n_children--;
+}
+
+static struct node *find(struct nodes *all, const struct node *parent, const char *name) {
+    struct node *n = *slot_of(all, parent, name);
+    while (n && !has_name(n, parent, name)) n = n->next;
+    return n;
+}
+
+struct node *nodes_new(struct nodes *all, struct node *parent, const char *name, const struct shown *shown) {
+    struct node *n = make(parent, name, shown);
+    if (!n) return NULL;
+    n->lookups = 1;
+    pthread_mutex_lock(&all->lock);
+    slot_in(all, n);
+    pthread_mutex_unlock(&all->lock);
+    return n;
+}
+
 struct node *nodes_add(struct nodes *all, struct node *parent, const char *name, const struct shown *shown) {
     pthread_mutex_lock(&all->lock);
-    struct node **slot = slot_of(all, parent, name), *n = *slot;
-    while (n && (n->parent != parent || strcmp(n->name, name) != 0 || !node_is(n, shown))) n = n->next;
+    struct node *n = *slot_of(all, parent, name);
+    while (n && !(has_name(n, parent, name) && node_is(n, shown))) n = n->next;
     if (!n) {
         n = make(parent, name, shown);
-        if (n) {
-            n->next = *slot;
-            *slot = n;
-            parent->n_children++;
-        }
+        if (n) slot_in(all, n);
     }
     if (n) {
         n->shown = *shown;
@@ -69,11 +108,9 @@ struct node *nodes_add(struct nodes *all, struct node *parent, const char *name,
 /* Frees a node that neither the kernel nor a node below it needs, and then its folder likewise. */
 static void release(struct nodes *all, struct node *n) {
     while (n->parent && !n->lookups && !n->n_children) {
-        struct node *parent = n->parent, **at = slot_of(all, parent, n->name);
-        while (*at != n) at = &(*at)->next;
-        *at = n->next;
-        free(n);
-        parent->n_children--;
+        struct node *parent = n->parent;
+        slot_out(all, n);
+        drop_node(n);
         n = parent;
     }
 }
@@ -83,6 +120,61 @@ void nodes_forget(struct nodes *all, struct node *node, uint64_t lookups) {
     node->lookups -= lookups < node->lookups ? lookups : node->lookups;
     release(all, node);
     pthread_mutex_unlock(&all->lock);
+}
+
+static void remove_name(struct nodes *all, const struct node *parent, const char *name) {
+    for (struct node *n = find(all, parent, name); n; n = find(all, parent, name)) n->gone = true;
+}
+
+void nodes_remove(struct nodes *all, const struct node *parent, const char *name) {
+    pthread_mutex_lock(&all->lock);
+    remove_name(all, parent, name);
+    pthread_mutex_unlock(&all->lock);
+}
+
+void nodes_lose(struct nodes *all, struct node *node) {
+    pthread_mutex_lock(&all->lock);
+    node->gone = true;
+    pthread_mutex_unlock(&all->lock);
+}
+
+void nodes_rename(struct nodes *all, struct node *parent, const char *name, struct node *new_parent,
+                  const char *new_name) {
+    pthread_mutex_lock(&all->lock);
+    remove_name(all, new_parent, new_name);
+    for (struct node *n = find(all, parent, name); n; n = find(all, parent, name)) {
+        char *own = strdup(new_name);
+        if (!own) {
+            n->gone = true;
+            continue;
+        }
+        slot_out(all, n);
+        free(n->name);
+        n->name = own;
+        n->parent = new_parent;
+        slot_in(all, n);
+    }
+    pthread_mutex_unlock(&all->lock);
+}
+
+void nodes_renamed(struct nodes *all, const struct node *parent, const char *name, const struct shown *shown) {
+    pthread_mutex_lock(&all->lock);
+    for (struct node *n = *slot_of(all, parent, name); n; n = n->next) {
+        if (!has_name(n, parent, name)) continue;
+        struct shown was = n->shown;
+        was.suffixed = shown->suffixed;
+        const struct node alike = {.shown = was};
+        if (node_is(&alike, shown)) n->shown = *shown;
+    }
+    pthread_mutex_unlock(&all->lock);
+}
+
+bool nodes_gone(struct nodes *all, const struct node *node) {
+    bool gone = false;
+    pthread_mutex_lock(&all->lock);
+    for (const struct node *n = node; n && !gone; n = n->parent) gone = n->gone;
+    pthread_mutex_unlock(&all->lock);
+    return gone;
 }
 
 char *nodes_path(struct nodes *all, const struct node *node) {

@@ -161,7 +161,7 @@ int run_command(const struct run_mounts *mounts, const struct wishes *wishes, co
     bool ok = pidfd >= 0;
     for (unsigned i = 0; i < mounts->n && ok; i++) ok = stat(served[i].point, &st) == 0;
     if (!ok) say("the view does not answer: %s", strerror(errno));
-    if (ok) ok = write(go[1], "", 1) == 1;
+    if (ok && write(go[1], "", 1) != 1) say("the command cannot be started: %s", strerror(errno));
     close(go[1]);
     const int status = wait_for_all(child, &signals);
     return end_as(status);

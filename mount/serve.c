@@ -12,8 +12,10 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "mounted_view.h"
+#include "drafts.h"
+#include "leftovers.h"
 #include "say.h"
+#include "store.h"
 
 bool serve_is_possible(void) {
     const int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
@@ -31,6 +33,25 @@ bool serve_is_possible(void) {
 
 /* ---- mounting */
 
+/* What programs make gets the permissions that they ask for: the kernel has applied their masks. */
+static bool open_for_writing(struct view *view, const char *source, const struct wishes *wishes) {
+    if (view->tree.only) {
+        say("%s: --write takes a folder", source);
+        return false;
+    }
+    view->spool = wishes->spool ? open(wishes->spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (wishes->spool && view->spool < 0) {
+        say("%s: cannot be opened as a folder of drafts: %s", wishes->spool, strerror(errno));
+        return false;
+    }
+    view->write = true;
+    view->level = wishes->level;
+    view->keep_below = wishes->keep_below;
+    umask(0);
+    remove_leftovers(&view->tree);
+    return true;
+}
+
 static bool open_view(struct view *view, const char *source, const struct wishes *wishes) {
     struct stat st;
     view->base_dir.root = -1;
@@ -45,6 +66,9 @@ static bool open_view(struct view *view, const char *source, const struct wishes
         return false;
     }
     view->threads = wishes->threads;
+    pthread_rwlock_init(&view->names, NULL);
+    for (unsigned i = 0; i < N_MAKING; i++) pthread_mutex_init(&view->making[i], NULL);
+    if (wishes->write && !open_for_writing(view, source, wishes)) return false;
     contexts_init(&view->contexts, wishes->threads);
     const struct base_places places = {&view->tree, wishes->base_dir ? &view->base_dir : NULL, &view->contexts};
     archives_init(&view->archives, &places);
@@ -56,11 +80,12 @@ static bool open_view(struct view *view, const char *source, const struct wishes
     return true;
 }
 
-/* "-oro,fsname=FOLDER": commas and backslashes of the name are escaped. */
+/* "-oro,fsname=FOLDER" and so on: commas and backslashes of the name are escaped. */
 static char *mount_options(const struct view *view, const struct wishes *wishes) {
     char *options = malloc(2 * strlen(view->tree.path) + 160), *to = options;
     if (!options) return NULL;
-    to = stpcpy(to, "-oro,nosuid,nodev,subtype=zipnn,default_permissions");
+    to = stpcpy(to, wishes->write ? "-orw" : "-oro");
+    to = stpcpy(to, ",nosuid,nodev,subtype=zipnn,default_permissions");
     if (wishes->allow_other) to = stpcpy(to, ",allow_other");
     to = stpcpy(to, ",fsname=");
     for (const char *from = view->tree.path; *from; from++) {
@@ -88,6 +113,7 @@ bool serve_mount(struct served *s, const char *source, const char *point, const 
         say("%s: a view cannot be mounted there: %s", point, strerror(errno));
         return false;
     }
+    s->view->point = s->point;
     char *options = mount_options(s->view, wishes);
     char *words[] = {program, options, NULL};
     struct fuse_args args = FUSE_ARGS_INIT(2, words);
@@ -145,6 +171,26 @@ static void survive_cut_files(void) {
     (void)sigaction(SIGBUS, &action, NULL);
 }
 
+/* Takes the view away. Returns whether programs still use it: then what they have open fails from now on. */
+static bool unmount_used(struct served *s) {
+    if (umount2(s->point, UMOUNT_NOFOLLOW) == 0) return false;
+    if (umount2(s->point, MNT_DETACH | UMOUNT_NOFOLLOW) != 0) fuse_session_unmount(s->session);
+    return true;
+}
+
+/* Ends a view that is taken away while its threads may wait for the kernel. What was closed is stored. */
+static void end_now(struct served *s) {
+    const bool used = unmount_used(s);
+    if (s->view->stores) {
+        stores_stop(s->view);
+        if (used)
+            stores_say_lost(s->view);
+        else
+            stores_rest(s->view);
+    }
+    _exit(0);
+}
+
 void serve_run(struct served *s, int while_runs) {
     pthread_t threads[MAX_CONTEXTS];
     unsigned n = 0;
@@ -159,15 +205,15 @@ void serve_run(struct served *s, int while_runs) {
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     survive_cut_files();
     (void)ahead_start(s->view);
+    if (s->view->write && stores_start(s->view) != 0) say("no thread can be started that stores files");
     const unsigned most = s->view->threads < MAX_CONTEXTS ? s->view->threads : MAX_CONTEXTS;
     while (n < most && pthread_create(&threads[n], NULL, answer, s) == 0) n++;
     if (n == 0) say("no thread can be started");
-    if (n && wait_for_end(&signals, while_runs)) {
-        if (umount2(s->point, MNT_DETACH | UMOUNT_NOFOLLOW) != 0) fuse_session_unmount(s->session);
-        _exit(0); /* what is still open in programs fails from now on */
-    }
+    if (n && wait_for_end(&signals, while_runs)) end_now(s);
     for (unsigned i = 0; i < n; i++) pthread_join(threads[i], NULL);
     ahead_stop(s->view);
+    stores_stop(s->view);
+    stores_rest(s->view);
     fuse_session_unmount(s->session); /* closes the device; sees that the view is gone */
     fuse_session_destroy(s->session);
     nodes_destroy(&s->view->nodes);
@@ -176,6 +222,7 @@ void serve_run(struct served *s, int while_runs) {
     contexts_destroy(&s->view->contexts);
     source_tree_close(&s->view->tree);
     source_tree_close(&s->view->base_dir);
+    if (s->view->write && s->view->spool >= 0) close(s->view->spool);
     free(s->view);
     free(s->point);
 }

@@ -13,6 +13,10 @@ struct wishes {
     uint64_t cache; /* bytes */
     const char *base_dir;
     bool allow_other;
+    bool write;
+    int level;
+    uint64_t keep_below; /* bytes: shorter files stay plain */
+    const char *spool;   /* folder of drafts; NULL: beside the files */
 };
 
 /* Mounts a view of a folder or an archive; a fault is said. NULL then. */

@@ -87,7 +87,7 @@ static char *relative_target(const struct source_tree *tree, const char *folder,
     if (!result) return NULL;
     char *to = result;
     for (unsigned i = 0; i < depth; i++) to = stpcpy(to, "../");
-    strcpy(to, *rest ? rest : ".");
+    (void)stpcpy(to, *rest ? rest : ".");
     return result;
 }
 
@@ -103,6 +103,13 @@ static bool climbs_out(unsigned depth, const char *target) {
         target += len + (target[len] == '/');
     }
     return false;
+}
+
+char *source_tree_target(const struct source_tree *tree, const char *folder, const char *target) {
+    char *to = relative_target(tree, folder, target);
+    if (!to || !climbs_out(depth_of(folder), to)) return to;
+    free(to);
+    return NULL;
 }
 
 static int read_link(const struct source_tree *tree, const char *folder, const char *name, char **target) {

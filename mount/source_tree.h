@@ -33,6 +33,10 @@ bool has_archive_suffix(const char *name);
  * EACCES for a link that leads out of the tree; or another errno. */
 int source_tree_link(const struct source_tree *tree, const char *folder, const char *name, bool strip, char **target);
 
+/* Makes the target of a new link in `folder` one that can be stored: relative if it lies below the tree's path. Returns
+ * NULL if it leads out of the tree, or there is no memory; the caller frees it. */
+char *source_tree_target(const struct source_tree *tree, const char *folder, const char *target);
+
 /* Finds the regular file that a link inside the tree leads to. Returns 0 and a descriptor of it, opened for reading; or
  * an errno. */
 int source_tree_follow(const struct source_tree *tree, const char *folder, const char *name, int *fd, struct stat *st);

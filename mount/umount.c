@@ -1,6 +1,7 @@
 #include "umount.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -66,6 +67,14 @@ static int by_helper(const char *point) {
     return EXIT_FAILURE;
 }
 
+/* Waits until a view that is written to has stored what was closed: after the unmount nobody could wait for it. */
+static void settle(const char *point) {
+    const int fd = open(point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return;
+    (void)fsync(fd);
+    close(fd);
+}
+
 int unmount_view(const char *point) {
     char *path = absolute(point);
     if (path && !is_view(path)) { /* a link to a mount point */
@@ -81,6 +90,7 @@ int unmount_view(const char *point) {
         return EXIT_FAILURE;
     }
     int status = EXIT_SUCCESS;
+    settle(path);
     if (umount2(path, UMOUNT_NOFOLLOW) != 0) {
         const int fault = errno;
         status = EXIT_FAILURE;

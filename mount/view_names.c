@@ -62,6 +62,7 @@ static bool is_shown_short(struct view *view, int at, const char *folder, const 
 }
 
 static bool is_hidden(const struct view *view, const char *folder, const char *file) {
+    if (view->write && strncmp(file, LEFTOVER_PREFIX, sizeof LEFTOVER_PREFIX - 1) == 0) return true;
     return view->tree.only && (*folder || strcmp(view->tree.only, file) != 0);
 }
 
@@ -107,7 +108,7 @@ int view_find(struct view *view, const char *folder, const char *name, struct sh
     else
         fault = find_suffixed(view, at, folder, name, shown);
     close(at);
-    shown->st.st_mode &= ~(mode_t)0222;
+    if (!view->write) shown->st.st_mode &= ~(mode_t)0222;
     return fault;
 }
 

@@ -31,6 +31,8 @@ libcmocka-dev pkg-config --exists cmocka
 python3 python3 --version
 libfuse3-dev pkg-config --exists fuse3
 fuse3 fusermount3 --version
+rsync rsync --version
+git git --version
 valgrind valgrind --version
 gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc --version
 libc6-dev-arm64-cross echo '#include <stdio.h>' | aarch64-linux-gnu-gcc -E -

@@ -4,7 +4,6 @@
   test_view.py [CASE...]    ZIPNN and ZIPNN_MOUNT are the programs, which stand in one folder
 """
 
-import ctypes
 import errno
 import json
 import mmap
@@ -18,21 +17,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 
 import view_scene as vs
+from view_scene import expect_fault
 
 MIB = 1 << 20
 OLD, NEW = vs.numbers(MIB, 1), vs.numbers(MIB, 2)
-
-
-def expect_fault(number: int, act: Callable[[], object]) -> None:
-    try:
-        act()
-    except OSError as fault:
-        assert fault.errno == number, fault
-        return
-    raise AssertionError(f"no {errno.errorcode[number]}")
 
 
 def case_bytes(s: vs.Scene) -> None:
@@ -379,35 +369,5 @@ def case_listing(s: vs.Scene) -> None:
         assert all(f"w{i}" in set(names) for i in range(0, 1500, 50))
 
 
-def main() -> int:
-    vs.skip_unless_possible()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(0x20000) != 0:  # CLONE_NEWNS: what a test leaves mounted goes with this process
-        print("skipped: no mount namespace can be made")
-        return 77
-    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
-    cases = {name[5:]: act for name, act in globals().items() if name.startswith("case_")}
-    failed = 0
-    for name in sys.argv[1:] or cases:
-        start = time.monotonic()
-        try:
-            with vs.scene() as s:
-                cases[name](s)
-            print(f"ok      {name} ({time.monotonic() - start:.1f} s)")
-        except (AssertionError, OSError, subprocess.SubprocessError) as fault:
-            failed += 1
-            print(f"FAILED  {name}: {type(fault).__name__} {str(fault)[:600]} (line {line_of(fault)})")
-    return failed != 0
-
-
-def line_of(fault: BaseException) -> int:
-    trace, line = fault.__traceback__, 0
-    while trace:
-        if trace.tb_frame.f_code.co_filename == __file__:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(vs.main({name[5:]: act for name, act in globals().items() if name.startswith("case_")}))

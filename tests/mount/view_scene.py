@@ -1,6 +1,8 @@
 """A folder of archives and what a view of it must show, for the tests of zipnn-mount."""
 
 import contextlib
+import ctypes
+import errno
 import os
 import pathlib
 import random
@@ -8,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 ZIPNN = os.environ["ZIPNN"]
 MOUNT = os.environ["ZIPNN_MOUNT"]
@@ -49,6 +51,19 @@ def compress(path: pathlib.Path, *options: str) -> pathlib.Path:
     run(ZIPNN, "-q", "-f", *options, str(path), "-o", str(archive))
     path.unlink()
     return archive
+
+
+def expect_fault(number: int, act: Callable[[], object]) -> None:
+    try:
+        act()
+    except OSError as fault:
+        assert fault.errno == number, fault
+        return
+    raise AssertionError(f"no {errno.errorcode[number]}")
+
+
+def compress_bytes(data: bytes) -> bytes:
+    return subprocess.run([ZIPNN, "-qc"], input=data, stdout=subprocess.PIPE, check=True).stdout
 
 
 class Scene:
@@ -107,3 +122,41 @@ def scene() -> Iterator[Scene]:
         finally:
             for point in (made.point, made.source):
                 subprocess.run(["umount", "-l", str(point)], capture_output=True)
+
+
+def main(cases: dict[str, Callable[[Scene], None]]) -> int:
+    """Runs the cases that the command line names, or all."""
+    skip_unless_possible()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(0x20000) != 0:  # CLONE_NEWNS: what a test leaves mounted goes with this process
+        print("skipped: no mount namespace can be made")
+        return 77
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    failed = 0
+    reports = tempfile.mkdtemp() if os.environ.get("ZIPNN_SANITIZED") else ""
+    for name in ("ASAN_OPTIONS", "TSAN_OPTIONS") if reports else ():  # the view's own output goes nowhere
+        os.environ[name] = f"{os.environ.get(name, '')}:log_path={reports}/report"
+    if reports:  # at an unmount the kernel sends no more releases
+        os.environ["ASAN_OPTIONS"] += ":detect_leaks=0"
+    for name in sys.argv[1:] or cases:
+        start = time.monotonic()
+        try:
+            with scene() as s:
+                cases[name](s)
+            print(f"ok      {name} ({time.monotonic() - start:.1f} s)")
+        except (AssertionError, OSError, subprocess.SubprocessError) as fault:
+            failed += 1
+            print(f"FAILED  {name}: {type(fault).__name__} {str(fault)[:600]} (line {line_of(fault)})")
+    for report in sorted(pathlib.Path(reports).iterdir()) if reports else ():
+        failed += 1
+        print(report.read_text()[:3000])
+    return failed != 0
+
+
+def line_of(fault: BaseException) -> int:
+    trace, line = fault.__traceback__, 0
+    while trace:
+        if pathlib.Path(trace.tb_frame.f_code.co_filename).name.startswith("test_"):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
