@@ -112,7 +112,7 @@ static void make_coding(struct coding *c, const uint8_t *e, unsigned n_tables, u
     }
     for (unsigned t = 0; t < n_tables; t++) {
         struct zn_r16_model m = make_model(hist[t], c->class_of);
-        zn_r16_table_build(&c->tables[t], &m, ESC_MARK);
+        zn_r16_table_build(&c->tables[t], &m, ZN_R16_SLOTS_LOG2, ESC_MARK);
         zn_r16_codes_build(&c->codes[t], &m, c->class_of);
     }
 }
@@ -133,7 +133,8 @@ struct rig {
 };
 
 static void encode(struct rig *r, struct packed *p) {
-    struct zn_r16_encoder e = {.tables = r->c->codes, .block_log2 = r->c->block_log2, .lanes_log2 = 7};
+    struct zn_r16_encoder e = {
+        .tables = r->c->codes, .block_log2 = r->c->block_log2, .lanes_log2 = 7, .slots_log2 = ZN_R16_SLOTS_LOG2};
     if (r->c->n_tables > 1) e.ids = r->c->ids;
     memcpy(e.class_of, r->c->class_of, sizeof e.class_of);
     for (unsigned l = 0; l < ZN_R16_LANES; l++) e.state[l] = ZN_R16_LOW;
@@ -146,7 +147,8 @@ static void encode(struct rig *r, struct packed *p) {
 }
 
 static struct zn_r16_decoder decoder(const struct rig *r, const struct packed *p) {
-    struct zn_r16_decoder d = {.tables = r->c->tables, .block_log2 = r->c->block_log2, .lanes_log2 = 7};
+    struct zn_r16_decoder d = {
+        .tables = r->c->tables, .block_log2 = r->c->block_log2, .lanes_log2 = 7, .slots_log2 = ZN_R16_SLOTS_LOG2};
     if (r->c->n_tables > 1) d.ids = r->c->ids;
     d.esc_mark = ESC_MARK;
     memcpy(d.state, p->state, sizeof d.state);

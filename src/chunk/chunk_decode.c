@@ -73,7 +73,7 @@ zipnn_status zn_chunk_decode(struct zn_coder *coder, const struct zn_chunk_body 
 /* Returns whether a body is a large chunk of usual floats, which one kernel decodes. */
 static bool is_usual(const struct zn_body *body) {
     if (body->len < LEAST) return false;
-    return body->layout == ZN_LAYOUT_JOINT ? body->base == 0 : zn_words_takes_check(body);
+    return body->layout == ZN_LAYOUT_JOINT ? zn_joint_is_usual(body) : zn_words_takes_check(body);
 }
 
 bool zn_chunk_takes_check(const struct zn_chunk_body *in, uint32_t orig_len) {

@@ -35,6 +35,9 @@ bool zn_words_takes_check(const struct zn_body *body);
  * decoded when zn_words_takes_check is false, or when their stream is unusual. */
 zipnn_status zn_words_compare(struct zn_coder *coder, const struct zn_body *body, const struct zn_comparison *with,
                               bool *done, zipnn_error *err);
+
+/* Returns whether the kernels decode a body of joint symbols as it is, without adding to exponents. */
+bool zn_joint_is_usual(const struct zn_body *body);
 zipnn_status zn_joint_compare(struct zn_coder *coder, const struct zn_body *body, const struct zn_comparison *with,
                               bool *done, zipnn_error *err);
 

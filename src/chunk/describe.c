@@ -10,7 +10,7 @@ static void measure_words(zipnn_coding *coding, const struct zn_body *body) {
 
 /* A plane that holds k bits of each element stands for k/8 bytes of it. */
 static void measure_floats(zipnn_coding *coding, const struct zn_body *body) {
-    const struct zn_parts *parts = zn_parts_of(body->layout, body->inner);
+    const struct zn_parts *parts = zn_parts_of(body->layout, body->inner, body->joint);
     for (unsigned p = 0; p < parts->n; p++) coding->planes[p].original = (uint64_t)body->n * parts->bits[p] / 8;
 }
 

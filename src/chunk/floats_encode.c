@@ -77,10 +77,10 @@ static uint32_t write_usual(const struct zn_encoder *e, struct floats *f, uint8_
     return fits ? (uint32_t)zn_out_len(&out) : 0;
 }
 
-/* Levels that code upper bits of the mantissa given the exponent try joint symbols only after that. */
-static bool tries_joint_first(const struct zn_effort *effort) {
-    const bool later = effort->level >= ZIPNN_LEVEL_HIGH && effort->level < ZIPNN_LEVEL_BEST;
-    return zn_may_write(effort, ZN_LAYOUT_JOINT) && !later;
+/* Levels that code upper bits of the mantissa given the exponent, which is slow, begin with joint symbols that have two
+ * of them, and try those with one only at the end. */
+static bool begins_with_two(const struct zn_effort *effort) {
+    return effort->level >= ZIPNN_LEVEL_HIGH && effort->level < ZIPNN_LEVEL_BEST;
 }
 
 uint32_t zn_floats_encode(const struct zn_encoder *e, struct zn_draft *draft) {
@@ -89,34 +89,52 @@ uint32_t zn_floats_encode(const struct zn_encoder *e, struct zn_draft *draft) {
     size_t cost = 0;
     if (!look_at(e, &f)) return 0;
     draft->unsure = f.patchy;
-    if (tries_joint_first(e->effort)) {
-        const struct zn_joint_source source = {e, &f.cut, &f.exponents};
-        uint32_t body_len;
-        answer = zn_joint_encode(&source, zn_out_of(draft->to, zn_chunk_bound(e->len)), &cost, &body_len);
+    const struct zn_joint_source source = {e, &f.cut, &f.exponents};
+    const struct zn_out out = zn_out_of(draft->to, zn_chunk_bound(e->len));
+    uint32_t body_len;
+    if (zn_may_write(e->effort, ZN_LAYOUT_JOINT) && begins_with_two(e->effort)) {
+        draft->clear = zn_joint2_encode(&source, out, &body_len) == ZN_JOINT_WRITTEN;
+        if (draft->clear) return body_len;
+    } else if (zn_may_write(e->effort, ZN_LAYOUT_JOINT)) {
+        answer = zn_joint_encode(&source, out, &cost, &body_len);
         if (answer == ZN_JOINT_WRITTEN) return body_len;
     }
     if (answer == ZN_JOINT_NOTHING) cost = zn_r16_fit_words(&e->coder->codec, e->effort, &f.words, f.exponents.counts);
     return cost < f.cut.n / 2 ? write_usual(e, &f, draft->to) : 0;
 }
 
-/* Writes joint symbols, with tables chosen with care, if they are shorter than the draft. */
-uint32_t zn_joint_rival_encode(const struct zn_encoder *e, struct zn_draft *draft) {
-    struct zn_effort careful = *e->effort;
-    struct zn_encoder other = *e;
-    struct floats f;
+/* Encodes by joint symbols to `out`: with two bits of the mantissa, or with one and tables chosen with care. Returns the
+ * length, 0 when there is no such body. */
+static uint32_t encode_jointly(const struct zn_joint_source *source, unsigned bits, struct zn_out out) {
+    struct zn_effort careful = *source->e->effort;
+    struct zn_encoder other = *source->e;
+    struct zn_joint_source with_care = *source;
     size_t cost;
-    uint32_t rival_len;
-    if (!zn_may_write(e->effort, ZN_LAYOUT_JOINT) || !look_at(e, &f)) return 0;
+    uint32_t body_len = 0;
+    if (bits == 2) return zn_joint2_encode(source, out, &body_len) != ZN_JOINT_NOTHING ? body_len : 0;
     careful.block_log2 = ZN_R16_MIN_BLOCK;
     careful.rounds = 4;
     other.effort = &careful;
+    with_care.e = &other;
+    return zn_joint_encode(&with_care, out, &cost, &body_len) == ZN_JOINT_WRITTEN ? body_len : 0;
+}
+
+/* Writes joint symbols, with one bit of the mantissa or with two, if they are shorter than the draft, which is not of
+ * joint symbols yet. */
+uint32_t zn_joint_rival_encode(const struct zn_encoder *e, struct zn_draft *draft) {
+    struct zn_encoder other = *e;
+    struct floats f;
+    uint32_t body_len = (uint32_t)draft->body.len;
+    if (!zn_may_write(e->effort, ZN_LAYOUT_JOINT) || draft->body.layout == ZN_LAYOUT_JOINT || !look_at(e, &f)) return 0;
     other.hint.ahead = (struct zn_ahead){0};
     const struct zn_joint_source source = {&other, &f.cut, &f.exponents};
-    const size_t cap = ZN_MIN((uint32_t)draft->body.len, e->coder->max_chunk);
-    uint8_t *rival = zn_scratch_take(&e->coder->scratch, cap);
-    if (zn_joint_encode(&source, zn_out_of(rival, cap), &cost, &rival_len) != ZN_JOINT_WRITTEN ||
-        rival_len >= draft->body.len)
-        return 0;
-    memcpy(draft->to, rival, rival_len);
-    return rival_len;
+    uint8_t *rival = zn_scratch_take(&e->coder->scratch, e->coder->max_chunk);
+    for (unsigned bits = 1; bits <= 2; bits++) {
+        const size_t cap = ZN_MIN(body_len, e->coder->max_chunk);
+        const uint32_t rival_len = encode_jointly(&source, bits, zn_out_of(rival, cap));
+        if (rival_len == 0 || rival_len >= body_len) continue;
+        memcpy(draft->to, rival, rival_len);
+        body_len = rival_len;
+    }
+    return body_len < draft->body.len ? body_len : 0;
 }

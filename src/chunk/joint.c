@@ -6,8 +6,17 @@
 #include "codec/cost.h"
 #include "codec/r16_fit.h"
 
-static enum zn_joint joint_of(unsigned inner) {
-    return zn_joint_of_shape(zn_layout_shape(inner));
+static enum zn_joint joint_of(unsigned inner, unsigned bits) {
+    return zn_joint_of_shape(zn_layout_shape(inner), bits);
+}
+
+/* Returns what the kernels add to an exponent that is not 0. */
+static unsigned usual_base(enum zn_joint kind) {
+    return zn_joint_is_wide(kind) ? ZN_JOINT2_BASE : 0;
+}
+
+static enum zn_codec_id codec_of(enum zn_joint kind) {
+    return zn_joint_is_wide(kind) ? ZN_CODEC_R16W : ZN_CODEC_R16;
 }
 
 /* ---- decoding ---- */
@@ -37,11 +46,15 @@ static zipnn_status read_packed(struct joint *j, const struct zn_coded *in, zipn
     return ZIPNN_OK;
 }
 
-static zipnn_status read_plane(struct joint *j, unsigned p, const struct zn_coded *in, zipnn_error *err) {
-    const uint8_t codec = p == j->info.n_raw ? ZN_CODEC_R16 : p == j->info.packed ? ZN_CODEC_BITS : ZN_CODEC_RAW;
+static zipnn_status check_codec(const struct joint *j, unsigned p, const struct zn_coded *in, zipnn_error *err) {
+    const unsigned codec = p == j->info.n_raw ? codec_of(j->kind) : p == j->info.packed ? ZN_CODEC_BITS : ZN_CODEC_RAW;
     if (in->codec != codec)
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, in->at, "codec %u in plane %u of joint symbols is not supported",
                        in->codec, p);
+    return ZIPNN_OK;
+}
+
+static zipnn_status read_plane(struct joint *j, unsigned p, const struct zn_coded *in, zipnn_error *err) {
     if (p == j->info.packed) return read_packed(j, in, err);
     if (p < j->info.n_raw && in->len != j->body->n)
         return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "raw stream has %zu bytes for %zu", in->len, j->body->n);
@@ -54,16 +67,18 @@ static zipnn_status read_plane(struct joint *j, unsigned p, const struct zn_code
 
 static zipnn_status read_planes(const struct zn_body *body, struct joint *j, zipnn_error *err) {
     j->body = body;
-    j->kind = joint_of(body->inner);
+    j->kind = joint_of(body->inner, body->joint);
     j->info = zn_joint_info(j->kind);
     if (body->n == 0) return zn_fail(err, ZIPNN_E_CORRUPT, body->at, "joint symbols of no elements");
+    for (unsigned p = 0; p < body->n_planes; p++) ZN_TRY(check_codec(j, p, &body->plane[p], err));
     for (unsigned p = 0; p < body->n_planes; p++) ZN_TRY(read_plane(j, p, &body->plane[p], err));
     return ZIPNN_OK;
 }
 
-/* Adds the base to every exponent that is not 0. */
+/* Adds the base to every exponent that is not 0. The kernels have added the usual one; the sum stays within the
+ * exponent. */
 static void add_base(const struct joint *j, uint8_t *out, size_t n) {
-    const unsigned base = j->body->base;
+    const unsigned base = (unsigned)j->body->base - usual_base(j->kind);
     if (j->info.width == 2) {
         for (size_t i = 0; i < n; i++) {
             const unsigned w = zn_get_u16(out + 2 * i);
@@ -84,7 +99,7 @@ static bool within(const uint8_t *symbols, size_t n, uint8_t most) {
 }
 
 static bool is_fused(const struct joint *j) {
-    return j->k->joint->decode[j->kind] && j->stream->d.lanes_log2 == 7 && j->body->base == 0 &&
+    return j->k->joint->decode[j->kind] && j->stream->d.lanes_log2 == 7 && j->body->base == usual_base(j->kind) &&
            (j->kind != ZN_JOINT_F16 || zn_r16_highest(j->stream) < 64);
 }
 
@@ -106,7 +121,7 @@ static zipnn_status decode_part(struct joint *j, size_t from, size_t n, uint8_t 
         if (j->kind == ZN_JOINT_F16 && !within(piece, len, 63))
             return zn_fail(err, ZIPNN_E_CORRUPT, j->symbols.at, "a joint symbol of fp16 is above 63");
         k->merge[j->kind](at, piece, len, out + done * j->info.width);
-        if (j->body->base) add_base(j, out + done * j->info.width, len);
+        if (j->body->base != usual_base(j->kind)) add_base(j, out + done * j->info.width, len);
     }
     return ZIPNN_OK;
 }
@@ -117,6 +132,10 @@ static zipnn_status begin(struct zn_coder *coder, const struct zn_body *body, st
     j->piece = zn_scratch_take(&coder->scratch, ZN_PIECE);
     ZN_TRY(read_planes(body, j, err));
     return zn_r16_open(&coder->codec, 0, &j->symbols, body->n, &j->stream, err);
+}
+
+bool zn_joint_is_usual(const struct zn_body *body) {
+    return body->base == usual_base(joint_of(body->inner, body->joint));
 }
 
 zipnn_status zn_joint_decode(struct zn_coder *coder, const struct zn_body *body, const struct zn_target *to,
@@ -178,33 +197,40 @@ static void find_range(const struct zn_joint_source *s, unsigned width, unsigned
     *most = high;
 }
 
-/* Copies the words, and subtracts the base from every exponent that is not 0. */
-static void take_base(const struct zn_joint_source *s, unsigned width, unsigned base, uint8_t *to) {
+/* Copies the words, and subtracts `off` from every exponent that is not 0. The result stays within the exponent. */
+static void take_base(const struct zn_joint_source *s, unsigned width, unsigned off, uint8_t *to) {
     const uint8_t *at = s->e->src + s->cut->head;
     for (size_t i = 0; i < s->cut->n && width == 2; i++) {
         const unsigned w = zn_get_u16(at + 2 * i);
-        zn_put_u16(to + 2 * i, (uint16_t)(w - (w & 0x7f80 ? base << 7 : 0)));
+        zn_put_u16(to + 2 * i, (uint16_t)(w - (w & 0x7f80 ? off << 7 : 0)));
     }
     for (size_t i = 0; i < s->cut->n && width == 4; i++) {
         const uint32_t w = zn_get_u32(at + 4 * i);
-        zn_put_u32(to + 4 * i, w - (w & 0x7f800000 ? (uint32_t)base << 23 : 0));
+        zn_put_u32(to + 4 * i, w - (w & 0x7f800000 ? (uint32_t)off << 23 : 0));
     }
 }
 
-/* Finds a base that brings all exponents below 128 and makes none of them 0. Returns false when there is none. */
-static bool find_base(const struct zn_joint_source *s, unsigned width, unsigned *base) {
+/* Finds a base that brings all exponents into the range of the symbols and makes none of them 0: the usual one if it
+ * does, or the least. Returns false when there is none. */
+static bool find_base(const struct zn_joint_source *s, enum zn_joint kind, unsigned *base) {
+    const unsigned range = zn_joint_is_wide(kind) ? 63 : 127;
     unsigned least, most;
-    find_range(s, width, &least, &most);
-    *base = most > 127 ? most - 127 : 0;
+    find_range(s, s->cut->width, &least, &most);
+    *base = usual_base(kind);
+    if (most <= *base + range && *base < least) return true;
+    *base = most > range ? most - range : 0;
     return *base < least;
 }
 
-/* Returns the length of the body; 0 when it does not fit, or when an exponent is too large for joint symbols. */
+/* Returns the length of the body; 0 when it does not fit, or when joint symbols cannot express an exponent. */
 static uint32_t write_body(const struct zn_joint_source *s, struct zn_words *words, unsigned base, struct zn_out out) {
-    const enum zn_joint kind = zn_joint_of_shape(words->shape);
+    const enum zn_joint kind = zn_joint_of_shape(words->shape, words->joint);
     const struct zn_joint_info info = zn_joint_info(kind);
-    struct zn_body body = {
-        .layout = ZN_LAYOUT_JOINT, .head = s->cut->head, .inner = (uint8_t)s->cut->layout, .base = (uint8_t)base};
+    struct zn_body body = {.layout = ZN_LAYOUT_JOINT,
+                           .head = s->cut->head,
+                           .inner = (uint8_t)s->cut->layout,
+                           .joint = (uint8_t)words->joint,
+                           .base = (uint8_t)base};
     struct zn_codec *codec = &s->e->coder->codec;
     uint8_t *raw[3];
     body.orig_len = s->e->len;
@@ -219,7 +245,7 @@ static uint32_t write_body(const struct zn_joint_source *s, struct zn_words *wor
     words->raw = raw;
     codec->ahead = zn_ahead_paced(s->e->hint.ahead, s->cut->n);
     if (!zn_r16_write_words(codec, s->e->effort, words, &out)) return 0;
-    zn_streams_end(&planes, &out, ZN_CODEC_R16);
+    zn_streams_end(&planes, &out, codec_of(kind));
     return (uint32_t)zn_out_len(&out);
 }
 
@@ -227,7 +253,7 @@ enum { SAMPLED = 1 << 12 }; /* words whose counts show what joint symbols may ta
 
 static bool sample_may_pay(const struct zn_coder *coder, const struct zn_words *words, uint32_t counts[256]) {
     memset(counts, 0, 256 * sizeof *counts);
-    coder->codec.k->joint->sample(zn_joint_of_shape(words->shape), words->at, words->n,
+    coder->codec.k->joint->sample(zn_joint_of_shape(words->shape, 1), words->at, words->n,
                                   ZN_MAX(words->n / SAMPLED, (size_t)1), counts);
     return may_pay(counts);
 }
@@ -252,7 +278,7 @@ static bool fit(const struct zn_joint_source *s, const struct zn_words *words, c
  * most bodies that are too long are given up here, before they are written. */
 static bool has_room(const struct zn_out *out, const struct zn_joint_source *s, size_t cost) {
     enum { DOUBT = 128 };
-    const enum zn_joint kind = zn_joint_of_shape(zn_layout_shape(s->cut->layout));
+    const enum zn_joint kind = joint_of(s->cut->layout, 1);
     size_t len = cost - cost / DOUBT;
     for (unsigned p = 0; p < zn_joint_info(kind).n_raw; p++) len += zn_joint_raw_len(kind, p, s->cut->n);
     return len <= zn_out_left(out);
@@ -264,7 +290,8 @@ static enum zn_joint_answer encode_based(const struct zn_joint_source *s, struct
     const unsigned width = s->cut->width;
     uint32_t counts[256];
     unsigned base;
-    if (s->cut->layout == ZN_LAYOUT_F16 || !find_base(s, width, &base) || base == 0) return ZN_JOINT_NOTHING;
+    if (s->cut->layout == ZN_LAYOUT_F16 || !find_base(s, joint_of(s->cut->layout, 1), &base) || base == 0)
+        return ZN_JOINT_NOTHING;
     uint8_t *based = zn_scratch_take(&s->e->coder->scratch, s->cut->n * width);
     take_base(s, width, base, based);
     words->at = based;
@@ -296,11 +323,81 @@ enum zn_joint_answer zn_joint_encode(const struct zn_joint_source *s, struct zn_
     struct zn_scratch *scratch = &s->e->coder->scratch;
     const size_t mark = zn_scratch_mark(scratch);
     struct zn_words words = {.shape = zn_layout_shape(s->cut->layout),
-                             .joint = true,
+                             .joint = 1,
                              .at = s->e->src + s->cut->head,
                              .n = s->cut->n,
                              .room = zn_scratch_take(scratch, s->cut->n)};
     const enum zn_joint_answer answer = encode(s, &words, out, cost, body_len);
+    zn_scratch_back(scratch, mark);
+    return answer;
+}
+
+/* ---- encoding with two bits of the mantissa ---- */
+
+/* Returns whether symbols lose little by frequencies of 1/128, by tables of 31 symbols, and by the rest, and take clearly
+ * less than symbols with one bit. Otherwise other ways may be better. */
+static bool are_clear(const struct zn_joint2_costs *costs, size_t n) {
+    enum { LITTLE = 256, CLEARLY = 2048 };
+    return costs->two <= costs->ideal + n / LITTLE && costs->two + n / CLEARLY <= costs->one;
+}
+
+/* Returns how many words at the front of a chunk hold exponents that the usual base does not bring into range, up to the
+ * last such word that the head has room for. Text before the first tensor of a file looks so. */
+static size_t unusual_front(const struct zn_body *cut, const uint8_t *at) {
+    const unsigned width = cut->width;
+    size_t front = 0;
+    for (size_t i = 0; i < (UINT8_MAX - cut->head) / width; i++) {
+        const uint32_t e = width == 2 ? zn_get_u16(at + 2 * i) >> 7 & 255 : zn_get_u32(at + 4 * i) >> 23 & 255;
+        if (e > 2 * ZN_JOINT2_BASE - 1 || (e > 0 && e <= ZN_JOINT2_BASE)) front = i + 1;
+    }
+    return front;
+}
+
+/* Finds a base, for what follows an unusual front where there is none for all. The front becomes a part of the head. */
+static bool find_cut(const struct zn_joint_source *s, struct zn_body *cut, unsigned *base) {
+    if (find_base(s, joint_of(cut->layout, 2), base) && *base == ZN_JOINT2_BASE) return true;
+    const size_t front = unusual_front(cut, s->e->src + cut->head);
+    const struct zn_body whole = *cut;
+    cut->head += (uint32_t)front * cut->width;
+    zn_body_measure(cut);
+    if (front > 0 && cut->n >= ZN_R16_FULL && find_base(s, joint_of(cut->layout, 2), base)) return true;
+    *cut = whole;
+    return find_base(s, joint_of(cut->layout, 2), base);
+}
+
+/* Encodes the words of a cut whose exponents count from `base`. */
+static enum zn_joint_answer encode_two(const struct zn_joint_source *s, unsigned base, struct zn_out out,
+                                       uint32_t *body_len) {
+    struct zn_coder *coder = s->e->coder;
+    const struct zn_body *cut = s->cut;
+    struct zn_words words = {.shape = zn_layout_shape(cut->layout),
+                             .joint = 2,
+                             .at = s->e->src + cut->head,
+                             .n = cut->n,
+                             .room = zn_scratch_take(&coder->scratch, cut->n)};
+    uint32_t counts[256] = {0};
+    if (base != ZN_JOINT2_BASE) {
+        uint8_t *based = zn_scratch_take(&coder->scratch, cut->n * cut->width);
+        take_base(s, cut->width, base - ZN_JOINT2_BASE, based);
+        words.at = based;
+    }
+    coder->codec.k->joint->sample(joint_of(cut->layout, 1), words.at, words.n, ZN_MAX(words.n / SAMPLED, (size_t)1),
+                                  counts);
+    const struct zn_joint2_costs costs = zn_r16w_fit_words(&coder->codec, s->e->effort, &words, counts);
+    *body_len = write_body(s, &words, base, out);
+    if (*body_len == 0) return ZN_JOINT_NOTHING;
+    return are_clear(&costs, words.n) ? ZN_JOINT_WRITTEN : ZN_JOINT_FITTED;
+}
+
+enum zn_joint_answer zn_joint2_encode(const struct zn_joint_source *source, struct zn_out out, uint32_t *body_len) {
+    struct zn_scratch *scratch = &source->e->coder->scratch;
+    struct zn_body cut = *source->cut;
+    struct zn_joint_source own = {source->e, &cut, source->exponents};
+    const size_t mark = zn_scratch_mark(scratch);
+    unsigned base;
+    *body_len = 0;
+    if (cut.layout == ZN_LAYOUT_F16 || !find_cut(&own, &cut, &base)) return ZN_JOINT_NOTHING;
+    const enum zn_joint_answer answer = encode_two(&own, base, out, body_len);
     zn_scratch_back(scratch, mark);
     return answer;
 }

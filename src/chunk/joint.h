@@ -21,4 +21,8 @@ enum zn_joint_answer {
 enum zn_joint_answer zn_joint_encode(const struct zn_joint_source *source, struct zn_out out, size_t *cost,
                                      uint32_t *body_len);
 
+/* Encodes to `out` with two bits of the mantissa in a symbol, which R16W codes. ZN_JOINT_FITTED: the body of *body_len
+ * bytes is written, but the tables lose much, so that other ways may be better. */
+enum zn_joint_answer zn_joint2_encode(const struct zn_joint_source *source, struct zn_out out, uint32_t *body_len);
+
 #endif

@@ -95,7 +95,7 @@ struct source {
 
 /* Returns whether a body holds floats whose exponents R16 codes. */
 static bool is_fit(const struct zn_body *b) {
-    return zn_parts_of(ZN_LAYOUT_TOPS, b->layout) && b->n > 0 && b->plane[b->n_planes - 1].codec == ZN_CODEC_R16;
+    return zn_parts_of(ZN_LAYOUT_TOPS, b->layout, 0) && b->n > 0 && b->plane[b->n_planes - 1].codec == ZN_CODEC_R16;
 }
 
 static void split(struct source *s) {

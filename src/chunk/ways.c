@@ -121,14 +121,19 @@ static void take(const struct zn_encoder *e, const struct way *way, struct zn_dr
     if (way->stage == ZN_STAGE_PLAIN) draft->plain = draft->body;
 }
 
-uint32_t zn_ways_encode(const struct zn_encoder *e, enum zn_stage last, uint8_t *to) {
-    struct zn_draft draft = {.to = to, .last = last};
-    draft.body.orig_len = e->len;
+static void try_ways(const struct zn_encoder *e, enum zn_stage last, uint8_t *to, struct zn_draft *draft) {
+    *draft = (struct zn_draft){.to = to, .last = last};
+    draft->body.orig_len = e->len;
     for (size_t i = 0; i < sizeof ways / sizeof *ways && ways[i].stage <= last; i++) {
         const struct way *way = &ways[i];
         const bool at_level = e->effort->level >= way->from && e->effort->level <= way->to;
-        if (at_level && way->applies(e, &draft)) take(e, way, &draft);
+        if (at_level && way->applies(e, draft)) take(e, way, draft);
     }
+}
+
+uint32_t zn_ways_encode(const struct zn_encoder *e, enum zn_stage last, uint8_t *to) {
+    struct zn_draft draft;
+    try_ways(e, last, to, &draft);
     return (uint32_t)draft.body.len;
 }
 
@@ -149,14 +154,13 @@ static uint32_t encode_as_level(const struct zn_encoder *e, int level, uint8_t *
     return ZN_MIN(rival_len, body_len);
 }
 
-/* Returns whether a level encodes the chunk as each faster level does, too. Levels from ZIPNN_LEVEL_HIGH on always do. The
- * default leaves out usual floats, for which speed counts most, and chunks too short to matter. */
-static bool asks_faster_levels(const struct zn_encoder *e, const uint8_t *body, uint32_t body_len) {
-    struct zn_body own = {.data = body, .len = body_len, .orig_len = e->len};
+/* Returns whether a level encodes the chunk as each faster level does, too. The best level always does, those from
+ * ZIPNN_LEVEL_HIGH on unless the draft is clear. The default leaves out usual floats, for which speed counts most, and
+ * chunks too short to matter. */
+static bool asks_faster_levels(const struct zn_encoder *e, const struct zn_draft *draft) {
     if (e->effort->level <= 1) return false;
-    if (e->effort->level >= HIGH) return true;
-    (void)zn_body_read(&own, NULL); /* the library can always read what it writes */
-    return is_worth_more(e, body_len) && !is_usual(&own);
+    if (e->effort->level >= HIGH) return e->effort->level >= BEST || !draft->clear;
+    return is_worth_more(e, draft->body.len) && !is_usual(&draft->body);
 }
 
 /* More work does not always give a shorter body: tables are fitted to other counts, and the best level leaves out "tops"
@@ -166,8 +170,10 @@ uint32_t zn_chunk_encode(const struct zn_encoder *e, uint8_t *body) {
     const int level = e->effort->level, own = level == BEST ? BEST : level >= HIGH ? HIGH : HIGH - 1;
     struct zn_encoder seen = *e;
     seen.hint = zn_recognised(e);
-    uint32_t body_len = zn_ways_encode(&seen, ZN_STAGE_WHOLE, body);
-    if (!asks_faster_levels(&seen, body, body_len)) return body_len;
+    struct zn_draft draft;
+    try_ways(&seen, ZN_STAGE_WHOLE, body, &draft);
+    uint32_t body_len = (uint32_t)draft.body.len;
+    if (!asks_faster_levels(&seen, &draft)) return body_len;
     for (size_t i = 0; i < sizeof levels / sizeof *levels && levels[i] < own; i++)
         body_len = encode_as_level(&seen, levels[i], body, body_len);
     return body_len;

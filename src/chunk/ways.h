@@ -19,6 +19,7 @@ struct zn_draft {
     struct zn_body plain; /* the best body of ZN_STAGE_PLAIN; it tells later stages what the elements are */
     enum zn_stage last;   /* the stage after which nothing is tried */
     bool unsure;          /* the elements are unusual, and other ways may find something better */
+    bool clear;           /* no faster level has a shorter body, so that none is asked */
 };
 
 /* Tries a way. Returns the length of the body that now lies at draft->to, or 0 when that memory is unchanged. */

@@ -53,6 +53,7 @@ struct zn_r16_reader {
 
 struct zn_r16_fit;  /* the encoder's choice of tables; r16_fit.h */
 struct zn_r16c_fit; /* the same given a context; r16c_fit.h */
+struct zn_r16w_fit; /* the same of R16W; r16w_fit.h */
 struct zn_mixing;   /* mixing_model.h */
 
 struct zn_codec {
@@ -62,6 +63,7 @@ struct zn_codec {
     struct zn_r16_contexts *contexts; /* decoder: contexts of the plane that is read */
     struct zn_r16_fit *fit[ZN_MAX_DEPTH];
     struct zn_r16c_fit *given;                             /* encoder */
+    struct zn_r16w_fit *wide[ZN_MAX_DEPTH];                /* encoder */
     uint8_t *renorm[ZN_MAX_DEPTH], *escapes[ZN_MAX_DEPTH]; /* encoder: max_len + 2 * ZN_SLACK each */
     struct zn_mixing *mixing;
     void *zstd_enc, *zstd_dec;
@@ -167,7 +169,7 @@ bool zn_r16c_write(struct zn_codec *c, const struct zn_effort *effort, const str
 
 /* ---- R16 piece by piece ------------------------------------------------------------------------------------------ */
 
-/* Parses a stream of n symbols, by R16 or R16C as in->codec says, up to its first symbol. A stream of R16C is decoded
+/* Parses a stream of n symbols, by R16, R16C or R16W as in->codec says, up to its first symbol. A stream of R16C is decoded
  * by r16c_decode with c->contexts. The codec owns *reader, which is valid until the next use of this depth. */
 zipnn_status zn_r16_open(struct zn_codec *c, unsigned depth, const struct zn_coded *in, size_t n,
                          struct zn_r16_reader **reader, zipnn_error *err);
@@ -198,7 +200,7 @@ bool zn_r16_write(struct zn_codec *c, unsigned depth, const struct zn_effort *ef
  * (kernels/joint/joint_loops.h). */
 struct zn_words {
     enum zn_shape shape;
-    bool joint;
+    unsigned joint; /* bits of the mantissa in a joint symbol; 0: the symbols are the top plane */
     const uint8_t *at;
     size_t n;            /* at least ZN_R16_FULL, so that every lane has symbols */
     uint8_t *const *raw; /* receive the planes below the symbols */
@@ -227,9 +229,28 @@ static inline bool zn_joint_is_clear(const struct zn_joint_costs *costs) {
 struct zn_joint_costs zn_r16_fit_joint(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
                                        const uint32_t *counts);
 
-/* zn_r16_write for the symbols. Splits off the planes below at the same time. Also returns false when joint symbols
+/* zn_r16_write for the symbols, by R16W if they have two bits of the mantissa. Splits off the planes below at the same time. Also returns false when joint symbols
  * meet an exponent of 128 or more. */
 bool zn_r16_write_words(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
                         struct zn_out *out);
+
+/* ---- R16W: with 128 slots, tables list consecutive symbols (doc/format.md, section 6.2) -------------------------- */
+
+/* What joint symbols with two bits of the mantissa take by R16W, in bytes; what they would take with frequencies of any
+ * precision; and what those with one bit, by R16 with the same clusters, and a stored bit take. */
+struct zn_joint2_costs {
+    size_t two, ideal, one;
+};
+
+/* Fits tables to joint symbols with two bits of the mantissa. `counts` are those of a sample of joint symbols with one
+ * bit. */
+struct zn_joint2_costs zn_r16w_fit_words(struct zn_codec *c, const struct zn_effort *effort,
+                                         const struct zn_words *words, const uint32_t *counts);
+
+/* zn_r16_fit and zn_r16_write by R16W. */
+size_t zn_r16w_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,
+                   const uint32_t *counts);
+bool zn_r16w_write(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,
+                   struct zn_out *out);
 
 #endif

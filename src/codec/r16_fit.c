@@ -206,7 +206,7 @@ static void count(const struct zn_codec *c, struct zn_r16_fit *fit, const struct
     const struct zn_words *words = s->words;
     const uint8_t *const at = words ? words->at : s->plane;
     (!words                         ? k->class_hist
-     : words->joint                 ? k->joint->class_hist[zn_joint_of_shape(words->shape)]
+     : words->joint                 ? k->joint->class_hist[zn_joint_of_shape(words->shape, 1)]
      : words->shape == ZN_SHAPE_16R ? k->class_hist_16r
      : words->shape == ZN_SHAPE_F16
          ? k->class_hist_f16
@@ -248,16 +248,20 @@ static unsigned find_clusters(struct zn_codec *c, unsigned depth, const struct z
     return 1;
 }
 
+static size_t fit(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const struct symbols *s,
+                  const uint32_t *counts) {
+    const unsigned step = find_clusters(c, depth, effort, s, counts);
+    return fit_tables(c->fit[depth], depth, counts, step);
+}
+
 size_t zn_r16_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,
                   const uint32_t *counts) {
-    const unsigned step = find_clusters(c, depth, effort, &(struct symbols){n, plane, NULL}, counts);
-    return fit_tables(c->fit[depth], depth, counts, step);
+    return fit(c, depth, effort, &(struct symbols){n, plane, NULL}, counts);
 }
 
 size_t zn_r16_fit_words(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
                         const uint32_t *counts) {
-    const unsigned step = find_clusters(c, 0, effort, &(struct symbols){words->n, NULL, words}, counts);
-    return fit_tables(c->fit[0], 0, counts, step);
+    return fit(c, 0, effort, &(struct symbols){words->n, NULL, words}, counts);
 }
 
 /* Turns counts of joint symbols into counts of exponents: each pair of symbols becomes one. The clusters stay. */

@@ -40,10 +40,12 @@ static zipnn_status read_contexts(struct zn_cur *cur, const struct zn_coded *in,
 static zipnn_status read_head(const struct zn_codec *c, struct zn_cur *cur, const struct zn_coded *in, size_t n,
                               struct zn_r16_decoder *d, struct head *h, zipnn_error *err) {
     struct zn_r16_contexts *contexts = in->codec == ZN_CODEC_R16C ? c->contexts : NULL;
+    const bool wide = in->codec == ZN_CODEC_R16W;
+    d->slots_log2 = wide ? ZN_R16W_SLOTS_LOG2 : ZN_R16_SLOTS_LOG2;
     d->lanes_log2 = zn_cur_u8(cur);
     d->block_log2 = zn_cur_u8(cur);
     h->n_tables = zn_cur_u8(cur);
-    h->n_classes = zn_cur_u8(cur);
+    h->n_classes = wide ? 0 : zn_cur_u8(cur);
     h->n_escapes = zn_cur_u32(cur);
     if (!zn_cur_ok(cur)) return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "R16 stream of %zu bytes is too short", in->len);
     if (d->lanes_log2 > MAX_LANES_LOG2) return corrupt(in, err, "log2 of the lane count is", d->lanes_log2);
@@ -117,6 +119,62 @@ static zipnn_status read_ids(struct zn_codec *c, unsigned depth, struct zn_cur *
     return highest < n_tables ? ZIPNN_OK : corrupt(in, err, "a block names table", highest);
 }
 
+static zipnn_status read_tables(struct zn_cur *cur, const struct zn_coded *in, const struct head *h,
+                                struct zn_r16_reader *r, zipnn_error *err) {
+    r->d.esc_mark = unlisted(h);
+    r->last = h->n_classes ? h->classes[h->n_classes - 1] : 0;
+    for (unsigned t = 0; t < h->n_tables * h->n_contexts; t++) {
+        struct zn_r16_model model;
+        ZN_TRY(read_model(cur, in, h, &model, err));
+        zn_r16_table_build(&r->tables[t], &model, ZN_R16_SLOTS_LOG2, r->d.esc_mark);
+    }
+    return ZIPNN_OK;
+}
+
+/* Sets the frequencies of a table of R16W. */
+static zipnn_status set_wide_model(struct zn_r16_model *m, const struct zn_coded *in, const uint8_t *freqs,
+                                   zipnn_error *err) {
+    unsigned sum = 0;
+    bool none = false;
+    for (unsigned i = 0; i < m->n; i++) {
+        m->freq[i] = (uint8_t)(freqs[i] + 1);
+        none |= m->freq[i] == 0;
+        sum += m->freq[i];
+    }
+    if (none || sum > ZN_R16W_SLOTS) return corrupt(in, err, "frequencies of a table add up to", sum);
+    m->esc_freq = (uint8_t)(ZN_R16W_SLOTS - sum);
+    return ZIPNN_OK;
+}
+
+/* Reads the tables of R16W: which symbols each lists, and then the frequencies of all tables. */
+static zipnn_status read_wide_tables(struct zn_codec *c, unsigned depth, struct zn_cur *cur, const struct zn_coded *in,
+                                     const struct head *h, zipnn_error *err) {
+    struct zn_r16_reader *r = &c->reader[depth];
+    struct zn_r16_model models[ZN_R16_MAX_TABLES];
+    uint8_t freqs[ZN_R16_MAX_TABLES * ZN_R16W_MAX_LISTED];
+    size_t n = 0;
+    r->d.esc_mark = ZN_R16W_UNLISTED;
+    r->last = 0;
+    for (unsigned t = 0; t < h->n_tables; t++) {
+        const unsigned first = zn_cur_u8(cur), k = zn_cur_u8(cur);
+        if (k > ZN_R16W_MAX_LISTED || first + k > ZN_R16W_UNLISTED)
+            return corrupt(in, err, "a table lists symbols up to", first + k);
+        models[t].n = (uint8_t)k;
+        models[t].base = (uint8_t)first;
+        for (unsigned i = 0; i < k; i++) models[t].sym[i] = (uint8_t)(first + i);
+        if (k > 0) r->last = (uint8_t)ZN_MAX(r->last, first + k - 1);
+        n += k;
+    }
+    if (!zn_cur_ok(cur)) return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "R16 stream ends inside a table");
+    if (n) ZN_TRY(read_nested(c, depth, cur, in, freqs, n, err));
+    const uint8_t *at = freqs;
+    for (unsigned t = 0; t < h->n_tables; at += models[t++].n) {
+        ZN_TRY(set_wide_model(&models[t], in, at, err));
+        zn_r16_table_build(&r->tables[t], &models[t], ZN_R16W_SLOTS_LOG2, ZN_R16W_UNLISTED);
+    }
+    return ZIPNN_OK;
+}
+
 zipnn_status zn_r16_open(struct zn_codec *c, unsigned depth, const struct zn_coded *in, size_t n,
                          struct zn_r16_reader **reader, zipnn_error *err) {
     struct zn_r16_reader *r = &c->reader[depth];
@@ -124,14 +182,11 @@ zipnn_status zn_r16_open(struct zn_codec *c, unsigned depth, const struct zn_cod
     struct zn_cur cur = zn_cur_of(in->data, in->len);
     struct head h = {0};
     ZN_TRY(read_head(c, &cur, in, n, d, &h, err));
-    d->esc_mark = unlisted(&h);
-    for (unsigned t = 0; t < h.n_tables * h.n_contexts; t++) {
-        struct zn_r16_model model;
-        ZN_TRY(read_model(&cur, in, &h, &model, err));
-        zn_r16_table_build(&r->tables[t], &model, d->esc_mark);
-    }
+    if (in->codec == ZN_CODEC_R16W)
+        ZN_TRY(read_wide_tables(c, depth, &cur, in, &h, err));
+    else
+        ZN_TRY(read_tables(&cur, in, &h, r, err));
     r->n_models = h.n_tables;
-    r->last = h.n_classes ? h.classes[h.n_classes - 1] : 0;
     d->tables = r->tables;
     d->ids = NULL;
     if (h.n_tables == 1) {
@@ -174,6 +229,7 @@ zipnn_status zn_r16_finish(const struct zn_r16_reader *reader, uint64_t at, zipn
 
 uint8_t zn_r16_highest(const struct zn_r16_reader *reader) {
     uint8_t highest = reader->last;
+    if (reader->d.slots_log2 == ZN_R16W_SLOTS_LOG2 && reader->d.esc != reader->d.esc_end) return UINT8_MAX;
     for (const uint8_t *p = reader->d.esc; p < reader->d.esc_end; p++) highest = ZN_MAX(highest, *p);
     return highest;
 }

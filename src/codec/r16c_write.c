@@ -12,6 +12,7 @@ static void encode(struct zn_codec *c, const struct zn_r16c_input *in, struct zn
     e->tables = codes;
     e->ids = in->n_models > 1 ? in->ids : NULL;
     e->block_log2 = in->block_log2;
+    e->slots_log2 = ZN_R16_SLOTS_LOG2;
     e->out = c->renorm[0] + in->n + 2 * ZN_SLACK;
     e->esc = c->escapes[0] + in->n + 2 * ZN_SLACK;
     e->ahead = c->ahead;

@@ -6,6 +6,7 @@
 #include "codec/mixing.h"
 #include "codec/r16_fit.h"
 #include "codec/r16c_fit.h"
+#include "codec/r16w_fit.h"
 
 struct zn_effort zn_effort_of(int level) {
     struct zn_effort effort = {.max_tables = 16, .block_log2 = 8, .hist_step = 2, .rounds = 2, .zstd_level = 6};
@@ -30,6 +31,7 @@ void zn_codec_carve(struct zn_codec *c, struct zn_arena *arena, size_t max_len, 
         r->ids = zn_carve(arena, max_blocks);
         r->esc = zn_carve(arena, ZN_MOST_ESCAPES(max_len));
         c->fit[depth] = NULL;
+        c->wide[depth] = NULL;
         c->renorm[depth] = c->escapes[depth] = NULL;
         if (use == ZN_USE_DECODE) continue;
         struct zn_r16_fit *fit = zn_carve(arena, sizeof *fit);
@@ -44,6 +46,7 @@ void zn_codec_carve(struct zn_codec *c, struct zn_arena *arena, size_t max_len, 
             fit->hist = hist;
         }
         c->fit[depth] = fit;
+        c->wide[depth] = zn_carve(arena, sizeof *c->wide[depth]);
         c->renorm[depth] = zn_carve(arena, max_symbols + 2 * ZN_SLACK);
         c->escapes[depth] = zn_carve(arena, max_symbols + 2 * ZN_SLACK);
     }

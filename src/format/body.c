@@ -42,7 +42,7 @@ void zn_body_measure(struct zn_body *b) {
     } else {
         const bool has_inner = zn_layouts[b->layout].group == ZN_GROUP_FLOATS;
         b->width = zn_layouts[has_inner ? b->inner : b->layout].width;
-        b->n_planes = has_inner ? zn_parts_of(b->layout, b->inner)->n : zn_layouts[b->layout].n_planes;
+        b->n_planes = has_inner ? zn_parts_of(b->layout, b->inner, b->joint)->n : zn_layouts[b->layout].n_planes;
     }
     b->tail = (b->orig_len - b->head) % b->width;
     b->n = (b->orig_len - b->head) / b->width;
@@ -55,14 +55,14 @@ static zipnn_status too_short(const struct zn_body *b, zipnn_error *err) {
 static zipnn_status read_floats(struct zn_body *b, struct zn_cur *cur, zipnn_error *err) {
     const bool joint = b->layout == ZN_LAYOUT_JOINT;
     b->inner = zn_cur_u8(cur);
-    const uint8_t bits = joint ? zn_cur_u8(cur) : ZN_JOINT_BITS;
+    b->joint = joint ? zn_cur_u8(cur) : 0;
     b->base = joint ? zn_cur_u8(cur) : 0;
     if (!zn_cur_ok(cur)) return too_short(b, err);
-    if (!zn_parts_of(b->layout, b->inner) || bits != ZN_JOINT_BITS)
+    if (!zn_parts_of(b->layout, b->inner, b->joint))
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, b->at,
                        "floats of layout %u, %u bits of mantissa in a symbol: not supported in layout %s", b->inner,
-                       bits, zn_layouts[b->layout].name);
-    if (b->base > (b->inner == ZN_LAYOUT_F16 ? 0 : ZN_JOINT_MAX_BASE))
+                       b->joint, zn_layouts[b->layout].name);
+    if (b->base > (b->inner == ZN_LAYOUT_F16 ? 0 : b->joint == 2 ? ZN_JOINT2_MAX_BASE : ZN_JOINT_MAX_BASE))
         return zn_fail(err, ZIPNN_E_CORRUPT, b->at, "exponents of layout %u count from %u", b->inner, b->base);
     return ZIPNN_OK;
 }
@@ -101,7 +101,9 @@ zipnn_status zn_body_read_head(struct zn_body *b, struct zn_cur *cur, zipnn_erro
     const uint32_t head = b->head;
     b->head = ZN_MIN(head, b->orig_len);
     zn_body_measure(b);
-    if (head >= b->width || head > b->orig_len)
+    /* The head of joint symbols with two bits may also hold words that they cannot express. */
+    const bool any_head = b->layout == ZN_LAYOUT_JOINT && b->joint == 2;
+    if ((head >= b->width && !any_head) || head > b->orig_len)
         return zn_fail(err, ZIPNN_E_CORRUPT, b->at + 2, "%u bytes before the first element of %u bytes", head,
                        b->width);
     b->edges = zn_cur_take(cur, b->head + b->tail);
@@ -142,7 +144,7 @@ struct zn_streams zn_body_begin(struct zn_out *out, const struct zn_body *b, con
     if (b->layout == ZN_LAYOUT_VALUES) zn_values_head_write(&b->values, out);
     if (zn_layout_is(b->layout, ZN_GROUP_FLOATS)) zn_out_u8(out, b->inner);
     if (b->layout == ZN_LAYOUT_JOINT) {
-        zn_out_u8(out, ZN_JOINT_BITS);
+        zn_out_u8(out, b->joint);
         zn_out_u8(out, b->base);
     }
     zn_out_bytes(out, src, b->head);

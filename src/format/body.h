@@ -46,8 +46,8 @@ void zn_streams_end(struct zn_streams *streams, const struct zn_out *out, unsign
 
 enum {
     ZN_ONE_PLANE = 9,        /* bytes of a body of layout 8 before the bytes of its only plane */
-    ZN_JOINT_MAX_BASE = 128, /* an exponent of at most 127 is added to it */
-    ZN_JOINT_BITS = 1        /* of mantissa in a joint symbol: the only number there is */
+    ZN_JOINT_MAX_BASE = 128, /* an exponent of at most 127 is added to it ... */
+    ZN_JOINT2_MAX_BASE = 192 /* ... or of at most 63, where a joint symbol has two bits of the mantissa */
 };
 
 struct zn_body {
@@ -61,6 +61,7 @@ struct zn_body {
     enum zn_layout layout;
     uint32_t head;                /* bytes before the first element */
     uint8_t inner;                /* FLOATS: the layout of the floats */
+    uint8_t joint;                /* JOINT: bits of the mantissa in a symbol, 1 or 2 */
     uint8_t base;                 /* JOINT: what was taken off the exponents */
     struct zn_record record;      /* RECORDS */
     struct zn_values_head values; /* VALUES */
@@ -87,7 +88,7 @@ zipnn_status zn_body_read(struct zn_body *body, zipnn_error *err);
 /* The same of the first bytes of a body: up to the heads of its planes, which have no data then. */
 zipnn_status zn_body_read_head(struct zn_body *body, struct zn_cur *cur, zipnn_error *err);
 
-/* Begins a body of layout, head, inner, base, record and values, which was measured: writes all that precedes the
+/* Begins a body of layout, head, inner, joint, base, record and values, which was measured: writes all that precedes the
  * planes. The edges are those of src[0, orig_len). */
 struct zn_streams zn_body_begin(struct zn_out *out, const struct zn_body *body, const uint8_t *src);
 

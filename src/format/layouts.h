@@ -51,7 +51,8 @@ struct zn_parts {
     uint8_t n, bits[5];
 };
 
-/* The planes of `layout` for floats of layout `inner`; NULL where it does not take these. */
-const struct zn_parts *zn_parts_of(unsigned layout, unsigned inner);
+/* The planes of `layout` for floats of layout `inner`; NULL where it does not take these. `joint`: the bits of the
+ * mantissa in a symbol of JOINT, otherwise 0. */
+const struct zn_parts *zn_parts_of(unsigned layout, unsigned inner, unsigned joint);
 
 #endif

@@ -16,13 +16,18 @@
 #include "kernels/hash/sha256.h"
 #include "kernels/values/values_loops.h"
 
-/* ---- R16: interleaved rANS with 16-bit states and 64 slots (doc/format.md, "R16") -------------------------------- */
+/* ---- R16: interleaved rANS with 16-bit states and 64 or 128 slots (doc/format.md, "R16") ------------------------- */
 
 enum {
-    ZN_R16_SLOTS = 64,      /* probabilities are multiples of 1/64 */
+    ZN_R16_SLOTS_LOG2 = 6, /* probabilities are multiples of 1/64 */
+    ZN_R16_SLOTS = 1 << ZN_R16_SLOTS_LOG2,
     ZN_R16_LOW = 256,       /* a state lies in [256, 65536) between symbols */
     ZN_R16_LANES = 128,     /* lanes of a full-size stream; small streams use fewer */
     ZN_R16_MAX_LISTED = 15, /* symbols a table lists besides the escape */
+    ZN_R16W_SLOTS_LOG2 = 7, /* R16W: probabilities are multiples of 1/128 ... */
+    ZN_R16W_SLOTS = 1 << ZN_R16W_SLOTS_LOG2,
+    ZN_R16W_MAX_LISTED = 31, /* ... and a table lists up to 31 consecutive symbols besides the escape */
+    ZN_R16W_UNLISTED = 255,  /* a symbol that no table of R16W lists */
     ZN_R16_MAX_TABLES = 16,
     ZN_R16_CLASSES = 32,     /* encoder: symbols are first mapped to classes; class 31 is "listed nowhere" */
     ZN_R16_MIN_BLOCK = 7,    /* log2 of the smallest block that has a table of its own */
@@ -34,26 +39,31 @@ enum {
  * symbol. By rank (position in the table, the escape last): the same, for kernels that look up 16 entries instead of
  * 64. */
 struct zn_r16_table {
-    alignas(64) uint8_t freq[64]; /* 1 .. 64 */
-    uint8_t bias[64];             /* slot - first slot of its symbol */
-    uint8_t sym[64];              /* symbol, or zn_r16_decoder.esc_mark in the slots of the escape */
-    uint8_t rank[64];             /* slot -> rank */
-    uint8_t rank_freq[16];
-    uint8_t rank_first[16]; /* first slot */
-    uint8_t rank_sym[16];
+    alignas(64) uint8_t freq[ZN_R16W_SLOTS]; /* 1 .. 128 */
+    uint8_t bias[ZN_R16W_SLOTS];             /* slot - first slot of its symbol */
+    uint8_t sym[ZN_R16W_SLOTS];              /* symbol, or zn_r16_decoder.esc_mark in the slots of the escape */
+    uint8_t rank[ZN_R16W_SLOTS];             /* slot -> rank */
+    uint8_t rank_freq[32];
+    uint8_t rank_first[32]; /* first slot */
+    uint8_t rank_sym[32];
+    uint8_t last; /* rank of the escape, which is the number of listed symbols */
+    uint8_t base; /* R16W: the first symbol */
 };
 
-/* One table as the format states it: n listed symbols with their frequencies, then the escape. sum(freq) + esc_freq ==
- * 64, every freq >= 1, symbols distinct. */
+/* One table as the format states it: n listed symbols with their frequencies, then the escape. sum(freq) + esc_freq is
+ * the number of slots, every freq >= 1, symbols distinct. R16W: symbols are consecutive, from `base` on. */
 struct zn_r16_model {
-    uint8_t n; /* 0 .. ZN_R16_MAX_LISTED */
+    uint8_t n; /* 0 .. ZN_R16_MAX_LISTED, or ZN_R16W_MAX_LISTED */
+    uint8_t base;
     uint8_t esc_freq;
-    uint8_t sym[ZN_R16_MAX_LISTED];
-    uint8_t freq[ZN_R16_MAX_LISTED];
+    uint8_t sym[ZN_R16W_MAX_LISTED];
+    uint8_t freq[ZN_R16W_MAX_LISTED];
 };
 
-/* Fills the decoder's form of a table. `esc_mark` is a byte that no table of the stream lists. */
-void zn_r16_table_build(struct zn_r16_table *table, const struct zn_r16_model *model, uint8_t esc_mark);
+/* Fills the decoder's form of a table of 1 << slots_log2 slots. `esc_mark` is a byte that no table of the stream lists.
+ */
+void zn_r16_table_build(struct zn_r16_table *table, const struct zn_r16_model *model, unsigned slots_log2,
+                        uint8_t esc_mark);
 
 /* Bytes that the caller will read next. A kernel may prefetch them, `lines` lines of 64 bytes for each step of its
  * work, and advances `at`. A step is 128 symbols in R16, and 1024 bytes in xxh3_64_passing. All zero: nothing to
@@ -79,10 +89,11 @@ struct zn_r16_decoder {
     const uint8_t *ids;  /* table of each block; every entry proved to be a table's index. NULL: always table 0 */
     unsigned block_log2; /* block = 1 << block_log2 symbols, >= ZN_R16_MIN_BLOCK */
     unsigned lanes_log2; /* 0 .. 7; vectors are made for 7 and 5, other numbers may be slower */
+    unsigned slots_log2; /* ZN_R16_SLOTS_LOG2, or ZN_R16W_SLOTS_LOG2 where a contract allows it */
     uint8_t esc_mark;    /* a byte that no table lists */
     size_t pos;          /* symbols decoded so far */
     const uint8_t *in, *in_end;   /* renormalisation bytes not yet used */
-    const uint8_t *esc, *esc_end; /* escaped symbols not yet used */
+    const uint8_t *esc, *esc_end; /* escaped symbols not yet used; R16W: as zn_r16w_escape makes them */
     struct zn_ahead ahead;
     struct zn_check *check; /* a check for the decoders of words to compute along the way, or NULL */
 };
@@ -109,32 +120,48 @@ struct zn_r16_encoder {
     unsigned n_tables;  /* for r16c_encode: models * contexts */
     const uint8_t *ids; /* as above; covers all n symbols */
     unsigned block_log2, lanes_log2;
-    uint8_t class_of[256]; /* symbol -> class; unlisted ones -> 31 */
+    unsigned slots_log2;   /* as above */
+    uint8_t class_of[256]; /* R16: symbol -> class; unlisted ones -> 31 */
     uint8_t *out;          /* renormalisation bytes are written downwards, below this */
     uint8_t *esc;          /* the same for escaped symbols */
     struct zn_ahead ahead;
 };
 
 /* Encoder side of one table, by class. A class the table does not list has its bit set in `escaped` and carries the
- * numbers of the escape. Update of a state x for a class c, all in 16 bits except the sum before it is halved:
+ * numbers of the escape. In R16W the class of a symbol is min(symbol - base, last), a byte: its rank in the table.
+ * Update of a state x for a class c, all in 16 bits except the sum before it is halved:
  *   if (x > top) emit the low byte of x, x >>= 8;
  *   q = ((x + (x * recip >> 16) + 1) >> 1) >> shift;                   (equals x / freq, see r16_codes.c)
- *   x = x + first + q * rest;                                          (q * 64 + first + x mod freq)
+ *   x = x + first + q * rest;                                          (q * slots + first + x mod freq)
  */
 struct zn_r16_codes {
-    alignas(64)
-        uint16_t top[ZN_R16_CLASSES]; /* largest x that needs no byte emitted: (freq << 10) - 1, 65535 for freq 64 */
+    alignas(64) uint16_t top[ZN_R16_CLASSES]; /* largest x that needs no byte emitted: freq * 65536 / slots - 1 */
     uint16_t recip[ZN_R16_CLASSES];
     uint16_t shift[ZN_R16_CLASSES];
     uint16_t first[ZN_R16_CLASSES]; /* first slot */
-    uint16_t rest[ZN_R16_CLASSES];  /* 64 - freq */
+    uint16_t rest[ZN_R16_CLASSES];  /* slots - freq */
     uint32_t escaped;               /* bit c: class c is sent as an escape */
+    uint8_t base, last;             /* R16W */
 };
 
 /* Fills the encoder's form of a table. The model's symbols have classes of their own, below 31. Classes that the model
  * does not list get the escape. If the model has no escape (esc_freq 0), the caller promises that these classes do not
  * occur. */
 void zn_r16_codes_build(struct zn_r16_codes *codes, const struct zn_r16_model *model, const uint8_t *class_of);
+
+/* The same for a table of R16W; the classes are ranks. */
+void zn_r16w_codes_build(struct zn_r16_codes *codes, const struct zn_r16_model *model);
+
+/* Escaped symbols of R16W stand in their stream by their distance from a table of n symbols from `base` on: 128, 129 ...
+ * above it, 127, 126 ... below it, modulo 256. */
+static inline uint8_t zn_r16w_escape(uint8_t base, uint8_t n, uint8_t symbol) {
+    const uint8_t from = (uint8_t)(symbol - base);
+    return (uint8_t)(from + 128 - (from < 128 ? n : 0));
+}
+
+static inline uint8_t zn_r16w_escaped(uint8_t base, uint8_t n, uint8_t escape) {
+    return (uint8_t)(escape + base - 128 + (escape < 128 ? 0 : n));
+}
 
 /* ---- layouts: how elements fall apart into planes ---------------------------------------------------------------- */
 
@@ -167,7 +194,8 @@ struct zn_kernels {
 
     /* Decodes the next n symbols into out[0, n). pos must be a multiple of the lane count; n must be one too, except in
      * the last call of a stream. false: renormalisation bytes or escapes ran out; *d and out are then unspecified.
-     * Reads nothing outside [in, in_end) and [esc, esc_end), writes nothing outside out[0, n). */
+     * Reads nothing outside [in, in_end) and [esc, esc_end), writes nothing outside out[0, n). Takes R16W, too, as do
+     * r16_decode_e5, r16_encode and the loops of joint symbols; the other loops take R16 only. */
     bool (*r16_decode)(struct zn_r16_decoder *d, uint8_t *out, size_t n);
 
     /* The same fused with the merge of ZN_SHAPE_16R: symbols are plane 1, raw[0, n) is plane 0, out receives 2n bytes.

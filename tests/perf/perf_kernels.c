@@ -88,7 +88,7 @@ static void make_tables(struct rig *r) {
             r->cost[t][c] = (uint16_t)(64 - m.freq[c]);
         }
         r->cost[t][ZN_R16_CLASSES - 1] = 200;
-        zn_r16_table_build(&r->tables[t], &m, ESC_MARK);
+        zn_r16_table_build(&r->tables[t], &m, ZN_R16_SLOTS_LOG2, ESC_MARK);
         zn_r16_codes_build(&r->codes[t], &m, r->class_of);
     }
     for (size_t b = 0; b < N_BLOCKS; b++) r->ids[b] = (uint8_t)(b * 7 % N_TABLES);
@@ -100,6 +100,7 @@ static void make_encoder(struct rig *r) {
     e->ids = r->ids;
     e->block_log2 = BLOCK_LOG2;
     e->lanes_log2 = 7;
+    e->slots_log2 = ZN_R16_SLOTS_LOG2;
     memcpy(e->class_of, r->class_of, sizeof e->class_of);
     for (unsigned l = 0; l < ZN_R16_LANES; l++) e->state[l] = ZN_R16_LOW;
     e->out = r->in + N + ZN_SLACK;
@@ -112,6 +113,7 @@ static void make_decoders(struct rig *r) {
     d->ids = r->ids;
     d->block_log2 = BLOCK_LOG2;
     d->lanes_log2 = 7;
+    d->slots_log2 = ZN_R16_SLOTS_LOG2;
     d->esc_mark = ESC_MARK;
     memcpy(d->state, r->encoder.state, sizeof d->state);
     d->in = r->encoder.out, d->in_end = r->in + N + ZN_SLACK;

@@ -9,7 +9,7 @@ from native import xxh3_64, xxh3_128, zstd_compress
 MAGIC = bytes.fromhex("8F5A4E4E0D0A1A0A")
 END_MAGIC = bytes.fromhex("5A4E4E454E440A8F")
 RAW, CONSTANT, R16, ZSTD, NIBBLES = range(5)
-R16C, BITS = 5, 7
+R16C, BITS, R16W = 5, 7, 8
 F16 = 7
 LAYOUTS = {0: (1, False), 1: (2, False), 2: (2, True), 3: (4, False), 4: (4, True), 5: (8, False), 6: (8, True)}
 LAYOUTS[F16] = (2, True)
@@ -108,6 +108,45 @@ class R16Stream:
         return head + self.given + self.classes + self.tables + nested + states + self.renorm
 
 
+def escape_of(span, symbol):
+    base, k = span
+    distance = (symbol - base) % 256
+    return 128 + distance - k if distance < 128 else distance - 128
+
+
+class R16WStream:
+    """R16W in parts that a test may change before coded() joins them. `tables` are pairs of a first symbol and
+    frequencies."""
+
+    def __init__(self, data, tables, lanes_log2=5, block_log2=0, ids=None):
+        self.lanes_log2, self.block_log2, self.n_tables = lanes_log2, block_log2, len(tables)
+        self.spans = b"".join(u8(base, len(counts)) for base, counts in tables)
+        self.freqs = bytes(f - 1 for _, counts in tables for f in counts)
+        states, renorm, escapes = [256] * (1 << lanes_log2), [], []
+        for i in range(len(data) - 1, -1, -1):
+            base, counts = tables[ids[i >> block_log2] if ids else 0]
+            listed = base <= data[i] < base + len(counts)
+            f = counts[data[i] - base] if listed else 128 - sum(counts)
+            b = sum(counts[: data[i] - base]) if listed else sum(counts)
+            x = states[i % len(states)]
+            if x >= f * 512:
+                renorm.append(x % 256)
+                x >>= 8
+            states[i % len(states)] = x // f * 128 + x % f + b
+            if not listed:
+                escapes.append(escape_of((base, len(counts)), data[i]))
+        self.states, self.renorm, self.escapes = states, bytes(renorm[::-1]), bytes(escapes[::-1])
+        self.n_escapes = len(escapes)
+        self.nested_freqs = stream(RAW, self.freqs) if self.freqs else b""
+        self.nested_ids = stream(RAW, bytes(ids)) if ids else b""
+        self.nested_escapes = stream(RAW, self.escapes) if escapes else b""
+
+    def coded(self):
+        head = u8(self.lanes_log2, self.block_log2, self.n_tables) + u32(self.n_escapes)
+        nested = self.nested_freqs + self.nested_ids + self.nested_escapes
+        return head + self.spans + nested + b"".join(u16(x) for x in self.states) + self.renorm
+
+
 def simple(codec, data):
     """`data` coded with the plainest parameters a codec has; R16 gets one table of its 15 most frequent symbols."""
     data = bytes(data)
@@ -117,6 +156,8 @@ def simple(codec, data):
         return nibbles(data)
     if codec == R16:
         return R16Stream(data, *plain_table(data), lanes_log2=2).coded()
+    if codec == R16W:
+        return R16WStream(data, wide_table(data), lanes_log2=2).coded()
     if codec == ZSTD:
         return zstd_compress(data)
     return data
@@ -128,6 +169,13 @@ def plain_table(data):
     total = sum(data.count(symbol) for symbol in frequent)
     counts = [max(1, 48 * data.count(symbol) // total) for symbol in frequent]
     return bytes(frequent), [Table(0, counts)]
+
+
+def wide_table(data, k=31):
+    """One table of the k consecutive symbols with the most counts, as a list, with a slot or more for the escape."""
+    base = max(range(256 - k), key=lambda b: sum(b <= s < b + k for s in data))
+    counts = [sum(s == base + i for s in data) for i in range(k)]
+    return [(base, [1 + 90 * c // max(1, sum(counts)) for c in counts])]
 
 
 # ---- chunks ----------------------------------------------------------------------------------------------------------

@@ -28,12 +28,13 @@ from encoder import (
     u16,
     u32,
 )  # fmt: skip
+from joint import JOINT_BITS
 from keyed import groups_of, pack, sorted_groups
 from make_vectors import bytes_plane, halves, named, noise, peaked, r16_of, weights, write
 from scaled import NONE, n_groups, product
 from values import TYPES, planes_of, put_values
 from values import n_bits as bits_of
-from zipnn_reference import JOINT_BITS, TOPS_BITS
+from zipnn_reference import TOPS_BITS
 
 
 def good_bits():
@@ -313,27 +314,33 @@ def joint_body(inner, coded, head=b"", tail=b"", **changed):
     return start + head + tail + records + b"".join(data for _, data in coded)
 
 
-def low_floats(inner, n):
-    """Floats whose exponents are below 128, zeros among them."""
+def low_floats(inner, n, mask=0xBF):
+    """Floats whose exponents are below 128, zeros among them; `mask` is that of their top bytes."""
     data = bytearray({2: weights(n), 4: weights(n, 4), 7: halves(n)}[inner])
     width = len(data) // n
     for i in range(n):
         if inner != 7:
-            data[(i + 1) * width - 1] &= 0xBF
+            data[(i + 1) * width - 1] &= mask
         if i % 50 == 7:
             data[i * width : (i + 1) * width] = bytes(width)
     return bytes(data)
 
 
+def split_jointly(original, widths):
+    """The planes below the symbols, coded, and the symbols."""
+    words, planes = rotated_words(original, (sum(widths) + 2) // 8), []
+    for width in widths:
+        planes.append(bytes(word & (1 << width) - 1 for word in words))
+        words = [word >> width for word in words]
+    coded = [(RAW, plane) for plane in planes[:-2]] + [(BITS, bits(planes[-2], (1 << widths[-2]) - 1, 0))]
+    return coded, planes[-1]
+
+
 def joint_planes(inner, n, lanes_log2=3):
     """(coded planes, original) of n floats."""
     original = low_floats(inner, n)
-    words, planes = rotated_words(original, len(original) // n), []
-    for n_bits in JOINT_BITS[inner]:
-        planes.append(bytes(word & (1 << n_bits) - 1 for word in words))
-        words = [word >> n_bits for word in words]
-    coded = [(RAW, plane) for plane in planes[:-2]] + [(BITS, bits(planes[-2], (1 << JOINT_BITS[inner][-2]) - 1, 0))]
-    return coded + [(R16, R16Stream(planes[-1], *plain_table(planes[-1]), lanes_log2).coded())], original
+    coded, symbols = split_jointly(original, JOINT_BITS[inner, 1])
+    return coded + [(R16, R16Stream(symbols, *plain_table(symbols), lanes_log2).coded())], original
 
 
 def with_base(original, inner, base):

@@ -13,6 +13,7 @@ import sys
 import make_plane_vectors
 import make_references
 import make_vectors
+import make_wide_vectors
 import model_files
 import odd_files
 from make_vectors import halves, weights
@@ -54,7 +55,8 @@ def decoder_seeds(name, archive):
 
 
 def archive_seeds():
-    for name, expected, archive in (*make_vectors.every_vector(), *make_plane_vectors.every_vector()):
+    vectors = (make_vectors, make_plane_vectors, make_wide_vectors)
+    for name, expected, archive in (vector for module in vectors for vector in module.every_vector()):
         if expected == "ok":
             yield "fuzz_container", name, archive.coded()
             yield from decoder_seeds(name, archive)

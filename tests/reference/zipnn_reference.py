@@ -12,11 +12,13 @@ import pathlib
 import struct
 import sys
 
+from joint import decode_joint
 from keyed import decode_keyed as keyed
 from mixing import decode_mixing
 from native import xxh3_64, xxh3_128, zstd_decompress
 from scaled import decode_scaled as scaled
 from values import decode_values
+from wide import escaped, read_tables
 
 MAGIC = bytes.fromhex("8F5A4E4E0D0A1A0A")
 END_MAGIC = bytes.fromhex("5A4E4E454E440A8F")
@@ -27,8 +29,8 @@ CHUNK, INDEX, REFERENCE, BASES, FIRST_ANCILLARY = 1, 2, 3, 4, 128
 SELF_FLAG, BASES_FLAG = 2, 4
 MAX_BASES, MAX_TOUCHED = 64, 16
 RAW, CONSTANT, R16, ZSTD, NIBBLES = range(5)
-R16C, MIXING, BITS = 5, 6, 7
-KNOWN = (RAW, CONSTANT, R16, ZSTD, NIBBLES, R16C, MIXING, BITS)
+R16C, MIXING, BITS, R16W = 5, 6, 7, 8
+KNOWN = (RAW, CONSTANT, R16, ZSTD, NIBBLES, R16C, MIXING, BITS, R16W)
 F16, RECORDS, TOPS, JOINT, VALUES = 7, 8, 12, 13, 17
 MAX_RECORD, MAX_PLANES = 1024, 8
 # layout: (bytes of an element, rotated)
@@ -40,8 +42,6 @@ KNOWN_LAYOUTS = frozenset([*LAYOUTS, RECORDS, TOPS, JOINT, VALUES, 14, 15, 16, 1
 HALVED = {1: (0, 0, 4), 2: (1, 0, 4), 3: (1, 0, 3), 4: (0, 128, 4)}
 # inner layout of TOPS: bits of each plane
 TOPS_BITS = {2: (5, 3, 8), 4: (8, 8, 5, 3, 8), F16: (8, 3, 5)}
-# inner layout of JOINT: bits of each plane, the top bit of the word being 0 where one is left
-JOINT_BITS = {2: (7, 8), 4: (8, 8, 7, 8), F16: (8, 2, 6)}
 WORD = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
@@ -104,7 +104,7 @@ def read_nested(r, size, depth):
     codec, length = r.uint(1), r.uint(4)
     support(codec in KNOWN, f"codec {codec}")
     demand(codec not in (ZSTD, MIXING), "zstd or mixing in a nested stream")
-    demand(codec != R16 or depth == 0, "R16 nested twice")
+    demand(codec not in (R16, R16W) or depth == 0, "R16 nested twice")
     return decode(codec, r.take(length), size, depth + 1)
 
 
@@ -120,17 +120,22 @@ def read_cuts(r, n_models):
     return n_contexts, after
 
 
-def decode_r16(data, size, depth, contexts=None):
-    """R16, or R16C when given a context for each symbol; the table or model of each block as well."""
+def decode_r16(data, size, depth, contexts=None, wide=False):
+    """R16, or R16C when given a context for each symbol, or R16W; the table or model of each block as well."""
     r = Reader(data)
-    lanes_log2, block_log2, n_tables, n_classes, n_escapes = (r.uint(n) for n in (1, 1, 1, 1, 4))
+    lanes_log2, block_log2, n_tables = (r.uint(1) for _ in range(3))
+    n_classes, n_escapes = 0 if wide else r.uint(1), r.uint(4)
     demand(size >= 1 and lanes_log2 <= 7, f"{size} symbols in 2^{lanes_log2} lanes")
     demand(1 <= n_tables <= 16 and n_classes <= 240 and n_escapes <= size, "R16 counts")
     demand(7 <= block_log2 <= 24 if n_tables > 1 else block_log2 == 0, f"blocks of 2^{block_log2}, {n_tables} tables")
     n_contexts, after = read_cuts(r, n_tables) if contexts is not None else (1, None)
     classes = r.take(n_classes)
     demand(all(a < b for a, b in zip(classes, classes[1:])), "classes do not ascend")
-    tables = [read_table(r, classes) for _ in range(n_tables * n_contexts)]
+    if wide:
+        tables, spans = read_tables(r, n_tables, lambda n: read_nested(r, n, depth), demand)
+    else:
+        tables, spans = [read_table(r, classes) for _ in range(n_tables * n_contexts)], None
+    n_slots = len(tables[0])
     ids = bytes(1)
     if n_tables > 1:
         ids = read_nested(r, -(-size >> block_log2), depth)
@@ -148,10 +153,12 @@ def decode_r16(data, size, depth, contexts=None):
             x = states[lane]
             model = ids[i >> block_log2]
             table = model * n_contexts + after[model][contexts[i]] if after else model
-            symbol, f, offset = tables[table][x % 64]
-            x = f * (x >> 6) + offset
+            symbol, f, offset = tables[table][x % n_slots]
+            x = f * (x // n_slots) + offset
             states[lane] = x if x >= 256 else x << 8 | next(renorm)
-            out[i] = symbol if symbol is not None else next(escapes)
+            if symbol is None:
+                symbol = escaped(spans[table], next(escapes)) if wide else next(escapes)
+            out[i] = symbol
     except StopIteration:
         raise Corrupt(f"an R16 stream runs out at symbol {i}") from None
     demand(all(x == 256 for x in states), "a lane does not end in state 256")
@@ -188,6 +195,8 @@ def decode(codec, data, size, depth=0, contexts=None):
         return data * size
     if codec == R16:
         return decode_r16(data, size, depth)[0]
+    if codec == R16W:
+        return decode_r16(data, size, depth, wide=True)[0]
     if codec == BITS:
         return decode_bits(data, size)
     if codec == MIXING:
@@ -310,37 +319,6 @@ def decode_tops(r, n_head, orig_len):
     return head + struct.pack(f"<{n}{WORD[width]}", *words) + tail
 
 
-def decode_joint(r, n_head, orig_len):
-    """Section 5.3, from the inner layout on."""
-    inner, n_bits, base = r.uint(1), r.uint(1), r.uint(1)
-    support(inner in JOINT_BITS and n_bits == 1, f"joint symbols of layout {inner} with {n_bits} bits")
-    bits = JOINT_BITS[inner]
-    width = (sum(bits) + 1) // 8
-    demand(base <= (0 if inner == F16 else 128), f"base {base}")
-    demand(n_head < width and n_head <= orig_len, f"{n_head} head bytes")
-    n, n_tail = divmod(orig_len - n_head, width)
-    head, tail = r.take(n_head), r.take(n_tail)
-    records = [(r.uint(1), r.uint(4)) for _ in bits]
-    demand(sum(length for _, length in records) == r.left(), "the planes do not fill the body")
-    planes = []
-    for p, (codec, length) in enumerate(records):
-        support(codec == {len(bits) - 1: R16, len(bits) - 2: BITS}.get(p, RAW), f"codec {codec} of plane {p}")
-        coded = r.take(length)
-        if codec == BITS:
-            demand(coded[:2] == bytes([(1 << bits[p]) - 1, 0]), "mask of a packed plane")
-        planes.append(decode(codec, coded, n))
-    demand(n >= 1, "no elements")
-    words, exponent = [], {2: 7, 4: 23, F16: 10}[inner]
-    for parts in zip(*planes):
-        rotated, at = 0, 0
-        for part, part_bits in zip(parts, bits):
-            demand(part >> part_bits == 0, "part of a word is too large")
-            rotated, at = rotated | part << at, at + part_bits
-        word = rotated >> 1 | (rotated & 1) << (8 * width - 1)
-        words.append(word + (base << exponent) * (word >> exponent & 255 > 0))
-    return head + struct.pack(f"<{n}{WORD[width]}", *words) + tail
-
-
 def decode_chunk(body, orig_len, outer=None):
     r = Reader(body)
     if len(body) >= 4 and body[1] == TOPS:
@@ -348,7 +326,7 @@ def decode_chunk(body, orig_len, outer=None):
         return decode_tops(Reader(body[4:]), body[2], orig_len)
     if len(body) >= 4 and body[1] == JOINT:
         support(body[0] == CHUNK and body[3] == 0, "kind or flags of a chunk")
-        return decode_joint(Reader(body[4:]), body[2], orig_len)
+        return decode_joint(Reader(body[4:]), body[2], orig_len, demand, support, decode)
     if len(body) >= 4 and body[1] == VALUES:
         demand(outer in (None, REPEATS), f"layout 17 inside {outer}")
         support(body[0] == CHUNK and body[3] == 0, "kind or flags of a chunk")

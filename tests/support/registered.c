@@ -160,6 +160,7 @@ const struct zt_registered zt_registered[] = {
     {"given", ZN_LAYOUT_GIVEN, ZN_CODEC_R16C, ZIPNN_F32, 3, NEW, LEN, f32, scaled},
     {"tops", ZN_LAYOUT_TOPS, ZN_CODEC_R16C, ZIPNN_BF16, 6, OLD, 2 * LEN, bf16, NULL},
     {"joint symbols", ZN_LAYOUT_JOINT, ZN_CODEC_R16, ZIPNN_BF16, 3, NEW, LEN, bf16, NULL},
+    {"joint symbols of two bits", ZN_LAYOUT_JOINT, ZN_CODEC_R16W, ZIPNN_BF16, 6, NEW, 2 * LEN, bf16, NULL},
     {"a counter", ZN_LAYOUT_DIFFERENCES, ZN_CODEC_RAW, ZIPNN_I32, 3, NEW, LEN, counter, NULL},
     {"copies", ZN_LAYOUT_REPEATS, ZN_CODEC_RAW, ZIPNN_U8, 3, NEW, LEN, copies, NULL},
     {"pruned", ZN_LAYOUT_FREQUENT, ZN_CODEC_RAW, ZIPNN_F32, 3, NEW, LEN, pruned, NULL},

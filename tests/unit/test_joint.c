@@ -1,4 +1,4 @@
-/* Joint symbols: floats that gain come back from every kernel set, the bytes are the same from each and fewer than
+/* Joint symbols, at level 3 with one bit of the mantissa, at level 6 with two: floats that gain come back from every kernel set, the bytes are the same from each and fewer than
  * without; exponents of 128 and more, in the sample or not, and types that older readers know; every set's loops do
  * what the plain ones do; damage is an error or other bytes, never a fault. */
 #include "chunk/joint.h"
@@ -117,6 +117,76 @@ static void large_exponents_find_a_base_or_another_layout(void **state) {
     free(same);
 }
 
+/* With two bits of the mantissa: zeros, and exponents that the usual base, another, or none brings into the range of the
+ * symbols. Every set writes the same bytes. */
+static void two_bits_take_any_range_of_exponents(void **state) {
+    (void)state;
+    static const struct {
+        unsigned exponent;
+        size_t stride;
+        uint8_t bits, base; /* bits 0: another layout */
+    } cases[] = {{0, 50, 2, 64},     {0, N, 2, 64},     {127, N, 2, 64}, {128, N, 2, 65},
+                 {150, 9001, 2, 87}, {65, 9001, 2, 64}, {64, N, 2, 59},  {255, N, 0, 0}};
+    uint8_t *data = malloc(MAX_LEN), *body = malloc(zn_chunk_bound(MAX_LEN)), *same = malloc(zn_chunk_bound(MAX_LEN));
+    void *memory;
+    assert_true(data && body && same);
+    for (unsigned i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+        const unsigned kind = i % 2, width = zn_joint_info(kinds[kind].joint).width;
+        const struct zn_chunk_hint hint = {.dtype = kinds[kind].dtype};
+        uint32_t first = 0;
+        fill(kind, 3, data, N);
+        for (size_t at = 0; at < N; at++)
+            if ((width == 2 ? zn_get_u16(data + 2 * at) >> 7 & 255 : zn_get_u32(data + 4 * at) >> 23 & 255) < 100)
+                set_exponent(kind, data, at, 110);
+        for (size_t at = 377; at < N; at += cases[i / 2].stride) set_exponent(kind, data, at, cases[i / 2].exponent);
+        if (cases[i / 2].base == 59) set_exponent(kind, data, 378, 122);
+        for (unsigned set = 0; zn_kernels_at(set); set++) {
+            struct zn_coder coder = zt_coder_make(zn_kernels_at(set), MAX_LEN, &memory);
+            const uint32_t len = encode(&coder, 6, true, hint, data, N * width, set ? same : body);
+            if (set == 0) first = len;
+            assert_int_equal(len, first);
+            if (set) assert_memory_equal(same, body, len);
+            assert_int_equal(body[1] == ZN_LAYOUT_JOINT && body[5] == 2, cases[i / 2].bits == 2);
+            if (cases[i / 2].bits == 2) assert_int_equal(body[6], cases[i / 2].base);
+            zt_coder_round_trip(&coder, 6, hint, data, N * width);
+            zt_coder_free(&coder, memory);
+        }
+    }
+    free(data);
+    free(body);
+    free(same);
+}
+
+/* Words at the front of a chunk with exponents of any size, as text has them, become a part of the head. */
+static void an_unusual_front_becomes_head(void **state) {
+    (void)state;
+    static const char text[] =
+        "{\"w\": {\"dtype\": \"BF16\", \"shape\": [2048, 4096], \"data_offsets\": [0, 16777216]}}  ";
+    uint8_t *data = malloc(MAX_LEN), *body = malloc(zn_chunk_bound(MAX_LEN));
+    void *memory;
+    assert_true(data && body);
+    struct zn_coder coder = zt_coder_make(zn_kernels_at(0), MAX_LEN, &memory);
+    for (unsigned i = 0; i < 4; i++) {
+        const unsigned kind = i / 2, head = i % 2, width = zn_joint_info(kinds[kind].joint).width;
+        const uint32_t len = N * width + head;
+        const struct zn_chunk_hint hint = {.dtype = kinds[kind].dtype, .head = head};
+        fill(kind, 3, data + head, N);
+        for (size_t at = 0; at < N; at++)
+            if ((zn_get_u16(data + head + (at + 1) * width - 2) >> 7 & 255) < 66)
+                set_exponent(kind, data + head, at, 110);
+        memcpy(data, text, 80);
+        encode(&coder, 6, true, hint, data, len, body);
+        assert_int_equal(body[1], ZN_LAYOUT_JOINT);
+        assert_int_equal(body[5], 2);
+        assert_int_equal(body[6], 64);
+        assert_in_range(body[2], 72, 80 + width);
+        zt_coder_round_trip(&coder, 6, hint, data, len);
+    }
+    zt_coder_free(&coder, memory);
+    free(data);
+    free(body);
+}
+
 /* Splitting, merging and counting of every set beside the plain loops, to the end of a page. */
 static void loops_are_as_the_plain_ones(void **state) {
     (void)state;
@@ -133,7 +203,8 @@ static void loops_are_as_the_plain_ones(void **state) {
             uint8_t *src = guard_high(&in, n * info.width), *out = guard_high(&to, n * info.width);
             for (size_t b = 0; b < n * info.width; b++) src[b] = (uint8_t)zt_random(&seed);
             for (size_t w = 0; w < n && joint != ZN_JOINT_F16; w++)
-                src[(w + 1) * info.width - 1] &= i % 5 ? 0xbf : 0xff;
+                src[(w + 1) * info.width - 1] = (uint8_t)((src[(w + 1) * info.width - 1] & (i % 5 ? 0xbf : 0xff)) |
+                                                          (zn_joint_is_wide(joint) && i % 5 ? 0x20 : 0));
             uint8_t *const mine[3] = {raw[0][0], raw[0][1], raw[0][2]}, *const its[3] = {raw[1][0], raw[1][1],
                                                                                          raw[1][2]};
             const bool fits = k->split[joint](src, n, mine, symbols[0]);
@@ -162,16 +233,19 @@ static void output_goes_to_any_address(void **state) {
             *room = aligned_alloc(64, MAX_LEN + 128 - MAX_LEN % 64);
     void *memory;
     assert_true(data && body && room);
-    for (unsigned i = 0; i < N_KINDS * 2; i++) {
-        const unsigned kind = i / 2, width = zn_joint_info(kinds[kind].joint).width;
+    for (unsigned i = 0; i < N_KINDS * 4; i++) {
+        const unsigned kind = i / 4, level = i & 2 ? 6 : 3, width = zn_joint_info(kinds[kind].joint).width;
         const uint32_t len = (i % 2 ? 16384 + 64 : 20001) * width;
+        if (kind == 2 && level == 6) continue; /* fp16 has no symbols with two bits */
         fill(kind, i, data, len / width);
         for (unsigned set = 0; zn_kernels_at(set); set++) {
             struct zn_coder coder = zt_coder_make(zn_kernels_at(set), MAX_LEN, &memory);
             const struct zn_chunk_body b = {
                 .data = body,
-                .len = encode(&coder, 3, true, (struct zn_chunk_hint){.dtype = kinds[kind].dtype}, data, len, body)};
+                .len = encode(&coder, (int)level, true, (struct zn_chunk_hint){.dtype = kinds[kind].dtype}, data, len,
+                              body)};
             assert_int_equal(body[1], ZN_LAYOUT_JOINT);
+            assert_int_equal(body[5], level == 6 ? 2 : 1);
             for (unsigned at = 0; at < 64; at += at % 8 == 1 ? 3 : 1) {
                 memset(room, 0xa5, len + 128);
                 assert_int_equal(zn_chunk_decode(&coder, &b, room + at, len, ZN_STORE_STREAM, NULL), ZIPNN_OK);
@@ -211,16 +285,16 @@ static void damage_is_no_fault(void **state) {
     struct guard in = guard_make(MAX_LEN + MAX_LEN / 2), to = guard_make(MAX_LEN);
     void *memory;
     assert_true(data && body);
-    for (unsigned i = 0; i < 2 * N_KINDS; i++) {
-        const unsigned kind = i / 2;
+    for (unsigned i = 0; i < 4 * N_KINDS; i++) {
+        const unsigned kind = i / 4, level = i & 2 ? 6 : 3;
         const uint32_t orig_len = (uint32_t)N * zn_joint_info(kinds[kind].joint).width;
         struct zn_coder coder = zt_coder_make(zn_kernels_at(0), MAX_LEN, &memory);
         uint64_t seed = kind;
         fill(kind, kind, data, N);
         if (i % 2) set_exponent(kind, data, 5, 130);
         const uint32_t len =
-            encode(&coder, 3, true, (struct zn_chunk_hint){.dtype = kinds[kind].dtype}, data, orig_len, body);
-        assert_int_equal(body[1], ZN_LAYOUT_JOINT);
+            encode(&coder, (int)level, true, (struct zn_chunk_hint){.dtype = kinds[kind].dtype}, data, orig_len, body);
+        if (level == 3) assert_int_equal(body[1], ZN_LAYOUT_JOINT);
         for (unsigned d = 0; d < N_DAMAGED; d++) {
             const uint32_t cut = d % 2 ? len : len - 1 - (uint32_t)(zt_random(&seed) % len);
             uint8_t *damaged = guard_high(&in, cut), *out = guard_high(&to, orig_len);
@@ -246,6 +320,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(floats_come_back_and_take_less),
         cmocka_unit_test(large_exponents_find_a_base_or_another_layout),
+        cmocka_unit_test(two_bits_take_any_range_of_exponents),
+        cmocka_unit_test(an_unusual_front_becomes_head),
         cmocka_unit_test(loops_are_as_the_plain_ones),
         cmocka_unit_test(output_goes_to_any_address),
         cmocka_unit_test(every_sample_comes_back_under_any_label),

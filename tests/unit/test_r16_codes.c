@@ -49,7 +49,7 @@ static void test_round_trip(void **unused) {
             struct zn_r16_table t;
             struct zn_r16_model m = model_at(first, freq);
             zn_r16_codes_build(&c, &m, class_of);
-            zn_r16_table_build(&t, &m, 0);
+            zn_r16_table_build(&t, &m, ZN_R16_SLOTS_LOG2, 0);
             for (uint32_t x = freq * 4; x <= c.top[30]; x++) {
                 uint32_t y = x + c.first[30] + quotient(&c, 30, x) * c.rest[30], s = y % 64;
                 assert_in_range(y, ZN_R16_LOW, 65535);
@@ -60,6 +60,45 @@ static void test_round_trip(void **unused) {
     }
 }
 
+/* The same with 128 slots. */
+static void wide_tables_divide_and_undo(void **unused) {
+    (void)unused;
+    for (unsigned freq = 1; freq <= 128; freq++) {
+        for (unsigned first = 0; first + freq <= 128; first += 1 + (128 - freq) / 3) {
+            struct zn_r16_codes c;
+            struct zn_r16_table t;
+            struct zn_r16_model m = {
+                .n = (uint8_t)(1 + (first > 0)), .base = 9, .esc_freq = (uint8_t)(128 - first - freq)};
+            const unsigned k = first > 0;
+            m.sym[0] = 9, m.sym[k] = (uint8_t)(9 + k);
+            m.freq[0] = (uint8_t)first, m.freq[k] = (uint8_t)freq;
+            zn_r16w_codes_build(&c, &m);
+            zn_r16_table_build(&t, &m, ZN_R16W_SLOTS_LOG2, ZN_R16W_UNLISTED);
+            assert_int_equal(c.top[k], freq < 128 ? freq * 512 - 1 : 65535);
+            for (uint32_t x = freq * 2; x <= c.top[k]; x++) {
+                if (quotient(&c, k, x) != x / freq) fail_msg("%u / %u is %u", x, freq, quotient(&c, k, x));
+                const uint32_t y = x + c.first[k] + quotient(&c, k, x) * c.rest[k], s = y % 128;
+                assert_in_range(y, ZN_R16_LOW, 65535);
+                assert_int_equal(t.sym[s], 9 + k);
+                assert_int_equal(t.freq[s] * (y / 128) + t.bias[s], x);
+            }
+        }
+    }
+}
+
+/* Every symbol that a table does not list has a byte of its own, which leads back to it. */
+static void wide_escapes_are_symbols(void **unused) {
+    (void)unused;
+    for (unsigned base = 0; base < 256; base++)
+        for (unsigned n = 0; n <= ZN_R16W_MAX_LISTED && base + n <= ZN_R16W_UNLISTED; n++)
+            for (unsigned s = 0; s < 256; s++) {
+                const uint8_t escape = zn_r16w_escape((uint8_t)base, (uint8_t)n, (uint8_t)s);
+                if (s - base >= n) assert_int_equal(zn_r16w_escaped((uint8_t)base, (uint8_t)n, escape), s);
+            }
+    assert_int_equal(zn_r16w_escape(100, 20, 99), 127);
+    assert_int_equal(zn_r16w_escape(100, 20, 120), 128);
+}
+
 static void test_tables(void **unused) {
     (void)unused;
     struct zn_r16_model m = {.n = 3, .esc_freq = 2, .sym = {120, 0, 255}, .freq = {50, 9, 3}};
@@ -68,7 +107,7 @@ static void test_tables(void **unused) {
     class_of[120] = 1, class_of[0] = 0, class_of[255] = 2, class_of[9] = 3;
 
     struct zn_r16_table t;
-    zn_r16_table_build(&t, &m, 77);
+    zn_r16_table_build(&t, &m, ZN_R16_SLOTS_LOG2, 77);
     const uint8_t freq[4] = {50, 9, 3, 2}, first[4] = {0, 50, 59, 62}, sym[4] = {120, 0, 255, 77};
     for (unsigned s = 0; s < 64; s++) {
         unsigned r = t.rank[s];
@@ -100,6 +139,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_quotient),
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(wide_tables_divide_and_undo),
+        cmocka_unit_test(wide_escapes_are_symbols),
         cmocka_unit_test(test_tables),
         cmocka_unit_test(logarithms_are_those_computed),
     };

@@ -70,7 +70,7 @@ static void make_coding(struct coding *c, uint64_t seed) {
     c->lanes_log2 = below(&c->seed, 3) ? 7 : below(&c->seed, 8);
     for (unsigned t = 0; t < c->n_models * c->contexts.n; t++) {
         make_model(c, &c->models[t]);
-        zn_r16_table_build(&c->tables[t], &c->models[t], c->esc_mark);
+        zn_r16_table_build(&c->tables[t], &c->models[t], ZN_R16_SLOTS_LOG2, c->esc_mark);
         zn_r16_codes_build(&c->codes[t], &c->models[t], c->class_of);
     }
     for (size_t b = 0; b < sizeof c->ids; b++) c->ids[b] = (uint8_t)below(&c->seed, c->n_models);
@@ -88,7 +88,8 @@ struct coded {
 
 static void encode(const struct zn_kernels *k, const struct coding *c, const struct rig *r, size_t n,
                    struct coded *to) {
-    struct zn_r16_encoder e = {.tables = c->codes, .block_log2 = c->block_log2, .lanes_log2 = c->lanes_log2};
+    struct zn_r16_encoder e = {
+        .tables = c->codes, .block_log2 = c->block_log2, .lanes_log2 = c->lanes_log2, .slots_log2 = ZN_R16_SLOTS_LOG2};
     e.n_tables = c->n_models * c->contexts.n;
     e.ids = c->n_models > 1 ? c->ids : NULL;
     memcpy(e.class_of, c->class_of, sizeof e.class_of);
@@ -104,7 +105,8 @@ static void encode(const struct zn_kernels *k, const struct coding *c, const str
 }
 
 static struct zn_r16_decoder decoder(const struct coding *c, const struct rig *r, const struct coded *coded) {
-    struct zn_r16_decoder d = {.tables = c->tables, .lanes_log2 = c->lanes_log2, .esc_mark = c->esc_mark};
+    struct zn_r16_decoder d = {
+        .tables = c->tables, .lanes_log2 = c->lanes_log2, .slots_log2 = ZN_R16_SLOTS_LOG2, .esc_mark = c->esc_mark};
     d.ids = c->n_models > 1 ? c->ids : NULL;
     d.block_log2 = d.ids ? c->block_log2 : 31;
     memcpy(d.state, coded->state, sizeof d.state);

@@ -21,11 +21,14 @@ CLASS_HIST(j32, ZN_JOINT_32)
 CLASS_HIST(jf16, ZN_JOINT_F16)
 
 const struct zn_joint_kernels zn_joint_kernels_avx512 = {
-    .decode = {zn_joint_decode_16_avx512, zn_joint_decode_32_avx512, zn_joint_decode_f16_avx512},
-    .encode = {zn_joint_encode_16_avx512, zn_joint_encode_32_avx512, zn_joint_encode_f16_avx512},
-    .merge = {merge_j16, merge_j32, merge_jf16},
-    .split = {split_j16, split_j32, split_jf16},
+    .decode = {zn_joint_decode_16_avx512, zn_joint_decode_32_avx512, zn_joint_decode_f16_avx512,
+               zn_joint_decode_2_16_avx512, zn_joint_decode_2_32_avx512},
+    .encode = {zn_joint_encode_16_avx512, zn_joint_encode_32_avx512, zn_joint_encode_f16_avx512,
+               zn_joint_encode_2_16_avx512, zn_joint_encode_2_32_avx512},
+    .merge = {merge_j16, merge_j32, merge_jf16, merge_j2_16, merge_j2_32},
+    .split = {split_j16, split_j32, split_jf16, split_j2_16, split_j2_32},
     .class_hist = {count_j16, count_j32, count_jf16},
     .sample = joint_sample,
+    .symbols = symbols_of_words,
 };
 #endif

@@ -1,11 +1,16 @@
-/* Floats as joint symbols: the low seven bits of the exponent (of fp16: all five) and the top bit of the mantissa
- * (doc/format.md, section 5.3). Exponents are below 128; encoders report those that are not.
+/* Floats as joint symbols: the low bits of the exponent and the upper ones of the mantissa (doc/format.md, section 5.3):
+ * seven and one; of fp16, whose exponents have five, all of these and one; six and two in the kinds called 2.
  *
  * The word is rotated left by one bit first; its bits, from the lowest up:
  *
  *     ZN_JOINT_16   0 .. 6 packed    | 7 .. 14 symbol                                      | 15 is 0
  *     ZN_JOINT_32   0 .. 7, 8 .. 15  | 16 .. 22 packed | 23 .. 30 symbol                   | 31 is 0
  *     ZN_JOINT_F16  0 .. 7           | 8, 9 packed     | 10 .. 15 symbol
+ *     ZN_JOINT2_16  0 .. 5 packed    | 6 .. 13 symbol                                      | 14 | 15 is 0
+ *     ZN_JOINT2_32  0 .. 7, 8 .. 15  | 16 .. 21 packed | 22 .. 29 symbol                   | 30 | 31 is 0
+ *
+ * Bit 14 or 30, which is worth 64 in the exponent, is set unless the symbol is below 4. So exponents are below 128, and
+ * with two bits 0 or above 64; encoders report those that are not.
  *
  * The planes below the symbols are raw[0 ..] in this order. A packed one holds numbers of k bits from the low bit up,
  * as pack_bits makes them: k bytes for 8 elements, and (n % 8 * k + 7) / 8 for the last ones, whose unused bits are 0.
@@ -15,7 +20,9 @@
 
 #include "kernels/kernels.h"
 
-enum zn_joint { ZN_JOINT_16, ZN_JOINT_32, ZN_JOINT_F16, ZN_N_JOINTS };
+enum zn_joint { ZN_JOINT_16, ZN_JOINT_32, ZN_JOINT_F16, ZN_JOINT2_16, ZN_JOINT2_32, ZN_N_JOINTS };
+
+enum { ZN_JOINT2_BASE = 64 }; /* added to an exponent of six bits that is not 0 */
 
 /* The planes below the symbols: their number, the packed one, and the bits of its numbers; and the bytes of a word. */
 struct zn_joint_info {
@@ -23,7 +30,8 @@ struct zn_joint_info {
 };
 
 static inline struct zn_joint_info zn_joint_info(enum zn_joint joint) {
-    static const struct zn_joint_info info[ZN_N_JOINTS] = {{1, 0, 7, 2}, {3, 2, 7, 4}, {2, 1, 2, 2}};
+    static const struct zn_joint_info info[ZN_N_JOINTS] = {
+        {1, 0, 7, 2}, {3, 2, 7, 4}, {2, 1, 2, 2}, {1, 0, 6, 2}, {3, 2, 6, 4}};
     return info[joint];
 }
 
@@ -33,20 +41,28 @@ static inline size_t zn_joint_raw_len(enum zn_joint joint, unsigned p, size_t n)
     return p == info.packed ? n / 8 * info.bits + (n % 8 * info.bits + 7) / 8 : n;
 }
 
-/* Returns the kind of joint symbols for words of ZN_SHAPE_16R, _32R or _F16. */
-static inline enum zn_joint zn_joint_of_shape(enum zn_shape shape) {
-    return shape == ZN_SHAPE_16R ? ZN_JOINT_16 : shape == ZN_SHAPE_F16 ? ZN_JOINT_F16 : ZN_JOINT_32;
+/* Returns the kind of joint symbols with one or two bits of the mantissa for words of ZN_SHAPE_16R, _32R, or with one
+ * bit _F16. */
+static inline enum zn_joint zn_joint_of_shape(enum zn_shape shape, unsigned bits) {
+    if (shape == ZN_SHAPE_F16) return ZN_JOINT_F16;
+    if (bits == 2) return shape == ZN_SHAPE_16R ? ZN_JOINT2_16 : ZN_JOINT2_32;
+    return shape == ZN_SHAPE_16R ? ZN_JOINT_16 : ZN_JOINT_32;
+}
+
+/* Returns whether the symbols are coded by R16W. */
+static inline bool zn_joint_is_wide(enum zn_joint joint) {
+    return joint == ZN_JOINT2_16 || joint == ZN_JOINT2_32;
 }
 
 struct zn_joint_kernels {
-    /* r16_decode of the symbols, fused with the merge: it writes n words to `out`. lanes_log2 is 7, and symbols of fp16
-     * are below 64. 8 bytes past a packed plane must be readable; the stream of the symbols follows it. NULL: the set
+    /* r16_decode of the symbols, by R16W in the kinds called 2, fused with the merge: it writes n words to `out`.
+     * lanes_log2 is 7, and symbols of fp16 are below 64. 16 bytes past a packed plane must be readable; the stream of the symbols follows it. NULL: the set
      * has no such kernel, and r16_decode and merge, piece by piece, do the same. */
     bool (*decode[ZN_N_JOINTS])(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
                                 enum zn_store store);
 
-    /* Splits n words into symbols, which are encoded with lanes_log2 7, and the planes below. Returns false if an
-     * exponent is 128 or more; the output is then useless. NULL: split and r16_encode do the same. */
+    /* Splits n words into symbols, which are encoded with lanes_log2 7, and the planes below. Returns false if the
+     * symbols cannot express an exponent; the output is then useless. NULL: split and r16_encode do the same. */
     bool (*encode[ZN_N_JOINTS])(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 
     void (*merge[ZN_N_JOINTS])(const uint8_t *const *raw, const uint8_t *symbols, size_t n, uint8_t *out);
@@ -54,12 +70,16 @@ struct zn_joint_kernels {
     /* Splits n words. Returns what encode returns. */
     bool (*split[ZN_N_JOINTS])(const uint8_t *src, size_t n, uint8_t *const *raw, uint8_t *symbols);
 
-    /* zn_kernels.class_hist of the symbols of n words, in blocks up to ZN_R16_MAX_COUNTED. */
+    /* zn_kernels.class_hist of the symbols of n words, in blocks up to ZN_R16_MAX_COUNTED. NULL for the kinds called 2.
+     */
     void (*class_hist[ZN_N_JOINTS])(const uint8_t *src, size_t n, unsigned block_log2, const uint8_t *class_of,
                                     unsigned n_classes, unsigned step, uint16_t (*hist)[ZN_R16_CLASSES]);
 
     /* Counts the symbols of every step-th group of 64 words. */
     void (*sample)(enum zn_joint joint, const uint8_t *src, size_t n, size_t step, uint32_t counts[256]);
+
+    /* Finds the symbols of n words, whether they can express the exponents or not. */
+    void (*symbols)(enum zn_joint joint, const uint8_t *src, size_t n, uint8_t *symbols);
 };
 
 extern const struct zn_joint_kernels zn_joint_kernels_scalar;

@@ -8,10 +8,12 @@
 #include "kernels/joint/joint_tpl.h"
 
 const struct zn_joint_kernels zn_joint_kernels_neon = {
-    .decode = {zn_joint_decode_16_neon, zn_joint_decode_32_neon, zn_joint_decode_f16_neon},
-    .merge = {merge_j16, merge_j32, merge_jf16},
-    .split = {split_j16, split_j32, split_jf16},
+    .decode = {zn_joint_decode_16_neon, zn_joint_decode_32_neon, zn_joint_decode_f16_neon, zn_joint_decode_2_16_neon,
+               zn_joint_decode_2_32_neon},
+    .merge = {merge_j16, merge_j32, merge_jf16, merge_j2_16, merge_j2_32},
+    .split = {split_j16, split_j32, split_jf16, split_j2_16, split_j2_32},
     .class_hist = {class_hist_j16, class_hist_j32, class_hist_jf16},
     .sample = joint_sample,
+    .symbols = symbols_of_words,
 };
 #endif

@@ -34,6 +34,32 @@ ZN_FN unsigned joint_split_32(const uint8_t *src, size_t n, uint8_t *restrict ra
     return all;
 }
 
+/* With two bits of the mantissa. Returns 1 if a word has an exponent that the symbols cannot express. */
+ZN_FN unsigned joint_split2_16(const uint8_t *src, size_t n, uint8_t *restrict low, uint8_t *restrict symbols) {
+    unsigned all = 0;
+    for (size_t i = 0; i < n; i++) {
+        const unsigned w = zn_get_u16(src + 2 * i), symbol = w >> 5 & 255;
+        low[i] = (uint8_t)((w << 1 & 0x3e) | w >> 15);
+        symbols[i] = (uint8_t)symbol;
+        all |= w >> 14 | ((w >> 13 & 1) ^ (symbol > 3));
+    }
+    return all & 1;
+}
+
+ZN_FN unsigned joint_split2_32(const uint8_t *src, size_t n, uint8_t *restrict raw0, uint8_t *restrict raw1,
+                               uint8_t *restrict low, uint8_t *restrict symbols) {
+    unsigned all = 0;
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t w = zn_get_u32(src + 4 * i), r = w << 1 | w >> 31, symbol = r >> 22 & 255;
+        raw0[i] = (uint8_t)r;
+        raw1[i] = (uint8_t)(r >> 8);
+        low[i] = (uint8_t)(r >> 16 & 0x3f);
+        symbols[i] = (uint8_t)symbol;
+        all |= r >> 31 | ((r >> 30 & 1) ^ (symbol > 3));
+    }
+    return all & 1;
+}
+
 ZN_FN void joint_split_f16(const uint8_t *src, size_t n, uint8_t *restrict raw0, uint8_t *restrict low,
                            uint8_t *restrict symbols) {
     for (size_t i = 0; i < n; i++) {
@@ -53,6 +79,10 @@ ZN_FN bool joint_split_piece(enum zn_joint joint, const uint8_t *src, size_t n, 
         beyond = joint_split_16(src, n, low, symbols);
     else if (joint == ZN_JOINT_32)
         beyond = joint_split_32(src, n, raw[0], raw[1], low, symbols);
+    else if (joint == ZN_JOINT2_16)
+        beyond = joint_split2_16(src, n, low, symbols);
+    else if (joint == ZN_JOINT2_32)
+        beyond = joint_split2_32(src, n, raw[0], raw[1], low, symbols);
     else
         joint_split_f16(src, n, raw[0], low, symbols);
     joint_pack(low, n, info.bits, raw[info.packed]);
@@ -91,6 +121,25 @@ ZN_FN void joint_merge_32(const uint8_t *const *raw, const uint8_t *restrict low
     }
 }
 
+ZN_FN void joint_merge2_16(const uint8_t *restrict low, const uint8_t *symbols, size_t n, uint8_t *restrict out) {
+    for (size_t i = 0; i < n; i++) {
+        const uint16_t l = low[i], s = symbols[i], upper = (uint16_t)((s > 3) << 13);
+        const uint16_t w = zn_le16((uint16_t)(upper | s << 5 | l >> 1 | l << 15));
+        __builtin_memcpy(out + 2 * i, &w, sizeof w);
+    }
+}
+
+ZN_FN void joint_merge2_32(const uint8_t *const *raw, const uint8_t *restrict low, const uint8_t *symbols, size_t n,
+                           uint8_t *restrict out) {
+    const uint8_t *p0 = raw[0], *p1 = raw[1];
+    for (size_t i = 0; i < n; i++) {
+        const uint16_t s = symbols[i], lower = (uint16_t)(p0[i] | p1[i] << 8);
+        const uint16_t upper = (uint16_t)((s > 3) << 14 | s << 6 | low[i]);
+        zn_put_u16(out + 4 * i, (uint16_t)(lower >> 1 | upper << 15));
+        zn_put_u16(out + 4 * i + 2, (uint16_t)(upper >> 1 | lower << 15));
+    }
+}
+
 ZN_FN void joint_merge_f16(const uint8_t *const *raw, const uint8_t *restrict low, const uint8_t *symbols, size_t n,
                            uint8_t *restrict out) {
     const uint8_t *p0 = raw[0];
@@ -110,6 +159,10 @@ ZN_FN void joint_merge_piece(enum zn_joint joint, const uint8_t *const *raw, con
         joint_merge_16(low, symbols, n, out);
     else if (joint == ZN_JOINT_32)
         joint_merge_32(raw, low, symbols, n, out);
+    else if (joint == ZN_JOINT2_16)
+        joint_merge2_16(low, symbols, n, out);
+    else if (joint == ZN_JOINT2_32)
+        joint_merge2_32(raw, low, symbols, n, out);
     else
         joint_merge_f16(raw, low, symbols, n, out);
 }
@@ -126,12 +179,13 @@ ZN_FN void joint_merge(enum zn_joint joint, const uint8_t *const *raw, const uin
 
 /* ---- counting ---- */
 
-/* Finds the symbols of up to 64 words. */
 ZN_FN void joint_symbols(enum zn_joint joint, const uint8_t *src, size_t n, uint8_t *restrict symbols) {
     for (size_t i = 0; i < n; i++)
-        symbols[i] = (uint8_t)(joint == ZN_JOINT_16   ? zn_get_u16(src + 2 * i) >> 6
-                               : joint == ZN_JOINT_32 ? zn_get_u32(src + 4 * i) >> 22
-                                                      : zn_get_u16(src + 2 * i) >> 9 & 63);
+        symbols[i] = (uint8_t)(joint == ZN_JOINT_16    ? zn_get_u16(src + 2 * i) >> 6
+                               : joint == ZN_JOINT_32  ? zn_get_u32(src + 4 * i) >> 22
+                               : joint == ZN_JOINT2_16 ? zn_get_u16(src + 2 * i) >> 5
+                               : joint == ZN_JOINT2_32 ? zn_get_u32(src + 4 * i) >> 21
+                                                       : zn_get_u16(src + 2 * i) >> 9 & 63);
 }
 
 /* Gathers symbols and then counts them with a loop that expects few of them. */
@@ -171,17 +225,33 @@ ZN_FN void joint_class_hist(enum zn_joint joint, const uint8_t *src, size_t n, u
 }
 
 /* The functions of a set. In each loop the kind of word is a constant. */
-#define ZN_JOINT_ENTRIES(suffix, JOINT)                                                                        \
-    ZN_FN void merge_##suffix(const uint8_t *const *raw, const uint8_t *symbols, size_t n, uint8_t *out) {     \
-        joint_merge(JOINT, raw, symbols, n, out);                                                              \
-    }                                                                                                          \
-    ZN_FN bool split_##suffix(const uint8_t *src, size_t n, uint8_t *const *raw, uint8_t *symbols) {           \
-        return joint_split(JOINT, src, n, raw, symbols);                                                       \
-    }                                                                                                          \
+#define ZN_JOINT_MOVES(suffix, JOINT)                                                                      \
+    ZN_FN void merge_##suffix(const uint8_t *const *raw, const uint8_t *symbols, size_t n, uint8_t *out) { \
+        joint_merge(JOINT, raw, symbols, n, out);                                                          \
+    }                                                                                                      \
+    ZN_FN bool split_##suffix(const uint8_t *src, size_t n, uint8_t *const *raw, uint8_t *symbols) {       \
+        return joint_split(JOINT, src, n, raw, symbols);                                                   \
+    }
+ZN_JOINT_MOVES(j16, ZN_JOINT_16)
+ZN_JOINT_MOVES(j32, ZN_JOINT_32)
+ZN_JOINT_MOVES(jf16, ZN_JOINT_F16)
+ZN_JOINT_MOVES(j2_16, ZN_JOINT2_16)
+ZN_JOINT_MOVES(j2_32, ZN_JOINT2_32)
+
+#define ZN_JOINT_COUNTS(suffix, JOINT)                                                                         \
     ZN_FN void class_hist_##suffix(const uint8_t *src, size_t n, unsigned block_log2, const uint8_t *class_of, \
                                    unsigned n_classes, unsigned step, uint16_t(*hist)[ZN_R16_CLASSES]) {       \
         joint_class_hist(JOINT, src, n, block_log2, class_of, n_classes, step, hist);                          \
     }
-ZN_JOINT_ENTRIES(j16, ZN_JOINT_16)
-ZN_JOINT_ENTRIES(j32, ZN_JOINT_32)
-ZN_JOINT_ENTRIES(jf16, ZN_JOINT_F16)
+ZN_JOINT_COUNTS(j16, ZN_JOINT_16)
+ZN_JOINT_COUNTS(j32, ZN_JOINT_32)
+ZN_JOINT_COUNTS(jf16, ZN_JOINT_F16)
+
+ZN_FN void symbols_of_words(enum zn_joint joint, const uint8_t *src, size_t n, uint8_t *symbols) {
+    if (joint == ZN_JOINT2_16)
+        joint_symbols(ZN_JOINT2_16, src, n, symbols);
+    else if (joint == ZN_JOINT2_32)
+        joint_symbols(ZN_JOINT2_32, src, n, symbols);
+    else
+        joint_symbols(joint, src, n, symbols);
+}

@@ -49,10 +49,12 @@ bool zn_r16_decode_32r_portable(struct zn_r16_decoder *d, const uint8_t *const *
 #define ZN_JOINT_DECODE(suffix, set)                                                                                   \
     bool zn_joint_decode_##suffix##_##set(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n, \
                                           enum zn_store store)
-#define ZN_JOINT_DECODERS(set) \
-    ZN_JOINT_DECODE(16, set);  \
-    ZN_JOINT_DECODE(32, set);  \
-    ZN_JOINT_DECODE(f16, set)
+#define ZN_JOINT_DECODERS(set)  \
+    ZN_JOINT_DECODE(16, set);   \
+    ZN_JOINT_DECODE(32, set);   \
+    ZN_JOINT_DECODE(f16, set);  \
+    ZN_JOINT_DECODE(2_16, set); \
+    ZN_JOINT_DECODE(2_32, set)
 
 #if defined(__x86_64__)
 bool zn_r16_decode_avx2(struct zn_r16_decoder *d, uint8_t *out, size_t n);
@@ -89,6 +91,8 @@ ZN_JOINT_DECODERS(avx512);
 bool zn_joint_encode_16_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 bool zn_joint_encode_32_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 bool zn_joint_encode_f16_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
+bool zn_joint_encode_2_16_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
+bool zn_joint_encode_2_32_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 
 /* class_hist of joint symbols for whole blocks only. Returns how many words these are. */
 size_t zn_class_hist_joint_avx512(enum zn_joint joint, const uint8_t *src, size_t n, unsigned block_log2,

@@ -62,58 +62,88 @@ ZN_FN void split_words(__m256i w0, __m256i w1, __m256i *lo, __m256i *hi) {
 
 /* ---- decoding ---- */
 
+/* Part 0 of a table has entries 0 .. 15; part j has those of 16j .. 16j + 15 ^ those of 16 before. R16 has 4 parts of
+ * ranks and one of what is looked up by rank; R16W has 8 and 2. */
 struct decode_tables {
-    __m256i
-        rank[4]; /* rank[0] = ranks of slots 0 .. 15; rank[j] = those of slots 16j .. 16j + 15 ^ those of 16 before */
-    __m256i freq, first, sym;
+    __m256i rank[8], freq[2], first[2];
+    __m256i sym; /* R16W: the first symbol */
+    __m256i esc; /* R16: the escape mark; R16W: the escape's rank */
+    unsigned slots_log2;
 };
 
-ZN_FN struct decode_tables decode_tables(const struct zn_r16_table *t) {
+ZN_INLINE void load_part(__m256i *part, const uint8_t *table, unsigned j) {
+    part[j] = _mm256_xor_si256(load_table(table + 16 * j - 16), load_table(table + 16 * j));
+}
+
+/* Loads 1, 2, 4 or 8 parts. */
+ZN_INLINE void load_parts(__m256i *part, const uint8_t *table, unsigned n) {
+    part[0] = load_table(table);
+    if (n >= 2) load_part(part, table, 1);
+    if (n >= 4) {
+        load_part(part, table, 2);
+        load_part(part, table, 3);
+    }
+    if (n == 8)
+        for (unsigned j = 4; j < 8; j++) load_part(part, table, j);
+}
+
+ZN_INLINE struct decode_tables decode_tables(const struct zn_r16_table *t, unsigned slots_log2, uint8_t esc_mark) {
+    const bool wide = slots_log2 == ZN_R16W_SLOTS_LOG2;
     struct decode_tables d;
-    const __m256i r0 = load_table(t->rank), r1 = load_table(t->rank + 16);
-    const __m256i r2 = load_table(t->rank + 32), r3 = load_table(t->rank + 48);
-    d.rank[0] = r0;
-    d.rank[1] = _mm256_xor_si256(r0, r1);
-    d.rank[2] = _mm256_xor_si256(r1, r2);
-    d.rank[3] = _mm256_xor_si256(r2, r3);
-    d.freq = load_table(t->rank_freq);
-    d.first = load_table(t->rank_first);
-    d.sym = load_table(t->rank_sym);
+    d.slots_log2 = slots_log2;
+    load_parts(d.rank, t->rank, wide ? 8 : 4);
+    load_parts(d.freq, t->rank_freq, wide ? 2 : 1);
+    load_parts(d.first, t->rank_first, wide ? 2 : 1);
+    d.sym = wide ? _mm256_set1_epi8((char)t->base) : load_table(t->rank_sym);
+    d.esc = _mm256_set1_epi8((char)(wide ? t->last : esc_mark));
     return d;
 }
 
-/* slot < 64. A byte shuffle looks at the low four bits of an index and yields 0 where the index is negative, so part j
- * adds its difference for slots >= 16j alone. */
-ZN_FN __m256i rank_of_slot(const struct decode_tables *t, __m256i slot) {
-    const __m256i r0 = _mm256_shuffle_epi8(t->rank[0], slot);
-    const __m256i r1 = _mm256_shuffle_epi8(t->rank[1], _mm256_sub_epi8(slot, _mm256_set1_epi8(16)));
-    const __m256i r2 = _mm256_shuffle_epi8(t->rank[2], _mm256_sub_epi8(slot, _mm256_set1_epi8(32)));
-    const __m256i r3 = _mm256_shuffle_epi8(t->rank[3], _mm256_sub_epi8(slot, _mm256_set1_epi8(48)));
-    return _mm256_xor_si256(_mm256_xor_si256(r0, r1), _mm256_xor_si256(r2, r3));
+ZN_INLINE __m256i shuffle_part(const __m256i *part, unsigned j, __m256i index) {
+    return _mm256_shuffle_epi8(part[j], _mm256_sub_epi8(index, _mm256_set1_epi8((char)(16 * j))));
 }
 
-/* freq * (x >> 6) + bias on 16 words. */
-ZN_FN __m256i decode_words(__m256i x, __m256i freq, __m256i bias) {
-    return _mm256_add_epi16(_mm256_mullo_epi16(freq, _mm256_srli_epi16(x, 6)), bias);
+/* A byte shuffle looks at the low four bits of an index below 128, and yields 0 where the index is negative, so part j
+ * adds its difference for indices >= 16j alone. */
+ZN_INLINE __m256i look_up(const __m256i *part, unsigned n, __m256i index) {
+    const __m256i p0 = _mm256_shuffle_epi8(part[0], index);
+    if (n == 1) return p0;
+    const __m256i p01 = _mm256_xor_si256(p0, shuffle_part(part, 1, index));
+    if (n == 2) return p01;
+    const __m256i p23 = _mm256_xor_si256(shuffle_part(part, 2, index), shuffle_part(part, 3, index));
+    const __m256i lower = _mm256_xor_si256(p01, p23);
+    if (n == 4) return lower;
+    const __m256i p45 = _mm256_xor_si256(shuffle_part(part, 4, index), shuffle_part(part, 5, index));
+    const __m256i p67 = _mm256_xor_si256(shuffle_part(part, 6, index), shuffle_part(part, 7, index));
+    return _mm256_xor_si256(lower, _mm256_xor_si256(p45, p67));
+}
+
+/* freq * (x >> slots_log2) + bias on 16 words. */
+ZN_INLINE __m256i decode_words(__m256i x, __m256i freq, __m256i bias, unsigned slots_log2) {
+    return _mm256_add_epi16(_mm256_mullo_epi16(freq, _mm256_srli_epi16(x, (int)slots_log2)), bias);
 }
 
 /* 32 symbols on their way. */
 struct step {
     __m256i lo, hi, sym;
-    __m256i small; /* states below 256, which still lack a byte: 255, others 0 */
+    __m256i is_esc; /* escapes: 255, others 0 */
+    __m256i small;  /* states below 256, which still lack a byte: 255, others 0 */
 };
 
 ZN_INLINE void decode_update(const struct decode_tables *t, struct step *s) {
     const __m256i zero = _mm256_setzero_si256();
-    const __m256i slot = _mm256_and_si256(s->lo, _mm256_set1_epi8(63));
-    const __m256i rank = rank_of_slot(t, slot);
-    const __m256i freq = _mm256_shuffle_epi8(t->freq, rank);
-    const __m256i bias = _mm256_sub_epi8(slot, _mm256_shuffle_epi8(t->first, rank));
-    s->sym = _mm256_shuffle_epi8(t->sym, rank);
+    const unsigned slots_log2 = t->slots_log2;
+    const bool wide = slots_log2 == ZN_R16W_SLOTS_LOG2;
+    const __m256i slot = _mm256_and_si256(s->lo, _mm256_set1_epi8((char)((1 << slots_log2) - 1)));
+    const __m256i rank = look_up(t->rank, wide ? 8 : 4, slot);
+    const __m256i freq = look_up(t->freq, wide ? 2 : 1, rank);
+    const __m256i bias = _mm256_sub_epi8(slot, look_up(t->first, wide ? 2 : 1, rank));
+    s->sym = wide ? _mm256_add_epi8(rank, t->sym) : _mm256_shuffle_epi8(t->sym, rank);
+    s->is_esc = _mm256_cmpeq_epi8(wide ? rank : s->sym, t->esc);
     const __m256i w0 = decode_words(_mm256_unpacklo_epi8(s->lo, s->hi), _mm256_unpacklo_epi8(freq, zero),
-                                    _mm256_unpacklo_epi8(bias, zero));
+                                    _mm256_unpacklo_epi8(bias, zero), slots_log2);
     const __m256i w1 = decode_words(_mm256_unpackhi_epi8(s->lo, s->hi), _mm256_unpackhi_epi8(freq, zero),
-                                    _mm256_unpackhi_epi8(bias, zero));
+                                    _mm256_unpackhi_epi8(bias, zero), slots_log2);
     split_words(w0, w1, &s->lo, &s->hi);
     s->small = _mm256_cmpeq_epi8(s->hi, zero);
 }
@@ -144,8 +174,7 @@ ZN_INLINE const uint8_t *decode_step(struct planar_decoder *p, const struct deco
     struct step s = {.lo = load(p->x.lo + lane), .hi = load(p->x.hi + lane)};
     decode_update(t, &s);
     store(out, s.sym);
-    const __m256i is_esc = _mm256_cmpeq_epi8(s.sym, _mm256_set1_epi8((char)p->esc_mark));
-    const uint32_t esc = (uint32_t)_mm256_movemask_epi8(is_esc);
+    const uint32_t esc = (uint32_t)_mm256_movemask_epi8(s.is_esc);
     memcpy(marks, &esc, sizeof esc);
     decode_renew(&s, &in);
     store(p->x.lo + lane, s.lo);
@@ -155,9 +184,9 @@ ZN_INLINE const uint8_t *decode_step(struct planar_decoder *p, const struct deco
 
 /* A turn at a time where the number of lanes is the usual one: 15 of 78 instructions of a step fall away, 3 % of time.
  */
-ZN_FN const uint8_t *decode_steps(struct planar_decoder *p, const struct zn_r16_table *table, const uint8_t *in,
-                                  uint8_t *out, size_t from, size_t n) {
-    const struct decode_tables t = decode_tables(table);
+ZN_INLINE const uint8_t *decode_slots(struct planar_decoder *p, const struct zn_r16_table *table, const uint8_t *in,
+                                      uint8_t *out, size_t from, size_t n, unsigned slots_log2) {
+    const struct decode_tables t = decode_tables(table, slots_log2, p->esc_mark);
     uint8_t *const marks = p->marks;
     const size_t to = from + n;
     if (p->lane_mask < TURN - 1) {
@@ -167,6 +196,19 @@ ZN_FN const uint8_t *decode_steps(struct planar_decoder *p, const struct zn_r16_
     for (size_t i = from; i < to; i += TURN)
         for (size_t k = 0; k < TURN; k += STEP) in = decode_step(p, &t, in, out + i + k, marks + i / 8 + k / 8, k);
     return in;
+}
+
+/* Apart from the usual loop, whose frame stays small. */
+__attribute__((noinline, target("avx2,bmi,bmi2,lzcnt,popcnt"))) static const uint8_t *decode_wide(
+    struct planar_decoder *p, const struct zn_r16_table *table, const uint8_t *in, uint8_t *out, size_t from,
+    size_t n) {
+    return decode_slots(p, table, in, out, from, n, ZN_R16W_SLOTS_LOG2);
+}
+
+ZN_FN const uint8_t *decode_steps(struct planar_decoder *p, const struct zn_r16_table *table, const uint8_t *in,
+                                  uint8_t *out, size_t from, size_t n) {
+    if (p->slots_log2 != ZN_R16_SLOTS_LOG2) return decode_wide(p, table, in, out, from, n);
+    return decode_slots(p, table, in, out, from, n, ZN_R16_SLOTS_LOG2);
 }
 
 ZN_FN void put(uint8_t *out, __m256i v, enum zn_store way) {
@@ -239,6 +281,24 @@ ZN_FN void join_sevens(const uint8_t *packed, uint8_t *low, uint8_t *sym, size_t
         const __m256i s = load(sym + i), top = _mm256_and_si256(_mm256_slli_epi16(s, 7), _mm256_set1_epi8(-128));
         store(low + i, _mm256_or_si256(numbers, top));
         store(sym + i, _mm256_and_si256(_mm256_srli_epi16(s, 1), _mm256_set1_epi8(127)));
+    }
+}
+
+/* The same; a half takes 12 bytes. */
+ZN_FN void join_sixes(const uint8_t *packed, uint8_t *low, uint8_t *sym, size_t n) {
+    const __m256i first = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 0, 1, 1, 2, 2, 3, 3, 4, 3, 4, 4, 5, 5, 6));
+    const __m256i second = _mm256_add_epi8(first, _mm256_set1_epi8(6)), lower = _mm256_set1_epi8(63);
+    const __m256i up = _mm256_broadcastsi128_si256(_mm_setr_epi16(1024, 16, 64, 256, 1024, 16, 64, 256));
+    for (size_t i = 0; i < n; i += STEP, packed += STEP / 8 * 6) {
+        const __m256i bytes = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const void *)packed)),
+                                                      _mm_loadu_si128((const void *)(packed + 12)), 1);
+        const __m256i a = _mm256_mullo_epi16(_mm256_shuffle_epi8(bytes, first), up);
+        const __m256i b = _mm256_mullo_epi16(_mm256_shuffle_epi8(bytes, second), up);
+        const __m256i numbers = _mm256_packus_epi16(_mm256_srli_epi16(a, 10), _mm256_srli_epi16(b, 10));
+        const __m256i s = load(sym + i), upper = _mm256_and_si256(_mm256_srli_epi16(s, 2), lower);
+        const __m256i is_zero = _mm256_cmpeq_epi8(upper, _mm256_setzero_si256());
+        store(low + i, _mm256_or_si256(numbers, _mm256_andnot_si256(lower, _mm256_slli_epi16(s, 6))));
+        store(sym + i, _mm256_or_si256(upper, _mm256_andnot_si256(is_zero, _mm256_set1_epi8(64))));
     }
 }
 
@@ -484,6 +544,10 @@ ZN_FN void encode(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *
 }
 
 void zn_r16_encode_avx2(struct zn_r16_encoder *e, const uint8_t *src, size_t n) {
+    if (e->slots_log2 != ZN_R16_SLOTS_LOG2) {
+        zn_r16_encode_scalar(e, src, n);
+        return;
+    }
     const size_t unit = e->lanes_log2 == FULL_LANES_LOG2 ? TURN : 2 * STEP;
     const size_t whole = e->lanes_log2 == FULL_LANES_LOG2 || e->lanes_log2 == MIN_LANES_LOG2 ? n - n % unit : 0;
     zn_r16_encode_range_scalar(e, src, whole, n);

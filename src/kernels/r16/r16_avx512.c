@@ -12,13 +12,18 @@
 /* ---- 32 lanes: short streams, one vector of words ---- */
 
 AVX512_INLINE __m256i step_32(const struct zn_r16_table *t, __m256i esc_mark, __mmask64 even, __m512i *x,
-                              struct zn_r16_cursors *c) {
-    __m256i sym = _mm512_cvtepi16_epi8(_mm512_permutexvar_epi8(*x, _mm512_load_si512(t->sym)));
+                              struct zn_r16_cursors *c, enum slots slots) {
+    __m256i sym = _mm512_cvtepi16_epi8(symbols_of(t, *x, slots));
     __mmask32 escaped = _mm256_cmpeq_epi8_mask(sym, esc_mark);
-    sym = _mm256_mask_expand_epi8(sym, escaped, _mm256_loadu_si256((const void *)c->esc));
+    const __m256i stream = _mm256_loadu_si256((const void *)c->esc);
+    if (slots == NARROW)
+        sym = _mm256_mask_expand_epi8(sym, escaped, stream);
+    else
+        sym = _mm256_mask_mov_epi8(sym, escaped,
+                                   _mm512_castsi512_si256(escapes_of(t, escaped, _mm512_castsi256_si512(stream))));
     c->esc += _mm_popcnt_u32(escaped);
 
-    __m512i y = update(t, even, *x, *x);
+    __m512i y = update(t, even, *x, *x, slots);
     __mmask32 low = _mm512_cmplt_epu16_mask(y, _mm512_set1_epi16(ZN_R16_LOW));
     __m256i bytes = _mm256_maskz_expand_epi8(low, _mm256_loadu_si256((const void *)c->in));
     c->in += _mm_popcnt_u32(low);
@@ -26,7 +31,7 @@ AVX512_INLINE __m256i step_32(const struct zn_r16_table *t, __m256i esc_mark, __
     return sym;
 }
 
-AVX512_INLINE bool decode_32(struct zn_r16_decoder *d, uint8_t *out, size_t turns) {
+AVX512_INLINE bool decode_32(struct zn_r16_decoder *d, uint8_t *out, size_t turns, enum slots slots) {
     const __m256i esc_mark = _mm256_set1_epi8((char)d->esc_mark);
     const __mmask64 even = mask_of(EVEN_BYTES);
     struct zn_r16_feed in, esc;
@@ -39,7 +44,7 @@ AVX512_INLINE bool decode_32(struct zn_r16_decoder *d, uint8_t *out, size_t turn
         zn_r16_feed_reach(&esc);
         struct zn_r16_cursors c = {in.p, esc.p};
         for (size_t i = 0; i < n; i++, out += 32, d->pos += 32)
-            _mm256_storeu_si256((void *)out, step_32(zn_r16_table_at(d, d->pos), esc_mark, even, &x, &c));
+            _mm256_storeu_si256((void *)out, step_32(zn_r16_table_at(d, d->pos), esc_mark, even, &x, &c, slots));
         if (!zn_r16_feed_take(&in, c.in) || !zn_r16_feed_take(&esc, c.esc)) return false;
     }
     _mm512_storeu_si512(d->state, x);
@@ -49,17 +54,22 @@ AVX512_INLINE bool decode_32(struct zn_r16_decoder *d, uint8_t *out, size_t turn
 }
 
 AVX512 bool zn_r16_decode_avx512(struct zn_r16_decoder *d, uint8_t *out, size_t n) {
-    if (d->lanes_log2 == 5) return decode_32(d, out, n / 32) && zn_r16_decode_scalar(d, out + n / 32 * 32, n % 32);
+    const bool wide = d->slots_log2 == WIDE;
+    if (d->lanes_log2 == 5)
+        return (wide ? decode_32(d, out, n / 32, WIDE) : decode_32(d, out, n / 32, NARROW)) &&
+               zn_r16_decode_scalar(d, out + n / 32 * 32, n % 32);
     if (d->lanes_log2 != 7) return zn_r16_decode_scalar(d, out, n);
     size_t whole = n / TURN * TURN;
     const uint8_t *const none[2] = {NULL, NULL};
-    return decode(d, none, out, n / TURN, 1, BYTES, CACHED) && zn_r16_decode_scalar(d, out + whole, n - whole);
+    return (wide ? decode(d, none, out, n / TURN, 1, BYTES, CACHED, WIDE)
+                 : decode(d, none, out, n / TURN, 1, BYTES, CACHED, NARROW)) &&
+           zn_r16_decode_scalar(d, out + whole, n - whole);
 }
 
 AVX512 bool zn_r16_decode_16r_avx512(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n,
                                      enum zn_store store) {
     const size_t turns = n / TURN, whole = turns * TURN;
-    return decode_words(d, &raw, out, turns, 2, BYTES, store) &&
+    return decode_words(d, &raw, out, turns, 2, BYTES, NARROW, store) &&
            zn_r16_decode_16r_scalar(d, raw + whole, out + 2 * whole, n - whole, store);
 }
 
@@ -79,7 +89,7 @@ AVX512 bool zn_r16_decode_f16_avx512(struct zn_r16_decoder *d, const uint8_t *co
                                      enum zn_store store) {
     const size_t turns = n / TURN, whole = turns * TURN;
     const uint8_t *rest[] = {raw[0] + whole, raw[1] + whole / GROUP * MASKS};
-    return decode_words(d, raw, out, turns, 2, MASKED, store) &&
+    return decode_words(d, raw, out, turns, 2, MASKED, NARROW, store) &&
            finish(d, rest, 2, ZN_SHAPE_F16, out + 2 * whole, n - whole);
 }
 
@@ -87,14 +97,15 @@ AVX512 bool zn_r16_decode_32r_avx512(struct zn_r16_decoder *d, const uint8_t *co
                                      enum zn_store store) {
     const size_t turns = n / TURN, whole = turns * TURN;
     const uint8_t *rest[] = {raw[0] + whole, raw[1] + whole, raw[2] + whole};
-    return decode_words(d, raw, out, turns, 4, BYTES, store) &&
+    return decode_words(d, raw, out, turns, 4, BYTES, NARROW, store) &&
            finish(d, rest, 3, ZN_SHAPE_32R, out + 4 * whole, n - whole);
 }
 
 AVX512 bool zn_r16_decode_e5_avx512(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n,
                                     enum zn_store store) {
     const size_t turns = n / TURN, whole = turns * TURN;
-    return decode_words(d, &packed, out, turns, 1, TRIPLES, store) &&
+    return (d->slots_log2 == WIDE ? decode_words(d, &packed, out, turns, 1, TRIPLES, WIDE, store)
+                                  : decode_words(d, &packed, out, turns, 1, TRIPLES, NARROW, store)) &&
            zn_r16_decode_e5_scalar(d, packed + whole / 8 * 3, out + whole, n - whole, store);
 }
 
@@ -121,7 +132,7 @@ AVX512_INLINE void encode_turns_32(struct zn_r16_encoder *e, const struct class_
 }
 
 AVX512 void zn_r16_encode_avx512(struct zn_r16_encoder *e, const uint8_t *src, size_t n) {
-    if (e->lanes_log2 == 5) {
+    if (e->lanes_log2 == 5 && e->slots_log2 == ZN_R16_SLOTS_LOG2) {
         const struct class_map map = class_map_load(e->class_of);
         zn_r16_encode_range_scalar(e, src, n / 32 * 32, n);
         encode_turns_32(e, &map, src, n / 32);

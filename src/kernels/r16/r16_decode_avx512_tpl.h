@@ -10,24 +10,49 @@
 #include "kernels/r16/r16_avx512_tpl.h"
 #include "kernels/r16/r16_feed.h"
 
-/* x = F * (x >> 6) + B; `slots` has the slots of these lanes in its even bytes. */
-AVX512_INLINE __m512i update(const struct zn_r16_table *t, __mmask64 even, __m512i x, __m512i slots) {
-    __m512i freq = _mm512_maskz_permutexvar_epi8(even, slots, _mm512_load_si512(t->freq));
-    __m512i bias = _mm512_maskz_permutexvar_epi8(even, slots, _mm512_load_si512(t->bias));
-    return _mm512_add_epi16(_mm512_mullo_epi16(_mm512_srli_epi16(x, 6), freq), bias);
+/* R16 has 64 slots, a vector of bytes; R16W has 128, two of them. */
+enum slots { NARROW = ZN_R16_SLOTS_LOG2, WIDE = ZN_R16W_SLOTS_LOG2 };
+
+/* Looks up the bytes of the chosen lanes; the others become 0. */
+AVX512_INLINE __m512i look_up(const uint8_t *table, __mmask64 chosen, __m512i slot, enum slots slots) {
+    const __m512i first = _mm512_load_si512(table);
+    if (slots == NARROW) return _mm512_maskz_permutexvar_epi8(chosen, slot, first);
+    return _mm512_maskz_permutex2var_epi8(chosen, first, slot, _mm512_load_si512(table + 64));
+}
+
+/* x = F * (x >> slots_log2) + B; `slot` has the slots of these lanes in its even bytes. */
+AVX512_INLINE __m512i update(const struct zn_r16_table *t, __mmask64 even, __m512i x, __m512i slot, enum slots slots) {
+    __m512i freq = look_up(t->freq, even, slot, slots), bias = look_up(t->bias, even, slot, slots);
+    return _mm512_add_epi16(_mm512_mullo_epi16(_mm512_srli_epi16(x, slots), freq), bias);
+}
+
+AVX512_INLINE __m512i symbols_of(const struct zn_r16_table *t, __m512i slot, enum slots slots) {
+    const __m512i first = _mm512_load_si512(t->sym);
+    if (slots == NARROW) return _mm512_permutexvar_epi8(slot, first);
+    return _mm512_permutex2var_epi8(first, slot, _mm512_load_si512(t->sym + 64));
+}
+
+/* Finds the symbols of R16W that stand in the stream of escapes by their distance from the table (zn_r16w_escaped). */
+AVX512_INLINE __m512i escapes_of(const struct zn_r16_table *t, __mmask64 escaped, __m512i stream) {
+    const __m512i e = _mm512_maskz_expand_epi8(escaped, stream);
+    const __m512i sym = _mm512_add_epi8(e, _mm512_set1_epi8((char)(t->base - 128)));
+    return _mm512_mask_add_epi8(sym, _mm512_movepi8_mask(e), sym, _mm512_set1_epi8((char)t->last));
 }
 
 /* Decodes the next 64 symbols; 64 bytes are readable at both cursors. */
 AVX512_INLINE __m512i group(const struct zn_r16_table *t, __m512i esc_mark, __mmask64 even, struct planes *p,
-                            struct zn_r16_cursors *c) {
-    __m512i sym = _mm512_permutexvar_epi8(p->lo, _mm512_load_si512(t->sym));
+                            struct zn_r16_cursors *c, enum slots slots) {
+    __m512i sym = symbols_of(t, p->lo, slots);
     __mmask64 escaped = _mm512_cmpeq_epi8_mask(sym, esc_mark);
-    sym = _mm512_mask_expand_epi8(sym, escaped, _mm512_loadu_si512(c->esc));
+    if (slots == NARROW)
+        sym = _mm512_mask_expand_epi8(sym, escaped, _mm512_loadu_si512(c->esc));
+    else
+        sym = _mm512_mask_mov_epi8(sym, escaped, escapes_of(t, escaped, _mm512_loadu_si512(c->esc)));
     c->esc += _mm_popcnt_u64(escaped);
 
     struct words w = words_of(*p);
-    w.even = update(t, even, w.even, p->lo);
-    w.odd = update(t, even, w.odd, _mm512_srli_epi16(p->lo, 8));
+    w.even = update(t, even, w.even, p->lo, slots);
+    w.odd = update(t, even, w.odd, _mm512_srli_epi16(p->lo, 8), slots);
     struct planes q = planes_of(w);
     __mmask64 low = _mm512_testn_epi8_mask(q.hi, q.hi);
     p->hi = _mm512_mask_mov_epi8(q.hi, low, q.lo);
@@ -39,14 +64,15 @@ AVX512_INLINE __m512i group(const struct zn_r16_table *t, __m512i esc_mark, __mm
 /* What the output is made of.
  *     BYTES: symbols, and whole planes below them.
  *     MASKED: fp16; three masks of bits lie between symbols and bytes.
- *     JOINT: joint symbols (joint_loops.h); the last plane below is packed, 7 bits an element.
+ *     JOINT, JOINT2: joint symbols (joint_loops.h); the last plane below is packed, 7 or 6 bits an element.
  *     JOINT_F16: joint symbols of fp16; pairs of bits lie between symbols and bytes.
  *     TRIPLES: floats of 8 bits; a symbol and three packed bits make a byte. */
-enum form { BYTES, MASKED, JOINT, JOINT_F16, TRIPLES };
+enum form { BYTES, MASKED, JOINT, JOINT_F16, TRIPLES, JOINT2 };
 
 /* Returns how many bytes of plane p below the symbols a group uses. */
 AVX512_INLINE size_t group_len(size_t width, enum form form, size_t p) {
-    return form == JOINT && p + 2 == width ? GROUP / 8 * 7 : GROUP;
+    if (p + 2 != width) return GROUP;
+    return form == JOINT ? GROUP / 8 * 7 : form == JOINT2 ? GROUP / 8 * 6 : GROUP;
 }
 
 /* How words go to memory. CACHED: by ordinary stores. The others bypass the caches in whole lines: ALIGNED, where `out`
@@ -153,7 +179,51 @@ AVX512_INLINE void put_j32(uint8_t *out, const uint8_t *const *raw, __m512i symb
     put_line(out + 192, _mm512_ror_epi32(_mm512_unpackhi_epi16(low_b, high_b), 1), way);
 }
 
-/* `half` says whether the first number of a packed plane begins in the middle of a byte. */
+/* Numbers of 6 bits fill whole bytes by fours, so that one table serves all lines. */
+#define SIXES(first) ((first) + 62) % 64, (first) + 4, (first) + 10, (first) + 16
+#define EIGHT_SIXES SIXES(0), SIXES(24)
+#define TWO_FOURS SIXES(0), SIXES(32)
+static const struct sevens sixes_2 = {
+    {SEVEN(0), SEVEN(24), SEVEN(6), SEVEN(30), SEVEN(12), SEVEN(36), SEVEN(18), SEVEN(42)},
+    {EIGHT_SIXES, EIGHT_SIXES, EIGHT_SIXES, EIGHT_SIXES, EIGHT_SIXES, EIGHT_SIXES, EIGHT_SIXES, EIGHT_SIXES}};
+static const struct sevens sixes_4 = {
+    {FOUR(0), FOUR(12), FOUR(24), FOUR(36), FOUR(3), FOUR(15), FOUR(27), FOUR(39), FOUR(6), FOUR(18), FOUR(30),
+     FOUR(42), FOUR(9), FOUR(21), FOUR(33), FOUR(45)},
+    {TWO_FOURS, TWO_FOURS, TWO_FOURS, TWO_FOURS, TWO_FOURS, TWO_FOURS, TWO_FOURS, TWO_FOURS}};
+
+/* Spreads 64 numbers of 6 bits over bytes, each shifted up by two. Below it is the bit above the symbol's, which is set
+ * unless the symbol is below 4. */
+AVX512_INLINE __m512i unpack_sixes(const struct sevens *s, const uint8_t *packed, __m512i symbols) {
+    const __mmask64 above = _mm512_test_epi8_mask(symbols, _mm512_set1_epi8((char)0xfc));
+    __m512i bytes = _mm512_loadu_si512(packed);
+    bytes = _mm512_permutexvar_epi8(_mm512_load_si512(s->bytes), bytes);
+    bytes = _mm512_multishift_epi64_epi8(_mm512_load_si512(s->bits), bytes);
+    bytes = _mm512_and_si512(bytes, _mm512_set1_epi8((char)0xfc));
+    return _mm512_mask_add_epi8(bytes, above, bytes, _mm512_set1_epi8(1));
+}
+
+/* The same with two bits of the mantissa in a symbol. */
+AVX512_INLINE void put_j2_16(uint8_t *out, const uint8_t *packed, __m512i symbols, enum way way) {
+    const __m512i low = unpack_sixes(&sixes_2, packed, symbols);
+    __m512i a = _mm512_unpacklo_epi8(low, symbols), b = _mm512_unpackhi_epi8(low, symbols);
+    put_line(out, _mm512_shrdi_epi16(a, a, 3), way);
+    put_line(out + 64, _mm512_shrdi_epi16(b, b, 3), way);
+}
+
+AVX512_INLINE void put_j2_32(uint8_t *out, const uint8_t *const *raw, __m512i symbols, enum way way) {
+    __m512i b0 = in_dwords(order_4, _mm512_loadu_si512(raw[0])), b1 = in_dwords(order_4, _mm512_loadu_si512(raw[1]));
+    __m512i b2 = unpack_sixes(&sixes_4, raw[2], symbols);
+    __m512i low_a = _mm512_unpacklo_epi8(b0, b1), low_b = _mm512_unpackhi_epi8(b0, b1);
+    __m512i high_a = _mm512_unpacklo_epi8(b2, symbols), high_b = _mm512_unpackhi_epi8(b2, symbols);
+    high_a = _mm512_shrdi_epi16(high_a, high_a, 2);
+    high_b = _mm512_shrdi_epi16(high_b, high_b, 2);
+    put_line(out, _mm512_ror_epi32(_mm512_unpacklo_epi16(low_a, high_a), 1), way);
+    put_line(out + 64, _mm512_ror_epi32(_mm512_unpackhi_epi16(low_a, high_a), 1), way);
+    put_line(out + 128, _mm512_ror_epi32(_mm512_unpacklo_epi16(low_b, high_b), 1), way);
+    put_line(out + 192, _mm512_ror_epi32(_mm512_unpackhi_epi16(low_b, high_b), 1), way);
+}
+
+/* `half` says whether the first number of a packed plane of joint symbols begins in the middle of a byte. */
 AVX512_INLINE void put_words(uint8_t *out, const uint8_t *const *raw, __m512i ordered, size_t width, enum form form,
                              bool half, enum way way) {
     if (width == 1)
@@ -162,6 +232,10 @@ AVX512_INLINE void put_words(uint8_t *out, const uint8_t *const *raw, __m512i or
         put_j16(out, raw[0], ordered, half, way);
     else if (form == JOINT)
         put_j32(out, raw, ordered, half, way);
+    else if (form == JOINT2 && width == 2)
+        put_j2_16(out, raw[0], ordered, way);
+    else if (form == JOINT2)
+        put_j2_32(out, raw, ordered, way);
     else if (width == 2)
         put_16r(out, raw[0], ordered, way);
     else
@@ -333,15 +407,15 @@ AVX512_INLINE void fetch_near(const struct zn_r16_cursors *c, const uint8_t *con
     }
 }
 
-/* A check reads where the first plane is read. A packed plane is read at seven stripes in eight groups. */
+/* A check reads where the first plane is read. A packed plane is read at seven stripes in eight groups, or six. */
 AVX512_INLINE bool skips_stripe(size_t width, enum form form, size_t turn) {
-    return form == JOINT && width == 2 && turn % 4 == 3;
+    return width == 2 && ((form == JOINT && turn % 4 == 3) || (form == JOINT2 && turn % 2 == 1));
 }
 
 /* Decodes whole turns. `raw`: the planes below the symbols', width - 1 of them; of fp16 and triples also what lies
  * between. */
 AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t turns, size_t width,
-                          enum form form, enum way way) {
+                          enum form form, enum way way, enum slots slots) {
     static const uint8_t table_0 = 0;
     const size_t turn_len = TURN * width;
     const __m512i esc_mark = _mm512_set1_epi8((char)d->esc_mark);
@@ -375,11 +449,11 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, u
             const struct zn_r16_table *t = tables + ids[pos >> id_shift];
             for (size_t p = 0; p + 1 < width; p++) low_next[p] = low[p] + group_len(width, form, p);
             check_stripe(&check);
-            __m512i symbols = group(t, esc_mark, even, &p0, &c);
+            __m512i symbols = group(t, esc_mark, even, &p0, &c, slots);
             symbols = with_between(form, symbols, between);
             put_group(&shift, to, low, symbols, width, form, way, done + i == 0);
             if (!skips_stripe(width, form, i)) check_stripe(&check);
-            symbols = group(t, esc_mark, even, &p1, &c);
+            symbols = group(t, esc_mark, even, &p1, &c, slots);
             symbols = with_between(form, symbols, between_len(form) ? between + between_len(form) : NULL);
             put_group(&shift, to + GROUP * width, low_next, symbols, width, form, way, false);
             fetch(&ahead);
@@ -420,11 +494,11 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, u
 
 /* The same for words, by whichever way leads to `out`. */
 AVX512_INLINE bool decode_words(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t turns,
-                                size_t width, enum form form, enum zn_store store) {
-    if (store == ZN_STORE_CACHED) return decode(d, raw, out, turns, width, form, CACHED);
-    if ((uintptr_t)out % 64 == 0) return decode(d, raw, out, turns, width, form, ALIGNED);
-    if ((uintptr_t)out % (4 * width) == 0) return decode(d, raw, out, turns, width, form, SHIFTED);
-    return decode(d, raw, out, turns, width, form, STAGED);
+                                size_t width, enum form form, enum slots slots, enum zn_store store) {
+    if (store == ZN_STORE_CACHED) return decode(d, raw, out, turns, width, form, CACHED, slots);
+    if ((uintptr_t)out % 64 == 0) return decode(d, raw, out, turns, width, form, ALIGNED, slots);
+    if ((uintptr_t)out % (4 * width) == 0) return decode(d, raw, out, turns, width, form, SHIFTED, slots);
+    return decode(d, raw, out, turns, width, form, STAGED, slots);
 }
 
 #endif

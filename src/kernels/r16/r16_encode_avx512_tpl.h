@@ -18,14 +18,32 @@ AVX512_INLINE __m512i encode_words(const struct zn_r16_codes *t, __m512i x, __m5
     return _mm512_add_epi16(x, _mm512_mullo_epi16(q, _mm512_permutexvar_epi16(class, _mm512_load_si512(t->rest))));
 }
 
+/* How the classes of symbols are found: by their low 6 bits, by all of them, or, in R16W, by counting from the first
+ * symbol of a table. */
+enum mapping { BY_SIX, BY_ALL, BY_RANK };
+
+AVX512_INLINE __m512i classes_of(const struct zn_r16_codes *t, const struct class_map *m, __m512i symbols,
+                                 enum mapping mapping) {
+    if (mapping != BY_RANK) return classes(m, symbols, mapping == BY_ALL);
+    return _mm512_min_epu8(_mm512_sub_epi8(symbols, _mm512_set1_epi8((char)t->base)), _mm512_set1_epi8((char)t->last));
+}
+
+/* zn_r16w_escape of 64 symbols. */
+AVX512_INLINE __m512i escapes_of_symbols(const struct zn_r16_codes *t, __m512i symbols) {
+    const __m512i from = _mm512_sub_epi8(symbols, _mm512_set1_epi8((char)t->base));
+    const __m512i escape = _mm512_xor_si512(from, _mm512_set1_epi8(-128));
+    return _mm512_mask_sub_epi8(escape, _mm512_movepi8_mask(escape), escape, _mm512_set1_epi8((char)t->last));
+}
+
 /* One step of 64 lanes. `escapes`: the classes that escape, by byte. */
 AVX512_INLINE void encode_group(const struct zn_r16_codes *t, __m512i escapes, const struct class_map *m,
-                                struct words *w, __m512i symbols, struct sinks *s, bool collisions) {
-    __m512i class = classes(m, symbols, collisions), low_bytes = planes_of(*w).lo;
+                                struct words *w, __m512i symbols, struct sinks *s, enum mapping mapping) {
+    __m512i class = classes_of(t, m, symbols, mapping), low_bytes = planes_of(*w).lo;
     __mmask32 even, odd;
     w->even = encode_words(t, w->even, class, &even);
     w->odd = encode_words(t, w->odd, _mm512_srli_epi16(class, 8), &odd);
     s->out = put_below(s->out, _pdep_u64(even, EVEN_BYTES) | _pdep_u64(odd, ODD_BYTES), low_bytes);
+    if (mapping == BY_RANK) symbols = escapes_of_symbols(t, symbols);
     s->esc = put_below(s->esc, _mm512_movepi8_mask(_mm512_permutexvar_epi8(class, escapes)), symbols);
 }
 
@@ -124,6 +142,53 @@ AVX512_INLINE __m512i take_j32(const uint8_t *src, uint8_t *const *raw, size_t i
                                      _mm512_set1_epi8(1), 0xf8); /* a | b & c */
 }
 
+/* Packs 64 numbers of 6 bits, each in the upper bits of a byte, into 48 bytes. The store also writes 16 bytes below. */
+AVX512_INLINE void put_sixes(uint8_t *to, __m512i numbers, bool first) {
+    alignas(64) static const uint8_t whole[64] = {0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,
+                                                  0,  1,  2,  4,  5,  6,  8,  9,  10, 12, 13, 14, 16, 17, 18, 20,
+                                                  21, 22, 24, 25, 26, 28, 29, 30, 32, 33, 34, 36, 37, 38, 40, 41,
+                                                  42, 44, 45, 46, 48, 49, 50, 52, 53, 54, 56, 57, 58, 60, 61, 62};
+    __m512i v = _mm512_and_si512(_mm512_srli_epi16(numbers, 2), _mm512_set1_epi8(63));
+    v = _mm512_maddubs_epi16(v, _mm512_set1_epi16(0x4001));  /* times 1 and 64 */
+    v = _mm512_madd_epi16(v, _mm512_set1_epi32(0x10000001)); /* times 1 and 4096 */
+    v = _mm512_permutexvar_epi8(_mm512_load_si512(whole), v);
+    if (first)
+        _mm512_mask_storeu_epi8(to - 16, UINT64_MAX << 16, v);
+    else
+        _mm512_storeu_si512(to - 16, v);
+}
+
+/* Of symbols with two bits of the mantissa. `low` has bit 7 of the exponent in bit 1, and bit 6 in bit 0. A lowest bit is
+ * set in *beyond where the former is set or the latter is not what the symbol says. */
+AVX512_INLINE __m512i beyond_two(__m512i beyond, __m512i low, __m512i symbols) {
+    const __m512i one = _mm512_set1_epi8(1);
+    const __m512i above = _mm512_min_epu8(_mm512_and_si512(_mm512_srli_epi16(symbols, 2), _mm512_set1_epi8(63)), one);
+    const __m512i wrong = _mm512_or_si512(_mm512_xor_si512(low, above), _mm512_srli_epi16(low, 1));
+    return _mm512_ternarylogic_epi32(beyond, wrong, one, 0xf8); /* a | b & c */
+}
+
+AVX512_INLINE __m512i take_j2_16(const uint8_t *src, uint8_t *packed, bool first, __m512i *beyond) {
+    __m512i a = _mm512_loadu_si512(src), b = _mm512_loadu_si512(src + 64);
+    a = _mm512_shldi_epi16(a, a, 3);
+    b = _mm512_shldi_epi16(b, b, 11);
+    const __m512i low = in_order(order_16r[0], even_odd(a, b)), symbols = in_order(order_16r[1], even_odd(b, a));
+    *beyond = beyond_two(*beyond, low, symbols);
+    put_sixes(packed, low, first);
+    return symbols;
+}
+
+AVX512_INLINE __m512i take_j2_32(const uint8_t *src, uint8_t *const *raw, size_t i, __m512i *beyond) {
+    uint8_t third[GROUP];
+    uint8_t *const to[3] = {raw[0] + i, raw[1] + i, third};
+    const __m512i exponents = take_32r(src, to, 0), upper = _mm512_loadu_si512(third);
+    const __m512i lowest = _mm512_set1_epi8(3), top = _mm512_and_si512(_mm512_srli_epi16(exponents, 6), lowest);
+    const __m512i symbols = _mm512_ternarylogic_epi32(lowest, _mm512_srli_epi16(upper, 6),
+                                                      _mm512_slli_epi16(exponents, 2), 0xca); /* a ? b : c */
+    *beyond = beyond_two(*beyond, top, symbols);
+    put_sixes(raw[2] + i / 8 * 6, _mm512_slli_epi16(upper, 2), i == 0);
+    return symbols;
+}
+
 AVX512_INLINE __m512i take_jf16(const uint8_t *src, uint8_t *raw, uint8_t *pairs) {
     const __m512i top = take_16r(src, raw);
     __m512i v = _mm512_maddubs_epi16(_mm512_and_si512(top, _mm512_set1_epi8(3)), _mm512_set1_epi16(0x0401));
@@ -133,7 +198,7 @@ AVX512_INLINE __m512i take_jf16(const uint8_t *src, uint8_t *raw, uint8_t *pairs
 }
 
 /* Where symbols come from: a plane (width 1), or words of `width` bytes that are split on the way. */
-enum split { PLAIN, MASKED_F16, JOINTLY, JOINTLY_F16 };
+enum split { PLAIN, MASKED_F16, JOINTLY, JOINTLY_F16, JOINTLY2 };
 
 struct source {
     const uint8_t *at;
@@ -146,13 +211,15 @@ AVX512_INLINE __m512i take(const struct source *from, size_t i, size_t width, en
     if (split == JOINTLY_F16) return take_jf16(from->at + 2 * i, from->raw[0] + i, from->raw[1] + i / 4);
     if (split == JOINTLY && width == 2) return take_j16(from->at + 2 * i, from->raw[0] + i / 8 * 7, i == 0, beyond);
     if (split == JOINTLY) return take_j32(from->at + 4 * i, from->raw, i, beyond);
+    if (split == JOINTLY2 && width == 2) return take_j2_16(from->at + 2 * i, from->raw[0] + i / 8 * 6, i == 0, beyond);
+    if (split == JOINTLY2) return take_j2_32(from->at + 4 * i, from->raw, i, beyond);
     if (width == 2) return take_16r(from->at + 2 * i, from->raw[0] + i);
     return take_32r(from->at + 4 * i, from->raw, i);
 }
 
 /* Encodes block by block, the last one first: within a block the table stays the same. */
 AVX512_INLINE void encode_turns(struct zn_r16_encoder *e, const struct class_map *m, const struct source *from,
-                                size_t turns, size_t width, enum split split, bool collisions, __m512i *beyond) {
+                                size_t turns, size_t width, enum split split, enum mapping mapping, __m512i *beyond) {
     static const uint8_t table_0 = 0;
     const uint8_t *ids = e->ids ? e->ids : &table_0;
     const unsigned id_shift = e->ids ? e->block_log2 : 63;
@@ -168,8 +235,8 @@ AVX512_INLINE void encode_turns(struct zn_r16_encoder *e, const struct class_map
         const __m512i escapes = _mm512_movm_epi8(t->escaped);
         first = (block << id_shift) / TURN;
         for (size_t i = end; i-- > first;) {
-            encode_group(t, escapes, &map, &w1, take(&at, i * TURN + GROUP, width, split, &seen), &s, collisions);
-            encode_group(t, escapes, &map, &w0, take(&at, i * TURN, width, split, &seen), &s, collisions);
+            encode_group(t, escapes, &map, &w1, take(&at, i * TURN + GROUP, width, split, &seen), &s, mapping);
+            encode_group(t, escapes, &map, &w0, take(&at, i * TURN, width, split, &seen), &s, mapping);
             fetch(&ahead);
         }
     }
@@ -180,15 +247,20 @@ AVX512_INLINE void encode_turns(struct zn_r16_encoder *e, const struct class_map
     *beyond = seen;
 }
 
-/* Encodes all turns by one of two loops. Returns false if an exponent is too large for joint symbols. */
+/* Encodes all turns by one of three loops. Words whose joint symbols are those of R16W are always coded by it, other
+ * words never. Returns false if joint symbols cannot express an exponent. */
 AVX512_INLINE bool encode(struct zn_r16_encoder *e, const struct source *from, size_t turns, size_t width,
                           enum split split) {
-    const struct class_map m = class_map_load(e->class_of);
     __m512i beyond;
+    if (split == JOINTLY2 || (width == 1 && e->slots_log2 == ZN_R16W_SLOTS_LOG2)) {
+        encode_turns(e, &(struct class_map){0}, from, turns, width, split, BY_RANK, &beyond);
+        return _mm512_test_epi8_mask(beyond, _mm512_set1_epi8(1)) == 0;
+    }
+    const struct class_map m = class_map_load(e->class_of);
     if (m.collisions)
-        encode_turns(e, &m, from, turns, width, split, true, &beyond);
+        encode_turns(e, &m, from, turns, width, split, BY_ALL, &beyond);
     else
-        encode_turns(e, &m, from, turns, width, split, false, &beyond);
+        encode_turns(e, &m, from, turns, width, split, BY_SIX, &beyond);
     return _mm512_test_epi8_mask(beyond, _mm512_set1_epi8(1)) == 0;
 }
 

@@ -24,10 +24,10 @@ static bool encode_last(struct zn_r16_encoder *e, enum zn_joint joint, const uin
     return fits;
 }
 
-#define JOINT_ENTRIES(suffix, KIND, width, FORM, SPLIT)                                                              \
+#define JOINT_ENTRIES(suffix, KIND, width, FORM, SLOTS, SPLIT)                                                       \
     AVX512 bool zn_joint_decode_##suffix##_avx512(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, \
                                                   size_t n, enum zn_store store) {                                   \
-        return decode_words(d, raw, out, n / TURN, width, FORM, store) &&                                            \
+        return decode_words(d, raw, out, n / TURN, width, FORM, SLOTS, store) &&                                     \
                zn_joint_decode_last(d, KIND, raw, out, n / TURN * TURN, n);                                          \
     }                                                                                                                \
     AVX512 bool zn_joint_encode_##suffix##_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, \
@@ -37,8 +37,10 @@ static bool encode_last(struct zn_r16_encoder *e, enum zn_joint joint, const uin
         const bool fits = encode_last(e, KIND, src, raw, n / TURN * TURN, n);                                        \
         return encode(e, &from, n / TURN, width, SPLIT) && fits;                                                     \
     }
-JOINT_ENTRIES(16, ZN_JOINT_16, 2, JOINT, JOINTLY)
-JOINT_ENTRIES(32, ZN_JOINT_32, 4, JOINT, JOINTLY)
-JOINT_ENTRIES(f16, ZN_JOINT_F16, 2, JOINT_F16, JOINTLY_F16)
+JOINT_ENTRIES(16, ZN_JOINT_16, 2, JOINT, NARROW, JOINTLY)
+JOINT_ENTRIES(32, ZN_JOINT_32, 4, JOINT, NARROW, JOINTLY)
+JOINT_ENTRIES(f16, ZN_JOINT_F16, 2, JOINT_F16, NARROW, JOINTLY_F16)
+JOINT_ENTRIES(2_16, ZN_JOINT2_16, 2, JOINT2, WIDE, JOINTLY2)
+JOINT_ENTRIES(2_32, ZN_JOINT2_32, 4, JOINT2, WIDE, JOINTLY2)
 
 #endif

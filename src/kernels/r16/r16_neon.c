@@ -8,6 +8,7 @@
 #include <arm_neon.h>
 
 #define ZN_FN static inline
+#define ZN_INLINE __attribute__((always_inline)) static inline
 #include "kernels/r16/r16_planar_tpl.h"
 #include "kernels/r16/r16_shuffles.h"
 
@@ -59,41 +60,55 @@ ZN_FN void split_words(uint16x8_t w0, uint16x8_t w1, uint8x16_t *lo, uint8x16_t 
 /* ---- decoding ---- */
 
 struct decode_tables {
-    uint8x16x4_t rank; /* by slot */
-    uint8x16_t freq, first, sym;
+    uint8x16x4_t rank, upper_rank; /* by slot; R16W: also those of slots 64 .. 127 */
+    uint8x16x2_t freq, first, sym; /* R16 uses the first vector */
+    uint8x16_t last;
+    bool wide;
 };
 
-ZN_FN struct decode_tables decode_tables(const struct zn_r16_table *t) {
-    return (struct decode_tables){vld1q_u8_x4(t->rank), vld1q_u8(t->rank_freq), vld1q_u8(t->rank_first),
-                                  vld1q_u8(t->rank_sym)};
+ZN_INLINE struct decode_tables decode_tables(const struct zn_r16_table *t, bool wide) {
+    return (struct decode_tables){vld1q_u8_x4(t->rank),
+                                  vld1q_u8_x4(t->rank + 64),
+                                  vld1q_u8_x2(t->rank_freq),
+                                  vld1q_u8_x2(t->rank_first),
+                                  vld1q_u8_x2(t->rank_sym),
+                                  vdupq_n_u8(t->last),
+                                  wide};
 }
 
-/* freq * (x >> 6) + bias */
-ZN_FN uint16x8_t decode_words(uint16x8_t x, uint16x8_t freq, uint16x8_t bias) {
-    return vmlaq_u16(bias, freq, vshrq_n_u16(x, 6));
+ZN_INLINE uint8x16_t by_rank(const uint8x16x2_t *table, uint8x16_t rank, bool wide) {
+    return wide ? vqtbl2q_u8(*table, rank) : vqtbl1q_u8(table->val[0], rank);
 }
 
-/* Decodes symbols of 16 lanes; states below 256 still lack a byte. */
-ZN_FN uint8x16_t decode_step(const struct decode_tables *t, uint8x16_t *lo, uint8x16_t *hi) {
-    const uint8x16_t slot = vandq_u8(*lo, vdupq_n_u8(63));
-    const uint8x16_t rank = vqtbl4q_u8(t->rank, slot);
-    const uint8x16_t freq = vqtbl1q_u8(t->freq, rank);
-    const uint8x16_t bias = vsubq_u8(slot, vqtbl1q_u8(t->first, rank));
-    const uint16x8_t w0 = decode_words(words_low(*lo, *hi), widen_low(freq), widen_low(bias));
-    const uint16x8_t w1 = decode_words(words_high(*lo, *hi), widen_high(freq), widen_high(bias));
+/* freq * (x >> slots_log2) + bias */
+ZN_INLINE uint16x8_t decode_words(uint16x8_t x, uint16x8_t freq, uint16x8_t bias, bool wide) {
+    return vmlaq_u16(bias, freq, wide ? vshrq_n_u16(x, 7) : vshrq_n_u16(x, 6));
+}
+
+/* Decodes symbols of 16 lanes; states below 256 still lack a byte. *esc: which are escapes. */
+ZN_INLINE uint8x16_t decode_step(const struct decode_tables *t, uint8x16_t *lo, uint8x16_t *hi, uint8x16_t *esc) {
+    const bool wide = t->wide;
+    const uint8x16_t slot = vandq_u8(*lo, vdupq_n_u8(wide ? 127 : 63));
+    uint8x16_t rank = vqtbl4q_u8(t->rank, slot);
+    if (wide) rank = vqtbx4q_u8(rank, t->upper_rank, vsubq_u8(slot, vdupq_n_u8(64)));
+    const uint8x16_t freq = by_rank(&t->freq, rank, wide);
+    const uint8x16_t bias = vsubq_u8(slot, by_rank(&t->first, rank, wide));
+    const uint16x8_t w0 = decode_words(words_low(*lo, *hi), widen_low(freq), widen_low(bias), wide);
+    const uint16x8_t w1 = decode_words(words_high(*lo, *hi), widen_high(freq), widen_high(bias), wide);
     split_words(w0, w1, lo, hi);
-    return vqtbl1q_u8(t->sym, rank);
+    *esc = vceqq_u8(rank, t->last);
+    return by_rank(&t->sym, rank, wide);
 }
 
-ZN_FN const uint8_t *decode_steps(struct planar_decoder *p, const struct zn_r16_table *table, const uint8_t *in,
-                                  uint8_t *out, size_t from, size_t n) {
-    const struct decode_tables t = decode_tables(table);
-    const uint8x16_t mark = vdupq_n_u8(p->esc_mark);
+ZN_INLINE const uint8_t *decode_slots(struct planar_decoder *p, const struct zn_r16_table *table, const uint8_t *in,
+                                      uint8_t *out, size_t from, size_t n, bool wide) {
+    const struct decode_tables t = decode_tables(table, wide);
     for (size_t i = from; i < from + n; i += STEP) {
         uint8_t *const plo = p->x.lo + (i & p->lane_mask), *const phi = p->x.hi + (i & p->lane_mask);
         uint8x16_t lo = vld1q_u8(plo), hi = vld1q_u8(phi);
-        const uint8x16_t sym = decode_step(&t, &lo, &hi), small = vceqzq_u8(hi);
-        const struct mask_bits m = mask_bits(small, vceqq_u8(sym, mark));
+        uint8x16_t is_esc;
+        const uint8x16_t sym = decode_step(&t, &lo, &hi, &is_esc), small = vceqzq_u8(hi);
+        const struct mask_bits m = mask_bits(small, is_esc);
         const uint16_t esc = (uint16_t)(m.bits >> 16);
         memcpy(p->marks + i / 8, &esc, sizeof esc);
         vst1q_u8(out + i, sym);
@@ -106,6 +121,12 @@ ZN_FN const uint8_t *decode_steps(struct planar_decoder *p, const struct zn_r16_
         vst1q_u8(plo, vbslq_u8(small, vcombine_u8(y0, y1), lo));
     }
     return in;
+}
+
+ZN_FN const uint8_t *decode_steps(struct planar_decoder *p, const struct zn_r16_table *table, const uint8_t *in,
+                                  uint8_t *out, size_t from, size_t n) {
+    return p->slots_log2 == ZN_R16_SLOTS_LOG2 ? decode_slots(p, table, in, out, from, n, false)
+                                              : decode_slots(p, table, in, out, from, n, true);
 }
 
 /* ror16(word, 1) */
@@ -151,6 +172,21 @@ ZN_FN void join_sevens(const uint8_t *packed, uint8_t *low, uint8_t *sym, size_t
         const uint16x8_t b = vshlq_u16(vreinterpretq_u16_u8(vqtbl1q_u8(bytes, second)), down);
         vst1q_u8(low + i, vsliq_n_u8(vuzp1q_u8(vreinterpretq_u8_u16(a), vreinterpretq_u8_u16(b)), s, 7));
         vst1q_u8(sym + i, vshrq_n_u8(s, 1));
+    }
+}
+
+/* The same for numbers of 6 bits. */
+ZN_FN void join_sixes(const uint8_t *packed, uint8_t *low, uint8_t *sym, size_t n) {
+    static const uint8_t first_bytes[16] = {0, 1, 0, 1, 1, 2, 2, 3, 3, 4, 3, 4, 4, 5, 5, 6};
+    static const int16_t downs[8] = {0, -6, -4, -2, 0, -6, -4, -2};
+    const uint8x16_t first = vld1q_u8(first_bytes), second = vaddq_u8(first, vdupq_n_u8(6));
+    const int16x8_t down = vld1q_s16(downs);
+    for (size_t i = 0; i < n; i += STEP, packed += STEP / 8 * 6) {
+        const uint8x16_t bytes = vld1q_u8(packed), s = vld1q_u8(sym + i), upper = vshrq_n_u8(s, 2);
+        const uint16x8_t a = vshlq_u16(vreinterpretq_u16_u8(vqtbl1q_u8(bytes, first)), down);
+        const uint16x8_t b = vshlq_u16(vreinterpretq_u16_u8(vqtbl1q_u8(bytes, second)), down);
+        vst1q_u8(low + i, vsliq_n_u8(vuzp1q_u8(vreinterpretq_u8_u16(a), vreinterpretq_u8_u16(b)), s, 6));
+        vst1q_u8(sym + i, vorrq_u8(upper, vandq_u8(vtstq_u8(upper, upper), vdupq_n_u8(64))));
     }
 }
 
@@ -294,7 +330,7 @@ ZN_FN void encode(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *
 }
 
 void zn_r16_encode_neon(struct zn_r16_encoder *e, const uint8_t *src, size_t n) {
-    const size_t whole = e->lanes_log2 == 7 ? n - n % TURN : 0;
+    const size_t whole = e->lanes_log2 == 7 && e->slots_log2 == ZN_R16_SLOTS_LOG2 ? n - n % TURN : 0;
     zn_r16_encode_range_scalar(e, src, whole, n);
     encode(e, src, NULL, whole, ZN_SHAPE_8);
 }

@@ -8,17 +8,18 @@
 #include "kernels/r16/r16_feed.h"
 
 /* Decodes one symbol. A byte must be readable at both cursors, whether it is used or not. */
-static inline uint32_t zn_r16_decode_one(const struct zn_r16_table *t, uint8_t esc_mark, uint16_t *state,
-                                         struct zn_r16_cursors *c) {
-    uint32_t x = *state, slot = x % ZN_R16_SLOTS;
-    x = t->freq[slot] * (x / ZN_R16_SLOTS) + t->bias[slot];
+static inline uint32_t zn_r16_decode_one(const struct zn_r16_table *t, unsigned slots_log2, uint8_t esc_mark,
+                                         uint16_t *state, struct zn_r16_cursors *c) {
+    uint32_t x = *state, slot = x & ((UINT32_C(1) << slots_log2) - 1);
+    x = t->freq[slot] * (x >> slots_log2) + t->bias[slot];
     uint32_t low = (x - ZN_R16_LOW) >> 31; /* 1 if x < 256 */
     x += (x * 255 + *c->in) & (0 - low);   /* x << 8 | byte */
     c->in += low;
     *state = (uint16_t)x;
 
     uint32_t sym = t->sym[slot], escaped = ((sym ^ esc_mark) - 1) >> 31;
-    sym ^= (sym ^ *c->esc) & (0 - escaped);
+    const uint32_t other = slots_log2 == ZN_R16_SLOTS_LOG2 ? *c->esc : zn_r16w_escaped(t->base, t->last, *c->esc);
+    sym ^= (sym ^ other) & (0 - escaped);
     c->esc += escaped;
     return sym;
 }
@@ -28,8 +29,8 @@ struct zn_r16_ends {
     uint8_t *out, *esc;
 };
 
-/* Encodes one symbol of class c. A byte is writable below both ends. */
-static inline void zn_r16_encode_one(const struct zn_r16_codes *t, unsigned c, uint8_t sym, uint16_t *state,
+/* Encodes one symbol of class c, `esc` where it escapes. A byte is writable below both ends. */
+static inline void zn_r16_encode_one(const struct zn_r16_codes *t, unsigned c, uint8_t esc, uint16_t *state,
                                      struct zn_r16_ends *e) {
     uint32_t x = *state;
 
@@ -38,7 +39,7 @@ static inline void zn_r16_encode_one(const struct zn_r16_codes *t, unsigned c, u
     e->out[-1] = (uint8_t)x;
     e->out -= emit;
     x >>= 8 * emit;
-    e->esc[-1] = sym;
+    e->esc[-1] = esc;
     e->esc -= t->escaped >> c & 1;
 
     uint32_t q = (x + (x * t->recip[c] >> 16) + 1) >> 1 >> t->shift[c];

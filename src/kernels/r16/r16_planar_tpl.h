@@ -9,7 +9,7 @@
  *                                 uint8_t *out, size_t from, size_t n);
  *         Decodes symbols [from, from + n) of the burst at `out`, all of one table, both numbers multiples of 32 and
  *         of the number of lanes. At least 32 bytes are readable at `in` before each 32 symbols, which use no more;
- *         returns what follows the bytes used. Escapes leave the escape mark in `out` and their bits in p->marks.
+ *         returns what follows the bytes used. Escapes leave some symbol in `out` and their bits in p->marks.
  *
  *     struct planar_encoder and
  *     uint8_t *encode_steps(struct planar_encoder *p, const struct zn_r16_encoder *e, size_t pos, const uint8_t *sym,
@@ -25,6 +25,10 @@
  *     void join_sevens(const uint8_t *packed, uint8_t *low, uint8_t *sym, size_t n);
  *         Symbols and the packed numbers of 7 bits below them become pairs of bytes: `low` gets a symbol's lowest bit
  *         above the number, `sym` keeps the other bits. n is a multiple of 32; 8 bytes past the numbers are readable.
+ *
+ *     void join_sixes(const uint8_t *packed, uint8_t *low, uint8_t *sym, size_t n);
+ *         The same for numbers of 6 bits: `low` gets two bits of a symbol. `sym` also gets bit 6 unless the symbol was
+ *         below 4.
  *
  *     void add_triples(const uint8_t *packed, uint8_t *sym, size_t n);
  *         Symbols of 5 bits and the packed numbers of 3 bits below them become bytes, rotated to the right by one. n is
@@ -55,6 +59,7 @@ struct planar_states {
 struct planar_decoder {
     struct planar_states x;
     size_t lane_mask;
+    unsigned slots_log2;
     uint8_t esc_mark;
     uint8_t marks[BURST / 8];              /* bit i: symbol i of the burst is an escape */
     alignas(64) uint8_t sym[LINE + BURST]; /* of a burst that will be merged, after the last ones of the one before */
@@ -70,6 +75,7 @@ static uint8_t *encode_steps(struct planar_encoder *p, const struct zn_r16_encod
 static void merge_16r(const uint8_t *const *raw, const uint8_t *sym, uint8_t *out, size_t n, enum zn_store store);
 static void merge_32r(const uint8_t *const *raw, const uint8_t *sym, uint8_t *out, size_t n, enum zn_store store);
 static void join_sevens(const uint8_t *packed, uint8_t *low, uint8_t *sym, size_t n);
+static void join_sixes(const uint8_t *packed, uint8_t *low, uint8_t *sym, size_t n);
 static void add_triples(const uint8_t *packed, uint8_t *sym, size_t n);
 
 ZN_FN void planar_load(struct planar_states *x, const uint16_t *state) {
@@ -113,6 +119,20 @@ ZN_FN void planar_patch(uint8_t *out, const uint8_t *marks, uint64_t words, cons
     }
 }
 
+/* The same for R16W, by the tables of the symbols, which begin at `pos` of the stream. */
+ZN_FN void planar_patch_wide(const struct zn_r16_decoder *d, size_t pos, uint8_t *out, const uint8_t *marks,
+                             uint64_t words) {
+    const uint8_t *esc = d->esc;
+    for (; words; words &= words - 1) {
+        const size_t w = (size_t)__builtin_ctzll(words);
+        for (uint64_t m = zn_get_u64(marks + 8 * w); m; m &= m - 1) {
+            const size_t i = 64 * w + (size_t)__builtin_ctzll(m);
+            const struct zn_r16_table *t = zn_r16_table_at(d, pos + i);
+            out[i] = zn_r16w_escaped(t->base, t->last, *esc++);
+        }
+    }
+}
+
 /* Decodes the next n symbols, whole turns and at most BURST. */
 ZN_FN bool planar_burst(struct planar_decoder *p, struct zn_r16_decoder *d, struct zn_r16_feed *in, uint8_t *out,
                         size_t n) {
@@ -128,7 +148,10 @@ ZN_FN bool planar_burst(struct planar_decoder *p, struct zn_r16_decoder *d, stru
     uint64_t words;
     const size_t n_esc = planar_count_marks(p->marks, n, &words);
     if (!zn_r16_feed_take(in, at) || n_esc > (size_t)(d->esc_end - d->esc)) return false;
-    planar_patch(out, p->marks, words, d->esc);
+    if (d->slots_log2 == ZN_R16_SLOTS_LOG2)
+        planar_patch(out, p->marks, words, d->esc);
+    else
+        planar_patch_wide(d, d->pos - n, out, p->marks, words);
     d->esc += n_esc;
     return true;
 }
@@ -152,7 +175,7 @@ ZN_FN void planar_join(struct planar_decoder *p, const struct planar_below *b, s
         for (size_t i = 0; i < n; i++) sym[i] = (uint8_t)(sym[i] << 2 | low[i]);
         return;
     }
-    join_sevens(packed, low, sym, n);
+    (zn_joint_is_wide(b->joint) ? join_sixes : join_sevens)(packed, low, sym, n);
 }
 
 /* Merges n symbols from p->sym[from] on into words [at, at + n). */
@@ -177,6 +200,7 @@ ZN_FN bool planar_run(struct zn_r16_decoder *d, const struct planar_below *b, ui
     const size_t width = b->width;
     if (n == 0) return true;
     p.lane_mask = ((size_t)1 << d->lanes_log2) - 1;
+    p.slots_log2 = d->slots_log2;
     p.esc_mark = d->esc_mark;
     zn_r16_feed_start(&in, d->in, d->in_end);
     planar_load(&p.x, d->state);
@@ -244,10 +268,12 @@ ZN_FN bool planar_decode_e5(struct zn_r16_decoder *d, const uint8_t *packed, uin
                                           enum zn_store store) {                                                       \
         return planar_decode_joint(d, JOINT, raw, out, n, store);                                                      \
     }
-#define PLANAR_JOINTS(set)             \
-    PLANAR_JOINT(16, ZN_JOINT_16, set) \
-    PLANAR_JOINT(32, ZN_JOINT_32, set) \
-    PLANAR_JOINT(f16, ZN_JOINT_F16, set)
+#define PLANAR_JOINTS(set)                \
+    PLANAR_JOINT(16, ZN_JOINT_16, set)    \
+    PLANAR_JOINT(32, ZN_JOINT_32, set)    \
+    PLANAR_JOINT(f16, ZN_JOINT_F16, set)  \
+    PLANAR_JOINT(2_16, ZN_JOINT2_16, set) \
+    PLANAR_JOINT(2_32, ZN_JOINT2_32, set)
 
 /* ---- encoding ---- */
 

@@ -12,8 +12,8 @@ enum { SIDE_BY_SIDE = 8 }; /* symbols in a row that the compiler unrolls */
 
 /* A table in the form that is used: frequency and bias times 256, which leaves room for a byte below the state. */
 struct wide_table {
-    uint32_t freq[ZN_R16_SLOTS], bias[ZN_R16_SLOTS];
-    uint8_t sym[ZN_R16_SLOTS];
+    uint32_t freq[ZN_R16W_SLOTS], bias[ZN_R16W_SLOTS];
+    uint8_t sym[ZN_R16W_SLOTS];
 };
 
 struct portable_decoder {
@@ -38,7 +38,7 @@ static const struct wide_table *wide_table_at(struct portable_decoder *p, size_t
     const size_t t = (size_t)(table - p->d->tables);
     struct wide_table *wide = &p->wide[t];
     if (p->ready >> t & 1) return wide;
-    for (unsigned i = 0; i < ZN_R16_SLOTS; i++) {
+    for (unsigned i = 0; i < 1u << p->d->slots_log2; i++) {
         wide->freq[i] = table->freq[i] * 256U;
         wide->bias[i] = table->bias[i] * 256U;
     }
@@ -49,10 +49,10 @@ static const struct wide_table *wide_table_at(struct portable_decoder *p, size_t
 
 /* One symbol; a byte is readable at `in`, whether it is taken or not. `least` is the least new state that takes none,
  * times 256. */
-static inline const uint8_t *decode_lane(const struct wide_table *t, uint32_t least, uint16_t *state, const uint8_t *in,
-                                         uint8_t *out) {
-    const uint32_t x = *state, slot = x % ZN_R16_SLOTS;
-    const uint32_t y = t->freq[slot] * (x / ZN_R16_SLOTS) + t->bias[slot];
+static inline const uint8_t *decode_lane(const struct wide_table *t, unsigned slots_log2, uint32_t least,
+                                         uint16_t *state, const uint8_t *in, uint8_t *out) {
+    const uint32_t x = *state, slot = x & ((UINT32_C(1) << slots_log2) - 1);
+    const uint32_t y = t->freq[slot] * (x >> slots_log2) + t->bias[slot];
     *out = t->sym[slot];
     const uint32_t renewed = y | *in, same = y / 256;
     *state = (uint16_t)(y < ZN_R16_LOW * 256 ? renewed : same);
@@ -63,15 +63,25 @@ static inline const uint8_t *decode_lane(const struct wide_table *t, uint32_t le
 /* A symbol of each of n lanes; escapes leave the escape mark. Whether a symbol takes a byte cannot be predicted: gcc
  * must not see that both selections are by one condition, nor clang that one side of the first has work to do, or they
  * branch (0.4 GB/s). On its own, with its few pointers in registers, this is a quarter faster than inlined. */
-__attribute__((noinline)) static const uint8_t *decode_lanes(const struct wide_table *t, uint16_t *state, size_t n,
-                                                             const uint8_t *in, uint8_t *out) {
+static inline const uint8_t *decode_lanes(const struct wide_table *t, unsigned slots_log2, uint16_t *state, size_t n,
+                                          const uint8_t *in, uint8_t *out) {
     uint32_t least = ZN_R16_LOW * 256;
     __asm__("" : "+r"(least));
     size_t i = 0;
     for (; n - i >= SIDE_BY_SIDE; i += SIDE_BY_SIDE)
-        for (size_t k = i; k < i + SIDE_BY_SIDE; k++) in = decode_lane(t, least, state + k, in, out + k);
-    for (; i < n; i++) in = decode_lane(t, least, state + i, in, out + i);
+        for (size_t k = i; k < i + SIDE_BY_SIDE; k++) in = decode_lane(t, slots_log2, least, state + k, in, out + k);
+    for (; i < n; i++) in = decode_lane(t, slots_log2, least, state + i, in, out + i);
     return in;
+}
+
+__attribute__((noinline)) static const uint8_t *decode_narrow(const struct wide_table *t, uint16_t *state, size_t n,
+                                                              const uint8_t *in, uint8_t *out) {
+    return decode_lanes(t, ZN_R16_SLOTS_LOG2, state, n, in, out);
+}
+
+__attribute__((noinline)) static const uint8_t *decode_wide(const struct wide_table *t, uint16_t *state, size_t n,
+                                                            const uint8_t *in, uint8_t *out) {
+    return decode_lanes(t, ZN_R16W_SLOTS_LOG2, state, n, in, out);
 }
 
 /* Returns the top bit of each byte that is 0. */
@@ -80,8 +90,16 @@ static uint64_t zero_bytes(uint64_t v) {
     return ~(((v & low7) + low7) | v | low7);
 }
 
-/* Puts the escapes in the places of their marks among n symbols, at most ZN_R16_REACH; false if there are more marks
- * than escapes. One group of 8 in twelve has any, which cannot be predicted: those are listed first, without a branch.
+/* Returns the next escaped symbol, which is symbol `pos` of the stream. */
+static inline uint8_t next_escape(struct zn_r16_decoder *d, size_t pos) {
+    const uint8_t escape = *d->esc++;
+    if (d->slots_log2 == ZN_R16_SLOTS_LOG2) return escape;
+    const struct zn_r16_table *t = zn_r16_table_at(d, pos);
+    return zn_r16w_escaped(t->base, t->last, escape);
+}
+
+/* Puts the escapes in the places of their marks among the n symbols before d->pos, at most ZN_R16_REACH; false if there
+ * are more marks than escapes. One group of 8 in twelve has any, which cannot be predicted: those are listed first, without a branch.
  */
 static bool put_escapes(struct zn_r16_decoder *d, uint8_t *out, size_t n) {
     const uint64_t marks = d->esc_mark * UINT64_C(0x0101010101010101);
@@ -95,13 +113,14 @@ static bool put_escapes(struct zn_r16_decoder *d, uint8_t *out, size_t n) {
         uint8_t *const at = out + group[g];
         for (uint64_t m = zero_bytes(zn_get_u64(at) ^ marks); m; m &= m - 1) {
             if (d->esc == d->esc_end) return false;
-            at[(size_t)__builtin_ctzll(m) / 8] = *d->esc++;
+            const size_t k = (size_t)__builtin_ctzll(m) / 8;
+            at[k] = next_escape(d, d->pos - n + group[g] + k);
         }
     }
     for (; i < n; i++) {
         if (out[i] != d->esc_mark) continue;
         if (d->esc == d->esc_end) return false;
-        out[i] = *d->esc++;
+        out[i] = next_escape(d, d->pos - n + i);
     }
     return true;
 }
@@ -115,7 +134,8 @@ static bool decode_burst(struct portable_decoder *p, uint8_t *out, size_t n) {
     for (size_t i = 0, len; i < n; i += len) {
         const size_t lane = d->pos & (lanes - 1);
         len = ZN_MIN(ZN_MIN(n - i, lanes - lane), block - (d->pos & (block - 1)));
-        at = decode_lanes(wide_table_at(p, d->pos), d->state + lane, len, at, out + i);
+        at = (d->slots_log2 == ZN_R16_SLOTS_LOG2 ? decode_narrow : decode_wide)(wide_table_at(p, d->pos),
+                                                                                d->state + lane, len, at, out + i);
         zn_r16_fetch(&d->ahead, len / ZN_R16_LANES);
         d->pos += len;
     }

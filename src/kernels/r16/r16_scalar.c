@@ -17,6 +17,7 @@ static inline void put(uint8_t *out, const uint8_t *raw, size_t i, uint32_t sym)
 static inline bool decode(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n) {
     const size_t block = (size_t)1 << d->block_log2, lane_mask = ((size_t)1 << d->lanes_log2) - 1;
     const uint8_t esc_mark = d->esc_mark;
+    const unsigned slots_log2 = d->slots_log2;
     struct zn_r16_feed in, esc;
     zn_r16_feed_start(&in, d->in, d->in_end);
     zn_r16_feed_start(&esc, d->esc, d->esc_end);
@@ -28,7 +29,8 @@ static inline bool decode(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t 
         zn_r16_feed_reach(&in);
         zn_r16_feed_reach(&esc);
         struct zn_r16_cursors c = {in.p, esc.p};
-        for (; i < end; i++) put(out, raw, i, zn_r16_decode_one(t, esc_mark, &d->state[pos++ & lane_mask], &c));
+        for (; i < end; i++)
+            put(out, raw, i, zn_r16_decode_one(t, slots_log2, esc_mark, &d->state[pos++ & lane_mask], &c));
         if (!zn_r16_feed_take(&in, c.in) || !zn_r16_feed_take(&esc, c.esc)) return false;
     }
     d->in = d->in_end - in.left;
@@ -112,8 +114,24 @@ static inline void encode_range(struct zn_r16_encoder *e, const uint8_t *src, ui
     e->esc = ends.esc;
 }
 
+/* The same for the symbols of a plane by R16W. */
+static void encode_wide(struct zn_r16_encoder *e, const uint8_t *src, size_t from, size_t to) {
+    const size_t lane_mask = ((size_t)1 << e->lanes_log2) - 1;
+    struct zn_r16_ends ends = {e->out, e->esc};
+    for (size_t i = to; i-- > from;) {
+        const struct zn_r16_codes *const t = zn_r16_codes_at(e, i);
+        const uint8_t rank = (uint8_t)(src[i] - t->base), escape = zn_r16w_escape(t->base, t->last, src[i]);
+        zn_r16_encode_one(t, ZN_MIN(rank, t->last), escape, &e->state[i & lane_mask], &ends);
+    }
+    e->out = ends.out;
+    e->esc = ends.esc;
+}
+
 void zn_r16_encode_range_scalar(struct zn_r16_encoder *e, const uint8_t *src, size_t from, size_t to) {
-    encode_range(e, src, NULL, ZN_SHAPE_8, from, to);
+    if (e->slots_log2 == ZN_R16_SLOTS_LOG2)
+        encode_range(e, src, NULL, ZN_SHAPE_8, from, to);
+    else
+        encode_wide(e, src, from, to);
 }
 
 void zn_r16_encode_range_16r_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t from,
@@ -127,7 +145,10 @@ void zn_r16_encode_range_32r_scalar(struct zn_r16_encoder *e, const uint8_t *src
 }
 
 void zn_r16_encode_scalar(struct zn_r16_encoder *e, const uint8_t *src, size_t n) {
-    encode_range(e, src, NULL, ZN_SHAPE_8, 0, n);
+    if (e->slots_log2 == ZN_R16_SLOTS_LOG2)
+        encode_range(e, src, NULL, ZN_SHAPE_8, 0, n);
+    else
+        encode_wide(e, src, 0, n);
 }
 
 void zn_r16_encode_16r_scalar(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n) {

@@ -29,8 +29,8 @@ bool zn_r16c_decode_scalar(struct zn_r16_decoder *d, const struct zn_r16_context
         zn_r16_feed_reach(&esc);
         struct zn_r16_cursors c = {in.p, esc.p};
         for (; i < end; i++)
-            out[i] =
-                (uint8_t)zn_r16_decode_one(tables + table_of[context[i]], esc_mark, &d->state[pos++ & lane_mask], &c);
+            out[i] = (uint8_t)zn_r16_decode_one(tables + table_of[context[i]], ZN_R16_SLOTS_LOG2, esc_mark,
+                                                &d->state[pos++ & lane_mask], &c);
         if (!zn_r16_feed_take(&in, c.in) || !zn_r16_feed_take(&esc, c.esc)) return false;
     }
     d->in = d->in_end - in.left;

@@ -1,0 +1,23 @@
+"""Section 6.2 of doc/format.md: what R16W does in another way than R16."""
+
+SLOTS = 128
+
+
+def read_tables(r, n_tables, read_nested, demand):
+    """The 128 slots of each table, (symbol or None for the escape, F, slot - B), and the spans (base, k) they list."""
+    spans = [(r.uint(1), r.uint(1)) for _ in range(n_tables)]
+    demand(all(k <= 31 and base + k <= 255 for base, k in spans), "a table lists too much")
+    n = sum(k for _, k in spans)
+    freqs = [f + 1 for f in read_nested(n)] if n else []
+    tables = []
+    for base, k in spans:
+        counts, freqs = freqs[:k], freqs[k:]
+        demand(sum(counts) <= SLOTS, f"frequencies add up to {sum(counts)}")
+        entries = [(base + i, f) for i, f in enumerate(counts)] + [(None, SLOTS - sum(counts))]
+        tables.append([(symbol, f, i) for symbol, f in entries for i in range(f)])
+    return tables, spans
+
+
+def escaped(span, escape):
+    base, k = span
+    return (base + escape - 128 + (k if escape >= 128 else 0)) % 256
