@@ -1,4 +1,5 @@
-"""State dicts and whole checkpoints, without pickle: the safetensors layout in an archive, tied weights kept tied."""
+"""State dicts and whole checkpoints, without pickle: the safetensors layout in an archive, tied weights kept tied. And
+models whose weights stay compressed in memory."""
 
 from __future__ import annotations
 
@@ -14,12 +15,13 @@ from ..safetensors import bytes_of_plain, is_archive, layout, load_all, write
 from ..safetensors.exceptions import FormatError
 from ..safetensors.layout import read_header
 from ..safetensors.torch import entry_of, load_file
+from .packed import Held, compressed, decompressed, held
 from .trees import flattened, restored
 
 if TYPE_CHECKING:
     from ..bases import Base
 
-__all__ = ["async_save", "load", "save"]
+__all__ = ["Held", "async_save", "compressed", "decompressed", "held", "load", "save"]
 
 # Metadata "zipnn.tied:NAME" = name of the tensor that is the same one.
 _TIED = "zipnn.tied:"
