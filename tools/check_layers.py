@@ -148,7 +148,8 @@ def check_cli_include(parts: tuple[str, ...], target: str) -> str | None:
 
 
 def check_local_include(path: pathlib.Path, kind: str, target: str) -> str | None:
-    """The same for the examples and the Python extension, whose files stand in one folder."""
+    """The same for the examples, the Python extension and the programs beside the command, whose files stand in one
+    folder."""
     local = (path.parent / target).is_file()
     return None if kind == "<" or local or target.startswith("zipnn/") else f"the public header only: {target}"
 
@@ -169,7 +170,7 @@ def check_file(path: pathlib.Path) -> Iterator[str]:
             reason = check_room_include(parts[1], kind, target)
         elif parts[0] == "cli" and kind == '"':
             reason = check_cli_include(parts, target)
-        elif parts[0] in ("examples", "python"):
+        elif parts[0] in ("examples", "fetch", "mount", "python"):
             reason = check_local_include(path, kind, target)
         if reason:
             yield f"{name}: {reason}"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# check_static.sh [cppcheck|tidy]: static analysis of the library, the command and the views; nothing to say is the only good
-# answer. cppcheck takes seconds, clang-tidy (with clang's analyzer) minutes. What is left out, and why, stands in
+# check_static.sh [cppcheck|tidy]: static analysis of the library, the command and the programs beside it; nothing to say is
+# the only good answer. cppcheck takes seconds, clang-tidy (with clang's analyzer) minutes. What is left out, and why, stands in
 # tools/cppcheck.txt and .clang-tidy.
 set -eu
 cd "$(dirname "$0")/.."
@@ -8,12 +8,13 @@ cd "$(dirname "$0")/.."
 tools=${*:-cppcheck tidy}
 jobs=${JOBS:-$(nproc)}
 fuse=$(pkg-config --cflags fuse3 2>/dev/null || true) # without libfuse 3, what needs it is left out
-folders="src cli${fuse:+ mount}"
-flags="-std=c11 -Iinclude -Isrc -Icli ${fuse//-I/-isystem } -D_GNU_SOURCE -DBENCH_ADVICE=0"
+curl=$(pkg-config --modversion libcurl 2>/dev/null || true)
+folders="src cli${fuse:+ mount}${curl:+ fetch}"
+flags="-std=c11 -Iinclude -Isrc -Icli -Ifetch ${fuse//-I/-isystem } -D_GNU_SOURCE -DBENCH_ADVICE=0"
 
 run_cppcheck() {
     cppcheck -q -j "$jobs" --std=c11 --enable=warning,portability,performance --error-exitcode=1 \
-        --suppressions-list=tools/cppcheck.txt --template=gcc -D__x86_64__ -I include -I src -I cli $folders
+        --suppressions-list=tools/cppcheck.txt --template=gcc -D__x86_64__ -I include -I src -I cli -I fetch $folders
 }
 
 # tidy FOLDER CHECKS: without code for other processors, which needs their headers.
@@ -27,6 +28,7 @@ run_tidy() {
     tidy src ''
     tidy cli '-concurrency-mt-unsafe,-bugprone-macro-parentheses'
     [ -z "$fuse" ] || tidy mount '-concurrency-mt-unsafe'
+    [ -z "$curl" ] || tidy fetch '-concurrency-mt-unsafe'
 }
 
 for tool in $tools; do "run_$tool"; done

@@ -28,6 +28,7 @@ cppcheck cppcheck --version
 llvm llvm-symbolizer --version
 ninja-build ninja --version
 libcmocka-dev pkg-config --exists cmocka
+libcurl4-openssl-dev pkg-config --exists libcurl
 python3 python3 --version
 libfuse3-dev pkg-config --exists fuse3
 fuse3 fusermount3 --version

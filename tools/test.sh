@@ -94,7 +94,7 @@ int main(void) { zipnn_file_close(0); return zipnn_version() == 0; }"
 
 # The formatter's verdict changes with its version: 14 is the one that counts.
 check_format() {
-    find include src cli mount tests bench tools examples -name '*.[ch]' -exec clang-format --dry-run -Werror {} +
+    find include src cli fetch mount tests bench tools examples -name '*.[ch]' -exec clang-format --dry-run -Werror {} +
 }
 
 stage_checks() {
@@ -113,7 +113,7 @@ stage_checks() {
 stage_release() {
     check release-build configure_and_build install || return
     check symbols tools/check_globals.py build/install/libzipnn.a build/install/libzipnn.so
-    check hardening tools/check_hardening.py build/install/zipnn build/install/libzipnn.so
+    check hardening tools/check_hardening.py build/install/zipnn build/install/zipnn-fetch build/install/libzipnn.so
     check install tools/test_install.sh
 }
 

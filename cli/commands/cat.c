@@ -32,6 +32,7 @@ static zipnn_status cat_range(struct run *run, const char *path, const struct op
     zipnn_status st = run_check_limit(run, end - first, err);
     if (st != ZIPNN_OK) return st;
     st = output_open(run, run->args->output, path, o->file, &out, err);
+    opened_expect(o, first, end - first);
     if (st == ZIPNN_OK) st = output_put_range(&out, o->archive, first, end - first, err);
     st = output_end(&out, st, err);
     if (st == ZIPNN_OK && run->args->json) put_json_range(run, path, first, end - first);

@@ -8,6 +8,8 @@
 #include "commands/commands.h"
 #include "commands/conversion.h"
 #include "commands/in_place.h"
+#include "commands/restore_url.h"
+#include "line/url.h"
 #include "shared/candidates.h"
 #include "shared/cli_fail.h"
 #include "shared/filenames.h"
@@ -261,6 +263,10 @@ void compress_file(struct run *run, const char *path) {
 }
 
 void restore_file(struct run *run, const char *path) {
-    if (refuse_taken(run, path)) return;
-    (run->args->in_place ? in_place_file : convert)(run, path);
+    if (run->args->in_place)
+        in_place_file(run, path);
+    else if (url_is_web(path))
+        restore_url(run, path);
+    else if (!refuse_taken(run, path))
+        convert(run, path);
 }

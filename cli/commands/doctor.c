@@ -11,6 +11,7 @@
 #include "commands/self_check.h"
 #include "line/exits.h"
 #include "shared/child.h"
+#include "shared/fetcher.h"
 #include "shared/helper.h"
 #include "shared/json_writer.h"
 #include "shared/run_report.h"
@@ -141,6 +142,14 @@ static void look_at_views(struct doctor *d) {
     tell(d, &f);
 }
 
+static void look_at_urls(struct doctor *d) {
+    struct finding f = {"URLs", ABSENT, "the program " FETCHER_PROGRAM " is not installed",
+                        "build zipnn where libcurl is (Debian: apt-get install libcurl4-openssl-dev)"};
+    char path[HELPER_PATH];
+    if (helper_program(FETCHER_PROGRAM, path)) f = (struct finding){"URLs", OK, "http and https are read", ""};
+    tell(d, &f);
+}
+
 static void look_at_python(struct doctor *d) {
     struct finding f = {"Python package", OK, "", ""};
     char said[SAID], python[] = "python3", option[] = "-c";
@@ -194,6 +203,7 @@ void doctor_run(struct run *run) {
     look_at_threads(&d);
     look_at_memory(&d);
     look_at_views(&d);
+    look_at_urls(&d);
     look_at_python(&d);
     look_at_gpu(&d);
     if (!run->args->json) return;

@@ -161,12 +161,27 @@ static zipnn_status write_folder(struct extraction *x, const char *folder, zipnn
     return st;
 }
 
+/* Announces what is going to be read. Of values that are no run of bytes that is the whole tensor; of those in pieces
+ * nobody knows where they lie. */
+static void expect_parts(const struct extraction *x) {
+    const unsigned turned = ZIPNN_TENSOR_COLUMN_MAJOR | ZIPNN_TENSOR_STRIDED;
+    for (size_t i = 0; i < x->parts.n; i++) {
+        const struct part *part = &x->parts.part[i];
+        if (part->layout.flags & ZIPNN_TENSOR_IN_PIECES) continue;
+        if (part->layout.flags & turned)
+            opened_expect(&x->from, part->tensor.offset, part->tensor.length);
+        else
+            opened_expect(&x->from, part->offset, part->length);
+    }
+}
+
 static zipnn_status write_parts(struct extraction *x, zipnn_error *err) {
     const char *output = x->run->args->output;
     const struct parts *parts = &x->parts;
     zipnn_status st = parts_form(output, &x->form, err);
     if (st == ZIPNN_OK) st = run_check_limit(x->run, parts->length, err);
     if (st != ZIPNN_OK) return st;
+    expect_parts(x);
     if (output && output[strlen(output) - 1] == '/') return write_folder(x, output, err);
     if (parts->n > 1 && x->form != SAFETENSORS)
         return cli_fail(err, ZIPNN_E_ARGUMENT,

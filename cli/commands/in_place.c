@@ -2,6 +2,7 @@
 #include "commands/in_place.h"
 
 #include "commands/conversion.h"
+#include "line/url.h"
 #include "shared/candidates.h"
 #include "shared/cli_fail.h"
 #include "shared/filenames.h"
@@ -83,6 +84,7 @@ void in_place_file(struct run *run, const char *path) {
     enum skip why = SKIP_NOT;
     zipnn_error err;
     zipnn_status st = place_find(path, &place, &err);
+    if (url_is_web(path)) st = cli_fail(&err, ZIPNN_E_ARGUMENT, "--in-place replaces a FILE by its result, not a URL");
     struct job job = {.run = run, .path = place.path};
     if (st == ZIPNN_OK) why = why_left(run, &place);
     if (st == ZIPNN_OK && why == SKIP_NOT) st = refuse_name(run, path, &err);

@@ -64,8 +64,10 @@ static void put_tensor(const zipnn_tensor_info *t, const zipnn_tensor_layout *la
     putchar('\n');
 }
 
-/* Here and below, `j` is NULL if text is wanted. */
-static zipnn_status put_tensors(struct json *j, const zipnn_archive *archive, uint64_t n, zipnn_error *err) {
+/* Here and below, `j` is NULL if text is wanted. How chunks are coded stands in each of them: of what is far away that
+ * is not shown, since it would take a request for each. */
+static zipnn_status put_tensors(struct json *j, const struct opened *o, uint64_t n, zipnn_error *err) {
+    const zipnn_archive *archive = o->archive;
     bool any_shared = false;
     for (uint64_t i = 0; i < n; i++) {
         zipnn_tensor_info t;
@@ -73,7 +75,7 @@ static zipnn_status put_tensors(struct json *j, const zipnn_archive *archive, ui
         struct coding_text coding = {.n = 0};
         zipnn_status st = zipnn_archive_tensor(archive, i, &t, err);
         if (st == ZIPNN_OK) st = zipnn_archive_tensor_layout(archive, i, &layout, err);
-        if (st == ZIPNN_OK && !(layout.flags & (ZIPNN_TENSOR_SHARED | ZIPNN_TENSOR_IN_PIECES)))
+        if (st == ZIPNN_OK && !o->remote && !(layout.flags & (ZIPNN_TENSOR_SHARED | ZIPNN_TENSOR_IN_PIECES)))
             st = coding_of(archive, t.offset, t.length, &coding, err);
         if (st != ZIPNN_OK) return st;
         if (j)
@@ -199,7 +201,8 @@ static void put_bases(struct json *j, const struct run *run, const zipnn_archive
     if (j) json_list_end(j);
 }
 
-static zipnn_status put_listing(struct run *run, const char *path, const zipnn_archive *archive, zipnn_error *err) {
+static zipnn_status put_listing(struct run *run, const char *path, const struct opened *o, zipnn_error *err) {
+    const zipnn_archive *archive = o->archive;
     const bool all = run->args->verbosity > 0;
     struct json line = {stdout, false}, *j = run->args->json ? &line : NULL;
     zipnn_status st = ZIPNN_OK;
@@ -216,7 +219,7 @@ static zipnn_status put_listing(struct run *run, const char *path, const zipnn_a
         put_archive(run, path, archive, &info, n_left_out);
     put_bases(j, run, archive, info.n_bases);
     if (j && all) json_list(j, "tensors");
-    if (all) st = put_tensors(j, archive, info.n_tensors, err);
+    if (all) st = put_tensors(j, o, info.n_tensors, err);
     if (j && all) json_list_end(j);
     const bool chunks = run->args->verbosity > 1 && st == ZIPNN_OK;
     if (j && chunks) json_list(j, "chunks");
@@ -230,7 +233,7 @@ void list_file(struct run *run, const char *path) {
     struct opened o;
     zipnn_error err;
     zipnn_status st = opened_open(run, path, OPENED_ARCHIVE, &o, &err);
-    if (st == ZIPNN_OK) st = put_listing(run, path, o.archive, &err);
+    if (st == ZIPNN_OK) st = put_listing(run, path, &o, &err);
     if (st != ZIPNN_OK) run_report_failure(run, path, &err);
     opened_close(&o);
 }

@@ -202,6 +202,7 @@ static zipnn_status verify_against(struct audit *a, const char *path, zipnn_erro
 
 static zipnn_status verify_opened(struct audit *a, zipnn_error *err) {
     struct run *run = a->run;
+    opened_expect_all(&a->opened);
     begin_json(a);
     progress_start(&run->progress);
     zipnn_status st = run->args->against ? run_lacks_base(a->opened.archive, err) : ZIPNN_OK;
@@ -230,6 +231,7 @@ void verify_file(struct run *run, const char *path) {
 /* The output gets its name although there is damage: that is the purpose of salvage. */
 static zipnn_status salvage_opened(struct audit *a, zipnn_error *err) {
     struct run *run = a->run;
+    opened_expect_all(&a->opened);
     struct output out;
     zipnn_status st = output_open(run, run->args->output, a->path, a->opened.file, &out, err);
     if (st == ZIPNN_OK) {

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "line/nearest.h"
+#include "line/url.h"
 
 struct option {
     enum option_id id;
@@ -469,10 +470,25 @@ static bool check_command(const struct parser *p) {
     return c->operation != OP_CHAIN || find_verb(p);
 }
 
+/* Of paths, FILE alone may be a URL. */
+static bool check_urls(const struct args *a, struct wrong *w) {
+    const struct {
+        const char *option, *path;
+    } local[] = {{"-o", a->output},   {"--base-dir", a->base_dir}, {"--against", a->against},
+                 {"--html", a->html}, {"--filelist", a->filelist}, {"a folder for results", a->output_dir}};
+    for (size_t i = 0; i < sizeof local / sizeof local[0]; i++)
+        if (local[i].path && url_is_web(local[i].path))
+            return say_wrong(w, "%s takes a path, not a URL", local[i].option);
+    for (size_t i = 0; i < a->n_bases; i++)
+        if (url_is_web(a->bases[i])) return say_wrong(w, "--base takes a path, not a URL: download it first");
+    return true;
+}
+
 static bool check(const struct parser *p) {
     const struct args *a = p->args;
     struct wrong *w = p->wrong;
-    if (!check_command(p) || !check_uses(p) || !check_output(a, w) || !check_in_place(p)) return false;
+    if (!check_command(p) || !check_uses(p) || !check_output(a, w) || !check_in_place(p) || !check_urls(a, w))
+        return false;
     if (a->filelist && strcmp(a->filelist, "-") == 0 && takes_stdin(a))
         return say_wrong(w, "standard input is the list of --filelist: it cannot be a FILE, too");
     if (a->zeros && !a->filelist) return say_wrong(w, "-0 tells how the names of --filelist end: give that too");

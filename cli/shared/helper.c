@@ -37,17 +37,20 @@ static bool is_beside(const char *program, char path[HELPER_PATH]) {
     return slash && is_in(self, (size_t)(slash - self), program, path);
 }
 
-bool helper_find(const char *command, char path[HELPER_PATH]) {
-    const struct helper *helper = find(command);
-    if (!helper) return false;
-    if (is_beside(helper->program, path)) return true;
+bool helper_program(const char *program, char path[HELPER_PATH]) {
+    if (is_beside(program, path)) return true;
     const char *folders = getenv("PATH");
     while (folders && *folders) {
         const size_t len = strcspn(folders, ":");
-        if (len && is_in(folders, len, helper->program, path)) return true;
+        if (len && is_in(folders, len, program, path)) return true;
         folders += len + (folders[len] == ':');
     }
     return false;
+}
+
+bool helper_find(const char *command, char path[HELPER_PATH]) {
+    const struct helper *helper = find(command);
+    return helper && helper_program(helper->program, path);
 }
 
 bool helper_run(int argc, char **argv) {

@@ -1,11 +1,14 @@
 #include "shared/open_archive.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "line/url.h"
 #include "shared/cli_fail.h"
 #include "shared/input.h"
 #include "shared/old_delta.h"
+#include "shared/remote.h"
 #include "shared/run_context.h"
 
 /* Adds advice to the error message for a damaged archive. */
@@ -19,9 +22,10 @@ static zipnn_status advise(zipnn_status status, zipnn_error *err) {
 
 zipnn_status opened_open(struct run *run, const char *path, enum opened_as as, struct opened *o, zipnn_error *err) {
     *o = (struct opened){.file = NULL};
-    zipnn_status st = input_open(path, &o->file, err);
+    const bool far = url_is_web(path);
+    zipnn_status st = far ? remote_open(path, &o->remote, &o->source, err) : input_open(path, &o->file, err);
     if (st != ZIPNN_OK) return st;
-    zipnn_file_source(o->file, &o->source);
+    if (o->file) zipnn_file_source(o->file, &o->source);
     if (!o->source.read_at) return cli_fail(err, ZIPNN_E_ARGUMENT, "only a regular file can be read in parts");
     if (o->source.length == 0) return cli_fail(err, ZIPNN_E_FORMAT, "is empty: it holds no archive and no model");
     const bool alone = run->args->operation == OP_COMPRESS || strcmp(path, "-") == 0;
@@ -41,5 +45,20 @@ zipnn_status opened_open(struct run *run, const char *path, enum opened_as as, s
 void opened_close(struct opened *o) {
     zipnn_archive_close(o->archive);
     zipnn_file_close(o->file);
+    remote_close(o->remote);
     *o = (struct opened){.file = NULL};
+}
+
+/* What cannot be told is fetched when it is read. */
+void opened_expect(const struct opened *o, uint64_t off, uint64_t len) {
+    size_t n = 0;
+    if (!o->remote || zipnn_archive_ranges(o->archive, off, len, NULL, 0, &n, NULL) != ZIPNN_OK) return;
+    zipnn_range *ranges = calloc(n + 1, sizeof *ranges);
+    if (ranges && zipnn_archive_ranges(o->archive, off, len, ranges, n, &n, NULL) == ZIPNN_OK)
+        remote_expect(o->remote, ranges, n);
+    free(ranges);
+}
+
+void opened_expect_all(const struct opened *o) {
+    if (o->remote) remote_expect_all(o->remote);
 }

@@ -6,11 +6,13 @@
 #include <sys/stat.h>
 
 #include "line/exits.h"
+#include "line/url.h"
 #include "shared/input.h"
 #include "shared/json_writer.h"
 #include "shared/text.h"
 
 const char *run_shown_name(const char *path) {
+    if (url_is_web(path)) return url_shown(path);
     return strcmp(path, "-") == 0 ? "stdin" : path;
 }
 

@@ -4,7 +4,7 @@
 
 #include "shared/run.h"
 
-/* Returns "stdin" for "-", and any other path as it is. */
+/* Returns "stdin" for "-", a URL without login and query (valid until the next call), and any other path as it is. */
 const char *run_shown_name(const char *path);
 
 /* Adds to the message what to do, if that is known: about a missing base, or about too little memory. */

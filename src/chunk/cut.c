@@ -11,7 +11,8 @@ enum {
     TINY = 4 << 10,     /* a run of another type this short is absorbed */
     LARGE = 256 << 10,  /* a tensor this long begins a chunk ... */
     ENOUGH = 128 << 10, /* ... if that leaves the chunk before it at least this long */
-    MIN_HEADER = 256,   /* a file's header this long is kept apart from weights */
+    MIN_HEADER = 256,   /* a file's header this long is kept apart from weights; a shorter one ... */
+    MUCH = 1 << 20,     /* ... from a tensor this long, so that a list of tensors takes few bytes of the archive */
     GRAIN = 128,        /* units: cuts inside a tensor fall on multiples of this from its start */
     MAX_KINDS = 64
 };
@@ -95,8 +96,8 @@ void zn_cutter_init_linked(struct zn_cutter *cutter, const struct zn_plan *plan,
     look_ahead(cutter);
     next_piece(cutter);
     const struct zn_span *first = &cutter->piece;
-    if (first->dtype == ZIPNN_DTYPE_UNKNOWN && first->len >= MIN_HEADER && !is_open_end(first))
-        cutter->header_end = first->len;
+    const bool is_long = first->len >= MIN_HEADER || (cutter->ahead.len >= MUCH && !is_open_end(&cutter->ahead));
+    if (first->dtype == ZIPNN_DTYPE_UNKNOWN && is_long && !is_open_end(first)) cutter->header_end = first->len;
 }
 
 /* Returns whether the piece, of which nothing has been cut, may share a chunk with the `have` bytes before it. */

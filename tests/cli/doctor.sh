@@ -4,7 +4,7 @@ mkdir tmp
 export TMPDIR=$home/work/tmp
 
 expect 0 zipnn doctor
-for about in program "instruction sets" threads memory "mount, run" "Python package" GPU; do
+for about in program "instruction sets" threads memory "mount, run" URLs "Python package" GPU; do
     grep -qE "^(ok|absent) +$about " "$home/out" || fail "nothing about $about"
 done
 prints "samples are restored"
@@ -14,7 +14,7 @@ expect 0 zipnn doctor --json
 if command -v python3 >/dev/null; then
     python3 -c 'import json, sys
 findings = json.load(sys.stdin)["findings"]
-assert len(findings) == 7 and all(f["state"] in ("ok", "absent") and f["text"] for f in findings), findings' \
+assert len(findings) == 8 and all(f["state"] in ("ok", "absent") and f["text"] for f in findings), findings' \
         <"$home/out" || fail "the JSON"
 fi
 

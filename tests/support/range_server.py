@@ -26,6 +26,7 @@
 /gzip/FILE        says that bodies are encoded
 /redirect/FILE    302 to /plain/FILE
 /loop/FILE        302 to itself
+/tofile/FILE      302 to file:///etc/passwd
 /elsewhere/PORT/MODE/FILE   302 to another server of this host, with a signature
 /signed/FILE      302 to /plain/FILE?signature=N: 403 from that after two uses of one signature
 
@@ -82,7 +83,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         }
         if refusals.get(mode):
             return self.answer(refusals[mode], b"no\n", {"Retry-After": "0"} if refusals[mode] == 503 else {})
-        if mode in ("redirect", "loop", "elsewhere", "signed"):
+        if mode in ("redirect", "loop", "tofile", "elsewhere", "signed"):
             return self.redirect(mode, name, n)
         if mode in ("hangs", "endless"):
             return self.stall(mode)
@@ -92,6 +93,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def redirect(self, mode: str, name: str, n: int) -> int:
         where = {"redirect": f"/plain/{name}", "loop": f"/loop/{name}", "signed": f"/plain/{name}?signature={n}"}
+        where["tofile"] = "file:///etc/passwd"
         if mode == "elsewhere":
             port, _, rest = name.partition("/")
             where[mode] = f"http://localhost:{port}/{rest}?signature=secret"

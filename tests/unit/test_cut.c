@@ -70,6 +70,10 @@ static void the_header_stands_alone(void **state) {
     CHECK(parts, {257, OPAQUE, 0}, {64 * KIB, ZIPNN_BF16, 0}, {512 * KIB, OPAQUE, 0});
     const struct part small[] = {{OPAQUE, 255}, {ZIPNN_BF16, 64 * KIB}};
     CHECK(small, {64 * KIB + 255, ZIPNN_BF16, 1}, {512 * KIB, OPAQUE, 0});
+    const struct part before_much[] = {{OPAQUE, 128}, {ZIPNN_BF16, MIB}};
+    CHECK(before_much, {128, OPAQUE, 0}, {512 * KIB, ZIPNN_BF16, 0}, {512 * KIB, ZIPNN_BF16, 0});
+    const struct part before_less[] = {{OPAQUE, 128}, {ZIPNN_BF16, MIB - 2}};
+    CHECK(before_less, {512 * KIB - 128, ZIPNN_BF16, 0}, {512 * KIB + 254, ZIPNN_BF16, 0});
     const struct part big[] = {{OPAQUE, 700 * KIB}, {ZIPNN_BF16, 64 * KIB}};
     CHECK(big, {512 * KIB, OPAQUE, 0}, {188 * KIB, OPAQUE, 0}, {64 * KIB, ZIPNN_BF16, 0});
 }
