@@ -184,19 +184,6 @@ static bool may_pay(const uint32_t counts[256]) {
            zn_entropy(counts, 256) + used * ZN_COST_UNSEEN < zn_entropy(exponents, 256) + (uint64_t)total * ZN_COST_ONE;
 }
 
-/* Finds the least exponent above 0 and the greatest one. */
-static void find_range(const struct zn_joint_source *s, unsigned width, unsigned *least, unsigned *most) {
-    uint32_t low = UINT32_MAX, high = 0;
-    const uint8_t *at = s->e->src + s->cut->head;
-    for (size_t i = 0; i < s->cut->n; i++) {
-        const uint32_t e = width == 2 ? zn_get_u16(at + 2 * i) >> 7 & 255 : zn_get_u32(at + 4 * i) >> 23 & 255;
-        low = ZN_MIN(low, e - 1); /* exponent 0 becomes the greatest number and never counts as the least */
-        high = ZN_MAX(high, e);
-    }
-    *least = low == UINT32_MAX ? 1 : low + 1;
-    *most = high;
-}
-
 /* Copies the words, and subtracts `off` from every exponent that is not 0. The result stays within the exponent. */
 static void take_base(const struct zn_joint_source *s, unsigned width, unsigned off, uint8_t *to) {
     const uint8_t *at = s->e->src + s->cut->head;
@@ -215,7 +202,7 @@ static void take_base(const struct zn_joint_source *s, unsigned width, unsigned 
 static bool find_base(const struct zn_joint_source *s, enum zn_joint kind, unsigned *base) {
     const unsigned range = zn_joint_is_wide(kind) ? 63 : 127;
     unsigned least, most;
-    find_range(s, s->cut->width, &least, &most);
+    s->e->coder->codec.k->joint->range(s->cut->width, s->e->src + s->cut->head, s->cut->n, &least, &most);
     *base = usual_base(kind);
     if (most <= *base + range && *base < least) return true;
     *base = most > range ? most - range : 0;
@@ -335,10 +322,10 @@ enum zn_joint_answer zn_joint_encode(const struct zn_joint_source *s, struct zn_
 /* ---- encoding with two bits of the mantissa ---- */
 
 /* Returns whether symbols lose little by frequencies of 1/128, by tables of 31 symbols, and by the rest, and take clearly
- * less than symbols with one bit. Otherwise other ways may be better. */
+ * less than symbols with one bit. Otherwise other ways may be better. TABLES bytes are what any tables take. */
 static bool are_clear(const struct zn_joint2_costs *costs, size_t n) {
-    enum { LITTLE = 256, CLEARLY = 2048 };
-    return costs->two <= costs->ideal + n / LITTLE && costs->two + n / CLEARLY <= costs->one;
+    enum { LITTLE = 600, TABLES = 150, CLEARLY = 2048 };
+    return costs->two <= costs->ideal + n / LITTLE + TABLES && costs->two + n / CLEARLY <= costs->one;
 }
 
 /* Returns how many words at the front of a chunk hold exponents that the usual base does not bring into range, up to the

@@ -213,6 +213,10 @@ enum { ZN_R16_FULL = 1 << 14 }; /* symbols; streams of this length or more have 
 size_t zn_r16_fit_words(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
                         const uint32_t *counts);
 
+/* The same for joint symbols with one bit of the mantissa, with blocks of the length that suits them best. */
+size_t zn_r16_fit_blocks(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
+                         const uint32_t *counts);
+
 /* The bytes that joint symbols take, and those that their exponents and a stored bit take with the same clusters. Where
  * joint symbols are clearly better, `exponents` may be less than the real cost. */
 struct zn_joint_costs {

@@ -16,6 +16,7 @@ enum {
     BLOCKS_LOG2 = 7,            /* a stream has at least 128 blocks if they can be that small */
     BLOCKS_PER_TABLE = 4,       /* blocks per table, at least; a table for fewer costs more than it saves */
     ONE_TABLE_LOG2 = 11,        /* shorter streams are one block or two, and a choice would save too little */
+    MOST_LOG2 = 10,             /* log2 of the longest block of joint symbols with two bits */
     MANY_BLOCKS = 512,
     FEW_BLOCKS = 32,
     PATCHWORK = 24,   /* several tables must save 1/24 to count as a gain */
@@ -160,12 +161,16 @@ static unsigned block_log2_of(const struct zn_effort *effort, size_t n) {
     return ZN_MAX(ZN_MIN(effort->block_log2, log2_n - BLOCKS_LOG2), (unsigned)ZN_R16_MIN_BLOCK);
 }
 
+static unsigned most_tables(unsigned max_tables, size_t n_blocks) {
+    return (unsigned)ZN_MIN(max_tables, n_blocks / BLOCKS_PER_TABLE + 1);
+}
+
 /* Chooses the classes and prepares the counts of the blocks. */
 static void begin(struct zn_r16_fit *fit, const struct zn_effort *effort, unsigned max_tables, size_t n,
                   const uint32_t *counts) {
     fit->block_log2 = block_log2_of(effort, n);
     fit->n_blocks = ((n - 1) >> fit->block_log2) + 1;
-    fit->n_tables = (unsigned)ZN_MIN(max_tables, fit->n_blocks / BLOCKS_PER_TABLE + 1);
+    fit->n_tables = most_tables(max_tables, fit->n_blocks);
     zn_r16_choose_classes(counts, n < SHORT ? SHORT_RARE_SHIFT : ZN_R16_RARE_SHIFT,
                           fit->n_tables == 1 ? ZN_R16_MAX_LISTED : ZN_MAX_LISTABLE, fit->class_of, fit->classes,
                           &fit->n_classes);
@@ -262,6 +267,41 @@ size_t zn_r16_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *ef
 size_t zn_r16_fit_words(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
                         const uint32_t *counts) {
     return fit(c, 0, effort, &(struct symbols){words->n, NULL, words}, counts);
+}
+
+static void double_blocks(struct zn_r16_fit *fit) {
+    const size_t n = fit->n_blocks / 2;
+    for (size_t b = 0; b < n; b++)
+        for (unsigned c = 0; c < ZN_R16_CLASSES; c++)
+            fit->hist[b][c] = (uint16_t)(fit->hist[2 * b][c] + fit->hist[2 * b + 1][c]);
+    if (fit->n_blocks % 2) memcpy(fit->hist[n], fit->hist[2 * n], sizeof fit->hist[n]);
+    fit->n_blocks -= n;
+    fit->block_log2++;
+}
+
+/* Short blocks follow short rows; long ones cost fewer ids, and their counts depend less on chance. */
+size_t zn_r16_fit_blocks(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
+                         const uint32_t *counts) {
+    struct zn_r16_fit *fit = c->fit[0], best;
+    struct zn_effort shortest = *effort;
+    size_t least = SIZE_MAX;
+    shortest.block_log2 = ZN_R16_MIN_BLOCK;
+    begin(fit, &shortest, effort->max_tables, words->n, counts);
+    count(c, fit, &(struct symbols){words->n, NULL, words}, 1);
+    for (;;) {
+        find_tables(c, fit, effort, most_tables(effort->max_tables, fit->n_blocks), 1);
+        const size_t cost = fit_tables(fit, 0, counts, 1);
+        if (cost < least) {
+            least = cost;
+            best = *fit;
+            memcpy(fit->spare, fit->ids, fit->n_blocks);
+        }
+        if (fit->block_log2 == MOST_LOG2) break;
+        double_blocks(fit);
+    }
+    *fit = best;
+    memcpy(fit->ids, fit->spare, fit->n_blocks);
+    return least;
 }
 
 /* Turns counts of joint symbols into counts of exponents: each pair of symbols becomes one. The clusters stay. */

@@ -20,11 +20,14 @@ enum {
 /* Counts the symbols of a block twice over, since equal symbols in a row would wait for one counter. */
 static void count_block(const uint8_t *symbols, size_t n, uint32_t *counts, uint32_t *others) {
     size_t i = 0;
-    for (; i + 2 <= n; i += 2) {
-        counts[symbols[i]]++;
-        others[symbols[i + 1]]++;
+    for (; i + 8 <= n; i += 8) {
+        const uint64_t eight = zn_get_u64(symbols + i);
+        for (unsigned s = 0; s < 64; s += 16) {
+            counts[eight >> s & 255]++;
+            others[eight >> (s + 8) & 255]++;
+        }
     }
-    if (i < n) counts[symbols[i]]++;
+    for (; i < n; i++) counts[symbols[i]]++;
 }
 
 static void count(const struct zn_codec *c, unsigned depth, const uint8_t *plane, const struct zn_words *words,
@@ -256,7 +259,7 @@ struct zn_joint2_costs zn_r16w_fit_words(struct zn_codec *c, const struct zn_eff
     struct zn_words with_one = *words;
     struct zn_joint2_costs costs;
     with_one.joint = 1;
-    costs.one = zn_r16_fit_words(c, effort, &with_one, counts) + words->n / 8;
+    costs.one = zn_r16_fit_blocks(c, effort, &with_one, counts) + words->n / 8;
     count(c, 0, NULL, words, words->n);
     costs.two = fit_tables(c, 0, &costs.ideal);
     return costs;

@@ -35,7 +35,7 @@ void zn_codec_carve(struct zn_codec *c, struct zn_arena *arena, size_t max_len, 
         c->renorm[depth] = c->escapes[depth] = NULL;
         if (use == ZN_USE_DECODE) continue;
         struct zn_r16_fit *fit = zn_carve(arena, sizeof *fit);
-        uint8_t *ids = zn_carve(arena, max_blocks);
+        uint8_t *ids = zn_carve(arena, max_blocks), *spare = zn_carve(arena, max_blocks);
         void *hist = zn_carve(arena, max_blocks * sizeof *fit->hist);
         void *sample = zn_carve(arena, (max_blocks / 4 + 1) * sizeof *fit->sample);
         void *weights = zn_carve(arena, max_blocks * sizeof *fit->weights);
@@ -43,6 +43,7 @@ void zn_codec_carve(struct zn_codec *c, struct zn_arena *arena, size_t max_len, 
             fit->weights = weights;
             fit->sample = sample;
             fit->ids = ids;
+            fit->spare = spare;
             fit->hist = hist;
         }
         c->fit[depth] = fit;

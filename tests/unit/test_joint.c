@@ -188,6 +188,35 @@ static void an_unusual_front_becomes_head(void **state) {
 }
 
 /* Splitting, merging and counting of every set beside the plain loops, to the end of a page. */
+/* Blocks with two bits of the mantissa are as long as rows whose scales differ, up to 1024 words. */
+static void blocks_are_as_long_as_rows(void **state) {
+    (void)state;
+    static const struct {
+        unsigned row_log2, block_log2;
+    } cases[] = {{7, 7}, {8, 8}, {9, 9}, {10, 10}, {12, 10}, {20, 0}};
+    uint8_t *data = malloc(MAX_LEN), *body = malloc(zn_chunk_bound(MAX_LEN));
+    void *memory;
+    assert_true(data && body);
+    struct zn_coder coder = zt_coder_make(zn_kernels_at(0), MAX_LEN, &memory);
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct zn_chunk_hint hint = {.dtype = ZIPNN_BF16};
+        fill(0, i, data, N);
+        for (size_t at = 0; at < N; at++) {
+            const unsigned exponent = zn_get_u16(data + 2 * at) >> 7 & 255, row = (unsigned)(at >> cases[i].row_log2);
+            set_exponent(0, data, at, ZN_MAX(exponent, 90u) - row * 7 % 4);
+        }
+        struct zn_body read = {
+            .data = body, .len = encode(&coder, 6, true, hint, data, 2 * N, body), .orig_len = 2 * N};
+        assert_int_equal(zn_body_read(&read, NULL), ZIPNN_OK);
+        assert_int_equal(read.plane[1].codec, ZN_CODEC_R16W);
+        assert_int_equal(read.plane[1].data[1], cases[i].block_log2);
+        zt_coder_round_trip(&coder, 6, hint, data, 2 * N);
+    }
+    zt_coder_free(&coder, memory);
+    free(data);
+    free(body);
+}
+
 static void loops_are_as_the_plain_ones(void **state) {
     (void)state;
     enum { LONGEST = 1100 };
@@ -322,6 +351,7 @@ int main(void) {
         cmocka_unit_test(large_exponents_find_a_base_or_another_layout),
         cmocka_unit_test(two_bits_take_any_range_of_exponents),
         cmocka_unit_test(an_unusual_front_becomes_head),
+        cmocka_unit_test(blocks_are_as_long_as_rows),
         cmocka_unit_test(loops_are_as_the_plain_ones),
         cmocka_unit_test(output_goes_to_any_address),
         cmocka_unit_test(every_sample_comes_back_under_any_label),

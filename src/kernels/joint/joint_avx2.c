@@ -15,5 +15,6 @@ const struct zn_joint_kernels zn_joint_kernels_avx2 = {
     .class_hist = {class_hist_j16, class_hist_j32, class_hist_jf16},
     .sample = joint_sample,
     .symbols = symbols_of_words,
+    .range = range_of_words,
 };
 #endif

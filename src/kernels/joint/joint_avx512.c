@@ -30,5 +30,6 @@ const struct zn_joint_kernels zn_joint_kernels_avx512 = {
     .class_hist = {count_j16, count_j32, count_jf16},
     .sample = joint_sample,
     .symbols = symbols_of_words,
+    .range = range_of_words,
 };
 #endif

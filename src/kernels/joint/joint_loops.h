@@ -80,6 +80,10 @@ struct zn_joint_kernels {
 
     /* Finds the symbols of n words, whether they can express the exponents or not. */
     void (*symbols)(enum zn_joint joint, const uint8_t *src, size_t n, uint8_t *symbols);
+
+    /* Finds the least exponent above 0 (1 if there is none) and the greatest one of n words, bf16 or fp32 by their width
+     * of 2 or 4 bytes. */
+    void (*range)(size_t width, const uint8_t *src, size_t n, unsigned *least, unsigned *most);
 };
 
 extern const struct zn_joint_kernels zn_joint_kernels_scalar;

@@ -188,6 +188,26 @@ ZN_FN void joint_symbols(enum zn_joint joint, const uint8_t *src, size_t n, uint
                                                        : zn_get_u16(src + 2 * i) >> 9 & 63);
 }
 
+/* Exponents stay where they lie in the upper half of a word. An exponent of 0 becomes the greatest number by which `low`
+ * counts, so that it never is the least. */
+ZN_FN void joint_range(const uint8_t *src, size_t n, size_t width, unsigned *least, unsigned *most) {
+    uint16_t low = UINT16_MAX, high = 0;
+    for (size_t i = 0; i < n; i++) {
+        const uint16_t e = zn_get_u16(src + width * i + width - 2) & 0x7f80, below = (uint16_t)(e - 1);
+        low = ZN_MIN(low, below);
+        high = ZN_MAX(high, e);
+    }
+    *least = low == UINT16_MAX ? 1 : (low + 1u) >> 7;
+    *most = high >> 7;
+}
+
+ZN_FN void range_of_words(size_t width, const uint8_t *src, size_t n, unsigned *least, unsigned *most) {
+    if (width == 2)
+        joint_range(src, n, 2, least, most);
+    else
+        joint_range(src, n, 4, least, most);
+}
+
 /* Gathers symbols and then counts them with a loop that expects few of them. */
 ZN_FN void joint_sample(enum zn_joint joint, const uint8_t *src, size_t n, size_t step, uint32_t counts[256]) {
     const size_t width = zn_joint_info(joint).width;
