@@ -12,6 +12,9 @@
 
 #include "drafts.h"
 
+/* So long the kernel trusts what it was told, in seconds. */
+static const double TRUST = 1.0;
+
 struct node *view_node(struct view *view, fuse_ino_t ino) {
     return ino == FUSE_ROOT_ID ? view->nodes.root : (struct node *)(uintptr_t)ino;
 }
@@ -55,7 +58,7 @@ struct fuse_entry_param view_entry(struct view *view, struct node *node) {
     const struct fuse_entry_param entry = {.ino = (fuse_ino_t)(uintptr_t)node,
                                            .generation = 1,
                                            .attr = d ? draft_stat(view, node, d) : nodes_shown(&view->nodes, node).st,
-                                           .attr_timeout = TRUST,
+                                           .attr_timeout = d ? 0 : TRUST,
                                            .entry_timeout = TRUST};
     draft_put(view, d);
     return entry;
@@ -106,20 +109,20 @@ static struct stat look_again(struct view *view, struct node *node) {
     return now.st;
 }
 
-struct stat view_attributes(struct view *view, struct node *node) {
+/* What is being written changes its attributes at any moment, and its number when it is stored. */
+void view_reply_attributes(fuse_req_t request, struct node *node) {
+    struct view *view = view_of(request);
     struct draft *d = draft_get(view, node);
     pthread_rwlock_rdlock(&view->names);
     const struct stat st = d ? draft_stat(view, node, d) : look_again(view, node);
     pthread_rwlock_unlock(&view->names);
+    fuse_reply_attr(request, &st, d ? 0 : TRUST);
     draft_put(view, d);
-    return st;
 }
 
 static void answer_getattr(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *fi) {
-    struct view *view = view_of(request);
     (void)fi;
-    const struct stat st = view_attributes(view, view_node(view, ino));
-    fuse_reply_attr(request, &st, TRUST);
+    view_reply_attributes(request, view_node(view_of(request), ino));
 }
 
 static void answer_readlink(fuse_req_t request, fuse_ino_t ino) {

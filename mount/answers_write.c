@@ -278,11 +278,10 @@ void answer_setattr(fuse_req_t request, fuse_ino_t ino, struct stat *to, int wha
         return;
     }
     if (h) handle_put(view, h);
-    const struct stat st = view_attributes(view, node);
     if (fault)
         fuse_reply_err(request, fault);
     else
-        fuse_reply_attr(request, &st, TRUST);
+        view_reply_attributes(request, node);
 }
 
 /* ---- extended attributes */

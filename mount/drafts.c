@@ -191,10 +191,18 @@ void drafts_list(struct view *view, const struct node *folder, void (*take)(void
     pthread_mutex_unlock(&view->nodes.lock);
 }
 
+void draft_number(struct view *view, struct draft *d, ino_t number) {
+    pthread_mutex_lock(&view->nodes.lock);
+    d->number = number;
+    pthread_mutex_unlock(&view->nodes.lock);
+}
+
 struct stat draft_stat(struct view *view, const struct node *node, const struct draft *d) {
     struct stat st = nodes_shown(&view->nodes, node).st;
     (void)fstat(d->fd, &st);
+    pthread_mutex_lock(&view->nodes.lock);
     st.st_ino = d->number;
+    pthread_mutex_unlock(&view->nodes.lock);
     st.st_nlink = nodes_gone(&view->nodes, node) ? 0 : 1;
     return st;
 }

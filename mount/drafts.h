@@ -10,11 +10,10 @@ struct draft {
     bool dirty;           /* holds what is not stored */
     int fault;            /* why it could not be stored as it is; 0 */
     int broken; /* why the last write failed; 0. It is not stored: its bytes are not what the program wanted */
-    /* These do not change. */
-    int fd;
-    ino_t number; /* that programs are told */
+    int fd;     /* does not change */
     /* Under the lock of the nodes. */
     unsigned users;
+    ino_t number; /* that programs are told: of the file that is stored, if there is one */
 };
 
 /* Whose a new file is, and what may be done with it. */
@@ -50,6 +49,9 @@ struct node *drafts_find(struct view *view, const struct node *folder, const cha
 
 /* Returns any node that has a draft, or NULL. */
 struct node *drafts_any(struct view *view);
+
+/* Tells the number of the file that was stored. */
+void draft_number(struct view *view, struct draft *d, ino_t number);
 
 /* Calls `take` for each name of a folder that has a draft. */
 void drafts_list(struct view *view, const struct node *folder, void (*take)(void *user, const char *name, ino_t number),

@@ -11,9 +11,6 @@
 #include "nodes.h"
 #include "source_tree.h"
 
-/* So long the kernel trusts what it was told, in seconds. */
-static const double TRUST = 1.0;
-
 /* What a program of ours that was killed may leave behind; views that are written to do not show it. */
 #define LEFTOVER_PREFIX ".zipnn-"
 enum { LEFTOVER_RANDOM = 13 }; /* letters and digits after it */
@@ -65,8 +62,8 @@ char *view_path(struct view *view, const struct node *node);
 /* Whether programs may make files of this name. Names of archives are refused: they would be shown without suffix. */
 bool view_may_name(const char *name);
 
-/* Looks at a node again: its attributes now. */
-struct stat view_attributes(struct view *view, struct node *node);
+/* Looks at a node again, and answers by its attributes. */
+void view_reply_attributes(fuse_req_t request, struct node *node);
 
 /* Finds the node of a name, and counts a lookup. The caller holds the lock of names. Returns 0 or an errno. */
 int view_look_up(struct view *view, struct node *folder, const char *name, struct node **node);

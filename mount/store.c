@@ -167,7 +167,8 @@ static int write_new(struct view *view, zipnn_ctx *ctx, const struct place *p, c
 /* Gives the new file its name, if that is still the same. A plain file that becomes an archive gets the suffix in a second
  * step: in between, it is shown by the same name, since archives are known by their bytes. EAGAIN: the place is another
  * one now. */
-static int settle(struct view *view, struct node *node, const struct place *was, const struct stored *s) {
+static int settle(struct view *view, struct node *node, struct draft *d, const struct place *was,
+                  const struct stored *s) {
     struct place now;
     struct shown shown;
     pthread_rwlock_wrlock(&view->names);
@@ -180,14 +181,16 @@ static int settle(struct view *view, struct node *node, const struct place *was,
         if (suffixed) (void)renameat2(now.at, now.name, now.at, suffixed, RENAME_NOREPLACE);
         free(suffixed);
     }
-    if (!fault && view_find(view, now.folder, now.name, &shown) == 0) nodes_update(&view->nodes, node, &shown);
+    if (!fault && view_find(view, now.folder, now.name, &shown) == 0) {
+        nodes_update(&view->nodes, node, &shown);
+        draft_number(view, d, shown.st.st_ino);
+    }
     pthread_rwlock_unlock(&view->names);
     leave(&now);
     return fault;
 }
 
-static int store_once(struct view *view, zipnn_ctx *ctx, struct node *node, const struct draft *d,
-                      enum durability how) {
+static int store_once(struct view *view, zipnn_ctx *ctx, struct node *node, struct draft *d, enum durability how) {
     struct place p = {.at = -1};
     struct stored s = {.file = NULL};
     pthread_rwlock_rdlock(&view->names);
@@ -195,7 +198,7 @@ static int store_once(struct view *view, zipnn_ctx *ctx, struct node *node, cons
     int fault = gone ? 0 : find_place(view, node, &p);
     pthread_rwlock_unlock(&view->names);
     if (!fault && !gone) fault = write_new(view, ctx, &p, d, p.exists ? STORE_SYNCED : how, &s);
-    if (!fault && !gone) fault = settle(view, node, &p, &s);
+    if (!fault && !gone) fault = settle(view, node, d, &p, &s);
     zipnn_file_close(s.file);
     leave(&p);
     return fault;

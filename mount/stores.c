@@ -74,12 +74,10 @@ static void perform(struct view *view, zipnn_ctx *ctx, const struct task *t) {
         return;
     }
     const int fault = store_of(view, ctx, t->node, t->what == DO_SYNC ? STORE_SYNCED : STORE_CACHED);
-    if (fault || t->what != DO_TRUNCATE) {
+    if (fault || t->what != DO_TRUNCATE)
         fuse_reply_err(t->request, fault);
-    } else {
-        const struct stat st = view_attributes(view, t->node);
-        fuse_reply_attr(t->request, &st, TRUST);
-    }
+    else
+        view_reply_attributes(t->request, t->node);
     if (t->h) handle_put(view, t->h);
 }
 
