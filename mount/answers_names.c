@@ -186,7 +186,9 @@ void answer_unlink(fuse_req_t request, fuse_ino_t ino, const char *name) {
     pthread_rwlock_wrlock(&view->names);
     int fault = look_at(view, folder, name, &s);
     if (!fault && !is_there(&s)) fault = ENOENT;
+    if (!fault && s.stored) fault = view_may_go(view, s.path, name, &s.shown);
     if (!fault && s.stored && unlinkat(s.at, s.file, 0) != 0) fault = errno;
+    if (!fault && s.stored && s.shown.st.st_nlink == 1) needs_drop(&view->needs, &s.shown.st);
     if (!fault) nodes_remove(&view->nodes, folder, name);
     pthread_rwlock_unlock(&view->names);
     leave(&s);
@@ -252,9 +254,13 @@ static int rename_name(struct view *view, struct spot *from, const char *name, s
     if (flags & RENAME_NOREPLACE && is_there(to)) return EEXIST;
     if (from->folder == to->folder && strcmp(name, new_name) == 0) return 0;
     int fault = may_replace(from, to);
+    if (!fault && to->stored) fault = view_may_go(view, to->path, new_name, &to->shown);
+    if (!fault && from->stored && from->folder != to->folder && view->base_dir.root >= 0)
+        fault = view_may_go(view, from->path, name, &from->shown); /* bases are only looked for beside an archive */
     if (!fault && from->stored) fault = rename_stored(from, to, new_name);
     if (fault) return fault;
     nodes_rename(&view->nodes, from->folder, name, to->folder, new_name);
+    if (to->stored && to->shown.st.st_nlink == 1) needs_drop(&view->needs, &to->shown.st);
     if (from->stored && view_find(view, to->path, new_name, &now) == 0)
         nodes_renamed(&view->nodes, to->folder, new_name, &now);
     return 0;

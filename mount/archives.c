@@ -95,6 +95,7 @@ struct opened *archives_get(struct archives *all, int fd, const char *path, zipn
     }
     *err = (zipnn_error){.status = ZIPNN_E_FORMAT};
     o = opened_new(fd, path, all->contexts, err);
+    if (o && o->info.n_bases && all->needs) needs_note(all->needs, o);
     if (o && o->info.n_bases && (err->status = add_bases(all, o, err)) != ZIPNN_OK) {
         opened_free(o);
         return NULL;

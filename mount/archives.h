@@ -3,6 +3,7 @@
 #define ZIPNN_MOUNT_ARCHIVES_H
 
 #include "base_search.h"
+#include "needs.h"
 #include "opened.h"
 
 enum { N_FACT_SLOTS = 4096, MAX_FACTS = 65536 };
@@ -18,6 +19,7 @@ struct facts {
 
 struct archives {
     struct base_places places;
+    struct needs *needs; /* told what archives were made against; NULL: nobody wants to know */
     struct contexts *contexts;
     pthread_mutex_t lock;
     struct facts *facts[N_FACT_SLOTS];

@@ -74,11 +74,15 @@ static int open_empty(struct view *view, struct handle *h) {
     return cut;
 }
 
-static bool may_write(struct view *view, const struct node *node) {
+static int may_write(struct view *view, struct node *node) {
+    const struct shown shown = nodes_shown(&view->nodes, node);
     pthread_rwlock_rdlock(&view->names);
-    const bool may = !has_archive_suffix(node->name);
+    int fault = has_archive_suffix(node->name) ? EPERM : 0;
+    char *folder = fault || nodes_gone(&view->nodes, node) ? NULL : nodes_path(&view->nodes, node->parent);
+    if (folder) fault = view_may_go(view, folder, node->name, &shown);
     pthread_rwlock_unlock(&view->names);
-    return may;
+    free(folder);
+    return fault;
 }
 
 /* Returns the process of a thread; 0: it is not known. */
@@ -104,7 +108,8 @@ bool handle_is_closed_by_writer(struct handle *h, pid_t who) {
 int handle_open(struct view *view, struct node *node, struct fuse_file_info *fi, pid_t who, struct handle **opened) {
     const bool empty = fi->flags & O_TRUNC, writes = empty || (fi->flags & O_ACCMODE) != O_RDONLY;
     if (writes && !view->write) return EROFS;
-    if (writes && !may_write(view, node)) return EPERM;
+    int fault = writes ? may_write(view, node) : 0;
+    if (fault) return fault;
     struct handle *h = calloc(1, sizeof *h);
     if (!h) return ENOMEM;
     *h = (struct handle){.node = node, .fd = -1, .writes = writes, .empty = empty};
@@ -112,7 +117,6 @@ int handle_open(struct view *view, struct node *node, struct fuse_file_info *fi,
     if (writes) h->opener = process_of(who);
     drafts_opened(view, node); /* from now on a draft stays */
     struct draft *d = draft_get(view, node);
-    int fault = 0;
     fi->keep_cache = 1;
     if (!d) fault = open_content(view, node, h, fi);
     if (!fault && empty) fault = open_empty(view, h);

@@ -35,6 +35,7 @@ struct view {
     pthread_rwlock_t names;           /* held to look names up and to use them, and alone to change them */
     pthread_mutex_t making[N_MAKING]; /* of drafts, by their nodes */
     struct stores *stores;
+    struct needs needs;
 };
 
 /* Finds what `name` of a folder shows. Returns 0 or an errno. */
@@ -58,6 +59,10 @@ void ahead_ask(struct view *view, struct opened *o, uint64_t chunk);
 
 /* Returns the path of a node below the root, to be freed; NULL: no memory. */
 char *view_path(struct view *view, const struct node *node);
+
+/* Returns EBUSY if what a name of a folder shows is needed by archives that are differences from it, and says so; else 0.
+ * The caller holds the lock of names. */
+int view_may_go(struct view *view, const char *folder, const char *name, const struct shown *shown);
 
 /* Whether programs may make files of this name. Names of archives are refused: they would be shown without suffix. */
 bool view_may_name(const char *name);

@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "drafts.h"
-#include "leftovers.h"
 #include "say.h"
 #include "store.h"
+#include "tree_scan.h"
 
 bool serve_is_possible(void) {
     const int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
@@ -48,7 +48,9 @@ static bool open_for_writing(struct view *view, const char *source, const struct
     view->level = wishes->level;
     view->keep_below = wishes->keep_below;
     umask(0);
-    remove_leftovers(&view->tree);
+    needs_init(&view->needs);
+    view->archives.needs = &view->needs;
+    tree_scan(&view->tree, &view->needs, &view->contexts);
     return true;
 }
 
@@ -68,10 +70,10 @@ static bool open_view(struct view *view, const char *source, const struct wishes
     view->threads = wishes->threads;
     pthread_rwlock_init(&view->names, NULL);
     for (unsigned i = 0; i < N_MAKING; i++) pthread_mutex_init(&view->making[i], NULL);
-    if (wishes->write && !open_for_writing(view, source, wishes)) return false;
     contexts_init(&view->contexts, wishes->threads);
     const struct base_places places = {&view->tree, wishes->base_dir ? &view->base_dir : NULL, &view->contexts};
     archives_init(&view->archives, &places);
+    if (wishes->write && !open_for_writing(view, source, wishes)) return false;
     chunk_cache_init(&view->cache, &view->contexts, wishes->cache);
     if (fstat(view->tree.root, &st) != 0 || nodes_init(&view->nodes, &st) != 0) {
         say("%s: %s", source, strerror(errno));
@@ -223,6 +225,7 @@ void serve_run(struct served *s, int while_runs) {
     source_tree_close(&s->view->tree);
     source_tree_close(&s->view->base_dir);
     if (s->view->write && s->view->spool >= 0) close(s->view->spool);
+    if (s->view->write) needs_destroy(&s->view->needs);
     free(s->view);
     free(s->point);
 }

@@ -174,6 +174,10 @@ static int settle(struct view *view, struct node *node, struct draft *d, const s
     pthread_rwlock_wrlock(&view->names);
     int fault = find_place(view, node, &now);
     if (nodes_gone(&view->nodes, node) || (!fault && !same_place(was, &now))) fault = EAGAIN;
+    if (!fault && now.exists && view_find(view, now.folder, now.name, &shown) == 0) {
+        fault = view_may_go(view, now.folder, now.name, &shown);
+        if (!fault && shown.st.st_nlink == 1) needs_drop(&view->needs, &shown.st);
+    }
     errno = 0;
     if (!fault) fault = fault_of(zipnn_file_commit(s->file, NULL), errno);
     if (!fault && s->packed && now.exists && now.plain && !now.suffix_taken) {

@@ -540,15 +540,40 @@ def case_memory(s: vs.Scene) -> None:
     assert peak <= (64 + 3 * 2 * 8) * 1024, peak
 
 
-def case_tensors(s: vs.Scene) -> None:
-    """A delta whose base is in the folder goes on being read while other files are written."""
-    head = json.dumps({"w": {"dtype": "BF16", "shape": [len(OLD) // 2], "data_offsets": [0, len(OLD)]}})
-    data = len(head).to_bytes(8, "little") + head.encode()
-    (s.source / "base").write_bytes(data + OLD)
-    s.write("tuned", data + NEW[:1000] + OLD[1000:], "--base", str(s.source / "base"))
-    with s.view("--write") as point:
-        (point / "other").write_bytes(NEW)
-        assert (point / "tuned").read_bytes() == data + NEW[:1000] + OLD[1000:]
+def model(data: bytes) -> bytes:
+    head = json.dumps({"w": {"dtype": "BF16", "shape": [len(data) // 2], "data_offsets": [0, len(data)]}})
+    return len(head).to_bytes(8, "little") + head.encode() + data
+
+
+def case_bases(s: vs.Scene) -> None:
+    """What others are differences from is neither removed nor replaced, packed or plain, as long as they are there."""
+    tuned = model(NEW[:1000] + OLD[1000:])
+    for packed in (False, True):
+        (s.source / "base").write_bytes(model(OLD))
+        s.write("d/tuned", tuned, "--base", str(s.source / "base"))
+        (s.source / "alike").write_bytes(model(NEW))
+        if packed:
+            vs.compress(s.source / "base")
+        with s.view("--write") as point:
+            for act in (
+                lambda: os.unlink(point / "base"),
+                lambda: os.replace(point / "alike", point / "base"),
+                lambda: (point / "base").write_bytes(b"new"),
+                lambda: os.truncate(point / "base", 5),
+            ):
+                expect_fault(errno.EBUSY, act)
+            os.rename(point / "base", point / "d/moved")
+            assert (point / "d/tuned").read_bytes() == tuned and (point / "d/moved").read_bytes() == model(OLD)
+            (point / "alike").write_bytes(NEW)
+            os.unlink(point / "alike")
+            os.rename(point / "d/tuned", point / "tuned")
+            time.sleep(1.1)
+            assert (point / "tuned").read_bytes() == tuned
+            os.unlink(point / "tuned")
+            (point / "d/moved").write_bytes(NEW)
+            os.unlink(point / "d/moved")
+        assert sum("differences from it" in line for line in s.said()) >= 4
+        assert names(s.source) == ["d"] and names(s.source / "d") == []
 
 
 if __name__ == "__main__":

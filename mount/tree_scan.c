@@ -1,4 +1,4 @@
-#include "leftovers.h"
+#include "tree_scan.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -33,31 +33,46 @@ static void remove_one(int at, const char *folder, const char *name) {
     if (fd >= 0) close(fd);
 }
 
-static void search(int at, const char *path, unsigned depth, unsigned *left) {
+struct scan {
+    struct needs *needs;
+    struct contexts *contexts;
+    unsigned left;
+};
+
+static void scan_folder(struct scan *s, int at, const char *path, unsigned depth);
+
+static void scan_entry(struct scan *s, int at, const char *path, const struct dirent *e, unsigned depth) {
+    struct stat st;
+    const bool may_matter = e->d_type == DT_REG || e->d_type == DT_DIR || e->d_type == DT_UNKNOWN;
+    if (!may_matter || strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) return;
+    if (is_temporary(e->d_name)) {
+        remove_one(at, path, e->d_name);
+        return;
+    }
+    const int fd = openat(at, e->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    char *name = path_below(path, e->d_name);
+    const bool known = fd >= 0 && name && fstat(fd, &st) == 0;
+    const bool folder = known && S_ISDIR(st.st_mode) && depth < MOST_DEEP;
+    if (known && S_ISREG(st.st_mode)) needs_look(s->needs, fd, name, s->contexts);
+    if (folder) scan_folder(s, fd, name, depth + 1);
+    if (fd >= 0 && !folder) close(fd);
+    free(name);
+}
+
+/* Closes `at`. */
+static void scan_folder(struct scan *s, int at, const char *path, unsigned depth) {
     const struct dirent *e;
     DIR *dir = fdopendir(at);
     if (!dir) {
         close(at);
         return;
     }
-    while (*left && (e = readdir(dir)) != NULL) {
-        --*left;
-        if (is_temporary(e->d_name)) remove_one(dirfd(dir), path, e->d_name);
-        if (e->d_type != DT_DIR || depth == MOST_DEEP || strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        const int below = openat(dirfd(dir), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        char *name = path_below(path, e->d_name);
-        if (below >= 0 && name)
-            search(below, name, depth + 1, left);
-        else if (below >= 0)
-            close(below);
-        free(name);
-    }
+    for (; s->left && (e = readdir(dir)) != NULL; s->left--) scan_entry(s, dirfd(dir), path, e, depth);
     closedir(dir);
 }
 
-void remove_leftovers(const struct source_tree *tree) {
-    unsigned left = MOST_NAMES;
+void tree_scan(const struct source_tree *tree, struct needs *needs, struct contexts *contexts) {
+    struct scan s = {needs, contexts, MOST_NAMES};
     const int at = source_tree_at(tree, "", O_RDONLY | O_DIRECTORY);
-    if (at >= 0) search(at, "", 0, &left);
+    if (at >= 0) scan_folder(&s, at, "", 0);
 }
