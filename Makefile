@@ -12,19 +12,24 @@ endif
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all deps demo test bench bench-cores bench-load bench-ratio bench-delta bench-kernels bench-mount fuzz trust integration install clean
+.PHONY: all deps deps-test dist dist-test demo test bench bench-cores bench-load bench-ratio bench-delta bench-kernels bench-mount fuzz trust integration install clean
 
 # build/zipnn, build/libzipnn.a, build/libzipnn.so
-all: deps
+all:
+	@tools/install_deps.sh build --check
 	cmake --preset release -DCMAKE_INSTALL_PREFIX='$(PREFIX)'
 	cmake --build build -j $(JOBS)
 
-# Compiler, cmake and libraries, through apt when something is missing.
+# Installs what is missing of compiler, cmake and libraries, through apt; `make deps-test` what the tests need too. Nothing else here
+# installs anything, but for `make demo` and `make test`, which do all the set-up.
 deps:
 	@tools/install_deps.sh build
+deps-test:
+	@tools/install_deps.sh test
 
 # Compress, restore and compare a model: MODEL=FILE, or a synthetic one of 300 MB.
-demo: all
+demo: deps
+	@$(MAKE) all
 	@tools/demo.sh '$(MODEL)'
 
 # Everything that CI checks.
@@ -39,20 +44,29 @@ bench bench-cores bench-load bench-ratio bench-delta bench-kernels bench-mount: 
 	@JOBS=$(JOBS) tools/bench.sh $@ $(BENCH)
 
 fuzz:
-	@tools/install_deps.sh test
+	@tools/install_deps.sh test --check
 	@tools/fuzz.sh $(FUZZ_SECONDS)
 
 # What doc/trust.md claims, in the long form: STAGES='faults kills' for some.
 trust:
-	@tools/install_deps.sh test
+	@tools/install_deps.sh test --check
 	@JOBS=$(JOBS) tools/trust.sh $(STAGES)
 
 # Other people's programs on archives; downloads their packages.
 integration: all
 	@tools/test_integration.sh
 
+# What users are given, into dist/: wheels, sdist, programs, checksums. It takes git, dpkg-dev, Python 3.11 with venv, and what
+# packaging/requirements.txt and packaging/sources.txt name, from PyPI and Debian.
+dist:
+	@packaging/dist.py
+
+# The same twice, and used: in fresh environments, on a bare Debian, for the other processor. Minutes.
+dist-test:
+	@packaging/test_dist.sh
+
 install: all
 	DESTDIR='$(DESTDIR)' cmake --install build
 
 clean:
-	rm -rf build
+	rm -rf build dist

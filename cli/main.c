@@ -9,6 +9,7 @@
 #include "line/exits.h"
 #include "line/nearest.h"
 #include "shared/cli_fail.h"
+#include "shared/command.h"
 #include "shared/find_files.h"
 #include "shared/helper.h"
 #include "shared/run_context.h"
@@ -97,7 +98,7 @@ static void occupy_standard_streams(void) {
         if (fcntl(fd, F_GETFD) < 0) (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
-int main(int argc, char **argv) {
+int zipnn_command(int argc, char **argv) {
     char only_stdin[] = "-", *no_files[] = {only_stdin};
     struct args args;
     struct wrong wrong;

@@ -10,11 +10,11 @@ install(DIRECTORY doc examples DESTINATION ${CMAKE_INSTALL_DOCDIR} PATTERN man E
 install(FILES python/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/python)
 install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_DOCDIR}/include/zipnn)
 if(TARGET zipnn_cli)
-    install(TARGETS zipnn_cli)
+    install(TARGETS zipnn_cli COMPONENT command)
     # As gunzip and zcat beside gzip: the program looks at the name by which it was called.
     foreach(name unzipnn zipnncat)
-        install(CODE "file(CREATE_LINK zipnn \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/${name}\" SYMBOLIC)")
-        install(CODE "file(CREATE_LINK zipnn.1 \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_MANDIR}/man1/${name}.1\" SYMBOLIC)")
+        install(CODE "file(CREATE_LINK zipnn \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/${name}\" SYMBOLIC)" COMPONENT command)
+        install(CODE "file(CREATE_LINK zipnn.1 \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_MANDIR}/man1/${name}.1\" SYMBOLIC)" COMPONENT command)
     endforeach()
 endif()
 
@@ -26,7 +26,10 @@ install(FILES ${PROJECT_BINARY_DIR}/zipnn-config.cmake ${PROJECT_BINARY_DIR}/zip
               cmake/zipnn-deps.cmake
         DESTINATION ${package_dir})
 
-set(pc_requires "libzstd, jansson")
+set(pc_requires "")
+if(NOT ZIPNN_BUNDLED)
+    set(pc_requires "libzstd, jansson")
+endif()
 foreach(dir LIBDIR INCLUDEDIR)
     if(IS_ABSOLUTE "${CMAKE_INSTALL_${dir}}")
         set(pc_${dir} "${CMAKE_INSTALL_${dir}}")

@@ -37,7 +37,8 @@ SUB_ROOMS = {
     "kernels": {"words", "r16", "joint", "delta", "hash", "values"},
 }
 
-# The same for the program: main.c, above its rooms, may include all of them.
+# The same for the program: main.c and program.c, above its rooms, may include all of them.
+CLI_TOP = {("cli", "main.c"), ("cli", "program.c")}
 CLI_ROOMS = {
     "line": set(),
     "shared": {"line"},
@@ -150,7 +151,7 @@ def check_cli_include(parts: tuple[str, ...], target: str) -> str | None:
 def check_local_include(path: pathlib.Path, kind: str, target: str) -> str | None:
     """The same for the examples, the Python extension and the programs beside the command, whose files stand in one
     folder."""
-    local = (path.parent / target).is_file()
+    local = (path.parent / target).is_file() or target == "shared/command.h"  # the command in the Python package
     return None if kind == "<" or local or target.startswith("zipnn/") else f"the public header only: {target}"
 
 
@@ -160,7 +161,7 @@ def check_file(path: pathlib.Path) -> Iterator[str]:
     if parts[0] == "src" and not is_in_room(parts):
         yield f"{name}: not in a room"
         return
-    if parts[0] == "cli" and parts != ("cli", "main.c") and (len(parts) != 3 or parts[1] not in CLI_ROOMS):
+    if parts[0] == "cli" and parts not in CLI_TOP and (len(parts) != 3 or parts[1] not in CLI_ROOMS):
         yield f"{name}: not in a room"
         return
     text = path.read_text()

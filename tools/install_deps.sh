@@ -1,6 +1,6 @@
 #!/bin/sh
-# install_deps.sh build|test: installs what is missing through apt-get. Does nothing, and needs no network, when all is
-# there. A line of the tables is a package and the command that proves it is not needed.
+# install_deps.sh build|test [--check]: installs what is missing through apt-get, or, with --check, only says what is missing, and
+# fails. Does nothing, and needs no network, when all is there. A line of the tables is a package and the command that proves it is not needed.
 set -eu
 
 build_table() {
@@ -42,19 +42,28 @@ libc6-dev-s390x-cross echo '#include <stdio.h>' | s390x-linux-gnu-gcc -E -
 gcc-i686-linux-gnu i686-linux-gnu-gcc --version
 libc6-dev-i386-cross echo '#include <stdio.h>' | i686-linux-gnu-gcc -E -
 qemu-user qemu-aarch64 --version
+dpkg-dev dpkg-source --version
+python3-venv python3 -c 'import ensurepip, venv'
 END
 }
 
 case ${1:-} in
 build) table=$(build_table) ;;
 test) table=$(build_table && test_table) ;;
-*) echo "usage: tools/install_deps.sh build|test" >&2 && exit 2 ;;
+*) echo "usage: tools/install_deps.sh build|test [--check]" >&2 && exit 2 ;;
 esac
 
 missing=$(echo "$table" | while read -r package check; do
     sh -c "$check" </dev/null >/dev/null 2>&1 || printf ' %s' "$package"
 done)
 [ -n "$missing" ] || exit 0
+
+if [ "${2:-}" = --check ]; then
+    goal=deps
+    [ "$1" = build ] || goal=deps-test
+    echo "Missing (by Debian's names):$missing. \`make $goal\` installs them." >&2
+    exit 1
+fi
 
 if ! command -v apt-get >/dev/null; then
     echo "Missing (by Debian's names):$missing. Install them with this system's package manager." >&2

@@ -3,11 +3,11 @@
 # of all stages (a build that fails counts as one failed test) and the exit status says whether all passed.
 #
 #   tools/test.sh           all stages
-#   tools/test.sh STAGE...  some of: checks gcc clang asan tsan aarch64 s390x i686 release python fuzz
+#   tools/test.sh STAGE...  some of: checks gcc clang asan tsan aarch64 s390x i686 release python dist fuzz
 set -u
 cd "$(dirname "$0")/.."
 
-stages=${*:-checks gcc clang asan tsan aarch64 s390x i686 release python fuzz}
+stages=${*:-checks gcc clang asan tsan aarch64 s390x i686 release python dist fuzz}
 jobs=${JOBS:-$(nproc)}
 passed=0
 failed=0
@@ -119,6 +119,15 @@ stage_release() {
 
 # A skipped stage says so.
 stage_python() { check python tools/test_python.sh && grep '^skipped' "$log/python"; }
+
+# A wheel and a program as `make dist` makes them, used; `make dist-test` does all.
+stage_dist() {
+    if ! python3 -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        echo "  skipped: make dist needs Python 3.11 with venv"
+        return
+    fi
+    check dist packaging/test_dist.sh smoke
+}
 
 stage_fuzz() { check fuzz tools/fuzz.sh 10; }
 

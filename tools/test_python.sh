@@ -30,6 +30,9 @@ readers="h5py gguf onnx"
 "$venv/bin/pip" install -q --disable-pip-version-check $readers >>"$folder/pip.log" 2>&1 ||
     echo "values of some formats are not compared: pip cannot install $readers ($folder/pip.log)"
 
+# The distribution of another name that has the same files: see python/zipnn/beside.py.
+"$venv/bin/pip" uninstall -q -y zipnn >>"$folder/pip.log" 2>&1
+
 # Without isolation the build folder is used again, so that a second run compiles what changed.
 PATH=$PWD/$venv/bin:$PATH "$venv/bin/pip" install -q --disable-pip-version-check --no-build-isolation --no-deps \
     --force-reinstall -C build-dir="$folder/cmake" .

@@ -102,9 +102,9 @@ static size_t write_numbers(const struct progress *p, const struct stage *s, cha
 }
 
 static void put_bar(const struct stage *s) {
-    const double share = text_percent(s->done, s->total) / 100;
+    const double full = text_percent(s->done, s->total) / 100 * (double)BAR_WIDTH;
     char bar[BAR_WIDTH + 1];
-    for (int i = 0; i < BAR_WIDTH; i++) bar[i] = i < (int)(share * BAR_WIDTH) ? '#' : '.';
+    for (int i = 0; i < BAR_WIDTH; i++) bar[i] = i < (int)full ? '#' : '.';
     bar[BAR_WIDTH] = '\0';
     fprintf(stderr, "[%s] ", bar);
 }

@@ -30,6 +30,7 @@ static PyObject *list_dtypes(PyObject *module, PyObject *unused) {
 }
 
 static PyMethodDef methods[] = {
+    {"command", pyz_command, METH_O, "command(argv) ends the process: it is the command zipnn"},
     {"compress", pyz_compress, METH_VARARGS,
      "compress(data, dtype, level, threads, verify, sha256, progress, bases=None)"},
     {"decompress", pyz_decompress, METH_VARARGS, "decompress(data, threads, progress, bases=None)"},

@@ -176,6 +176,7 @@ void pyz_raise(const struct pyz_state *state, zipnn_status status, const zipnn_e
 
 /* ---- what the module offers -------------------------------------------------------------------------------------- */
 
+PyObject *pyz_command(PyObject *module, PyObject *argument);
 PyObject *pyz_compress(PyObject *module, PyObject *args);
 PyObject *pyz_decompress(PyObject *module, PyObject *args);
 PyObject *pyz_decompress_into(PyObject *module, PyObject *args);

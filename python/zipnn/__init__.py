@@ -10,7 +10,9 @@
 zipnn.safetensors has the functions of the package safetensors, zipnn.torch saves and loads state dicts.
 """
 
-from . import _zipnn
+import warnings
+
+from . import _zipnn, beside
 from .archives import Archive, Chunk, Info, Plane, Range
 from .bases import BaseInfo
 from .classic import ZipNN
@@ -64,6 +66,9 @@ from .streams import (
 from .tensors import Tensor
 
 __version__ = _zipnn.version
+
+if _found := beside.found():
+    warnings.warn(_found, RuntimeWarning, stacklevel=2)
 
 __all__ = [
     "Archive",

@@ -1,25 +1,24 @@
-"""`python -m zipnn`, and the command `zipnn` of the wheel: the program, which is in the package."""
+"""`python -m zipnn`, and the command `zipnn` of the package."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
-__all__ = ["main", "path"]
+from . import _zipnn
 
-
-def path() -> str:
-    """Returns the program's file."""
-    return os.path.join(os.path.dirname(os.path.abspath(__file__)), "bin", "zipnn")
+__all__ = ["main"]
 
 
 def main() -> int:
-    """Becomes the program, with the arguments of this process. Returns only if it is not there."""
-    try:
-        os.execv(path(), ["zipnn", *sys.argv[1:]])
-    except OSError as error:
-        print(f"zipnn: the program is missing from the package: {path()}: {error.strerror}", file=sys.stderr)
-    return 1
+    """Does what the arguments of this process say, and ends it."""
+    # What Python catches or ignores is the program's own business again.
+    for name in ("SIGINT", "SIGPIPE", "SIGXFSZ"):
+        number = getattr(signal, name, None)
+        if number is not None and not (name == "SIGINT" and signal.getsignal(number) == signal.SIG_IGN):
+            signal.signal(number, signal.SIG_DFL)
+    return _zipnn.command([b"zipnn", *map(os.fsencode, sys.argv[1:])])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from typing import Any, Optional, Union
+from typing import Any, NoReturn, Optional, Union
 
 from typing_extensions import Buffer
 
@@ -27,6 +27,7 @@ IN_PIECES: int
 FILTERED: int
 SHARED: int
 
+def command(argv: list[bytes]) -> NoReturn: ...
 def compress(
     data: Buffer,
     dtype: str | None,

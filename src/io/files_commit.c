@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* O_PATH, renameat2, getentropy */
+#define _GNU_SOURCE /* O_PATH, renameat2, getentropy, syscall */
 #define _FILE_OFFSET_BITS 64
 
 #include <errno.h>
@@ -7,12 +7,27 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#if defined(__APPLE__)
+#if defined(__linux__)
+#include <sys/syscall.h>
+#elif defined(__APPLE__)
 #include <sys/random.h>
 #endif
 
 #include "base/bytes.h"
 #include "io/files_priv.h"
+
+/* Kernels have these calls earlier than C libraries: glibc since 2.25 and 2.28, musl not yet all of them. */
+#if defined(__GLIBC__)
+#if !__GLIBC_PREREQ(2, 28)
+#define OLD_GLIBC
+#endif
+#endif
+#if defined(OLD_GLIBC) || !defined(__GLIBC__)
+#define RENAMEAT2(...) syscall(SYS_renameat2, __VA_ARGS__)
+#else
+#define RENAMEAT2(...) renameat2(__VA_ARGS__)
+#endif
+enum { NO_REPLACE = 1 }; /* RENAME_NOREPLACE of Linux */
 
 /* The least permission that lets us make files in a folder. */
 #if defined(O_SEARCH)
@@ -35,12 +50,27 @@ int zn_folder_open(char *path, const char **name) {
     return fd;
 }
 
+/* Returns 0, or -1 with errno. */
+static int random_bytes(uint8_t *to, size_t len) {
+#if defined(OLD_GLIBC) /* and perhaps an old kernel, which has no call for it */
+    const int device = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    if (device < 0) return -1;
+    const ssize_t got = read(device, to, len);
+    close(device);
+    if (got == (ssize_t)len) return 0;
+    errno = EIO;
+    return -1;
+#else
+    return getentropy(to, len);
+#endif
+}
+
 /* Draws a new name that nobody can guess. O_EXCL makes sure that it is free. */
 static zipnn_status draw_temp_name(zipnn_file *f, zipnn_error *err) {
     static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
     char *to = f->target.temp;
     uint8_t random[ZN_TEMP_LEN];
-    if (getentropy(random, sizeof random) != 0) return zn_fail_os(f->path, "create", ZN_NOWHERE, errno, err);
+    if (random_bytes(random, sizeof random) != 0) return zn_fail_os(f->path, "create", ZN_NOWHERE, errno, err);
     for (size_t i = 0; i < ZN_TEMP_LEN; i++) to[i] = digits[random[i] & 31];
     memcpy(to, ".zipnn-", 7);
     to[ZN_TEMP_LEN] = '\0';
@@ -131,8 +161,8 @@ static int rename_after_look(const struct zn_target *t) {
 /* Gives the temporary its name unless that name is taken, in one step where possible. A link refuses a taken name, too,
  * but not every file system has links. */
 static int rename_to_free_name(const struct zn_target *t) {
-#if defined(__linux__) && defined(RENAME_NOREPLACE)
-    if (renameat2(t->folder, t->temp, t->folder, t->name, RENAME_NOREPLACE) == 0) return 0;
+#if defined(__linux__)
+    if (RENAMEAT2(t->folder, t->temp, t->folder, t->name, NO_REPLACE) == 0) return 0;
     if (errno != EINVAL && errno != ENOSYS) return -1;
 #elif defined(__APPLE__) && defined(RENAME_EXCL)
     if (renameatx_np(t->folder, t->temp, t->folder, t->name, RENAME_EXCL) == 0) return 0;

@@ -1,7 +1,10 @@
 """The face of zipnn 0.x, fsspec, and the examples."""
 
+import importlib.machinery
+import os
 import pathlib
 import pickle
+import shutil
 import subprocess
 import sys
 
@@ -291,3 +294,28 @@ def test_examples(model):
     listing = run("archive_tensors.py", f"{path}.znn")
     assert all(name in listing for name in tensors)
     assert run("archive_tensors.py", f"{path}.znn", "scalar").strip() == "3.5"
+
+
+def test_the_other_distribution_is_noticed(tmp_path):
+    """PyPI's zipnn beside libzipnn, whichever was installed last."""
+    site = os.path.dirname(os.path.dirname(zipnn.__file__))
+    for name in ("zipnn", "zipnn_core"):
+        shutil.copytree(os.path.join(site, name), tmp_path / name)
+
+    def ran(*options):
+        code = "import sys; sys.path.insert(0, sys.argv[1]); import zipnn"
+        return subprocess.run(
+            [sys.executable, *options, "-c", code, str(tmp_path)], capture_output=True, text=True, cwd=tmp_path
+        )
+
+    assert ran("-W", "error").returncode == 0
+    (tmp_path / "zipnn-0.5.4.dist-info").mkdir()
+    advice = "libzipnn and zipnn 0.5.4 are both installed"
+    done = ran()
+    assert done.returncode == 0 and done.stderr.count(advice) == 1, done.stderr
+    # Theirs took our files, and its compiled module lies there too.
+    (tmp_path / "zipnn" / "__init__.py").write_text("from .zipnn import ZipNN\n")
+    (tmp_path / "zipnn" / "zipnn.py").write_text("import zipnn_core\nZipNN = 1\n")
+    (tmp_path / f"zipnn_core{importlib.machinery.EXTENSION_SUFFIXES[0]}").write_bytes(b"")
+    done = ran()
+    assert done.returncode == 1 and advice in done.stderr and "pip uninstall zipnn libzipnn" in done.stderr
