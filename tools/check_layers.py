@@ -70,6 +70,7 @@ FOREIGN = {
 CALLS_BACK = {
     ("src/archive/references.c", "src/archive/frames.c"): "a base may be an archive, whose frames refer to others",
     ("src/chunk/wrapped_encode.c", "src/chunk/ways.c"): "a chunk made of a chunk: the inner one takes any way",
+    ("src/chunk/rewritten_encode.c", "src/chunk/ways.c"): "a chunk made of a chunk: what was rewritten takes any way",
     ("src/chunk/scaled_encode.c", "src/chunk/ways.c"): "a chunk made of chunks: the inner ones take any way",
     ("src/chunk/keyed_encode.c", "src/chunk/ways.c"): "a chunk made of a chunk: the rest takes any way",
     ("src/codec/r16_read.c", "src/codec/codecs.c"): "streams nest: ids and escapes of R16 are streams",

@@ -23,6 +23,7 @@ struct zn_chunk_hint {
     struct zn_ahead ahead;      /* what will be encoded next; the coder sets `lines` */
     const struct zn_plan *plan; /* plan of the file, or NULL */
     uint64_t off;               /* offset of the chunk in the file */
+    bool measured;              /* dtype and head were found by measuring */
 };
 
 /* Returns the room that encoding `len` original bytes needs. A body is at most 9 bytes longer than the chunk, which is

@@ -23,6 +23,7 @@ typedef zipnn_status zn_decode_fn(struct zn_coder *coder, const struct zn_body *
 /* The decoders that rows of layouts.def name. */
 zn_decode_fn zn_words_decode, zn_records_decode, zn_tops_decode, zn_joint_decode, zn_values_decode;
 zn_decode_fn zn_differences_decode, zn_repeats_decode, zn_frequent_decode, zn_scaled_decode, zn_keyed_decode;
+zn_decode_fn zn_rewritten_decode;
 
 /* Decodes a body of any layout, with its edges. */
 zipnn_status zn_body_decode(struct zn_coder *coder, const struct zn_body *body, const struct zn_target *to,

@@ -87,6 +87,7 @@ struct zn_chunk_hint zn_recognised(const struct zn_encoder *e) {
     const struct zn_guess guess = zn_sniff(e->coder->codec.k, e->src, e->len);
     seen.hint.dtype = guess.shape == ZN_SHAPE_8 ? fp8_of(e) : float_of(guess.shape);
     seen.hint.head = guess.head;
+    seen.hint.measured = true;
     if (seen.hint.dtype == ZIPNN_DTYPE_UNKNOWN) return e->hint;
     return guess.shape == ZN_SHAPE_8 || are_floats(&seen) ? seen.hint : e->hint;
 }

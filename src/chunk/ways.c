@@ -48,6 +48,12 @@ static bool is_worth_more(const struct zn_encoder *e, size_t body_len) {
     return e->len >= FEWEST && body_len >= e->len / 64;
 }
 
+/* Usual floats at one phase are no reason to look for others, unless only measuring says what they are. */
+static bool may_be_scattered(const struct zn_encoder *e, const struct zn_draft *draft) {
+    const bool unsure = e->hint.measured || e->hint.dtype == ZIPNN_DTYPE_UNKNOWN || !is_usual(&draft->plain);
+    return unsure && is_worth_more(e, draft->plain.len);
+}
+
 /* The rest of a chunk of repeats is always looked at, even where its planes are those of usual floats. */
 static bool may_nest(const struct zn_encoder *e, const struct zn_draft *draft) {
     if (draft->last == ZN_STAGE_WHOLE && is_usual(&draft->plain)) return false;
@@ -98,6 +104,10 @@ static const struct way ways[] = {
     {"scaled", ZN_STAGE_NESTED, FIRST, BEST, always, zn_scaled_encode},
     /* Weights of four bits, packed in integers: groups that share a zero point, which run down columns. */
     {"keyed", ZN_STAGE_NESTED, FIRST, BEST, always, zn_keyed_encode},
+    /* Floats that pickles and ONNX spell as text or as numbers of variable length: a third to a quarter longer. */
+    {"respelled", ZN_STAGE_NESTED, FIRST, BEST, always, zn_respelled_encode},
+    /* Floats among names and heads of records: the phase of the words changes at each. */
+    {"gathered", ZN_STAGE_NESTED, SECOND, BEST, may_be_scattered, zn_gathered_encode},
     /* Indices and counters: neighbours are similar. */
     {"differences", ZN_STAGE_NESTED, FIRST, BEST, may_nest, zn_differences_encode},
     /* Pruned weights and masks: few values stand for most elements. */

@@ -148,7 +148,11 @@ static zipnn_status encode(struct pack *p, struct zn_worker *w, const struct ite
     }
     struct zn_ahead ahead = look_ahead(p, item);
     m->rest = leave_some(p->e->k, &ahead);
-    const struct zn_chunk_hint hint = {item->cut.dtype, item->cut.head, ahead, p->cutter.walk.plan, item->cut.off};
+    const struct zn_chunk_hint hint = {.dtype = item->cut.dtype,
+                                       .head = item->cut.head,
+                                       .ahead = ahead,
+                                       .plan = p->cutter.walk.plan,
+                                       .off = item->cut.off};
     const struct zn_encoder encoder = {&w->coder, &p->job->effort, hint, item->bytes, item->len};
     m->len = zn_chunk_encode(&encoder, body);
     return p->job->verify == ZIPNN_VERIFY_DEFAULT ? verify(w, item, body, m->len, err) : ZIPNN_OK;

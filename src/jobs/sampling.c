@@ -123,7 +123,7 @@ static zipnn_status encode(const struct estimate *x, struct zn_worker *w, const 
         const struct zn_likely likely = {cut->link, cut->off, cut->dtype, cut->head, bytes, cut->len};
         ZN_TRY(zn_refer(x->job, w, x->relations, x->in, &likely, body, body_len, err));
     }
-    const struct zn_chunk_hint hint = {cut->dtype, cut->head, {0}, x->plan, cut->off};
+    const struct zn_chunk_hint hint = {.dtype = cut->dtype, .head = cut->head, .plan = x->plan, .off = cut->off};
     const struct zn_encoder encoder = {&w->coder, &x->job->effort, hint, bytes, cut->len};
     if (*body_len == 0) *body_len = zn_chunk_encode(&encoder, body);
     return ZIPNN_OK;

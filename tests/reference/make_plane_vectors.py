@@ -31,6 +31,7 @@ from encoder import (
 from joint import JOINT_BITS
 from keyed import groups_of, pack, sorted_groups
 from make_vectors import bytes_plane, halves, named, noise, peaked, r16_of, weights, write
+from rewritten import GATHERED, LATIN1, VARINTS, scatter, spell
 from scaled import NONE, n_groups, product
 from values import TYPES, planes_of, put_values
 from values import n_bits as bits_of
@@ -674,9 +675,83 @@ def bad_keyed():
     yield "keyed_of_values", "corrupt", changed(rest=blocks)
 
 
+def rewritten_body(rule, plain, marks, **changed):
+    places = [0, *marks]
+    coded = chunk_body(0, [(RAW, b"".join(u32((b - a) % (1 << 32)) for a, b in zip(places, places[1:])))]) if marks else b""
+    coded = changed.get("coded_marks", coded)
+    start = u8(1, 20, changed.get("n_head", 0), changed.get("flags", 0), rule) + u32(changed.get("n_plain", len(plain)))
+    counts = u32(changed.get("n_marks", len(marks))) + u32(changed.get("marks_len", len(coded)))
+    return start + counts + coded + changed.get("inner", chunk_body(0, [(RAW, plain)]))
+
+
+def some_rewritten(rule, n=200, marks=(0, 7, 9)):
+    """(plain bytes, marks, original)"""
+    plain = noise(n, rule)
+    if rule == VARINTS:
+        plain = b"".join(bytes([v, v * 37 & 0xFF if i not in marks else 0]) for i, v in enumerate(plain))
+    return plain, list(marks), scatter(plain, marks) if rule == GATHERED else spell(rule, plain, marks)
+
+
+def good_rewritten():
+    for rule in (LATIN1, VARINTS, GATHERED):
+        for name, n, marks in (
+            ("", 200, (0, 7, 9)),
+            ("_end", 200, (199,)),
+            ("_plain", 200, ()),
+            ("_many", 900, range(5, 50, 3)),
+            ("_one", 1, ()),
+        ):
+            plain, marks, original = some_rewritten(rule, n, marks)
+            yield f"rewritten_{rule}{name}", Archive().add(rewritten_body(rule, plain, marks), original)
+        plain, marks, original = some_rewritten(rule)
+        body = rewritten_body(rule, plain, marks)
+        yield (
+            f"rewritten_{rule}_in_repeats",
+            Archive().add(
+                repeats(original * 2, [(len(original), len(original), 0)], body, len(original)), original * 2
+            ),
+        )
+    every = b"".join(v.to_bytes(2, "little") for v in (0, 127, 128, 255, 16383, 16384, 32768, 65535))
+    yield "rewritten_2_lengths", Archive().add(rewritten_body(VARINTS, every, []), spell(VARINTS, every, ()))
+    every = bytes(range(256))
+    yield "rewritten_1_every", Archive().add(rewritten_body(LATIN1, every, []), every.decode("latin-1").encode())
+
+
+def bad_rewritten():
+    for rule in (LATIN1, VARINTS, GATHERED):
+        plain, marks, original = some_rewritten(rule)
+
+        def changed(rule=rule, plain=plain, marks=marks, original=original, **more):
+            return Archive().add(rewritten_body(rule, plain, marks, **more), original)
+
+        yield f"rewritten_{rule}_flags", "unsupported", changed(flags=1)
+        yield f"rewritten_{rule}_head", "corrupt", changed(n_head=1)
+        for n_plain in (0, len(plain) - 2, len(plain) - 1, len(plain) + 1, len(original) + 1, (1 << 32) - 1):
+            yield f"rewritten_{rule}_plain_{n_plain}", "corrupt", changed(n_plain=n_plain)
+        for n_marks in (0, 2, 4, len(original) // 16 + 1, 1 << 30, (1 << 32) - 1):
+            yield f"rewritten_{rule}_marks_{n_marks}", "corrupt", changed(n_marks=n_marks)
+        far = len(plain) // (2 if rule == VARINTS else 1)
+        for name, places in (("twice", (3, 3)), ("back", (9, 7)), ("far", (far,)), ("around", (7, (1 << 32) + 3))):
+            yield f"rewritten_{rule}_{name}", "corrupt", changed(marks=places)
+        for length in (0, 11, 1 << 20, (1 << 32) - 1):
+            yield f"rewritten_{rule}_marks_len_{length}", "corrupt", changed(marks_len=length)
+        body = rewritten_body(rule, plain, marks)
+        for end in (4, 5, 9, 13, 17, 20, 35, len(body) - 1):
+            yield f"rewritten_{rule}_end_{end}", "corrupt", Archive().add(body[:end], original)
+        yield f"rewritten_{rule}_long", "corrupt", Archive().add(body + b"x", original)
+        yield f"rewritten_{rule}_shorter", "corrupt", Archive().add(body, original[:-1])
+        yield f"rewritten_{rule}_longer", "corrupt", Archive().add(body, original + b"x")
+        yield f"rewritten_{rule}_in_itself", "corrupt", changed(inner=body)
+    plain, marks, original = some_rewritten(VARINTS)
+    yield "rewritten_2_odd", "corrupt", Archive().add(rewritten_body(VARINTS, plain + b"x", marks), original)
+    yield "rewritten_2_wide_mark", "corrupt", Archive().add(rewritten_body(VARINTS, b"\0\1" * 50, [1]), bytes(100))
+    for rule in (0, 4, 255):
+        yield f"rewritten_rule_{rule}", "unsupported", Archive().add(rewritten_body(rule, plain, marks), original)
+
+
 def every_vector():
-    good = (good_bits, good_halves, good_wrapped, good_tops, good_joint, good_values, good_scaled, good_keyed)
-    return named(good, (bad_bits, bad_halves, bad_wrapped, bad_tops, bad_joint, bad_values, bad_scaled, bad_keyed))
+    good = (good_bits, good_halves, good_wrapped, good_tops, good_joint, good_values, good_scaled, good_keyed, good_rewritten)
+    return named(good, (bad_bits, bad_halves, bad_wrapped, bad_tops, bad_joint, bad_values, bad_scaled, bad_keyed, bad_rewritten))
 
 
 if __name__ == "__main__":

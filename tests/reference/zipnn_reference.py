@@ -16,6 +16,7 @@ from joint import decode_joint
 from keyed import decode_keyed as keyed
 from mixing import decode_mixing
 from native import xxh3_64, xxh3_128, zstd_decompress
+from rewritten import decode_rewritten as rewritten
 from scaled import decode_scaled as scaled
 from values import decode_values
 from wide import escaped, read_tables
@@ -37,7 +38,7 @@ MAX_RECORD, MAX_PLANES = 1024, 8
 LAYOUTS = {0: (1, False), 1: (2, False), 2: (2, True), 3: (4, False), 4: (4, True), 5: (8, False), 6: (8, True)}
 LAYOUTS[F16] = (2, True)
 # of chunks (14 .. 16 are WRAPPED), and of payloads of chunks with a reference (delta_reference.py)
-KNOWN_LAYOUTS = frozenset([*LAYOUTS, RECORDS, TOPS, JOINT, VALUES, 14, 15, 16, 18, 19, 9, 10, 11])
+KNOWN_LAYOUTS = frozenset([*LAYOUTS, RECORDS, TOPS, JOINT, VALUES, 14, 15, 16, 18, 19, 20, 9, 10, 11])
 # field kind of two planes: (rotation to the left, flipped bits, bits of the low plane)
 HALVED = {1: (0, 0, 4), 2: (1, 0, 4), 3: (1, 0, 3), 4: (0, 128, 4)}
 # inner layout of TOPS: bits of each plane
@@ -422,9 +423,13 @@ def decode_keyed(r, n_head, orig_len):
     return keyed(r, n_head, orig_len, tools)
 
 
-DIFFERENCES, REPEATS, FREQUENT, SCALED, KEYED = 14, 15, 16, 18, 19
+def decode_rewritten(r, n_head, orig_len):
+    return rewritten(r, n_head, orig_len, demand, support, lambda body, size: decode_chunk(body, size, REWRITTEN))
+
+
+DIFFERENCES, REPEATS, FREQUENT, SCALED, KEYED, REWRITTEN = 14, 15, 16, 18, 19, 20
 WRAPPED = {DIFFERENCES: decode_differences, REPEATS: decode_repeats, FREQUENT: decode_frequent, SCALED: decode_scaled}
-WRAPPED[KEYED] = decode_keyed
+WRAPPED |= {KEYED: decode_keyed, REWRITTEN: decode_rewritten}
 
 
 # ---- sections 2 to 4: header, frames, index, trailer -----------------------------------------------------------------

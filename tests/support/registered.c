@@ -121,6 +121,17 @@ static void zero_points(uint8_t *data, uint32_t len) {
     }
 }
 
+/* Fills fp32 spelled as UTF-8 of latin-1; its end is cut. */
+static void latin1(uint8_t *data, uint32_t len) {
+    uint8_t plain[2 * LEN];
+    f32(plain, sizeof plain);
+    for (uint32_t at = 0, i = 0; at < len; i++) {
+        const uint8_t b = plain[i];
+        data[at++] = b < 0x80 ? b : (uint8_t)(0xc0 | b >> 6);
+        if (b >= 0x80 && at < len) data[at++] = 0x80 | (b & 0x3f);
+    }
+}
+
 /* ---- their references ---- */
 
 static void nudged(const uint8_t *data, uint32_t len, uint8_t *ref) {
@@ -165,6 +176,7 @@ const struct zt_registered zt_registered[] = {
     {"copies", ZN_LAYOUT_REPEATS, ZN_CODEC_RAW, ZIPNN_U8, 3, NEW, LEN, copies, NULL},
     {"pruned", ZN_LAYOUT_FREQUENT, ZN_CODEC_RAW, ZIPNN_F32, 3, NEW, LEN, pruned, NULL},
     {"blocks by value", ZN_LAYOUT_VALUES, ZN_CODEC_R16, ZIPNN_Q4_0, 3, NEW, LEN, blocks, NULL},
+    {"spelled", ZN_LAYOUT_REWRITTEN, ZN_CODEC_R16, ZIPNN_DTYPE_UNKNOWN, 3, NEW, LEN, latin1, NULL},
     {"dequantised", ZN_LAYOUT_SCALED, ZN_CODEC_R16, ZIPNN_BF16, 3, NEW, LEN, dequantised, NULL},
     {"zero points", ZN_LAYOUT_KEYED, ZN_CODEC_R16, ZIPNN_I32, 3, NEW, LEN, zero_points, NULL},
     {"mixed", ZN_LAYOUT_8, ZN_CODEC_MIXING, ZIPNN_BF16, 9, NEW, LEN / 4, bf16, NULL},
