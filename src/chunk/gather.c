@@ -14,6 +14,7 @@ enum {
     CHANGE = 40 * ZN_COST_ONE, /* what the end of a run costs, and the beginning of the next one */
     WORST = -6 * ZN_COST_ONE,  /* of a byte that is never a top byte */
     LEAST_TOPS = 8,            /* one byte in so many is a top byte beyond chance */
+    LEAST_NOISE = 3,           /* the noise below the top bytes is that part of all bytes, or more */
     ALIGNED = 32               /* one top byte in so many elsewhere does not matter */
 };
 #define NOWHERE UINT32_MAX
@@ -64,7 +65,7 @@ static struct tops survey(const struct zn_encoder *e) {
         excess[v] = total[v] > level + level / 4 ? total[v] - level : 0;
         sum += excess[v];
     }
-    if (sum < SAMPLED / LEAST_TOPS) return t;
+    if (sum < SAMPLED / LEAST_TOPS || 256 * level < SAMPLED / LEAST_NOISE) return t;
     t.width = sum > SAMPLED * 3 / 10 ? 2 : 4;
     if (are_aligned(counts, excess, level, t.width)) t.width = 0;
     for (unsigned v = 0; v < 256; v++)

@@ -48,10 +48,12 @@ static bool is_worth_more(const struct zn_encoder *e, size_t body_len) {
     return e->len >= FEWEST && body_len >= e->len / 64;
 }
 
-/* Usual floats at one phase are no reason to look for others, unless only measuring says what they are. */
+/* Usual floats at one phase are no reason to look for others, unless only measuring says what they are. Other labels are
+ * believed. */
 static bool may_be_scattered(const struct zn_encoder *e, const struct zn_draft *draft) {
-    const bool unsure = e->hint.measured || e->hint.dtype == ZIPNN_DTYPE_UNKNOWN || !is_usual(&draft->plain);
-    return unsure && is_worth_more(e, draft->plain.len);
+    const bool measured = e->hint.measured || e->hint.dtype == ZIPNN_DTYPE_UNKNOWN;
+    const bool labelled = zn_dtype_facts(e->hint.dtype)->exponent > 0 && zn_dtype_word(e->hint.dtype) > 1;
+    return (measured || (labelled && !is_usual(&draft->plain))) && is_worth_more(e, draft->plain.len);
 }
 
 /* The rest of a chunk of repeats is always looked at, even where its planes are those of usual floats. */
