@@ -5,7 +5,7 @@
 /* Addresses in the file may lead anywhere, so the walk keeps a list of the places to look at. Each look, task and path
  * is paid from the purse, which ends circles of links. */
 
-enum { SUPERBLOCK_LEN = 96, MAX_NAME = 4096 };
+enum { SUPERBLOCK_LEN = 96, NEW_SUPERBLOCK_LEN = 48, MAX_NAME = 4096 };
 
 static const uint8_t magic[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
 
@@ -316,12 +316,35 @@ static zipnn_status look_at_links(struct walk *w, const struct task *t, const st
     return ZIPNN_OK;
 }
 
+/* Looks at a group of the new kind with more links than its header has room for. They stand in a heap. */
+static zipnn_status look_at_heap(struct walk *w, const struct task *t, uint64_t at) {
+    struct zn_hdf5_heap heap;
+    char name[MAX_NAME + 1];
+    uint64_t n = 0, object;
+    if (at == ZN_HDF5_NOWHERE_AT) return ZIPNN_OK;
+    revive(w);
+    if (!zn_hdf5_read_heap(&w->s, at, &heap)) return leave_out(w);
+    for (unsigned i = 0; i < heap.n_blocks; i++) {
+        uint64_t from = heap.block[i].from;
+        while (from < heap.block[i].to && n < heap.n_objects) {
+            revive(w);
+            const enum zn_hdf5_link kind = zn_hdf5_read_link(&w->s, from, name, MAX_NAME, &object);
+            if (kind == ZN_HDF5_UNREADABLE || w->s.off > heap.block[i].to) break;
+            if (kind == ZN_HDF5_HARD) ZN_TRY(add_object(w, t->path, name, object));
+            from = w->s.off;
+            n++;
+        }
+    }
+    return n == heap.n_objects && !heap.is_cut ? ZIPNN_OK : leave_out(w);
+}
+
 static zipnn_status look_at_object(struct walk *w, const struct task *t) {
     struct zn_hdf5_object o;
     const bool understood = zn_hdf5_read_object(&w->s, t->at, &o);
     w->plan->n_left_out += o.n_left_out;
     if (w->s.status != ZIPNN_OK) return w->s.status;
     ZN_TRY(look_at_links(w, t, &o));
+    ZN_TRY(look_at_heap(w, t, o.link_heap));
     if (!understood) return leave_out(w);
     return o.is_group ? look_at_table(w, t, &o) : look_at_set(w, t, &o);
 }
@@ -347,9 +370,16 @@ static zipnn_status look(struct walk *w, const struct task *t) {
     }
 }
 
-/* Reads the superblock of versions 0 and 1, with addresses of 8 bytes. An entry at its end has the root's header. */
+/* Reads the superblock, with addresses of 8 bytes. In versions 0 and 1 an entry at its end has the root's header; the
+ * shorter versions 2 and 3 say where it is. */
 static zipnn_status find_root(struct walk *w, uint64_t *root) {
-    const uint8_t *p = zn_scan_take(&w->s, SUPERBLOCK_LEN);
+    const uint8_t *p = zn_scan_take(&w->s, NEW_SUPERBLOCK_LEN);
+    if (p && (p[8] == 2 || p[8] == 3) && p[9] == 8 && p[10] == 8) {
+        *root = zn_get_u64(p + 36);
+        return ZIPNN_OK;
+    }
+    zn_scan_seek(&w->s, 0);
+    p = zn_scan_take(&w->s, SUPERBLOCK_LEN);
     if (w->s.status != ZIPNN_OK) return w->s.status;
     if (!p || p[8] > 1 || p[13] != 8 || p[14] != 8)
         return zn_fail(w->err, ZIPNN_E_FORMAT, 8, "HDF5: a superblock of another generation");

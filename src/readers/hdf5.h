@@ -1,5 +1,6 @@
-/* Reads HDF5 as h5py and Keras write it: groups are trees of names, and data sets lie in one piece or in chunks. It
- * reads the first of the format's two generations, which libraries write unless they are asked for the latest one. */
+/* Reads HDF5 as h5py and Keras write it: groups are trees or lists of names, and data sets lie in one piece or in
+ * chunks. Of the format's second generation, which libraries write when they are asked for the latest one, sets in
+ * chunks have a name and no values. */
 #ifndef ZN_READERS_HDF5_H
 #define ZN_READERS_HDF5_H
 
@@ -9,9 +10,9 @@
 bool zn_hdf5_knows(const uint8_t *head, size_t len);
 zipnn_status zn_hdf5_plan(const struct zn_view *view, struct zn_plan *plan, const char **container, zipnn_error *err);
 
-/* ---- inside: hdf5.c walks groups, hdf5_object.c reads the headers of objects */
+/* ---- inside: hdf5.c walks groups, hdf5_object.c reads the headers of objects, hdf5_heap.c finds links outside them */
 
-enum { ZN_HDF5_MAX_RANK = 32, ZN_HDF5_MAX_LINKS = 64 };
+enum { ZN_HDF5_MAX_RANK = 32, ZN_HDF5_MAX_LINKS = 64, ZN_HDF5_MAX_BLOCKS = 128 };
 #define ZN_HDF5_NOWHERE_AT UINT64_MAX /* the address of things that are not in the file */
 
 /* The contents of an object's header: a group's table of names, or the place of a data set. */
@@ -34,7 +35,8 @@ struct zn_hdf5_object {
     uint8_t fill[ZN_MAX_FILL];         /* the value of what was never written */
     uint64_t links[ZN_HDF5_MAX_LINKS]; /* group of the new kind: offsets of its links */
     unsigned n_links;
-    unsigned n_left_out; /* further links, and tables of links */
+    unsigned n_left_out; /* further links */
+    uint64_t link_heap;  /* ... and the heap of those that its header has no room for; ZN_HDF5_NOWHERE_AT for none */
 };
 
 /* Returns false if the header is not understood, or if the cursor is stuck. */
@@ -43,6 +45,20 @@ bool zn_hdf5_read_object(struct zn_scan *s, uint64_t at, struct zn_hdf5_object *
 /* Reads a link in a header. A hard link leads to an object in the file, whose address is stored in *object; others lead
  * to a name, in this file or another. The name has at most max bytes and ends with a zero. */
 enum zn_hdf5_link { ZN_HDF5_HARD, ZN_HDF5_ELSEWHERE, ZN_HDF5_UNREADABLE };
+/* The cursor is then behind the link. */
 enum zn_hdf5_link zn_hdf5_read_link(struct zn_scan *s, uint64_t at, char *name, size_t max, uint64_t *object);
+
+/* The parts of a heap that hold objects one after the other, from its beginning. */
+struct zn_hdf5_heap {
+    uint64_t n_objects;
+    struct {
+        uint64_t from, to;
+    } block[ZN_HDF5_MAX_BLOCKS];
+    unsigned n_blocks;
+    bool is_cut; /* there are more, or they are out of sight */
+};
+
+/* Returns false if there is no heap. */
+bool zn_hdf5_read_heap(struct zn_scan *s, uint64_t at, struct zn_hdf5_heap *heap);
 
 #endif

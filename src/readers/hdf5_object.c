@@ -18,7 +18,7 @@ enum {
     SYMBOL_TABLE = 17
 };
 
-enum { MAX_BLOCKS = 64, MAX_MESSAGE = 512 };
+enum { MAX_BLOCKS = 64, MAX_MESSAGE = 512, OLD_HEAD = 8 /* bytes before a message */ };
 
 /* Reads the rank, flags and dimensions. The second version has no reserved bytes. */
 static bool read_space(struct zn_cur c, struct zn_hdf5_object *o) {
@@ -33,7 +33,7 @@ static bool read_space(struct zn_cur c, struct zn_hdf5_object *o) {
     return zn_cur_ok(&c);
 }
 
-enum { FIXED = 0, FLOAT = 1, COMPOUND = 6, ENUM = 8 };
+enum { FIXED = 0, FLOAT = 1, OPAQUE = 5, COMPOUND = 6, ENUM = 8 };
 
 /* The positions of a float's parts, in bits, and the exponent's bias. */
 struct parts {
@@ -134,6 +134,7 @@ static bool read_type(struct zn_cur c, struct zn_hdf5_object *o) {
     struct number n = take_number(&c);
     if (n.kind == COMPOUND) read_complex(c, &n);
     if (n.kind == ENUM) read_enum(c, &n);
+    if (n.kind == OPAQUE && n.size == 2) n.dtype = n.type = ZIPNN_BF16; /* as Keras writes and reads it */
     o->element = n.size;
     o->dtype = n.dtype;
     o->type = n.type;
@@ -171,10 +172,15 @@ static void set_chunks(struct zn_hdf5_object *o, uint64_t tree, struct zn_cur *c
     o->chunk_len = (uint32_t)len; /* the last dimension is the bytes of an element */
 }
 
-/* Reads the layout of a data set, version 3, from a message at offset `at`. */
+/* Reads the layout of a data set, version 3 or 4, from a message at offset `at`. */
 static bool read_layout(struct zn_cur c, uint64_t at, struct zn_hdf5_object *o) {
-    if (zn_cur_u8(&c) != 3) return false;
-    switch (zn_cur_u8(&c)) {
+    const uint8_t version = zn_cur_u8(&c), class = zn_cur_u8(&c);
+    if (version != 3 && version != 4) return false;
+    if (version == 4 && class == CHUNKED) {
+        o->is_filtered = true; /* the index of its chunks is not read */
+        return zn_cur_ok(&c);
+    }
+    switch (class) {
         case COMPACT:
             o->len = zn_cur_u16(&c);
             o->off = at + 4;
@@ -202,6 +208,7 @@ struct blocks {
         uint64_t at, len;
     } block[MAX_BLOCKS];
     unsigned n;
+    unsigned left; /* messages of a header of the first generation that were not read yet */
 };
 
 /* Reads where the links are when there are too many for the header. */
@@ -209,7 +216,7 @@ static bool read_link_info(struct zn_cur c, struct zn_hdf5_object *o) {
     zn_cur_take(&c, 1);
     const uint8_t flags = zn_cur_u8(&c);
     if (flags & 1) zn_cur_take(&c, 8); /* numbers of links in order of creation */
-    if (zn_cur_u64(&c) != ZN_HDF5_NOWHERE_AT) o->n_left_out++;
+    o->link_heap = zn_cur_u64(&c);
     return zn_cur_ok(&c);
 }
 
@@ -230,7 +237,11 @@ enum zn_hdf5_link zn_hdf5_read_link(struct zn_scan *s, uint64_t at, char *name, 
     uint64_t len = 0;
     for (unsigned i = 0; i < 1u << (flags & 3); i++) len |= (uint64_t)zn_scan_u8(s) << 8 * i;
     if (!zn_scan_ok(s) || version != 1) return ZN_HDF5_UNREADABLE;
-    if (type != HARD) return ZN_HDF5_ELSEWHERE;
+    if (type != HARD) {
+        zn_scan_skip(s, len);
+        zn_scan_skip(s, zn_scan_u16(s));
+        return ZN_HDF5_ELSEWHERE;
+    }
     const uint8_t *text = len <= max ? zn_scan_take(s, (size_t)len) : NULL;
     if (!text) return ZN_HDF5_UNREADABLE;
     memcpy(name, text, (size_t)len);
@@ -277,27 +288,67 @@ static bool read_message(unsigned type, struct zn_cur c, uint64_t at, struct blo
     }
 }
 
+/* Reads the messages of a block. Those of the second generation have shorter heads. Returns false if one is not
+ * understood. */
+static bool read_block(struct zn_scan *s, uint64_t from, uint64_t to, unsigned head_len, struct blocks *b,
+                       struct zn_hdf5_object *o) {
+    const bool is_old = head_len == OLD_HEAD;
+    zn_scan_seek(s, from);
+    while (zn_scan_ok(s) && s->off + head_len <= to && (!is_old || b->left > 0)) {
+        const unsigned type = is_old ? zn_scan_u16(s) : zn_scan_u8(s);
+        const uint16_t len = zn_scan_u16(s);
+        zn_scan_skip(s, head_len - (is_old ? 4 : 3));
+        const uint64_t body = s->off;
+        const size_t seen = ZN_MIN(len, (uint16_t)MAX_MESSAGE);
+        const uint8_t *bytes = zn_scan_take(s, seen);
+        if (!bytes || !read_message(type, zn_cur_of(bytes, seen), body, b, o)) return false;
+        zn_scan_skip(s, len - seen);
+        b->left--;
+    }
+    return true;
+}
+
+/* Reads the rest of a header of the first generation: a number of messages, in blocks. */
+static bool read_old(struct zn_scan *s, uint64_t at, const uint8_t *start, struct blocks *b, struct zn_hdf5_object *o) {
+    b->left = zn_get_u16(start + 2);
+    b->block[0].at = at + 16;
+    b->block[0].len = zn_get_u32(start + 8);
+    for (unsigned i = 0; i < b->n; i++) {
+        const uint64_t from = b->block[i].at, len = b->block[i].len;
+        if (len > UINT64_MAX - from || !read_block(s, from, from + len, OLD_HEAD, b, o)) return false;
+    }
+    return true;
+}
+
+/* Reads the rest of a header of the second generation. Each block ends with a checksum; all but the first begin with a
+ * signature. */
+static bool read_new(struct zn_scan *s, uint64_t at, uint8_t flags, struct blocks *b, struct zn_hdf5_object *o) {
+    enum { SUM = 4, SIGNATURE = 4, HAS_TIMES = 0x20, HAS_LIMITS = 0x10, HAS_ORDER = 4 };
+    const unsigned head_len = flags & HAS_ORDER ? 6 : 4;
+    uint64_t len = 0;
+    zn_scan_seek(s, at + 6);
+    zn_scan_skip(s, (flags & HAS_TIMES ? 16 : 0) + (flags & HAS_LIMITS ? 4 : 0));
+    for (unsigned i = 0; i < 1u << (flags & 3); i++) len |= (uint64_t)zn_scan_u8(s) << 8 * i;
+    const uint64_t first = s->off;
+    if (!zn_scan_ok(s) || len > UINT64_MAX - first || !read_block(s, first, first + len, head_len, b, o)) return false;
+    for (unsigned i = 1; i < b->n; i++) {
+        const uint64_t from = b->block[i].at;
+        len = b->block[i].len;
+        zn_scan_seek(s, from);
+        const uint8_t *p = zn_scan_take(s, SIGNATURE);
+        if (!p || memcmp(p, "OCHK", SIGNATURE) != 0 || len < SIGNATURE + SUM || len > UINT64_MAX - from) return false;
+        if (!read_block(s, from + SIGNATURE, from + len - SUM, head_len, b, o)) return false;
+    }
+    return true;
+}
+
 bool zn_hdf5_read_object(struct zn_scan *s, uint64_t at, struct zn_hdf5_object *o) {
     struct blocks b = {.n = 1};
-    *o = (struct zn_hdf5_object){.rank = 0};
+    *o = (struct zn_hdf5_object){.link_heap = ZN_HDF5_NOWHERE_AT};
     zn_scan_seek(s, at);
     const uint8_t *p = zn_scan_take(s, 16);
-    if (!p || p[0] != 1) return false;
-    unsigned left = zn_get_u16(p + 2);
-    b.block[0].at = at + 16;
-    b.block[0].len = zn_get_u32(p + 8);
-    for (unsigned i = 0; i < b.n; i++) {
-        zn_scan_seek(s, b.block[i].at);
-        for (uint64_t used = 0; left > 0 && used + 8 <= b.block[i].len; left--) {
-            const uint16_t type = zn_scan_u16(s), len = zn_scan_u16(s);
-            zn_scan_skip(s, 4);
-            const uint64_t body = s->off;
-            const size_t seen = ZN_MIN(len, (uint16_t)MAX_MESSAGE);
-            const uint8_t *bytes = zn_scan_take(s, seen);
-            if (!bytes || !read_message(type, zn_cur_of(bytes, seen), body, &b, o)) return false;
-            zn_scan_skip(s, len - seen);
-            used += 8 + (uint64_t)len;
-        }
-    }
-    return zn_scan_ok(s);
+    if (!p) return false;
+    const bool is_new = memcmp(p, "OHDR\2", 5) == 0;
+    if (!is_new && p[0] != 1) return false;
+    return (is_new ? read_new(s, at, p[5], &b, o) : read_old(s, at, p, &b, o)) && zn_scan_ok(s);
 }

@@ -281,6 +281,41 @@ def hdf5(chunked=False):
     return bytes(f.data)
 
 
+def hdf5_latest(heap=False, rows=0):
+    """The second generation: links stand in the root's header, or in a heap of one block, or of a table of blocks."""
+    f = Image()
+    nowhere = 2**64 - 1
+    f.put_bytes(b"\x89HDF\r\n\x1a\n" + bytes([2, 8, 8, 0]) + bytes(36))
+
+    def header(messages):
+        body = b"".join(struct.pack("<BHB", kind, len(data), 0) + data for kind, data in messages)
+        return f.put_bytes(b"OHDR\2\1" + struct.pack("<H", len(body)) + body + bytes(4), 8)
+
+    def data_set(is_float, element, dims, data):
+        space = struct.pack("<BBBB", 2, len(dims), 0, 1) + b"".join(struct.pack("<Q", d) for d in dims)
+        float_type = struct.pack("<BBBBIHHBBBBI", 0x31, 0x20, 31, 0, 4, 0, 32, 23, 8, 0, 23, 127)
+        int_type = struct.pack("<BBBBIHH", 0x30, 8, 0, 0, element, 0, 8 * element)
+        layout = struct.pack("<BBQQ", 4, 1, f.put_bytes(data, 8), len(data))
+        return header([(1, space), (3, float_type if is_float else int_type), (8, layout)])
+
+    def block(links):
+        return f.put_bytes((b"FHDB\0" + bytes(8 + 4) + b"".join(links)).ljust(64, b"\0"), 8)
+
+    hard = [struct.pack("<BBB", 1, 0, 1) + name + struct.pack("<Q", at) for name, at in
+            ((b"w", data_set(True, 4, (2, 3), W)), (b"b", data_set(False, 2, (4,), B)))]  # fmt: skip
+    info, links = struct.pack("<BBQQ", 0, 0, nowhere, nowhere), [(6, link) for link in hard]
+    if heap:
+        soft = b"\1\x18\1\0\1s\1\0w"
+        blocks = [block(hard[:1]), block([soft, *hard[1:]])] if rows else [block([hard[0], soft, hard[1]])]
+        table = b"FHIB\0" + bytes(12) + struct.pack("<4Q", *blocks, *[nowhere] * (4 - len(blocks)))
+        root = f.put_bytes(table, 8) if rows else blocks[0]
+        sizes = struct.pack("<BHHBI10Q", 0, 7, 0, 0, 4096, 0, nowhere, 0, nowhere, 0, 0, 0, 3, 0, 0)
+        start = struct.pack("<2QHQQHHQH", 0, 0, 2, 64, 512, 32, 1, root, rows)
+        info, links = struct.pack("<BBQQ", 0, 0, f.put_bytes(b"FRHP" + sizes + start, 8), nowhere), []
+    struct.pack_into("<Q", f.data, 36, header([(2, info), *links]))
+    return bytes(f.data)
+
+
 FILES = {
     "torch.pt": torch_zip,
     "old.pt": torch_old,
@@ -291,6 +326,7 @@ FILES = {
     "model.onnx": onnx,
     "model.tflite": tflite,
     "model.h5": hdf5,
+    "latest.h5": hdf5_latest,
     "chunked.h5": lambda: hdf5(chunked=True),
     "ggml.bin": ggml,
     "model.tar": tar,
