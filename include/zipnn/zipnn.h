@@ -400,8 +400,9 @@ enum {
     ZIPNN_TENSOR_NEGATIVE = 8,   /* the values are the negatives of the bytes */
     ZIPNN_TENSOR_STRIDED = 16,   /* a step of `strides` elements leads from one index to the next */
     ZIPNN_TENSOR_IN_PIECES = 32, /* the tensor is cut into pieces that lie anywhere, such as the chunks of HDF5 */
-    ZIPNN_TENSOR_FILTERED = 64,  /* the file's own format compresses it: the values cannot be read here */
-    ZIPNN_TENSOR_SHARED = 128    /* some of its bytes are also those of earlier tensors, such as tied embeddings */
+    ZIPNN_TENSOR_FILTERED =
+        64,                   /* the file's own format compresses it, or spells it as text: the values cannot be read */
+    ZIPNN_TENSOR_SHARED = 128 /* some of its bytes are also those of earlier tensors, such as tied embeddings */
 };
 
 typedef struct zipnn_tensor_layout {

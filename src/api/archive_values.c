@@ -77,7 +77,8 @@ static zipnn_status check_rows(const zipnn_archive *a, const struct zn_tensor *t
     uint64_t unused;
     if (t->meaning & ZN_UNREADABLE)
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, t->off,
-                       "this tensor is compressed by a filter of its own file format: read it from the restored file");
+                       "this tensor is stored in another form (filtered, or as text) by its own file format: read it "
+                       "from the restored file");
     if (first > rows || n > rows - first)
         return zn_fail(err, ZIPNN_E_NOT_FOUND, ZN_NOWHERE, "rows %llu to %llu are not all inside a tensor of %llu rows",
                        (unsigned long long)first, (unsigned long long)(first + n), (unsigned long long)rows);

@@ -19,7 +19,7 @@ enum zn_meaning {
     ZN_COLUMN_MAJOR = 2, /* the first index runs fastest */
     ZN_CONJUGATE = 4,    /* the values are the conjugates of the bytes */
     ZN_NEGATIVE = 8,     /* ... their negatives */
-    ZN_UNREADABLE = 16,  /* a filter of the file's own format has compressed the bytes */
+    ZN_UNREADABLE = 16,  /* the file's own format has compressed the bytes, or spelled them as text */
     ZN_ALIAS = 32,       /* listed, but invisible to the chunker; zn_plan_finish sets it for overlapping tensors */
     ZN_REMAINDER = 64,   /* bytes named after their place; listed only where no tensor has them */
     ZN_HIDDEN = 128,     /* visible to the chunker, but never listed */

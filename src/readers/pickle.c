@@ -312,10 +312,23 @@ static size_t spell_zeros(struct zn_pickle *p, size_t at, size_t len) {
     return p->text.n - at - 1;
 }
 
+/* Pushes what may be an array's bytes. Only their place is of interest, which is kept as two ints. */
+static void push_place(struct zn_pickle *p, struct zn_scan *s, uint64_t len, enum zn_pickle_kind kind) {
+    const value place[2] = {int_of((int64_t)s->off), int_of((int64_t)len)};
+    const uint64_t at = p->items.n;
+    value *items = zn_pickle_grow(p, &p->items, 2, sizeof *items, MAX_ITEMS);
+    if (items) memcpy(items, place, sizeof place);
+    push(p, (value){(uint8_t)kind, 0, at});
+    zn_scan_skip(s, len);
+}
+
+static void push_bytes(struct zn_pickle *p, struct zn_scan *s, uint64_t len) {
+    push_place(p, s, len, ZN_PICKLE_BYTES);
+}
+
 static void push_text(struct zn_pickle *p, struct zn_scan *s, uint64_t len) {
     if (len > MAX_STRING) {
-        zn_scan_skip(s, len);
-        push(p, (value){0});
+        push_place(p, s, len, ZN_PICKLE_LONG_TEXT);
         return;
     }
     const size_t at = p->text.n;
@@ -324,16 +337,6 @@ static void push_text(struct zn_pickle *p, struct zn_scan *s, uint64_t len) {
     to[len] = '\0';
     const size_t spelled = spell_zeros(p, at, (size_t)len);
     push(p, (value){ZN_PICKLE_TEXT, (uint32_t)spelled, at});
-}
-
-/* Pushes an array's bytes. Only their place is of interest, which is kept as two ints. */
-static void push_bytes(struct zn_pickle *p, struct zn_scan *s, uint64_t len) {
-    const value place[2] = {int_of((int64_t)s->off), int_of((int64_t)len)};
-    const uint64_t at = p->items.n;
-    value *items = zn_pickle_grow(p, &p->items, 2, sizeof *items, MAX_ITEMS);
-    if (items) memcpy(items, place, sizeof place);
-    push(p, (value){ZN_PICKLE_BYTES, 0, at});
-    zn_scan_skip(s, len);
 }
 
 static void push_string(struct zn_pickle *p, struct zn_scan *s, uint32_t len) {

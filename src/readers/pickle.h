@@ -14,6 +14,8 @@ enum zn_pickle_kind {
     ZN_PICKLE_INT,
     ZN_PICKLE_TEXT,
     ZN_PICKLE_BYTES,
+    ZN_PICKLE_LONG_TEXT, /* its place, as of BYTES */
+    ZN_PICKLE_SPELLED,   /* the same: bytes that lie there as text */
     ZN_PICKLE_GLOBAL,
     ZN_PICKLE_DTYPE,
     ZN_PICKLE_NODE,
@@ -51,11 +53,11 @@ struct zn_pickle_storage {
 
 /* A tensor in a storage, or an array whose bytes lie in the pickle itself. */
 struct zn_pickle_array {
-    enum { ZN_ARRAY_UNFINISHED, ZN_ARRAY_STORED, ZN_ARRAY_INLINE } where;
+    enum { ZN_ARRAY_UNFINISHED, ZN_ARRAY_STORED, ZN_ARRAY_INLINE, ZN_ARRAY_SPELLED } where;
     struct zn_pickle_type type;
     bool contiguous;
-    uint64_t source; /* STORED: index of its storage; INLINE: offset in the file */
-    uint64_t first;  /* STORED: its first element in the storage; INLINE: its bytes */
+    uint64_t source; /* STORED: index of its storage; INLINE, SPELLED: offset in the file */
+    uint64_t first;  /* STORED: its first element in the storage; INLINE, SPELLED: its bytes in the file */
     uint32_t rank;
     uint64_t dims;    /* index of its first dimension in zn_pickle.items; dimensions are ints */
     uint64_t strides; /* the same, unless contiguous; ZN_PICKLE_NO_STRIDES for impossible strides */

@@ -247,11 +247,18 @@ static value tensor(struct zn_pickle *p, const value *args, size_t n) {
     return zn_pickle_new_array(p, a);
 }
 
+/* _codecs.encode(text, "latin1") returns bytes. In protocols 0 to 2, which have no bytes, Python 3 spells them so. */
+static value spelled(struct zn_pickle *p, const value *args) {
+    const char *codec = args[1].kind == ZN_PICKLE_TEXT ? zn_pickle_text(p, (size_t)args[1].what) : "";
+    if (args[0].kind != ZN_PICKLE_LONG_TEXT || strcmp(codec, "latin1") != 0) return (value){0};
+    return (value){ZN_PICKLE_SPELLED, 0, args[0].what};
+}
+
 /* Sets the bytes of an array. `in_columns` says that the first index varies fastest. */
 static void set_bytes(const struct zn_pickle *p, struct zn_pickle_array *a, value dtype, value bytes,
                       enum zn_meaning in_columns) {
     const value *place = (const value *)p->items.at + bytes.what;
-    a->where = ZN_ARRAY_INLINE;
+    a->where = bytes.kind == ZN_PICKLE_SPELLED ? ZN_ARRAY_SPELLED : ZN_ARRAY_INLINE;
     a->type = *type_at(p, dtype);
     a->type.meaning |= in_columns;
     a->contiguous = true;
@@ -317,6 +324,7 @@ static value array_of(struct zn_pickle *p, value callable, value args) {
     if (n >= 1 && is_one_of(p, callable, wrappers, 2)) result = a[0];
     if (n >= 3 && is_one_of(p, callable, buffers, 2)) result = from_buffer(p, a, n);
     if (is_one_of(p, callable, empty_arrays, 2)) result = zn_pickle_new_array(p, (struct zn_pickle_array){0});
+    if (n >= 2 && is(p, callable, "_codecs.encode")) result = spelled(p, a);
     if (n >= 1 && is(p, callable, "numpy.dtype")) result = numpy_type(p, a[0]);
     return result;
 }
@@ -389,7 +397,8 @@ void zn_pickle_build(struct zn_pickle *p, value object, value state) {
     }
     size_t n;
     const value *s = zn_pickle_items(p, state, 5, &n);
-    if (object.kind != ZN_PICKLE_ARRAY || !s || s[2].kind != ZN_PICKLE_DTYPE || s[4].kind != ZN_PICKLE_BYTES) return;
+    if (object.kind != ZN_PICKLE_ARRAY || !s || s[2].kind != ZN_PICKLE_DTYPE) return;
+    if (s[4].kind != ZN_PICKLE_BYTES && s[4].kind != ZN_PICKLE_SPELLED) return;
     struct zn_pickle_array *a = array_at(p, object);
     if (a->where == ZN_ARRAY_UNFINISHED && take_dims(p, s[1], a))
         set_bytes(p, a, s[2], s[4], s[3].kind == ZN_PICKLE_INT && s[3].what ? ZN_COLUMN_MAJOR : 0);

@@ -214,12 +214,30 @@ static zipnn_status add_views(const struct zn_pickle *p, const struct zn_stored 
     return ZIPNN_OK;
 }
 
+/* Adds an array whose bytes are spelled as text: where it lies, and its name. */
+static zipnn_status add_spelled(const struct zn_pickle *p, struct zn_pickle_array a, struct zn_plan *plan,
+                                zipnn_error *err) {
+    uint64_t size;
+    if (a.type.element == 0 || !size_of(p, &a, &size) || size > a.first || size < a.first / 2) {
+        plan->n_left_out++;
+        return ZIPNN_OK;
+    }
+    a.type.dtype = ZIPNN_DTYPE_UNKNOWN;
+    const struct zn_plan_mark mark = zn_plan_mark(plan);
+    ZN_TRY(add_array(p, &a, a.source, a.first, ZN_UNREADABLE, plan, err));
+    struct zn_tensor *t = zn_plan_last(plan, &mark);
+    if (t) t->meaning &= ~(uint32_t)ZN_ALIAS; /* the chunker sees where it begins */
+    return ZIPNN_OK;
+}
+
 static zipnn_status add_inline(const struct zn_pickle *p, struct zn_plan *plan, zipnn_error *err) {
     for (size_t i = 0; i < p->arrays.n; i++) {
         const struct zn_pickle_array *a = &zn_pickle_arrays(p)[i];
         uint64_t size;
         if (a->where == ZN_ARRAY_STORED) continue;
-        if (a->where == ZN_ARRAY_INLINE && a->type.element && size_of(p, a, &size) && size == a->first)
+        if (a->where == ZN_ARRAY_SPELLED)
+            ZN_TRY(add_spelled(p, *a, plan, err));
+        else if (a->where == ZN_ARRAY_INLINE && a->type.element && size_of(p, a, &size) && size == a->first)
             ZN_TRY(add_array(p, a, a->source, size, 0, plan, err));
         else
             plan->n_left_out++;

@@ -138,6 +138,54 @@ static void odd_files_are_listed(void **state) {
     }
 }
 
+/* An array of n numbers of fp16 whose bytes Python 3 spelled as text of protocol 2. */
+static size_t spell_array(uint16_t n, uint32_t text_len, uint8_t *to) {
+    static const char before[] =
+        "\x80\2}(X\1\0\0\0wcnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85U\1b\x87R(K\1M";
+    static const char type[] =
+        "\x85"
+        "cnumpy\ndtype\nX\2\0\0\0f2K\0K\1\x87R\x89"
+        "c_codecs\nencode\nX";
+    static const char after[] = "X\6\0\0\0latin1\x86Rtbu.";
+    uint8_t *at = to;
+    memcpy(at, before, sizeof before - 1);
+    at += sizeof before - 1;
+    zn_put_u16(at, n);
+    memcpy(at + 2, type, sizeof type - 1);
+    at += 2 + sizeof type - 1;
+    zn_put_u32(at, text_len);
+    memset(at + 4, 'a', text_len);
+    at += 4 + text_len;
+    memcpy(at, after, sizeof after - 1);
+    return (size_t)(at - to) + sizeof after - 1;
+}
+
+static void spelled_arrays_have_a_place_and_no_values(void **state) {
+    (void)state;
+    static uint8_t data[80000];
+    size_t len = spell_array(33000, 66001, data);
+    struct zn_plan plan = zt_plan_of(data, len, ZN_VIEW_WHOLE);
+    assert_int_equal(plan.n_tensors, 1);
+    const struct zn_tensor *t = tensor_of(&plan, "w");
+    assert_true(t->len == 66001 && t->type == ZIPNN_F16 && t->dtype == ZIPNN_DTYPE_UNKNOWN);
+    assert_true(t->meaning == ZN_UNREADABLE && t->rank == 1 && plan.dims[t->shape] == 33000);
+    assert_true(data[t->off] == 'a' && data[t->off - 1] == 0 && data[t->off + 66000] == 'a');
+    zn_plan_free(&plan);
+    static const uint16_t impossible[] = {33001, 16000, 0}; /* more bytes than the text has, less than half of them */
+    for (size_t i = 0; i < 3; i++) {
+        len = spell_array(impossible[i], 66001, data);
+        plan = zt_plan_of(data, len, ZN_VIEW_WHOLE);
+        assert_true(plan.n_tensors == 0 && plan.n_left_out == 1);
+        zn_plan_free(&plan);
+    }
+    len = spell_array(33000, 66001, data);
+    for (size_t at = 0; at < len; at += at < 200 || at + 200 > len ? 1 : 8000) {
+        plan = zt_plan_of(data, at, ZN_VIEW_WHOLE);
+        assert_int_equal(plan.n_tensors, 0);
+        zn_plan_free(&plan);
+    }
+}
+
 /* A dictionary of one that is in it twice, and so on: names stay within a multiple of what the file has. */
 static void paths_are_bounded(void **state) {
     (void)state;
@@ -264,6 +312,7 @@ int main(void) {
         cmocka_unit_test(files_are_understood),
         cmocka_unit_test(chunks_of_hdf5_make_a_tensor),
         cmocka_unit_test(odd_files_are_listed),
+        cmocka_unit_test(spelled_arrays_have_a_place_and_no_values),
         cmocka_unit_test(paths_are_bounded),
         cmocka_unit_test(every_truncation_and_change_is_survived),
         cmocka_unit_test(files_of_ones_are_survived),
