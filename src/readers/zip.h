@@ -31,6 +31,10 @@ zipnn_status zn_zip_plan_members(const struct zn_view *view, struct zn_member *m
 zipnn_status zn_zip_plan_member(const struct zn_view *view, const struct zn_member *m, struct zn_plan *plan,
                                 zipnn_error *err);
 
+/* Finds the member `base` in the folder of another one. `by_name` has all members in the order of folder and name. */
+struct zn_member *zn_zip_find(struct zn_member *const *by_name, size_t n, const struct zn_member *beside,
+                              const char *base, size_t len);
+
 /* Adds what the beginning of an archive shows, when its end is out of sight. */
 zipnn_status zn_zip_plan_front(const struct zn_view *view, struct zn_plan *plan, const char **container,
                                zipnn_error *err);

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "readers/pt2.h"
 #include "readers/readers.h"
 #include "readers/torch.h"
 #include "readers/zip.h"
@@ -132,6 +133,8 @@ static zipnn_status plan_checkpoints(const struct zn_view *view, struct zn_membe
     for (size_t i = 0; i < n && st == ZIPNN_OK; i++)
         if (members[i].stored && !members[i].superseded && is_pickle_of_storages(&members[i]))
             st = plan_pickle(&c, &members[i], plan, container, err);
+        else if (members[i].stored && !members[i].superseded && zn_pt2_is_list(&members[i]))
+            st = zn_pt2_plan(view, &members[i], by_name, n, plan, err);
     zn_free(&plan->alloc, c.stored);
     zn_free(&plan->alloc, by_name);
     return st;

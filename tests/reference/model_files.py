@@ -3,6 +3,7 @@
 Every file holds tensors "w", 2 x 3 of fp32, and "b", 4 of another type, or what of that the format can say."""
 
 import io
+import json
 import struct
 import zipfile
 
@@ -40,6 +41,20 @@ def stored_zip(members):
 
 def torch_zip():
     return stored_zip([("archive/data.pkl", torch_pickle()), ("archive/data/0", W), ("archive/data/1", B)])
+
+
+def pt2_entry(file, kind, shape, strides, **changed):
+    def numbers(of):
+        return [{"as_int": n} for n in of]
+
+    meta = {"dtype": kind, "sizes": numbers(shape), "strides": numbers(strides), "storage_offset": {"as_int": 0}}
+    return {"path_name": file, "is_param": True, "tensor_meta": meta | changed}
+
+
+def pt2(entries=None):
+    entries = entries or {"w": pt2_entry("weight_0", 7, (2, 3), (3, 1)), "b": pt2_entry("weight_1", 13, (4,), (1,))}
+    folder, config = "model/data/weights/", json.dumps({"config": entries, "other": None}).encode()
+    return stored_zip([(f"{folder}weight_0", W), (f"{folder}weight_1", B), (f"{folder}model_weights_config.json", config)])
 
 
 def torch_old():
@@ -323,6 +338,7 @@ FILES = {
     "arrays.pkl": numpy_pickle,
     "arrays5.pkl": numpy_pickle5,
     "arrays.npz": npz,
+    "model.pt2": pt2,
     "model.onnx": onnx,
     "model.tflite": tflite,
     "model.h5": hdf5,

@@ -20,6 +20,8 @@ from model_files import (
     onnx_constant,
     onnx_model,
     onnx_tensor,
+    pt2,
+    pt2_entry,
     stored_zip,
     tar_member,
     tflite,
@@ -231,6 +233,16 @@ def msgpack_maps():
     ])  # fmt: skip
 
 
+def pt2_odd():
+    """Two names of one member, one behind its beginning, and tensors that cannot be: turned, too long, of no type, without a member."""
+    good = pt2_entry("weight_0", 7, (2, 3), (3, 1))
+    return pt2({
+        "a": good, "tied": good, "row": pt2_entry("weight_0", 7, (3,), (1,), storage_offset={"as_int": 3}),
+        "turned": pt2_entry("weight_0", 7, (3, 2), (1, 3)), "long": pt2_entry("weight_0", 7, (2, 4), (4, 1)),
+        "typed": pt2_entry("weight_0", 99, (2,), (1,)), "lost": pt2_entry("weight_7", 7, (2,), (1,)), "bare": {},
+    })  # fmt: skip
+
+
 # ---- made to cost much
 
 
@@ -263,6 +275,7 @@ FILES = {
     "unnamed.onnx": unnamed,
     "nested.gguf": nested_arrays,
     "links.h5": links,
+    "odd.pt2": pt2_odd,
     "heap.h5": lambda: hdf5_latest(heap=True),
     "table.h5": lambda: hdf5_latest(heap=True, rows=2),
     "behind.tflite": lambda: tflite(behind=True),

@@ -12,11 +12,13 @@ static const struct {
     const char *file, *container;
     zipnn_dtype b; /* type of the second tensor */
 } cases[] = {
-    {"torch.pt", "torch", ZIPNN_BF16}, {"old.pt", "torch", ZIPNN_BF16},          {"arrays.pkl", "pickle", ZIPNN_I16},
-    {"arrays.npz", "zip", ZIPNN_I16},  {"model.onnx", "onnx", ZIPNN_BF16},       {"model.tflite", "tflite", ZIPNN_I16},
-    {"model.h5", "hdf5", ZIPNN_I16},   {"ggml.bin", "ggml", ZIPNN_F16},          {"arrays5.pkl", "pickle", ZIPNN_I16},
-    {"model.tar", "tar", ZIPNN_I16},   {"model.msgpack", "msgpack", ZIPNN_BF16}, {"latest.h5", "hdf5", ZIPNN_I16},
-    {"chunked.h5", "hdf5", 0},
+    {"torch.pt", "torch", ZIPNN_BF16},        {"old.pt", "torch", ZIPNN_BF16},
+    {"arrays.pkl", "pickle", ZIPNN_I16},      {"arrays.npz", "zip", ZIPNN_I16},
+    {"model.onnx", "onnx", ZIPNN_BF16},       {"model.tflite", "tflite", ZIPNN_I16},
+    {"model.h5", "hdf5", ZIPNN_I16},          {"ggml.bin", "ggml", ZIPNN_F16},
+    {"arrays5.pkl", "pickle", ZIPNN_I16},     {"model.tar", "tar", ZIPNN_I16},
+    {"model.msgpack", "msgpack", ZIPNN_BF16}, {"latest.h5", "hdf5", ZIPNN_I16},
+    {"model.pt2", "zip", ZIPNN_BF16},         {"chunked.h5", "hdf5", 0},
 };
 enum { N_CASES = sizeof cases / sizeof cases[0], CHUNKED = N_CASES - 1 };
 
@@ -115,6 +117,7 @@ static void odd_files_are_listed(void **state) {
         {"unnamed.onnx", "onnx", "inner if W  none", 1},
         {"nested.gguf", "gguf", "w\\u0000w", 1},
         {"links.h5", "hdf5", "w empty", 0},
+        {"odd.pt2", "zip", "a tied row", 5},
         {"heap.h5", "hdf5", "w b", 0},
         {"table.h5", "hdf5", "w b", 0},
         {"behind.tflite", "tflite", "w b", 0},
