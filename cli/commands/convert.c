@@ -84,7 +84,8 @@ static zipnn_status create_output(struct job *job, zipnn_error *err) {
     st = zipnn_file_create(job->output, like, flags, &job->out, err);
     if (st != ZIPNN_E_IO || args->force || input_is_stdin(job->path)) return st;
     if (lstat(job->output, &there) != 0 || !S_ISREG(there.st_mode)) return st;
-    if (!user_allows_replacing(args, job->output)) return output_taken(job->output, job->path, err);
+    const bool replaces = args->update ? bases_is_archive(job->output) : user_allows_replacing(args, job->output);
+    if (!replaces) return output_taken(job->run, job->output, job->path, err);
     return zipnn_file_create(job->output, like, flags | ZIPNN_FILE_REPLACE, &job->out, err);
 }
 
@@ -244,10 +245,16 @@ static void note_found(struct run *run, const char *path) {
     free(archive);
 }
 
+/* A file that is named is compressed whatever it gains. */
+static enum worth worth_of(struct run *run, const char *path) {
+    if (run->in_folder && !run->args->in_place) return worth_compressing(run, path);
+    return run->args->update && !input_is_stdin(path) && worth_is_done(run, path) ? WORTH_DONE : WORTH_IT;
+}
+
 /* With --rm a file is deleted whether its archive is new or existed before (WORTH_DONE). */
 void compress_file(struct run *run, const char *path) {
     if (refuse_taken(run, path)) return;
-    const enum worth worth = run->in_folder && !run->args->in_place ? worth_compressing(run, path) : WORTH_IT;
+    const enum worth worth = worth_of(run, path);
     if (!run->in_folder) warn_of_oddities(run, path);
     if (worth == WORTH_DONE) note_found(run, path);
     if (worth == WORTH_NOTHING)

@@ -114,7 +114,7 @@ static void name_sets(struct self_check *check) {
 }
 
 void self_check_run(struct self_check *check) {
-    static const int levels[] = {1, 3, 6};
+    static const int levels[] = {3, 6};
     const size_t n_kinds = sizeof distributions / sizeof distributions[0], n_types = sizeof dtypes / sizeof dtypes[0];
     *check = (struct self_check){.n = 0};
     struct bench *b = text_realloc(NULL, sizeof *b);

@@ -188,6 +188,7 @@ static bool choose_operation(struct args *a, enum option_id id) {
 static void set_flag(struct args *a, enum option_id id, char letter) {
     if (id == OPT_STDOUT) set_output(a, "-");
     if (id == OPT_FORCE) a->force = true;
+    if (id == OPT_UPDATE) a->update = true;
     if (id == OPT_KEEP) a->remove = false;
     if (id == OPT_REMOVE) a->remove = a->sync = true;
     if (id == OPT_IN_PLACE) a->in_place = true;
@@ -484,10 +485,24 @@ static bool check_urls(const struct args *a, struct wrong *w) {
     return true;
 }
 
+/* An archive that is up to date is one with the name that FILE's archive has. */
+static bool check_update(const struct args *a, struct wrong *w) {
+    if (!a->update) return true;
+    const char *other = a->force         ? "-f, which does all again"
+                        : a->output      ? "-o OUT; -o DIR/ goes with it"
+                        : a->to_stdout   ? "-c"
+                        : a->in_place    ? "--in-place, which leaves out what is packed already"
+                        : a->old_format  ? "--format zipnn"
+                        : takes_stdin(a) ? "standard input"
+                                         : NULL;
+    return !other || say_wrong(w, "--update cannot be combined with %s", other);
+}
+
 static bool check(const struct parser *p) {
     const struct args *a = p->args;
     struct wrong *w = p->wrong;
-    if (!check_command(p) || !check_uses(p) || !check_output(a, w) || !check_in_place(p) || !check_urls(a, w))
+    if (!check_command(p) || !check_uses(p) || !check_output(a, w) || !check_in_place(p) || !check_urls(a, w) ||
+        !check_update(a, w))
         return false;
     if (a->filelist && strcmp(a->filelist, "-") == 0 && takes_stdin(a))
         return say_wrong(w, "standard input is the list of --filelist: it cannot be a FILE, too");

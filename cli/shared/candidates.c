@@ -79,9 +79,7 @@ const char *worth_what_instead(const char *path) {
     return NULL;
 }
 
-/* An archive gets the times of its original. An archive with other times, or whose original has another length, was
- * made from something else. */
-static bool is_compressed_already(struct run *run, const char *path) {
+bool worth_is_done(struct run *run, const char *path) {
     char *archive = result_archive(run, path);
     struct stat original, there;
     struct opened o = {.file = NULL};
@@ -111,7 +109,7 @@ bool worth_gains_little(struct run *run, const char *path, const char *output) {
 
 enum worth worth_compressing(struct run *run, const char *path) {
     if (run->args->force || run->args->old_format) return WORTH_IT;
-    if (is_compressed_already(run, path)) return WORTH_DONE;
+    if (worth_is_done(run, path)) return WORTH_DONE;
     char *output = result_archive(run, path);
     const bool gains_little = worth_gains_little(run, path, output);
     free(output);

@@ -12,6 +12,10 @@ enum looks worth_look(struct run *run, const char *path);
  * */
 const char *worth_what_instead(const char *path);
 
+/* Returns whether the archive of a file is there and up to date. An archive gets the times of its original; one with other
+ * times, or whose original has another length, was made from something else. */
+bool worth_is_done(struct run *run, const char *path);
+
 /* Returns whether compressing pays. WORTH_DONE: its archive is there already. A file that cannot be read is WORTH_IT:
  * the attempt then reports why. */
 enum worth { WORTH_IT, WORTH_DONE, WORTH_NOTHING /* it would shrink by less than 1 % */ };

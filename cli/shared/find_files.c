@@ -296,7 +296,8 @@ static void note_touched(struct run *run, const struct finds *files) {
         if (args->in_place) continue; /* an archive of the file takes its place, and is a base as the file was */
         if (args->remove) touched_remove(t, f->path);
         char *output = args->output ? text_join(args->output, "", "") : result_of(run, f);
-        if (replaces && !args->to_stdout) touched_replace(t, output);
+        const bool stale = args->update && !worth_is_done(run, f->path); /* for the file that result_of turned to */
+        if ((replaces || stale) && !args->to_stdout) touched_replace(t, output);
         free(output);
     }
     if (args->to_stdout) touched_replace_stdout(t);

@@ -10,12 +10,13 @@
 
 enum { WINDOW = 32 << 20 }; /* bytes that are read at a time: enough work for all threads */
 
-zipnn_status output_taken(const char *path, const char *input, zipnn_error *err) {
+zipnn_status output_taken(const struct run *run, const char *path, const char *input, zipnn_error *err) {
     struct stat there, now;
     const bool older = input && stat(path, &there) == 0 && stat(input, &now) == 0 && S_ISREG(now.st_mode) &&
                        there.st_mtime < now.st_mtime;
-    return cli_fail(err, ZIPNN_E_IO, "%.100s: already exists%s; use -f to replace it", path,
-                    older ? ", and is older than its source" : "");
+    return cli_fail(err, ZIPNN_E_IO, "%.100s: already exists%s; use -f to replace it%s", path,
+                    older ? ", and is older than its source" : "",
+                    older && run->args->operation == OP_COMPRESS ? ", or --update" : "");
 }
 
 zipnn_status output_refuse_input(const char *path, const char *input, zipnn_error *err) {
@@ -40,7 +41,7 @@ zipnn_status output_open(struct run *run, const char *path, const char *input, c
                            : zipnn_file_from_fd(STDOUT_FILENO, "stdout", &out->file, err);
     struct stat there;
     const bool taken = st == ZIPNN_E_IO && path && !args->force && lstat(path, &there) == 0 && S_ISREG(there.st_mode);
-    if (st != ZIPNN_OK) return taken ? output_taken(path, NULL, err) : st;
+    if (st != ZIPNN_OK) return taken ? output_taken(run, path, NULL, err) : st;
     zipnn_file_sink(out->file, &out->sink);
     interrupt_watch(&run->interrupt, out->file);
     return ZIPNN_OK;

@@ -22,7 +22,7 @@ zipnn_status output_open(struct run *run, const char *path, const char *input, c
 
 /* Returns ZIPNN_E_IO with a message for a file that exists at `path`, where the result of `input` (NULL: of several
  * files) should be written. */
-zipnn_status output_taken(const char *path, const char *input, zipnn_error *err);
+zipnn_status output_taken(const struct run *run, const char *path, const char *input, zipnn_error *err);
 
 /* Appends. */
 zipnn_status output_put(struct output *out, const void *bytes, size_t len, zipnn_error *err);

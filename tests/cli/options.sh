@@ -36,7 +36,7 @@ foreign=neon # an instruction set that this program's machine lacks, also when t
 zipnn --cpu neon -c m.safetensors >"$home/out" 2>"$home/err" && foreign=avx2
 declare -A takes=(
     [stdout]="$writes" [output]="$writes" [output-dir-flat]="compress restore" [output-dir-mirror]="compress restore"
-    [filelist]="compress restore test list inspect estimate verify recompress" [null]="compress restore test list inspect estimate verify recompress" [force]="$writes inspect" [keep]="ANY -recompress -drop -rebase -doctor" [rm]="compress restore" [in-place]="compress restore"
+    [filelist]="compress restore test list inspect estimate verify recompress" [null]="compress restore test list inspect estimate verify recompress" [force]="$writes inspect" [update]="compress" [keep]="ANY -recompress -drop -rebase -doctor" [rm]="compress restore" [in-place]="compress restore"
     [sync]="$writes add drop rebase inspect" [recursive]="compress restore test list bench inspect estimate verify recompress"
     [1]="$packs $samples restore" [fast]="$packs $samples restore" [best]="$packs $samples restore" [threads]=ANY
     [sha256]="$packs" [no-verify]="$packs" [max-output]="$reads recompress chain_restore"
