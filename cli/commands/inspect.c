@@ -6,7 +6,6 @@
 
 #include "commands/commands.h"
 #include "shared/cli_fail.h"
-#include "shared/coding_text.h"
 #include "shared/json_writer.h"
 #include "shared/open_archive.h"
 #include "shared/run_report.h"
@@ -30,10 +29,6 @@ static void put_field(double entropy, unsigned bits) {
     printf(" %5.2f/%-2u", entropy, bits);
 }
 
-static bool is_shared(const struct inspection *x, const zipnn_tensor_info *t) {
-    return !x->plain && coding_is_shared(x->profiler.archive, t->offset, t->length);
-}
-
 static void put_profile(const struct inspection *x, const struct profile *p, bool shared) {
     const zipnn_tensor_info *t = &p->tensor;
     put_field(p->exponent, p->exponent_bits);
@@ -50,50 +45,58 @@ static void put_profile(const struct inspection *x, const struct profile *p, boo
     putchar('\n');
 }
 
-/* Adds up all tensors of one type, weighted by their lengths. */
-static struct profile sum_of(const struct inspection *x, zipnn_dtype dtype) {
-    struct profile sum = {.tensor = {.name = "(all)", .dtype = dtype}};
-    double bytes = 0;
-    for (size_t i = 0; i < x->n; i++) {
-        const struct profile *p = &x->profiles[i];
-        const double weight = (double)p->tensor.length;
-        if (p->tensor.dtype != dtype || p->n_elements == 0) continue;
-        sum.bits = p->bits;
-        sum.exponent_bits = p->exponent_bits;
-        sum.mantissa_bits = p->mantissa_bits;
-        sum.n_planes = p->n_planes;
-        sum.sign += weight * p->sign;
-        sum.exponent += weight * p->exponent;
-        sum.mantissa += weight * p->mantissa;
-        sum.needed += weight * p->needed;
-        for (unsigned b = 0; b < p->n_planes; b++) sum.plane[b] += weight * p->plane[b];
-        sum.tensor.length += p->tensor.length;
-        sum.tensor.stored += p->tensor.stored;
-        sum.n_elements += p->n_elements;
-        bytes += weight;
-    }
-    if (bytes <= 0) return sum;
-    sum.sign /= bytes;
-    sum.exponent /= bytes;
-    sum.mantissa /= bytes;
-    sum.needed /= bytes;
-    for (unsigned b = 0; b < PROFILE_PLANES; b++) sum.plane[b] /= bytes;
-    return sum;
-}
-
 /* Prints how the exponents are distributed; most of them lie in a few rows. */
-static void put_exponents(const struct profile *sum, const uint64_t bins[PROFILE_BINS]) {
-    uint64_t most = 0, least_shown;
-    for (unsigned b = 0; b < PROFILE_BINS; b++) most = bins[b] > most ? bins[b] : most;
-    if (!sum->exponent_bits || !most) return;
-    least_shown = sum->n_elements / 500;
-    printf("\nexponents of %s\n", zipnn_dtype_name(sum->tensor.dtype));
+static void put_exponents(const struct role *type) {
+    uint64_t most = 0;
+    const uint64_t least_shown = type->n_looked / 500;
+    for (unsigned b = 0; b < PROFILE_BINS; b++) most = type->bins[b] > most ? type->bins[b] : most;
+    if (!type->exponent_bits || !most) return;
+    printf("\nexponents of %s\n", zipnn_dtype_name(type->dtype));
     for (unsigned b = 0; b < PROFILE_BINS; b++) {
-        if (bins[b] <= least_shown) continue;
-        printf("  %4u %6.2f%% ", b, text_percent(bins[b], sum->n_elements));
-        put_bar((double)bins[b] / (double)most, 40);
+        if (type->bins[b] <= least_shown) continue;
+        printf("  %4u %6.2f%% ", b, text_percent(type->bins[b], type->n_looked));
+        put_bar((double)type->bins[b] / (double)most, 40);
         putchar('\n');
     }
+}
+
+/* "BF16 x 48  25.17 MB  66.12%  2.61/8  model.layers.*.mlp.gate_proj.weight", in 80 columns if the name lets it. */
+static void put_role(const struct inspection *x, const struct role *r, const char *name) {
+    char exponent[24] = "", mantissa[24] = "";
+    if (r->exponent_bits) snprintf(exponent, sizeof exponent, "%.2f/%u", r->exponent, r->exponent_bits);
+    if (r->mantissa_bits) snprintf(mantissa, sizeof mantissa, "%.2f/%u", r->mantissa, r->mantissa_bits);
+    printf("%-8s %6" PRIu64 " %9s %7s %8s %6.1f%%", zipnn_dtype_name(r->dtype), r->n, text_size(r->length).text,
+           exponent, mantissa, 100 * role_share(r));
+    if (x->plain)
+        printf("%9s", "");
+    else
+        printf("%c%6.1f%% ", r->n_shared == r->n ? '~' : ' ', text_percent(r->stored, r->length));
+    text_put(stdout, name);
+    putchar('\n');
+}
+
+static void put_roles(const struct inspection *x) {
+    printf("type    tensors      size exponent mantissa needs%s name\n", x->plain ? "         " : "    stored");
+    for (size_t i = 0; i < x->types.n; i++) put_role(x, &x->types.role[i], "(all)");
+    putchar('\n');
+    for (size_t i = 0; i < x->roles.n; i++) put_role(x, &x->roles.role[i], role_name(&x->roles.role[i]));
+    puts(
+        "exponent, mantissa: bits of information in each, of so many. needs: these as a\n"
+        "share of all bits. *: numbers, of layers for example. ~: its share, by length,\n"
+        "of chunks that hold others too. zipnn inspect -v shows each tensor.");
+}
+
+static void put_tensors(const struct inspection *x) {
+    bool any_shared = false;
+    puts(
+        "\ninformation of exponent  of mantissa           order 0  stored       size  dtype      name, bits of each "
+        "byte");
+    for (size_t i = 0; i < x->n; i++) {
+        const bool shared = inspect_is_shared(x, &x->profiles[i].tensor);
+        any_shared |= shared;
+        put_profile(x, &x->profiles[i], shared);
+    }
+    if (any_shared) puts("~ its share, by length, of chunks that it has in common with others");
 }
 
 static void put_text(const struct inspection *x) {
@@ -106,25 +109,9 @@ static void put_text(const struct inspection *x) {
         printf("stored as %s, %.2f %%\n", text_size(x->info.archive).text,
                text_percent(x->info.archive, x->info.original));
     if (x->n_left_out) puts(text_left_out(x->n_left_out).text);
-    puts(
-        "information of exponent  of mantissa           order 0  stored       size  dtype      name, bits of each "
-        "byte");
-    for (int d = 0; d < x->n_dtypes; d++) {
-        const struct profile sum = sum_of(x, (zipnn_dtype)d);
-        if (sum.tensor.length) put_profile(x, &sum, false);
-    }
-    putchar('\n');
-    bool any_shared = false;
-    for (size_t i = 0; i < x->n; i++) {
-        const bool shared = is_shared(x, &x->profiles[i].tensor);
-        any_shared |= shared;
-        put_profile(x, &x->profiles[i], shared);
-    }
-    if (any_shared) puts("~ its share, by length, of chunks that it has in common with others");
-    for (int d = 0; d < x->n_dtypes; d++) {
-        const struct profile sum = sum_of(x, (zipnn_dtype)d);
-        put_exponents(&sum, x->sums[d].bins);
-    }
+    put_roles(x);
+    if (x->talkative) put_tensors(x);
+    for (size_t i = 0; i < x->types.n; i++) put_exponents(&x->types.role[i]);
 }
 
 /* ---- JSON -------------------------------------------------------------------------------------------------------- */
@@ -142,7 +129,7 @@ static void put_json_tensor(const struct inspection *x, const struct profile *p)
     json_list_end(&j);
     json_number(&j, "original", t->length);
     if (!x->plain) json_number(&j, "stored", t->stored);
-    if (is_shared(x, t)) json_truth(&j, "shares_chunks", true);
+    if (inspect_is_shared(x, t)) json_truth(&j, "shares_chunks", true);
     json_number(&j, "elements", p->n_elements);
     json_number(&j, "bits", p->bits);
     json_real(&j, "needed", p->needed, 4);
@@ -177,8 +164,9 @@ static void put_json(const struct inspection *x) {
 
 static zipnn_status end_profile(struct inspection *x, zipnn_status st) {
     const struct profile *p = &x->profiles[x->n++];
-    for (unsigned b = 0; b < PROFILE_BINS && p->n_elements; b++)
-        x->sums[p->tensor.dtype].bins[b] += x->profiler.bins[b];
+    const bool shared = inspect_is_shared(x, &p->tensor);
+    roles_add(&x->roles, role_of(p->tensor.name), p, shared, x->profiler.bins);
+    roles_add(&x->types, text_join("", "", ""), p, shared, x->profiler.bins);
     return st;
 }
 
@@ -221,27 +209,18 @@ static zipnn_status make_whole(struct inspection *x, zipnn_error *err) {
     return end_profile(x, profiler_look(&x->profiler, &t, &x->profiles[0], err));
 }
 
-/* Returns how many element types the library knows, the unknown one among them. Their numbers follow one another. */
-static int count_dtypes(void) {
-    zipnn_dtype_info info = {.size = sizeof info};
-    int n = ZIPNN_DTYPE_UNKNOWN + 1;
-    while (zipnn_dtype_describe((zipnn_dtype)n, &info, NULL) == ZIPNN_OK) n++;
-    return n;
-}
-
 static zipnn_status inspect(struct run *run, struct inspection *x, struct opened *o, zipnn_error *err) {
     zipnn_archive_get_info(o->archive, &x->info);
     x->n_left_out = zipnn_archive_n_left_out(o->archive);
     x->plain = o->plain;
     zipnn_status st = profiler_start(&x->profiler, o->archive, err);
     if (st != ZIPNN_OK) return st;
-    x->n_dtypes = count_dtypes();
-    x->sums = calloc((size_t)x->n_dtypes, sizeof *x->sums);
-    if (!x->sums) return cli_fail(err, ZIPNN_E_MEMORY, "no memory");
     st = o->plain ? ZIPNN_OK : run_check_limit(run, x->info.original, err);
     if (st != ZIPNN_OK) return st;
     st = o->plain ? zipnn_estimate(run->ctx, &o->source, run->args->sample, &x->estimate, err) : ZIPNN_OK;
     if (st == ZIPNN_OK) st = x->info.n_tensors ? make_profiles(run, x, o->archive, err) : make_whole(x, err);
+    roles_sort(&x->roles);
+    roles_sort(&x->types);
     if (st == ZIPNN_OK && run->args->html) st = inspect_write_page(run, x, run->args->html, err);
     if (st != ZIPNN_OK) return st;
     if (run->args->json)
@@ -253,13 +232,14 @@ static zipnn_status inspect(struct run *run, struct inspection *x, struct opened
 
 void inspect_file(struct run *run, const char *path) {
     struct opened o;
-    struct inspection x = {.path = path};
+    struct inspection x = {.path = path, .talkative = run->args->verbosity > 0};
     zipnn_error err;
     zipnn_status st = opened_open(run, path, OPENED_PLAIN, &o, &err);
     if (st == ZIPNN_OK) st = inspect(run, &x, &o, &err);
     if (st != ZIPNN_OK) run_report_failure(run, path, &err);
     profiler_end(&x.profiler);
     free(x.profiles);
-    free(x.sums);
+    roles_free(&x.roles);
+    roles_free(&x.types);
     opened_close(&o);
 }

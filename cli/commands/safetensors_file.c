@@ -6,7 +6,6 @@
 
 #include "shared/cli_fail.h"
 #include "shared/json_writer.h"
-#include "shared/text.h"
 
 static zipnn_status check_part(const struct part *part, zipnn_error *err) {
     const zipnn_tensor_info *t = &part->tensor;
@@ -20,22 +19,9 @@ static zipnn_status check_part(const struct part *part, zipnn_error *err) {
     return cli_fail(err, ZIPNN_E_ARGUMENT, "safetensors holds whole bytes only");
 }
 
-static int by_name(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 zipnn_status safetensors_check(const struct part *parts, size_t n, zipnn_error *err) {
     zipnn_status st = ZIPNN_OK;
-    const char **names = text_realloc(NULL, (n + 1) * sizeof *names);
-    for (size_t i = 0; i < n && st == ZIPNN_OK; i++) {
-        st = check_part(&parts[i], err);
-        names[i] = parts[i].tensor.name;
-    }
-    if (st == ZIPNN_OK) qsort(names, n, sizeof *names, by_name);
-    for (size_t i = 1; i < n && st == ZIPNN_OK; i++)
-        if (strcmp(names[i - 1], names[i]) == 0)
-            st = cli_fail(err, ZIPNN_E_ARGUMENT, "two tensors are called \"%.80s\": ask for one of them", names[i]);
-    free(names);
+    for (size_t i = 0; i < n && st == ZIPNN_OK; i++) st = check_part(&parts[i], err);
     return st;
 }
 

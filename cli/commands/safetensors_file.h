@@ -5,8 +5,8 @@
 #include "commands/parts.h"
 #include "shared/output.h"
 
-/* Returns ZIPNN_E_ARGUMENT if the format cannot hold these parts: because it lacks an element type, because elements do
- * not fill whole bytes, or because two have one name. */
+/* Returns ZIPNN_E_ARGUMENT if the format cannot hold these parts: because it lacks an element type, or because elements
+ * do not fill whole bytes. */
 zipnn_status safetensors_check(const struct part *parts, size_t n, zipnn_error *err);
 
 /* Writes the header of a file that holds these parts, one after the other. */

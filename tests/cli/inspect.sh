@@ -10,6 +10,8 @@ prints "exponents of BF16"
 prints "compressing would give"
 expect 0 zipnn inspect m.znn
 prints "stored as"
+expect 0 zipnn inspect -v m.znn
+prints "information of exponent"
 expect 0 zipnn inspect m m.znn
 echo "no model, just text" >text
 expect 0 zipnn inspect text
@@ -58,7 +60,8 @@ assert len(a["plane_entropy"]) == 2 and "stored" not in a and x[3]["stored"] < x
 assert "estimate" in x[2] and x[5]["stored"] == x[2]["estimate"]
 '
 
-# A page that fetches nothing, runs nothing, and whose tiles fill the map. Names cannot become markup.
+# A page that fetches nothing, and runs nothing but its own script, whose hash it tells the browser. Names cannot become
+# markup. What is inside a rectangle of the map stays there.
 python3 - <<'END'
 import json, struct
 names = ["<script>alert(1)</script>", "a&b\"'", "caf\u00e9.weight"] + ["layer.%d" % i for i in range(30)]
@@ -72,25 +75,31 @@ END
 for file in m m.znn evil text; do
     expect 0 zipnn inspect "$file" -f --html page.html
     check python3 -c '
-import html.parser
+import base64, hashlib, html.parser, re
 text = open("page.html", encoding="utf-8").read()
 class Page(html.parser.HTMLParser):
-    open_tags, area, tiles, maps = [], 0, 0, 0
+    tags, scripts, tiles, places, policy, inside = [], [], 0, [], "", 0
     def handle_starttag(self, tag, attrs):
-        assert tag not in ("script", "link", "img", "iframe", "object"), tag
+        assert tag not in ("link", "img", "iframe", "object", "base", "form"), tag
         attrs = dict(attrs)
-        assert not any(k.startswith("on") or k in ("src", "href") for k in attrs), attrs
-        if tag == "svg": self.maps += 1
-        if tag == "rect" and self.maps == 1 and "fill" in attrs:
-            self.area += float(attrs["width"]) * float(attrs["height"])
-            self.tiles += 1
-        if tag not in ("meta", "br"): self.open_tags.append(tag)
+        assert not any(k.startswith("on") or k in ("src", "href", "action") for k in attrs), attrs
+        self.policy += attrs.get("content", "") if "http-equiv" in attrs else ""
+        if attrs.get("class", "").startswith(("tile", "group")):
+            x, y, w, h = (float(v) for v in re.findall(r"[0-9.]+", attrs["style"]))
+            assert min(x, y) >= 0 and x + w < 100.1 and y + h < 100.1, attrs
+            self.tiles += attrs["class"].startswith("tile")
+            if self.tags.count("div") == 1: self.inside += w * h / 100
+        if tag not in ("meta", "br", "wbr", "input"): self.tags.append(tag)
     def handle_endtag(self, tag):
-        assert self.open_tags.pop() == tag, tag
+        assert self.tags.pop() == tag, tag
+    def handle_data(self, data):
+        if self.tags and self.tags[-1] == "script": self.scripts.append(data)
 page = Page()
 page.feed(text)
-assert not page.open_tags and "http" not in text and "url(" not in text, page.open_tags
-assert abs(page.area / (1000 * 560) - 1) < 0.02, (page.area, page.tiles)
+assert not page.tags and "http:" not in text and "https:" not in text and "url(" not in text, page.tags
+digest = base64.b64encode(hashlib.sha256("".join(page.scripts).encode()).digest()).decode()
+assert len(page.scripts) == 1 and ("script-src \x27sha256-%s\x27" % digest) in page.policy, (digest, page.policy)
+assert page.tiles and abs(page.inside - 100) < 1, (page.tiles, page.inside)
 '
 done
 expect 1 zipnn inspect m --html page.html
