@@ -187,7 +187,7 @@ typedef enum zipnn_verify {
 enum {
     ZIPNN_LEVEL_DEFAULT = 0, /* means level 3 */
     ZIPNN_LEVEL_FAST = 1,
-    ZIPNN_LEVEL_HIGH = 6, /* smaller; encoding takes four to six times as long, decoding two to five (AVX-512) */
+    ZIPNN_LEVEL_HIGH = 6, /* smaller; encoding takes three to six times as long, decoding 1.2 to five (AVX-512) */
     ZIPNN_LEVEL_BEST = 9
 };
 
