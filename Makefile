@@ -12,7 +12,7 @@ endif
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all deps deps-test dist dist-test demo test bench bench-cores bench-load bench-ratio bench-delta bench-kernels bench-mount fuzz trust integration install clean
+.PHONY: all deps deps-test dist dist-test demo test bench bench-cores bench-load bench-ratio bench-delta bench-kernels bench-mount fuzz trust integration docs install clean
 
 # build/zipnn, build/libzipnn.a, build/libzipnn.so
 all:
@@ -64,6 +64,10 @@ dist:
 # The same twice, and used: in fresh environments, on a bare Debian, for the other processor. Minutes.
 dist-test:
 	@packaging/test_dist.sh
+
+# The reference of the Python package, from its docstrings: build/docs/index.html.
+docs:
+	@tools/make_docs.sh
 
 install: all
 	DESTDIR='$(DESTDIR)' cmake --install build

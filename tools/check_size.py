@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-FOLDERS = ("include", "src", "cli", "fetch", "mount", "tests", "bench", "tools", "examples")
+FOLDERS = ("include", "src", "cli", "fetch", "mount", "python", "tests", "bench", "tools", "examples")
 FILE_LINES = 600
 PUBLIC_HEADER_LINES = 700
 FUNCTION_LINES = 100

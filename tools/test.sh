@@ -81,7 +81,7 @@ stage_i686() { cross i686 i386 -R "$portable"; }
 # The public headers alone, in both languages and both compilers. Either brings the other, in any order.
 check_header() {
     local first
-    for first in zipnn file; do check_header_first $first || return 1; done
+    for first in zipnn file stdio tiles; do check_header_first $first || return 1; done
 }
 check_header_first() {
     local flags="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wundef -Werror -fsyntax-only -Iinclude"
@@ -94,7 +94,7 @@ int main(void) { zipnn_file_close(0); return zipnn_version() == 0; }"
 
 # The formatter's verdict changes with its version: 14 is the one that counts.
 check_format() {
-    find include src cli fetch mount tests bench tools examples -name '*.[ch]' -exec clang-format --dry-run -Werror {} +
+    find include src cli fetch mount python tests bench tools examples -name '*.[ch]' -exec clang-format --dry-run -Werror {} +
 }
 
 stage_checks() {
@@ -104,6 +104,7 @@ stage_checks() {
     check docs tools/check_docs.py
     check places tools/check_places.py
     check python-style tools/check_python.sh && { grep '^skipped' "$log/python-style" || true; }
+    check python-docs tools/make_docs.sh && { grep '^skipped' "$log/python-docs" || true; }
     check static tools/check_static.sh cppcheck
     check header check_header
     if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then check format check_format; fi

@@ -1,42 +1,22 @@
 /* Archive: listing and random access. Any number of threads read one archive at once, each at a desk: a context of its
  * own, with what goes wrong there. Only what is read by callables of Python is read by one thread at a time. What a read
  * calls back may not use the archive that is read. */
+#include "pyarchive.h"
+
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/types.h>
 #include <unistd.h>
 
-#include "pyzipnn.h"
-
-enum { MAX_DESKS = 64 };
-
-/* Where one thread at a time reads. */
-struct desk {
-    struct pyz_call call;
-    PyThread_type_lock lock;
-    unsigned long holder; /* the thread that has the lock; 0 for none. Changed with the GIL */
-    bool begun;           /* `call` has been begun */
-};
-
-struct archive_object {
-    PyObject_HEAD struct pyz_end end;
-    struct pyz_bases bases;
-    zipnn_archive *archive; /* NULL before it is open, and when it is closed. Changed with the GIL */
-    struct desk *desks[MAX_DESKS];
-    unsigned n_desks; /* the first opened the archive: it is the last to go */
-    bool closing;     /* a thread waits until all others are gone */
-    pid_t pid;        /* whose threads may be at the desks */
-};
-
-static const struct pyz_state *state_of(struct archive_object *self) {
+static const struct pyz_state *state_of(struct pyz_archive *self) {
     return PyType_GetModuleState(Py_TYPE((PyObject *)self));
 }
 
 /* ---- desks ------------------------------------------------------------------------------------------------------- */
 
-static struct desk *add_desk(struct archive_object *self) {
-    struct desk *d = PyMem_Calloc(1, sizeof *d);
+static struct pyz_desk *add_desk(struct pyz_archive *self) {
+    struct pyz_desk *d = PyMem_Calloc(1, sizeof *d);
     PyThread_type_lock lock = d ? PyThread_allocate_lock() : NULL;
     if (!lock) {
         PyMem_Free(d);
@@ -49,7 +29,7 @@ static struct desk *add_desk(struct archive_object *self) {
 }
 
 /* The context of a further desk has the thread that reads there and no other: the threads are the caller's. */
-static bool begin_desk(struct archive_object *self, struct desk *d) {
+static bool begin_desk(struct pyz_archive *self, struct pyz_desk *d) {
     const struct pyz_options options = {.threads = 1, .verify = 1, .progress = Py_None};
     d->begun = pyz_call_begin(&d->call, state_of(self), &options, UINT64_MAX);
     if (d->begun) d->call.filename = self->end.filename;
@@ -58,11 +38,11 @@ static bool begin_desk(struct archive_object *self, struct desk *d) {
 
 /* After a fork a holder is a thread of the parent's that does not exist here: what it was doing at its desk is left
  * alone, and the desk with it, unless it is the first, on which the archive depends. */
-static bool own_desks(struct archive_object *self) {
+static bool own_desks(struct pyz_archive *self) {
     if (self->pid == getpid()) return true;
     PyThread_type_lock fresh = PyThread_allocate_lock();
     if (!fresh) return PyErr_NoMemory() != NULL;
-    struct desk *first = self->desks[0];
+    struct pyz_desk *first = self->desks[0];
     first->lock = fresh; /* the old one is left alone: freeing a held lock is undefined */
     first->holder = 0;
     pyz_crew_init(&first->call.crew);
@@ -89,7 +69,7 @@ static bool take_lock(PyThread_type_lock lock) {
     }
 }
 
-static bool is_inside(const struct archive_object *self) {
+static bool is_inside(const struct pyz_archive *self) {
     const unsigned long me = PyThread_get_thread_ident();
     for (unsigned i = 0; i < self->n_desks && self->pid == getpid(); i++)
         if (self->desks[i]->holder == me) return true;
@@ -97,7 +77,7 @@ static bool is_inside(const struct archive_object *self) {
 }
 
 /* False with an exception on a thread that is inside of a read: it would wait for itself. */
-static bool check_outside(const struct archive_object *self) {
+static bool check_outside(const struct pyz_archive *self) {
     if (!is_inside(self)) return true;
     PyErr_SetString(PyExc_RuntimeError,
                     "this archive is being used by the call that waits for this one: the file "
@@ -107,20 +87,20 @@ static bool check_outside(const struct archive_object *self) {
 }
 
 /* A desk that nobody is at, NULL for none. */
-static struct desk *find_idle(struct archive_object *self) {
+static struct pyz_desk *find_idle(struct pyz_archive *self) {
     for (unsigned i = 0; i < self->n_desks; i++)
         if (self->desks[i]->begun && PyThread_acquire_lock(self->desks[i]->lock, NOWAIT_LOCK)) return self->desks[i];
     return NULL;
 }
 
 /* Callables of Python belong to the first desk, and so does an archive that is not open yet, or not any more. */
-static bool may_share(const struct archive_object *self) {
+static bool may_share(const struct pyz_archive *self) {
     return self->archive && !self->closing && !self->end.read_at && !pyz_bases_need_python(&self->bases);
 }
 
 /* Takes a desk, whether the archive is open or not; NULL with an exception. */
-static struct desk *enter_any(struct archive_object *self) {
-    struct desk *d = NULL;
+static struct pyz_desk *enter_any(struct pyz_archive *self) {
+    struct pyz_desk *d = NULL;
     if (self->n_desks == 0 || !own_desks(self)) {
         if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "the archive is not open yet");
         return NULL;
@@ -140,27 +120,26 @@ static struct desk *enter_any(struct archive_object *self) {
     return d;
 }
 
-static void leave(struct desk *d) {
+void pyz_archive_leave(struct pyz_desk *d) {
     d->holder = 0;
     PyThread_release_lock(d->lock);
 }
 
-/* The same for an archive that must be open. */
-static struct desk *enter(struct archive_object *self) {
-    struct desk *d = enter_any(self);
+struct pyz_desk *pyz_archive_enter(struct pyz_archive *self) {
+    struct pyz_desk *d = enter_any(self);
     if (!d || self->archive) return d;
-    leave(d);
+    pyz_archive_leave(d);
     PyErr_SetString(PyExc_ValueError, "the archive is closed");
     return NULL;
 }
 
 /* For what an opened archive says of itself: it does not change, and nobody closes it while the GIL is held and no Python
  * runs. */
-static bool is_open(struct archive_object *self) {
+static bool is_open(struct pyz_archive *self) {
     if (!check_outside(self)) return false;
     if (self->archive) return true;
-    struct desk *d = enter(self); /* waits for the thread that opens it */
-    if (d) leave(d);
+    struct pyz_desk *d = pyz_archive_enter(self); /* waits for the thread that opens it */
+    if (d) pyz_archive_leave(d);
     return d != NULL;
 }
 
@@ -173,10 +152,10 @@ struct opening {
     enum pyz_access access;
 };
 
-static bool open_source(struct archive_object *self, const struct opening *o) {
+static bool open_source(struct pyz_archive *self, const struct opening *o) {
     const struct pyz_state *state = state_of(self);
     struct pyz_options options = {.threads = o->threads, .verify = 1, .progress = Py_None, .bases = &self->bases};
-    struct desk *first = self->desks[0];
+    struct pyz_desk *first = self->desks[0];
     zipnn_archive *archive = NULL;
     zipnn_status status;
     if (!pyz_source_open(&self->end, o->from, state, &first->call)) return false;
@@ -193,13 +172,13 @@ static bool open_source(struct archive_object *self, const struct opening *o) {
 }
 
 /* The desk is held meanwhile: whoever asks the collector for all objects has found this one already. */
-static bool open_archive(struct archive_object *self, const struct opening *o) {
+static bool open_archive(struct pyz_archive *self, const struct opening *o) {
     self->pid = getpid();
     if (!add_desk(self)) return false;
-    struct desk *first = enter_any(self);
+    struct pyz_desk *first = enter_any(self);
     if (!first) return false;
     const bool opened = open_source(self, o);
-    leave(first);
+    pyz_archive_leave(first);
     return opened;
 }
 
@@ -213,7 +192,7 @@ static PyObject *archive_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
         return PyErr_Format(PyExc_ValueError, "access %d is none of 0, 1, 2", access);
     o.access = (enum pyz_access)access;
     allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    struct archive_object *self = (struct archive_object *)alloc(type, 0);
+    struct pyz_archive *self = (struct pyz_archive *)alloc(type, 0);
     if (self && !open_archive(self, &o)) {
         Py_DECREF(self);
         return NULL;
@@ -223,7 +202,7 @@ static PyObject *archive_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
 
 /* What is held through a Py_buffer is not visited: its owner may not give its memory up while it is lent, and a
  * collector that takes the owner apart first (as it does memoryviews) would leave a buffer without one. */
-static int archive_traverse(struct archive_object *self, visitproc visit, void *arg) {
+static int archive_traverse(struct pyz_archive *self, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE((PyObject *)self));
     Py_VISIT(self->end.read_at);
     for (size_t i = 0; i < self->bases.n; i++) Py_VISIT(self->bases.ends[i].read_at);
@@ -231,14 +210,14 @@ static int archive_traverse(struct archive_object *self, visitproc visit, void *
 }
 
 /* Breaks cycles and no more: the rest goes with the object. A read that comes yet finds its callable gone. */
-static int archive_clear(struct archive_object *self) {
+static int archive_clear(struct pyz_archive *self) {
     Py_CLEAR(self->end.read_at);
     for (size_t i = 0; i < self->bases.n; i++) Py_CLEAR(self->bases.ends[i].read_at);
     return 0;
 }
 
 /* Contexts, the one that opened the archive last. In no need of the GIL. */
-static void destroy_contexts(struct archive_object *self) {
+static void destroy_contexts(struct pyz_archive *self) {
     for (unsigned i = self->n_desks; i-- > 0;) {
         zipnn_destroy(self->desks[i]->call.ctx);
         self->desks[i]->call.ctx = NULL;
@@ -246,10 +225,10 @@ static void destroy_contexts(struct archive_object *self) {
 }
 
 /* Desks but the first that nobody can be at any more. */
-static void free_desks(struct archive_object *self, unsigned keep) {
+static void free_desks(struct pyz_archive *self, unsigned keep) {
     const bool ours = self->pid == getpid();
     while (self->n_desks > keep) {
-        struct desk *d = self->desks[--self->n_desks];
+        struct pyz_desk *d = self->desks[--self->n_desks];
         if (d->begun && ours) pyz_crew_end(&d->call.crew);
         if (ours) PyThread_free_lock(d->lock);
         PyMem_Free(d);
@@ -257,7 +236,7 @@ static void free_desks(struct archive_object *self, unsigned keep) {
 }
 
 /* May run in the middle of a collection: the GIL is kept. No worker waits for it, since no call is going on. */
-static void archive_dealloc(struct archive_object *self) {
+static void archive_dealloc(struct pyz_archive *self) {
     PyTypeObject *type = Py_TYPE((PyObject *)self);
     PyObject *error, *value, *traceback;
     PyObject_GC_UnTrack(self);
@@ -274,7 +253,7 @@ static void archive_dealloc(struct archive_object *self) {
 }
 
 /* Waits until nobody is at any desk, and keeps others away. False with an exception. */
-static bool clear_desks(struct archive_object *self) {
+static bool clear_desks(struct pyz_archive *self) {
     self->closing = true;
     for (unsigned i = 1; i < self->n_desks; i++) {
         if (take_lock(self->desks[i]->lock)) continue;
@@ -285,14 +264,14 @@ static bool clear_desks(struct archive_object *self) {
     return true;
 }
 
-static PyObject *archive_close(struct archive_object *self, PyObject *unused) {
+static PyObject *archive_close(struct pyz_archive *self, PyObject *unused) {
     (void)unused;
     if (!check_outside(self)) return NULL;
     if (self->n_desks && own_desks(self)) self->closing = true; /* the first desk is the one to wait for */
-    struct desk *first = enter_any(self);
+    struct pyz_desk *first = enter_any(self);
     if (!first || !self->archive || !clear_desks(self)) {
         self->closing = false;
-        if (first) leave(first);
+        if (first) pyz_archive_leave(first);
         if (PyErr_Occurred()) return NULL;
         Py_RETURN_NONE;
     }
@@ -307,11 +286,11 @@ static PyObject *archive_close(struct archive_object *self, PyObject *unused) {
     pyz_end_close(&self->end);
     pyz_bases_close(&self->bases);
     first->call.filename = NULL;
-    leave(first);
+    pyz_archive_leave(first);
     Py_RETURN_NONE;
 }
 
-static PyObject *archive_check(struct archive_object *self, PyObject *unused) {
+static PyObject *archive_check(struct pyz_archive *self, PyObject *unused) {
     (void)unused;
     if (!check_outside(self)) return NULL;
     Py_RETURN_NONE;
@@ -331,7 +310,7 @@ static PyObject *info_tuple(const zipnn_archive_info *i, uint64_t n_left_out) {
                          i->n_bases, PyBool_FromLong(i->has_repeats), PyBool_FromLong(i->unverified));
 }
 
-static PyObject *archive_info(struct archive_object *self, PyObject *unused) {
+static PyObject *archive_info(struct pyz_archive *self, PyObject *unused) {
     zipnn_archive_info info;
     (void)unused;
     if (!is_open(self)) return NULL;
@@ -341,7 +320,7 @@ static PyObject *archive_info(struct archive_object *self, PyObject *unused) {
 }
 
 /* (offset, length, archive_offset, stored, check) */
-static PyObject *archive_chunk(struct archive_object *self, PyObject *args) {
+static PyObject *archive_chunk(struct pyz_archive *self, PyObject *args) {
     PyObject *number;
     uint64_t index;
     zipnn_chunk_info info;
@@ -371,26 +350,26 @@ static PyObject *coding_tuple(const zipnn_coding *coding) {
     return planes ? Py_BuildValue("sN", coding->layout, planes) : NULL;
 }
 
-static PyObject *archive_coding(struct archive_object *self, PyObject *args) {
+static PyObject *archive_coding(struct pyz_archive *self, PyObject *args) {
     PyObject *number;
     uint64_t index;
     zipnn_coding coding;
     zipnn_status status;
     if (!PyArg_ParseTuple(args, "O:coding", &number) || !pyz_as_u64(number, "the number of a chunk", &index))
         return NULL;
-    struct desk *d = enter(self);
+    struct pyz_desk *d = pyz_archive_enter(self);
     if (!d) return NULL;
     pyz_call_again(&d->call, Py_None);
     Py_BEGIN_ALLOW_THREADS;
     status = zipnn_archive_coding(self->archive, index, &coding, &d->call.err);
     Py_END_ALLOW_THREADS;
     const bool known = pyz_call_check(&d->call, status);
-    leave(d);
+    pyz_archive_leave(d);
     return known ? coding_tuple(&coding) : NULL;
 }
 
 /* (name, original, xxh3, at_hand) of a base */
-static PyObject *archive_base(struct archive_object *self, PyObject *args) {
+static PyObject *archive_base(struct pyz_archive *self, PyObject *args) {
     unsigned index;
     zipnn_base_info base;
     zipnn_error err;
@@ -432,7 +411,7 @@ static PyObject *tensor_tuple(const zipnn_tensor_info *t, const zipnn_tensor_lay
                          (unsigned long long)layout->values);
 }
 
-static PyObject *list_tensors(struct archive_object *self, struct pyz_call *call) {
+static PyObject *list_tensors(struct pyz_archive *self, struct pyz_call *call) {
     zipnn_archive_info info;
     zipnn_archive_get_info(self->archive, &info);
     PyObject *list = PyList_New(0);
@@ -449,12 +428,12 @@ static PyObject *list_tensors(struct archive_object *self, struct pyz_call *call
     return list;
 }
 
-static PyObject *archive_tensors(struct archive_object *self, PyObject *unused) {
+static PyObject *archive_tensors(struct pyz_archive *self, PyObject *unused) {
     (void)unused;
-    struct desk *d = enter(self); /* making objects may run Python */
+    struct pyz_desk *d = pyz_archive_enter(self); /* making objects may run Python */
     if (!d) return NULL;
     PyObject *list = list_tensors(self, &d->call);
-    leave(d);
+    pyz_archive_leave(d);
     return list;
 }
 
@@ -474,10 +453,9 @@ static zipnn_status read_wanted(const zipnn_archive *archive, struct pyz_call *c
     return zipnn_archive_read_rows_in(call->ctx, archive, w->index, w->first, w->n, buffer->buf, len, &call->err);
 }
 
-static bool read_view(struct archive_object *self, const struct wanted *w, const Py_buffer *buffer,
-                      PyObject *progress) {
+static bool read_view(struct pyz_archive *self, const struct wanted *w, const Py_buffer *buffer, PyObject *progress) {
     zipnn_status status;
-    struct desk *d = enter(self);
+    struct pyz_desk *d = pyz_archive_enter(self);
     if (!d) return false;
     pyz_call_again(&d->call, progress);
     Py_BEGIN_ALLOW_THREADS;
@@ -485,7 +463,7 @@ static bool read_view(struct archive_object *self, const struct wanted *w, const
     Py_END_ALLOW_THREADS;
     d->call.progress = NULL;
     bool done = pyz_call_check(&d->call, status);
-    leave(d);
+    pyz_archive_leave(d);
     return done;
 }
 
@@ -501,7 +479,7 @@ static void advise_huge(const Py_buffer *buffer) {
 #endif
 }
 
-static PyObject *archive_read_into(struct archive_object *self, PyObject *args) {
+static PyObject *archive_read_into(struct pyz_archive *self, PyObject *args) {
     PyObject *offset, *progress = Py_None;
     Py_buffer buffer;
     struct wanted w = {.rows = false};
@@ -513,7 +491,7 @@ static PyObject *archive_read_into(struct archive_object *self, PyObject *args) 
     Py_RETURN_NONE;
 }
 
-static PyObject *archive_read_rows(struct archive_object *self, PyObject *args) {
+static PyObject *archive_read_rows(struct pyz_archive *self, PyObject *args) {
     PyObject *index, *first, *n;
     Py_buffer buffer;
     struct wanted w = {.rows = true};
@@ -524,126 +502,6 @@ static PyObject *archive_read_rows(struct archive_object *self, PyObject *args) 
     PyBuffer_Release(&buffer);
     if (!done) return NULL;
     Py_RETURN_NONE;
-}
-
-/* ---- bytes that the caller fetches ------------------------------------------------------------------------------- */
-
-/* List of (source, offset, length). */
-static PyObject *list_ranges(const zipnn_range *ranges, size_t n) {
-    PyObject *list = PyList_New(0);
-    for (size_t i = 0; list && i < n; i++) {
-        PyObject *item = Py_BuildValue("IKK", ranges[i].source, (unsigned long long)ranges[i].offset,
-                                       (unsigned long long)ranges[i].length);
-        if (!item || PyList_Append(list, item) != 0) Py_CLEAR(list);
-        Py_XDECREF(item);
-    }
-    return list;
-}
-
-/* Counts, takes memory, lists. The archive does not change, so the count holds. */
-static zipnn_status find_ranges(const zipnn_archive *a, uint64_t off, uint64_t len, zipnn_range **ranges, size_t *n,
-                                zipnn_error *err) {
-    *ranges = NULL;
-    zipnn_status status = zipnn_archive_ranges(a, off, len, NULL, 0, n, err);
-    if (status != ZIPNN_OK) return status;
-    *ranges = PyMem_Calloc(*n + 1, sizeof **ranges);
-    return *ranges ? zipnn_archive_ranges(a, off, len, *ranges, *n, n, err) : ZIPNN_E_MEMORY;
-}
-
-static PyObject *archive_ranges(struct archive_object *self, PyObject *args) {
-    PyObject *offset, *length, *list = NULL;
-    uint64_t off, len;
-    zipnn_range *ranges;
-    size_t n = 0;
-    if (!PyArg_ParseTuple(args, "OO:ranges", &offset, &length) || !pyz_as_u64(offset, "an offset", &off) ||
-        !pyz_as_u64(length, "a length", &len))
-        return NULL;
-    struct desk *d = enter(self);
-    if (!d) return NULL;
-    const zipnn_status status = find_ranges(self->archive, off, len, &ranges, &n, &d->call.err);
-    if (pyz_call_check(&d->call, status)) list = list_ranges(ranges, n);
-    PyMem_Free(ranges);
-    leave(d);
-    return list;
-}
-
-/* Pieces as Python has them, and their memory. */
-struct pieces {
-    zipnn_piece *piece;
-    Py_buffer *buffer;
-    size_t n; /* whose buffers are held */
-};
-
-static bool add_piece(struct pieces *p, PyObject *item) {
-    PyObject *offset;
-    unsigned source;
-    zipnn_piece *piece = &p->piece[p->n];
-    Py_buffer *buffer = &p->buffer[p->n];
-    if (!PyArg_ParseTuple(item, "IOy*;a piece is (source, offset, bytes)", &source, &offset, buffer)) return false;
-    p->n++;
-    piece->bytes = buffer->buf;
-    piece->range.source = source;
-    piece->range.length = (uint64_t)buffer->len;
-    return pyz_as_u64(offset, "an offset", &piece->range.offset);
-}
-
-static void free_pieces(struct pieces *p) {
-    for (size_t i = 0; i < p->n; i++) PyBuffer_Release(&p->buffer[i]);
-    PyMem_Free(p->buffer);
-    PyMem_Free(p->piece);
-}
-
-static bool take_pieces(struct pieces *p, PyObject *list) {
-    const Py_ssize_t n = PyList_Size(list);
-    *p = (struct pieces){.piece = PyMem_Calloc((size_t)n + 1, sizeof *p->piece),
-                         .buffer = PyMem_Calloc((size_t)n + 1, sizeof *p->buffer)};
-    if (!p->piece || !p->buffer) PyErr_NoMemory();
-    for (Py_ssize_t i = 0; i < n && !PyErr_Occurred(); i++) {
-        PyObject *item = PyList_GetItem(list, i); /* borrowed; NULL when the list became shorter meanwhile */
-        if (!item || !PyTuple_Check(item)) {
-            if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "a piece is (source, offset, bytes)");
-            break;
-        }
-        Py_INCREF(item);
-        (void)add_piece(p, item);
-        Py_DECREF(item);
-    }
-    if (!PyErr_Occurred()) return true;
-    free_pieces(p);
-    return false;
-}
-
-/* What is missing is a list again: none when the buffer is filled. */
-static PyObject *decode_pieces(struct archive_object *self, uint64_t off, const Py_buffer *to, const struct pieces *p) {
-    enum { ROOM = 256 };
-    zipnn_range missing[ROOM];
-    zipnn_fetched f = {
-        .size = sizeof f, .pieces = p->piece, .n_pieces = p->n, .missing = missing, .cap = ROOM, .n_missing = 0};
-    PyObject *list = NULL;
-    zipnn_status status;
-    struct desk *d = enter(self);
-    if (!d) return NULL;
-    pyz_call_again(&d->call, Py_None);
-    Py_BEGIN_ALLOW_THREADS;
-    status = zipnn_archive_decode(d->call.ctx, self->archive, off, (uint64_t)to->len, to->buf, &f, &d->call.err);
-    Py_END_ALLOW_THREADS;
-    if (pyz_call_check(&d->call, status)) list = list_ranges(missing, f.n_missing);
-    leave(d);
-    return list;
-}
-
-static PyObject *archive_decode(struct archive_object *self, PyObject *args) {
-    PyObject *offset, *list, *missing = NULL;
-    Py_buffer to;
-    struct pieces pieces;
-    uint64_t off;
-    if (!PyArg_ParseTuple(args, "Ow*O!:decode", &offset, &to, &PyList_Type, &list)) return NULL;
-    if (pyz_as_u64(offset, "an offset", &off) && take_pieces(&pieces, list)) {
-        missing = decode_pieces(self, off, &to, &pieces);
-        free_pieces(&pieces);
-    }
-    PyBuffer_Release(&to);
-    return missing;
 }
 
 static PyMethodDef methods[] = {
@@ -662,9 +520,9 @@ static PyMethodDef methods[] = {
      "read_into(offset, buffer, progress=None): fills the buffer with original bytes"},
     {"read_rows", (PyCFunction)(void (*)(void))archive_read_rows, METH_VARARGS,
      "read_rows(index, first, n, buffer): fills the buffer with values, row after row, little-endian"},
-    {"ranges", (PyCFunction)(void (*)(void))archive_ranges, METH_VARARGS,
+    {"ranges", (PyCFunction)(void (*)(void))pyz_archive_ranges, METH_VARARGS,
      "ranges(offset, length): list of (source, offset, length), the stored bytes that a read takes"},
-    {"decode", (PyCFunction)(void (*)(void))archive_decode, METH_VARARGS,
+    {"decode", (PyCFunction)(void (*)(void))pyz_archive_decode, METH_VARARGS,
      "decode(offset, buffer, pieces): fills the buffer from a list of (source, offset, bytes), or lists what is "
      "missing"},
     {"check", (PyCFunction)(void (*)(void))archive_check, METH_NOARGS,
@@ -678,5 +536,5 @@ static PyType_Slot slots[] = {{Py_tp_new, (void *)archive_new},
                               {Py_tp_methods, methods},
                               {0, NULL}};
 
-PyType_Spec pyz_archive_spec = {"zipnn._zipnn.Archive", sizeof(struct archive_object), 0,
+PyType_Spec pyz_archive_spec = {"zipnn._zipnn.Archive", sizeof(struct pyz_archive), 0,
                                 Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE, slots};
