@@ -1,11 +1,16 @@
 #!/bin/bash
 # Other people's programs on archives: each with its packages in an environment of its own under build/integration.
 # A program whose packages cannot be installed is skipped with a line.
-#   test_integration.sh [llama|mount]...    all unless told
+#   test_integration.sh [PART]...    all unless told: llama mount types jax tf mlx paddle transformers dcp diffusers
+#                                    peft accelerate timm sentence lightning
+#
+# What they cost: about 1 GB of packages on the disk for each environment with torch (CPU), 0.4 for jax, 1.5 for tf, 0.3 for
+# mlx, 1 for paddle; each part then runs for half a minute or less, transformers for one.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
 failed=0
+rm -rf build/integration/wheel # made again, of this tree
 
 # environment NAME PACKAGE...: installs once.
 environment() {
@@ -30,7 +35,63 @@ mount() {
         2>build/integration/mount.log
 }
 
-[ $# -gt 0 ] || set -- llama mount
+torch="torch==2.13.0 numpy ml_dtypes safetensors"
+
+# The package as a wheel, which every environment gets.
+wheel() {
+    local venv=$PWD/build/python/venv
+    rm -rf build/integration/wheel
+    ZIPNN_TEST_RUN=0 tools/test_python.sh >build/integration/wheel.log 2>&1 &&
+        PATH=$venv/bin:$PATH "$venv/bin/pip" wheel -q --no-build-isolation --no-deps -C build-dir=build/python/cmake \
+            -w build/integration/wheel . >>build/integration/wheel.log 2>&1
+}
+
+# with_zipnn NAME PACKAGE...: an environment with the packages and zipnn.
+with_zipnn() {
+    mkdir -p build/integration
+    ls build/integration/wheel/*.whl >/dev/null 2>&1 || wheel || return 1
+    environment "$@" && "build/integration/$1/bin/pip" install -q --no-deps --force-reinstall build/integration/wheel/*.whl
+}
+
+# library NAME PACKAGE...: a part of tests/integration/python_libraries.py.
+library() {
+    # shellcheck disable=SC2086
+    with_zipnn "$1" $torch "${@:2}" || return 77
+    "build/integration/$1/bin/python" tests/integration/python_libraries.py "$1" 2>"build/integration/$1.log"
+}
+
+transformers() { library transformers transformers; }
+dcp() { library dcp; }
+diffusers() { library diffusers diffusers transformers accelerate; }
+peft() { library peft peft transformers accelerate; }
+accelerate() { library accelerate accelerate transformers; }
+timm() { library timm timm torchvision; }
+sentence() { library sentence sentence-transformers; }
+lightning() { library lightning lightning; }
+
+# framework NAME FRAMEWORK PACKAGE...: the modules of zipnn.safetensors for others' arrays.
+framework() {
+    with_zipnn "$1" numpy ml_dtypes safetensors pytest "${@:3}" || return 77
+    ZIPNN_FRAMEWORKS=$2 TF_CPP_MIN_LOG_LEVEL=3 "build/integration/$1/bin/python" -m pytest -q -p no:cacheprovider \
+        tests/python/test_frameworks.py -k "$2" 2>"build/integration/$1.log"
+}
+
+jax() { framework jax flax jax; }
+tf() { framework tf tf tensorflow-cpu; }
+mlx() { framework mlx mlx "mlx[cpu]"; }
+paddle() { framework paddle paddle paddlepaddle; }
+
+# A program of a user, and the package, by the two checkers of types that people use. basedpyright is pyright with its node.
+types() {
+    with_zipnn types numpy ml_dtypes torch==2.13.0 mypy==2.4.1 basedpyright || return 77
+    local bin=$PWD/build/integration/types/bin program=$PWD/tests/typing/user.py
+    (cd build/integration && "$bin/mypy" --strict --cache-dir types/mypy "$program" &&
+        "$bin/basedpyright" --pythonpath "$bin/python" --level error "$program")
+}
+
+python_parts="types jax tf mlx paddle transformers dcp diffusers peft accelerate timm sentence lightning"
+# shellcheck disable=SC2086
+[ $# -gt 0 ] || set -- llama mount $python_parts
 for name in "$@"; do
     "$name"
     case $? in
