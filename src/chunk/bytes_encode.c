@@ -44,8 +44,11 @@ static bool is_signed(const struct zn_survey *survey) {
 }
 
 /* Returns the kind of field. zn_bytes_encode also tries E5 when this is E4. */
-static enum zn_field_kind kind_of(zipnn_dtype dtype, const struct zn_survey *survey) {
-    if (zn_dtype_is_fp8(dtype)) return zn_dtype_facts(dtype)->exponent == 4 ? ZN_FIELD_E4 : ZN_FIELD_E5;
+static enum zn_field_kind kind_of(const struct zn_encoder *e, const struct zn_survey *survey) {
+    const zipnn_dtype dtype = e->hint.dtype;
+    if (zn_dtype_is_fp8(dtype) && zn_dtype_facts(dtype)->exponent == 5)
+        return e->effort->readers < ZN_FIELD_E6_SINCE ? ZN_FIELD_E5 : ZN_FIELD_E6;
+    if (zn_dtype_is_fp8(dtype)) return ZN_FIELD_E4;
     if (dtype == ZIPNN_DTYPE_UNKNOWN && is_symmetric(survey)) return ZN_FIELD_E4;
     return is_signed(survey) ? ZN_FIELD_SIGNED : ZN_FIELD_HALVES;
 }
@@ -57,8 +60,23 @@ struct halved {
     uint8_t *low, *high;
     struct zn_survey survey; /* survey of the high plane */
     bool raw;                /* whether the low plane is as good as random, even given the high one */
+    struct zn_effort effort; /* for the high plane */
     size_t high_cost;        /* expected length of the high plane, in bytes */
 };
+
+/* Returns what the high parts of a field of this kind cost at their own entropy, and in *low what the low bits cost given
+ * them, for the bytes that were counted. */
+static uint64_t entropy_of_high(const struct halved *h, enum zn_field_kind kind, uint64_t *low) {
+    const struct zn_field field = {(uint8_t)kind, 1};
+    uint8_t byte[256], part[256], high[256], *const planes[2] = {part, high};
+    uint32_t counts[256] = {0};
+    for (unsigned v = 0; v < 256; v++) byte[v] = (uint8_t)v;
+    zn_field_split(&field, byte, 256, 1, planes);
+    for (unsigned v = 0; v < 256; v++) counts[high[v]] += h->counts[v];
+    const uint64_t cost = zn_entropy(counts, 256), all = zn_entropy(h->counts, 256);
+    *low = all > cost ? all - cost : 0;
+    return cost;
+}
 
 static size_t packed_len(const struct halved *h, size_t n) {
     return (n * zn_field_low_bits(h->field.kind) + 7) / 8;
@@ -67,16 +85,9 @@ static size_t packed_len(const struct halved *h, size_t n) {
 /* Returns how many bytes the low bits take when coded given the high parts; packed, they take `packed`. A sample
  * decides. */
 static size_t given_len(const struct halved *h, size_t packed) {
-    uint8_t byte[256], low[256], high[256], *const planes[2] = {low, high};
-    uint32_t counts[256] = {0};
-    uint64_t sampled = 0;
-    for (unsigned v = 0; v < 256; v++) byte[v] = (uint8_t)v;
-    zn_field_split(&h->field, byte, 256, 1, planes);
-    for (unsigned v = 0; v < 256; v++) {
-        counts[high[v]] += h->counts[v];
-        sampled += h->counts[v];
-    }
-    const uint64_t given = zn_entropy(h->counts, 256) - zn_entropy(counts, 256);
+    uint64_t given, sampled = 0;
+    (void)entropy_of_high(h, (enum zn_field_kind)h->field.kind, &given);
+    for (unsigned v = 0; v < 256; v++) sampled += h->counts[v];
     return (size_t)(given * packed / (sampled * zn_field_low_bits(h->field.kind) * ZN_COST_ONE));
 }
 
@@ -111,6 +122,19 @@ static bool is_low_random(struct zn_coder *coder, const struct zn_effort *effort
     return cost >= zn_given_limit(effort, packed_len(h, len));
 }
 
+/* Returns the effort with the block length that codes the high plane shorter: rows that are shorter than a block, and scales
+ * of tiles, want shorter ones. A quarter of the plane decides. */
+static struct zn_effort with_blocks(struct zn_coder *coder, const struct zn_effort *effort, const struct halved *h,
+                                    size_t n) {
+    enum { LONG = 1 << 17 };
+    struct zn_effort finer = *effort;
+    const size_t some = n < LONG || effort->careful ? n : n / 2;
+    finer.block_log2 = ZN_R16_MIN_BLOCK;
+    if (effort->block_log2 != ZN_R16_MIN_BLOCK + 1 || h->survey.constant || h->survey.random) return *effort;
+    const size_t cost = zn_r16_fit(&coder->codec, 0, effort, h->high, some, h->survey.counts);
+    return zn_r16_fit(&coder->codec, 0, &finer, h->high, some, h->survey.counts) < cost ? finer : *effort;
+}
+
 /* Halves n bytes and fits tables to the high plane. Low bits that are coded given the high parts decode slowly, so this
  * must save 1/128. */
 static void halve(struct zn_coder *coder, const struct zn_effort *effort, const uint8_t *src, size_t n,
@@ -118,7 +142,8 @@ static void halve(struct zn_coder *coder, const struct zn_effort *effort, const 
     zn_field_split(&h->field, src, n, 1, (uint8_t *const[]){h->low, h->high});
     zn_stream_survey(&coder->codec, h->high, n, &h->survey);
     h->raw = is_low_random(coder, effort, h, n);
-    h->high_cost = h->survey.constant ? 1 : zn_r16_fit(&coder->codec, 0, effort, h->high, n, h->survey.counts);
+    h->effort = with_blocks(coder, effort, h, n);
+    h->high_cost = h->survey.constant ? 1 : zn_r16_fit(&coder->codec, 0, &h->effort, h->high, n, h->survey.counts);
 }
 
 static enum zn_codec_id write_low(struct zn_coder *coder, const struct zn_effort *effort, const struct halved *h,
@@ -133,8 +158,8 @@ static enum zn_codec_id write_low(struct zn_coder *coder, const struct zn_effort
     return zn_stream_encode_given(&coder->codec, effort, &survey, h->high, MOST_CONTEXTS, h->low, n, out);
 }
 
-static enum zn_codec_id write_high(struct zn_coder *coder, const struct zn_effort *effort, const struct halved *h,
-                                   size_t n, struct zn_out *out) {
+static enum zn_codec_id write_high(struct zn_coder *coder, const struct halved *h, size_t n, struct zn_out *out) {
+    const struct zn_effort *effort = &h->effort;
     const bool nibbles = zn_field_low_bits(h->field.kind) == 4;
     if (nibbles) return zn_stream_encode_halves(&coder->codec, effort, &h->survey, h->high, n, out);
     /* A packed low plane keeps the tables fitted to the high plane. */
@@ -169,7 +194,7 @@ static uint32_t write_halved(const struct zn_encoder *e, const struct halved *h,
     zn_body_measure(&body);
     struct zn_streams planes = zn_body_begin(&out, &body, e->src);
     zn_streams_end(&planes, &out, write_low(e->coder, e->effort, h, e->len, &out));
-    zn_streams_end(&planes, &out, write_high(e->coder, e->effort, h, e->len, &out));
+    zn_streams_end(&planes, &out, write_high(e->coder, h, e->len, &out));
     return out.full ? 0 : (uint32_t)zn_out_len(&out);
 }
 
@@ -186,16 +211,29 @@ static uint32_t try_e4(const struct zn_encoder *e, struct halved *h, uint8_t *bo
     return other;
 }
 
+/* Returns whether the high parts of E6 are too many for the tables: they cost more than those of E5 at their own entropy
+ * with a bit more stored. */
+static bool is_e5_shorter(const struct halved *h, size_t n) {
+    uint64_t low, sampled = 0;
+    const uint64_t cost = entropy_of_high(h, ZN_FIELD_E5, &low);
+    for (unsigned v = 0; v < 256; v++) sampled += h->counts[v];
+    return h->high_cost > cost * n / (sampled * 8 * ZN_COST_ONE) + n / 8;
+}
+
 uint32_t zn_bytes_encode(const struct zn_encoder *e, const struct zn_survey *survey, uint8_t *body) {
     struct zn_coder *coder = e->coder;
     if (e->len < FEWEST || survey->random || survey->constant || has_few_symbols(survey)) return 0;
-    struct halved h = {.field = {(uint8_t)kind_of(e->hint.dtype, survey), 1},
+    struct halved h = {.field = {(uint8_t)kind_of(e, survey), 1},
                        .low = zn_scratch_take(&coder->scratch, e->len),
                        .high = zn_scratch_take(&coder->scratch, e->len)};
     const bool is_e4 = h.field.kind == ZN_FIELD_E4;
     coder->codec.k->byte_hist(e->src, e->len, ZN_MAX(e->len / SAMPLED, 1u), h.counts);
     if (is_e4) h.field.kind = ZN_FIELD_E5;
     halve(coder, e->effort, e->src, e->len, &h);
+    if (h.field.kind == ZN_FIELD_E6 && is_e5_shorter(&h, e->len)) {
+        h.field.kind = ZN_FIELD_E5;
+        halve(coder, e->effort, e->src, e->len, &h);
+    }
     const bool exhausted = zn_r16_n_tables(&coder->codec) == e->effort->max_tables;
     uint32_t halves = write_halved(e, &h, zn_out_of(body, zn_chunk_bound(e->len)));
     if (halves == 0) return 0;

@@ -101,6 +101,8 @@ static void split_any(const struct zn_field *f, const uint8_t *src, size_t n, si
         split(src, width, planes[0], planes[1], n, len, (struct turn){1, 0, 4});
     else if (f->kind == ZN_FIELD_E5)
         split(src, width, planes[0], planes[1], n, len, (struct turn){1, 0, 3});
+    else if (f->kind == ZN_FIELD_E6)
+        split(src, width, planes[0], planes[1], n, len, (struct turn){1, 0, 2});
     else if (f->kind == ZN_FIELD_SIGNED)
         split(src, width, planes[0], planes[1], n, len, (struct turn){0, 128, 4});
     else if (len == 16)
@@ -115,6 +117,8 @@ static void join_any(const struct zn_field *f, const uint8_t *const *planes, siz
         join(planes[0], planes[1], n, len, width, out, (struct turn){1, 0, 4});
     else if (f->kind == ZN_FIELD_E5)
         join(planes[0], planes[1], n, len, width, out, (struct turn){1, 0, 3});
+    else if (f->kind == ZN_FIELD_E6)
+        join(planes[0], planes[1], n, len, width, out, (struct turn){1, 0, 2});
     else if (f->kind == ZN_FIELD_SIGNED)
         join(planes[0], planes[1], n, len, width, out, (struct turn){0, 128, 4});
     else if (len == 16)

@@ -50,30 +50,36 @@ static void merge_records(const struct zn_body *body, const uint8_t **planes, ui
 
 /* ---- floats of 8 bits, one a record, with packed low bits: by one kernel, or piece by piece ---- */
 
-enum { PACKED_BITS = 3, PACKED_MASK = (1 << PACKED_BITS) - 1 };
+/* Returns the bits of the packed plane. */
+static unsigned packed_bits(const struct zn_body *body) {
+    return zn_field_low_bits(body->record.field[0].kind);
+}
 
 static bool is_packed(const struct zn_body *body) {
     const struct zn_field *field = &body->record.field[0];
     const struct zn_coded *low = &body->plane[0], *high = &body->plane[1];
-    return body->record.n_fields == 1 && field->kind == ZN_FIELD_E5 && field->len == 1 && body->n > 0 &&
-           high->codec == ZN_CODEC_R16 && low->codec == ZN_CODEC_BITS &&
-           low->len == zn_bits_len((struct zn_bits){PACKED_MASK, 0}, body->n) && low->data[0] == PACKED_MASK &&
-           low->data[1] == 0;
+    const bool floats = field->kind == ZN_FIELD_E5 || field->kind == ZN_FIELD_E6;
+    const uint8_t mask = (uint8_t)((1u << packed_bits(body)) - 1);
+    return body->record.n_fields == 1 && floats && field->len == 1 && body->n > 0 && high->codec == ZN_CODEC_R16 &&
+           low->codec == ZN_CODEC_BITS && low->len == zn_bits_len((struct zn_bits){mask, 0}, body->n) &&
+           low->data[0] == mask && low->data[1] == 0;
 }
 
 static zipnn_status decode_pieces(struct zn_coder *coder, const struct zn_body *body, struct zn_r16_reader *r,
                                   uint8_t *out, zipnn_error *err) {
     uint8_t *const planes[2] = {zn_scratch_take(&coder->scratch, ZN_PIECE), zn_scratch_take(&coder->scratch, ZN_PIECE)};
     const uint8_t *packed = body->plane[0].data + ZN_BITS_HEAD;
-    for (size_t done = 0, n; done < body->n; done += n, packed += n / 8 * PACKED_BITS) {
+    const unsigned bits = packed_bits(body);
+    const uint8_t mask = (uint8_t)((1u << bits) - 1);
+    for (size_t done = 0, n; done < body->n; done += n, packed += n / 8 * bits) {
         n = ZN_MIN(body->n - done, (size_t)ZN_PIECE);
         if (!coder->codec.k->r16_decode(&r->d, planes[1], n)) return zn_r16_ran_out(r, body->plane[1].at, err);
         const size_t whole = n / 8, rest = n % 8;
-        coder->codec.k->unpack_bits(packed, whole, PACKED_MASK, 0, planes[0]);
+        coder->codec.k->unpack_bits(packed, whole, mask, 0, planes[0]);
         if (rest) {
-            uint8_t last[PACKED_BITS] = {0}, bytes[8];
-            memcpy(last, packed + whole * PACKED_BITS, (rest * PACKED_BITS + 7) / 8);
-            zn_kernels_scalar.unpack_bits(last, 1, PACKED_MASK, 0, bytes);
+            uint8_t last[8] = {0}, bytes[8];
+            memcpy(last, packed + whole * bits, (rest * bits + 7) / 8);
+            zn_kernels_scalar.unpack_bits(last, 1, mask, 0, bytes);
             memcpy(planes[0] + whole * 8, bytes, rest);
         }
         zn_field_merge(&body->record.field[0], (const uint8_t *const *)planes, n, 1, out + done);
@@ -86,16 +92,16 @@ static zipnn_status decode_packed(struct zn_coder *coder, const struct zn_body *
                                   bool *done, zipnn_error *err) {
     const struct zn_kernels *k = coder->codec.k;
     const struct zn_coded *low = &body->plane[0], *high = &body->plane[1];
-    const unsigned used = (unsigned)(body->n % 8 * PACKED_BITS % 8);
+    const unsigned bits = packed_bits(body), used = (unsigned)(body->n % 8 * bits % 8);
     uint8_t *const out = to->out + body->head;
     struct zn_r16_reader *r;
     ZN_TRY(zn_r16_open(&coder->codec, 0, high, body->n, &r, err));
-    *done = zn_r16_highest(r) < 1u << (8 - PACKED_BITS);
+    *done = zn_r16_highest(r) < 1u << (8 - bits);
     if (!*done) return ZIPNN_OK;
     if (used && low->data[low->len - 1] >> used)
         return zn_fail(err, ZIPNN_E_CORRUPT, low->at, "the unused bits of a packed stream are not 0");
     r->d.ahead = zn_ahead_paced(to->ahead, body->n);
-    if (!k->r16_decode_e5 || r->d.lanes_log2 != 7)
+    if (bits != 3 || !k->r16_decode_e5 || r->d.lanes_log2 != 7)
         ZN_TRY(decode_pieces(coder, body, r, out, err));
     else if (!k->r16_decode_e5(&r->d, low->data + ZN_BITS_HEAD, out, body->n, to->store))
         return zn_r16_ran_out(r, high->at, err);

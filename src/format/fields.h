@@ -11,12 +11,16 @@ enum zn_field_kind {
     ZN_FIELD_E4,     /* the same of the byte rotated left by one bit (fp8: mantissa and sign, exponent of four bits) */
     ZN_FIELD_E5,     /* the low three and the high five bits of the byte so rotated */
     ZN_FIELD_SIGNED, /* the halves of the byte with its top bit flipped: integers around 0 come to lie in the middle */
+    ZN_FIELD_E6,     /* the low two and the high six bits of the byte rotated as for E4 */
     ZN_N_FIELD_KINDS
 };
 
+/* The first version that reads fields of E6; the other kinds stand since 1.0. */
+enum { ZN_FIELD_E6_SINCE = 101 };
+
 /* Bits of the low plane of a kind that has two. */
 static inline unsigned zn_field_low_bits(uint8_t kind) {
-    return kind == ZN_FIELD_E5 ? 3 : 4;
+    return kind == ZN_FIELD_E6 ? 2 : kind == ZN_FIELD_E5 ? 3 : 4;
 }
 
 struct zn_field {

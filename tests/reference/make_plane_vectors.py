@@ -749,9 +749,43 @@ def bad_rewritten():
         yield f"rewritten_rule_{rule}", "unsupported", Archive().add(rewritten_body(rule, plain, marks), original)
 
 
+def good_sixes():
+    """Fields of kind 5. Their decoder reads packed low bits piece by piece."""
+    floats = peaked(9001, 56, 9)
+    fields = [(5, 1)]
+    for n in (1, 8, 230, 4096, 9001):
+        low, high = split_records(fields, floats[:n])
+        body = records_body(fields, [(BITS, bits(low, 3, 0)), (R16, r16_of(high).coded() if n < 1000 else simple(R16, high))])
+        yield f"sixes_bits_{n}", Archive().add(body, floats[:n])
+    low, high = split_records(fields, floats[:1000])
+    yield "sixes_raw", Archive().add(records_body(fields, [(RAW, low[:230]), (RAW, high[:230])]), floats[:230])
+    yield "sixes_given", Archive().add(records_body(fields, [(R16C, given(low, high).coded()), (R16, simple(R16, high))]), floats[:1000])
+    yield "sixes_other_bits", Archive().add(records_body(fields, [(BITS, bits(low, 7, 0)), (R16, simple(R16, high))]), floats[:1000])
+    fields, data = [(0, 1), (5, 2), (4, 5)], noise(8 * 20 + 9)
+    yield "sixes_among_fields", Archive().add(coded_records(data, fields, [RAW] * 5, 3), data)
+
+
+def bad_sixes():
+    data = peaked(601, 56, 9)
+    low, high = split_records([(5, 1)], data)
+    packed = bits(low, 3, 0)
+
+    def field(low, high):
+        return Archive().add(records_body([(5, 1)], [low, high]), data)
+
+    coded = R16, simple(R16, high)
+    yield "sixes_low_too_large", "corrupt", field((NIBBLES, nibbles(low[:-1] + b"\4")), coded)
+    yield "sixes_high_too_large", "corrupt", field((BITS, packed), (RAW, high[:-1] + b"\x40"))
+    yield "sixes_high_lists_64", "corrupt", field((BITS, packed), (R16, simple(R16, high[:-1] + b"\x40")))
+    yield "sixes_unused_bits", "corrupt", field((BITS, packed[:-1] + u8(packed[-1] | 128)), coded)
+    yield "sixes_low_cut", "corrupt", field((BITS, packed[:-1]), coded)
+    yield "sixes_low_long", "corrupt", field((BITS, packed + b"\0"), coded)
+    yield "sixes_high_cut", "corrupt", field((BITS, packed), (R16, coded[1][:-1]))
+
+
 def every_vector():
-    good = (good_bits, good_halves, good_wrapped, good_tops, good_joint, good_values, good_scaled, good_keyed, good_rewritten)
-    return named(good, (bad_bits, bad_halves, bad_wrapped, bad_tops, bad_joint, bad_values, bad_scaled, bad_keyed, bad_rewritten))
+    good = (good_bits, good_halves, good_wrapped, good_tops, good_joint, good_values, good_scaled, good_keyed, good_rewritten, good_sixes)
+    return named(good, (bad_bits, bad_halves, bad_wrapped, bad_tops, bad_joint, bad_values, bad_scaled, bad_keyed, bad_rewritten, bad_sixes))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ LAYOUTS[F16] = (2, True)
 # of chunks (14 .. 16 are WRAPPED), and of payloads of chunks with a reference (delta_reference.py)
 KNOWN_LAYOUTS = frozenset([*LAYOUTS, RECORDS, TOPS, JOINT, VALUES, 14, 15, 16, 18, 19, 20, 9, 10, 11])
 # field kind of two planes: (rotation to the left, flipped bits, bits of the low plane)
-HALVED = {1: (0, 0, 4), 2: (1, 0, 4), 3: (1, 0, 3), 4: (0, 128, 4)}
+HALVED = {1: (0, 0, 4), 2: (1, 0, 4), 3: (1, 0, 3), 4: (0, 128, 4), 5: (1, 0, 2)}
 # inner layout of TOPS: bits of each plane
 TOPS_BITS = {2: (5, 3, 8), 4: (8, 8, 5, 3, 8), F16: (8, 3, 5)}
 WORD = {1: "B", 2: "H", 4: "I", 8: "Q"}
