@@ -69,15 +69,29 @@ static zipnn_status read_head(const struct zn_body *b, struct scaled *s, zipnn_e
     return ZIPNN_OK;
 }
 
+/* Of q = 2^j .. 2^(j + 1) - 1 the product has 24 + j bits, or one more: so a loop without branches does for usual scales
+ * what zn_scaled_product does. */
+void zn_scaled_products(uint32_t scale, unsigned highest, bool is_f16, uint16_t word[ZN_SCALED_MOST + 1]) {
+    const uint32_t field = scale >> 23, mantissa = (scale & 0x7fffff) | 1u << 23;
+    const bool usual = field > 0 && field < 255 - 8 && !is_f16;
+    for (unsigned q = 1; q <= (usual ? 1 : highest); q++) word[q] = zn_scaled_product(q, scale, is_f16);
+    for (unsigned j = 1; usual && 1u << j <= highest; j++)
+        for (unsigned q = 1u << j; q < 2u << j; q++) {
+            const uint32_t product = q * mantissa, over = product >> (24 + j), shift = j + over;
+            const uint32_t m = (product + (1u << (shift - 1)) - 1 + (product >> shift & 1)) >> shift;
+            const uint32_t p = ((field + shift - 1) << 23) + m;
+            word[q] = (uint16_t)((p + 0x7fff + (p >> 16 & 1)) >> 16);
+        }
+}
+
 /* Restores a group. Products are looked up in a table, since a group has few different integers. */
 static void put_group(const uint8_t *q, size_t n, uint32_t scale, bool is_f16, uint8_t *out) {
     uint16_t word[256];
     unsigned highest = 0;
     for (size_t i = 0; i < n; i++) highest = ZN_MAX(highest, (unsigned)(q[i] < 128 ? q[i] : (256 - q[i]) & 127));
-    for (unsigned k = 0; k <= highest; k++) {
-        word[k] = zn_scaled_product(k, scale, is_f16);
-        word[(256 - k) & 255] = k ? (uint16_t)(word[k] | 0x8000) : word[k];
-    }
+    word[0] = 0;
+    zn_scaled_products(scale, highest, is_f16, word);
+    for (unsigned k = 1; k <= highest; k++) word[256 - k] = (uint16_t)(word[k] | 0x8000);
     word[128] = 0x8000;
     for (size_t i = 0; i < n; i++) zn_put_u16(out + 2 * i, word[q[i]]);
 }

@@ -23,4 +23,7 @@ static inline uint32_t zn_scaled_groups(size_t n, uint32_t group, uint32_t first
  * bf16 or fp16. It computes with integers only, so the processor's modes for denormals and rounding do not matter. */
 uint16_t zn_scaled_product(unsigned q, uint32_t scale, bool is_f16);
 
+/* Fills in word[q] for q = 1 .. highest, at most ZN_SCALED_MOST. Words up to that one may be changed. */
+void zn_scaled_products(uint32_t scale, unsigned highest, bool is_f16, uint16_t word[ZN_SCALED_MOST + 1]);
+
 #endif

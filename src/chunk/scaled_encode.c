@@ -15,28 +15,44 @@ enum {
     MAX_RUNS = 2
 };
 
-/* The magnitudes of a group in ascending order, without 0, and the integers that they stand for. */
+/* The magnitudes of a group in ascending order, without 0, the integers that they stand for, and those two of them that
+ * bound the scale from below and from above. */
 struct levels {
-    unsigned n;
+    unsigned n, low, high;
     uint16_t mag[ZN_SCALED_MOST];
     uint8_t q[ZN_SCALED_MOST];
 };
 
-/* Collects the magnitudes. Returns false when there are too many. */
-static bool collect(const uint8_t *at, size_t n, struct levels *l) {
-    l->n = 0;
-    for (size_t i = 0; i < n; i++) {
-        const uint16_t w = zn_get_u16(at + 2 * i), m = w & 0x7fff;
-        unsigned k = l->n;
-        if (m == 0) continue;
-        while (k > 0 && l->mag[k - 1] > m) k--;
-        if (k > 0 && l->mag[k - 1] == m) continue;
-        if (l->n == ZN_SCALED_MOST) return false;
-        memmove(&l->mag[k + 1], &l->mag[k], (l->n - k) * sizeof l->mag[0]);
-        l->mag[k] = m;
-        l->n++;
+/* A bit for each magnitude, clear between groups, and the integers by magnitude, counted from a group's least one. */
+struct marks {
+    uint64_t seen[1 << 15 >> 6];
+    uint8_t integer[(MOST_SPREAD + 2) << 10];
+};
+
+/* Sorts the magnitudes that are marked and clears the marks. Returns false when there are too many. */
+static bool sort(struct marks *k, struct levels *l, unsigned from, unsigned to) {
+    unsigned n = 0;
+    for (unsigned i = from >> 6; i <= to >> 6; i++) {
+        for (uint64_t bits = k->seen[i]; bits && n <= ZN_SCALED_MOST; bits &= bits - 1, n++)
+            if (n < ZN_SCALED_MOST) l->mag[n] = (uint16_t)(i << 6 | (unsigned)__builtin_ctzll(bits));
+        k->seen[i] = 0;
     }
-    return true;
+    l->n = n;
+    return n <= ZN_SCALED_MOST;
+}
+
+/* Collects the magnitudes but 0. Returns false when there are too many. */
+static bool collect(struct marks *k, const uint8_t *at, size_t n, struct levels *l) {
+    unsigned from = 0x7fff, to = 0;
+    for (size_t i = 0; i < n; i++) {
+        const unsigned m = zn_get_u16(at + 2 * i) & 0x7fffu, before = (m - 1) & 0x7fff;
+        k->seen[m >> 6] |= UINT64_C(1) << (m & 63);
+        from = ZN_MIN(from, before);
+        to = ZN_MAX(to, m);
+    }
+    k->seen[0] &= ~UINT64_C(1);
+    l->n = 0;
+    return to == 0 || sort(k, l, from + 1, to);
 }
 
 /* A magnitude of m * 2^e. */
@@ -66,6 +82,7 @@ static bool number(struct levels *l, bool is_f16, unsigned first, struct ratio *
     *lo = (struct ratio){2 * least.m - 1, first};
     *hi = (struct ratio){2 * least.m + 1, first};
     l->q[0] = (uint8_t)first;
+    l->low = l->high = 0;
     for (unsigned i = 1; i < l->n; i++) {
         const struct parts p = parts_of(l->mag[i], is_f16);
         if (p.e - least.e > MOST_SPREAD) return false;
@@ -76,8 +93,8 @@ static bool number(struct levels *l, bool is_f16, unsigned first, struct ratio *
         if (q <= l->q[i - 1] || q > ZN_SCALED_MOST) return false;
         l->q[i] = (uint8_t)q;
         const struct ratio from = {below, q}, to = {above, q};
-        if (less(*lo, from)) *lo = from;
-        if (less(to, *hi)) *hi = to;
+        if (less(*lo, from)) *lo = from, l->low = i;
+        if (less(to, *hi)) *hi = to, l->high = i;
         if (less(*hi, *lo)) return false;
     }
     return true;
@@ -97,10 +114,17 @@ static uint32_t float_of(struct ratio r, int e, unsigned bits) {
     return (uint32_t)field << 23 | ((uint32_t)(m << (24 - bits)) & 0x7fffff);
 }
 
+static bool gives(const struct levels *l, unsigned i, bool is_f16, uint32_t scale) {
+    return zn_scaled_product(l->q[i], scale, is_f16) == l->mag[i];
+}
+
+/* A wrong scale shows in the levels that bound it. */
 static bool gives_all(const struct levels *l, bool is_f16, uint32_t scale) {
-    if (scale == 0) return false;
+    uint16_t product[ZN_SCALED_MOST + 1];
+    if (scale == 0 || !gives(l, l->low, is_f16, scale) || !gives(l, l->high, is_f16, scale)) return false;
+    zn_scaled_products(scale, l->q[l->n - 1], is_f16, product);
     for (unsigned i = 0; i < l->n; i++)
-        if (zn_scaled_product(l->q[i], scale, is_f16) != l->mag[i]) return false;
+        if (product[l->q[i]] != l->mag[i]) return false;
     return true;
 }
 
@@ -122,25 +146,18 @@ static bool find_scale(struct levels *l, bool is_f16, uint32_t *scale) {
     return false;
 }
 
-static uint8_t integer_of(const struct levels *l, uint16_t w) {
-    const uint16_t m = w & 0x7fff;
-    unsigned low = 0, high = l->n;
-    if (m == 0) return w ? 128 : 0;
-    while (low + 1 < high) {
-        const unsigned mid = (low + high) / 2;
-        if (l->mag[mid] <= m)
-            low = mid;
-        else
-            high = mid;
-    }
-    return w >> 15 ? (uint8_t)(0u - l->q[low]) : l->q[low];
-}
-
-/* Finds a group's scale and integers. Returns false when it has no scale. */
-static bool take_group(const uint8_t *at, size_t n, bool is_f16, uint32_t *scale, uint8_t *q) {
+/* Finds a group's scale and integers. Returns false when it has no scale. All magnitudes then lie within MOST_SPREAD octaves
+ * of the least one. */
+static bool take_group(struct marks *k, const uint8_t *at, size_t n, bool is_f16, uint32_t *scale, uint8_t *q) {
     struct levels l;
-    if (!collect(at, n, &l) || !find_scale(&l, is_f16, scale)) return false;
-    for (size_t i = 0; i < n; i++) q[i] = integer_of(&l, zn_get_u16(at + 2 * i));
+    if (!collect(k, at, n, &l) || !find_scale(&l, is_f16, scale)) return false;
+    const unsigned least = l.n ? l.mag[0] : 0;
+    for (unsigned i = 0; i < l.n; i++) k->integer[l.mag[i] - least] = l.q[i];
+    for (size_t i = 0; i < n; i++) {
+        const unsigned w = zn_get_u16(at + 2 * i), m = w & 0x7fff;
+        const unsigned of_zero = w >> 15 << 7; /* -128 stands for the zero with a sign */
+        q[i] = (uint8_t)(m == 0 ? of_zero : w >> 15 ? 0u - k->integer[m - least] : k->integer[m - least]);
+    }
     return true;
 }
 
@@ -149,6 +166,7 @@ struct source {
     size_t n;
     uint32_t group, first, rest_len;
     bool is_f16;
+    struct marks *marks;
     uint8_t *scales, *integers, *rest; /* 4 bytes per group; 1 byte per element; the words of groups without a scale */
 };
 
@@ -159,7 +177,7 @@ static bool take_all(struct source *s, uint8_t *q) {
     for (size_t done = 0, g = 0; done < s->n; done += len, g++) {
         uint32_t scale;
         len = ZN_MIN(s->n - done, (size_t)(g == 0 ? s->first : s->group));
-        if (!take_group(s->at + 2 * done, len, s->is_f16, &scale, q + done)) {
+        if (!take_group(s->marks, s->at + 2 * done, len, s->is_f16, &scale, q + done)) {
             if (s->rest_len + 2 * len > s->n / 2) return false;
             scale = ZN_SCALED_NONE;
             memset(q + done, 0, len);
@@ -176,7 +194,7 @@ static bool may_be_scaled(const struct source *s) {
     struct levels l;
     uint32_t scale;
     for (unsigned part = 1; part <= 4; part++)
-        if (collect(s->at + 2 * (s->n / 5 * part / 64 * 64), PROBED, &l) && l.n > 0 &&
+        if (collect(s->marks, s->at + 2 * (s->n / 5 * part / 64 * 64), PROBED, &l) && l.n > 0 &&
             find_scale(&l, s->is_f16, &scale))
             return true;
     return false;
@@ -220,6 +238,12 @@ static uint32_t write_body(const struct zn_encoder *e, const struct source *s, u
     return (uint32_t)zn_out_len(out);
 }
 
+/* Returns whether a body is so short that floats coded as floats cannot be shorter, but not so short that other ways, such
+ * as frequent values, might be shorter still. */
+static bool is_clear(uint32_t orig_len, uint32_t len) {
+    return len < orig_len / 8 * 5 && len > orig_len / 8;
+}
+
 uint32_t zn_scaled_encode(const struct zn_encoder *e, struct zn_draft *draft) {
     enum { FEWEST = 2048, MORE = 4096 }; /* elements that may pay; bytes for the heads of three bodies */
     const unsigned head = e->hint.head;
@@ -227,6 +251,9 @@ uint32_t zn_scaled_encode(const struct zn_encoder *e, struct zn_draft *draft) {
     if (!zn_may_write(e->effort, ZN_LAYOUT_SCALED) || head > 1 || e->len < 2 * FEWEST + 1) return 0;
     if (e->hint.dtype != ZIPNN_BF16 && e->hint.dtype != ZIPNN_F16) return 0;
     struct source s = {.at = e->src + head, .n = (e->len - head) / 2, .is_f16 = e->hint.dtype == ZIPNN_F16};
+    struct marks marks;
+    memset(marks.seen, 0, sizeof marks.seen);
+    s.marks = &marks;
     if (!may_be_scaled(&s)) return 0;
     const uint32_t tail = (e->len - head) % 2;
     const size_t scales_cap = 4 * (s.n / ZN_SCALED_GROUP + 2), cap = scales_cap + s.n + 2 + s.n / 2;
@@ -238,7 +265,7 @@ uint32_t zn_scaled_encode(const struct zn_encoder *e, struct zn_draft *draft) {
     memcpy(s.integers + head + s.n, e->src + e->len - tail, tail);
     struct zn_out out = zn_out_of(zn_scratch_take(scratch, cap + cap / 4 + MORE), cap + cap / 4 + MORE);
     const uint32_t len = write_body(e, &s, tail, &out);
-    if (len >= draft->body.len) return 0;
+    if (draft->body.len ? len >= draft->body.len : !is_clear(e->len, len)) return 0;
     memcpy(draft->to, out.start, len);
     return len;
 }

@@ -143,12 +143,25 @@ static size_t fit(const struct values *v) {
 
 /* ---- the body ---- */
 
+/* Codes a side as level 1 does, too, and keeps the shorter stream. So no level makes a longer one than a faster level. */
 static void write_side(const struct values *v, unsigned p, struct zn_streams *planes, struct zn_out *out) {
     struct zn_codec *codec = &v->e->coder->codec;
-    const size_t size = v->n * v->type->side[p].len;
+    struct zn_scratch *scratch = &v->e->coder->scratch;
+    const size_t size = v->n * v->type->side[p].len, mark = zn_scratch_mark(scratch);
+    struct zn_effort least = zn_effort_of(1);
+    struct zn_out own = *out, other = zn_out_of(zn_scratch_take(scratch, size), size);
     struct zn_survey survey;
+    least.readers = v->e->effort->readers;
     zn_stream_survey(codec, v->sides[p], size, &survey);
-    zn_streams_end(planes, out, zn_stream_encode(codec, 0, v->e->effort, &survey, v->sides[p], size, out));
+    enum zn_codec_id id = zn_stream_encode(codec, 0, v->e->effort, &survey, v->sides[p], size, out);
+    const enum zn_codec_id rival = zn_stream_encode(codec, 0, &least, &survey, v->sides[p], size, &other);
+    if (zn_out_len(&other) < (size_t)(out->at - own.at)) {
+        *out = own;
+        zn_out_bytes(out, other.start, zn_out_len(&other));
+        id = rival;
+    }
+    zn_streams_end(planes, out, id);
+    zn_scratch_back(scratch, mark);
 }
 
 static bool is_constant(const uint8_t *p, size_t n) {

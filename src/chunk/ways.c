@@ -11,6 +11,11 @@ static bool has_none(const struct zn_encoder *e, const struct zn_draft *draft) {
     return draft->body.len == 0;
 }
 
+static bool has_plain(const struct zn_encoder *e, const struct zn_draft *draft) {
+    (void)e;
+    return draft->plain.len > 0;
+}
+
 static bool may_be_better(const struct zn_encoder *e, const struct zn_draft *draft) {
     (void)e;
     return draft->body.len == 0 || draft->unsure;
@@ -87,6 +92,9 @@ struct way {
 };
 
 static const struct way ways[] = {
+    /* Weights that were quantised and stored as bf16 or fp16 again: the integers and their scales. Other floats show in a
+     * moment that they are none, and those that are need no other way. */
+    {"scaled", ZN_STAGE_NESTED, FIRST, BEST, has_none, zn_scaled_encode},
     /* Blocks of quantised numbers: the type says where scales and values lie, and scales tell how values spread. */
     {"values", ZN_STAGE_PLAIN, FIRST, BEST, is_of_blocks, zn_values_encode},
     /* Blocks whose values are not numbers, blocks that repeat, and readers of version 1.0: field by field. */
@@ -97,13 +105,13 @@ static const struct way ways[] = {
      * finds. */
     {"words", ZN_STAGE_PLAIN, FIRST, BEST, may_be_better, zn_words_encode},
     /* The upper bits of a mantissa depend a little on the exponent: 0.5 % smaller for a fifth of the speed. */
-    {"tops", ZN_STAGE_PLAIN, HIGH, BEST - 1, always, zn_tops_encode},
+    {"tops", ZN_STAGE_PLAIN, HIGH, BEST - 1, has_plain, zn_tops_encode},
     /* Joint symbols use the same dependence at less cost, and sometimes more of it. */
-    {"joint", ZN_STAGE_PLAIN, HIGH, BEST - 1, always, zn_joint_rival_encode},
+    {"joint", ZN_STAGE_PLAIN, HIGH, BEST - 1, has_plain, zn_joint_rival_encode},
     /* A body is never longer than stored bytes. */
     {"stored", ZN_STAGE_PLAIN, FIRST, BEST, is_no_shorter, store},
-    /* Weights that were quantised and stored as bf16 or fp16 again: the integers and their scales. */
-    {"scaled", ZN_STAGE_NESTED, FIRST, BEST, always, zn_scaled_encode},
+    /* The same once more where that was no clear gain. */
+    {"scaled", ZN_STAGE_NESTED, FIRST, BEST, has_plain, zn_scaled_encode},
     /* Weights of four bits, packed in integers: groups that share a zero point, which run down columns. */
     {"keyed", ZN_STAGE_NESTED, FIRST, BEST, always, zn_keyed_encode},
     /* Floats that pickles and ONNX spell as text or as numbers of variable length: a third to a quarter longer. */
@@ -136,10 +144,10 @@ static void take(const struct zn_encoder *e, const struct way *way, struct zn_dr
 static void try_ways(const struct zn_encoder *e, enum zn_stage last, uint8_t *to, struct zn_draft *draft) {
     *draft = (struct zn_draft){.to = to, .last = last};
     draft->body.orig_len = e->len;
-    for (size_t i = 0; i < sizeof ways / sizeof *ways && ways[i].stage <= last; i++) {
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         const struct way *way = &ways[i];
         const bool at_level = e->effort->level >= way->from && e->effort->level <= way->to;
-        if (at_level && way->applies(e, draft)) take(e, way, draft);
+        if (way->stage <= last && at_level && way->applies(e, draft)) take(e, way, draft);
     }
 }
 
@@ -167,21 +175,31 @@ static uint32_t encode_as_level(const struct zn_encoder *e, int level, uint8_t *
 }
 
 /* Returns whether a level encodes the chunk as each faster level does, too. The best level always does, those from
- * ZIPNN_LEVEL_HIGH on unless the draft is clear. The default leaves out usual floats, for which speed counts most, and
- * chunks too short to matter. */
+ * ZIPNN_LEVEL_HIGH on unless the draft is clear. The default leaves out usual floats, for which speed counts most,
+ * chunks too short to matter, and blocks of values, whose parts are coded as any level codes them. */
 static bool asks_faster_levels(const struct zn_encoder *e, const struct zn_draft *draft) {
     if (e->effort->level <= 1) return false;
     if (e->effort->level >= HIGH) return e->effort->level >= BEST || !draft->clear;
-    return is_worth_more(e, draft->body.len) && !is_usual(&draft->body);
+    return is_worth_more(e, draft->body.len) && !is_usual(&draft->body) && draft->body.layout != ZN_LAYOUT_VALUES;
+}
+
+/* What the best level adds is for floats. */
+static bool has_floats(zipnn_dtype dtype) {
+    const enum zn_dtype_kind kind = zn_dtype_facts(dtype)->kind;
+    return kind == ZN_KIND_FLOAT || kind == ZN_KIND_COMPLEX || kind == ZN_KIND_BYTES;
 }
 
 /* More work does not always give a shorter body: tables are fitted to other counts, and the best level leaves out "tops"
- * and "joint". Therefore the chunk is also encoded as each faster level does, and the shortest body stays. */
+ * and "joint". Therefore the chunk is also encoded as each faster level does, and the shortest body stays. On integers and
+ * blocks the best level does what ZIPNN_LEVEL_HIGH does. */
 uint32_t zn_chunk_encode(const struct zn_encoder *e, uint8_t *body) {
     static const int levels[] = {1, ZIPNN_LEVEL_HIGH - 1, ZIPNN_LEVEL_HIGH};
-    const int level = e->effort->level, own = level == BEST ? BEST : level >= HIGH ? HIGH : HIGH - 1;
+    struct zn_effort high = zn_effort_of(HIGH);
     struct zn_encoder seen = *e;
+    high.readers = e->effort->readers;
     seen.hint = zn_recognised(e);
+    if (e->effort->level == BEST && !has_floats(seen.hint.dtype)) seen.effort = &high;
+    const int level = seen.effort->level, own = level == BEST ? BEST : level >= HIGH ? HIGH : HIGH - 1;
     struct zn_draft draft;
     try_ways(&seen, ZN_STAGE_WHOLE, body, &draft);
     uint32_t body_len = (uint32_t)draft.body.len;

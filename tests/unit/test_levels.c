@@ -69,15 +69,32 @@ static void fill_few(uint64_t seed, uint8_t *data) {
     for (uint32_t i = 0; i < LEN; i += 2) zn_put_u16(data + i, bf16_of((float)(zt_random(&seed) >> 20 & 7) - 3.5F));
 }
 
+/* Numbers of four bits around another middle in each 18 bytes, of which the first two are a scale. */
+static void fill_blocks(uint64_t seed, uint8_t *data) {
+    for (uint32_t i = 0; i < LEN; i++) {
+        const unsigned least = i / 18 % 5, a = (unsigned)zt_random(&seed) & 7, b = (unsigned)zt_random(&seed) & 7;
+        data[i] = (uint8_t)(i % 18 < 2 ? 40 + i % 18 + least : (a + least) | (b + least) << 4);
+    }
+}
+
 static const struct {
     const char *what;
     zipnn_dtype dtype;
     void (*fill)(uint64_t seed, uint8_t *data);
-} kinds[] = {{"pruned", ZIPNN_BF16, fill_pruned},         {"sparse", ZIPNN_BF16, fill_sparse},
-             {"sparse, as fp16", ZIPNN_F16, fill_sparse}, {"rows", ZIPNN_BF16, fill_rows},
-             {"rows, as fp16", ZIPNN_F16, fill_rows},     {"rows, as fp32", ZIPNN_F32, fill_rows},
-             {"fp8", ZIPNN_F8_E4M3, fill_bytes},          {"bytes", ZIPNN_DTYPE_UNKNOWN, fill_bytes},
-             {"few values", ZIPNN_BF16, fill_few},        {"few values, as fp16", ZIPNN_F16, fill_few}};
+} kinds[] = {{"pruned", ZIPNN_BF16, fill_pruned},
+             {"sparse", ZIPNN_BF16, fill_sparse},
+             {"sparse, as fp16", ZIPNN_F16, fill_sparse},
+             {"rows", ZIPNN_BF16, fill_rows},
+             {"rows, as fp16", ZIPNN_F16, fill_rows},
+             {"rows, as fp32", ZIPNN_F32, fill_rows},
+             {"fp8", ZIPNN_F8_E4M3, fill_bytes},
+             {"bytes", ZIPNN_DTYPE_UNKNOWN, fill_bytes},
+             {"few values", ZIPNN_BF16, fill_few},
+             {"few values, as fp16", ZIPNN_F16, fill_few},
+             {"int8", ZIPNN_I8, fill_bytes},
+             {"blocks of Q4_0", ZIPNN_Q4_0, fill_blocks},
+             {"blocks of Q8_0", ZIPNN_Q8_0, fill_rows},
+             {"numbers of four bits", ZIPNN_I32, fill_blocks}};
 
 static void no_level_is_larger_than_a_faster_one(void **state) {
     (void)state;
@@ -101,7 +118,31 @@ static void no_level_is_larger_than_a_faster_one(void **state) {
     free(data);
 }
 
+/* On integers and blocks level 9 writes what level 6 writes. */
+static void best_is_for_floats(void **state) {
+    (void)state;
+    uint8_t *data = malloc(LEN), *high = malloc(zn_chunk_bound(LEN)), *best = malloc(zn_chunk_bound(LEN));
+    const struct zn_effort efforts[] = {zn_effort_of(ZIPNN_LEVEL_HIGH), zn_effort_of(ZIPNN_LEVEL_BEST)};
+    void *memory;
+    struct zn_coder coder = zt_coder_make(zn_kernels_at(0), LEN, &memory);
+    assert_true(data && high && best);
+    for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const zipnn_dtype dtype = kinds[i].dtype;
+        const struct zn_chunk_hint hint = {.dtype = dtype};
+        if (dtype != ZIPNN_I8 && dtype != ZIPNN_I32 && dtype != ZIPNN_Q4_0 && dtype != ZIPNN_Q8_0) continue;
+        kinds[i].fill(i + 1, data);
+        const uint32_t len = zn_chunk_encode(&(struct zn_encoder){&coder, &efforts[0], hint, data, LEN}, high);
+        assert_int_equal(zn_chunk_encode(&(struct zn_encoder){&coder, &efforts[1], hint, data, LEN}, best), len);
+        assert_memory_equal(best, high, len);
+    }
+    zt_coder_free(&coder, memory);
+    free(data);
+    free(high);
+    free(best);
+}
+
 int main(void) {
-    static const struct CMUnitTest tests[] = {cmocka_unit_test(no_level_is_larger_than_a_faster_one)};
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(no_level_is_larger_than_a_faster_one),
+                                              cmocka_unit_test(best_is_for_floats)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
