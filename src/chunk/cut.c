@@ -8,12 +8,14 @@
 /* A chunk costs about 350 bytes of tables and index, whatever its length. Coding bytes as the wrong type costs about a
  * tenth of them. So for fewer than TINY bytes, a chunk of their own would cost more. */
 enum {
-    TINY = 4 << 10,     /* a run of another type this short is absorbed */
-    LARGE = 256 << 10,  /* a tensor this long begins a chunk ... */
-    ENOUGH = 128 << 10, /* ... if that leaves the chunk before it at least this long */
-    MIN_HEADER = 256,   /* a file's header this long is kept apart from weights; a shorter one ... */
-    MUCH = 1 << 20,     /* ... from a tensor this long, so that a list of tensors takes few bytes of the archive */
-    GRAIN = 128,        /* units: cuts inside a tensor fall on multiples of this from its start */
+    TINY = 4 << 10,                      /* a run of another type this short is absorbed */
+    LARGE = 256 << 10,                   /* a tensor this long begins a chunk ... */
+    ENOUGH = ZN_CUT_MAX - ZN_CUT_TARGET, /* ... if that leaves the chunk before it at least this long */
+    SOME = 192 << 10, /* among small tensors, one that begins behind so many bytes may begin a chunk by its name */
+    MOST = 512 << 10, /* ... but not more than so many */
+    MIN_HEADER = 256, /* a file's header this long is kept apart from weights; a shorter one ... */
+    MUCH = 1 << 20,   /* ... from a tensor this long, so that a list of tensors takes few bytes of the archive */
+    GRAIN = 128,      /* units: cuts inside a tensor fall on multiples of this from its start */
     MAX_KINDS = 64
 };
 
@@ -104,11 +106,43 @@ void zn_cutter_init_linked(struct zn_cutter *cutter, const struct zn_plan *plan,
 static bool joins(const struct zn_cutter *c, const struct tally *t, uint32_t have) {
     const struct zn_span *piece = &c->piece;
     if (have >= ZN_CUT_TARGET || piece->off == c->header_end || is_open_end(piece)) return false;
+    if (piece->off == c->end_by_name) return false;
     if (piece->len >= LARGE && have >= ENOUGH) return false;
     if (piece->len < LARGE && have + piece->len > ZN_CUT_MAX) return false;
     const struct kind *most = &t->kind[t->most];
     const bool alike = piece->dtype == most->dtype && phase_of(piece) == most->phase;
     return alike || piece->len < TINY || have < TINY;
+}
+
+/* FNV-1a, and its bits mixed. */
+static uint32_t hash_name(const char *name) {
+    uint32_t hash = UINT32_C(2166136261);
+    for (; *name; name++) hash = (hash ^ (uint8_t)*name) * UINT32_C(16777619);
+    hash = (hash ^ hash >> 16) * UINT32_C(0x45d9f3b);
+    return hash ^ hash >> 16;
+}
+
+/* Returns where the chunk that begins at `off` ends if it is one of small tensors: before the one, of those that begin
+ * behind SOME and up to ZN_CUT_MAX bytes, whose name has the least hash. So two versions of a model that differ in a tensor
+ * have most chunks in common: cuts fall together again soon after it. Returns UINT64_MAX if something else ends the chunk:
+ * a large tensor, another type, the end. */
+static uint64_t end_by_name(struct zn_cutter *c, uint64_t off) {
+    const struct zn_plan *plan = c->walk.plan;
+    while (c->next_tensor < plan->n_tensors && plan->tensors[c->next_tensor].off <= off) c->next_tensor++;
+    uint64_t end = off + c->piece.len, best = UINT64_MAX;
+    uint32_t least = UINT32_MAX;
+    for (size_t i = c->next_tensor; i < plan->n_tensors; i++) {
+        const struct zn_tensor *t = &plan->tensors[i];
+        if (t->off - off > MOST || end - off > MOST) return best;
+        if (t->len >= TINY) {
+            if (t->len >= LARGE || t->dtype != c->piece.dtype || t->off - end >= TINY) return UINT64_MAX;
+            const uint32_t hash = t->off - off >= SOME ? hash_name(plan->names + t->name) : UINT32_MAX;
+            if (hash <= least) best = t->off - off >= SOME ? t->off : UINT64_MAX;
+            if (hash <= least) least = hash;
+        }
+        end = t->off + t->len;
+    }
+    return end - off > MOST ? best : UINT64_MAX;
 }
 
 /* Returns how many bytes of the piece go into a chunk that already holds `have` bytes. The sum cannot overflow, because
@@ -117,7 +151,8 @@ static uint32_t share(const struct zn_cutter *c, uint32_t have) {
     if (have + c->piece.len <= ZN_CUT_MAX) return (uint32_t)c->piece.len;
     const unsigned bits = zn_dtype_bits(c->piece.dtype), word = zn_dtype_word(c->piece.dtype);
     const uint64_t grain = bits ? (uint64_t)GRAIN * bits / 8 : (uint64_t)GRAIN * word;
-    const uint64_t end = c->piece.off - c->start + (ZN_CUT_TARGET - have);
+    const uint64_t room = have <= ENOUGH ? ZN_CUT_TARGET : ZN_CUT_TARGET - have;
+    const uint64_t end = c->piece.off - c->start + room;
     return (uint32_t)(end / grain * grain - (c->piece.off - c->start));
 }
 
@@ -126,6 +161,7 @@ struct zn_cut zn_cut_next(struct zn_cutter *cutter) {
     struct tally tally; /* clearing 64 kinds would waste time */
     tally.n = tally.most = 0;
     tally.kind[0] = (struct kind){.dtype = ZIPNN_DTYPE_UNKNOWN};
+    cutter->end_by_name = end_by_name(cutter, cut.off);
     while (cutter->piece.len > 0 &&
            (cut.len == 0 || (cutter->piece_link == cut.link && joins(cutter, &tally, cut.len)))) {
         const uint32_t len = share(cutter, cut.len);

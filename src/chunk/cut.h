@@ -27,6 +27,8 @@ struct zn_cutter {
     struct zn_span ahead; /* the span after it, up to the next edge of a link */
     struct zn_span rest;  /* what remains of that span */
     uint64_t start;       /* where the piece began */
+    size_t next_tensor;   /* index of the first tensor that begins after the chunk does */
+    uint64_t end_by_name; /* where the chunk ends at the latest; UINT64_MAX: something else ends it */
     uint64_t header_end;  /* end of the leading opaque span when that stands alone, else 0 */
 };
 

@@ -73,7 +73,7 @@ static void the_header_stands_alone(void **state) {
     const struct part before_much[] = {{OPAQUE, 128}, {ZIPNN_BF16, MIB}};
     CHECK(before_much, {128, OPAQUE, 0}, {512 * KIB, ZIPNN_BF16, 0}, {512 * KIB, ZIPNN_BF16, 0});
     const struct part before_less[] = {{OPAQUE, 128}, {ZIPNN_BF16, MIB - 2}};
-    CHECK(before_less, {512 * KIB - 128, ZIPNN_BF16, 0}, {512 * KIB + 254, ZIPNN_BF16, 0});
+    CHECK(before_less, {512 * KIB + 128, ZIPNN_BF16, 0}, {512 * KIB - 2, ZIPNN_BF16, 0});
     const struct part big[] = {{OPAQUE, 700 * KIB}, {ZIPNN_BF16, 64 * KIB}};
     CHECK(big, {512 * KIB, OPAQUE, 0}, {188 * KIB, OPAQUE, 0}, {64 * KIB, ZIPNN_BF16, 0});
 }
@@ -87,15 +87,15 @@ static void tensors_of_one_type_share_a_chunk(void **state) {
                                  {ZIPNN_F16, 9 * KIB}};
     CHECK(parts, {500 * KIB, ZIPNN_F32, 0}, {100 * KIB, ZIPNN_F32, 0}, {9 * KIB, ZIPNN_F16, 0}, {512 * KIB, OPAQUE, 0});
     const struct part over[] = {{ZIPNN_F32, 250 * KIB}, {ZIPNN_F32, 250 * KIB}, {ZIPNN_F32, 76 * KIB}, {ZIPNN_F32, 1}};
-    CHECK(over, {576 * KIB, ZIPNN_F32, 0}, {1, ZIPNN_F32, 0}, {512 * KIB, OPAQUE, 0});
+    CHECK(over, {250 * KIB, ZIPNN_F32, 0}, {326 * KIB + 1, ZIPNN_F32, 0}, {512 * KIB, OPAQUE, 0}); /* by their names */
 }
 
 static void large_tensors_begin_chunks(void **state) {
     (void)state;
-    const struct part late[] = {{ZIPNN_BF16, 128 * KIB}, {ZIPNN_BF16, 256 * KIB}};
-    CHECK(late, {128 * KIB, ZIPNN_BF16, 0}, {256 * KIB, ZIPNN_BF16, 0});
-    const struct part early[] = {{ZIPNN_BF16, 127 * KIB}, {ZIPNN_BF16, 256 * KIB}};
-    CHECK(early, {383 * KIB, ZIPNN_BF16, 0});
+    const struct part late[] = {{ZIPNN_BF16, 64 * KIB + 2}, {ZIPNN_BF16, 256 * KIB}};
+    CHECK(late, {64 * KIB + 2, ZIPNN_BF16, 0}, {256 * KIB, ZIPNN_BF16, 0});
+    const struct part early[] = {{ZIPNN_BF16, 63 * KIB}, {ZIPNN_BF16, 256 * KIB}};
+    CHECK(early, {319 * KIB, ZIPNN_BF16, 0});
 }
 
 static void large_tensors_are_cut_on_elements(void **state) {
@@ -105,7 +105,7 @@ static void large_tensors_are_cut_on_elements(void **state) {
     const struct part more[] = {{ZIPNN_F32, MIB + 64 * KIB + 4}, {ZIPNN_F32, 8}};
     CHECK(more, {512 * KIB, ZIPNN_F32, 0}, {512 * KIB, ZIPNN_F32, 0}, {64 * KIB + 12, ZIPNN_F32, 0});
     const struct part shifted[] = {{ZIPNN_F64, 8}, {ZIPNN_F64, MIB}};
-    CHECK(shifted, {512 * KIB - KIB + 8, ZIPNN_F64, 0}, {513 * KIB, ZIPNN_F64, 0});
+    CHECK(shifted, {512 * KIB + 8, ZIPNN_F64, 0}, {512 * KIB, ZIPNN_F64, 0});
 }
 
 static void tiny_strangers_are_absorbed(void **state) {
