@@ -168,9 +168,9 @@ def make_program(venv: Path, env: dict[str, str], tree: Path, target: Target, do
     """Packs the static program with manual page, completions and texts."""
     stage = WORK / "program" / target.zig
     shutil.rmtree(stage, ignore_errors=True)
+    if docs != stage:  # before the links to the manual page are made
+        shutil.copytree(docs / "share", stage / "share", symlinks=True)
     run(venv / "bin" / "cmake", "--install", WORK / target.zig, "--component", "command", "--prefix", stage, env=env)
-    if docs != stage:
-        shutil.copytree(docs / "share", stage / "share", symlinks=True, dirs_exist_ok=True)
     for name in ("LICENSE", "README.md", "NEWS.md"):
         shutil.copy(tree / name, stage / name)
     for name in ("zstd", "jansson", "xxhash"):
