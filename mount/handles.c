@@ -38,7 +38,7 @@ static int open_archive(struct view *view, const struct node *node, int fd, stru
     char *path = view_path(view, node);
     h->archive = archives_get(&view->archives, fd, path ? path : "", &err);
     free(path);
-    if (!h->archive) return EIO;
+    if (!h->archive || (view->verify && !opened_is_sound(h->archive, &view->contexts))) return EIO;
     struct shown opened = nodes_shown(&view->nodes, node);
     opened.st.st_size = (off_t)h->archive->info.original;
     for (size_t i = 0; i < sizeof opened.xxh3; i++) opened.xxh3[i] = h->archive->info.xxh3[i];

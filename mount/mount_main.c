@@ -21,7 +21,9 @@ enum {
     OPTION_WRITE,
     OPTION_LEVEL,
     OPTION_KEEP,
-    OPTION_SPOOL
+    OPTION_SPOOL,
+    OPTION_VERIFY,
+    OPTION_READAHEAD
 };
 
 static const char help[] =
@@ -39,6 +41,9 @@ static const char help[] =
     "      --cache SIZE      bytes of decoded chunks to keep (8M); more is slower\n"
     "      --base-dir DIR    where archives that are differences find their bases\n"
     "      --allow-other     let all users see the view, not only this one\n"
+    "      --verify          check all of an archive before its first byte is read\n"
+    "      --readahead SIZE  what the system reads ahead (128K unless told); more is\n"
+    "                        faster from front to back, slower elsewhere; root only\n"
     "      --write           let programs write: what they close is compressed\n"
     "      --level N         with --write: 1, 3 (unless told), 6 or 9\n"
     "      --keep-below SIZE with --write: shorter files stay as they are (64K)\n"
@@ -92,6 +97,11 @@ static bool take(struct words *w, int option, const char *value) {
         case OPTION_ALLOW_OTHER:
             w->wishes.allow_other = true;
             return true;
+        case OPTION_VERIFY:
+            w->wishes.verify = true;
+            return true;
+        case OPTION_READAHEAD:
+            return parse_number(value, 64 << 20, &w->wishes.readahead);
         case OPTION_WRITE:
             w->wishes.write = true;
             return true;
@@ -123,6 +133,8 @@ static int parse(int argc, char **argv, struct words *w) {
                                             {"base-dir", required_argument, NULL, OPTION_BASE_DIR},
                                             {"allow-other", no_argument, NULL, OPTION_ALLOW_OTHER},
                                             {"log", required_argument, NULL, OPTION_LOG},
+                                            {"verify", no_argument, NULL, OPTION_VERIFY},
+                                            {"readahead", required_argument, NULL, OPTION_READAHEAD},
                                             {"write", no_argument, NULL, OPTION_WRITE},
                                             {"level", required_argument, NULL, OPTION_LEVEL},
                                             {"keep-below", required_argument, NULL, OPTION_KEEP},

@@ -26,6 +26,8 @@ struct view {
     unsigned threads;
     /* Chunks that will probably be read next: ahead.c. */
     struct ahead *ahead;
+    bool verify;        /* archives are tested before they are read */
+    uint64_t readahead; /* bytes; 0: the system's own */
     /* Views that are written to. */
     bool write;
     int level;

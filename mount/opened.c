@@ -177,6 +177,32 @@ zipnn_status opened_read(struct opened *o, struct contexts *contexts, uint64_t o
     return status;
 }
 
+/* Checks every chunk and the digest of the whole. */
+static zipnn_status test(struct opened *o, struct contexts *contexts, zipnn_error *err) {
+    zipnn_source source;
+    zipnn_stats stats;
+    zipnn_ctx *ctx = o->own ? o->own : contexts_take(contexts, err);
+    if (!ctx) return ZIPNN_E_MEMORY;
+    zipnn_file_source(o->file, &source);
+    const zipnn_status status = zipnn_test(ctx, &source, &stats, err);
+    if (!o->own) contexts_give(contexts, ctx);
+    if (o->map) (void)madvise((void *)(uintptr_t)o->map, (size_t)source.length, MADV_DONTNEED);
+    return status;
+}
+
+bool opened_is_sound(struct opened *o, struct contexts *contexts) {
+    zipnn_error err = {.message = "it changed while it was tested"};
+    pthread_mutex_lock(&o->lock);
+    if (o->tested == OPENED_UNTESTED) {
+        const bool sound = test(o, contexts, &err) == ZIPNN_OK && is_unchanged(o);
+        o->tested = sound ? OPENED_SOUND : OPENED_DAMAGED;
+        if (!sound) say("%s: it cannot be opened: %s", o->path, err.message);
+    }
+    const bool sound = o->tested == OPENED_SOUND;
+    pthread_mutex_unlock(&o->lock);
+    return sound;
+}
+
 void opened_report(struct opened *o, uint64_t chunk, const zipnn_error *err) {
     bool known = false;
     pthread_mutex_lock(&o->lock);

@@ -34,8 +34,9 @@ struct opened {
     unsigned refs;
     uint64_t weight; /* bytes of memory, about */
     struct opened *previous, *next;
-    /* Chunks whose damage has been said, under `lock`. */
+    /* Under `lock`: whether all of it was tested, and chunks whose damage has been said. */
     pthread_mutex_t lock;
+    enum { OPENED_UNTESTED, OPENED_SOUND, OPENED_DAMAGED } tested;
     uint64_t reported[MAX_REPORTED];
     unsigned n_reported;
 };
@@ -62,6 +63,9 @@ bool looks_like_archive(int fd, off_t size, bool *needs_bases);
  * must survive SIGBUS: files are mapped, and somebody may cut one short. */
 zipnn_status opened_read(struct opened *o, struct contexts *contexts, uint64_t off, uint64_t len, void *to,
                          zipnn_error *err);
+
+/* Tests all of it, once: whoever comes meanwhile waits. Damage is said. Returns whether it is sound. */
+bool opened_is_sound(struct opened *o, struct contexts *contexts);
 
 /* Says that a chunk is damaged, once. */
 void opened_report(struct opened *o, uint64_t chunk, const zipnn_error *err);

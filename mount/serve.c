@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "drafts.h"
@@ -68,6 +69,8 @@ static bool open_view(struct view *view, const char *source, const struct wishes
         return false;
     }
     view->threads = wishes->threads;
+    view->verify = wishes->verify;
+    view->readahead = wishes->readahead;
     pthread_rwlock_init(&view->names, NULL);
     for (unsigned i = 0; i < N_MAKING; i++) pthread_mutex_init(&view->making[i], NULL);
     contexts_init(&view->contexts, wishes->threads);
@@ -129,6 +132,22 @@ bool serve_mount(struct served *s, const char *source, const char *point, const 
 }
 
 /* ---- serving */
+
+/* The kernel takes the length only when it has heard the view's first answer, so the view is asked for one. */
+static void *set_readahead(void *user) {
+    const struct served *s = user;
+    char path[80], text[32];
+    struct stat st;
+    if (stat(s->point, &st) != 0) return NULL;
+    snprintf(path, sizeof path, "/sys/class/bdi/%u:%u/read_ahead_kb", major(st.st_dev), minor(st.st_dev));
+    const int len = snprintf(text, sizeof text, "%llu", (unsigned long long)(s->view->readahead >> 10));
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, text, (size_t)len) != len)
+        say("--readahead: %s cannot be written: %s; this takes root, and /sys that is not for reading only", path,
+            strerror(errno));
+    if (fd >= 0) close(fd);
+    return NULL;
+}
 
 static void *answer(void *user) {
     struct served *s = user;
@@ -211,6 +230,8 @@ void serve_run(struct served *s, int while_runs) {
     const unsigned most = s->view->threads < MAX_CONTEXTS ? s->view->threads : MAX_CONTEXTS;
     while (n < most && pthread_create(&threads[n], NULL, answer, s) == 0) n++;
     if (n == 0) say("no thread can be started");
+    pthread_t helper;
+    if (n && s->view->readahead && pthread_create(&helper, NULL, set_readahead, s) == 0) pthread_detach(helper);
     if (n && wait_for_end(&signals, while_runs)) end_now(s);
     for (unsigned i = 0; i < n; i++) pthread_join(threads[i], NULL);
     ahead_stop(s->view);

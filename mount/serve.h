@@ -12,7 +12,9 @@ struct wishes {
     unsigned threads;
     uint64_t cache; /* bytes */
     const char *base_dir;
+    uint64_t readahead; /* bytes that the kernel reads ahead; 0: as it likes */
     bool allow_other;
+    bool verify;
     bool write;
     int level;
     uint64_t keep_below; /* bytes: shorter files stay plain */

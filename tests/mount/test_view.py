@@ -184,6 +184,40 @@ def case_damage(s: vs.Scene) -> None:
     assert len([line for line in s.said() if "w.bin" in line]) == 1, s.said()
 
 
+def case_verify(s: vs.Scene) -> None:
+    """--verify: no byte of a damaged archive is handed out, also none of a sound chunk; it is said once."""
+    data = s.write("good.bin", vs.numbers(2 * MIB, 5))
+    shutil.copy(s.source / "good.bin.znn", s.source / "bad.bin.znn")
+    with open(s.source / "bad.bin.znn", "r+b") as f:
+        f.seek(-200000, os.SEEK_END)
+        byte = f.read(1)
+        f.seek(-1, os.SEEK_CUR)
+        f.write(bytes([byte[0] ^ 1]))
+    (s.source / "base.bin").write_bytes(model(OLD))
+    tuned = s.write("tuned.bin", model(NEW[:1000] + OLD[1000:]), "--base", str(s.source / "base.bin"))
+    with s.view("--verify") as point:
+        for _ in range(3):
+            expect_fault(errno.EIO, lambda: open(point / "bad.bin", "rb"))
+            assert (point / "good.bin").read_bytes() == data and (point / "tuned.bin").read_bytes() == tuned
+    assert len([line for line in s.said() if "bad.bin" in line]) == 1 == len(s.said()), s.said()
+    with s.view() as point, open(point / "bad.bin", "rb", buffering=0) as f:
+        assert os.pread(f.fileno(), 1000, 0) == data[:1000]
+
+
+def case_readahead(s: vs.Scene) -> None:
+    """--readahead is what the kernel does; where it cannot be set, the log says so."""
+    s.write("w.bin", OLD)
+    with s.view("--readahead", "512K") as point:
+        device = os.stat(point).st_dev
+        setting = pathlib.Path(f"/sys/class/bdi/{os.major(device)}:{os.minor(device)}/read_ahead_kb")
+        for _ in range(100):
+            if s.said() or setting.read_text() == "512\n":
+                break
+            time.sleep(0.02)
+        assert setting.read_text() == "512\n" or "--readahead" in s.said()[0]
+        assert (point / "w.bin").read_bytes() == OLD
+
+
 def replace_by_rename(s: vs.Scene) -> None:
     other = s.source / "other"
     other.write_bytes(NEW)
