@@ -2,7 +2,8 @@
 
 The model is synthetic (tools/make_model.c, --size MIB). All files lie in memory (/dev/shm where it is there). Each
 round does everything once, in turn, each time with a new view, so that no page of it is cached; the figures are medians
-and quartiles of the rounds. Needs root and /dev/fuse. What is measured goes to build/bench/mount.jsonl.
+and quartiles of the rounds. The same for what is saved below a mount point, beside the file system of PyPI's lmzip,
+if that can be installed. Needs root and /dev/fuse. What is measured goes to build/bench/mount.jsonl.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import os
 import pathlib
 import random
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,6 +27,7 @@ import run_bench
 PIECE = 1 << 20
 PAGE = 4096
 N_FAULTS = 500
+LMZIP = figures.BUILD.parent / "bench-lmzip/bin/python"
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -42,13 +45,13 @@ def own_cpu() -> float:
 class View:
     """A view of a folder, served by a process of its own."""
 
-    def __init__(self, source: pathlib.Path, point: pathlib.Path, threads: int) -> None:
+    def __init__(self, command: list[str | pathlib.Path], point: pathlib.Path) -> None:
         self.point = point
-        words: list[str | pathlib.Path] = [figures.BUILD / "zipnn-mount", "mount", "-f", f"-T{threads}", source, point]
-        self.process = subprocess.Popen(words)
+        told = subprocess.DEVNULL if command[0] == LMZIP else None  # it complains when it is unmounted
+        self.process = subprocess.Popen(command, stderr=told)
         while not os.path.ismount(point):
             if self.process.poll() is not None:
-                sys.exit("bench-mount: the view cannot be mounted")
+                sys.exit(f"bench-mount: {command} cannot mount")
             time.sleep(0.01)
 
     def cpu(self) -> float:
@@ -61,13 +64,25 @@ class View:
 
 
 @contextlib.contextmanager
-def view(source: pathlib.Path, point: pathlib.Path, threads: int) -> Iterator[View]:
-    served = View(source, point, threads)
+def mounted(command: list[str | pathlib.Path], point: pathlib.Path) -> Iterator[View]:
+    served = View(command, point)
     try:
         yield served
     finally:
-        subprocess.run([figures.BUILD / "zipnn-mount", "umount", point], check=True)
+        subprocess.run(["umount", point], check=True)
         served.process.wait()
+
+
+Mounted = contextlib.AbstractContextManager[View]
+
+
+def view(source: pathlib.Path, point: pathlib.Path, threads: int, *options: str) -> Mounted:
+    return mounted([figures.BUILD / "zipnn-mount", "mount", "-f", f"-T{threads}", *options, source, point], point)
+
+
+def peer(source: pathlib.Path, point: pathlib.Path) -> Mounted:
+    """lmzip's file system for reading and writing, which compresses after the last close."""
+    return mounted([LMZIP, "-m", "lmz", "fs", source, point, "-q", "-j2"], point)
 
 
 def read_all(path: pathlib.Path) -> None:
@@ -104,6 +119,48 @@ def copy(source: pathlib.Path, to: pathlib.Path) -> float:
     return taken
 
 
+def save(model: pathlib.Path, served: View, archive: pathlib.Path) -> float:
+    """Seconds until a copy of the model below a mount point is stored as `archive`."""
+
+    def work() -> None:
+        subprocess.run(["cp", model, served.point], check=True)
+        while not archive.exists():
+            time.sleep(0.002)
+
+    return seconds(work)
+
+
+def saving_round(folder: pathlib.Path, model: pathlib.Path) -> dict[str, float]:
+    """Both file systems save the model, and read it from a new mount."""
+    saved, point, out = folder / "saved", folder / "point", folder / "out"
+    found = {"plain_save": copy(model, out)}
+    archive = saved / (model.name + ".znn")
+    with view(saved, point, 2, "--write") as served:
+        found["save"] = save(model, served, archive)
+    with view(saved, point, 2, "--write") as served:
+        found["load"] = copy(point / model.name, out)
+    archive.unlink()
+    if LMZIP.exists():
+        archive = saved / (model.name + ".lmz")
+        with peer(saved, point) as served:
+            found["peer_save"] = save(model, served, archive)
+        with peer(saved, point) as served:
+            found["peer_load"] = copy(point / model.name, out)
+        archive.unlink()
+    return found
+
+
+def install_peer() -> None:
+    if LMZIP.exists():
+        return
+    done = subprocess.run([sys.executable, "-m", "venv", LMZIP.parent.parent], capture_output=True)
+    if done.returncode == 0:
+        done = subprocess.run([LMZIP, "-m", "pip", "install", "-q", "lmzip", "numpy"], capture_output=True)
+    if done.returncode != 0:
+        print("skipped: lmzip cannot be installed")
+        shutil.rmtree(LMZIP.parent.parent, ignore_errors=True)
+
+
 def one_round(folder: pathlib.Path, model: pathlib.Path) -> dict[str, float]:
     source, point, out = folder / "source", folder / "point", folder / "out"
     shown = point / model.name
@@ -120,7 +177,7 @@ def one_round(folder: pathlib.Path, model: pathlib.Path) -> dict[str, float]:
         before = one.cpu()
         touch_pages(shown)
         found["fault_ms"] = (one.cpu() - before) / N_FAULTS * 1e3
-    return found
+    return found | saving_round(folder, model)
 
 
 def main() -> None:
@@ -130,22 +187,30 @@ def main() -> None:
     args = parser.parse_args()
     if os.geteuid() != 0 or not os.access("/dev/fuse", os.R_OK | os.W_OK):
         sys.exit("bench-mount: skipped: it needs root and /dev/fuse")
+    install_peer()
     shared = pathlib.Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as name:
         folder = pathlib.Path(name)
-        for sub in ("source", "point"):
+        for sub in ("source", "point", "saved"):
             (folder / sub).mkdir()
         model = run_bench.make_model(args.size, folder)
         subprocess.run([figures.ZIPNN, "-q", model, "-o", f"{folder}/source/"], check=True)
         rounds = [one_round(folder, model) for _ in range(args.rounds + 1)][1:]  # the first one warms
     (figures.BUILD / "mount.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rounds))
-    for text, values in (
+    rows = [
         ("first read, processor time / that of zipnn -d -T1", [r["read"] / r["restore"] for r in rounds]),
         ("cp from the view (-T2), speed / that of cp", [r["copy"] / r["view_copy"] for r in rounds]),
         ("second read, time / that of the plain file", [r["again"] / r["plain"] for r in rounds]),
         ("random fault of 4 KiB, processor time in ms", [r["fault_ms"] for r in rounds]),
         ("most memory of the process (-T2), MB", [r["memory_mb"] for r in rounds]),
-    ):
+        ("cp into a view (--write, -T2), speed / that of cp", [r["plain_save"] / r["save"] for r in rounds]),
+    ]
+    if LMZIP.exists():
+        rows += [
+            ("the same, speed / that of lmzip's file system", [r["peer_save"] / r["save"] for r in rounds]),
+            ("cp from it (-T2), speed / that of lmzip's", [r["peer_load"] / r["load"] for r in rounds]),
+        ]
+    for text, values in rows:
         low, middle, high = figures.quartiles(values)
         print(f"{text:52} {middle:7.3f}   ({low:.3f} to {high:.3f})")
 

