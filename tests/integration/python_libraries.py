@@ -183,8 +183,12 @@ def accelerate(folder: Folder) -> None:
 
 def timm(folder: Folder) -> None:
     import safetensors.torch
-    import timm as library
 
+    try:
+        import timm as library
+    except RuntimeError as error:  # of torchvision, where it was built for another torch
+        print(f"skipped: timm cannot be imported here: {error}")
+        sys.exit(77)
     for name in ("vit_tiny_patch16_224", "resnet10t", "convnext_atto"):
         model = random_weights(library.create_model(name))
         path = folder / f"{name}.safetensors"
