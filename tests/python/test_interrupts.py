@@ -75,6 +75,41 @@ def test_every_call(slow, alarm, threads):
     assert sorted(os.listdir(folder)) == ["w", "w.znn"]
 
 
+def more_calls(folder, path):
+    archive, new = path.with_name("w.znn"), folder / "new"
+    yield lambda: zipnn.verify(archive)
+    yield lambda: zipnn.salvage(archive, new)
+    yield lambda: zipnn.recompress(archive, new, level=9)
+    yield lambda: zipnn.recompress(archive, level=9)  # in place
+
+
+def test_calls_that_examine(slow, alarm):
+    folder, path = slow
+    before = path.with_name("w.znn").read_bytes()
+    for call in more_calls(folder, path):
+        assert interrupted(call) < 1.5
+    assert sorted(os.listdir(folder)) == ["w", "w.znn"]
+    assert path.with_name("w.znn").read_bytes() == before
+
+
+def test_models_that_are_written(slow, alarm):
+    np = pytest.importorskip("numpy")
+    pytest.importorskip("safetensors")
+    from zipnn.safetensors import Writer
+    from zipnn.safetensors.numpy import save_file
+
+    folder, path = slow
+    array = np.frombuffer(path.read_bytes(), "f4")
+
+    def write():
+        with Writer(folder / "new", {"w": ("F32", array.shape)}, level=9) as w:
+            w["w"] = array
+
+    assert interrupted(lambda: save_file({"w": array}, folder / "new.znn", level=9)) < 1.5
+    assert interrupted(write) < 1.5
+    assert sorted(os.listdir(folder)) == ["w", "w.znn"]
+
+
 def test_writers(slow, alarm):
     folder, path = slow
     data = path.read_bytes()

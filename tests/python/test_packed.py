@@ -415,3 +415,32 @@ def test_example():
     done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "outputs are identical" in done.stdout
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts descriptors by /proc")
+def test_nothing_leaks(tmp_path):
+    """Threads, descriptors and memory after many rounds of what keeps something in the background."""
+
+    def rounds(n):
+        for _ in range(n):
+            model, given = made("mlp")
+            small = compressed(model)
+            with torch.no_grad():
+                small(*given), small(*given)
+            copy.deepcopy(small).state_dict()
+            zipnn.torch.async_save({"m": small.state_dict(), "step": 1}, tmp_path / "c.znn").result()
+            zipnn.torch.load(tmp_path / "c.znn")
+            pickle.loads(pickle.dumps(zipnn.Archive(tmp_path / "c.znn")))
+        del small, model
+        gc.collect()
+        with open("/proc/self/statm") as f:
+            resident = int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return len(os.listdir("/proc/self/fd")), resident
+
+    fds, resident = rounds(10)
+    more, later = rounds(40)
+    assert more <= fds and later < resident + (16 << 20)
+    for t in threading.enumerate():
+        if t.name.startswith("zipnn"):
+            t.join(10)
+            assert not t.is_alive()
