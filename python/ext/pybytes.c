@@ -55,7 +55,7 @@ static void scratch_end(struct scratch *s) {
 
 /* The first `len` bytes as an object. Whole pieces go back to the system as soon as they are copied. */
 static PyObject *scratch_take(struct scratch *s, size_t len) {
-    enum { PIECE = 16 << 20 };
+    enum { PIECE = 4 << 20 };
     PyObject *bytes = new_bytes(len);
     char *to = bytes ? PyBytes_AsString(bytes) : NULL;
     while (to && len) {

@@ -141,7 +141,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10, zipnn
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     grown, same = done.stdout.split()
-    assert same == "True" and int(grown) < 96 + 48, done.stdout + done.stderr
+    assert same == "True" and int(grown) < 96 + 16, done.stdout + done.stderr
 
 
 def stop(done, total):
