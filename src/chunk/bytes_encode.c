@@ -12,6 +12,7 @@
 
 enum {
     FEWEST = 4096,     /* bytes; fewer do not pay for two sets of tables */
+    LONG = 1 << 17,    /* bytes; in longer chunks time counts more than the last byte */
     SAMPLED = 1 << 15, /* bytes whose counts show whether low bits depend on high parts */
     FEW_SYMBOLS = 15,  /* symbols that one table lists */
     MOST_CONTEXTS = 16 /* tables of the low plane, at most */
@@ -64,15 +65,21 @@ struct halved {
     size_t high_cost;        /* expected length of the high plane, in bytes */
 };
 
+/* Counts the high parts of a field of this kind. */
+static void count_high(const struct halved *h, enum zn_field_kind kind, uint32_t counts[256]) {
+    const struct zn_field field = {(uint8_t)kind, 1};
+    uint8_t byte[256], low[256], high[256], *const planes[2] = {low, high};
+    for (unsigned v = 0; v < 256; v++) byte[v] = (uint8_t)v;
+    zn_field_split(&field, byte, 256, 1, planes);
+    memset(counts, 0, 256 * sizeof *counts);
+    for (unsigned v = 0; v < 256; v++) counts[high[v]] += h->counts[v];
+}
+
 /* Returns what the high parts of a field of this kind cost at their own entropy, and in *low what the low bits cost given
  * them, for the bytes that were counted. */
 static uint64_t entropy_of_high(const struct halved *h, enum zn_field_kind kind, uint64_t *low) {
-    const struct zn_field field = {(uint8_t)kind, 1};
-    uint8_t byte[256], part[256], high[256], *const planes[2] = {part, high};
-    uint32_t counts[256] = {0};
-    for (unsigned v = 0; v < 256; v++) byte[v] = (uint8_t)v;
-    zn_field_split(&field, byte, 256, 1, planes);
-    for (unsigned v = 0; v < 256; v++) counts[high[v]] += h->counts[v];
+    uint32_t counts[256];
+    count_high(h, kind, counts);
     const uint64_t cost = zn_entropy(counts, 256), all = zn_entropy(h->counts, 256);
     *low = all > cost ? all - cost : 0;
     return cost;
@@ -95,7 +102,7 @@ static size_t given_len(const struct halved *h, size_t packed) {
  * quarter. */
 static size_t own_cost(struct zn_coder *coder, const struct zn_effort *effort, const struct halved *h, size_t n,
                        size_t *len) {
-    enum { PIECE = 4096, ONE_OF = 4, LONG = 1 << 17 };
+    enum { PIECE = 4096, ONE_OF = 4 };
     const size_t mark = zn_scratch_mark(&coder->scratch);
     const uint8_t *low = h->low;
     struct zn_survey survey;
@@ -126,7 +133,6 @@ static bool is_low_random(struct zn_coder *coder, const struct zn_effort *effort
  * of tiles, want shorter ones. A quarter of the plane decides. */
 static struct zn_effort with_blocks(struct zn_coder *coder, const struct zn_effort *effort, const struct halved *h,
                                     size_t n) {
-    enum { LONG = 1 << 17 };
     struct zn_effort finer = *effort;
     const size_t some = n < LONG || effort->careful ? n : n / 2;
     finer.block_log2 = ZN_R16_MIN_BLOCK;
@@ -141,6 +147,8 @@ static void halve(struct zn_coder *coder, const struct zn_effort *effort, const 
                   struct halved *h) {
     zn_field_split(&h->field, src, n, 1, (uint8_t *const[]){h->low, h->high});
     zn_stream_survey(&coder->codec, h->high, n, &h->survey);
+    count_high(h, (enum zn_field_kind)h->field.kind,
+               h->survey.counts); /* the survey sees less, and may miss what comes back regularly */
     h->raw = is_low_random(coder, effort, h, n);
     h->effort = with_blocks(coder, effort, h, n);
     h->high_cost = h->survey.constant ? 1 : zn_r16_fit(&coder->codec, 0, &h->effort, h->high, n, h->survey.counts);
@@ -175,13 +183,17 @@ static bool may_match(const struct zn_encoder *e, size_t halves) {
            zn_repeats_estimate(e->src, e->len) > e->len / 32;
 }
 
-/* Writes a body of one plane coded by zstd. Returns its length, 0 when it is not below `limit`. */
-static uint32_t write_matched(const struct zn_encoder *e, size_t limit, uint8_t *to) {
+/* Writes a body of one plane coded by zstd. Returns its length, 0 when it does not save 1/256 of the halves. */
+static uint32_t write_matched(const struct zn_encoder *e, size_t halves, uint8_t *to) {
     uint8_t *matched = zn_scratch_take(&e->coder->scratch, e->len);
-    struct zn_out coded = zn_out_of(matched, e->len), out = zn_out_of(to, limit);
-    if (limit < ZN_ONE_PLANE + 2 ||
-        !zn_stream_encode_zstd(&e->coder->codec, e->effort, e->src, e->len, limit - ZN_ONE_PLANE, &coded))
+    struct zn_out coded = zn_out_of(matched, e->len), out = zn_out_of(to, halves);
+    if (halves < ZN_ONE_PLANE + 2 ||
+        !zn_stream_encode_zstd(&e->coder->codec, e->effort, e->src, e->len, halves - ZN_ONE_PLANE, &coded))
         return 0;
+    if (ZN_ONE_PLANE + zn_out_len(&coded) >= halves - halves / 256) {
+        e->coder->codec.declined = true;
+        return 0;
+    }
     struct zn_streams plane = zn_body_begin_bytes(&out, e->src, e->len);
     zn_out_bytes(&out, matched, zn_out_len(&coded));
     zn_streams_end(&plane, &out, ZN_CODEC_ZSTD);
@@ -198,15 +210,31 @@ static uint32_t write_halved(const struct zn_encoder *e, const struct halved *h,
     return out.full ? 0 : (uint32_t)zn_out_len(&out);
 }
 
-/* Fields of E5 join an exponent and the top bit of a mantissa. Fields of E4 code the whole mantissa given the exponent,
- * which decodes more slowly; they are tried at careful levels, and when the tables of E5 did not suffice. */
+/* Returns what fields of E4 may take at least, in bytes. `h` has been halved as E5. Fields of E5 join an exponent and the
+ * top bit of a mantissa. Fields of E4 code the whole mantissa given the exponent, which decodes more slowly; they are
+ * tried at careful levels, and when the tables of E5 did not suffice. In long chunks, those tables must show that fields
+ * of E4 may be shorter. */
+static size_t least_of_e4(const struct zn_encoder *e, const struct halved *h) {
+    if (e->effort->careful) return 0;
+    if (!zn_r16_lacks_tables(&e->coder->codec)) return SIZE_MAX;
+    if (e->len < LONG) return 0;
+    uint64_t low, sampled = 0;
+    (void)entropy_of_high(h, ZN_FIELD_E4, &low);
+    for (unsigned v = 0; v < 256; v++) sampled += h->counts[v];
+    return zn_r16_least_of_pairs(&e->coder->codec) + (size_t)(low * e->len / (sampled * 8 * ZN_COST_ONE));
+}
+
 static uint32_t try_e4(const struct zn_encoder *e, struct halved *h, uint8_t *body, uint32_t body_len) {
     const uint32_t cap = ZN_MIN(body_len, e->coder->max_chunk);
     uint8_t *rival = zn_scratch_take(&e->coder->scratch, cap);
     h->field.kind = ZN_FIELD_E4;
     halve(e->coder, e->effort, e->src, e->len, h);
     const uint32_t other = write_halved(e, h, zn_out_of(rival, cap));
-    if (other == 0 || other >= body_len - (e->effort->careful ? 0 : body_len / 256)) return body_len;
+    if (other == 0 || other >= body_len) return body_len;
+    if (!e->effort->careful && other >= body_len - body_len / 256) {
+        e->coder->codec.declined = true;
+        return body_len;
+    }
     memcpy(body, rival, other);
     return other;
 }
@@ -227,19 +255,19 @@ uint32_t zn_bytes_encode(const struct zn_encoder *e, const struct zn_survey *sur
                        .low = zn_scratch_take(&coder->scratch, e->len),
                        .high = zn_scratch_take(&coder->scratch, e->len)};
     const bool is_e4 = h.field.kind == ZN_FIELD_E4;
-    coder->codec.k->byte_hist(e->src, e->len, ZN_MAX(e->len / SAMPLED, 1u), h.counts);
+    coder->codec.k->byte_hist(e->src, e->len, zn_sample_step(e->len, SAMPLED), h.counts);
     if (is_e4) h.field.kind = ZN_FIELD_E5;
     halve(coder, e->effort, e->src, e->len, &h);
     if (h.field.kind == ZN_FIELD_E6 && is_e5_shorter(&h, e->len)) {
         h.field.kind = ZN_FIELD_E5;
         halve(coder, e->effort, e->src, e->len, &h);
     }
-    const bool exhausted = zn_r16_n_tables(&coder->codec) == e->effort->max_tables;
+    const size_t e4 = is_e4 ? least_of_e4(e, &h) : SIZE_MAX;
     uint32_t halves = write_halved(e, &h, zn_out_of(body, zn_chunk_bound(e->len)));
     if (halves == 0) return 0;
     const size_t mark = zn_scratch_mark(&coder->scratch);
-    if (is_e4 && (exhausted || e->effort->careful)) halves = try_e4(e, &h, body, halves);
+    if (e4 < halves - halves / 128) halves = try_e4(e, &h, body, halves);
     zn_scratch_back(&coder->scratch, mark);
-    const uint32_t matched = may_match(e, halves) ? write_matched(e, halves - halves / 256, body) : 0;
+    const uint32_t matched = may_match(e, halves) ? write_matched(e, halves, body) : 0;
     return matched ? matched : halves;
 }

@@ -241,7 +241,7 @@ enum { SAMPLED = 1 << 12 }; /* words whose counts show what joint symbols may ta
 static bool sample_may_pay(const struct zn_coder *coder, const struct zn_words *words, uint32_t counts[256]) {
     memset(counts, 0, 256 * sizeof *counts);
     coder->codec.k->joint->sample(zn_joint_of_shape(words->shape, 1), words->at, words->n,
-                                  ZN_MAX(words->n / SAMPLED, (size_t)1), counts);
+                                  zn_sample_step(words->n, SAMPLED), counts);
     return may_pay(counts);
 }
 

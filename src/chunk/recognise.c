@@ -58,7 +58,7 @@ static uint64_t steps(const uint32_t counts[256], unsigned at) {
  * round to each: in E4M3 that happens every eighth byte, in E5M2 every fourth. */
 static zipnn_dtype fp8_of(const struct zn_encoder *e) {
     uint32_t counts[256] = {0};
-    e->coder->codec.k->byte_hist(e->src, e->len, ZN_MAX(e->len / SAMPLED, 1u), counts);
+    e->coder->codec.k->byte_hist(e->src, e->len, zn_sample_step(e->len, SAMPLED), counts);
     if (!are_signs_even(counts) || !is_top_heavy(counts)) return ZIPNN_DTYPE_UNKNOWN;
     return steps(counts, 4) > steps(counts, 0) / 2 ? ZIPNN_F8_E5M2 : ZIPNN_F8_E4M3;
 }

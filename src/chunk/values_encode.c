@@ -108,7 +108,7 @@ static void take_apart(struct values *v, const uint8_t *records) {
     v->places = zn_scratch_take(scratch, v->n * v->type->width);
     v->low = zn_scratch_take(scratch, v->e->len);
     k->values->unpack(&v->shape, records, v->n, v->values);
-    k->byte_hist(v->values, v->n_values, ZN_MAX(v->n_values / SAMPLED, (size_t)1), v->counts);
+    k->byte_hist(v->values, v->n_values, zn_sample_step(v->n_values, SAMPLED), v->counts);
 }
 
 /* Divides the values into symbols and low bits, group by group in sorted order or by position. */

@@ -158,8 +158,8 @@ uint32_t zn_ways_encode(const struct zn_encoder *e, enum zn_stage last, uint8_t 
 }
 
 /* Encodes the chunk as a faster level does. The body replaces the one at `body`, of body_len, if it is shorter. Returns
- * the length of the shorter one. */
-static uint32_t encode_as_level(const struct zn_encoder *e, int level, uint8_t *body, uint32_t body_len) {
+ * the length of the shorter one. *clear is that of the draft. */
+static uint32_t encode_as_level(const struct zn_encoder *e, int level, uint8_t *body, uint32_t body_len, bool *clear) {
     struct zn_scratch *scratch = &e->coder->scratch;
     const size_t mark = zn_scratch_mark(scratch);
     struct zn_effort effort = zn_effort_of(level);
@@ -168,19 +168,25 @@ static uint32_t encode_as_level(const struct zn_encoder *e, int level, uint8_t *
     other.effort = &effort;
     other.hint.ahead = (struct zn_ahead){0};
     uint8_t *rival = zn_scratch_take(scratch, zn_chunk_bound(e->len));
-    const uint32_t rival_len = zn_ways_encode(&other, ZN_STAGE_WHOLE, rival);
+    e->coder->codec.declined = false;
+    struct zn_draft draft;
+    try_ways(&other, ZN_STAGE_WHOLE, rival, &draft);
+    const uint32_t rival_len = (uint32_t)draft.body.len;
+    *clear = draft.clear;
     if (rival_len < body_len) memcpy(body, rival, rival_len);
     zn_scratch_back(scratch, mark);
     return ZN_MIN(rival_len, body_len);
 }
 
-/* Returns whether a level encodes the chunk as each faster level does, too. The best level always does, those from
- * ZIPNN_LEVEL_HIGH on unless the draft is clear. The default leaves out usual floats, for which speed counts most,
- * chunks too short to matter, and blocks of values, whose parts are coded as any level codes them. */
-static bool asks_faster_levels(const struct zn_encoder *e, const struct zn_draft *draft) {
-    if (e->effort->level <= 1) return false;
-    if (e->effort->level >= HIGH) return e->effort->level >= BEST || !draft->clear;
-    return is_worth_more(e, draft->body.len) && !is_usual(&draft->body) && draft->body.layout != ZN_LAYOUT_VALUES;
+/* Returns the level as which a chunk is encoded, too, after this one; 0: none. More work does not always give a shorter
+ * body: tables are fitted to other counts, and the best level leaves out "tops" and "joint". Levels from ZIPNN_LEVEL_HIGH
+ * on therefore also do what the next faster level does, unless the draft is clear. The default tries what the fastest
+ * level tries (codec/r16_fit.c). Only when it declined a shorter code, the fastest level, whose rivals are longer, may
+ * have taken it. */
+static int faster_level(int level, bool clear, bool declined) {
+    if (level == BEST) return HIGH;
+    if (level >= HIGH) return clear ? 0 : HIGH - 1;
+    return level > 1 && declined ? 1 : 0;
 }
 
 /* What the best level adds is for floats. */
@@ -189,22 +195,20 @@ static bool has_floats(zipnn_dtype dtype) {
     return kind == ZN_KIND_FLOAT || kind == ZN_KIND_COMPLEX || kind == ZN_KIND_BYTES;
 }
 
-/* More work does not always give a shorter body: tables are fitted to other counts, and the best level leaves out "tops"
- * and "joint". Therefore the chunk is also encoded as each faster level does, and the shortest body stays. On integers and
- * blocks the best level does what ZIPNN_LEVEL_HIGH does. */
+/* On integers and blocks the best level does what ZIPNN_LEVEL_HIGH does. */
 uint32_t zn_chunk_encode(const struct zn_encoder *e, uint8_t *body) {
-    static const int levels[] = {1, ZIPNN_LEVEL_HIGH - 1, ZIPNN_LEVEL_HIGH};
     struct zn_effort high = zn_effort_of(HIGH);
     struct zn_encoder seen = *e;
+    struct zn_draft draft;
+    const bool *declined = &e->coder->codec.declined;
     high.readers = e->effort->readers;
     seen.hint = zn_recognised(e);
     if (e->effort->level == BEST && !has_floats(seen.hint.dtype)) seen.effort = &high;
-    const int level = seen.effort->level, own = level == BEST ? BEST : level >= HIGH ? HIGH : HIGH - 1;
-    struct zn_draft draft;
+    e->coder->codec.declined = false;
     try_ways(&seen, ZN_STAGE_WHOLE, body, &draft);
+    bool clear = draft.clear;
     uint32_t body_len = (uint32_t)draft.body.len;
-    if (!asks_faster_levels(&seen, &draft)) return body_len;
-    for (size_t i = 0; i < sizeof levels / sizeof *levels && levels[i] < own; i++)
-        body_len = encode_as_level(&seen, levels[i], body, body_len);
+    for (int level = seen.effort->level; (level = faster_level(level, clear, *declined)) > 0;)
+        body_len = encode_as_level(&seen, level, body, body_len, &clear);
     return body_len;
 }

@@ -53,9 +53,12 @@ static struct zn_encoder inner_encoder(const struct zn_encoder *e, zipnn_dtype d
 }
 
 /* Replaces the draft if the new body is shorter. Bodies that decode slowly must save 1/256. */
-static uint32_t choose(const struct zn_out *out, struct zn_draft *draft) {
+static uint32_t choose(const struct zn_encoder *e, const struct zn_out *out, struct zn_draft *draft) {
     const size_t len = zn_out_len(out), body_len = draft->body.len;
-    if (len >= body_len - body_len / 256) return 0;
+    if (len >= body_len - body_len / 256) {
+        e->coder->codec.declined |= len < body_len;
+        return 0;
+    }
     memcpy(draft->to, out->start, len);
     return (uint32_t)len;
 }
@@ -123,7 +126,7 @@ uint32_t zn_differences_encode(const struct zn_encoder *e, struct zn_draft *draf
     zn_out_u8(&out, (uint8_t)of.width_log2);
     zn_out_u8(&out, (uint8_t)mode);
     put_inner(&inner, ZN_STAGE_PLAIN, &out);
-    return choose(&out, draft);
+    return choose(e, &out, draft);
 }
 
 /* ---- frequent values ---- */
@@ -233,7 +236,7 @@ uint32_t zn_frequent_encode(const struct zn_encoder *e, struct zn_draft *draft) 
     const size_t cap = ZN_MADE_HEAD + (size_t)zn_chunk_bound((uint32_t)of.n) + zn_chunk_bound(e->len);
     struct zn_out out = begin(e, cap, ZN_LAYOUT_FREQUENT, of.head);
     put_frequent(e, &of, &v, &s, &out);
-    return choose(&out, draft);
+    return choose(e, &out, draft);
 }
 
 /* ---- repeats ---- */
@@ -277,5 +280,5 @@ uint32_t zn_repeats_encode(const struct zn_encoder *e, struct zn_draft *draft) {
     inner.src = kept;
     inner.len = n;
     put_inner(&inner, ZN_STAGE_NESTED, &out);
-    return choose(&out, draft);
+    return choose(e, &out, draft);
 }

@@ -68,6 +68,7 @@ struct zn_codec {
     struct zn_mixing *mixing;
     void *zstd_enc, *zstd_dec;
     struct zn_ahead ahead; /* encoder: what to prefetch while R16 codes the next plane */
+    bool declined;         /* encoder: a shorter code was declined, because it decodes slowly and saves little */
     uint64_t slow;         /* decoder: bytes decoded by mixing so far; they take longest */
 };
 
@@ -91,6 +92,13 @@ void zn_codec_close(struct zn_codec *c);
 /* Decodes all n bytes of a stream into out[0, n). A plane has depth 0. */
 zipnn_status zn_stream_decode(struct zn_codec *c, unsigned depth, const struct zn_coded *in, uint8_t *out, size_t n,
                               zipnn_error *err);
+
+/* Returns the step with which a sample of n elements has at least `enough` of them. It is odd: rows and blocks have lengths
+ * that are powers of two, and an even step would meet the same part of each. */
+static inline size_t zn_sample_step(size_t n, size_t enough) {
+    const size_t step = ZN_MAX(n / enough, (size_t)1);
+    return step - (step + 1) % 2;
+}
 
 /* What a sample shows of a stream before it is coded. */
 struct zn_survey {
@@ -187,8 +195,16 @@ zipnn_status zn_r16_ran_out(const struct zn_r16_reader *reader, uint64_t at, zip
 size_t zn_r16_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,
                   const uint32_t *counts);
 
-/* Returns how many tables zn_r16_fit has just chosen for a plane. */
-unsigned zn_r16_n_tables(const struct zn_codec *c);
+/* Returns the expected cost of the dearer tables that zn_r16_fit has just compared for a plane, in bytes. A faster level
+ * may know none but these. */
+size_t zn_r16_dearest(const struct zn_codec *c);
+
+/* Returns the bytes that a plane takes at least with the clusters that zn_r16_fit has just chosen, if the lowest bit of
+ * each symbol is left out. */
+size_t zn_r16_least_of_pairs(const struct zn_codec *c);
+
+/* Returns whether zn_r16_fit has just used all tables that the effort allows. */
+bool zn_r16_lacks_tables(const struct zn_codec *c);
 
 /* Encodes with the tables just fitted. Returns false and leaves *out as it was when that takes n bytes or more. */
 bool zn_r16_write(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,

@@ -230,12 +230,18 @@ static bool are_patchwork(const struct zn_r16_fit *fit) {
     return apart < one - one / PATCHWORK;
 }
 
+/* Returns whether the clusters took every table that there was, so that more tables might save more. */
+static bool lacks_tables(const struct zn_r16_fit *fit, unsigned max_tables) {
+    return fit->n_tables == max_tables;
+}
+
 static void look(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const struct symbols *s,
                  const uint32_t *counts, unsigned step) {
     struct zn_r16_fit *fit = c->fit[depth];
     begin(fit, effort, depth == 0 ? effort->max_tables : 1, s->n, counts);
     count(c, fit, s, step);
     find_tables(c, fit, effort, fit->n_tables, step);
+    fit->lacks_tables = lacks_tables(fit, effort->max_tables);
 }
 
 /* Finds clusters of blocks and returns the step with which they were counted. For most chunks of words a quick count
@@ -253,10 +259,45 @@ static unsigned find_clusters(struct zn_codec *c, unsigned depth, const struct z
     return 1;
 }
 
+static void double_blocks(struct zn_r16_fit *fit) {
+    const size_t n = fit->n_blocks / 2;
+    for (size_t b = 0; b < n; b++)
+        for (unsigned c = 0; c < ZN_R16_CLASSES; c++)
+            fit->hist[b][c] = (uint16_t)(fit->hist[2 * b][c] + fit->hist[2 * b + 1][c]);
+    if (fit->n_blocks % 2) memcpy(fit->hist[n], fit->hist[2 * n], sizeof fit->hist[n]);
+    fit->n_blocks -= n;
+    fit->block_log2++;
+}
+
+/* Fits half as many tables to blocks of twice the length, as a faster level does, and keeps them if the stream takes less
+ * than `cost`. Local tables do not pay everywhere, and k-means may go astray. Returns the lower cost. */
+static size_t fit_longer_blocks(struct zn_codec *c, const struct zn_effort *effort, const uint32_t *counts,
+                                size_t cost) {
+    struct zn_r16_fit *fit = c->fit[0], fine = *fit;
+    const struct zn_effort quick = {.max_tables = effort->max_tables / 2, .rounds = 1};
+    fit->ids = fine.spare;
+    fit->spare = fine.ids;
+    double_blocks(fit);
+    find_tables(c, fit, &quick, most_tables(quick.max_tables, fit->n_blocks), 1);
+    fine.lacks_tables = fit->lacks_tables |= lacks_tables(fit, quick.max_tables);
+    const size_t longer = fit_tables(fit, 0, counts, 1);
+    if (longer >= cost) *fit = fine;
+    fit->dearest = ZN_MAX(longer, cost);
+    return ZN_MIN(longer, cost);
+}
+
+/* Returns whether a faster level would count this stream in longer blocks. */
+static bool may_be_longer(const struct zn_r16_fit *fit, size_t n) {
+    return fit->block_log2 < GLANCE_LOG2 && n >> (fit->block_log2 + 1 + BLOCKS_LOG2);
+}
+
 static size_t fit(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const struct symbols *s,
                   const uint32_t *counts) {
     const unsigned step = find_clusters(c, depth, effort, s, counts);
-    return fit_tables(c->fit[depth], depth, counts, step);
+    const size_t cost = fit_tables(c->fit[depth], depth, counts, step);
+    c->fit[depth]->dearest = cost;
+    const bool longer = depth == 0 && step == 1 && may_be_longer(c->fit[0], s->n);
+    return longer ? fit_longer_blocks(c, effort, counts, cost) : cost;
 }
 
 size_t zn_r16_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,
@@ -267,16 +308,6 @@ size_t zn_r16_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *ef
 size_t zn_r16_fit_words(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
                         const uint32_t *counts) {
     return fit(c, 0, effort, &(struct symbols){words->n, NULL, words}, counts);
-}
-
-static void double_blocks(struct zn_r16_fit *fit) {
-    const size_t n = fit->n_blocks / 2;
-    for (size_t b = 0; b < n; b++)
-        for (unsigned c = 0; c < ZN_R16_CLASSES; c++)
-            fit->hist[b][c] = (uint16_t)(fit->hist[2 * b][c] + fit->hist[2 * b + 1][c]);
-    if (fit->n_blocks % 2) memcpy(fit->hist[n], fit->hist[2 * n], sizeof fit->hist[n]);
-    fit->n_blocks -= n;
-    fit->block_log2++;
 }
 
 /* Short blocks follow short rows; long ones cost fewer ids, and their counts depend less on chance. */
@@ -344,6 +375,16 @@ struct zn_joint_costs zn_r16_fit_joint(struct zn_codec *c, const struct zn_effor
     return costs;
 }
 
-unsigned zn_r16_n_tables(const struct zn_codec *c) {
-    return c->fit[0]->n_tables;
+size_t zn_r16_dearest(const struct zn_codec *c) {
+    return c->fit[0]->dearest;
+}
+
+size_t zn_r16_least_of_pairs(const struct zn_codec *c) {
+    struct zn_r16_fit pairs = *c->fit[0];
+    leave_exponents(&pairs);
+    return least_of_exponents(&pairs, 1);
+}
+
+bool zn_r16_lacks_tables(const struct zn_codec *c) {
+    return c->fit[0]->lacks_tables;
 }

@@ -17,7 +17,9 @@ struct zn_r16_fit {
     size_t n_blocks;
     uint8_t first[ZN_R16_MAX_TABLES]; /* index of a table's first class */
     struct zn_r16_model models[ZN_R16_MAX_TABLES];
-    uint8_t *ids, *spare;                             /* by block */
+    size_t dearest;                                   /* cost of the dearer choice of blocks */
+    bool lacks_tables;                                /* more tables might save more */
+    uint8_t *ids, *spare;                             /* by block; room for other ones */
     uint32_t *weights;                                /* by block */
     uint16_t (*hist)[ZN_R16_CLASSES];                 /* by block */
     uint16_t (*sample)[ZN_R16_CLASSES];               /* a sample of hist */

@@ -207,6 +207,12 @@ static size_t worthwhile(size_t rival) {
     return rival - (rival >> MIN_GAIN_SHIFT);
 }
 
+/* Returns the length that a slow codec must stay below. A faster level may know only the dearer tables. What it takes
+ * because it is worthwhile beside those, and is shorter than the better tables, too, is taken by every level. */
+static size_t slow_limit(size_t rival, size_t dearest) {
+    return ZN_MAX(worthwhile(rival), ZN_MIN(rival, worthwhile(dearest)));
+}
+
 /* Returns the length that zstd makes of the piece. */
 static size_t probe(struct zn_codec *c, const uint8_t *piece, size_t n) {
     const size_t got = ZSTD_compressCCtx(c->zstd_enc, c->renorm[0], n, piece, n, 1);
@@ -227,12 +233,11 @@ static size_t probe_patch(struct zn_codec *c, const struct zn_survey *s, const u
 /* Returns whether zstd, which decodes slowly, may be worth it. It is, where its Huffman coder beats R16 because too
  * many symbols matter, or where it finds more than order-0 statistics show. A piece from the middle, or of the patch,
  * decides. */
-static bool zstd_may_pay(struct zn_codec *c, const struct zn_survey *s, const uint8_t *p, size_t n, size_t rival) {
-    if (n <= SMALL && rival < n / 2) return false; /* zstd takes ten times as long to start as R16 takes in all */
-    size_t ideal = (size_t)(s->order0 * n / s->sampled / (8 * ZN_COST_ONE));
-    if (ideal < worthwhile(rival)) return true;
-    return zn_stream_probe_zstd(c, p, n) < worthwhile(rival) ||
-           (s->patchy && probe_patch(c, s, p, n) < worthwhile(rival));
+static bool zstd_may_pay(struct zn_codec *c, const struct zn_survey *s, const uint8_t *p, size_t n, size_t limit) {
+    if (n <= SMALL && limit < n / 2) return false; /* zstd takes ten times as long to start as R16 takes in all */
+    const size_t ideal = (size_t)(s->order0 * n / s->sampled / (8 * ZN_COST_ONE));
+    if (ideal < limit) return true;
+    return zn_stream_probe_zstd(c, p, n) < limit || (s->patchy && probe_patch(c, s, p, n) < limit);
 }
 
 /* Returns whether packed varying bits, which cost no time, are about as short as the rival. If so, *bits are exact. */
@@ -263,14 +268,17 @@ static bool pack_nested(struct zn_codec *c, const uint8_t *plane, size_t n, size
 static bool encode_modelled(struct zn_codec *c, unsigned depth, const struct zn_effort *effort,
                             const struct zn_survey *s, const uint8_t *plane, size_t n, size_t expected,
                             struct zn_out *out, enum zn_codec_id *codec) {
-    size_t rival = ZN_MIN(expected, n);
+    size_t rival = ZN_MIN(expected, n), dearest = ZN_MIN(zn_r16_dearest(c), n);
     if (depth > 0 && pack_nested(c, plane, n, rival, out, codec)) return true;
     struct zn_bits bits;
     const bool packs = depth == 0 && bits_pay(s, plane, n, rival, &bits);
-    if (packs) rival = ZN_MIN(rival, zn_bits_len(bits, n));
+    if (packs) {
+        rival = ZN_MIN(rival, zn_bits_len(bits, n));
+        dearest = ZN_MIN(dearest, zn_bits_len(bits, n));
+    }
     *codec = ZN_CODEC_ZSTD;
-    if (depth == 0 && zstd_may_pay(c, s, plane, n, rival) &&
-        write_zstd(c, effort->zstd_level, plane, n, worthwhile(rival), out))
+    if (depth == 0 && zstd_may_pay(c, s, plane, n, worthwhile(dearest)) &&
+        write_zstd(c, effort->zstd_level, plane, n, slow_limit(rival, dearest), out))
         return true;
     if (packs) {
         zn_bits_write(c->k, bits, plane, n, out);

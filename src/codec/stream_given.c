@@ -23,6 +23,8 @@ enum zn_codec_id zn_stream_encode_given(struct zn_codec *c, const struct zn_effo
     if (survey->constant || n < 64) return zn_stream_encode(c, 0, effort, survey, plane, n, out);
     const size_t given = zn_r16c_fit(c, &in);
     const size_t alone = survey->random ? n : ZN_MIN(n, zn_r16_fit(c, 0, effort, plane, n, survey->counts));
-    if (given < zn_given_limit(effort, alone) && zn_r16c_write(c, effort, &in, out)) return ZN_CODEC_R16C;
+    const size_t dearest = survey->random ? n : ZN_MIN(n, zn_r16_dearest(c));
+    const size_t limit = ZN_MAX(zn_given_limit(effort, alone), ZN_MIN(alone, zn_given_limit(effort, dearest)));
+    if (given < limit && zn_r16c_write(c, effort, &in, out)) return ZN_CODEC_R16C;
     return zn_stream_encode(c, 0, effort, survey, plane, n, out);
 }
