@@ -197,7 +197,11 @@ static bool find_way(const struct zn_encoder *e, size_t body_len, struct zn_keye
             best = way;
         }
     }
-    return least < body_len - body_len / 256 && make_runs(e, &best, k);
+    if (least >= body_len - body_len / 256) {
+        e->coder->codec.declined |= least < body_len;
+        return false;
+    }
+    return make_runs(e, &best, k);
 }
 
 /* ---- the body ---- */
