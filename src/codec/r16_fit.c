@@ -269,26 +269,36 @@ static void double_blocks(struct zn_r16_fit *fit) {
     fit->block_log2++;
 }
 
-/* Fits half as many tables to blocks of twice the length, as a faster level does, and keeps them if the stream takes less
- * than `cost`. Local tables do not pay everywhere, and k-means may go astray. Returns the lower cost. */
-static size_t fit_longer_blocks(struct zn_codec *c, const struct zn_effort *effort, const uint32_t *counts,
-                                size_t cost) {
-    struct zn_r16_fit *fit = c->fit[0], fine = *fit;
-    const struct zn_effort quick = {.max_tables = effort->max_tables / 2, .rounds = 1};
-    fit->ids = fine.spare;
-    fit->spare = fine.ids;
-    double_blocks(fit);
-    find_tables(c, fit, &quick, most_tables(quick.max_tables, fit->n_blocks), 1);
-    fine.lacks_tables = fit->lacks_tables |= lacks_tables(fit, quick.max_tables);
-    const size_t longer = fit_tables(fit, 0, counts, 1);
-    if (longer >= cost) *fit = fine;
-    fit->dearest = ZN_MAX(longer, cost);
-    return ZN_MIN(longer, cost);
-}
-
 /* Returns whether a faster level would count this stream in longer blocks. */
 static bool may_be_longer(const struct zn_r16_fit *fit, size_t n) {
     return fit->block_log2 < GLANCE_LOG2 && n >> (fit->block_log2 + 1 + BLOCKS_LOG2);
+}
+
+/* Fits half as many tables to longer blocks, up to those of the fastest level, and keeps them if the stream of n symbols
+ * takes less than `cost`. Local tables do not pay everywhere, and k-means may go astray. Returns the least cost. */
+static size_t fit_longer_blocks(struct zn_codec *c, const struct zn_effort *effort, size_t n, const uint32_t *counts,
+                                size_t cost) {
+    struct zn_r16_fit *fit = c->fit[0], best = *fit;
+    const struct zn_effort quick = {.max_tables = effort->max_tables / 2, .rounds = 1};
+    bool lacks = fit->lacks_tables;
+    size_t dearest = cost;
+    memcpy(fit->spare, fit->ids, fit->n_blocks);
+    while (may_be_longer(fit, n)) {
+        double_blocks(fit);
+        find_tables(c, fit, &quick, most_tables(quick.max_tables, fit->n_blocks), 1);
+        lacks |= lacks_tables(fit, quick.max_tables);
+        const size_t longer = fit_tables(fit, 0, counts, 1);
+        dearest = ZN_MAX(dearest, longer);
+        if (longer >= cost) continue;
+        cost = longer;
+        best = *fit;
+        memcpy(fit->spare, fit->ids, fit->n_blocks);
+    }
+    *fit = best;
+    memcpy(fit->ids, fit->spare, fit->n_blocks);
+    fit->lacks_tables = lacks;
+    fit->dearest = dearest;
+    return cost;
 }
 
 static size_t fit(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const struct symbols *s,
@@ -297,7 +307,7 @@ static size_t fit(struct zn_codec *c, unsigned depth, const struct zn_effort *ef
     const size_t cost = fit_tables(c->fit[depth], depth, counts, step);
     c->fit[depth]->dearest = cost;
     const bool longer = depth == 0 && step == 1 && may_be_longer(c->fit[0], s->n);
-    return longer ? fit_longer_blocks(c, effort, counts, cost) : cost;
+    return longer ? fit_longer_blocks(c, effort, s->n, counts, cost) : cost;
 }
 
 size_t zn_r16_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,
