@@ -4,6 +4,7 @@
 # there, so the system's package lists stay as they are, and root is not needed.
 set -eu
 
+sources=$(cd "$(dirname "$0")/.." && pwd)/packaging/sources.txt
 mkdir -p "$1"
 dir=$(cd "$1" && pwd)
 [ -e "$dir/complete" ] && echo "the libraries are there" && exit 0
@@ -28,7 +29,8 @@ END
 export APT_CONFIG="$dir/apt/conf"
 apt-get -q update || echo "Some lists are missing; what is at hand may do."
 for package in libzstd jansson cmocka; do
-    (cd "$dir/src" && apt-get -q source --download-only "$package")
+    version=$(sed -n "s/^$package \([^ ]*\) .*/=\1/p" "$sources") # that of the newest may not be kept by a mirror
+    (cd "$dir/src" && apt-get -q source --download-only "$package$version")
     mkdir -p "$dir/src/$package"
     tar -xf "$dir/src/$package"_*.orig.tar.?z -C "$dir/src/$package" --strip-components=1
 done

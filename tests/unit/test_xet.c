@@ -214,7 +214,7 @@ static int set_up(void **state) {
     struct fixture *f = calloc(1, sizeof *f);
     uint64_t random = 1;
     for (size_t i = 0; i < 256 * N_STORES; i++) gears[i / 256][i % 256] = zt_random(&random);
-    f->cap = zipnn_compress_bound(MAX_MODEL);
+    f->cap = (size_t)zipnn_compress_bound(MAX_MODEL);
     f->plain = malloc(MAX_MODEL);
     f->packed = malloc(f->cap);
     *state = f;
