@@ -62,7 +62,7 @@ struct halved {
     struct zn_survey survey; /* survey of the high plane */
     bool raw;                /* whether the low plane is as good as random, even given the high one */
     struct zn_effort effort; /* for the high plane */
-    size_t high_cost;        /* expected length of the high plane, in bytes */
+    size_t high_cost;        /* expected length of the high plane, in bytes, unless it has nibbles */
 };
 
 /* Counts the high parts of a field of this kind. */
@@ -129,29 +129,66 @@ static bool is_low_random(struct zn_coder *coder, const struct zn_effort *effort
     return cost >= zn_given_limit(effort, packed_len(h, len));
 }
 
+/* Returns whether neighbouring blocks of the shortest length differ by more than chance. A few pairs of them decide. */
+static bool do_blocks_differ(const struct zn_kernels *k, const uint8_t *high, size_t n) {
+    enum { SHORTEST = 1 << ZN_R16_MIN_BLOCK, PAIRS = 64, N_HIGH = 64, LEAST = 3 * ZN_COST_ONE };
+    const size_t stride = n / PAIRS / SHORTEST * SHORTEST;
+    uint64_t apart = 0, together = 0;
+    for (size_t i = 0; i < PAIRS; i++, high += stride) {
+        uint32_t one[256] = {0}, both[256] = {0};
+        k->byte_hist(high, SHORTEST, 1, one);
+        k->byte_hist(high, 2 * SHORTEST, 1, both);
+        together += zn_entropy(both, N_HIGH);
+        for (unsigned v = 0; v < N_HIGH; v++) {
+            apart += both[v] ? ZN_COST_UNSEEN : 0;
+            both[v] -= one[v];
+        }
+        apart += zn_entropy(one, N_HIGH) + zn_entropy(both, N_HIGH);
+    }
+    return together > apart + PAIRS * LEAST;
+}
+
 /* Returns the effort with the block length that codes the high plane shorter: rows that are shorter than a block, and scales
- * of tiles, want shorter ones. A quarter of the plane decides. */
+ * of tiles, want shorter ones. In a long chunk half of the plane decides, where its blocks differ. */
 static struct zn_effort with_blocks(struct zn_coder *coder, const struct zn_effort *effort, const struct halved *h,
                                     size_t n) {
     struct zn_effort finer = *effort;
-    const size_t some = n < LONG || effort->careful ? n : n / 2;
+    const bool glances = n >= LONG && !effort->careful;
+    const size_t some = glances ? n / 2 : n;
     finer.block_log2 = ZN_R16_MIN_BLOCK;
     if (effort->block_log2 != ZN_R16_MIN_BLOCK + 1 || h->survey.constant || h->survey.random) return *effort;
+    if (glances && !do_blocks_differ(coder->codec.k, h->high, n)) return *effort;
     const size_t cost = zn_r16_fit(&coder->codec, 0, effort, h->high, some, h->survey.counts);
     return zn_r16_fit(&coder->codec, 0, &finer, h->high, some, h->survey.counts) < cost ? finer : *effort;
 }
 
-/* Halves n bytes and fits tables to the high plane. Low bits that are coded given the high parts decode slowly, so this
- * must save 1/128. */
+/* Gives the survey of the high plane the counts of the bytes: it sees less, and may miss what comes back regularly. zstd
+ * is tried, which takes long, where the entropy of the counts is below the length of R16, so it must be exact. */
+static void resurvey(struct halved *h) {
+    struct zn_survey *s = &h->survey;
+    count_high(h, (enum zn_field_kind)h->field.kind, s->counts);
+    s->order0 = zn_entropy(s->counts, 256);
+    s->sampled = 0;
+    for (unsigned v = 0; v < 256; v++) s->sampled += s->counts[v];
+}
+
+/* High parts of four bits may be packed, which is tried when they are written. */
+static bool has_nibbles(const struct halved *h) {
+    return zn_field_low_bits(h->field.kind) == 4;
+}
+
+/* Halves n bytes and fits tables to the high plane, unless it has nibbles. Low bits that are coded given the high parts
+ * decode slowly, so this must save 1/128. */
 static void halve(struct zn_coder *coder, const struct zn_effort *effort, const uint8_t *src, size_t n,
                   struct halved *h) {
     zn_field_split(&h->field, src, n, 1, (uint8_t *const[]){h->low, h->high});
     zn_stream_survey(&coder->codec, h->high, n, &h->survey);
-    count_high(h, (enum zn_field_kind)h->field.kind,
-               h->survey.counts); /* the survey sees less, and may miss what comes back regularly */
+    resurvey(h);
     h->raw = is_low_random(coder, effort, h, n);
     h->effort = with_blocks(coder, effort, h, n);
-    h->high_cost = h->survey.constant ? 1 : zn_r16_fit(&coder->codec, 0, &h->effort, h->high, n, h->survey.counts);
+    h->high_cost = 1;
+    if (h->survey.constant || has_nibbles(h)) return;
+    h->high_cost = zn_r16_fit(&coder->codec, 0, &h->effort, h->high, n, h->survey.counts);
 }
 
 static enum zn_codec_id write_low(struct zn_coder *coder, const struct zn_effort *effort, const struct halved *h,
@@ -168,8 +205,7 @@ static enum zn_codec_id write_low(struct zn_coder *coder, const struct zn_effort
 
 static enum zn_codec_id write_high(struct zn_coder *coder, const struct halved *h, size_t n, struct zn_out *out) {
     const struct zn_effort *effort = &h->effort;
-    const bool nibbles = zn_field_low_bits(h->field.kind) == 4;
-    if (nibbles) return zn_stream_encode_halves(&coder->codec, effort, &h->survey, h->high, n, out);
+    if (has_nibbles(h)) return zn_stream_encode_halves(&coder->codec, effort, &h->survey, h->high, n, out);
     /* A packed low plane keeps the tables fitted to the high plane. */
     if (h->raw && !h->survey.constant && !h->survey.random)
         return zn_stream_encode_fitted(&coder->codec, effort, &h->survey, h->high, n, h->high_cost, out);

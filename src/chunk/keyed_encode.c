@@ -320,6 +320,19 @@ static uint32_t write_body(const struct source *s, struct zn_out *out) {
     return write_rest(s, out) ? (uint32_t)zn_out_len(out) : 0;
 }
 
+/* Returns whether lower and upper halves of bytes take about the same values, as two numbers in a byte do. */
+static bool are_halves_alike(const struct zn_encoder *e) {
+    uint32_t counts[256] = {0}, low[N_NUMBERS] = {0}, high[N_NUMBERS] = {0}, all = 0, apart = 0;
+    e->coder->codec.k->byte_hist(e->src, e->len, zn_sample_step(e->len, SAMPLED), counts);
+    for (unsigned v = 0; v < 256; v++) {
+        low[v % N_NUMBERS] += counts[v];
+        high[v / N_NUMBERS] += counts[v];
+        all += counts[v];
+    }
+    for (unsigned v = 0; v < N_NUMBERS; v++) apart += low[v] > high[v] ? low[v] - high[v] : high[v] - low[v];
+    return apart < all / 2;
+}
+
 /* Returns whether the chunk may be integers with numbers of four bits: such a chunk keeps more than half of its bytes in
  * any layout. */
 static bool may_be_numbers(const struct zn_encoder *e, const struct zn_draft *draft) {
@@ -331,6 +344,7 @@ static bool may_be_numbers(const struct zn_encoder *e, const struct zn_draft *dr
 uint32_t zn_keyed_encode(const struct zn_encoder *e, struct zn_draft *draft) {
     struct zn_keyed k;
     if (!zn_may_write(e->effort, ZN_LAYOUT_KEYED) || !may_be_numbers(e, draft)) return 0;
+    if (zn_dtype_bits(e->hint.dtype) == 8 && !are_halves_alike(e)) return 0;
     if (!find_way(e, draft->body.len, &k)) return 0;
     struct source s = {.e = e, .k = &k};
     take_apart(&s);
