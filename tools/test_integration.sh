@@ -1,7 +1,7 @@
 #!/bin/bash
 # Other people's programs on archives: each with its packages in an environment of its own under build/integration.
 # A program whose packages cannot be installed is skipped with a line.
-#   test_integration.sh [PART]...    all unless told: llama mount types jax tf mlx paddle transformers dcp diffusers
+#   test_integration.sh [PART]...    all unless told: llama mount types s3 jax tf mlx paddle transformers dcp diffusers
 #                                    peft accelerate timm sentence lightning
 #
 # What they cost: about 1 GB of packages on the disk for each environment with torch (CPU), 0.4 for jax, 1.5 for tf, 0.3 for
@@ -81,6 +81,12 @@ tf() { framework tf tf tensorflow-cpu; }
 mlx() { framework mlx mlx "mlx[cpu]"; }
 paddle() { framework paddle paddle paddlepaddle; }
 
+# Archives in S3, that is moto's server on this machine.
+s3() {
+    with_zipnn s3 numpy ml_dtypes safetensors fsspec s3fs "moto[s3,server]" || return 77
+    build/integration/s3/bin/python tests/integration/s3.py 2>build/integration/s3.log
+}
+
 # A program of a user, and the package, by the two checkers of types that people use. basedpyright is pyright with its node.
 types() {
     with_zipnn types numpy ml_dtypes torch==2.13.0 mypy==2.4.1 basedpyright || return 77
@@ -89,7 +95,7 @@ types() {
         "$bin/basedpyright" --pythonpath "$bin/python" --level error "$program")
 }
 
-python_parts="types jax tf mlx paddle transformers dcp diffusers peft accelerate timm sentence lightning"
+python_parts="types s3 jax tf mlx paddle transformers dcp diffusers peft accelerate timm sentence lightning"
 # shellcheck disable=SC2086
 [ $# -gt 0 ] || set -- llama mount $python_parts
 for name in "$@"; do
