@@ -8,12 +8,12 @@ import sys
 import threading
 import time
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 from . import _zipnn
-from .errors import FileError
+from .errors import FileError, FileForbiddenError, FileMissingError
 
 BLOCK = 8 << 20  # bytes of a piece at most: large enough for the rate, small enough to run side by side
 GLANCE = 64 << 10  # bytes at the front and at the end that are kept, as the library reads them first
@@ -332,7 +332,7 @@ class FsspecRanges:
 
     def open(self, n: int) -> tuple[int, bytes]:
         if self._length is None:
-            self._length = self._fs.info(self._path)["size"]
+            self._length = self._ask(lambda: self._fs.info(self._path)["size"])
         if self._length is None:
             raise FileError(None, f"{self.name}: the file system does not tell its length", self.name)
         return self._length, self.fetch(0, min(n, self._length))
@@ -341,12 +341,23 @@ class FsspecRanges:
         for attempt in range(1 + RETRIES):
             if self._closed:
                 raise ValueError("the archive is closed")
-            data = self._fs.cat_ranges([self._path], [start], [end], on_error="raise")[0]
+            data = self._ask(lambda: self._fs.cat_ranges([self._path], [start], [end], on_error="raise")[0])
             if len(data) == end - start:
                 return data
             time.sleep(0.1 * 2**attempt)
         what = f"{self.name}: {len(data)} bytes came for {start} to {end}: the file has become shorter"
         raise FileError(None, what, self.name)
+
+    def _ask(self, what: Callable[[], Any]) -> Any:
+        """What the file system raises becomes one of our errors, which names the file."""
+        try:
+            return what()
+        except FileError:
+            raise
+        except OSError as error:
+            missing, forbidden = isinstance(error, FileNotFoundError), isinstance(error, PermissionError)
+            kind = FileMissingError if missing else FileForbiddenError if forbidden else FileError
+            raise kind(None, f"{self.name}: {error}", self.name) from error
 
     def close(self) -> None:
         self._closed = True

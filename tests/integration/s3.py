@@ -54,7 +54,7 @@ def write_model(path: pathlib.Path, seed: int, changed: int = 0) -> dict[str, nu
 
 
 def same(tensor: Any, words: numpy.ndarray) -> bool:
-    return bytes(tensor) == words.tobytes()
+    return bool(numpy.asarray(tensor).tobytes() == words.tobytes())
 
 
 def refused(kind: type[BaseException], what: Any) -> str:

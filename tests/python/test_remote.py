@@ -299,7 +299,7 @@ def test_fsspec(folder):
         np.testing.assert_array_equal(a["large"].numpy(), tensors["large"])
     with memory.open("/models/big.znn") as f, zipnn.Archive(f) as a:
         np.testing.assert_array_equal(a["t01"].numpy(), tensors["t01"])
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(zipnn.FileMissingError):
         zipnn.open_url("memory://models/other.znn")
 
 
