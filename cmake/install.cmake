@@ -11,6 +11,9 @@ install(FILES python/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/python)
 install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_DOCDIR}/include/zipnn)
 if(TARGET zipnn_cli)
     install(TARGETS zipnn_cli COMPONENT command)
+    # What desktops and file(1) call an archive.
+    install(FILES packaging/mime/zipnn.xml DESTINATION ${CMAKE_INSTALL_DATADIR}/mime/packages)
+    install(FILES packaging/mime/zipnn.magic DESTINATION ${CMAKE_INSTALL_DATADIR}/zipnn)
     # As gunzip and zcat beside gzip: the program looks at the name by which it was called.
     foreach(name unzipnn zipnncat)
         install(CODE "file(CREATE_LINK zipnn \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/${name}\" SYMBOLIC)" COMPONENT command)

@@ -28,6 +28,15 @@ $build/tools/make_model "$work/model" 0
 "$prefix/bin/unzipnn" --help >/dev/null
 [ -e "$prefix/share/man/man1/unzipnn.1" ]
 
+# file(1) and desktops know an archive, where those programs are.
+if command -v file >/dev/null; then
+    [ "$(file -b --mime-type -m "$prefix/share/zipnn/zipnn.magic" "$work/model.znn")" = application/x-zipnn ]
+fi
+if command -v update-mime-database >/dev/null; then
+    cp -r "$prefix/share/mime" "$work/mime" && update-mime-database "$work/mime"
+    grep -q "x-zipnn:\*.znn" "$work/mime/globs2"
+fi
+
 # try PROGRAM-FOLDER: runs the examples.
 try() {
     "$1/compress_buffer" | grep identical
