@@ -9,6 +9,9 @@
 
 #include "shared/progress.h"
 
+/* So shells, and systems that run this program by an emulator, tell that there is no such program. */
+enum { NO_PROGRAM = 127 };
+
 extern char **environ;
 
 /* A child inherits which signals are blocked; we block those that a thread of ours waits for. The group of its own lets
@@ -60,5 +63,6 @@ enum child_end child_run(char *const argv[], int seconds, char *said, size_t cap
     if (!ended) (void)kill(-pid, SIGKILL);
     if (waitpid(pid, &status, 0) != pid) return CHILD_FAILED;
     if (!ended) return CHILD_TOO_LONG;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NO_PROGRAM) return CHILD_MISSING;
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? CHILD_DONE : CHILD_FAILED;
 }

@@ -20,6 +20,9 @@ fi
 
 # Programs that it asks may be missing, fail, say anything, or never end.
 mkdir none
+emulator=${ZIPNN_EMULATOR:-}
+emulator=${emulator%% *}
+[ -z "$emulator" ] || ln -s "$(command -v "$emulator")" none/
 PATH=$home/work/none expect 0 "$(command -v bash)" "$home/bin/zipnn" doctor
 prints "python3 is not here"
 mkdir odd
