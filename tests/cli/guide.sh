@@ -55,7 +55,7 @@ for page in "$guide"/*.md; do
     fi
     case $name in
         download) zipnn -q model.safetensors && sha256sum model.safetensors >SHA256SUMS ;;
-        ci | levels) zipnn -rq models ;;
+        ci | recompress) zipnn -rq models ;;
         damage)
             zipnn -q model.safetensors -o damaged.znn
             printf 'XXXX' | dd of=damaged.znn bs=1 seek=$(($(stat -c %s damaged.znn) / 3)) conv=notrunc 2>/dev/null
