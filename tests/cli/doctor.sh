@@ -1,7 +1,7 @@
 # What the program finds out about the machine. Nothing that is missing is a failure.
 . "$(dirname "$0")/cli_lib.sh"
 mkdir tmp
-export TMPDIR=$home/work/tmp
+export TMPDIR=$PWD/tmp
 
 expect 0 zipnn doctor
 for about in program "instruction sets" threads memory "mount, run" URLs "Python package" GPU; do
@@ -23,15 +23,15 @@ mkdir none
 emulator=${ZIPNN_EMULATOR:-}
 emulator=${emulator%% *}
 [ -z "$emulator" ] || ln -s "$(command -v "$emulator")" none/
-PATH=$home/work/none expect 0 "$(command -v bash)" "$home/bin/zipnn" doctor
+PATH=$PWD/none expect 0 "$(command -v bash)" "$home/bin/zipnn" doctor
 prints "python3 is not here"
 mkdir odd
 printf '#!/bin/sh\nprintf "\\033[2Jclear\\nmore"\n' >odd/python3
 chmod +x odd/python3
-PATH=$home/work/odd:$PATH expect 0 zipnn doctor
+PATH=$PWD/odd:$PATH expect 0 zipnn doctor
 prints '\x1b[2Jclear'
 printf '#!/bin/sh\nexit 3\n' >odd/python3
-PATH=$home/work/odd:$PATH expect 0 zipnn doctor
+PATH=$PWD/odd:$PATH expect 0 zipnn doctor
 prints "does not import zipnn"
 expect 2 zipnn doctor file
 says "takes no FILE"

@@ -46,11 +46,12 @@ ran=0
 for page in "$guide"/*.md; do
     name=$(basename "$page" .md)
     [ "$name" != README ] || continue
-    rm -rf "$home/work/"* && cd "$home/work" || exit 1
+    mkdir "$name" && cd "$name" || exit 1
     scene
     blocks c "$page" >program.c
     if [ "$name" = embed ] && ! cc -std=c11 program.c $("$home/bin/pkg-config") -o try 2>/dev/null; then
         echo "embed: this build's library cannot be linked by cc alone, so the page is not run"
+        cd ..
         continue
     fi
     case $name in
@@ -65,8 +66,8 @@ for page in "$guide"/*.md; do
     check bash "$home/commands"
     ran=$((ran + 1))
     check grep -q "]($name.md)" "$guide/README.md"
+    cd .. || exit 1
 done
 [ "$ran" -ge 9 ] || fail "$ran pages were run"
-cd "$home/work" || exit 1
 no_temporaries
 finish
