@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "support/guard.h"
+#include "support/samples.h"
 #include "support/unit.h"
 
 struct zn_coder zt_coder_make(const struct zn_kernels *k, uint32_t max_len, void **memory) {
@@ -40,4 +42,20 @@ uint32_t zt_coder_round_trip(struct zn_coder *coder, int level, struct zn_chunk_
     free(out);
     free(exact);
     return body_len;
+}
+
+void zt_coder_damage(struct zn_coder *coder, const uint8_t *body, uint32_t len, uint32_t orig_len, unsigned n,
+                     uint64_t *seed) {
+    struct guard in = guard_make(len), to = guard_make(orig_len);
+    for (unsigned d = 0; d < n; d++) {
+        const uint32_t cut = d % 2 ? len : len - 1 - (uint32_t)(zt_random(seed) % len);
+        uint8_t *damaged = guard_high(&in, cut), *out = guard_high(&to, orig_len);
+        if (cut) memcpy(damaged, body, cut);
+        if (d % 2) damaged[zt_random(seed) % (d % 4 == 1 ? 64 : len)] ^= (uint8_t)(1 + zt_random(seed) % 255);
+        const struct zn_chunk_body b = {.data = damaged, .len = cut};
+        const zipnn_status s = zn_chunk_decode(coder, &b, out, orig_len, ZN_STORE_CACHED, NULL);
+        if (cut < len) assert_int_not_equal(s, ZIPNN_OK);
+    }
+    guard_free(&in);
+    guard_free(&to);
 }

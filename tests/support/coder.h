@@ -12,4 +12,9 @@ void zt_coder_free(struct zn_coder *coder, void *memory);
 uint32_t zt_coder_round_trip(struct zn_coder *coder, int level, struct zn_chunk_hint hint, const uint8_t *src,
                              uint32_t len);
 
+/* Damages body[0, len), the encoding of orig_len bytes, n times: cuts it short, or changes a byte of it. Each is decoded
+ * between pages that must not be touched. Asserts that a body cut short is refused. */
+void zt_coder_damage(struct zn_coder *coder, const uint8_t *body, uint32_t len, uint32_t orig_len, unsigned n,
+                     uint64_t *seed);
+
 #endif
