@@ -51,7 +51,7 @@ static void list_in(struct archives *all, struct opened *o) {
 
 static struct opened *find_open(struct archives *all, const struct stamp *stamp) {
     for (struct opened *o = all->newest; o; o = o->next) {
-        if (!stamp_unchanged(&o->stamp, stamp)) continue;
+        if (!stamp_unchanged(&o->stamp, stamp) || atomic_load(&o->torn)) continue;
         all->n_idle -= o->refs == 0;
         all->idle_weight -= o->refs == 0 ? o->weight : 0;
         o->refs++;

@@ -1,6 +1,7 @@
 #include "opened.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -159,6 +160,44 @@ static void let_go(const struct opened *o, uint64_t off) {
     (void)madvise((void *)from, to - from, MADV_DONTNEED);
 }
 
+/* Pages that were replaced, of any file. */
+static atomic_uint cuts_begun, cuts_ended;
+
+void opened_cut_begins(void) {
+    atomic_fetch_add(&cuts_begun, 1);
+}
+
+void opened_cut_ends(void) {
+    atomic_fetch_add(&cuts_ended, 1);
+}
+
+/* Waits until no page is being replaced. Returns how many were. */
+static unsigned cuts_so_far(void) {
+    for (;;) {
+        const unsigned ended = atomic_load(&cuts_ended), begun = atomic_load(&cuts_begun);
+        if (begun == ended) return begun;
+        sched_yield();
+    }
+}
+
+static bool was_cut(struct opened *o, unsigned before) {
+    const bool cut = atomic_load(&cuts_begun) != before;
+    if (cut) atomic_store(&o->torn, true);
+    return cut;
+}
+
+/* Reads again if a page was replaced meanwhile, which may be after the check of a chunk and before it is decoded. If it
+ * was a page of this file, its check fails the next time. Length and time of the file need not tell: who cuts a file may
+ * set both back. */
+static zipnn_status read_checked(struct opened *o, zipnn_ctx *ctx, uint64_t off, uint64_t len, void *to,
+                                 zipnn_error *err) {
+    for (;;) {
+        const unsigned before = cuts_so_far();
+        const zipnn_status status = zipnn_archive_read_in(ctx, o->archive, off, len, to, err);
+        if (!was_cut(o, before) || status != ZIPNN_OK) return status;
+    }
+}
+
 zipnn_status opened_read(struct opened *o, struct contexts *contexts, uint64_t off, uint64_t len, void *to,
                          zipnn_error *err) {
     static const zipnn_error changed = {
@@ -167,7 +206,7 @@ zipnn_status opened_read(struct opened *o, struct contexts *contexts, uint64_t o
     zipnn_ctx *ctx = contexts_take(contexts, err);
     if (!ctx) return ZIPNN_E_MEMORY;
     *err = changed;
-    if (is_unchanged(o)) status = zipnn_archive_read_in(ctx, o->archive, off, len, to, err);
+    if (is_unchanged(o)) status = read_checked(o, ctx, off, len, to, err);
     contexts_give(contexts, ctx);
     let_go(o, off);
     if (!is_unchanged(o)) {
@@ -184,7 +223,9 @@ static zipnn_status test(struct opened *o, struct contexts *contexts, zipnn_erro
     zipnn_ctx *ctx = o->own ? o->own : contexts_take(contexts, err);
     if (!ctx) return ZIPNN_E_MEMORY;
     zipnn_file_source(o->file, &source);
+    const unsigned before = cuts_so_far();
     const zipnn_status status = zipnn_test(ctx, &source, &stats, err);
+    (void)was_cut(o, before); /* then the verdict is of this opening only */
     if (!o->own) contexts_give(contexts, ctx);
     if (o->map) (void)madvise((void *)(uintptr_t)o->map, (size_t)source.length, MADV_DONTNEED);
     return status;

@@ -3,6 +3,7 @@
 #define ZIPNN_MOUNT_OPENED_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <zipnn/zipnn.h>
 
 #include "contexts.h"
@@ -29,6 +30,7 @@ struct opened {
     const unsigned char *map; /* the file in memory; NULL: it is read */
     zipnn_ctx *own;           /* of a delta: the context that has its bases */
     struct base_set bases;
+    atomic_bool torn; /* pages of its mapping may be zeros for good */
     /* Kept by archives.c. */
     uint64_t serial; /* no other archive has it, also later */
     unsigned refs;
@@ -59,8 +61,13 @@ bool begins_like_archive(int fd, bool *needs_bases);
 /* The same, and whether its last bytes are those of an archive, too. */
 bool looks_like_archive(int fd, off_t size, bool *needs_bases);
 
-/* Decodes original bytes. ZIPNN_E_BASE if the archive or a base changed since it was opened, also meanwhile. The process
- * must survive SIGBUS: files are mapped, and somebody may cut one short. */
+/* Files are mapped, and somebody may cut one short: the handler of SIGBUS then replaces the page by zeros, and says so
+ * here before and after it. Safe in a signal handler. */
+void opened_cut_begins(void);
+void opened_cut_ends(void);
+
+/* Decodes original bytes. ZIPNN_E_BASE if the archive or a base changed since it was opened, also meanwhile. Zeros of
+ * replaced pages are never taken for bytes of the archive. */
 zipnn_status opened_read(struct opened *o, struct contexts *contexts, uint64_t off, uint64_t len, void *to,
                          zipnn_error *err);
 

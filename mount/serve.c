@@ -182,8 +182,10 @@ static void replace_page(int number, siginfo_t *info, void *context) {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     void *at = (void *)((uintptr_t)info->si_addr & ~(page - 1));
     (void)context;
+    opened_cut_begins();
     if (info->si_code != BUS_ADRERR || mmap(at, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != at)
         signal(number, SIG_DFL);
+    opened_cut_ends();
 }
 
 static void survive_cut_files(void) {

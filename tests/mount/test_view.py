@@ -4,6 +4,7 @@
   test_view.py [CASE...]    ZIPNN and ZIPNN_MOUNT are the programs, which stand in one folder
 """
 
+import contextlib
 import errno
 import json
 import mmap
@@ -42,7 +43,7 @@ def case_bytes(s: vs.Scene) -> None:
         with open(path, "rb", buffering=0) as f, mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ) as m:
             for _ in range(200):
                 off, n = source.randrange(len(data)), source.randrange(1, 300000)
-                assert os.pread(f.fileno(), n, off) == data[off : off + n]
+                assert vs.read_at(f.fileno(), n, off) == data[off : off + n]
                 assert m[off : off + 4096] == data[off : off + 4096]
         expect_fault(errno.EROFS, lambda: open(path, "wb"))
         expect_fault(errno.ENOENT, lambda: os.stat(point / "deep/er/w.bin.znn"))
@@ -156,7 +157,7 @@ def case_base_changes(s: vs.Scene) -> None:
     with s.view() as point, open(point / "tuned.bin", "rb", buffering=0) as f:
         with open(s.source / "base.bin", "r+b") as b:
             b.write(model(NEW))
-        expect_fault(errno.EIO, lambda: os.pread(f.fileno(), 4096, 0))
+        expect_fault(errno.EIO, lambda: vs.read_at(f.fileno(), 4096, 0))
 
 
 def case_damage(s: vs.Scene) -> None:
@@ -174,7 +175,7 @@ def case_damage(s: vs.Scene) -> None:
         with open(point / "w.bin", "rb", buffering=0) as f:
             for off in range(0, len(data), 4096):
                 try:
-                    assert os.pread(f.fileno(), 4096, off) == data[off : off + 4096]
+                    assert vs.read_at(f.fileno(), 4096, off) == data[off : off + 4096]
                 except OSError as fault:
                     assert fault.errno == errno.EIO
                     bad += 1
@@ -201,7 +202,7 @@ def case_verify(s: vs.Scene) -> None:
             assert (point / "good.bin").read_bytes() == data and (point / "tuned.bin").read_bytes() == tuned
     assert len([line for line in s.said() if "bad.bin" in line]) == 1 == len(s.said()), s.said()
     with s.view() as point, open(point / "bad.bin", "rb", buffering=0) as f:
-        assert os.pread(f.fileno(), 1000, 0) == data[:1000]
+        assert vs.read_at(f.fileno(), 1000, 0) == data[:1000]
 
 
 def case_readahead(s: vs.Scene) -> None:
@@ -235,11 +236,11 @@ def case_changes(s: vs.Scene) -> None:
     for change in (replace_by_rename, rewrite):
         s.write("w.bin", OLD)
         with s.view() as point, open(point / "w.bin", "rb", buffering=0) as f:
-            assert os.pread(f.fileno(), 300000, 0) == OLD[:300000]
+            assert vs.read_at(f.fileno(), 300000, 0) == OLD[:300000]
             change(s)
             for off in range(0, len(OLD), 65536):
                 try:
-                    got = os.pread(f.fileno(), 65536, off)
+                    got = vs.read_at(f.fileno(), 65536, off)
                 except OSError as fault:
                     assert fault.errno == errno.EIO and change is rewrite
                     continue
@@ -265,7 +266,7 @@ def case_cut_while_read(s: vs.Scene) -> None:
                 with open(point / "w.bin", "rb", buffering=0) as f:
                     cutter.start()
                     for off in range(0, len(data), 65536):
-                        assert os.pread(f.fileno(), 65536, off) == data[off : off + 65536]
+                        assert vs.read_at(f.fileno(), 65536, off) == data[off : off + 65536]
                         n += 1
             except OSError as fault:
                 assert fault.errno in (errno.EIO, errno.ENOENT, errno.ESTALE), fault
@@ -273,6 +274,37 @@ def case_cut_while_read(s: vs.Scene) -> None:
                 cutter.join()
         path.write_bytes(whole)
         assert n > 0 and (point / "w.bin").read_bytes() == data
+
+
+def case_cut_and_set_back(s: vs.Scene) -> None:
+    """The same, and each time the archive gets its bytes and its times back: what was read meanwhile is never kept."""
+    data = s.write("w.bin", vs.numbers(MIB, 8))
+    path = s.source / "w.bin.znn"
+    whole, st = path.read_bytes(), path.stat()
+    ends = threading.Event()
+
+    def cut() -> None:
+        with open(path, "r+b", buffering=0) as f:
+            while not ends.is_set():
+                at = 4096 * random.randrange(len(whole) // 4096)
+                os.truncate(path, at)
+                os.pwrite(f.fileno(), whole[at:], at)
+                os.utime(path, ns=(st.st_atime_ns, st.st_mtime_ns))
+
+    with s.view("-T2") as point:
+        cutter = threading.Thread(target=cut)
+        cutter.start()
+        try:
+            for _ in range(200):
+                with contextlib.suppress(OSError), open(point / "w.bin", "rb", buffering=0) as f:
+                    os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                    for off in range(0, len(data), 65536):
+                        assert vs.read_at(f.fileno(), 65536, off) == data[off : off + 65536]
+        finally:
+            ends.set()
+            cutter.join()
+        time.sleep(1.1)
+        assert (point / "w.bin").read_bytes() == data
 
 
 def case_plain_changes(s: vs.Scene) -> None:
@@ -295,7 +327,7 @@ def case_many_readers(s: vs.Scene) -> None:
             name = source.choice("ab")
             off, n = source.randrange(2 * MIB), source.randrange(1, 400000)
             fd = os.open(s.point / name, os.O_RDONLY)
-            if os.pread(fd, n, off) != files[name][off : off + n]:
+            if vs.read_at(fd, n, off) != files[name][off : off + n]:
                 faults.append((name, off, n))
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
             os.close(fd)

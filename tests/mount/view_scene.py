@@ -53,6 +53,17 @@ def compress(path: pathlib.Path, *options: str) -> pathlib.Path:
     return archive
 
 
+def read_at(fd: int, n: int, off: int) -> bytes:
+    """Bytes of a file, all that were asked for: before a page that cannot be read, and when a signal comes, a read may
+    end early."""
+    parts = []
+    while n > 0 and (part := os.pread(fd, n, off)):
+        parts.append(part)
+        n -= len(part)
+        off += len(part)
+    return b"".join(parts)
+
+
 def expect_fault(number: int, act: Callable[[], object]) -> None:
     try:
         act()
