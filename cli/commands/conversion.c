@@ -49,6 +49,14 @@ static zipnn_status check_unchanged(const struct job *job, zipnn_status st, zipn
     return changed.status;
 }
 
+static zipnn_status restore(struct job *job, const zipnn_source *source, const zipnn_sink *sink, zipnn_error *err) {
+    struct restored restored;
+    const struct restoring r = {job->run->ctx, sink, job->run->args->max_output, &restored};
+    const zipnn_status st = spool_restore(&r, source, err);
+    outcome_take(&job->outcome, &restored);
+    return st;
+}
+
 zipnn_status job_move_bytes(struct job *job, zipnn_error *err) {
     struct run *run = job->run;
     zipnn_source source;
@@ -60,7 +68,7 @@ zipnn_status job_move_bytes(struct job *job, zipnn_error *err) {
     if (st != ZIPNN_OK) return st;
     progress_start(&run->progress);
     if (run->args->operation == OP_RESTORE)
-        st = spool_restore(run->ctx, &source, &sink, &job->outcome.stats, err);
+        st = restore(job, &source, &sink, err);
     else if (run->args->old_format)
         st = zipnn_pack_old(run->ctx, job->form, &source, &sink, &job->outcome.stats, err);
     else

@@ -3,6 +3,7 @@
 
 #include "commands/commands.h"
 #include "shared/coding_text.h"
+#include "shared/concatenated.h"
 #include "shared/json_writer.h"
 #include "shared/open_archive.h"
 #include "shared/run_report.h"
@@ -229,11 +230,27 @@ static zipnn_status put_listing(struct run *run, const char *path, const struct 
     return st;
 }
 
+/* Lists archives that stand one after the other, each on lines of its own. *err has why they are no single archive. */
+static zipnn_status list_joined(struct run *run, const char *path, const struct opened *o, zipnn_error *err) {
+    struct joined j;
+    if (err->status != ZIPNN_E_CORRUPT || !run->ctx || !joined_begin(&j, &o->source)) return err->status;
+    zipnn_status st;
+    do {
+        struct opened part = {.remote = o->remote, .source = j.part};
+        st = zipnn_archive_open(run->ctx, &part.source, &part.archive, err);
+        if (st == ZIPNN_OK) st = put_listing(run, path, &part, err);
+        zipnn_archive_close(part.archive);
+        if (st != ZIPNN_OK && err->offset != UINT64_MAX) err->offset += j.at;
+    } while (st == ZIPNN_OK && joined_next(&j));
+    const uint64_t end = j.at + j.part.length;
+    return st == ZIPNN_OK && end < o->source.length ? joined_refuse(end, err) : st;
+}
+
 void list_file(struct run *run, const char *path) {
     struct opened o;
     zipnn_error err;
     zipnn_status st = opened_open(run, path, OPENED_ARCHIVE, &o, &err);
-    if (st == ZIPNN_OK) st = put_listing(run, path, &o, &err);
+    st = st == ZIPNN_OK ? put_listing(run, path, &o, &err) : list_joined(run, path, &o, &err);
     if (st != ZIPNN_OK) run_report_failure(run, path, &err);
     opened_close(&o);
 }

@@ -34,7 +34,7 @@ static zipnn_status choose_output(const struct run *run, const char *url, char *
                     "the suffix is not " ARCHIVE_SUFFIX ": use -o or -c to say where the result goes");
 }
 
-static zipnn_status write_output(struct run *run, const char *output, struct opened *o, zipnn_stats *stats,
+static zipnn_status write_output(struct run *run, const char *output, struct opened *o, struct restored *restored,
                                  zipnn_error *err) {
     struct output out;
     zipnn_status st = output ? result_make_folders(run, output, err) : ZIPNN_OK;
@@ -42,7 +42,8 @@ static zipnn_status write_output(struct run *run, const char *output, struct ope
     if (st != ZIPNN_OK) return st;
     opened_expect_all(o);
     progress_start(&run->progress);
-    st = spool_restore(run->ctx, &o->source, &out.sink, stats, err);
+    const struct restoring r = {run->ctx, &out.sink, run->args->max_output, restored};
+    st = spool_restore(&r, &o->source, err);
     progress_end(&run->progress);
     st = output_end(&out, st, err);
     if (st == ZIPNN_OK && output) touched_result(&run->touched, output);
@@ -52,11 +53,13 @@ static zipnn_status write_output(struct run *run, const char *output, struct ope
 void restore_url(struct run *run, const char *url) {
     struct opened o = {.file = NULL};
     struct outcome outcome = {.container = NULL};
+    struct restored restored = {.n = 0};
     zipnn_error err;
     char *output;
     zipnn_status st = choose_output(run, url, &output, &err);
     if (st == ZIPNN_OK) st = opened_open(run, url, OPENED_ARCHIVE, &o, &err);
-    if (st == ZIPNN_OK) st = write_output(run, output, &o, &outcome.stats, &err);
+    if (st == ZIPNN_OK) st = write_output(run, output, &o, &restored, &err);
+    outcome_take(&outcome, &restored);
     if (st == ZIPNN_OK)
         run_report_done(run, url, output ? output : "stdout", &outcome);
     else

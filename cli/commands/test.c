@@ -12,11 +12,14 @@
 static zipnn_status test_source(struct run *run, const char *path, zipnn_source *source, struct outcome *outcome,
                                 zipnn_error *err) {
     const zipnn_stats *stats = &outcome->stats;
+    struct restored restored;
     zipnn_status st = input_is_stdin(path) ? run_need_context(run, err) : run_context_to_restore(run, path, NULL, err);
     if (st != ZIPNN_OK) return st;
+    const struct restoring r = {run->ctx, NULL, run->args->max_output, &restored};
     progress_start(&run->progress);
-    st = spool_restore(run->ctx, source, NULL, &outcome->stats, err);
+    st = spool_restore(&r, source, err);
     progress_end(&run->progress);
+    outcome_take(outcome, &restored);
     if (st == ZIPNN_OK && stats->unverified) old_delta_warn(run, source);
     if (st == ZIPNN_OK) st = run_source_lacks_base(run->ctx, source, err);
     if (st == ZIPNN_OK && stats->n_unchecked)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "shared/cli_fail.h"
+#include "shared/concatenated.h"
 #include "shared/filenames.h"
 #include "shared/interrupt.h"
 #include "shared/text.h"
@@ -159,14 +160,13 @@ static zipnn_status add_folder(const struct bases_wanted *w, const char *folder,
 }
 
 bool bases_is_archive(const char *path) {
-    static const unsigned char magic[] = {0x8F, 'Z', 'N', 'N', '\r', '\n', 0x1A, '\n'};
-    unsigned char head[sizeof magic];
+    unsigned char head[ARCHIVE_MAGIC];
     struct stat st;
     FILE *file =
         stat(path, &st) == 0 && S_ISREG(st.st_mode) ? fopen(path, "rbe") : NULL; /* a pipe would be waited for */
     const bool read = file && fread(head, sizeof head, 1, file) == 1;
     if (file) fclose(file);
-    return read && memcmp(head, magic, sizeof magic) == 0;
+    return read && begins_archive(head, sizeof head);
 }
 
 static zipnn_status add_witness(struct bases *b, const char *path, zipnn_error *err) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "shared/cli_fail.h"
+#include "shared/concatenated.h"
 #include "shared/filenames.h"
 #include "shared/run_context.h"
 #include "shared/text.h"
@@ -28,8 +29,7 @@ static zipnn_status look_around(struct run *run, const char *path, const char *f
 
 enum needs { NEEDS_NOTHING, NEEDS_WHAT_IS_THERE, NEEDS_MORE };
 
-/* What an archive needs besides itself; anything else needs nothing. */
-static enum needs needs_of(zipnn_ctx *ctx, const zipnn_source *source, zipnn_archive_info *info) {
+static enum needs needs_of_one(zipnn_ctx *ctx, const zipnn_source *source, zipnn_archive_info *info) {
     zipnn_archive *archive;
     zipnn_error err;
     *info = (zipnn_archive_info){.unverified = 1};
@@ -38,6 +38,20 @@ static enum needs needs_of(zipnn_ctx *ctx, const zipnn_source *source, zipnn_arc
     const bool whole = run_lacks_base(archive, &err) == ZIPNN_OK;
     zipnn_archive_close(archive);
     return info->n_bases == 0 ? NEEDS_NOTHING : whole ? NEEDS_WHAT_IS_THERE : NEEDS_MORE;
+}
+
+/* What an archive needs besides itself, or of archives one after the other the one that needs most; anything else needs
+ * nothing. */
+static enum needs needs_of(zipnn_ctx *ctx, const zipnn_source *source, zipnn_archive_info *info) {
+    struct joined j;
+    enum needs most = needs_of_one(ctx, source, info);
+    if (!info->unverified || !joined_begin(&j, source)) return most;
+    do {
+        zipnn_archive_info part;
+        const enum needs more = needs_of_one(ctx, &j.part, &part);
+        if (more > most) most = more;
+    } while (joined_next(&j));
+    return most;
 }
 
 /* Returns whether an archive at `path` holds this original. If so, the new file can take its place. */

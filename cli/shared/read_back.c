@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "shared/cli_fail.h"
+#include "shared/concatenated.h"
 
 static zipnn_status not_as_written(const char *path, zipnn_error *err) {
     return cli_fail(err, ZIPNN_E_CORRUPT, "the file is kept: reading back %.100s gives other bytes than were written",
@@ -52,7 +53,10 @@ static zipnn_status decode(zipnn_ctx *ctx, const zipnn_source *archive, const zi
     struct comparison c = {.with = with};
     const zipnn_sink sink = {compare_next, compare_at, &c};
     atomic_init(&c.differs, false);
-    zipnn_status st = with ? zipnn_unpack(ctx, archive, &sink, stats, err) : zipnn_test(ctx, archive, stats, err);
+    struct restored restored = {.n = 0};
+    const struct restoring r = {ctx, with ? &sink : NULL, 0, &restored};
+    zipnn_status st = joined_restore(&r, archive, err);
+    *stats = restored.stats;
     *differs = atomic_load(&c.differs) || (with && st == ZIPNN_OK && stats->original != with->length);
     if (st == ZIPNN_OK && stats->n_unchecked)
         st = cli_fail(err, ZIPNN_E_BASE, "the file is kept: a base of the archive is missing");

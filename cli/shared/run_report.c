@@ -7,6 +7,7 @@
 
 #include "line/exits.h"
 #include "line/url.h"
+#include "shared/concatenated.h"
 #include "shared/input.h"
 #include "shared/json_writer.h"
 #include "shared/text.h"
@@ -93,6 +94,11 @@ void run_report_failure(struct run *run, const char *path, const zipnn_error *er
     if (run->args->json) put_json_failure(path, &advised);
 }
 
+void outcome_take(struct outcome *outcome, const struct restored *restored) {
+    outcome->stats = restored->stats;
+    outcome->n_archives = restored->n;
+}
+
 void outcome_learn(const struct run *run, zipnn_ctx *ctx, const char *path, struct outcome *outcome) {
     struct stat there;
     zipnn_file *file = NULL;
@@ -126,9 +132,10 @@ static void put_json_done(const char *path, const char *output, const struct out
         json_text(&j, "container", outcome->container);
         json_number(&j, "level", (unsigned)outcome->level);
     }
+    if (outcome->n_archives > 1) json_number(&j, "n_archives", outcome->n_archives);
     if (stats->unverified)
         json_truth(&j, "unverified", true);
-    else
+    else if (outcome->n_archives <= 1)
         json_digests(&j, stats->xxh3, stats->has_sha256 ? stats->sha256 : NULL);
     json_line_end(&j);
 }

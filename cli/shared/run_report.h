@@ -21,7 +21,12 @@ struct outcome {
     zipnn_stats stats;
     const char *container; /* of the original, as zipnn_archive_info has it; NULL: not known */
     int level;             /* of the archive, if the container is known */
+    uint64_t n_archives;   /* that were restored one after the other; 0 and 1: one */
 };
+
+/* Takes what was restored or tested. */
+struct restored;
+void outcome_take(struct outcome *outcome, const struct restored *restored);
 
 /* Learns container and level from the archive at `path`, for --json. Unless that is a regular file which can be read,
  * they stay unknown. `ctx` has the archive's bases. */

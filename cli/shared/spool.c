@@ -1,13 +1,13 @@
 #include "shared/spool.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "shared/cli_fail.h"
 #include "shared/text.h"
+#include "zipnn/joined.h"
 
 struct spool {
     unsigned char head[24];
@@ -87,11 +87,33 @@ static void spool_close(struct spool *s) {
     *s = (struct spool){.fd = -1};
 }
 
-zipnn_status spool_restore(zipnn_ctx *ctx, zipnn_source *source, const zipnn_sink *sink, zipnn_stats *stats,
-                           zipnn_error *err) {
+/* Restores the next archive of a sequential source. *more is false when there is none. An archive that needs random access
+ * is written to the temporary file with all that follows it. */
+static zipnn_status restore_next(const struct restoring *r, const zipnn_source *pipe, bool *more, zipnn_error *err) {
     struct spool spool;
-    zipnn_status st = spool_open(&spool, source, err);
-    if (st == ZIPNN_OK) st = sink ? zipnn_unpack(ctx, source, sink, stats, err) : zipnn_test(ctx, source, stats, err);
+    zipnn_source source = *pipe;
+    zipnn_stats stats;
+    zipnn_status st = spool_open(&spool, &source, err);
+    *more = !spool.temp && (r->restored->n == 0 || spool.head_len > 0);
+    if (st == ZIPNN_OK && spool.temp) {
+        st = joined_restore(r, &source, err);
+    } else if (st == ZIPNN_OK && *more) {
+        if (r->restored->n && !begins_archive(spool.head, spool.head_len))
+            st = joined_refuse(r->restored->stats.archive, err);
+        if (st == ZIPNN_OK) st = zipnn_joined_unpack(r->ctx, &source, r->sink, &stats, err);
+        if (st == ZIPNN_OK) st = joined_add(r, &stats, err);
+    }
     spool_close(&spool);
+    return st;
+}
+
+zipnn_status spool_restore(const struct restoring *r, const zipnn_source *source, zipnn_error *err) {
+    *r->restored = (struct restored){.n = 0};
+    if (source->read_at) return joined_restore(r, source, err);
+    zipnn_sink in_order = r->sink ? *r->sink : (zipnn_sink){.write = NULL};
+    in_order.write_at = NULL;
+    const struct restoring sequential = {r->ctx, r->sink ? &in_order : NULL, r->most, r->restored};
+    zipnn_status st = ZIPNN_OK;
+    for (bool more = true; st == ZIPNN_OK && more;) st = restore_next(&sequential, source, &more, err);
     return st;
 }

@@ -2,11 +2,10 @@
 #ifndef ZIPNN_CLI_SPOOL_H
 #define ZIPNN_CLI_SPOOL_H
 
-#include "zipnn/zipnn.h"
+#include "shared/concatenated.h"
 
-/* Calls zipnn_unpack, or zipnn_test if `sink` is NULL. An archive from a pipe that needs random access is written to a
- * temporary file without a name first. */
-zipnn_status spool_restore(zipnn_ctx *ctx, zipnn_source *source, const zipnn_sink *sink, zipnn_stats *stats,
-                           zipnn_error *err);
+/* Restores or tests what the source has: an archive, or several one after the other. An archive from a pipe that needs
+ * random access is written to a temporary file without a name first. */
+zipnn_status spool_restore(const struct restoring *r, const zipnn_source *source, zipnn_error *err);
 
 #endif

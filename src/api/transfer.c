@@ -4,6 +4,7 @@
 #include "archive/old.h"
 #include "jobs/apply.h"
 #include "jobs/jobs.h"
+#include "zipnn/joined.h"
 
 zipnn_status zn_pack_input(zipnn_ctx *ctx, const struct zn_job *job, struct zn_input *in, const struct zn_output *out,
                            zipnn_stats *stats, zipnn_error *err) {
@@ -142,6 +143,43 @@ zipnn_status zipnn_test(zipnn_ctx *ctx, const zipnn_source *source, zipnn_stats 
     if (!ctx) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_test: ctx is NULL");
     ZN_TRY(zn_input_of_source(source, &in, err));
     struct zn_output out = {.sink = NULL};
+    return restore(ctx, &in, &out, ZN_DIGEST_VERIFY, stats, err);
+}
+
+/* Finds where the first archive of the input ends. An input that begins with none, or with one whose end is not found,
+ * is taken as it is: restoring it tells what is wrong. */
+static uint64_t first_length(const struct zn_input *in) {
+    uint8_t buf[ZN_HEADER_LEN];
+    const uint8_t *bytes;
+    struct zn_header header;
+    const size_t len = (size_t)ZN_MIN(in->length, (uint64_t)sizeof buf);
+    if (zn_input_at(in, 0, len, buf, &bytes, NULL) != ZIPNN_OK) return in->length;
+    if (zn_header_read(bytes, len, &header, zn_kernels_scalar.xxh3_64, NULL) != ZIPNN_OK) return in->length;
+    const uint64_t end = zn_archive_end(in, header.max_chunk);
+    return end == ZN_NOWHERE ? in->length : end;
+}
+
+zipnn_status zipnn_joined_length(const zipnn_source *source, uint64_t *length, zipnn_error *err) {
+    zn_clear_error(err);
+    struct zn_input in;
+    if (!length) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_joined_length: a pointer is NULL");
+    ZN_TRY(zn_input_of_source(source, &in, err));
+    if (!zn_input_is_random(&in))
+        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_joined_length needs read_at");
+    *length = first_length(&in);
+    return ZIPNN_OK;
+}
+
+zipnn_status zipnn_joined_unpack(zipnn_ctx *ctx, const zipnn_source *source, const zipnn_sink *sink, zipnn_stats *stats,
+                                 zipnn_error *err) {
+    zn_clear_error(err);
+    struct zn_input in;
+    struct zn_output out = {.sink = NULL};
+    if (!ctx) return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_joined_unpack: ctx is NULL");
+    ZN_TRY(zn_input_of_source(source, &in, err));
+    if (sink) ZN_TRY(zn_output_of_sink(sink, &out, err));
+    if (zn_input_is_random(&in)) in.length = first_length(&in);
+    in.joined = true;
     return restore(ctx, &in, &out, ZN_DIGEST_VERIFY, stats, err);
 }
 

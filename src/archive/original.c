@@ -34,8 +34,8 @@ static zipnn_status find_index(const struct zn_kernels *k, struct zn_archive *a,
 zipnn_status zn_fail_excess(const uint8_t *bytes, size_t len, uint64_t end, uint64_t length, zipnn_error *err) {
     if (zn_is_archive(bytes, len))
         return zn_fail(err, ZIPNN_E_CORRUPT, end,
-                       "two archives one after the other: the first ends and the second begins at byte %llu; cut the "
-                       "file there",
+                       "two archives one after the other: the first ends and the second begins at byte %llu; zipnn -d "
+                       "restores both; for anything else cut the file there",
                        (unsigned long long)end);
     char excess[32] = "bytes";
     if (length != ZN_NOWHERE) snprintf(excess, sizeof excess, "%llu bytes", (unsigned long long)(length - end));
@@ -44,9 +44,7 @@ zipnn_status zn_fail_excess(const uint8_t *bytes, size_t len, uint64_t end, uint
                    (unsigned long long)end);
 }
 
-/* Follows the heads of frames to the end of the archive: a trailer that tells the length of the frame before it.
- * Returns ZN_NOWHERE if they do not lead to one soon. */
-static uint64_t find_end(const struct zn_input *in, uint32_t max_chunk) {
+uint64_t zn_archive_end(const struct zn_input *in, uint32_t max_chunk) {
     enum { MOST_FRAMES = 1 << 20 };
     uint8_t buf[ZN_FRAME_LEN];
     const uint8_t *bytes;
@@ -69,7 +67,7 @@ static uint64_t find_end(const struct zn_input *in, uint32_t max_chunk) {
 static zipnn_status explain_end(const struct zn_input *in, uint32_t max_chunk, zipnn_status status, zipnn_error *err) {
     uint8_t buf[ZN_HEADER_LEN];
     const uint8_t *bytes;
-    const uint64_t end = find_end(in, max_chunk);
+    const uint64_t end = zn_archive_end(in, max_chunk);
     if (end == ZN_NOWHERE || end == in->length) return status;
     const size_t len = (size_t)ZN_MIN(in->length - end, (uint64_t)sizeof buf);
     if (zn_input_at(in, end, len, buf, &bytes, NULL) != ZIPNN_OK) return status;

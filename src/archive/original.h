@@ -56,6 +56,10 @@ struct zn_archive {
     unsigned behind;    /* length of the longest chain of archives behind it */
 };
 
+/* Follows the heads of frames to the end of the archive that a random-access input begins with: a trailer that tells the
+ * length of the frame before it. Returns ZN_NOWHERE if they do not lead to one soon. Nothing is verified. */
+uint64_t zn_archive_end(const struct zn_input *in, uint32_t max_chunk);
+
 /* Opens the archive in a random-access input: reads and verifies header, trailer and index. The caller then finds its
  * bases (bases.h). The struct must stay where it is. On failure nothing is owned. zn_archive_close accepts a zeroed
  * struct. */

@@ -120,10 +120,11 @@ static zipnn_status finish_sequence(struct unpack *u, const struct zn_frame *f, 
     if (index_len != zn_frame_size(f))
         return zn_fail(err, ZIPNN_E_CORRUPT, u->at, "trailer gives the index %llu bytes, it has %llu",
                        (unsigned long long)index_len, (unsigned long long)zn_frame_size(f));
+    u->drained = true;
+    if (u->in->joined) return ZIPNN_OK;
     const uint64_t end = u->in->pos;
     ZN_TRY(zn_input_next(u->in, excess, sizeof excess, &got, err));
     if (got) return zn_fail_excess(excess, got, end, ZN_NOWHERE, err);
-    u->drained = true;
     return ZIPNN_OK;
 }
 

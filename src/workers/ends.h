@@ -17,6 +17,7 @@ struct zn_input {
     const uint8_t *head;            /* bytes that were read ahead of a sequential source and come first */
     size_t head_len;
     uint64_t pos; /* sequential: bytes handed out */
+    bool joined;  /* sequential: other archives may follow, and their bytes are left to whoever reads next */
 };
 
 struct zn_input zn_input_of_memory(const void *data, size_t len);

@@ -115,16 +115,17 @@ cat m.safetensors.znn m.safetensors >model.znn
 { cat m.safetensors.znn && head -c 44 /dev/zero; } >zeros.znn
 for file in two model zeros; do
     for line in "-d -o back" -t -l verify "cat"; do
+        case $file:$line in two:-[dtl]*) continue ;; esac # joined.sh
         expect 3 zipnn $line $file.znn
         [ $file = two ] && says "two archives one after the other: the first ends and the second begins at byte $size"
         [ $file = two ] || says "bytes were appended"
         [ $file = two ] || says "whole in the first $size bytes"
     done
-    zipnn -d <$file.znn >"$home/out" 2>"$home/err" && fail "$file.znn through a pipe"
+    [ $file = two ] && continue
+    zipnn -d <$file.znn >"$home/out" 2>"$home/err" && fail "$file.znn from a redirection"
     says "byte"
     cat $file.znn | zipnn -d >"$home/out" 2>"$home/err" && fail "$file.znn through a pipe"
-    [ $file = two ] && says "two archives one after the other: the first ends and the second begins at byte $size"
-    [ $file = two ] || says "whole in the first $size bytes"
+    says "whole in the first $size bytes"
 done
 check test ! -e back
 head -c "$size" two.znn >one.znn
