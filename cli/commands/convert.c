@@ -112,6 +112,29 @@ static zipnn_status refuse_to_remove(const struct job *job, zipnn_error *err) {
     return ZIPNN_OK;
 }
 
+/* Says so if no base was of any use: the user expects a small archive, and a wrong file may have been named. */
+static void warn_of_bases(const struct job *job) {
+    const struct args *args = job->run->args;
+    zipnn_file *file = NULL;
+    zipnn_source source;
+    zipnn_archive *archive = NULL;
+    zipnn_archive_info info;
+    if (args->operation != OP_COMPRESS || args->old_format || !job->output || !(args->n_bases || args->base_dir))
+        return;
+    zipnn_status st = zipnn_file_open(job->output, &file, NULL);
+    if (st == ZIPNN_OK) zipnn_file_source(file, &source);
+    if (st == ZIPNN_OK && source.read_at) st = zipnn_archive_open(job->run->ctx, &source, &archive, NULL);
+    if (st == ZIPNN_OK && archive) {
+        zipnn_archive_get_info(archive, &info);
+        if (info.n_bases == 0)
+            run_warn(job->run, job->path, "",
+                     args->n_bases ? "nothing in it resembles the base, so it is stored on its own"
+                                   : "no file of --base-dir resembles it, so it is stored on its own");
+    }
+    zipnn_archive_close(archive);
+    zipnn_file_close(file);
+}
+
 /* Writes the complete output, from the open input, and gives it its name. */
 static zipnn_status write_output(struct job *job, zipnn_error *err) {
     struct run *run = job->run;
@@ -132,6 +155,7 @@ static zipnn_status write_output(struct job *job, zipnn_error *err) {
     if (run->locks.held == LOCKED_SHARED) folders_unlock(run);
     const char *archive = run->args->operation == OP_RESTORE ? job->path : job->output;
     if (st == ZIPNN_OK) outcome_learn(run, run->ctx, archive, &job->outcome);
+    if (st == ZIPNN_OK) warn_of_bases(job);
     return st;
 }
 

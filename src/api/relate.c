@@ -23,8 +23,15 @@ static struct zn_model model_of_archive(zipnn_archive *a) {
 
 /* ---- bases */
 
-/* Compares the input's tensors with those of base i. */
-static zipnn_status match_base(zipnn_ctx *ctx, size_t i, uint8_t source, struct zn_matches *matches, zipnn_error *err) {
+/* What is looked for in a base: its tensors, or, if there are gaps, bytes that fill them. */
+static zipnn_status look_into(struct zn_matches *matches, const struct zn_model *base, uint8_t source,
+                              struct zn_gaps *gaps, zipnn_error *err) {
+    return gaps ? zn_matches_add_parts(matches, base, source, gaps, err) : zn_matches_add(matches, base, source, err);
+}
+
+/* Compares the input with base i. */
+static zipnn_status match_base(zipnn_ctx *ctx, size_t i, uint8_t source, struct zn_matches *matches,
+                               struct zn_gaps *gaps, zipnn_error *err) {
     struct zn_base *base = &ctx->bases.base[i];
     struct zn_plan plan;
     uint8_t *head;
@@ -33,14 +40,24 @@ static zipnn_status match_base(zipnn_ctx *ctx, size_t i, uint8_t source, struct 
         zipnn_archive *a;
         ZN_TRY(zipnn_archive_open(ctx, &base->in.source, &a, err));
         const struct zn_model model = model_of_archive(a);
-        const zipnn_status status = zn_matches_add(matches, &model, source, err);
+        const zipnn_status status = look_into(matches, &model, source, gaps, err);
         zipnn_archive_close(a);
         return status;
     }
     ZN_TRY(zn_plan_input(ctx, &base->in, &plan, &head, err));
     const struct zn_model model = model_of_input(&plan, &base->in);
-    const zipnn_status status = zn_matches_add(matches, &model, source, err);
+    const zipnn_status status = look_into(matches, &model, source, gaps, err);
     zn_plan_free(&plan);
+    return status;
+}
+
+/* Looks in all bases for what no tensor of them resembles. */
+static zipnn_status match_gaps(zipnn_ctx *ctx, struct zn_matches *matches, zipnn_error *err) {
+    struct zn_gaps gaps;
+    zipnn_status status = zn_matches_gaps(matches, &gaps, err);
+    for (size_t i = 0; status == ZIPNN_OK && i < ctx->n_direct && gaps.n; i++)
+        status = match_base(ctx, i, (uint8_t)(i + 1), matches, &gaps, err);
+    zn_free(&ctx->engine.alloc, gaps.gap);
     return status;
 }
 
@@ -53,7 +70,8 @@ static zipnn_status match_bases(zipnn_ctx *ctx, const struct zn_model *model, st
     ZN_TRY(zn_matches_begin(&ctx->engine.alloc, model, &matches, err));
     zipnn_status status = ZIPNN_OK;
     for (size_t i = 0; status == ZIPNN_OK && i < ctx->n_direct; i++)
-        status = match_base(ctx, i, (uint8_t)(i + 1), &matches, err);
+        status = match_base(ctx, i, (uint8_t)(i + 1), &matches, NULL, err);
+    if (status == ZIPNN_OK) status = match_gaps(ctx, &matches, err);
     if (status == ZIPNN_OK) status = zn_matches_link(&matches, links, err);
     zn_matches_end(&matches);
     return status;
@@ -66,7 +84,7 @@ static zipnn_status measure_gains(zipnn_ctx *ctx, const struct zn_model *model, 
     zipnn_status status = ZIPNN_OK;
     for (size_t i = 0; i < ctx->n_direct; i++) {
         zn_matches_reset(&matches);
-        status = match_base(ctx, i, 1, &matches, err);
+        status = match_base(ctx, i, 1, &matches, NULL, err);
         if (status == ZIPNN_E_MEMORY || status == ZIPNN_E_IO) break;
         gains[i] = status == ZIPNN_OK ? zn_matches_gain(&matches) : 0;
         status = ZIPNN_OK;

@@ -1,6 +1,8 @@
-/* Finds which tensor of a base a tensor comes from: by name, or by a sample of its words if no name fits. */
+/* Finds which tensor of a base a tensor comes from: by name, or by a sample of its words if no name fits. What is found
+ * nowhere as a tensor is looked for as bytes (elsewhere.c). */
 #include <stdlib.h>
 
+#include "jobs/elsewhere.h"
 #include "jobs/likeness.h"
 #include "jobs/relations.h"
 
@@ -9,7 +11,8 @@ enum {
     N_RUNS = 4,
     RUN = 64, /* words */
     N_WORDS = N_RUNS * RUN,
-    MAX_COMPARED = 256 /* tensors of one type and length that are compared by content */
+    MAX_COMPARED = 256, /* tensors of one type and length that are compared by content */
+    MAX_RANKS = 64      /* equal parts of a tensor, of which one may be the tensor looked for */
 };
 
 /* ZN_UNRELATED, which is less, means: compared, and too far away. */
@@ -22,14 +25,14 @@ static uint64_t length_in(const struct zn_tensor *t, uint64_t file_len) {
     return t->off >= file_len ? 0 : ZN_MIN(t->len, file_len - t->off);
 }
 
-/* Takes a sample: runs of words at places that follow from type and length alone. */
-static zipnn_status sample(const struct zn_model *m, const struct zn_tensor *t, uint64_t len, uint8_t *to,
+/* Takes a sample of [off, off + len): runs of words at places that follow from type and length alone. */
+static zipnn_status sample(const struct zn_model *m, uint64_t off, uint64_t len, zipnn_dtype dtype, uint8_t *to,
                            zipnn_error *err) {
-    const unsigned word = zn_likeness_word(t->dtype);
+    const unsigned word = zn_likeness_word(dtype);
     const size_t run = (size_t)RUN * word;
     for (unsigned i = 0; i < N_RUNS; i++) {
-        const uint64_t part = (len - run) / N_RUNS, off = part * i + part / 3;
-        ZN_TRY(m->read(m->user, t->off + off / word * word, run, to + i * run, err));
+        const uint64_t part = (len - run) / N_RUNS, at = part * i + part / 3;
+        ZN_TRY(m->read(m->user, off + at / word * word, run, to + i * run, err));
     }
     return ZIPNN_OK;
 }
@@ -43,6 +46,7 @@ zipnn_status zn_matches_begin(const zipnn_allocator *alloc, const struct zn_mode
     const struct zn_plan *plan = model->plan;
     size_t total = 0, at = 0;
     *m = (struct zn_matches){.alloc = *alloc, .model = model};
+    zn_links_init(&m->parts, alloc);
     if (plan->n_tensors == 0) return ZIPNN_OK;
     m->match = zn_alloc(alloc, plan->n_tensors * sizeof *m->match);
     if (!m->match) return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: %zu tensors", plan->n_tensors);
@@ -59,7 +63,7 @@ zipnn_status zn_matches_begin(const zipnn_allocator *alloc, const struct zn_mode
         if (len == 0) continue;
         m->match[i].samples = (uint8_t *)m->memory + at;
         at += len;
-        status = sample(model, &plan->tensors[i], m->match[i].len, m->match[i].samples, err);
+        status = sample(model, plan->tensors[i].off, m->match[i].len, plan->tensors[i].dtype, m->match[i].samples, err);
     }
     if (status != ZIPNN_OK) zn_matches_end(m);
     return status;
@@ -68,6 +72,7 @@ zipnn_status zn_matches_begin(const zipnn_allocator *alloc, const struct zn_mode
 void zn_matches_end(struct zn_matches *m) {
     if (m->match) zn_free(&m->alloc, m->match);
     if (m->memory) zn_free(&m->alloc, m->memory);
+    zn_links_free(&m->parts);
     m->match = NULL;
     m->memory = NULL;
 }
@@ -85,6 +90,7 @@ struct candidate {
 struct base {
     const struct zn_model *model;
     struct zn_matches sampled; /* of its own tensors */
+    uint8_t source;
     struct candidate *by_name, *by_kind;
     size_t n;
 };
@@ -100,12 +106,13 @@ static int compare_kinds(const void *a, const void *b) {
     return (x->t->off > y->t->off) - (x->t->off < y->t->off);
 }
 
-static void take(struct zn_match *match, const uint8_t *samples, const struct candidate *c, uint8_t source) {
+static void take(struct zn_match *match, const uint8_t *samples, const struct candidate *c) {
     const uint32_t d = zn_likeness_distance(samples, c->samples, N_WORDS, c->t->dtype);
     if (d >= match->distance) return;
     match->distance = d;
     match->ref_off = c->t->off;
-    match->source = source;
+    match->at = 0;
+    match->run = c->len;
 }
 
 /* Returns the first candidate that is not less than the key. */
@@ -126,29 +133,71 @@ static bool same_kind(const struct candidate *c, const struct candidate *key) {
     return c->t->dtype == key->t->dtype && c->len == key->len;
 }
 
+/* A tensor of the model and one of the base that has its name and type, but another length: rows were added or taken
+ * away. The shorter one lies `shift` bytes behind the front of the longer one. */
+struct lengths {
+    const struct zn_model *model, *base;
+    const struct candidate *tensor, *other;
+};
+
+static zipnn_status try_shift(const struct lengths *l, uint64_t shift, struct zn_match *match, zipnn_error *err) {
+    uint8_t here[N_WORDS * sizeof(uint64_t)], there[N_WORDS * sizeof(uint64_t)];
+    const zipnn_dtype dtype = l->tensor->t->dtype;
+    const bool grew = l->tensor->len > l->other->len;
+    const uint64_t len = ZN_MIN(l->tensor->len, l->other->len);
+    const uint64_t at = grew ? shift : 0, ref_off = l->other->t->off + (grew ? 0 : shift);
+    ZN_TRY(sample(l->model, l->tensor->t->off + at, len, dtype, here, err));
+    ZN_TRY(sample(l->base, ref_off, len, dtype, there, err));
+    const uint32_t d = zn_likeness_distance(here, there, N_WORDS, dtype);
+    if (d < match->distance)
+        *match = (struct zn_match){.len = match->len, .ref_off = ref_off, .distance = d, .at = at, .run = len};
+    return ZIPNN_OK;
+}
+
+/* Tries the front, the end, and, as the part of a rank, the multiples of the shorter length. */
+static zipnn_status match_rows(const struct lengths *l, struct zn_match *match, zipnn_error *err) {
+    const uint64_t longer = ZN_MAX(l->tensor->len, l->other->len), shorter = ZN_MIN(l->tensor->len, l->other->len);
+    const unsigned word = zn_likeness_word(l->tensor->t->dtype);
+    if ((longer - shorter) % word) return ZIPNN_OK;
+    ZN_TRY(try_shift(l, 0, match, err));
+    ZN_TRY(try_shift(l, longer - shorter, match, err));
+    if (longer % shorter || longer / shorter > MAX_RANKS) return ZIPNN_OK;
+    for (uint64_t shift = shorter; shift < longer - shorter; shift += shorter) ZN_TRY(try_shift(l, shift, match, err));
+    return ZIPNN_OK;
+}
+
 /* Matches a tensor by name, and by content too if that one is not near. */
-static void match_tensor(const struct base *b, const struct candidate *key, struct zn_match *match, uint8_t source) {
+static zipnn_status match_tensor(const struct zn_model *model, const struct base *b, const struct candidate *key,
+                                 struct zn_match *match, zipnn_error *err) {
     const struct zn_tensor first = {.off = 0, .dtype = key->t->dtype};
     const struct candidate least = {&first, "", key->len, NULL};
     struct zn_match found = {.distance = NOT_MATCHED};
-    size_t i = lower(b->by_name, b->n, key, compare_names);
-    if (i < b->n && strcmp(b->by_name[i].name, key->name) == 0 && same_kind(&b->by_name[i], key))
-        take(&found, match->samples, &b->by_name[i], source);
+    const size_t named = lower(b->by_name, b->n, key, compare_names);
+    const bool has_name = named < b->n && strcmp(b->by_name[named].name, key->name) == 0;
+    if (has_name && same_kind(&b->by_name[named], key)) take(&found, match->samples, &b->by_name[named]);
     if (found.distance > zn_likeness_far(key->t->dtype)) {
-        i = lower(b->by_kind, b->n, &least, compare_kinds);
+        size_t i = lower(b->by_kind, b->n, &least, compare_kinds);
         for (size_t n = 0; n < MAX_COMPARED && i < b->n && same_kind(&b->by_kind[i], key); n++, i++)
-            take(&found, match->samples, &b->by_kind[i], source);
+            take(&found, match->samples, &b->by_kind[i]);
     }
-    if (found.distance >= match->distance) return;
+    if (found.distance > zn_likeness_far(key->t->dtype) && has_name && b->by_name[named].t->dtype == key->t->dtype &&
+        b->by_name[named].len != key->len) {
+        const struct lengths lengths = {model, b->model, key, &b->by_name[named]};
+        ZN_TRY(match_rows(&lengths, &found, err));
+    }
+    if (found.distance >= match->distance) return ZIPNN_OK;
     match->distance = found.distance;
     match->ref_off = found.ref_off;
-    match->source = source;
+    match->at = found.at;
+    match->run = found.run;
+    match->source = b->source;
+    return ZIPNN_OK;
 }
 
-static zipnn_status open_base(const zipnn_allocator *alloc, const struct zn_model *model, struct base *b,
-                              zipnn_error *err) {
+static zipnn_status open_base(const zipnn_allocator *alloc, const struct zn_model *model, uint8_t source,
+                              struct base *b, zipnn_error *err) {
     const struct zn_plan *plan = model->plan;
-    *b = (struct base){.model = model};
+    *b = (struct base){.model = model, .source = source};
     ZN_TRY(zn_matches_begin(alloc, model, &b->sampled, err));
     const size_t size = ZN_MAX(plan->n_tensors, (size_t)1) * sizeof *b->by_name;
     b->by_name = zn_alloc(alloc, size);
@@ -169,11 +218,11 @@ static zipnn_status open_base(const zipnn_allocator *alloc, const struct zn_mode
 zipnn_status zn_matches_add(struct zn_matches *m, const struct zn_model *base, uint8_t source, zipnn_error *err) {
     const struct zn_plan *plan = m->model->plan;
     struct base b;
-    zipnn_status status = open_base(&m->alloc, base, &b, err);
+    zipnn_status status = open_base(&m->alloc, base, source, &b, err);
     for (size_t i = 0; status == ZIPNN_OK && i < plan->n_tensors; i++) {
         const struct zn_tensor *t = &plan->tensors[i];
         const struct candidate key = {t, plan->names + t->name, m->match[i].len, NULL};
-        if (m->match[i].samples) match_tensor(&b, &key, &m->match[i], source);
+        if (m->match[i].samples) status = match_tensor(m->model, &b, &key, &m->match[i], err);
     }
     zn_matches_end(&b.sampled);
     zn_free(&m->alloc, b.by_name);
@@ -188,12 +237,38 @@ void zn_matches_reset(struct zn_matches *m) {
     }
 }
 
+/* Lists what no base resembles yet: tensors and the rest of those that are longer than what was found; without tensors
+ * the file. */
+static zipnn_status list_gaps(const struct zn_matches *m, struct zn_gaps *gaps, zipnn_error *err) {
+    const struct zn_plan *plan = m->model->plan;
+    if (plan->n_tensors == 0) return zn_gaps_add(gaps, 0, m->model->length, ZIPNN_DTYPE_UNKNOWN, err);
+    for (size_t i = 0; i < plan->n_tensors; i++) {
+        const struct zn_tensor *t = &plan->tensors[i];
+        const struct zn_match *match = &m->match[i];
+        const bool found = match->source && match->distance <= zn_likeness_far(t->dtype);
+        const uint64_t at = found ? match->at : match->len, run = found ? match->run : 0;
+        ZN_TRY(zn_gaps_add(gaps, t->off, at, t->dtype, err));
+        ZN_TRY(zn_gaps_add(gaps, t->off + at + run, match->len - at - run, t->dtype, err));
+    }
+    return ZIPNN_OK;
+}
+
+zipnn_status zn_matches_gaps(struct zn_matches *m, struct zn_gaps *gaps, zipnn_error *err) {
+    *gaps = (struct zn_gaps){.alloc = m->alloc};
+    return list_gaps(m, gaps, err);
+}
+
+zipnn_status zn_matches_add_parts(struct zn_matches *m, const struct zn_model *base, uint8_t source,
+                                  struct zn_gaps *gaps, zipnn_error *err) {
+    return zn_parts_find(m->model, base, source, gaps, &m->parts, err);
+}
+
 uint64_t zn_matches_gain(const struct zn_matches *m) {
     uint64_t gain = 0;
     for (size_t i = 0; i < m->model->plan->n_tensors; i++) {
         const struct zn_match *match = &m->match[i];
         const uint32_t far = zn_likeness_far(m->model->plan->tensors[i].dtype);
-        if (match->source && match->distance < far) gain += match->len / far * (far - match->distance);
+        if (match->source && match->distance < far) gain += match->run / far * (far - match->distance);
     }
     return gain;
 }
@@ -215,9 +290,10 @@ zipnn_status zn_matches_link(const struct zn_matches *m, struct zn_links *links,
         const struct zn_tensor *t = &m->model->plan->tensors[i];
         const struct zn_match *match = &m->match[i];
         if (match->source == 0 || match->distance > zn_likeness_far(t->dtype)) continue;
-        const struct zn_link link = {t->off,        match->len,      match->ref_off,
-                                     match->source, ZN_LINK_SIMILAR, match->distance};
+        const struct zn_link link = {t->off + match->at, match->run,      match->ref_off,
+                                     match->source,      ZN_LINK_SIMILAR, match->distance};
         ZN_TRY(zn_links_add(links, &link, err));
     }
+    for (size_t i = 0; i < m->parts.n; i++) ZN_TRY(zn_links_add(links, &m->parts.link[i], err));
     return m->model->plan->n_tensors ? link_first(m->model->plan, links, err) : ZIPNN_OK;
 }

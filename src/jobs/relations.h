@@ -49,12 +49,14 @@ struct zn_matches {
     const struct zn_model *model;
     struct zn_match {
         uint64_t len;      /* length inside the file */
-        uint64_t ref_off;  /* offset of the bytes that it resembles */
+        uint64_t ref_off;  /* offset of the bytes that [at, at + run) of it resemble */
+        uint64_t at, run;  /* the whole tensor, unless rows were added to it */
         uint32_t distance; /* distance to them; NOT_MATCHED: none */
         uint8_t source;    /* 0: nothing */
         uint8_t *samples;  /* NULL: the tensor is too short */
     } * match;             /* one per tensor of the plan */
     void *memory;          /* memory of the samples */
+    struct zn_links parts; /* what was found elsewhere in the bases, byte by byte */
 };
 
 /* Samples the model's tensors. zn_matches_end accepts a zeroed struct. */
@@ -65,6 +67,24 @@ void zn_matches_end(struct zn_matches *m);
 /* Looks in a base for the tensor that resembles each tensor of the model most: by name, then by type, length and
  * content. A match that is nearer than those in earlier bases replaces them. */
 zipnn_status zn_matches_add(struct zn_matches *m, const struct zn_model *base, uint8_t source, zipnn_error *err);
+
+/* What resembles no base yet: tensors, parts of tensors, or the whole of a file without tensors. */
+struct zn_gaps {
+    zipnn_allocator alloc;
+    struct zn_gap {
+        uint64_t off, len;
+        zipnn_dtype dtype;
+    } * gap; /* in ascending order, not overlapping; zn_free it */
+    size_t n, cap;
+};
+
+/* Lists the gaps after the last zn_matches_add. */
+zipnn_status zn_matches_gaps(struct zn_matches *m, struct zn_gaps *gaps, zipnn_error *err);
+
+/* Looks in a base for the bytes of the gaps, wherever they are: rows of another tensor, a tensor within a longer one, a
+ * file without tensors. What is found is no gap any more. Takes a pass over the base, and at most one over the gaps. */
+zipnn_status zn_matches_add_parts(struct zn_matches *m, const struct zn_model *base, uint8_t source,
+                                  struct zn_gaps *gaps, zipnn_error *err);
 
 /* Forgets what was found in the bases. */
 void zn_matches_reset(struct zn_matches *m);

@@ -81,7 +81,22 @@ expect 0 zipnn -d --base-dir run nearest.znn -o back
 check cmp back next.safetensors
 rm back
 expect 0 zipnn --base-dir empty next.safetensors -o alone.znn
+says "no file of --base-dir resembles it"
 check cmp alone.znn <(zipnn -c next.safetensors)
+seq 100000 >unlike
+expect 0 zipnn -f --base unlike next.safetensors -o alone.znn
+says "nothing in it resembles the base"
+expect 0 zipnn -fq --base unlike next.safetensors -o alone.znn
+check test ! -s "$home/err"
+
+# Bytes without tensors resemble a base at any place.
+tail -c +10 in/base.safetensors >bytes.bin
+expect 0 zipnn --base in/base.safetensors bytes.bin -o bytes.znn
+check test ! -s "$home/err"
+check test "$(stat -c %s bytes.znn)" -lt 1000
+expect 0 zipnn -d --base in/base.safetensors bytes.znn -o back
+check cmp back bytes.bin
+rm back bytes.bin bytes.znn
 
 # No file is its own base, and a pipe has none.
 expect 1 zipnn --base next.safetensors next.safetensors
