@@ -66,9 +66,7 @@ bool helper_run(int argc, char **argv) {
         execv(path, words);
     else
         errno = ENOENT;
-    fprintf(stderr,
-            "zipnn: %s is done by the program %s, which cannot be started: %s; it is built and installed with zipnn "
-            "where libfuse 3 is found (Debian: apt-get install %s)\n",
-            helper->name, helper->program, strerror(errno), helper->needs);
+    fprintf(stderr, "zipnn: %s is done by the program %s, which cannot be started: %s; %s\n", helper->name,
+            helper->program, strerror(errno), helper->needs);
     exit(EXIT_FAILED);
 }

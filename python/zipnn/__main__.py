@@ -13,6 +13,11 @@ __all__ = ["main"]
 
 def main() -> int:
     """Does what the arguments of this process say, and ends it."""
+    words = sys.argv[1:]
+    if words[:1] == ["hub"] or words == ["help", "hub"]:
+        from .hub.command import main as hub_main
+
+        return hub_main(["--help"] if words[:1] == ["help"] else words)
     # What Python catches or ignores is the program's own business again.
     for name in ("SIGINT", "SIGPIPE", "SIGXFSZ"):
         number = getattr(signal, name, None)

@@ -223,7 +223,7 @@ def _replace(path: str, options: tuple[int, int, Any]) -> Stats:
         stats = Stats(*_zipnn.recompress(path, new, _zipnn.FILE_REPLACE | _zipnn.FILE_SYNC, *options))
         if Stats(*_zipnn.test(new, options[1], None)).xxh3 != stats.xxh3:
             raise CorruptError(None, "the new archive does not hold what the old one does", path)
-        _make_alike(new, place)
+        make_alike(new, place)
         os.replace(new, place)
     except BaseException:
         os.unlink(new)
@@ -231,7 +231,7 @@ def _replace(path: str, options: tuple[int, int, Any]) -> Stats:
     return stats
 
 
-def _make_alike(new: str, old: str) -> None:
+def make_alike(new: str, old: str) -> None:
     """Gives `new` the owner, as far as that is allowed, the permissions and the times of `old`."""
     there = os.stat(old)
     with contextlib.suppress(PermissionError):

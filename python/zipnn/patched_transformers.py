@@ -8,6 +8,8 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from .safetensors import find_archive
+
 _SUFFIX = ".znn"
 
 
@@ -30,9 +32,10 @@ def replacements() -> dict[Any, Any]:
     @functools.wraps(load)
     def loaded(checkpoint_file: Any, *others: Any, **named: Any) -> Any:
         path = os.fspath(checkpoint_file)
-        if path.endswith(".safetensors") or os.path.exists(path) or not os.path.isfile(path + _SUFFIX):
+        archive = None if path.endswith(".safetensors") else find_archive(path)
+        if archive is None:
             return load(checkpoint_file, *others, **named)
-        return _load_pickle(path + _SUFFIX, *others, **named)
+        return _load_pickle(archive, *others, **named)
 
     return {find: found, load: loaded}
 

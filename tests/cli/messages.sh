@@ -163,6 +163,17 @@ says "-f to replace it"
 expect 1 zipnn extract m.safetensors --tensor b -o n.safetensors
 says "n.safetensors: already exists; use -f to replace it"
 
+# A command that another program does: the program is told its name and all words, and is missed in one sentence.
+if ! command -v zipnn-hub >/dev/null; then
+    expect 1 zipnn hub ls
+    says "hub is done by the program zipnn-hub, which cannot be started"
+    says "it is installed with the Python package of zipnn"
+    mkdir -p "$home/helpers" && printf '#!/bin/sh\necho "did $*" >&2\nexit 3\n' >"$home/helpers/zipnn-hub"
+    chmod +x "$home/helpers/zipnn-hub"
+    (PATH=$PATH:$home/helpers && expect 3 zipnn hub pack -T 2 && says "did hub pack -T 2") || fail "zipnn hub"
+    (PATH=$PATH:$home/helpers && expect 3 zipnn help hub && says "did hub --help") || fail "zipnn help hub"
+fi
+
 # Differences without their base.
 cp m.safetensors tuned.safetensors
 printf X | dd of=tuned.safetensors bs=1 seek=9000 conv=notrunc 2>"$home/err"
