@@ -15,6 +15,7 @@ cp m.safetensors d/n.safetensors
 cp a.znn e/n.znn
 zipnn -q chain run add m.safetensors 2>/dev/null || { mkdir run && zipnn -q chain run add m.safetensors; }
 zipnn -q chain run add ../other.safetensors
+echo "$(sha256sum <m.safetensors | cut -c 1-64)  m.safetensors" >sums
 cd .. || exit 1
 
 # What is run: OPTION stands for the option, FILE for a model or an archive.
@@ -24,11 +25,11 @@ declare -A line=(
     [diff]="diff OPTION m.safetensors a.znn" [extract]="extract --tensor b OPTION a.znn" [cat]="cat OPTION a.znn" [verify]="verify OPTION a.znn"
     [salvage]="salvage -o out OPTION a.znn" [recompress]="recompress OPTION a.znn" [add]="chain run add OPTION m.safetensors"
     [chain_list]="chain run list OPTION" [chain_restore]="chain run restore OPTION 2" [drop]="chain run drop OPTION 1"
-    [rebase]="chain run rebase OPTION 2" [doctor]="doctor OPTION")
+    [rebase]="chain run rebase OPTION 2" [doctor]="doctor OPTION" [sums]="sums OPTION a.znn")
 writes="compress restore extract cat salvage recompress chain_restore"
 packs="compress recompress bench add drop rebase"
 samples="estimate inspect"
-reads="restore test verify salvage extract cat inspect diff"
+reads="restore test verify salvage extract cat inspect diff sums"
 
 # Where each option is taken, and what shows that it is heard: "fails TEXT" with a value that cannot work, a command
 # that must succeed afterwards, or nothing where there is nothing to be seen.
@@ -36,20 +37,20 @@ foreign=neon # an instruction set that this program's machine lacks, also when t
 zipnn --cpu neon -c m.safetensors >"$home/out" 2>"$home/err" && foreign=avx2
 declare -A takes=(
     [stdout]="$writes" [output]="$writes" [output-dir-flat]="compress restore" [output-dir-mirror]="compress restore"
-    [filelist]="compress restore test list inspect estimate verify recompress" [null]="compress restore test list inspect estimate verify recompress" [force]="$writes inspect" [update]="compress" [keep]="ANY -recompress -drop -rebase -doctor" [rm]="compress restore" [in-place]="compress restore"
-    [sync]="$writes add drop rebase inspect" [recursive]="compress restore test list bench inspect estimate verify recompress"
+    [filelist]="compress restore test list inspect estimate verify recompress sums" [null]="compress restore test list inspect estimate verify recompress sums" [force]="$writes inspect" [update]="compress" [keep]="ANY -recompress -drop -rebase -doctor" [rm]="compress restore" [in-place]="compress restore"
+    [sync]="$writes add drop rebase inspect" [recursive]="compress restore test list bench inspect estimate verify recompress sums"
     [1]="$packs $samples restore" [fast]="$packs $samples restore" [best]="$packs $samples restore" [threads]=ANY
     [sha256]="$packs" [no-verify]="$packs" [max-output]="$reads recompress chain_restore"
     [dtype]="compress bench $samples add" [cpu]=ANY [compat]="$packs $samples" [base]="compress bench list estimate $reads"
     [base-dir]="compress list estimate $reads" [every]=add [no-dedup]="$packs $samples" [tensor]=extract [rows]=extract
-    [range]=cat [against]=verify [sample]="$samples" [html]=inspect [format]=compress [quiet]=ANY [verbose]=ANY [json]=ANY [progress]=ANY
+    [range]=cat [against]=verify [check]=sums [sample]="$samples" [html]=inspect [format]=compress [quiet]=ANY [verbose]=ANY [json]=ANY [progress]=ANY
     [help]=ANY [version]=ANY)
 declare -A value=(
     [output]=nowhere/out [output-dir-flat]=m.safetensors [output-dir-mirror]=m.safetensors [filelist]=nowhere [threads]=2 [max-output]=1 [dtype]=fp16 [cpu]=$foreign [progress]=json [compat]=1.0 [base]=nowhere [base-dir]=nowhere [every]=2
     [rows]=7777 [range]=7777777:1 [against]=nowhere [sample]=1K [html]=nowhere/page [format]=zipnn)
 declare -A proof=(
     [output]="fails nowhere/out" [output-dir-flat]="fails Not a directory" [output-dir-mirror]="fails Not a directory" [filelist]="fails nowhere" [max-output]="fails allow limit" [cpu]="fails instruction" [base]="fails nowhere"
-    [base-dir]="fails nowhere" [rows]="fails 7777" [range]="fails 7777777" [against]="fails nowhere" [html]="fails nowhere/page"
+    [base-dir]="fails nowhere" [rows]="fails 7777" [range]="fails 7777777" [against]="fails nowhere" [check]="test -s $home/out" [html]="fails nowhere/page"
     [stdout]="test -s $home/out" [rm]="eval ! test -e m.safetensors || ! test -e a.znn" [in-place]="replaced" [keep]="test -e m.safetensors -a -e a.znn"
     [json]="json_only" [help]="grep -q Usage $home/out" [version]="grep -q ^zipnn.[0-9] $home/out")
 replaced() { [ "$before" != "$(find . -type f -exec cksum {} + | sort)" ]; }
@@ -71,6 +72,7 @@ prepare() { # OPTION USE
     case $1:$2 in
         tensor:*) run=${run/--tensor b/} given="--tensor b" ;;
         null:*) given+=" --filelist /dev/null" ;;
+        check:sums) echo "sums --check sums" && return ;;
         json:extract | json:cat) given+=" -o out" ;;
         stdout:salvage | output:salvage) run=${run/-o out/} ;;
         dtype:inspect | compat:inspect | 1:inspect | fast:inspect | best:inspect | sample:inspect | no-dedup:inspect) run="inspect OPTION m.safetensors" ;;

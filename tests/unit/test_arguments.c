@@ -3,6 +3,7 @@
 #include "support/samples.h"
 #include "support/streams.h"
 #include "support/unit.h"
+#include "zipnn/digests.h"
 #include "zipnn/joined.h"
 #include "zipnn/tiles.h"
 
@@ -25,6 +26,7 @@ static struct fixture {
         zipnn_chunk_info chunk;
         zipnn_base_info base;
         zipnn_coding coding;
+        zipnn_stats stats;
         zipnn_estimate_info estimate;
     } info;
 } f;
@@ -123,6 +125,9 @@ ATTEMPT(read_rows_archive, zipnn_archive_read_rows(NULL, 0, 0, 1, f.room, sizeof
 ATTEMPT(write_rows_archive, zipnn_archive_write_rows(NULL, 0, 0, 1, &f.sink, e))
 ATTEMPT(write_rows_sink, zipnn_archive_write_rows(f.archive, 0, 0, 1, NULL, e))
 ATTEMPT(write_rows_mute, zipnn_archive_write_rows(f.archive, 0, 0, 1, &deaf_sink, e))
+ATTEMPT(digests_ctx, zipnn_digests(NULL, &f.source, &f.info.stats, e))
+ATTEMPT(digests_source, zipnn_digests(f.ctx, NULL, &f.info.stats, e))
+ATTEMPT(digests_stats, zipnn_digests(f.ctx, &f.source, NULL, e))
 ATTEMPT(joined_length_source, zipnn_joined_length(NULL, &f.number, e))
 ATTEMPT(joined_length_number, zipnn_joined_length(&f.source, NULL, e))
 ATTEMPT(joined_unpack_ctx, zipnn_joined_unpack(NULL, &f.source, &f.sink, NULL, e))
@@ -231,6 +236,9 @@ static const struct attempt attempts[] = {
     ROW(write_rows_archive),
     ROW(write_rows_sink),
     ROW(write_rows_mute),
+    ROW(digests_ctx),
+    ROW(digests_source),
+    ROW(digests_stats),
     ROW(joined_length_source),
     ROW(joined_length_number),
     ROW(joined_unpack_ctx),
