@@ -1,5 +1,6 @@
 #include "commands/html.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,4 +48,37 @@ void page_put_name(struct page *page, const char *name) {
         name += put_character(page, name);
         if (breaks) page_put_all(page, "<wbr>");
     }
+}
+
+void page_begin(struct page *page, const char *title, const char *heading) {
+    page_put(page,
+             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+             "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
+             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none';style-src 'unsafe-inline';"
+             "script-src 'sha256-%s'\">\n<title>",
+             page_script_hash);
+    page_put_text(page, title);
+    page_put_all(page, "</title>\n<style>\n");
+    page_put_all(page, page_style);
+    page_put_all(page, page_style_more);
+    page_put_all(page, "</style></head><body>\n<main><h1>");
+    page_put_name(page, heading);
+    page_put_all(page, "</h1>\n");
+}
+
+void page_finish(struct page *page) {
+    page_put_all(page, "</main>\n<script>");
+    page_put_all(page, page_script);
+    page_put_all(page, "</script>\n</body></html>\n");
+}
+
+struct amount page_amount(uint64_t n) {
+    struct amount a;
+    if (n >= 1000000000)
+        snprintf(a.text, sizeof a.text, "%.3g billion", (double)n / 1e9);
+    else if (n >= 1000000)
+        snprintf(a.text, sizeof a.text, "%.3g million", (double)n / 1e6);
+    else
+        snprintf(a.text, sizeof a.text, "%" PRIu64, n);
+    return a;
 }

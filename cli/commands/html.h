@@ -23,8 +23,18 @@ void page_put_text(struct page *page, const char *text);
 /* The same, where lines may break after points and the like; not in attributes. */
 void page_put_name(struct page *page, const char *name);
 
+/* Writes the head of a page and its first heading, and the end. Both take text from outside. */
+void page_begin(struct page *page, const char *title, const char *heading);
+void page_finish(struct page *page);
+
+/* "1.24 billion" */
+struct amount {
+    char text[32];
+};
+struct amount page_amount(uint64_t n);
+
 /* What every page of ours has in its head: its style, its script, and the hash of the script, without which a browser
  * runs nothing. */
-extern const char page_style[], page_script[], page_script_hash[];
+extern const char page_style[], page_style_more[], page_script[], page_script_hash[];
 
 #endif

@@ -5,9 +5,10 @@
 #include <stdlib.h>
 
 #include "commands/commands.h"
+#include "commands/compare.h"
 #include "shared/cli_fail.h"
+#include "shared/find_files.h"
 #include "shared/json_writer.h"
-#include "shared/open_archive.h"
 #include "shared/run_report.h"
 #include "shared/text.h"
 
@@ -99,6 +100,18 @@ static void put_tensors(const struct inspection *x) {
     if (any_shared) puts("~ its share, by length, of chunks that it has in common with others");
 }
 
+static void put_metadata(const struct inspection *x) {
+    const struct metadata *m = &x->metadata;
+    for (size_t i = 0; i < m->n; i++) {
+        fputs("  ", stdout);
+        text_put(stdout, m->entry[i].key);
+        fputs(": ", stdout);
+        text_put(stdout, m->entry[i].value);
+        putchar('\n');
+    }
+    if (m->n_more) printf("  and %" PRIu64 " more keys\n", m->n_more);
+}
+
 static void put_text(const struct inspection *x) {
     text_put(stdout, run_shown_name(x->path));
     printf(": %s, %" PRIu64 " tensors, %s; ", text_size(x->info.original).text, x->info.n_tensors, x->info.container);
@@ -109,6 +122,7 @@ static void put_text(const struct inspection *x) {
         printf("stored as %s, %.2f %%\n", text_size(x->info.archive).text,
                text_percent(x->info.archive, x->info.original));
     if (x->n_left_out) puts(text_left_out(x->n_left_out).text);
+    if (x->talkative) put_metadata(x);
     put_roles(x);
     if (x->talkative) put_tensors(x);
     for (size_t i = 0; i < x->types.n; i++) put_exponents(&x->types.role[i]);
@@ -155,6 +169,15 @@ static void put_json(const struct inspection *x) {
     json_text(&j, "container", x->info.container);
     json_number(&j, "n_tensors", x->info.n_tensors);
     json_number(&j, "n_left_out", x->n_left_out);
+    if (x->info.n_tensors) json_number(&j, "parameters", inspect_parameters(x));
+    json_list(&j, "metadata");
+    for (size_t i = 0; i < x->metadata.n; i++) {
+        json_object(&j, NULL);
+        json_text(&j, "key", x->metadata.entry[i].key);
+        json_text(&j, "value", x->metadata.entry[i].value);
+        json_object_end(&j);
+    }
+    json_list_end(&j);
     if (x->plain) json_number(&j, "estimate", x->estimate.archive);
     json_number(&j, "stored", x->plain ? x->estimate.archive : x->info.archive);
     json_line_end(&j);
@@ -209,7 +232,8 @@ static zipnn_status make_whole(struct inspection *x, zipnn_error *err) {
     return end_profile(x, profiler_look(&x->profiler, &t, &x->profiles[0], err));
 }
 
-static zipnn_status inspect(struct run *run, struct inspection *x, struct opened *o, zipnn_error *err) {
+static zipnn_status measure(struct run *run, struct inspection *x, zipnn_error *err) {
+    const struct opened *o = &x->opened;
     zipnn_archive_get_info(o->archive, &x->info);
     x->n_left_out = zipnn_archive_n_left_out(o->archive);
     x->plain = o->plain;
@@ -219,27 +243,70 @@ static zipnn_status inspect(struct run *run, struct inspection *x, struct opened
     if (st != ZIPNN_OK) return st;
     st = o->plain ? zipnn_estimate(run->ctx, &o->source, run->args->sample, &x->estimate, err) : ZIPNN_OK;
     if (st == ZIPNN_OK) st = x->info.n_tensors ? make_profiles(run, x, o->archive, err) : make_whole(x, err);
+    metadata_read(o->archive, x->info.container, x->info.original, &x->metadata);
     roles_sort(&x->roles);
     roles_sort(&x->types);
-    if (st == ZIPNN_OK && run->args->html) st = inspect_write_page(run, x, run->args->html, err);
-    if (st != ZIPNN_OK) return st;
+    return st;
+}
+
+/* inspect_end must follow, also after a failure. */
+static zipnn_status inspect_begin(struct run *run, struct inspection *x, const char *path, zipnn_error *err) {
+    *x = (struct inspection){.path = path, .talkative = run->args->verbosity > 0};
+    const zipnn_status st = opened_open(run, path, OPENED_PLAIN, &x->opened, err);
+    return st == ZIPNN_OK ? measure(run, x, err) : st;
+}
+
+static void inspect_end(struct inspection *x) {
+    profiler_end(&x->profiler);
+    free(x->profiles);
+    roles_free(&x->roles);
+    roles_free(&x->types);
+    metadata_free(&x->metadata);
+    opened_close(&x->opened);
+}
+
+static void show(const struct run *run, const struct inspection *x) {
     if (run->args->json)
         put_json(x);
     else if (!run->args->html)
         put_text(x);
-    return ZIPNN_OK;
 }
 
-void inspect_file(struct run *run, const char *path) {
-    struct opened o;
-    struct inspection x = {.path = path, .talkative = run->args->verbosity > 0};
+static void inspect_file(struct run *run, const char *path) {
+    struct inspection x;
     zipnn_error err;
-    zipnn_status st = opened_open(run, path, OPENED_PLAIN, &o, &err);
-    if (st == ZIPNN_OK) st = inspect(run, &x, &o, &err);
-    if (st != ZIPNN_OK) run_report_failure(run, path, &err);
-    profiler_end(&x.profiler);
-    free(x.profiles);
-    roles_free(&x.roles);
-    roles_free(&x.types);
-    opened_close(&o);
+    zipnn_status st = inspect_begin(run, &x, path, &err);
+    if (st == ZIPNN_OK && run->args->html) st = inspect_write_page(run, &x, run->args->html, &err);
+    if (st == ZIPNN_OK)
+        show(run, &x);
+    else
+        run_report_failure(run, path, &err);
+    inspect_end(&x);
+}
+
+/* Shows both, and then side by side what they have in common. */
+static void inspect_both(struct run *run, const char *first, const char *second) {
+    struct inspection x, y = {.path = second};
+    zipnn_error err;
+    const char *path = first;
+    zipnn_status st = inspect_begin(run, &x, first, &err);
+    if (st == ZIPNN_OK) st = inspect_begin(run, &y, path = second, &err);
+    if (st == ZIPNN_OK && run->args->html) st = compare_write_page(run, &x, &y, run->args->html, &err);
+    if (st == ZIPNN_OK) {
+        show(run, &x);
+        if (!run->args->json && !run->args->html) putchar('\n');
+        show(run, &y);
+        if (!run->args->json && !run->args->html) compare_put_text(&x, &y, x.talkative);
+    } else {
+        run_report_failure(run, path, &err);
+    }
+    inspect_end(&y);
+    inspect_end(&x);
+}
+
+void inspect_run(struct run *run) {
+    if (run->args->pair)
+        inspect_both(run, run->args->files[0], run->args->files[1]);
+    else
+        for_each_file(run, inspect_file);
 }

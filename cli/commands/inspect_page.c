@@ -14,36 +14,6 @@ enum { MOST_HISTOGRAMS = 24, FEW_GROUPS = 3 };
 
 /* ---- what it is, how small, and why ------------------------------------------------------------------------------ */
 
-static void put_head(struct page *page, const struct inspection *x) {
-    page_put(page,
-             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-             "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
-             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none';style-src 'unsafe-inline';"
-             "script-src 'sha256-%s'\">\n<title>",
-             page_script_hash);
-    page_put_text(page, run_shown_name(x->path));
-    page_put_all(page, "</title>\n<style>\n");
-    page_put_all(page, page_style);
-    page_put_all(page, "</style></head><body>\n<main><h1>");
-    page_put_name(page, run_shown_name(x->path));
-    page_put_all(page, "</h1>\n");
-}
-
-/* "1.24 billion" */
-struct amount {
-    char text[32];
-};
-static struct amount amount_of(uint64_t n) {
-    struct amount a;
-    if (n >= 1000000000)
-        snprintf(a.text, sizeof a.text, "%.3g billion", (double)n / 1e9);
-    else if (n >= 1000000)
-        snprintf(a.text, sizeof a.text, "%.3g million", (double)n / 1e6);
-    else
-        snprintf(a.text, sizeof a.text, "%" PRIu64, n);
-    return a;
-}
-
 static void put_card(struct page *page, const char *what, const char *value) {
     page_put(page, "<div><dt>%s</dt><dd>%s</dd></div>\n", what, value);
 }
@@ -55,13 +25,11 @@ static size_t layer_length(const char *name) {
 }
 
 static void put_cards(struct page *page, const struct inspection *x) {
-    uint64_t parameters = 0;
     char text[48];
-    const uint64_t stored = x->plain ? x->estimate.archive : x->info.archive;
-    for (size_t i = 0; i < x->types.n; i++) parameters += x->types.role[i].parameters;
+    const uint64_t stored = inspect_stored(x);
     page_put(page, "<dl class=\"cards\">\n");
-    if (x->info.n_tensors) put_card(page, "parameters", amount_of(parameters).text);
-    if (x->info.n_tensors) put_card(page, "tensors", amount_of(x->info.n_tensors).text);
+    if (x->info.n_tensors) put_card(page, "parameters", page_amount(inspect_parameters(x)).text);
+    if (x->info.n_tensors) put_card(page, "tensors", page_amount(x->info.n_tensors).text);
     put_card(page, "original", text_size(x->info.original).text);
     put_card(page, x->plain ? "would be stored in about" : "stored in", text_size(stored).text);
     snprintf(text, sizeof text, "%.2f %%", text_percent(stored, x->info.original));
@@ -100,6 +68,22 @@ static void put_facts(struct page *page, const struct inspection *x) {
     page_put(page, "</p>\n");
 }
 
+static void put_metadata(struct page *page, const struct metadata *m) {
+    if (m->n == 0) return;
+    page_put(page,
+             "<details><summary>What the file says about itself</summary>\n<div class=\"scroll\"><table><tbody>\n");
+    for (size_t i = 0; i < m->n; i++) {
+        page_put(page, "<tr><th scope=\"row\">");
+        page_put_name(page, m->entry[i].key);
+        page_put(page, "</th><td class=\"text\">");
+        page_put_name(page, m->entry[i].value);
+        page_put(page, "</td></tr>\n");
+    }
+    page_put(page, "</tbody></table></div>");
+    if (m->n_more) page_put(page, "<p class=\"soft\">and %" PRIu64 " more keys</p>", m->n_more);
+    page_put(page, "</details>\n");
+}
+
 /* ---- cells of tables --------------------------------------------------------------------------------------------- */
 
 static void put_bytes(struct page *page, uint64_t n) {
@@ -107,7 +91,7 @@ static void put_bytes(struct page *page, uint64_t n) {
 }
 
 static void put_number(struct page *page, uint64_t n) {
-    page_put(page, "<td data-n=\"%" PRIu64 "\">%s</td>", n, amount_of(n).text);
+    page_put(page, "<td data-n=\"%" PRIu64 "\">%s</td>", n, page_amount(n).text);
 }
 
 static void put_share(struct page *page, double share) {
@@ -330,17 +314,16 @@ zipnn_status inspect_write_page(struct run *run, struct inspection *x, const cha
     struct page page = {.err = err};
     struct row *rows = text_realloc(NULL, (x->n + 1) * sizeof *rows);
     page.st = output_open(run, out, x->path, NULL, &page.out, err);
-    put_head(&page, x);
+    page_begin(&page, run_shown_name(x->path), run_shown_name(x->path));
     put_cards(&page, x);
     put_reason(&page, x);
     put_facts(&page, x);
+    put_metadata(&page, &x->metadata);
     page_put_map(&page, x);
     put_types(&page, x);
     put_roles(&page, x);
     put_tensors(&page, x, rows);
-    page_put_all(&page, "</main>\n<script>");
-    page_put_all(&page, page_script);
-    page_put_all(&page, "</script>\n</body></html>\n");
+    page_finish(&page);
     free(rows);
     return output_end(&page.out, page.st, err);
 }

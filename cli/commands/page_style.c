@@ -23,7 +23,9 @@ const char page_style[] =
     "summary{cursor:pointer;padding:4px 0;overflow-wrap:anywhere}details{border-bottom:1px solid "
     "var(--line)}#filter{font:inherit;width:100%;max-width:30em;padding:6px 10px;margin:.5em "
     "0;color:inherit;background:"
-    "var(--card);border:1px solid var(--rest);border-radius:6px}\n"
+    "var(--card);border:1px solid var(--rest);border-radius:6px}\n";
+
+const char page_style_more[] =
     ".map{position:relative;width:100%;aspect-ratio:1080/600;background:var(--card);font-size:11px;line-height:1.15}"
     ".map div{position:absolute;overflow:hidden;border:1px solid var(--bg)}.map .group{background:var(--card);border-"
     "color:var(--rest)}.map .group>b{display:block;height:16px;padding:1px 4px;font-weight:600;white-space:nowrap;"
@@ -47,6 +49,8 @@ const char page_style[] =
     ".bits{display:flex;position:relative;height:12px;margin:4px 0;background:var(--save)}.bits "
     "i{background:var(--need);border-right:1px solid var(--bg)}.bits .raw{background:var(--rest)}.bits "
     "u{position:absolute;top:-3px;bottom:-3px;width:2px;background:var(--fg)}\n"
+    ".pair{min-width:8em}.pair i{display:block;height:6px;margin:1px 0;background:var(--rest)}.pair "
+    ".b{background:var(--bar)}td.text{text-align:left;white-space:normal;overflow-wrap:anywhere}\n"
     "@media "
     "print{body{max-width:none}#filter,input,label{display:none}.map{break-inside:avoid;print-color-adjust:exact}"
     "details>*{display:block}}\n";

@@ -126,6 +126,15 @@ void roles_sort(struct roles *roles) {
     if (roles->n) qsort(roles->role, roles->n, sizeof roles->role[0], longest_first);
 }
 
+uint64_t roles_parameters(const struct roles *roles) {
+    uint64_t n = 0;
+    for (size_t i = 0; i < roles->n; i++) {
+        const uint64_t more = roles->role[i].parameters;
+        n = more > UINT64_MAX - n ? UINT64_MAX : n + more;
+    }
+    return n;
+}
+
 void roles_free(struct roles *roles) {
     for (size_t i = 0; i < roles->n; i++) free(roles->role[i].name);
     free(roles->role);

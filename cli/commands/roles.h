@@ -37,6 +37,9 @@ void roles_add(struct roles *roles, char *name, const struct profile *p, bool sh
 /* Puts the longest first. Nothing may be added afterwards. */
 void roles_sort(struct roles *roles);
 
+/* Returns the number of elements of all tensors. */
+uint64_t roles_parameters(const struct roles *roles);
+
 void roles_free(struct roles *roles);
 
 /* Returns what to call the role: if it is one tensor, its name. */

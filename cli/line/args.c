@@ -295,6 +295,12 @@ static void find_output_dir(struct args *a) {
     a->output = NULL;
 }
 
+/* Two files are compared, but not with bases: each would have some of its own. */
+static void find_pair(struct args *a) {
+    const bool named = a->n_files == 2 && !a->recursive && !a->filelist;
+    a->pair = a->operation == OP_INSPECT && named && !a->n_bases && !a->base_dir;
+}
+
 /* Finds the command that --help is asked about: the one before or after it. */
 static bool choose_topic(const struct parser *p) {
     struct args *a = p->args;
@@ -368,5 +374,6 @@ bool args_parse(int argc, char **argv, const struct environment *environment, st
     if (a->operation == OP_BENCH) a->verify = false; /* only the coder is measured; its result is compared afterwards */
     if (asks_only(a)) return choose_topic(&p);
     find_output_dir(a);
+    find_pair(a);
     return parser_check(&p, options);
 }

@@ -186,7 +186,8 @@ bool parser_check(const struct parser *p, const struct option options[N_OPTIONS]
         return say_wrong(w, "standard input is the list of --filelist: it cannot be a FILE, too");
     if (a->zeros && !a->filelist) return say_wrong(w, "-0 tells how the names of --filelist end: give that too");
     if (a->operation == OP_SALVAGE && !a->output && !a->to_stdout) return say_wrong(w, "salvage needs -o OUT");
-    if (a->html && takes_several(a)) return say_wrong(w, "--html OUT takes one FILE");
+    if (a->html && takes_several(a) && !a->pair)
+        return say_wrong(w, "--html OUT takes one FILE, or two to compare (without --base and --base-dir)");
     if (a->operation == OP_INSPECT && a->sync && !a->html)
         return say_wrong(w, "--sync is for what is written: inspect writes a file only with --html OUT");
     if (a->operation == OP_EXTRACT && !a->n_tensors)

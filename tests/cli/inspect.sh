@@ -29,7 +29,8 @@ mkdir folder
 cp m folder/m.safetensors
 expect 0 zipnn inspect -r folder
 prints "folder/m.safetensors"
-expect 2 zipnn inspect m text --html x
+expect 2 zipnn inspect m text evil --html x
+expect 2 zipnn inspect m text --html x --base m
 expect 2 zipnn --html x m
 expect 2 zipnn inspect --sync m
 says "with --html OUT"
@@ -72,8 +73,9 @@ for i, name in enumerate(names):
 head = json.dumps(header).encode()
 open("evil", "wb").write(struct.pack("<Q", len(head)) + head + bytes((i * i >> 3) & 255 for i in range(at)))
 END
-for file in m m.znn evil text; do
-    expect 0 zipnn inspect "$file" -f --html page.html
+zipnn -q -6 m -o six.znn
+for file in m m.znn evil text "m.znn evil" "m.znn six.znn" "text m" "evil m.znn" "m m"; do
+    expect 0 zipnn inspect $file -f --html page.html
     check python3 -c '
 import base64, hashlib, html.parser, re
 text = open("page.html", encoding="utf-8").read()
@@ -99,9 +101,72 @@ page.feed(text)
 assert not page.tags and "http:" not in text and "https:" not in text and "url(" not in text, page.tags
 digest = base64.b64encode(hashlib.sha256("".join(page.scripts).encode()).digest()).decode()
 assert len(page.scripts) == 1 and ("script-src \x27sha256-%s\x27" % digest) in page.policy, (digest, page.policy)
-assert page.tiles and abs(page.inside - 100) < 1, (page.tiles, page.inside)
+if "side by side" not in text: assert page.tiles and abs(page.inside - 100) < 1, (page.tiles, page.inside)
 '
 done
 expect 1 zipnn inspect m --html page.html
+expect 1 zipnn inspect m m.znn --html page.html
+for out in m m.znn; do
+    expect 1 zipnn inspect m m.znn -f --html $out
+    says "same file"
+done
+expect 1 zipnn inspect m nowhere --html new.html
+check test ! -e new.html
+
+# Two files side by side, with what only one has.
+expect 0 zipnn inspect m.znn six.znn
+prints "Both hold the same original."
+prints "change"
+expect 0 zipnn inspect m.znn evil
+prints "evil: "
+prints "layer.*"
+refuted grep -q "same original" "$home/out"
+expect 0 zipnn inspect --json m.znn six.znn
+[ "$(grep -c '"parameters":' "$home/out")" -eq 2 ] || fail "inspect --json of two files"
+expect 0 zipnn inspect -r m evil
+refuted grep -q "^change:" "$home/out"
+
+# What a file says about itself, and what only seems to.
+python3 - <<'END'
+import json, random, struct
+def text(s): return struct.pack("<Q", len(s)) + s
+def gguf(pairs, n=None):
+    return b"GGUF" + struct.pack("<IQQ", 3, 1, len(pairs) if n is None else n) + b"".join(pairs) + text(b"t") + struct.pack(
+        "<IQIQ", 1, 64, 0, 0) + bytes(4096)
+pairs = [text(b"general.name") + struct.pack("<I", 8) + text(b"a <b> name"), text(b"n.layers") + struct.pack("<II", 4, 7),
+         text(b"scale") + struct.pack("<If", 6, 0.5), text(b"signed") + struct.pack("<Ib", 1, -3), text(b"yes") + struct.pack("<I?", 7, True),
+         text(b"tokens") + struct.pack("<IIQ", 9, 8, 3) + text(b"x") * 3, text(b"last") + struct.pack("<II", 4, 9),
+         text(b"nested") + struct.pack("<IIQIQII", 9, 9, 2, 4, 1, 5, 4) + struct.pack("<QII", 2, 6, 7), text(b"end") + struct.pack("<Iq", 11, -1)]
+open("self.gguf", "wb").write(gguf(pairs))
+meta = {"format": "pt", "odd \u00e9": "<i>\n\\\"quoted\"", **{"key%d" % i: "v" * 1000 for i in range(70)}}
+head = json.dumps({"w": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}, "__metadata__": meta}).encode()
+open("self.safetensors", "wb").write(struct.pack("<Q", len(head)) + head + bytes(16))
+random.seed(3)
+whole = [gguf(pairs), open("self.safetensors", "rb").read()]
+for i in range(60):
+    bytes_ = bytearray(whole[i % 2])
+    for _ in range(random.randint(1, 4)): bytes_[random.randrange(min(len(bytes_), 700))] = random.choice([0, 255, 9, 34, 92, 123, 125, 117, random.randrange(256)])
+    open("odd%d" % i, "wb").write(bytes_[: random.choice([len(bytes_), random.randrange(30, len(bytes_))])])
+END
+expect 0 zipnn inspect -v self.gguf
+for line in "general.name: a <b> name" "n.layers: 7" "scale: 0.5" "signed: -3" "yes: true" "tokens: 3 values" "last: 9" "nested: 2 values" "end: -1"; do
+    prints "  $line"
+done
+expect 0 zipnn inspect -v self.safetensors
+prints "  format: pt"
+prints "and 8 more keys"
+refuted grep -q "$(printf '%0401d' 0 | tr 0 v)" "$home/out"
+expect 0 zipnn inspect self.gguf -f --html page.html
+check grep -q "a &#60;b&#62; name" page.html
+expect 0 zipnn inspect self.safetensors -f --html page.html
+refuted grep -q "<i>.*quoted" page.html
+check python3 -c 'import json, subprocess
+line = json.loads(subprocess.run(["zipnn", "inspect", "--json", "self.safetensors"], stdout=subprocess.PIPE, check=True).stdout.splitlines()[-1])
+found = {m["key"]: m["value"] for m in line["metadata"]}
+assert len(found) == 64 and found["odd \u00e9"] == "<i>\n\\\"quoted\"" and line["parameters"] == 4, found'
+for i in $(seq 0 59); do
+    zipnn inspect -v odd$i >"$home/out" 2>"$home/err"
+    [ $? -le 3 ] || fail "inspect of odd$i"
+done
 no_temporaries
 finish
