@@ -81,6 +81,7 @@ void zipnn_destroy(zipnn_ctx *ctx) {
     zipnn_allocator alloc = ctx->engine.alloc;
     zn_bases_destroy(&ctx->bases);
     zn_old_scratch_free(&ctx->old, &alloc);
+    zn_free(&alloc, ctx->tile);
     zn_engine_release(&ctx->engine);
     zn_free(&alloc, ctx);
 }

@@ -14,6 +14,8 @@ struct zipnn_ctx {
     struct zn_old_scratch old;
     zipnn_source base; /* of old records; read_at NULL: none */
     zipnn_repeats repeats;
+    uint8_t *tile; /* rows of a product, decoded; NULL until there is one */
+    size_t tile_cap;
     size_t n_direct; /* bases that compressing may refer to */
 };
 

@@ -1,4 +1,4 @@
-#define _DEFAULT_SOURCE /* mincore */
+#define _DEFAULT_SOURCE /* mincore, madvise */
 
 #include "base/pages.h"
 
@@ -20,4 +20,15 @@ bool zn_pages_present(const void *memory, size_t len) {
     (void)memory, (void)len;
 #endif
     return true;
+}
+
+void zn_pages_large(void *memory, size_t len) {
+    enum { LARGE = 2 << 20 };
+#if defined(MADV_HUGEPAGE)
+    const uintptr_t from = ((uintptr_t)memory + LARGE - 1) & ~(uintptr_t)(LARGE - 1);
+    const uintptr_t to = ((uintptr_t)memory + len) & ~(uintptr_t)(LARGE - 1);
+    if (from < to) (void)madvise((void *)from, (size_t)(to - from), MADV_HUGEPAGE);
+#else
+    (void)memory, (void)len;
+#endif
 }

@@ -9,4 +9,7 @@
  * page, the last and some between. Returns true if the system does not tell. */
 bool zn_pages_present(const void *memory, size_t len);
 
+/* Asks for large pages for memory that is about to be written. It may be of any size, and changes nothing else. */
+void zn_pages_large(void *memory, size_t len);
+
 #endif

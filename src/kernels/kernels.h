@@ -14,6 +14,7 @@
 
 #include "kernels/delta/delta_loops.h"
 #include "kernels/hash/sha256.h"
+#include "kernels/products/products_loops.h"
 #include "kernels/values/values_loops.h"
 
 /* ---- R16: interleaved rANS with 16-bit states and 64 or 128 slots (doc/format.md, "R16") ------------------------- */
@@ -323,5 +324,8 @@ extern const struct zn_kernels zn_kernels_scalar;
 
 /* Returns the best loop of SHA-256 beside a set; no set implies the instructions for it. */
 zn_sha256_loop *zn_kernels_sha256(const struct zn_kernels *k);
+
+/* Returns the best loops of products beside a set; no set implies all instructions for them. */
+const struct zn_product_loops *zn_kernels_products(const struct zn_kernels *k);
 
 #endif

@@ -25,3 +25,15 @@ zn_sha256_loop *zn_kernels_sha256(const struct zn_kernels *k) {
     (void)k;
     return zn_sha256_blocks_scalar;
 }
+
+const struct zn_product_loops *zn_kernels_products(const struct zn_kernels *k) {
+    const struct zn_cpu cpu = zn_cpu_detect();
+#if defined(__x86_64__)
+    if (k == &zn_kernels_avx512 && cpu.fma) return cpu.bf16 ? &zn_product_loops_avx512_pairs : &zn_product_loops_avx512;
+    if (k == &zn_kernels_avx2 && cpu.fma) return &zn_product_loops_avx2;
+#elif defined(__aarch64__)
+    if (k == &zn_kernels_neon && cpu.neon) return &zn_product_loops_neon;
+#endif
+    (void)k, (void)cpu;
+    return &zn_product_loops_scalar;
+}
