@@ -22,13 +22,14 @@ zipnn_status parts_form(const char *path, enum form *form, zipnn_error *err) {
     *form = VALUES;
     if (!path || ends_with(path, ".bin")) return ZIPNN_OK;
     if (ends_with(path, ".npy") || path[strlen(path) - 1] == '/') *form = NUMPY;
+    if (ends_with(path, ".npz")) *form = NUMPY_ZIP;
     if (ends_with(path, ".safetensors")) *form = SAFETENSORS;
     bool promises = *form == VALUES && filename_is_model(path);
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) promises |= ends_with(path, others[i]);
     if (!promises) return ZIPNN_OK;
     return cli_fail(
         err, ZIPNN_E_ARGUMENT,
-        "extract writes no %s file: name the output .npy, .safetensors or DIR/, or anything else (.bin) for "
+        "extract writes no %s file: name the output .npy, .npz, .safetensors or DIR/, or anything else (.bin) for "
         "the bytes of the values alone",
         strrchr(path, '.'));
 }

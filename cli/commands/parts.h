@@ -4,8 +4,8 @@
 
 #include "shared/run.h"
 
-/* The bytes of the values alone, an array of numpy, or a safetensors file. */
-enum form { VALUES, NUMPY, SAFETENSORS };
+/* The bytes of the values alone, an array of numpy, many of them in a .npz file, or a safetensors file. */
+enum form { VALUES, NUMPY, NUMPY_ZIP, SAFETENSORS };
 
 /* Part of a tensor. */
 struct part {
@@ -14,6 +14,8 @@ struct part {
     zipnn_tensor_layout layout;
     uint64_t first, n;       /* rows */
     uint64_t offset, length; /* offset of the first value in the original; bytes of the values */
+    bool widened;            /* --as: `tensor.dtype` and `length` are those of what is written ... */
+    zipnn_dtype stored_as;   /* ... and this is the type in the original */
 };
 
 struct parts {

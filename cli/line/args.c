@@ -183,6 +183,7 @@ static bool apply(struct args *a, enum option_id id, char letter, const char *va
     if (id == OPT_THREADS) return parse_count(value, 0, &a->threads);
     if (id == OPT_CPU) return parse_cpu(value, &a->cpu);
     if (id == OPT_COMPAT) return parse_version(value, &a->readers);
+    if (id == OPT_AS) return a->widen = strcasecmp(value, "f32") == 0 || strcasecmp(value, "fp32") == 0;
     if (id == OPT_TENSOR) return add_tensor(a, value);
     if (id == OPT_ROWS) return parse_rows(value, &a->rows);
     if (id == OPT_HTML) a->html = value;

@@ -88,7 +88,7 @@ assert (numpy.frombuffer(data[8 + n:], "<f4").reshape(4, 6) == numpy.load("n.npz
 '
         expect 1 zipnn extract $file --tensor c -fo c.safetensors
         says "safetensors has no element type C128"
-        for name in v.npz v.pt v.gguf v.h5 v.znn v.zip; do
+        for name in v.pt v.gguf v.h5 v.znn v.zip; do
             expect 1 zipnn extract $file --tensor big -fo $name
             says "extract writes no .${name#v.} file"
             check test ! -e $name
@@ -112,7 +112,7 @@ for file in m m.znn; do
     check cmp all.safetensors every.safetensors
     zipnn extract $file --tensor '?' | cmp - out2 || fail "a pattern that one tensor matches"
     expect 1 zipnn extract $file --tensor '*' -fo no
-    says "2 tensors are asked for: -o NAME.safetensors takes them all"
+    says "2 tensors are asked for: -o NAME.safetensors or NAME.npz takes them all"
     expect 1 zipnn extract $file --tensor '*' --tensor x.weight -fo no.safetensors
     says 'no tensor is named "x.weight"; the nearest name is "a.weight"'
     expect 1 zipnn extract $file --tensor 'c*' -fo no.safetensors
@@ -167,5 +167,93 @@ says "checksum"
 check test ! -e no
 expect 0 zipnn extract hurt --tensor b -fo out
 check cmp out out2
+# --as f32: all values of 16 and 8 bits, bit for bit; types are refused that fp32 does not hold. zipfile reads and checks
+# archives of arrays; numpy reads them, where it is.
+python3 - <<'END'
+import json, struct
+words = b"".join(struct.pack("<H", i) for i in range(65536))
+tensors = [("half", "F16", [256, 256], words), ("brain", "BF16", [65536], words), ("e4m3", "F8_E4M3", [16, 16], bytes(range(256))),
+           ("e5m2", "F8_E5M2", [256], bytes(range(256))), ("single", "F32", [2], struct.pack("<2I", 0x7fa00001, 0x80000001)),
+           ("double", "F64", [2], bytes(16)), ("int", "I32", [2], bytes(8)), ("none", "BF16", [0, 3], b""), ("scalar", "F16", [], b"\x00\x3c"),
+           ("../out", "BF16", [1], b"\x80\x3f"), ("/root", "BF16", [1], b"\x80\x3f"), ("a/b\u00e9.c", "BF16", [1], b"\x80\x3f"), ("q\\r", "BF16", [1], b"\x80\x3f"),
+           ("", "BF16", [1], b"\x80\x3f")]
+header, data = {}, b""
+for name, dtype, shape, body in tensors:
+    header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(body)]}
+    data += body
+head = json.dumps(header).encode()
+open("types", "wb").write(struct.pack("<Q", len(head)) + head + data)
+END
+zipnn -q types
+cat >wide.py <<'END'
+import json, math, struct, sys
+def value(bits, exponent_bits, mantissa_bits, infinity):
+    ones, bias = (1 << exponent_bits) - 1, (1 << (exponent_bits - 1)) - 1
+    sign, e, m = bits >> (exponent_bits + mantissa_bits), bits >> mantissa_bits & ones, bits & ((1 << mantissa_bits) - 1)
+    if e == ones and (infinity or m == (1 << mantissa_bits) - 1): v = math.nan if m else math.inf
+    else: v = math.ldexp((m + (1 << mantissa_bits) if e else m), max(e, 1) - bias - mantissa_bits)
+    return math.copysign(v, -1 if sign else 1)
+kinds = {"half": (5, 10, True, 65536), "brain": (8, 7, True, 65536), "e4m3": (4, 3, False, 256), "e5m2": (5, 2, True, 256)}
+def check(name, got):
+    e, m, infinity, n = kinds[name]
+    assert len(got) == 4 * n, (name, len(got))
+    for i, (bits,) in enumerate(struct.iter_unpack("<I", got)):
+        want, found = value(i, e, m, infinity), struct.unpack("<f", struct.pack("<I", bits))[0]
+        assert bits >> 31 == i >> (e + m), (name, i)
+        if math.isnan(want): assert math.isnan(found) and bits & 0x7fffff == (i & ((1 << m) - 1)) << (23 - m), (name, i, hex(bits))
+        else: assert struct.pack("<d", want) == struct.pack("<d", found), (name, i, want, found)
+END
+for file in types types.znn; do
+    for name in half brain e4m3 e5m2; do
+        expect 0 zipnn extract $file --tensor $name --as f32 -fo v.bin
+        check python3 -c 'import sys, wide; wide.check(sys.argv[1], open("v.bin", "rb").read())' $name
+        expect 0 zipnn extract $file --tensor $name --as fp32 -fo v.npy
+        silent "extract --as f32 to .npy"
+        check grep -qa "'descr': '<f4'" v.npy
+    done
+    expect 0 zipnn extract $file --tensor half --rows 3:5 --as f32 -fo rows.bin
+    zipnn extract $file --tensor half --as f32 -fo v.bin
+    check cmp rows.bin <(tail -c +3073 v.bin | head -c 2048)
+    expect 0 zipnn extract $file --tensor single --as f32 -fo v.bin
+    check cmp v.bin <(printf '\001\000\240\177\001\000\000\200')
+    for name in double int; do
+        expect 1 zipnn extract $file --tensor half --tensor $name --as f32 -fo refused.safetensors
+        says "--as f32 takes bf16, fp16"
+        check test ! -e refused.safetensors
+    done
+    expect 2 zipnn extract $file --tensor half --as f16 -fo refused.npy
+    says "takes f32"
+    expect 1 zipnn extract $file --tensor half --as f32 --max-output 262143 -fo refused.npy
+    expect 0 zipnn extract $file --tensor half --tensor e4m3 --as f32 -fo v.safetensors --json
+    prints '"dtype":"F32","stored_dtype":"F16"'
+    check python3 -c 'import json, struct, wide
+data = open("v.safetensors", "rb").read()
+n = struct.unpack("<Q", data[:8])[0]
+for name, t in json.loads(data[8:8 + n]).items():
+    assert t["dtype"] == "F32"
+    wide.check(name, data[8 + n:][slice(*t["data_offsets"])])'
+
+    expect 0 zipnn extract $file --tensor '*' -fo all.npz
+    expect 1 zipnn extract $file --tensor '*' -o all.npz
+    check python3 -c 'import io, os, struct, sys, zipfile, wide
+with zipfile.ZipFile("all.npz") as z:
+    assert z.testzip() is None
+    names = z.namelist()
+    assert len(names) == len(set(names)) == 14 and "a/b\u00e9.c.npy" in names and "half.npy" in names, names
+    assert not any(n.startswith("/") or ".." in n.split("/") or "\\" in n for n in names), names
+    assert z.read("e4m3.npy").endswith(bytes(range(256)))
+try: import numpy
+except ImportError: sys.exit()
+with numpy.load("all.npz") as z:
+    assert z["half"].dtype == "<f2" and z["brain"].dtype == "<u2" and z["none"].shape == (0, 3) and z["scalar"].shape == () and z["double"].shape == (2,)
+'
+done
+expect 0 zipnn extract types.znn --tensor half --tensor brain --tensor e5m2 --as f32 -fo wide.npz
+check python3 -c 'import zipfile, wide
+with zipfile.ZipFile("wide.npz") as z:
+    for name in ("half", "brain", "e5m2"):
+        data = z.read(name + ".npy")
+        wide.check(name, data[10 + data[8] + 256 * data[9]:])'
+zipnn extract types.znn --tensor half --as f32 --rows 0:1 | cmp - <(zipnn extract types --tensor half --as f32 -fo v.bin && head -c 1024 v.bin) || fail "--as f32 to standard output"
 no_temporaries
 finish

@@ -42,11 +42,11 @@ declare -A takes=(
     [1]="$packs $samples restore" [fast]="$packs $samples restore" [best]="$packs $samples restore" [threads]=ANY
     [sha256]="$packs" [no-verify]="$packs" [max-output]="$reads recompress chain_restore"
     [dtype]="compress bench $samples add" [cpu]=ANY [compat]="$packs $samples" [base]="compress bench list estimate $reads"
-    [base-dir]="compress list estimate $reads" [every]=add [no-dedup]="$packs $samples" [tensor]=extract [rows]=extract
+    [base-dir]="compress list estimate $reads" [every]=add [no-dedup]="$packs $samples" [tensor]=extract [rows]=extract [as]=extract
     [range]=cat [against]=verify [check]=sums [sample]="$samples" [html]=inspect [format]=compress [quiet]=ANY [verbose]=ANY [json]=ANY [progress]=ANY
     [help]=ANY [version]=ANY)
 declare -A value=(
-    [output]=nowhere/out [output-dir-flat]=m.safetensors [output-dir-mirror]=m.safetensors [filelist]=nowhere [threads]=2 [max-output]=1 [dtype]=fp16 [cpu]=$foreign [progress]=json [compat]=1.0 [base]=nowhere [base-dir]=nowhere [every]=2
+    [output]=nowhere/out [output-dir-flat]=m.safetensors [output-dir-mirror]=m.safetensors [filelist]=nowhere [threads]=2 [max-output]=1 [dtype]=fp16 [cpu]=$foreign [progress]=json [as]=f32 [compat]=1.0 [base]=nowhere [base-dir]=nowhere [every]=2
     [rows]=7777 [range]=7777777:1 [against]=nowhere [sample]=1K [html]=nowhere/page [format]=zipnn)
 declare -A proof=(
     [output]="fails nowhere/out" [output-dir-flat]="fails Not a directory" [output-dir-mirror]="fails Not a directory" [filelist]="fails nowhere" [max-output]="fails allow limit" [cpu]="fails instruction" [base]="fails nowhere"
