@@ -3,7 +3,9 @@
 #include "chunk/records.h"
 #include "chunk/values.h"
 
-enum { PIECE = 4096 / 256 }; /* records merged at a time where a record has the most values */
+enum {
+    PIECE = 64
+}; /* records rebuilt at a time: they are in the first cache when other bytes are put beside the values */
 
 /* A chunk while it is decoded. */
 struct values {
@@ -17,11 +19,6 @@ struct values {
     struct zn_low_bits low;
 };
 
-/* Returns whether values are whole bytes with one group per record. They are then restored without packing. */
-static bool goes_at_once(const struct zn_values_type *t) {
-    return t->low.bits == 8 && t->n == 1u << t->group_log2;
-}
-
 static void begin(const struct zn_body *body, struct values *v) {
     const struct zn_values_head *h = &body->values;
     v->type = &zn_values_types[h->type];
@@ -32,7 +29,7 @@ static void begin(const struct zn_body *body, struct values *v) {
                                       .low_bits = h->low_bits,
                                       .n_bins = 1u << (zn_values_bits(v->type) - h->low_bits),
                                       .n_exact = h->n_exact,
-                                      .flip = goes_at_once(v->type) ? 128 : 0};
+                                      .flip = v->type->low.bits == 8 ? 128 : 0};
     memcpy(v->code.exact, h->exact, sizeof v->code.exact);
 }
 
@@ -74,26 +71,64 @@ static zipnn_status decode_planes(struct zn_coder *coder, const struct zn_body *
     return check_symbols(coder, symbols, v, n_symbols, err);
 }
 
-/* Restores the values of n records, from record `from` on. `values` is scratch. Returns false when low bits run out. */
-static bool put_values(const struct zn_values_kernels *k, struct values *v, const uint32_t *places, size_t from,
-                       size_t n, uint8_t *values, uint8_t *records) {
-    const size_t groups = v->type->n >> v->type->group_log2, group = (size_t)1 << v->type->group_log2;
-    const uint32_t *at = places + from * groups;
-    if (goes_at_once(v->type))
-        return k->restore(&v->code, v->symbols, at, n, &v->low, records + v->type->low.at, v->type->width);
-    if (!k->restore(&v->code, v->symbols, at, n * groups, &v->low, values, group)) return false;
-    k->pack(&v->shape, values, n, records);
-    return true;
+/* The sides of one byte stand side by side: one number of a byte, or one or two of 16 bits. The kernel puts them beside
+ * the values. */
+struct beside {
+    unsigned at, len;
+    uint8_t bytes[PIECE * ZN_VALUES_BESIDE];
+};
+
+static inline void put_together(const uint8_t *const *plane, unsigned len, size_t n, uint8_t *bytes) {
+    for (size_t r = 0; r < n; r++)
+        for (unsigned i = 0; i < len; i++) bytes[len * r + i] = plane[i][r];
 }
 
-/* Puts the bytes beside the values into n records, from record `from` on. */
+/* Puts the bytes of n records, from record `from` on, together. */
+static void find_beside(const struct values *v, size_t from, size_t n, struct beside *b) {
+    const uint8_t *plane[ZN_VALUES_BESIDE];
+    b->at = b->len = 0;
+    for (unsigned p = 0; p < v->n_sides; p++) {
+        if (v->type->side[p].len != 1) continue;
+        if (b->len == 0) b->at = v->type->side[p].at;
+        plane[b->len++] = v->sides[p] + from;
+    }
+    switch (b->len) { /* constants, for the compiler */
+        case 2:
+            put_together(plane, 2, n, b->bytes);
+            break;
+        case 4:
+            put_together(plane, 4, n, b->bytes);
+            break;
+        default:
+            put_together(plane, b->len, n, b->bytes);
+    }
+}
+
+/* Puts the longer sides into n records, from record `from` on. */
 static void put_sides(const struct values *v, size_t from, size_t n, uint8_t *records) {
     for (unsigned p = 0; p < v->n_sides; p++) {
         const size_t len = v->type->side[p].len;
         const struct zn_field field = {ZN_FIELD_BYTES, (uint16_t)len};
         const uint8_t *const plane = v->sides[p] + from * len;
-        zn_field_merge(&field, &plane, n, v->type->width, records + v->type->side[p].at);
+        if (len > 1) zn_field_merge(&field, &plane, n, v->type->width, records + v->type->side[p].at);
     }
+}
+
+/* Rebuilds n records, from record `from` on. Returns false when low bits run out. */
+static bool rebuild(const struct zn_values_kernels *k, struct values *v, const uint32_t *places, size_t from, size_t n,
+                    uint8_t *records) {
+    struct beside beside;
+    find_beside(v, from, n, &beside);
+    const struct zn_values_rebuilt rebuilt = {.shape = &v->shape,
+                                              .code = &v->code,
+                                              .symbols = v->symbols,
+                                              .places = places + from * (v->type->n >> v->type->group_log2),
+                                              .beside = beside.bytes,
+                                              .beside_at = beside.at,
+                                              .beside_len = beside.len};
+    if (!k->rebuild(&rebuilt, n, &v->low, records)) return false;
+    put_sides(v, from, n, records);
+    return true;
 }
 
 /* Returns whether all low bits were used and the unused bits of the last byte are 0. */
@@ -108,14 +143,11 @@ zipnn_status zn_values_decode(struct zn_coder *coder, const struct zn_body *body
     begin(body, &v);
     ZN_TRY(decode_planes(coder, body, &v, err));
     uint8_t *room = zn_scratch_take(&coder->scratch, v.n * v.type->width);
-    uint8_t *values = zn_scratch_take(&coder->scratch, ZN_PIECE);
     const uint32_t *places = zn_values_places(v.type, coder->codec.k->values, v.sides, v.n, body->values.sorted, room);
-    const size_t most = PIECE * 256u / v.type->n;
     uint8_t *out = to->out + body->head;
     for (size_t r = 0, n; r < v.n; r += n, out += n * v.type->width) {
-        n = ZN_MIN(v.n - r, most);
-        if (!put_values(coder->codec.k->values, &v, places, r, n, values, out)) break;
-        put_sides(&v, r, n, out);
+        n = ZN_MIN(v.n - r, (size_t)PIECE);
+        if (!rebuild(coder->codec.k->values, &v, places, r, n, out)) break;
     }
     if (!used_up(&v.low))
         return zn_fail(err, ZIPNN_E_CORRUPT, body->plane[v.n_sides].at, "low bits of values: %zu bytes for %zu bits",

@@ -143,25 +143,36 @@ static size_t fit(const struct values *v) {
 
 /* ---- the body ---- */
 
-/* Codes a side as level 1 does, too, and keeps the shorter stream. So no level makes a longer one than a faster level. */
-static void write_side(const struct values *v, unsigned p, struct zn_streams *planes, struct zn_out *out) {
-    struct zn_codec *codec = &v->e->coder->codec;
+/* Appends a side as it is coded with an effort; what is in `out` from `start` on is replaced where that is shorter. */
+static void try_side(const struct values *v, const struct zn_effort *effort, const struct zn_survey *survey, unsigned p,
+                     struct zn_out *out, uint8_t *start, enum zn_codec_id *id) {
     struct zn_scratch *scratch = &v->e->coder->scratch;
     const size_t size = v->n * v->type->side[p].len, mark = zn_scratch_mark(scratch);
-    struct zn_effort least = zn_effort_of(1);
-    struct zn_out own = *out, other = zn_out_of(zn_scratch_take(scratch, size), size);
-    struct zn_survey survey;
-    least.readers = v->e->effort->readers;
-    zn_stream_survey(codec, v->sides[p], size, &survey);
-    enum zn_codec_id id = zn_stream_encode(codec, 0, v->e->effort, &survey, v->sides[p], size, out);
-    const enum zn_codec_id rival = zn_stream_encode(codec, 0, &least, &survey, v->sides[p], size, &other);
-    if (zn_out_len(&other) < (size_t)(out->at - own.at)) {
-        *out = own;
+    struct zn_out other = zn_out_of(zn_scratch_take(scratch, size), size);
+    const enum zn_codec_id rival = zn_stream_encode(&v->e->coder->codec, 0, effort, survey, v->sides[p], size, &other);
+    if (zn_out_len(&other) < (size_t)(out->at - start)) {
+        out->at = start;
         zn_out_bytes(out, other.start, zn_out_len(&other));
-        id = rival;
+        *id = rival;
     }
-    zn_streams_end(planes, out, id);
     zn_scratch_back(scratch, mark);
+}
+
+/* Codes a side as level 1 does, with Huffman codes where R16 is longer. Higher levels try their own effort, too, and keep
+ * the shorter stream; so no level makes a longer one than a faster level. */
+static void write_side(const struct values *v, unsigned p, struct zn_streams *planes, struct zn_out *out) {
+    struct zn_codec *codec = &v->e->coder->codec;
+    const size_t size = v->n * v->type->side[p].len;
+    struct zn_effort least = zn_effort_of(1), own = *v->e->effort;
+    uint8_t *const start = out->at;
+    struct zn_survey survey;
+    least.readers = own.readers;
+    least.zstd_level = ZN_ZSTD_LITERALS;
+    zn_stream_survey(codec, v->sides[p], size, &survey);
+    enum zn_codec_id id = zn_stream_encode(codec, 0, &least, &survey, v->sides[p], size, out);
+    if (!own.careful) own.zstd_level = ZN_ZSTD_LITERALS;
+    if (own.level > 1) try_side(v, &own, &survey, p, out, start, &id);
+    zn_streams_end(planes, out, id);
 }
 
 static bool is_constant(const uint8_t *p, size_t n) {

@@ -26,14 +26,18 @@ const char *zn_codec_name(unsigned codec);
 
 enum { ZN_MAX_DEPTH = 2 }; /* a plane's R16 may hold streams (1) whose R16 holds streams (2) */
 
+/* A zstd_level below all others: hardly any matches, only Huffman codes. Where bytes are numbers, a match saves little, and
+ * levels with matches take 2 to 20 times as long to encode and up to twice as long to decode (doc/notebook/types.md). */
+enum { ZN_ZSTD_LITERALS = 0 };
+
 /* How much time and space an encoder may spend. */
 struct zn_effort {
     unsigned max_tables; /* 1 .. 16 */
     unsigned block_log2; /* symbols per table id, in long streams */
     unsigned hist_step;  /* one in so many groups of 64 symbols is counted at first: 1, 2 or 4 */
     unsigned rounds;     /* rounds of clustering */
-    int zstd_level;
-    bool careful; /* a small gain is worth much time */
+    int zstd_level;      /* of zstd, or ZN_ZSTD_LITERALS */
+    bool careful;        /* a small gain is worth much time */
     /* These choose among the ways of coding a chunk (chunk/ways.c). */
     int level;        /* 1 .. 9 */
     unsigned readers; /* 100 * major + minor of the oldest version that must read the result */

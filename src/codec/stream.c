@@ -181,9 +181,26 @@ static void write_nibbles(const uint8_t *p, size_t n, struct zn_out *out) {
     for (size_t i = 0; i < n; i += 2) zn_out_u8(out, (uint8_t)(p[i] | (i + 1 < n ? p[i + 1] << 4 : 0)));
 }
 
+/* Makes a zstd frame of literals: tables for matches so small that next to none is found. */
+static size_t compress_literals(ZSTD_CCtx *zstd, const uint8_t *p, size_t n, uint8_t *to, size_t room) {
+    static const struct {
+        ZSTD_cParameter parameter;
+        int value;
+    } few[] = {{ZSTD_c_compressionLevel, 1},
+               {ZSTD_c_strategy, ZSTD_dfast},
+               {ZSTD_c_minMatch, 7},
+               {ZSTD_c_hashLog, 6},
+               {ZSTD_c_chainLog, 6}};
+    (void)ZSTD_CCtx_reset(zstd, ZSTD_reset_session_and_parameters);
+    for (size_t i = 0; i < sizeof few / sizeof few[0]; i++)
+        (void)ZSTD_CCtx_setParameter(zstd, few[i].parameter, few[i].value);
+    return ZSTD_compress2(zstd, to, room, p, n);
+}
+
 /* Writes a zstd frame of at most `room` bytes to `to`. Returns its length, 0 when there is no such frame. */
 static size_t compress(struct zn_codec *c, int level, const uint8_t *p, size_t n, uint8_t *to, size_t room) {
-    const size_t got = ZSTD_compressCCtx(c->zstd_enc, to, room, p, n, level);
+    const size_t got = level == ZN_ZSTD_LITERALS ? compress_literals(c->zstd_enc, p, n, to, room)
+                                                 : ZSTD_compressCCtx(c->zstd_enc, to, room, p, n, level);
     return ZSTD_isError(got) ? 0 : got;
 }
 

@@ -26,9 +26,21 @@ static uint8_t value_of(uint64_t *seed, unsigned most) {
     return (uint8_t)(((r >> 8 & 255) + (r >> 16 & 255) + (r >> 24 & 255) + (r >> 32 & 255)) * most / 1020);
 }
 
+/* Puts values into records, as they are and in their order; the bytes beside them stay. */
+static void put_values(const struct zn_values_type *t, const uint8_t *values, size_t n, uint8_t *records) {
+    static uint32_t places[LONGEST * 16];
+    const struct zn_values_shape shape = zn_values_shape_of(t);
+    const struct zn_values_code as_they_are = {
+        .group_log2 = t->group_log2, .n_bins = 256, .flip = t->low.bits == 8 ? 128 : 0};
+    const struct zn_values_rebuilt v = {
+        .shape = &shape, .code = &as_they_are, .symbols = values, .places = places, .beside = values};
+    struct zn_low_bits none = {values, 0, 0};
+    for (uint32_t g = 0; g < n * t->n >> t->group_log2; g++) places[g] = g;
+    assert_true(zn_values_kernels_scalar.rebuild(&v, n, &none, records));
+}
+
 /* Records whose values, where they are bytes, are close to the middle when the scale before them is large. */
 static void fill(const struct zn_values_type *t, uint64_t seed, uint8_t *data, size_t n) {
-    const struct zn_values_shape shape = zn_values_shape_of(t);
     const unsigned most = (1u << zn_values_bits(t)) - 1;
     uint8_t values[256];
     for (size_t r = 0; r < n; r++) {
@@ -39,7 +51,7 @@ static void fill(const struct zn_values_type *t, uint64_t seed, uint8_t *data, s
                 record[t->side[p].at + i] = (uint8_t)(40 + zt_random(&seed) % 4);
         for (unsigned i = 0; i < t->n; i++) values[i] = value_of(&seed, most);
         for (unsigned i = 0; i < t->n && most == 255 && record[1] & 2; i++) values[i] = (uint8_t)(96 + values[i] / 4);
-        zn_values_kernels_scalar.pack(&shape, values, 1, record);
+        put_values(t, values, 1, record);
     }
 }
 
@@ -84,7 +96,8 @@ static void blocks_come_back_and_take_less(void **state) {
 
 static struct zn_values_code some_code(const struct zn_values_type *t, unsigned k, uint64_t *seed) {
     const unsigned bits = zn_values_bits(t), n_exact = (unsigned)(zt_random(seed) % 5);
-    struct zn_values_code c = {.group_log2 = t->group_log2, .low_bits = k, .n_bins = 1u << (bits - k)};
+    struct zn_values_code c = {
+        .group_log2 = t->group_log2, .low_bits = k, .n_bins = 1u << (bits - k), .flip = bits == 8 ? 128 : 0};
     for (unsigned i = 0; i < 256; i++) c.symbol_of[i] = (uint8_t)(i >> k);
     for (unsigned v = 0; v < 1u << bits && c.n_exact < n_exact; v += 1 + (unsigned)(zt_random(seed) % 40)) {
         c.symbol_of[v] = (uint8_t)(c.n_bins + c.n_exact);
@@ -97,7 +110,7 @@ struct pages {
     struct guard records, values, symbols, low;
 };
 
-/* Records apart and together again, by a set and by the plain loops. */
+/* Records taken apart by a set and by the plain loops, and put together again. */
 static void check_records(const struct pages *p, const struct zn_values_kernels *k, const struct zn_values_type *t,
                           size_t n, uint8_t *values) {
     const struct zn_values_shape shape = zn_values_shape_of(t);
@@ -106,23 +119,32 @@ static void check_records(const struct pages *p, const struct zn_values_kernels 
     k->unpack(&shape, records, n, values);
     zn_values_kernels_scalar.unpack(&shape, records, n, plain);
     assert_memory_equal(values, plain, n * t->n);
-    for (size_t r = 0; r < n; r++) /* the bytes beside the values stay */
-        for (unsigned b = 0; b < t->width; b++) {
-            bool side = false;
-            for (unsigned s = 0; s < zn_values_sides(t); s++) side |= b - t->side[s].at < t->side[s].len;
-            if (!side) records[r * t->width + b] = 0x55;
-        }
-    k->pack(&shape, values, n, records);
+    put_values(t, values, n, records);
     assert_memory_equal(records, original, n * t->width);
 }
 
-static void check_symbols(const struct pages *p, const struct zn_values_kernels *k, const struct zn_values_code *c,
-                          size_t n_values, const uint8_t *values, uint64_t *seed) {
-    static uint32_t places[MOST_VALUES / 16];
-    static uint8_t plain[MOST_VALUES], low[2][MOST_VALUES + 64];
-    const size_t n = n_values >> c->group_log2;
-    uint8_t *symbols = guard_high(&p->symbols, n_values);
-    struct zn_low_writer its = {.at = low[0]}, mine = {.at = low[1]};
+/* Removes all of n records but the longer sides; gives the others, one record behind the other. Returns their length in
+ * a record, and in *at where they stand. */
+static unsigned take_away(const struct zn_values_type *t, size_t n, uint8_t *records, uint8_t *beside, unsigned *at) {
+    unsigned len = 0;
+    *at = 0;
+    for (unsigned s = 0; s < zn_values_sides(t); s++) {
+        if (t->side[s].len > 1) continue;
+        if (len++ == 0) *at = t->side[s].at;
+    }
+    for (size_t r = 0; r < n; r++, records += t->width) {
+        memcpy(beside + r * len, records + *at, len);
+        for (unsigned b = 0; b < t->width; b++) {
+            bool stays = false;
+            for (unsigned s = 0; s < zn_values_sides(t); s++)
+                stays |= t->side[s].len > 1 && b - t->side[s].at < t->side[s].len;
+            if (!stays) records[b] = 0x55;
+        }
+    }
+    return len;
+}
+
+static void shuffle(uint32_t *places, size_t n, uint64_t *seed) {
     for (size_t g = 0; g < n; g++) places[g] = (uint32_t)g;
     for (size_t g = n; g > 1; g--) {
         const size_t other = (size_t)(zt_random(seed) % g);
@@ -130,6 +152,18 @@ static void check_symbols(const struct pages *p, const struct zn_values_kernels 
         places[g - 1] = places[other];
         places[other] = kept;
     }
+}
+
+static void check_symbols(const struct pages *p, const struct zn_values_kernels *k, const struct zn_values_type *t,
+                          const struct zn_values_code *c, size_t n_records, const uint8_t *values, uint64_t *seed) {
+    static uint32_t places[MOST_VALUES / 16];
+    static uint8_t plain[MOST_VALUES], low[2][MOST_VALUES + 64], original[LONGEST * 210], beside[LONGEST * 4];
+    const size_t n_values = n_records * t->n, n = n_values >> c->group_log2, records_len = n_records * t->width;
+    const struct zn_values_shape shape = zn_values_shape_of(t);
+    uint8_t *symbols = guard_high(&p->symbols, n_values), *records = guard_high(&p->records, records_len);
+    struct zn_low_writer its = {.at = low[0]}, mine = {.at = low[1]};
+    memcpy(original, records, records_len);
+    shuffle(places, n, seed);
     k->divide(c, values, places, n, symbols, &mine);
     zn_values_kernels_scalar.divide(c, values, places, n, plain, &its);
     assert_memory_equal(symbols, plain, n_values);
@@ -138,18 +172,38 @@ static void check_symbols(const struct pages *p, const struct zn_values_kernels 
     if (mine.n_left) *mine.at++ = (uint8_t)mine.left, *its.at++ = (uint8_t)its.left;
     const size_t low_len = (size_t)(mine.at - low[1]);
     assert_memory_equal(low[0], low[1], low_len);
-    for (size_t cut = 0; cut <= ZN_MIN(low_len, (size_t)1); cut++) {
-        uint8_t *there = guard_high(&p->low, low_len - cut), *back = guard_high(&p->values, n_values);
+    struct zn_values_rebuilt v = {.shape = &shape, .code = c, .symbols = symbols, .places = places, .beside = beside};
+    v.beside_len = take_away(t, n_records, records, beside, &v.beside_at);
+    for (size_t cut = ZN_MIN(low_len, (size_t)1) + 1; cut-- > 0;) {
+        uint8_t *there = guard_high(&p->low, low_len - cut);
         if (low_len > cut) memcpy(there, low[1], low_len - cut);
         struct zn_low_bits bits = {there, low_len - cut, 0};
-        assert_int_equal(k->restore(c, symbols, places, n, &bits, back, (size_t)1 << c->group_log2), cut == 0);
-        if (cut == 0) assert_memory_equal(back, values, n_values);
+        assert_int_equal(k->rebuild(&v, n_records, &bits, records), cut == 0);
+        if (cut == 0) assert_memory_equal(records, original, records_len);
     }
     /* Mapped bytes that changed after they were looked at. */
-    uint8_t *there = guard_high(&p->low, low_len), *back = guard_high(&p->values, n_values);
-    struct zn_low_bits bits = {there, low_len, 0};
+    struct zn_low_bits bits = {guard_high(&p->low, low_len), low_len, 0};
     for (size_t i = 0; i < n_values; i++) symbols[i] = (uint8_t)zt_random(seed);
-    (void)k->restore(c, symbols, places, n, &bits, back, (size_t)1 << c->group_log2);
+    (void)k->rebuild(&v, n_records, &bits, records);
+    memcpy(records, original, records_len);
+}
+
+/* Keys of scales from nothing to all bits, with and without smaller scales beside them. */
+static void check_keys(const struct zn_values_kernels *k, uint64_t *seed) {
+    int32_t levels[LONGEST];
+    uint8_t up[LONGEST], down[LONGEST], keys[LONGEST], plain[LONGEST];
+    const size_t n = 1 + (size_t)zt_random(seed) % LONGEST;
+    for (size_t i = 0; i < n; i++) {
+        levels[i] = (int32_t)(zt_random(seed) % 32768) - (int32_t)(zt_random(seed) % 2 * (zt_random(seed) % 32768));
+        up[i] = (uint8_t)zt_random(seed);
+        down[i] = (uint8_t)(zt_random(seed) % 8);
+    }
+    for (unsigned given = 0; given < 3; given++)
+        for (unsigned relative = 0; relative < 2; relative++) {
+            k->keys(levels, given ? up : NULL, given > 1 ? down : NULL, n, relative, keys);
+            zn_values_kernels_scalar.keys(levels, given ? up : NULL, given > 1 ? down : NULL, n, relative, plain);
+            assert_memory_equal(keys, plain, n);
+        }
 }
 
 static void loops_are_as_the_plain_ones(void **state) {
@@ -164,12 +218,13 @@ static void loops_are_as_the_plain_ones(void **state) {
             uint8_t *records = guard_high(&p.records, n * t->width), *values = guard_high(&p.values, n * t->n);
             static uint8_t kept[MOST_VALUES];
             for (size_t b = 0; b < n * t->width; b++) records[b] = (uint8_t)zt_random(&seed);
+            check_keys(zn_kernels_at(set)->values, &seed);
             check_records(&p, zn_kernels_at(set)->values, t, n, values);
             memcpy(kept, values, n * t->n);
             for (unsigned k = 0; k <= 4; k += k == 2 ? 2 : 1) {
                 if (k >= zn_values_bits(t) || zn_values_bits(t) - k > 4) continue;
                 const struct zn_values_code c = some_code(t, k, &seed);
-                check_symbols(&p, zn_kernels_at(set)->values, &c, n * t->n, kept, &seed);
+                check_symbols(&p, zn_kernels_at(set)->values, t, &c, n, kept, &seed);
             }
         }
     struct guard all[] = {p.records, p.values, p.symbols, p.low};

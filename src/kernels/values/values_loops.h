@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ZN_VALUES_UNIT = 16, ZN_VALUES_EXACT = 16, ZN_VALUES_SYMBOLS = 32 };
+enum { ZN_VALUES_UNIT = 16, ZN_VALUES_EXACT = 16, ZN_VALUES_SYMBOLS = 32, ZN_VALUES_BESIDE = 4 };
 
 /* Some bits of the values of a record. From byte `at` on, each stride * 8 / bits values lie in `stride` bytes, the
  * first `stride` values in the lowest bits of these bytes. Strides are 1, 8, 16, 32 and 64 for 4 bits, 32 for 1 and 2
@@ -30,7 +30,7 @@ struct zn_values_code {
     unsigned group_log2;            /* 4 or 5 */
     unsigned low_bits;              /* 0, 1, 2 or 4 */
     unsigned n_bins, n_exact;       /* n_bins <= 16, n_exact <= 16 */
-    uint8_t flip;                   /* bit that restore flips in each value: 0 or 128 */
+    uint8_t flip;                   /* bit that is flipped in each rebuilt value: 0, or 128 for values of 8 bits */
     uint8_t exact[ZN_VALUES_EXACT]; /* ascending */
     uint8_t symbol_of[256];
 };
@@ -48,23 +48,31 @@ struct zn_low_writer {
     unsigned n_left;
 };
 
+/* What records are rebuilt from. */
+struct zn_values_rebuilt {
+    const struct zn_values_shape *shape;
+    const struct zn_values_code *code;
+    const uint8_t *symbols;
+    const uint32_t *places; /* of the groups of the first record and of those that follow */
+    const uint8_t *beside;  /* beside_len bytes for each record, which stand from byte beside_at on */
+    unsigned beside_at, beside_len;
+};
+
 struct zn_values_kernels {
-    /* Copies the bits of the values of n records to one byte each, and back. `pack` leaves the bytes beside the values
-     * alone. */
+    /* Copies the bits of the values of n records to one byte each. */
     void (*unpack)(const struct zn_values_shape *s, const uint8_t *records, size_t n, uint8_t *values);
-    void (*pack)(const struct zn_values_shape *s, const uint8_t *values, size_t n, uint8_t *records);
 
-    /* Computes the keys of n groups from the logarithms of their scales, 1024 to the octave. If `relative`, each is
-     * compared with the mean of the 16 groups around it (fewer at the end). There are 16 keys to the octave, and 128 is
-     * the middle. */
-    void (*keys)(const int32_t *levels, size_t n, bool relative, uint8_t *keys);
+    /* Computes the keys of n groups from the logarithms of their scales, 1024 to the octave. A level counts as that of
+     * levels[i] * up[i] / down[i]; `up` and `down` are NULL where there are none, and `down` only beside `up`. If
+     * `relative`, each is compared with the mean of the 16 groups around it (fewer at the end). There are 16 keys to the
+     * octave, and 128 is the middle. */
+    void (*keys)(const int32_t *levels, const uint8_t *up, const uint8_t *down, size_t n, bool relative, uint8_t *keys);
 
-    /* Restores the values of n groups. Group i has its symbols, all below n_bins + n_exact, at symbols + (places[i] <<
-     * group_log2). The values of two groups in a row are `stride` apart, which is at least the length of a group.
-     * Returns false when the low bits run out. If mapped bytes change meanwhile and a symbol is too large, the values
-     * are arbitrary, but nothing else happens. */
-    bool (*restore)(const struct zn_values_code *c, const uint8_t *symbols, const uint32_t *places, size_t n,
-                    struct zn_low_bits *low, uint8_t *values, size_t stride);
+    /* Rebuilds n records: their values, and the bytes beside them that are given; others are left alone. Group i of all these has
+     * its symbols, each below n_bins + n_exact, at symbols + (places[i] << group_log2). Returns false when the low bits
+     * run out. If mapped bytes change meanwhile and a symbol is too large, the values are arbitrary, but nothing else
+     * happens. */
+    bool (*rebuild)(const struct zn_values_rebuilt *v, size_t n, struct zn_low_bits *low, uint8_t *records);
 
     /* Divides the values of n groups into symbols and low bits. */
     void (*divide)(const struct zn_values_code *c, const uint8_t *values, const uint32_t *places, size_t n,

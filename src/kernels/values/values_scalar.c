@@ -2,8 +2,5 @@
 #define ZN_FN static inline
 #include "kernels/values/values_tpl.h"
 
-const struct zn_values_kernels zn_values_kernels_scalar = {.unpack = values_unpack,
-                                                           .pack = values_pack,
-                                                           .keys = values_keys,
-                                                           .restore = values_restore,
-                                                           .divide = values_divide};
+const struct zn_values_kernels zn_values_kernels_scalar = {
+    .unpack = values_unpack, .keys = values_keys, .rebuild = values_rebuild, .divide = values_divide};

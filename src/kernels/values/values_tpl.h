@@ -111,7 +111,7 @@ ZN_FN void values_unpack(const struct zn_values_shape *s, const uint8_t *records
 
 ZN_FN void values_pack(const struct zn_values_shape *s, const uint8_t *values, size_t n, uint8_t *records) {
     if (s->low.bits == 8) {
-        for (size_t r = 0; r < n; r++) values_flip(values + r * s->n, s->n, records + r * s->width + s->low.at);
+        for (size_t r = 0; r < n; r++) memcpy(records + r * s->width + s->low.at, values + r * s->n, s->n);
         return;
     }
     values_pack_part(s, &s->low, 0, values, n, records);
@@ -120,21 +120,47 @@ ZN_FN void values_pack(const struct zn_values_shape *s, const uint8_t *values, s
 
 /* ---- keys ---- */
 
-/* Computes n keys. Where n is 16, the compiler knows it. */
-ZN_FN void values_put_keys(const int32_t *levels, int n, bool relative, uint8_t *keys) {
-    int32_t sum = 0;
-    for (int i = 0; i < n; i++) sum += levels[i];
-    const int32_t up = 8192 - (relative ? sum / n : 0);
+/* Returns log2 of a small number, 1024 to the octave, as the bits of a half hold it: a float holds 13 bits more and
+ * begins 112 octaves lower. 0 counts as 0. */
+ZN_FN int32_t values_log(uint8_t i) {
+    const float number = i;
+    int32_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    return i ? (bits >> 13) - 112 * 1024 : 0;
+}
+
+/* Computes n keys. Where n is 16, the compiler knows it, as it knows `up` or `down` to be NULL. */
+ZN_FN void values_put_keys(const int32_t *from, const uint8_t *up, const uint8_t *down, int n, bool relative,
+                           uint8_t *keys) {
+    int32_t levels[16], sum = 0;
     for (int i = 0; i < n; i++) {
-        const int32_t level = levels[i] + up, least = level < 0 ? 0 : level;
+        levels[i] = from[i] + (up ? values_log(up[i]) : 0) - (down ? values_log(down[i]) : 0);
+        sum += levels[i];
+    }
+    const int32_t middle = 8192 - (relative ? sum / n : 0);
+    for (int i = 0; i < n; i++) {
+        const int32_t level = levels[i] + middle, least = level < 0 ? 0 : level;
         keys[i] = (uint8_t)((least > 16383 ? 16383 : least) >> 6);
     }
 }
 
-ZN_FN void values_keys(const int32_t *levels, size_t n, bool relative, uint8_t *keys) {
+ZN_FN void values_keys_of(const int32_t *levels, const uint8_t *up, const uint8_t *down, size_t n, bool relative,
+                          uint8_t *keys) {
     size_t i = 0;
-    for (; i + 16 <= n; i += 16) values_put_keys(levels + i, 16, relative, keys + i);
-    if (i < n) values_put_keys(levels + i, (int)(n - i), relative, keys + i);
+    for (; i + 16 <= n; i += 16)
+        values_put_keys(levels + i, up ? up + i : NULL, down ? down + i : NULL, 16, relative, keys + i);
+    if (i < n)
+        values_put_keys(levels + i, up ? up + i : NULL, down ? down + i : NULL, (int)(n - i), relative, keys + i);
+}
+
+ZN_FN void values_keys(const int32_t *levels, const uint8_t *up, const uint8_t *down, size_t n, bool relative,
+                       uint8_t *keys) {
+    if (!up)
+        values_keys_of(levels, NULL, NULL, n, relative, keys);
+    else if (!down)
+        values_keys_of(levels, up, NULL, n, relative, keys);
+    else
+        values_keys_of(levels, up, down, n, relative, keys);
 }
 
 /* ---- symbols and low bits, by units of 16 values ---- */
@@ -242,6 +268,22 @@ ZN_FN bool values_restore(const struct zn_values_code *c, const uint8_t *symbols
             values_restore_group(c, c->low_bits == 1, at, low, values);
     }
     return low->bit <= 8 * low->len;
+}
+
+/* Rebuilds some records at a time in between. */
+ZN_FN bool values_rebuild(const struct zn_values_rebuilt *v, size_t n, struct zn_low_bits *low, uint8_t *records) {
+    enum { MOST = 4096 };
+    uint8_t values[MOST];
+    const size_t group = (size_t)1 << v->code->group_log2, groups = v->shape->n / group, most = MOST / v->shape->n;
+    for (size_t from = 0, some; from < n; from += some, records += some * v->shape->width) {
+        some = ZN_MIN(n - from, most);
+        if (!values_restore(v->code, v->symbols, v->places + from * groups, some * groups, low, values, group))
+            return false;
+        values_pack(v->shape, values, some, records);
+        for (size_t r = 0; r < some; r++)
+            memcpy(records + r * v->shape->width + v->beside_at, v->beside + (from + r) * v->beside_len, v->beside_len);
+    }
+    return true;
 }
 
 /* Appends n <= 32 bits. The bits above those must be 0. */
