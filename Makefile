@@ -12,7 +12,7 @@ endif
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all deps deps-test dist dist-test demo test bench bench-cores bench-load bench-ratio bench-delta bench-kernels bench-mount fuzz trust integration docs install clean
+.PHONY: all deps deps-test dist dist-test demo test bench bench-cores bench-load bench-ratio bench-delta bench-kernels bench-mount gpu fuzz trust integration docs install clean
 
 # build/zipnn, build/libzipnn.a, build/libzipnn.so
 all:
@@ -42,6 +42,10 @@ test:
 # by instruction set. BENCH='--size 200' passes options.
 bench bench-cores bench-load bench-ratio bench-delta bench-kernels bench-mount: all
 	@JOBS=$(JOBS) tools/bench.sh $@ $(BENCH)
+
+# The GPU's kernels, build/gpu/zipnn.fatbin, and whether they keep to their registers. It takes nvcc; nothing else does.
+gpu:
+	@tools/build_gpu.sh
 
 fuzz:
 	@tools/install_deps.sh test --check

@@ -25,6 +25,7 @@ ROOMS = {
     "workers": {"base", "kernels", "codec", "format", "plan", "chunk", "delta"},
     "archive": {"base", "kernels", "codec", "format", "plan", "chunk", "delta", "workers", "legacy"},
     "jobs": {"base", "kernels", "codec", "format", "plan", "chunk", "delta", "workers", "archive"},
+    "gpu": {"base", "kernels", "codec", "format", "plan", "chunk", "delta", "workers", "archive"},
     "api": {
         "base", "kernels", "codec", "format", "plan", "chunk", "delta", "workers", "archive", "jobs", "readers",
         "legacy", "io",
