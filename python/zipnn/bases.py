@@ -43,7 +43,7 @@ class BaseInfo(NamedTuple):
     at_hand: bool = False
 
 
-class _Row(NamedTuple):
+class Row(NamedTuple):
     """What the extension takes: the direct ones, to compress against, come first."""
 
     source: Any
@@ -51,10 +51,10 @@ class _Row(NamedTuple):
     direct: bool
 
 
-Rows = tuple[_Row, ...]
+Rows = tuple[Row, ...]
 
 
-def _rows_of(base: Any, resolvers: list[Callable[[BaseInfo], Any]], direct: bool = True) -> Iterator[_Row]:
+def _rows_of(base: Any, resolvers: list[Callable[[BaseInfo], Any]], direct: bool = True) -> Iterator[Row]:
     from .archives import Archive
 
     if base is None:
@@ -62,14 +62,14 @@ def _rows_of(base: Any, resolvers: list[Callable[[BaseInfo], Any]], direct: bool
     if isinstance(base, (str, os.PathLike)):
         path = os.fsdecode(base)
         if os.path.isdir(path):
-            resolvers.append(_Folder(path))
+            resolvers.append(Folder(path))
         else:
-            yield _Row(path, os.path.basename(path), direct)
+            yield Row(path, os.path.basename(path), direct)
     elif isinstance(base, Archive):
         if base._source is None:
             raise ValueError("the archive given as base is closed")
         name = base.path and os.path.basename(base.path)
-        yield _Row(base._source, name, direct)
+        yield Row(base._source, name, direct)
         yield from (row._replace(direct=False) for row in base._bases)
     elif callable(base):
         resolvers.append(base)
@@ -77,7 +77,7 @@ def _rows_of(base: Any, resolvers: list[Callable[[BaseInfo], Any]], direct: bool
         for each in base:
             yield from _rows_of(each, resolvers, direct)
     else:
-        yield _Row(_memory(base), None, direct)
+        yield Row(_memory(base), None, direct)
 
 
 def _memory(base: Any) -> memoryview:
@@ -88,16 +88,16 @@ def _memory(base: Any) -> memoryview:
         raise TypeError(text) from None
 
 
-def _ordered(rows: Iterable[_Row]) -> Rows:
+def ordered(rows: Iterable[Row]) -> Rows:
     return tuple(sorted(rows, key=lambda row: not row.direct))
 
 
 def to_compress(base: Any) -> Rows:
     """Returns what differences are made against."""
     resolvers: list[Callable[[BaseInfo], Any]] = []
-    rows = _ordered(_rows_of(base, resolvers))
+    rows = ordered(_rows_of(base, resolvers))
     if resolvers:
-        what = "a folder" if isinstance(resolvers[0], _Folder) else "a function"
+        what = "a folder" if isinstance(resolvers[0], Folder) else "a function"
         raise ValueError(f"{what} finds bases to restore from: to compress, name the file to compare with")
     return rows
 
@@ -111,7 +111,7 @@ def to_restore(base: Any, source: Any) -> Rows:
         if isinstance(source, tuple) and source[1] is None:
             raise ValueError("the archive comes from a pipe, of which bases are not known ahead: give them themselves")
         _resolve(source, rows, resolvers)
-    return _ordered(rows)
+    return ordered(rows)
 
 
 def needed(source: Any, rows: Rows = ()) -> list[BaseInfo]:
@@ -123,7 +123,7 @@ def needed(source: Any, rows: Rows = ()) -> list[BaseInfo]:
         archive.close()
 
 
-def _resolve(source: Any, rows: list[_Row], resolvers: list[Callable[[BaseInfo], Any]]) -> None:
+def _resolve(source: Any, rows: list[Row], resolvers: list[Callable[[BaseInfo], Any]]) -> None:
     """Asks for the bases of the archive, then for those of the bases. Each is asked for once."""
     known: set[bytes] = set()
     waiting = [*(row.source for row in rows), source]
@@ -157,7 +157,7 @@ def _digest_of(source: Any) -> list[bytes]:
     return [digest]
 
 
-class _Folder:
+class Folder:
     """Looks for bases in a folder. Names come from strangers: only their last part is used, and what has the name
     counts only with the right digest, or, of a file that is no archive, the right length."""
 

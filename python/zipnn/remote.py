@@ -91,7 +91,7 @@ def open_url(
     source = open_source(url, storage_options, workers)
     try:
         if base is None:
-            base = _Beside(url, storage_options, workers)
+            base = Beside(url, storage_options, workers)
         elif is_url(base):
             base = open_url(base, storage_options, workers, threads)
         return Archive(source, threads, base=base)
@@ -100,7 +100,7 @@ def open_url(
         raise
 
 
-class _Beside:
+class Beside:
     """Finds bases in the folder of a URL. Names come from strangers: only their last part is used."""
 
     def __init__(self, url: str, storage_options: Mapping[str, Any] | None, workers: int) -> None:
@@ -114,7 +114,11 @@ class _Beside:
             return None
         quoted = urllib.parse.quote(name) if is_web(self._url) else name
         try:
-            found = open_url(f"{folder}{slash}{quoted}.znn", *self._options)
+            # Without bases of its own: whoever asks for this one asks for those, too. It may be the archive itself.
+            found = open_url(f"{folder}{slash}{quoted}.znn", *self._options, base=())
         except (OSError, FormatError):
             return None
-        return found if found.info.xxh3 == info.xxh3 else None
+        if found.info.xxh3 == info.xxh3:
+            return found
+        found.close()
+        return None

@@ -150,12 +150,12 @@ def test_names_are_not_followed(chain, tmp_path):
     inside.mkdir()
     (tmp_path / "base").write_bytes(originals[1].read_bytes())
     info = bases.BaseInfo("../base", originals[1].stat().st_size, b"\0" * 16)
-    look = bases._Folder(os.fspath(inside))
+    look = bases.Folder(os.fspath(inside))
     assert look(info) is None
     (inside / "renamed.znn").write_bytes((folder / "step0.safetensors.znn").read_bytes())
     (inside / "broken.znn").write_bytes(b"\x8fZNN")
     digest = zipnn.inspect(inside / "renamed.znn").info.xxh3
-    found = bases._Folder(os.fspath(inside))(bases.BaseInfo("../../other", 5, digest))
+    found = bases.Folder(os.fspath(inside))(bases.BaseInfo("../../other", 5, digest))
     assert found and pathlib.Path(found).name == "renamed.znn"
 
 

@@ -126,6 +126,25 @@ def test_against_a_base(folder, server):
         assert a.read_range(0, len(original)) == original
 
 
+def test_a_base_of_the_same_name(folder, tmp_path):
+    """Two checkpoints of one name lie in two folders. What lies beside the later one under that name is itself."""
+    fsspec = pytest.importorskip("fsspec")
+    where, _ = folder
+    original = (where / "later.safetensors").read_bytes()
+    base = tmp_path / "m.safetensors"
+    base.write_bytes((where / "big.safetensors").read_bytes())
+    zipnn.compress_file(where / "later.safetensors", tmp_path / "m.znn", base=base)
+    memory = fsspec.filesystem("memory")
+    memory.pipe_file("/test_remote/new/m.safetensors.znn", (tmp_path / "m.znn").read_bytes())
+    try:
+        with zipnn.open_url("memory://test_remote/new/m.safetensors.znn") as a, pytest.raises(zipnn.BaseError):
+            a.read_range(0, len(original))
+        with zipnn.open_url("memory://test_remote/new/m.safetensors.znn", base=base) as a:
+            assert a.read_range(0, len(original)) == original
+    finally:
+        memory.rm("/test_remote", recursive=True)
+
+
 @pytest.mark.parametrize("mode", ["busy", "short", "noetag", "weak", "redirect", "signed", "slow"])
 def test_what_is_overcome(folder, server, mode):
     _, tensors = folder

@@ -6,7 +6,9 @@ from __future__ import annotations
 import json
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from .. import dtypes
@@ -161,6 +163,39 @@ class PartsReader:
         target[:n] = self._view[:n]
         self._view = self._view[n:]
         return n
+
+
+class PartsAt:
+    """The `read_at` of a source over what is to be written, for comparing it with a base: the file at any position. The
+    memory of one tensor is held at a time. Raises as parts() does."""
+
+    def __init__(self, entries: dict[str, Entry], metadata: dict[str, str] | None) -> None:
+        head = next(parts(entries, metadata))
+        names = sorted(entries, key=lambda name: (-_RANK[entries[name].dtype], name.encode()))
+        self._parts: list[tuple[int, Callable[[], Any]]] = [(len(head), lambda: head)]
+        self._parts += [(entries[name].nbytes, entries[name].memory) for name in names]
+        self._starts = [0, *accumulate(nbytes for nbytes, _ in self._parts)]
+        self.length = self._starts[-1]
+        self._held = -1, memoryview(b"")
+
+    def _part(self, index: int) -> memoryview:
+        if self._held[0] != index:
+            self._held = index, memoryview(self._parts[index][1]()).cast("B")
+            if len(self._held[1]) != self._parts[index][0]:
+                raise ValueError(f"a tensor had {self._parts[index][0]} bytes when saving began, and has others now")
+        return self._held[1]
+
+    def read_at(self, offset: int, n: int) -> Any:
+        end, found = offset + n, []
+        index = bisect_right(self._starts, offset) - 1
+        while offset < end and index < len(self._parts):
+            start = self._starts[index]
+            to = min(end, self._starts[index + 1])
+            if to > offset:
+                found.append(self._part(index)[offset - start : to - start])
+                offset = to
+            index += 1
+        return found[0] if len(found) == 1 else b"".join(found)
 
 
 # ---- reading --------------------------------------------------------------------------------------------------------

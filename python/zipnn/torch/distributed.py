@@ -8,23 +8,31 @@
 
 Each rank writes archives of safetensors files, `__RANK_NUMBER.safetensors.znn`, with every piece of a tensor as a
 tensor of its own: element types are known, any piece is read alone, also by other numbers of ranks, and every tool for
-archives reads the files. The metadata comes last, as it does with torch's own writer: a folder without it is no
-checkpoint, so a save that was interrupted does no harm and is simply done again. async_save works as it does with
-torch's writer. Tensors without memory, and what torch.load() could not load again, are refused before anything is
-written.
+archives reads the files. The metadata comes last, in one step: a folder without it is no checkpoint, and in a folder
+that holds a checkpoint already the new files have other names, so that a save which dies leaves the last one as it was,
+and is simply done again. async_save works as it does with torch's writer. Tensors without memory, and what torch.load()
+could not load again, are refused before anything is written.
+
+    checkpoint.save(state_dict, storage_writer=StorageWriter("step-200", base="step-100"))  # what changed since
+    checkpoint.save(state_dict, storage_writer=StorageWriter("s3://bucket/run/step-100"))   # through fsspec
 
 `Stream` is the smaller step: an extension of torch's own file writer and reader, one archive for each piece.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import io
 import os
 import queue
+import re
 import threading
-from collections.abc import Container, Iterator
+import warnings
+from collections.abc import Container, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import torch
 from torch.distributed._functional_collectives import AsyncCollectiveTensor
@@ -46,10 +54,17 @@ from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from .. import _zipnn, dtypes, fileobj
 from ..buffers import check_torch, shown
+from ..errors import BaseError
+from ..remote import is_url, open_source
 from ..safetensors import Model, layout
 from ..safetensors.exceptions import FormatError
 from ..safetensors.torch import entry_of
+from ..streams import write_all
 from ..tensors import Tensor
+from . import steps
+
+if TYPE_CHECKING:
+    from ..bases import Base, Rows
 
 __all__ = ["StorageReader", "StorageWriter", "Stream"]
 
@@ -65,6 +80,7 @@ class Place:
     key: str
     length: int
     pickled: bool = False
+    bases: tuple[str, ...] = ()  # folders of the checkpoints that its file was made against, the nearest first
 
 
 def _key_of(item: WriteItem, taken: Container[str]) -> str:
@@ -154,15 +170,45 @@ class _Piece:
         return layout.Entry("U8", (view.nbytes,), view.nbytes, lambda: view)
 
 
+class _Kept:
+    """A file system of torch's in which finish() replaces the metadata at once, instead of removing it first."""
+
+    def __init__(self, fs: Any) -> None:
+        self._fs = fs
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._fs, name)
+
+    def rm_file(self, path: Any) -> None:
+        pass
+
+
+def _files_at(path: str, options: dict[str, Any] | None) -> tuple[Any, Any]:
+    """Returns torch's file system for a URL, and the path in it."""
+    from torch.distributed.checkpoint._fsspec_filesystem import FileSystem
+
+    fs: Any = FileSystem()
+    fs.init_path = functools.partial(fs.init_path, **(options or {}))
+    return fs, fs.init_path(path)
+
+
+_GENERATION = re.compile(r"__[0-9]+_g([0-9]+)_")
+
+
 class StorageWriter(FileSystemWriter):
     """Writes a checkpoint to a folder.
 
-    path         the folder
-    level        of compression; None for the default
-    threads      of compression in each file; None for one
-    thread_count files that a rank writes at the same time
-    sync_files   a file, and the folder, are on the device before it counts
-    overwrite    whether a checkpoint that is there may be replaced
+    path            the folder: a path, or a URL of a file system that fsspec knows
+    level           of compression; None for the default
+    threads         of compression in each file; None for one
+    thread_count    files that a rank writes at the same time
+    sync_files      a file, and the folder, are on the device before it counts
+    overwrite       whether a checkpoint that is there may be replaced. It is removed once the new one is complete
+    base            the folder of an earlier checkpoint: tensors that resemble those of the same name there are stored
+                    as differences from them. It may be a difference itself. That folder, and those that it was made
+                    against, must stay as they are: reading finds them beside this one, or where they were. A chain
+                    makes reading longer, so every tenth step or so is written without
+    storage_options what fsspec's file system takes
     """
 
     def __init__(
@@ -174,6 +220,9 @@ class StorageWriter(FileSystemWriter):
         sync_files: bool = True,
         cache_staged_state_dict: bool = False,
         overwrite: bool = True,
+        *,
+        base: str | os.PathLike[str] | None = None,
+        storage_options: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(
             path,
@@ -184,12 +233,82 @@ class StorageWriter(FileSystemWriter):
         )
         self._level = level or 0
         self._threads = threads or 1
+        self._options = storage_options
+        if is_url(path):
+            self.fs, self.path = _files_at(os.fspath(path), storage_options)
+        self._base = None if base is None else steps.folder_of(base)
+        self._bases: tuple[str, ...] = ()
+        self._files_of: dict[str, set[str]] = {}  # which files of the base hold a piece
+
+    # Files have names that none of the checkpoint before has.
+
+    def _named_anew(self, plans: list[SavePlan]) -> list[SavePlan]:
+        if not self._metadata_exists():
+            return plans
+        taken = [int(found[1]) for path in self.fs.ls(self.path) if (found := _GENERATION.match(_last_part(path)))]
+        generation = f"g{max(taken, default=1) + 1}_"
+        names = (dataclasses.replace(p.storage_data, prefix=p.storage_data.prefix + generation) for p in plans)
+        return [dataclasses.replace(plan, storage_data=name) for plan, name in zip(plans, names)]
+
+    def prepare_local_plan(self, plan: SavePlan) -> SavePlan:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected an existing checkpoint")  # which stays until this one is there
+            plan = super().prepare_local_plan(plan)
+        return plan if plan.storage_data is None else self._named_anew([plan])[0]
+
+    def prepare_global_plan(self, plans: list[SavePlan]) -> list[SavePlan]:
+        named: list[SavePlan] = super().prepare_global_plan(plans)
+        # Without a common plan each rank has named its files already.
+        return named if any(plan.storage_data is not None for plan in plans) else self._named_anew(named)
+
+    def finish(self, metadata: Any, results: list[list[WriteResult]]) -> None:
+        """Makes a checkpoint of what was written, in one step, and removes the one before."""
+        fs = self.fs
+        self.fs = _Kept(fs)
+        try:
+            super().finish(metadata, results)
+        finally:
+            self.fs = fs
+        local = not is_url(os.fspath(self.path))
+        if self.sync_files and local:
+            _sync_folder(os.fspath(self.path))
+        ours = f"__{self.rank}_" if not self.use_collectives and self.rank is not None else "__"
+        kept = {place.relative_path for place in metadata.storage_data.values()}
+        for path in fs.ls(self.path):
+            name = _last_part(path)
+            if name.startswith(ours) and name.endswith(_SUFFIX) and name not in kept:
+                fs.rm_file(fs.concat_path(self.path, name))
+
+    # Differences from an earlier checkpoint.
+
+    def _open_base(self) -> None:
+        own = steps.folder_of(self.path)
+        if self._base is None:
+            return
+        if self._base == own:
+            raise ValueError(f"{own}: a checkpoint cannot be its own base: its files are removed when it is replaced")
+        metadata = StorageReader(self._base, storage_options=self._options).read_metadata()
+        before: tuple[str, ...] = ()
+        self._files_of = {}
+        for place in metadata.storage_data.values():
+            if isinstance(place, Place):
+                self._files_of.setdefault(place.key, set()).add(place.relative_path)
+                before = before or tuple(steps.absolute(name, self._base) for name in place.bases)
+        self._bases = tuple(steps.relative(folder, own) for folder in (self._base, *before))
+
+    def _rows(self, keys: Iterable[str], held: ExitStack) -> Rows:
+        files = {name for key in keys for name in self._files_of.get(key, ())}
+        if not files or self._base is None:
+            return ()
+        find = steps.finder(self._bases[1:], steps.folder_of(self.path), self._options)
+        return steps.rows_of(self._base, files, find, self._options, held)
 
     def write_data(self, plan: SavePlan, planner: SavePlanner) -> Future[list[WriteResult]]:
         """Before anything is written, refuses what could not be read again."""
         for item in plan.items:
             if item.type != WriteItemType.BYTE_IO:
                 _check(item, planner)
+        self._open_base()
         return super().write_data(plan, planner)
 
     def _write_data(self, planner: SavePlanner, file_queue: queue.Queue[Any]) -> Future[list[WriteResult]]:
@@ -228,33 +347,89 @@ class StorageWriter(FileSystemWriter):
         pieces: dict[str, _Piece] = {}
         for item in items:
             pieces[_key_of(item, pieces)] = _Piece(item, planner)
-        reader = layout.PartsReader(layout.parts({key: p.entry for key, p in pieces.items()}, None))
-        flags = _zipnn.FILE_REPLACE | (_zipnn.FILE_SYNC if self.sync_files else 0)
-        target = os.fsdecode(path).removesuffix(".distcp") + _SUFFIX
-        _zipnn.pack((reader.read, None, None), target, flags, None, self._level, self._threads, True, False, None)
+        entries = {key: piece.entry for key, piece in pieces.items()}
         relative = name.removesuffix(".distcp") + _SUFFIX
+        with ExitStack() as held:
+            rows = self._rows(pieces, held)
+            if rows:
+                # A file whose tensors are all those of the base is another file all the same.
+                whole = layout.PartsAt(entries, {"zipnn.base": self._bases[0]})
+                source: Any = (None, whole.read_at, whole.length)
+            else:
+                source = (layout.PartsReader(layout.parts(entries, None)).read, None, None)
+            flags = _zipnn.FILE_REPLACE | (_zipnn.FILE_SYNC if self.sync_files else 0)
+            target: Any = os.fspath(self.fs.concat_path(self.path, relative))
+            if is_url(target):
+                flags, target = 0, write_all(held.enter_context(self.fs.create_stream(target, "wb")))
+            _zipnn.pack(source, target, flags, None, self._level, self._threads, True, False, None, rows)
+        made = self._bases if rows else ()
         return [
-            WriteResult(piece.item.index, piece.entry.nbytes, Place(relative, key, piece.entry.nbytes, piece.pickled))
+            WriteResult(
+                piece.item.index, piece.entry.nbytes, Place(relative, key, piece.entry.nbytes, piece.pickled, made)
+            )
             for key, piece in pieces.items()
         ]
+
+
+def _last_part(path: Any) -> str:
+    text: str = os.fspath(path)
+    return text.rstrip("/").rpartition("/")[2]
+
+
+def _sync_folder(path: str) -> None:
+    """Waits until the names in a folder are on the device."""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except OSError:  # a system that opens no folders
+        return
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 class StorageReader(FileSystemReader):
     """Reads what StorageWriter wrote, on any number of ranks.
 
-    path     the folder
-    threads  of decoding; None for as many as there are processors
+    path            the folder: a path, or a URL of a file system that fsspec knows
+    threads         of decoding; None for as many as there are processors
+    base            where bases are that are neither beside the folder nor where they were: as zipnn.bases has it
+    storage_options what fsspec's file system takes
     """
 
-    def __init__(self, path: str | os.PathLike[str], threads: int | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        threads: int | None = None,
+        *,
+        base: Base = None,
+        storage_options: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__(path)
         self._threads = threads
+        self._base = base
+        self._options = storage_options
+        if is_url(path):
+            self.fs, self.path = _files_at(os.fspath(path), storage_options)
+
+    def _open(self, relative_path: str, items: list[ReadItem]) -> Model:
+        path: Any = os.fspath(self.fs.concat_path(self.path, relative_path))
+        bases = self.storage_data[items[0].storage_index].bases
+        base = self._base
+        if base is None and bases:
+            base = steps.finder(bases, steps.folder_of(self.path), self._options)
+        return Model(open_source(path, self._options) if is_url(path) else path, self._threads, base=base)
 
     def read_data(self, plan: LoadPlan, planner: LoadPlanner) -> Future[None]:
         for relative_path, items in self._by_file(plan):
-            with Model(os.fspath(self.fs.concat_path(self.path, relative_path)), self._threads) as model:
-                for item in items:
-                    self._read_item(model, item, planner)
+            try:
+                with self._open(relative_path, items) as model:
+                    for item in items:
+                        self._read_item(model, item, planner)
+            except BaseError as error:
+                named = ", ".join(self.storage_data[items[0].storage_index].bases)
+                text = f"{error.message}: {self.path} was made against the checkpoints in {named}, which must be there"
+                raise BaseError(error.offset, text, error.filename) from None
         future: Future[None] = Future()
         future.set_result(None)
         return future
