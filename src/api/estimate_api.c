@@ -17,7 +17,7 @@ zipnn_status zipnn_estimate(zipnn_ctx *ctx, const zipnn_source *source, uint64_t
         return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "an estimate needs a source with read_at");
     ZN_TRY(zn_plan_input(ctx, &in, &plan, &head, err));
     struct zn_relations relations;
-    zipnn_status status = zn_relate(ctx, &plan, &in, &relations, err);
+    zipnn_status status = zn_relate(ctx, &ctx->job, &plan, &in, &relations, err);
     if (status == ZIPNN_OK)
         status = zn_estimate(&ctx->job, &plan, &relations, &in, max_sampled ? max_sampled : DEFAULT_SAMPLE, info, err);
     zn_relations_free(ctx, &relations);

@@ -67,7 +67,7 @@ static zipnn_status match_bases(zipnn_ctx *ctx, const struct zn_model *model, st
     if (ctx->n_direct > ZN_MAX_BASES)
         return zn_fail(err, ZIPNN_E_LIMIT, ZN_NOWHERE, "%zu bases, %d are allowed for compressing", ctx->n_direct,
                        ZN_MAX_BASES);
-    ZN_TRY(zn_matches_begin(&ctx->engine.alloc, model, &matches, err));
+    ZN_TRY(zn_matches_begin(&ctx->engine.alloc, model, links->parts, &matches, err));
     zipnn_status status = ZIPNN_OK;
     for (size_t i = 0; status == ZIPNN_OK && i < ctx->n_direct; i++)
         status = match_base(ctx, i, (uint8_t)(i + 1), &matches, NULL, err);
@@ -80,7 +80,7 @@ static zipnn_status match_bases(zipnn_ctx *ctx, const struct zn_model *model, st
 /* Measures how similar each of the first n_direct bases is. A base that cannot be read is not similar. */
 static zipnn_status measure_gains(zipnn_ctx *ctx, const struct zn_model *model, uint64_t *gains, zipnn_error *err) {
     struct zn_matches matches;
-    ZN_TRY(zn_matches_begin(&ctx->engine.alloc, model, &matches, err));
+    ZN_TRY(zn_matches_begin(&ctx->engine.alloc, model, true, &matches, err));
     zipnn_status status = ZIPNN_OK;
     for (size_t i = 0; i < ctx->n_direct; i++) {
         zn_matches_reset(&matches);
@@ -175,10 +175,14 @@ static zipnn_status refuse_circles(zipnn_ctx *ctx, const struct zn_input *in, co
     return possible ? zn_circle_refuse(&ctx->bases, &original, r->records, r->n_bases, err) : ZIPNN_OK;
 }
 
-zipnn_status zn_relate(zipnn_ctx *ctx, const struct zn_plan *plan, const struct zn_input *in,
+/* The first version that reads references which are made of parts. */
+enum { READS_PARTS = 101 };
+
+zipnn_status zn_relate(zipnn_ctx *ctx, const struct zn_job *job, const struct zn_plan *plan, const struct zn_input *in,
                        struct zn_relations *relations, zipnn_error *err) {
     *relations = (struct zn_relations){.n_bases = 0};
     zn_links_init(&relations->links, &ctx->engine.alloc);
+    relations->links.parts = job->effort.readers >= READS_PARTS;
     if (!zn_input_is_random(in)) {
         if (ctx->bases.n == 0) return ZIPNN_OK;
         return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "comparing with a base takes a file, not a pipe");
@@ -192,6 +196,8 @@ zipnn_status zn_relate(zipnn_ctx *ctx, const struct zn_plan *plan, const struct 
     if (ctx->bases.n) ZN_TRY(match_bases(ctx, &model, &relations->links, err));
     if (ctx->repeats == ZIPNN_REPEATS_DEFAULT)
         ZN_TRY(zn_relate_similar(&ctx->engine, plan, in, &relations->links, err));
+    if (ctx->repeats == ZIPNN_REPEATS_DEFAULT && relations->links.parts)
+        ZN_TRY(zn_relate_casts(&ctx->engine, plan, in, &relations->links, err));
     zn_links_finish(&relations->links);
     ZN_TRY(number_bases(ctx, relations, err));
     return refuse_circles(ctx, in, relations, err);

@@ -12,7 +12,7 @@ zipnn_status zn_pack_input(zipnn_ctx *ctx, const struct zn_job *job, struct zn_i
     uint8_t *head;
     ZN_TRY(zn_plan_input(ctx, in, &plan, &head, err));
     struct zn_relations relations;
-    zipnn_status status = zn_relate(ctx, &plan, in, &relations, err);
+    zipnn_status status = zn_relate(ctx, job, &plan, in, &relations, err);
     if (status == ZIPNN_OK) status = zn_pack(job, &plan, &relations, in, out, stats, err);
     zn_relations_free(ctx, &relations);
     zn_plan_free(&plan);

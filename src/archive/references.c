@@ -1,6 +1,7 @@
 #include "archive/references.h"
 
 #include "archive/fetched.h"
+#include "delta/casts.h"
 #include "delta/delta.h"
 
 /* ---- what references may cost ------------------------------------------------------------------------------------ */
@@ -225,6 +226,109 @@ zipnn_status zn_original_lend(struct zn_worker *w, const struct zn_original *ori
     return status;
 }
 
+/* ---- references that are made of parts --------------------------------------------------------------------------- */
+
+/* A reference in the making. `scope` is the one that wants it. */
+struct making {
+    const struct zn_original *from;
+    struct zn_scope scope;
+    uint8_t *out; /* room for len bytes */
+    uint32_t len, made;
+    uint64_t next; /* where the last part ended in the original */
+    uint64_t at;   /* of the chunk, for errors */
+};
+
+/* Makes a part out of bytes as they are, or cast, piece by piece. */
+static zipnn_status make_from(struct zn_worker *w, struct making *m, const struct zn_part *part, zipnn_error *err) {
+    enum { PIECE = 16 << 10 /* elements */ };
+    const bool casts = part->form >= ZN_FORM_CAST;
+    const struct zn_cast_widths one = {1, 1}, width = casts ? zn_casts[part->form - ZN_FORM_CAST] : one;
+    const size_t n = part->len / width.to, most = casts ? PIECE : n;
+    for (size_t i = 0; i < n; i += most) {
+        const size_t some = ZN_MIN(most, n - i);
+        uint8_t *to = m->out + m->made + i * width.to;
+        struct goal goal = {casts ? NULL : to, NULL};
+        const uint8_t *bytes = NULL;
+        const zipnn_status status = read_range(w, m->from, &m->scope, part->off + i * width.from,
+                                               (uint32_t)(some * width.from), &goal, &bytes, err);
+        if (status == ZIPNN_OK && casts) zn_cast((enum zn_cast)(part->form - ZN_FORM_CAST), bytes, some, to);
+        if (status == ZIPNN_OK && !casts && bytes != to) memcpy(to, bytes, some);
+        zn_shelf_return(goal.slot);
+        ZN_TRY(status);
+    }
+    return ZIPNN_OK;
+}
+
+/* A reference to the archive itself is made of one part, which touches as few chunks as any other. */
+static zipnn_status check_part(const struct making *m, const struct zn_part *part, unsigned n_parts, zipnn_error *err) {
+    const uint64_t reads = zn_part_reads(part);
+    struct span span;
+    if (part->off > m->from->length || reads > m->from->length - part->off)
+        return zn_fail(err, ZIPNN_E_CORRUPT, m->at, "a chunk refers to bytes up to %llu of an original of %llu bytes",
+                       (unsigned long long)(part->off + reads), (unsigned long long)m->from->length);
+    if (!m->scope.referred || !m->from->archive) return ZIPNN_OK;
+    if (n_parts > 1)
+        return zn_fail(err, ZIPNN_E_CORRUPT, m->at, "a chunk refers to %u parts of its own archive", n_parts);
+    const struct zn_scope scope = {m->from->archive, m->scope.depth, true};
+    return find_span(&scope, part->off, (uint32_t)reads, &span, err);
+}
+
+static zipnn_status make_part(struct zn_worker *w, struct making *m, const struct zn_part *part, unsigned n_parts,
+                              zipnn_error *err) {
+    if (part->form == ZN_FORM_ZEROS)
+        memset(m->out + m->made, 0, part->len);
+    else {
+        ZN_TRY(check_part(m, part, n_parts, err));
+        ZN_TRY(make_from(w, m, part, err));
+    }
+    m->made += part->len;
+    return ZIPNN_OK;
+}
+
+/* Makes the reference by the recipe that begins at body[*used]. The body may move when a part is read. *used is then
+ * where the recipe ends. Bytes that were not fetched are listed for all parts, not only for the first. */
+static zipnn_status make(struct zn_worker *w, struct stored *stored, const struct zn_chunk_body *body, size_t *used,
+                         struct making *m, zipnn_error *err) {
+    struct zn_cur cur = zn_cur_of(body->data + *used, body->len - *used);
+    const unsigned n = zn_cur_u16(&cur);
+    zipnn_status missing = ZIPNN_OK;
+    *used += ZN_RECIPE_HEAD;
+    if (n == 0 || n > ZN_MAX_PARTS)
+        return zn_fail(err, ZIPNN_E_CORRUPT, m->at, "a reference of %u parts, 1 to %d are legal", n, ZN_MAX_PARTS);
+    for (unsigned i = 0; i < n; i++) {
+        struct zn_part part;
+        ZN_TRY(keep_frame(w, stored, err));
+        const uint8_t *data = stored->of ? stored->frame + ZN_FRAME_LEN : body->data;
+        cur = zn_cur_of(data + *used, body->len - *used);
+        ZN_TRY(zn_part_read(&cur, m->len - m->made, m->at, &m->next, &part, err));
+        *used = body->len - zn_cur_left(&cur);
+        const zipnn_status status = make_part(w, m, &part, n, err);
+        if (status != ZIPNN_OK && !(w->fetched && status == ZIPNN_E_NOT_FOUND)) return status;
+        if (status != ZIPNN_OK) m->made += part.len;
+        if (missing == ZIPNN_OK) missing = status;
+    }
+    if (missing == ZIPNN_OK && m->made != m->len)
+        return zn_fail(err, ZIPNN_E_CORRUPT, m->at, "the parts of a reference make %u bytes of %u", m->made, m->len);
+    return missing;
+}
+
+zipnn_status zn_original_make(struct zn_worker *w, const struct zn_original *original, const uint8_t *recipe,
+                              size_t recipe_len, uint32_t len, struct zn_lent *lent, zipnn_error *err) {
+    struct stored stored = {.of = NULL};
+    const struct zn_chunk_body body = {recipe, (uint32_t)recipe_len, 0, {0}, NULL};
+    struct goal goal = {NULL, NULL};
+    size_t used = 0;
+    *lent = (struct zn_lent){NULL, NULL};
+    ZN_TRY(reach(w, &goal, err));
+    struct making m = {.from = original, .scope = {NULL, 0, false}, .out = goal.out, .len = len};
+    const zipnn_status status = make(w, &stored, &body, &used, &m, err);
+    if (status == ZIPNN_OK)
+        *lent = (struct zn_lent){goal.out, goal.slot};
+    else
+        zn_shelf_return(goal.slot);
+    return status;
+}
+
 /* ---- chunks with a reference ------------------------------------------------------------------------------------- */
 
 /* Finds the original whose bytes are referred to. */
@@ -245,7 +349,7 @@ static zipnn_status find_source(const struct zn_scope *scope, const struct zn_re
     if (!*source)
         return zn_fail(err, ZIPNN_E_BASE, at, "the chunk was made against \"%.100s\", which was not given",
                        of->records[ref->source - 1].name);
-    if (ref->off + ref->len > (*source)->length)
+    if (!zn_method_makes(ref->method) && ref->off + ref->len > (*source)->length)
         return zn_fail(err, ZIPNN_E_CORRUPT, at, "a chunk refers to bytes up to %llu of an original of %llu bytes",
                        (unsigned long long)(ref->off + ref->len), (unsigned long long)(*source)->length);
     return ZIPNN_OK;
@@ -259,17 +363,33 @@ static zipnn_status check_bytes(const struct zn_kernels *k, const struct zn_refe
                    ref->source == ZN_SOURCE_SELF ? "the original" : "the base");
 }
 
+/* The payload of the delta begins after `used` bytes of the body. */
 static zipnn_status decode_delta(struct zn_worker *w, struct stored *stored, const struct zn_chunk_body *body,
-                                 const struct zn_reference *ref, const uint8_t *bytes, struct goal *goal,
+                                 size_t used, const struct zn_reference *ref, const uint8_t *bytes, struct goal *goal,
                                  zipnn_error *err) {
     ZN_TRY(keep_frame(w, stored, err));
     const uint8_t *data = stored->of ? stored->frame + ZN_FRAME_LEN : body->data;
-    const struct zn_chunk_body payload = {data + ZN_REFERENCE_LEN, body->len - ZN_REFERENCE_LEN,
-                                          body->at + ZN_REFERENCE_LEN, body->ahead, NULL};
+    const struct zn_chunk_body payload = {data + used, body->len - (uint32_t)used, body->at + used, body->ahead, NULL};
     const struct zn_delta_reference given = {bytes, ref->len};
     ZN_TRY(zn_delta_decode(&w->coder, &payload, given, goal->out, ZN_STORE_CACHED, err));
     if (w->e->k->xxh3_64(goal->out, ref->len) == ref->orig_check) return ZIPNN_OK;
     return zn_fail(err, ZIPNN_E_CORRUPT, body->at, "a chunk decoded by its reference has another checksum");
+}
+
+/* Gets the bytes that the chunk refers to: reads them, or makes them. *used says how much of the body told which. */
+static zipnn_status find_bytes(struct zn_worker *w, struct stored *stored, const struct zn_chunk_body *body,
+                               const struct zn_scope *as, const struct zn_original *source,
+                               const struct zn_reference *ref, size_t *used, struct goal *there, const uint8_t **bytes,
+                               zipnn_error *err) {
+    *used = ZN_REFERENCE_LEN;
+    if (!zn_method_makes(ref->method)) return read_range(w, source, as, ref->off, ref->len, there, bytes, err);
+    ZN_TRY(reach(w, there, err));
+    struct making m = {.from = source, .scope = *as, .out = there->out, .len = ref->len, .at = body->at};
+    ZN_TRY(make(w, stored, body, used, &m, err));
+    *bytes = there->out;
+    if (zn_method_copies(ref->method) && *used != body->len)
+        return zn_fail(err, ZIPNN_E_CORRUPT, body->at, "bytes follow the recipe of a copy");
+    return ZIPNN_OK;
 }
 
 /* Decodes the body of a chunk, which `stored` holds, to the goal. */
@@ -280,13 +400,14 @@ static zipnn_status refer(struct zn_worker *w, const struct zn_scope *scope, str
     ZN_TRY(zn_reference_read(body->data, body->len, orig_len, body->at, &ref, err));
     ZN_TRY(find_source(scope, &ref, body->at, &source, err));
     const struct zn_scope as = {scope->of, scope->depth, ref.source == ZN_SOURCE_SELF};
-    const bool copies = ref.method == ZN_METHOD_COPY;
+    const bool copies = zn_method_copies(ref.method);
     struct goal there = {copies ? goal->out : NULL, NULL};
     const uint8_t *bytes = NULL;
-    zipnn_status status = read_range(w, source, &as, ref.off, ref.len, &there, &bytes, err);
+    size_t used;
+    zipnn_status status = find_bytes(w, stored, body, &as, source, &ref, &used, &there, &bytes, err);
     if (status == ZIPNN_OK) status = check_bytes(w->e->k, &ref, bytes, body->at, err);
     if (status == ZIPNN_OK) status = reach(w, goal, err);
-    if (status == ZIPNN_OK && !copies) status = decode_delta(w, stored, body, &ref, bytes, goal, err);
+    if (status == ZIPNN_OK && !copies) status = decode_delta(w, stored, body, used, &ref, bytes, goal, err);
     if (status == ZIPNN_OK && copies && bytes != goal->out) memcpy(goal->out, bytes, ref.len);
     zn_shelf_return(there.slot);
     return status;

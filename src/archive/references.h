@@ -26,4 +26,8 @@ struct zn_lent {
 zipnn_status zn_original_lend(struct zn_worker *w, const struct zn_original *original, uint64_t off, uint32_t len,
                               struct zn_lent *lent, zipnn_error *err);
 
+/* Makes a reference of `len` bytes by a recipe that this library wrote. */
+zipnn_status zn_original_make(struct zn_worker *w, const struct zn_original *original, const uint8_t *recipe,
+                              size_t recipe_len, uint32_t len, struct zn_lent *lent, zipnn_error *err);
+
 #endif

@@ -11,11 +11,12 @@ enum {
     TINY = 4 << 10,                      /* a run of another type this short is absorbed */
     LARGE = 256 << 10,                   /* a tensor this long begins a chunk ... */
     ENOUGH = ZN_CUT_MAX - ZN_CUT_TARGET, /* ... if that leaves the chunk before it at least this long */
-    SOME = 192 << 10, /* among small tensors, one that begins behind so many bytes may begin a chunk by its name */
-    MOST = 512 << 10, /* ... but not more than so many */
-    MIN_HEADER = 256, /* a file's header this long is kept apart from weights; a shorter one ... */
-    MUCH = 1 << 20,   /* ... from a tensor this long, so that a list of tensors takes few bytes of the archive */
-    GRAIN = 128,      /* units: cuts inside a tensor fall on multiples of this from its start */
+    SOME = 192 << 10,  /* among small tensors, one that begins behind so many bytes may begin a chunk by its name */
+    MOST = 512 << 10,  /* ... but not more than so many */
+    MIN_HEADER = 256,  /* a file's header this long is kept apart from weights; a shorter one ... */
+    MUCH = 1 << 20,    /* ... from a tensor this long, so that a list of tensors takes few bytes of the archive */
+    SHARED = 64 << 10, /* a piece below this, with a link of its own, shares a chunk with others of its base */
+    GRAIN = 128,       /* units: cuts inside a tensor fall on multiples of this from its start */
     MAX_KINDS = 64
 };
 
@@ -156,14 +157,22 @@ static uint32_t share(const struct zn_cutter *c, uint32_t have) {
     return (uint32_t)(end / grain * grain - (c->piece.off - c->start));
 }
 
+/* Returns whether the piece may share a chunk with bytes of a link. Bytes without a link do so only between others, so that
+ * the end of a file, where its directory may stand, can be read without the base. */
+static bool fits_link(const struct zn_cutter *c, const struct zn_link *link) {
+    if (c->piece_link == link) return true;
+    if (!c->links->parts || !link || link->source == 0) return false;
+    if (c->piece_link) return c->piece_link->source == link->source && c->piece.len < SHARED;
+    return c->ahead_link && c->ahead_link->source == link->source && c->piece.len < TINY;
+}
+
 struct zn_cut zn_cut_next(struct zn_cutter *cutter) {
     struct zn_cut cut = {.off = cutter->piece.off, .link = cutter->piece_link};
     struct tally tally; /* clearing 64 kinds would waste time */
     tally.n = tally.most = 0;
     tally.kind[0] = (struct kind){.dtype = ZIPNN_DTYPE_UNKNOWN};
     cutter->end_by_name = end_by_name(cutter, cut.off);
-    while (cutter->piece.len > 0 &&
-           (cut.len == 0 || (cutter->piece_link == cut.link && joins(cutter, &tally, cut.len)))) {
+    while (cutter->piece.len > 0 && (cut.len == 0 || (fits_link(cutter, cut.link) && joins(cutter, &tally, cut.len)))) {
         const uint32_t len = share(cutter, cut.len);
         count(&tally, &cutter->piece, len);
         cut.len += len;

@@ -15,7 +15,7 @@ struct zn_cut {
     uint32_t len;               /* 1 .. ZN_CUT_MAX; the file may end earlier. 0 only at offset UINT64_MAX */
     uint32_t head;              /* bytes before the first whole element, fewer than the dtype's word */
     zipnn_dtype dtype;          /* the type of most of its bytes */
-    const struct zn_link *link; /* the link that contains the first byte, NULL for none */
+    const struct zn_link *link; /* the link that contains the first byte, NULL for none; others may follow */
 };
 
 struct zn_cutter {
@@ -36,7 +36,7 @@ struct zn_cutter {
 void zn_cutter_init(struct zn_cutter *cutter, const struct zn_plan *plan);
 
 /* Begins with links (NULL for none), which must outlive the cutter, too. No chunk spans two links, or a link and bytes
- * outside it. */
+ * outside it, unless links->parts allows it: then short pieces of one base share chunks, with little between them. */
 void zn_cutter_init_linked(struct zn_cutter *cutter, const struct zn_plan *plan, const struct zn_links *links);
 
 /* Returns the next chunk. Chunks tile [0, UINT64_MAX); the caller stops at the end of the file. */

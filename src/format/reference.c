@@ -25,14 +25,19 @@ zipnn_status zn_reference_read(const uint8_t *body, size_t len, uint32_t orig_le
     ref->ref_check = zn_cur_u64(&c);
     ref->orig_check = zn_cur_u64(&c);
     if (!zn_cur_ok(&c)) return zn_fail(err, ZIPNN_E_CORRUPT, at, "reference of %zu bytes is cut short", len);
-    if (ref->method > ZN_METHOD_DELTA || reserved != 0)
+    if (ref->method >= ZN_N_METHODS || reserved != 0)
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, at, "reference method %u, flags %u", ref->method, reserved);
     if (ref->len != orig_len)
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, at, "chunk of %u bytes refers to %u", orig_len, ref->len);
     if (!zn_add(ref->off, ref->len, &end))
         return zn_fail(err, ZIPNN_E_CORRUPT, at, "reference to offset %llu", (unsigned long long)ref->off);
-    if (ref->method == ZN_METHOD_COPY && (zn_cur_left(&c) != 0 || ref->ref_check != ref->orig_check))
+    if (ref->method == ZN_METHOD_COPY && zn_cur_left(&c) != 0)
         return zn_fail(err, ZIPNN_E_CORRUPT, at, "copy that is none");
+    if (zn_method_copies(ref->method) && ref->ref_check != ref->orig_check)
+        return zn_fail(err, ZIPNN_E_CORRUPT, at, "copy that is none");
+    if (zn_method_makes(ref->method) && ref->off != 0)
+        return zn_fail(err, ZIPNN_E_CORRUPT, at, "a reference by parts begins at offset %llu",
+                       (unsigned long long)ref->off);
     return ZIPNN_OK;
 }
 

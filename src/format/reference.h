@@ -15,17 +15,28 @@ enum {
 };
 
 enum zn_method {
-    ZN_METHOD_COPY, /* the chunk is the bytes referred to */
-    ZN_METHOD_DELTA /* the payload says how it differs from them */
+    ZN_METHOD_COPY,       /* the chunk is the bytes referred to */
+    ZN_METHOD_DELTA,      /* the payload says how it differs from them */
+    ZN_METHOD_MADE_COPY,  /* the same, of a reference that a recipe makes (recipe.h) */
+    ZN_METHOD_MADE_DELTA, /* ... which stands before the rest of the payload */
+    ZN_N_METHODS
 };
+
+static inline bool zn_method_copies(uint8_t method) {
+    return method == ZN_METHOD_COPY || method == ZN_METHOD_MADE_COPY;
+}
+
+static inline bool zn_method_makes(uint8_t method) {
+    return method >= ZN_METHOD_MADE_COPY;
+}
 
 /* Bytes [off, off + len) of an original. */
 struct zn_reference {
     uint8_t method; /* enum zn_method */
     uint8_t source; /* ZN_SOURCE_SELF, or n for the n-th base of the table */
     uint32_t len;
-    uint64_t off;
-    uint64_t ref_check;  /* XXH3-64 of the bytes referred to */
+    uint64_t off;        /* 0 where a recipe says which bytes they are */
+    uint64_t ref_check;  /* XXH3-64 of the bytes referred to, or made */
     uint64_t orig_check; /* XXH3-64 of the chunk's original bytes */
 };
 

@@ -29,6 +29,10 @@ static zipnn_status read_head(const struct apply *a, const struct zn_place *plac
  * bytes there, or the result's already. */
 static zipnn_status decide_delta(const struct apply *a, uint64_t i, const struct zn_reference *ref, zipnn_error *err) {
     const struct zn_place *p = &a->archive.places[i];
+    if (zn_method_makes(ref->method))
+        return zn_fail(err, ZIPNN_E_UNSUPPORTED, p->at,
+                       "bytes %llu to %llu are made of other parts of the base: this cannot be done in place",
+                       (unsigned long long)p->off, (unsigned long long)(p->off + p->frame.orig_len));
     if (ref->off != p->off)
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, p->at,
                        "bytes moved from offset %llu to %llu: this cannot be done in place",

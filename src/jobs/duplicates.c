@@ -73,7 +73,7 @@ static size_t run_end(const struct candidate *c, size_t first, size_t n, bool by
 
 static zipnn_status link_repeats(const struct candidate *c, size_t n, struct zn_links *links, zipnn_error *err) {
     for (size_t i = 1; i < n; i++) {
-        const struct zn_link link = {c[i].off, c[i].len, c[0].off, ZN_SOURCE_SELF, ZN_LINK_EQUAL, 0};
+        const struct zn_link link = {.off = c[i].off, .len = c[i].len, .ref_off = c[0].off, .likeness = ZN_LINK_EQUAL};
         ZN_TRY(zn_links_add(links, &link, err));
     }
     return ZIPNN_OK;

@@ -259,7 +259,11 @@ static size_t step_of(const struct search *s, const struct zn_gap *gap) {
 
 static zipnn_status keep(struct search *s, const struct zn_gap *gap, const struct run *r, struct zn_gaps *rest,
                          uint64_t from, zipnn_error *err) {
-    const struct zn_link link = {r->off, r->end - r->off, r->off + r->shift, s->source, ZN_LINK_SIMILAR, 0};
+    const struct zn_link link = {.off = r->off,
+                                 .len = r->end - r->off,
+                                 .ref_off = r->off + r->shift,
+                                 .source = s->source,
+                                 .likeness = ZN_LINK_SIMILAR};
     ZN_TRY(zn_links_add(s->links, &link, err));
     return zn_gaps_add(rest, from, r->off - from, gap->dtype, err);
 }

@@ -2,12 +2,14 @@
  * nowhere as a tensor is looked for as bytes (elsewhere.c). */
 #include <stdlib.h>
 
+#include "delta/casts.h"
 #include "jobs/elsewhere.h"
 #include "jobs/likeness.h"
 #include "jobs/relations.h"
 
 enum {
-    WORTH_A_LOOK = 4 << 10, /* bytes: shorter tensors go with their neighbours */
+    WORTH_A_LOOK = 4 << 10, /* bytes: shorter tensors go with their neighbours ... */
+    WORTH_A_PART = 256,     /* ... unless a chunk may refer to several parts of a base */
     N_RUNS = 4,
     RUN = 64, /* words */
     N_WORDS = N_RUNS * RUN,
@@ -25,27 +27,32 @@ static uint64_t length_in(const struct zn_tensor *t, uint64_t file_len) {
     return t->off >= file_len ? 0 : ZN_MIN(t->len, file_len - t->off);
 }
 
+/* Returns the place of a run of a sample in `len` bytes of words. */
+static uint64_t run_at(uint64_t len, unsigned word, unsigned i) {
+    const uint64_t part = (len / word - RUN) / N_RUNS;
+    return (part * i + part / 3) * word;
+}
+
 /* Takes a sample of [off, off + len): runs of words at places that follow from type and length alone. */
 static zipnn_status sample(const struct zn_model *m, uint64_t off, uint64_t len, zipnn_dtype dtype, uint8_t *to,
                            zipnn_error *err) {
     const unsigned word = zn_likeness_word(dtype);
     const size_t run = (size_t)RUN * word;
-    for (unsigned i = 0; i < N_RUNS; i++) {
-        const uint64_t part = (len - run) / N_RUNS, at = part * i + part / 3;
-        ZN_TRY(m->read(m->user, off + at / word * word, run, to + i * run, err));
-    }
+    for (unsigned i = 0; i < N_RUNS; i++) ZN_TRY(m->read(m->user, off + run_at(len, word, i), run, to + i * run, err));
     return ZIPNN_OK;
 }
 
-static size_t sample_len(const struct zn_tensor *t, uint64_t len) {
-    return len < WORTH_A_LOOK ? 0 : (size_t)N_WORDS * zn_likeness_word(t->dtype);
+static size_t sample_len(const struct zn_tensor *t, uint64_t len, bool parts) {
+    const size_t word = zn_likeness_word(t->dtype);
+    if (len < (parts ? WORTH_A_PART : WORTH_A_LOOK) || len < RUN * word) return 0;
+    return (size_t)N_WORDS * word;
 }
 
-zipnn_status zn_matches_begin(const zipnn_allocator *alloc, const struct zn_model *model, struct zn_matches *m,
-                              zipnn_error *err) {
+zipnn_status zn_matches_begin(const zipnn_allocator *alloc, const struct zn_model *model, bool parts,
+                              struct zn_matches *m, zipnn_error *err) {
     const struct zn_plan *plan = model->plan;
     size_t total = 0, at = 0;
-    *m = (struct zn_matches){.alloc = *alloc, .model = model};
+    *m = (struct zn_matches){.alloc = *alloc, .model = model, .with_parts = parts};
     zn_links_init(&m->parts, alloc);
     if (plan->n_tensors == 0) return ZIPNN_OK;
     m->match = zn_alloc(alloc, plan->n_tensors * sizeof *m->match);
@@ -53,13 +60,13 @@ zipnn_status zn_matches_begin(const zipnn_allocator *alloc, const struct zn_mode
     for (size_t i = 0; i < plan->n_tensors; i++) {
         const uint64_t len = length_in(&plan->tensors[i], model->length);
         m->match[i] = (struct zn_match){.len = len, .distance = NOT_MATCHED};
-        total += sample_len(&plan->tensors[i], len);
+        total += sample_len(&plan->tensors[i], len, parts);
     }
     m->memory = zn_alloc(alloc, ZN_MAX(total, (size_t)1));
     zipnn_status status = ZIPNN_OK;
     if (!m->memory) status = zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory: samples of %zu bytes", total);
     for (size_t i = 0; status == ZIPNN_OK && i < plan->n_tensors; i++) {
-        const size_t len = sample_len(&plan->tensors[i], m->match[i].len);
+        const size_t len = sample_len(&plan->tensors[i], m->match[i].len, parts);
         if (len == 0) continue;
         m->match[i].samples = (uint8_t *)m->memory + at;
         at += len;
@@ -150,7 +157,8 @@ static zipnn_status try_shift(const struct lengths *l, uint64_t shift, struct zn
     ZN_TRY(sample(l->base, ref_off, len, dtype, there, err));
     const uint32_t d = zn_likeness_distance(here, there, N_WORDS, dtype);
     if (d < match->distance)
-        *match = (struct zn_match){.len = match->len, .ref_off = ref_off, .distance = d, .at = at, .run = len};
+        *match = (struct zn_match){
+            .len = match->len, .ref_off = ref_off, .distance = d, .at = at, .run = len, .samples = match->samples};
     return ZIPNN_OK;
 }
 
@@ -166,39 +174,97 @@ static zipnn_status match_rows(const struct lengths *l, struct zn_match *match, 
     return ZIPNN_OK;
 }
 
+/* ---- casts ------------------------------------------------------------------------------------------------------- */
+
+/* The cast of a base's elements that the model's tensor may hold. */
+struct casting {
+    zipnn_dtype from, to;
+    enum zn_cast cast;
+};
+
+static const struct casting castings[] = {
+    {ZIPNN_F32, ZIPNN_BF16, ZN_CAST_F32_BF16}, {ZIPNN_F32, ZIPNN_BF16, ZN_CAST_F32_BF16_CUT},
+    {ZIPNN_F32, ZIPNN_F16, ZN_CAST_F32_F16},   {ZIPNN_BF16, ZIPNN_F32, ZN_CAST_BF16_F32},
+    {ZIPNN_F16, ZIPNN_F32, ZN_CAST_F16_F32},   {ZIPNN_BF16, ZIPNN_F16, ZN_CAST_BF16_F16},
+    {ZIPNN_F16, ZIPNN_BF16, ZN_CAST_F16_BF16},
+};
+
+/* Compares the tensor with a candidate of as many elements, cast. The sample is taken where the tensor's was. */
+static zipnn_status take_cast(const struct zn_model *base, const struct candidate *key, const struct casting *c,
+                              const struct candidate *other, struct zn_match *match, zipnn_error *err) {
+    uint8_t there[RUN * sizeof(uint32_t)], cast[N_WORDS * sizeof(uint32_t)];
+    const struct zn_cast_widths w = zn_casts[c->cast];
+    for (unsigned i = 0; i < N_RUNS; i++) {
+        const uint64_t at = run_at(key->len, w.to, i) / w.to * w.from;
+        ZN_TRY(base->read(base->user, other->t->off + at, (size_t)RUN * w.from, there, err));
+        zn_cast(c->cast, there, RUN, cast + (size_t)i * RUN * w.to);
+    }
+    const uint32_t d = zn_likeness_distance(match->samples, cast, N_WORDS, c->to);
+    if (d < match->distance)
+        *match = (struct zn_match){.len = match->len,
+                                   .ref_off = other->t->off,
+                                   .distance = d,
+                                   .run = key->len,
+                                   .samples = match->samples,
+                                   .cast = {(uint8_t)c->cast, w.from, w.to}};
+    return ZIPNN_OK;
+}
+
+/* Looks for a tensor of another type of floats: by name, then among all that have as many elements. */
+static zipnn_status match_cast(const struct base *b, const struct candidate *key, const struct candidate *named,
+                               const struct casting *c, struct zn_match *match, zipnn_error *err) {
+    const struct zn_cast_widths w = zn_casts[c->cast];
+    const struct zn_tensor first = {.off = 0, .dtype = c->from};
+    const struct candidate least = {&first, "", key->len / w.to * w.from, NULL};
+    if (key->len % w.to) return ZIPNN_OK;
+    if (named && same_kind(named, &least)) ZN_TRY(take_cast(b->model, key, c, named, match, err));
+    size_t i = lower(b->by_kind, b->n, &least, compare_kinds);
+    for (size_t n = 0; n < MAX_COMPARED && i < b->n && same_kind(&b->by_kind[i], &least); n++, i++) {
+        if (match->distance <= ZN_LIKENESS_SCALE) return ZIPNN_OK;
+        ZN_TRY(take_cast(b->model, key, c, &b->by_kind[i], match, err));
+    }
+    return ZIPNN_OK;
+}
+
+static zipnn_status match_casts(const struct base *b, const struct candidate *key, const struct candidate *named,
+                                struct zn_match *match, zipnn_error *err) {
+    for (size_t i = 0; i < sizeof castings / sizeof castings[0]; i++)
+        if (castings[i].to == key->t->dtype) ZN_TRY(match_cast(b, key, named, &castings[i], match, err));
+    return ZIPNN_OK;
+}
+
 /* Matches a tensor by name, and by content too if that one is not near. */
-static zipnn_status match_tensor(const struct zn_model *model, const struct base *b, const struct candidate *key,
+static zipnn_status match_tensor(const struct zn_matches *m, const struct base *b, const struct candidate *key,
                                  struct zn_match *match, zipnn_error *err) {
+    const uint32_t far = zn_likeness_far(key->t->dtype);
     const struct zn_tensor first = {.off = 0, .dtype = key->t->dtype};
     const struct candidate least = {&first, "", key->len, NULL};
-    struct zn_match found = {.distance = NOT_MATCHED};
+    struct zn_match found = {.distance = NOT_MATCHED, .samples = match->samples, .len = match->len};
     const size_t named = lower(b->by_name, b->n, key, compare_names);
     const bool has_name = named < b->n && strcmp(b->by_name[named].name, key->name) == 0;
-    if (has_name && same_kind(&b->by_name[named], key)) take(&found, match->samples, &b->by_name[named]);
-    if (found.distance > zn_likeness_far(key->t->dtype)) {
+    const struct candidate *other = has_name ? &b->by_name[named] : NULL;
+    if (other && same_kind(other, key)) take(&found, match->samples, other);
+    if (found.distance > far) {
         size_t i = lower(b->by_kind, b->n, &least, compare_kinds);
         for (size_t n = 0; n < MAX_COMPARED && i < b->n && same_kind(&b->by_kind[i], key); n++, i++)
             take(&found, match->samples, &b->by_kind[i]);
     }
-    if (found.distance > zn_likeness_far(key->t->dtype) && has_name && b->by_name[named].t->dtype == key->t->dtype &&
-        b->by_name[named].len != key->len) {
-        const struct lengths lengths = {model, b->model, key, &b->by_name[named]};
+    if (found.distance > far && other && other->t->dtype == key->t->dtype && other->len != key->len) {
+        const struct lengths lengths = {m->model, b->model, key, other};
         ZN_TRY(match_rows(&lengths, &found, err));
     }
+    if (found.distance > far && m->with_parts) ZN_TRY(match_casts(b, key, other, &found, err));
     if (found.distance >= match->distance) return ZIPNN_OK;
-    match->distance = found.distance;
-    match->ref_off = found.ref_off;
-    match->at = found.at;
-    match->run = found.run;
+    *match = found;
     match->source = b->source;
     return ZIPNN_OK;
 }
 
-static zipnn_status open_base(const zipnn_allocator *alloc, const struct zn_model *model, uint8_t source,
+static zipnn_status open_base(const zipnn_allocator *alloc, const struct zn_model *model, uint8_t source, bool parts,
                               struct base *b, zipnn_error *err) {
     const struct zn_plan *plan = model->plan;
     *b = (struct base){.model = model, .source = source};
-    ZN_TRY(zn_matches_begin(alloc, model, &b->sampled, err));
+    ZN_TRY(zn_matches_begin(alloc, model, parts, &b->sampled, err));
     const size_t size = ZN_MAX(plan->n_tensors, (size_t)1) * sizeof *b->by_name;
     b->by_name = zn_alloc(alloc, size);
     b->by_kind = zn_alloc(alloc, size);
@@ -218,11 +284,11 @@ static zipnn_status open_base(const zipnn_allocator *alloc, const struct zn_mode
 zipnn_status zn_matches_add(struct zn_matches *m, const struct zn_model *base, uint8_t source, zipnn_error *err) {
     const struct zn_plan *plan = m->model->plan;
     struct base b;
-    zipnn_status status = open_base(&m->alloc, base, source, &b, err);
+    zipnn_status status = open_base(&m->alloc, base, source, m->with_parts, &b, err);
     for (size_t i = 0; status == ZIPNN_OK && i < plan->n_tensors; i++) {
         const struct zn_tensor *t = &plan->tensors[i];
         const struct candidate key = {t, plan->names + t->name, m->match[i].len, NULL};
-        if (m->match[i].samples) status = match_tensor(m->model, &b, &key, &m->match[i], err);
+        if (m->match[i].samples) status = match_tensor(m, &b, &key, &m->match[i], err);
     }
     zn_matches_end(&b.sampled);
     zn_free(&m->alloc, b.by_name);
@@ -279,9 +345,15 @@ static zipnn_status link_first(const struct zn_plan *plan, struct zn_links *link
     const struct zn_link *first = NULL;
     for (size_t i = 0; i < links->n; i++)
         if (links->link[i].source && (!first || links->link[i].off < first->off)) first = &links->link[i];
-    if (!first || first->off != first->ref_off || first->off <= plan->tensors[0].off) return ZIPNN_OK;
+    if (!first || zn_link_casts(first) || first->off != first->ref_off || first->off <= plan->tensors[0].off)
+        return ZIPNN_OK;
     const uint64_t off = plan->tensors[0].off;
-    const struct zn_link link = {off, first->off - off, off, first->source, ZN_LINK_SIMILAR, ZN_UNRELATED};
+    const struct zn_link link = {.off = off,
+                                 .len = first->off - off,
+                                 .ref_off = off,
+                                 .source = first->source,
+                                 .likeness = ZN_LINK_SIMILAR,
+                                 .distance = ZN_UNRELATED};
     return zn_links_add(links, &link, err);
 }
 
@@ -290,8 +362,9 @@ zipnn_status zn_matches_link(const struct zn_matches *m, struct zn_links *links,
         const struct zn_tensor *t = &m->model->plan->tensors[i];
         const struct zn_match *match = &m->match[i];
         if (match->source == 0 || match->distance > zn_likeness_far(t->dtype)) continue;
-        const struct zn_link link = {t->off + match->at, match->run,      match->ref_off,
-                                     match->source,      ZN_LINK_SIMILAR, match->distance};
+        const struct zn_link link = {t->off + match->at, match->run,       match->ref_off,
+                                     match->source,      ZN_LINK_SIMILAR,  match->distance,
+                                     match->cast.number, match->cast.from, match->cast.to};
         ZN_TRY(zn_links_add(links, &link, err));
     }
     for (size_t i = 0; i < m->parts.n; i++) ZN_TRY(zn_links_add(links, &m->parts.link[i], err));

@@ -89,7 +89,7 @@ zipnn_status zn_relate_moments(const struct zn_engine *e, const struct zn_plan *
         const struct zn_tensor *m = tensors[i].t, *v = find_second(tensors, n, &tensors[i]);
         if (!v || is_entangled(links, repeats, m->off, m->len) || is_entangled(links, repeats, v->off, v->len))
             continue;
-        const struct zn_link link = {m->off, m->len, v->off, ZN_SOURCE_SELF, ZN_LINK_CONTEXT, 0};
+        const struct zn_link link = {.off = m->off, .len = m->len, .ref_off = v->off, .likeness = ZN_LINK_CONTEXT};
         status = zn_links_add(links, &link, err);
     }
     zn_free(&e->alloc, tensors);

@@ -35,6 +35,12 @@ zipnn_status zn_relate_moments(const struct zn_engine *e, const struct zn_plan *
 zipnn_status zn_relate_similar(const struct zn_engine *e, const struct zn_plan *plan, const struct zn_input *in,
                                struct zn_links *links, zipnn_error *err);
 
+/* Links floats that are casts of others of the file to those: weights of 16 bits to their masters. Call it last; it leaves
+ * the links found before alone. This takes a short read for each tensor of 16 KiB or more whose number of elements a
+ * tensor of another type has, too. */
+zipnn_status zn_relate_casts(const struct zn_engine *e, const struct zn_plan *plan, const struct zn_input *in,
+                             struct zn_links *links, zipnn_error *err);
+
 /* A model whose bytes can be read one range after the other. */
 struct zn_model {
     const struct zn_plan *plan;
@@ -54,14 +60,18 @@ struct zn_matches {
         uint32_t distance; /* distance to them; NOT_MATCHED: none */
         uint8_t source;    /* 0: nothing */
         uint8_t *samples;  /* NULL: the tensor is too short */
+        struct zn_match_cast {
+            uint8_t number, from, to; /* as in struct zn_link */
+        } cast;
     } * match;             /* one per tensor of the plan */
     void *memory;          /* memory of the samples */
+    bool with_parts;       /* chunks may refer to parts of a base, and to bytes that are cast */
     struct zn_links parts; /* what was found elsewhere in the bases, byte by byte */
 };
 
-/* Samples the model's tensors. zn_matches_end accepts a zeroed struct. */
-zipnn_status zn_matches_begin(const zipnn_allocator *alloc, const struct zn_model *model, struct zn_matches *m,
-                              zipnn_error *err);
+/* Samples the model's tensors; with parts also small ones. zn_matches_end accepts a zeroed struct. */
+zipnn_status zn_matches_begin(const zipnn_allocator *alloc, const struct zn_model *model, bool parts,
+                              struct zn_matches *m, zipnn_error *err);
 void zn_matches_end(struct zn_matches *m);
 
 /* Looks in a base for the tensor that resembles each tensor of the model most: by name, then by type, length and

@@ -37,8 +37,22 @@ enum { BRIDGED = 64 << 10 /* longest gap in a run; a chunk of its own would cost
  * source. */
 static bool continues(const struct zn_link *last, const struct zn_link *next) {
     const uint64_t gap = next->off - (last->off + last->len);
+    const bool same_cast = last->cast == next->cast && last->from == next->from && last->to == next->to;
+    if (!same_cast || (last->to && (next->off - last->off) % last->to)) return false;
     return last->source != 0 && last->source == next->source && last->likeness == next->likeness && gap <= BRIDGED &&
-           next->ref_off - last->ref_off == next->off - last->off;
+           next->ref_off == zn_link_ref(last, next->off);
+}
+
+/* Each short link may lead to another chunk of the base, which is decoded for it. A few do no harm: so many that decoding
+ * stays far below what it may cost (archive/references.c). */
+enum { SHORT = 4 << 10, MAX_SHORT = 256 };
+
+static void drop_short(struct zn_links *links, size_t n) {
+    size_t n_short = 0, kept = 0;
+    for (size_t i = 0; i < n; i++) n_short += links->link[i].len < SHORT;
+    for (size_t i = 0; i < n; i++)
+        if (n_short <= MAX_SHORT || links->link[i].len >= SHORT) links->link[kept++] = links->link[i];
+    links->n = kept;
 }
 
 void zn_links_finish(struct zn_links *links) {
@@ -53,5 +67,5 @@ void zn_links_finish(struct zn_links *links) {
         else
             links->link[kept++] = next;
     }
-    links->n = kept;
+    drop_short(links, kept);
 }

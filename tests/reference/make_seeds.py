@@ -11,6 +11,7 @@ import struct
 import sys
 
 import make_plane_vectors
+import make_recipes
 import make_references
 import make_vectors
 import make_wide_vectors
@@ -62,7 +63,7 @@ def archive_seeds():
             yield from decoder_seeds(name, archive)
     for path in sorted((TESTS / "golden/mixing").glob("*.znn")):
         yield from decoder_seeds(path.stem, of_file(path))
-    for name, expected, archive in make_references.repeats():
+    for name, expected, archive in (*make_references.repeats(), *make_recipes.repeats()):
         if expected == "ok":
             yield "fuzz_container", name, archive.coded()
             yield "fuzz_bases", name, struct.pack("<H", 0) + archive.coded()
@@ -73,6 +74,10 @@ def delta_seeds():
     for name, expected, archive in make_references.deltas():
         if expected == "ok":
             yield "fuzz_bases", name, struct.pack("<H", len(base)) + base + archive.coded()
+    for name, archive in make_recipes.sound():
+        base = make_recipes.BASE if name != "delta" else (TESTS / "golden/recipes/turned.bin").read_bytes()
+        if name != "many":
+            yield "fuzz_bases", f"made_{name}", struct.pack("<H", len(base)) + base + archive.coded()
     for path in sorted((TESTS / "deltas").glob("*.delta")):
         delta, ref, orig = (path.with_suffix(kind).read_bytes() for kind in (".delta", ".ref", ".orig"))
         yield "fuzz_delta", path.stem, struct.pack("<HBB", len(ref), 0, 0) + ref + delta

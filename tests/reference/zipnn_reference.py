@@ -512,22 +512,17 @@ class Chunks:
     def follow(self, body, orig_len, referred):
         r = Reader(body)
         _, method, source, reserved, length, off, ref_check, orig_check = (r.uint(n) for n in (1, 1, 1, 1, 4, 8, 8, 8))
-        support(method <= 1 and reserved == 0, f"method {method} of reference")
+        support(method <= 3 and reserved == 0, f"method {method} of reference")
         support(length == orig_len, f"{length} bytes referred to by {orig_len}")
-        demand(method == 1 or (r.left() == 0 and ref_check == orig_check), "copy that is none")
-        if source == 0:
-            demand(self.flags & SELF_FLAG, "reference to itself")
-            demand(not referred, "reference to a chunk with a reference")
-            found = self.own(off, off + length)
-        else:
-            demand(self.flags & BASES_FLAG and source <= len(self.bases), f"base {source}")
-            base = self.bases[source - 1]
-            if base is None:
-                raise NoBase(f"base {source}")
-            found = base[off : off + length]
-        demand(len(found) == length, "reference to bytes that are not there")
+        demand(method != 0 or r.left() == 0, "bytes follow a copy")
+        demand(method % 2 == 1 or ref_check == orig_check, "copy that is none")
+        demand(method < 2 or off == 0, "offset of a reference by parts")
+        from recipes import find  # which imports this module
+
+        found = find(self, r, source, referred, (off, length) if method < 2 else (None, length))
+        demand(method != 2 or r.left() == 0, "bytes follow a copy")
         demand(xxh3_64(found) == ref_check, "check of the bytes referred to")
-        if method == 1:
+        if method % 2 == 1:
             from delta_reference import decode_delta  # which imports this module
 
             found = decode_delta(r.take(r.left()), found)

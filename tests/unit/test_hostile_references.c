@@ -82,7 +82,8 @@ static const struct forgery {
     zipnn_status status;
     const char *says;
 } forgeries[] = {
-    {ITSELF, METHOD, 2, ZIPNN_E_UNSUPPORTED, "method 2"},
+    {ITSELF, METHOD, 4, ZIPNN_E_UNSUPPORTED, "method 4"},
+    {ITSELF, METHOD, 2, ZIPNN_E_CORRUPT, "by parts begins at offset"},
     {ITSELF, RESERVED, 1, ZIPNN_E_UNSUPPORTED, "flags 1"},
     {ITSELF, LEN, 1, ZIPNN_E_UNSUPPORTED, "refers to"},
     {ITSELF, OFF, UINT64_MAX - 1000, ZIPNN_E_CORRUPT, "offset"},

@@ -1,0 +1,56 @@
+/* Recipes: how a reference is made of parts of an original (doc/format.md, section 9.1). */
+#ifndef ZN_FORMAT_RECIPE_H
+#define ZN_FORMAT_RECIPE_H
+
+#include "base/cur.h"
+#include "base/err.h"
+#include "base/out.h"
+
+/* What a part is: zeros, bytes as they are, or floats that are cast to another type. */
+enum zn_form {
+    ZN_FORM_ZEROS,
+    ZN_FORM_RANGE,
+    ZN_FORM_CAST = 16, /* and an enum zn_cast */
+};
+
+/* Casts round to the nearest, ties to even; the one that cuts drops the lower bits. */
+enum zn_cast {
+    ZN_CAST_F32_BF16,
+    ZN_CAST_F32_BF16_CUT,
+    ZN_CAST_F32_F16,
+    ZN_CAST_BF16_F32,
+    ZN_CAST_F16_F32,
+    ZN_CAST_BF16_F16,
+    ZN_CAST_F16_BF16,
+    ZN_N_CASTS
+};
+
+enum {
+    ZN_MAX_PARTS = 4096,
+    ZN_RECIPE_HEAD = 2, /* the number of parts */
+    ZN_MAX_PART = 16    /* bytes of a part's record */
+};
+
+struct zn_part {
+    uint8_t form;
+    uint32_t len; /* bytes that it makes */
+    uint64_t off; /* of the bytes that it is made of, in the original */
+};
+
+/* Bytes of an element before and after a cast. */
+struct zn_cast_widths {
+    uint8_t from, to;
+};
+extern const struct zn_cast_widths zn_casts[ZN_N_CASTS];
+
+/* Returns how many bytes of the original the part is made of. */
+uint64_t zn_part_reads(const struct zn_part *part);
+
+/* Writes a part. *next is where the part before ended in the original, 0 at first. */
+void zn_part_write(struct zn_out *out, const struct zn_part *part, uint64_t *next);
+
+/* Reads a part that makes at most `left` bytes. `at` is for errors. */
+zipnn_status zn_part_read(struct zn_cur *cur, uint32_t left, uint64_t at, uint64_t *next, struct zn_part *part,
+                          zipnn_error *err);
+
+#endif
