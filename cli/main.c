@@ -36,7 +36,7 @@ static bool is_no_command(const struct args *args) {
  * compressed. With -r the operands are folders, and a misspelt folder is more likely. */
 static bool report_no_command(struct run *run) {
     const char *word = run->args->files[0];
-    char names[160] = "", hint[60] = "";
+    char names[200] = "", hint[60] = "";
     struct nearest near = nearest_to(word);
     static const char *const options[] = {"compress", "decompress", "test", "list", "version"};
 #define MODE(id, shown, takes, gives, options, call, function)
@@ -55,9 +55,8 @@ static bool report_no_command(struct run *run) {
     if (near.best && !hint[0]) snprintf(hint, sizeof hint, "; the nearest is %s", near.best);
     args_list_commands(names, sizeof names);
     zipnn_error err;
-    cli_fail(&err, ZIPNN_E_IO,
-             "%.40s: cannot open: No such file or directory; it is neither a file nor a command; commands are %s%s",
-             word, names, hint);
+    cli_fail(&err, ZIPNN_E_IO, "%.40s: cannot open: No such file or directory; it is neither a file nor a command%s%s",
+             word, hint[0] ? hint : "; commands are ", hint[0] ? "" : names);
     run_report_failure(run, word, &err);
     return near.best || !run->args->recursive;
 }

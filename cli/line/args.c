@@ -35,6 +35,17 @@ static bool parse_count(const char *text, unsigned least, unsigned *count) {
     return true;
 }
 
+/* Parses "I/N". */
+static bool parse_shard(const char *text, struct args *a) {
+    enum { MOST_SHARDS = 1000000 };
+    char *end;
+    const unsigned long i = strtoul(text, &end, 10), n = *end == '/' ? strtoul(end + 1, &end, 10) : 0;
+    if (*text < '0' || *text > '9' || *end || n > MOST_SHARDS || i >= n) return false;
+    a->shard = (unsigned)i;
+    a->n_shards = (unsigned)n;
+    return true;
+}
+
 /* Parses the value of --compat. */
 static bool parse_version(const char *text, unsigned *readers) {
     *readers = strcmp(text, "1.0") == 0 ? 100 : strcmp(text, "1.1") == 0 ? 101 : 0;
@@ -160,6 +171,8 @@ static void set_flag(struct args *a, enum option_id id, char letter) {
     if (id == OPT_JSON) a->json = true;
     if (id == OPT_ZEROS) a->zeros = true;
     if (id == OPT_CHECK) a->check = true;
+    if (id == OPT_FAMILIES) a->families = true;
+    if (id == OPT_RESUME) a->resume = true;
 }
 
 static bool add_base(struct args *a, const char *value) {
@@ -180,6 +193,10 @@ static bool apply(struct args *a, enum option_id id, char letter, const char *va
     if (id == OPT_OUTPUT_DIR_FLAT) return set_output_dir(a, PLACED_FLAT, value);
     if (id == OPT_OUTPUT_DIR_MIRROR) return set_output_dir(a, PLACED_MIRROR, value);
     if (id == OPT_FILELIST) a->filelist = value;
+    if (id == OPT_OUTPUT_DIR) a->output_dir = value;
+    if (id == OPT_ROOT) a->root = value;
+    if (id == OPT_MANIFEST) a->manifest = value;
+    if (id == OPT_SHARD) return parse_shard(value, a);
     if (id == OPT_THREADS) return parse_count(value, 0, &a->threads);
     if (id == OPT_CPU) return parse_cpu(value, &a->cpu);
     if (id == OPT_COMPAT) return parse_version(value, &a->readers);
@@ -310,7 +327,7 @@ static bool choose_topic(const struct parser *p) {
     if (!c && a->n_files) c = find_command(a->files[0]);
     a->topic = c ? c->name : NULL;
     if (c || !asked || a->n_files == 0) return true;
-    char names[160] = "";
+    char names[240] = "";
     args_list_commands(names, sizeof names);
     return say_wrong(p->wrong, "no command is called \"%.40s\"; commands are %s", a->files[0], names);
 }

@@ -38,8 +38,12 @@ struct args {
     const char *filelist;   /* a file with names of further FILEs, "-": standard input; NULL: none */
     bool zeros;             /* a zero byte ends each of them, not the end of a line */
     bool to_stdout, force, update, remove, in_place, sync, recursive, verify, sha256, json, check;
-    bool widen; /* extract: as fp32 */
-    bool pair;  /* inspect: two files are compared */
+    const char *root;         /* batch: paths are below it; NULL: the current folder */
+    const char *manifest;     /* batch: a line for each file goes there */
+    unsigned shard, n_shards; /* batch: the files of this shard of so many; 0: all */
+    bool families, resume;    /* batch */
+    bool widen;               /* extract: as fp32 */
+    bool pair;                /* inspect: two files are compared */
     int level;
     unsigned threads; /* 0: all processors */
     unsigned readers; /* oldest version that must read what is written, as in zipnn_options */

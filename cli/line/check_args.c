@@ -185,6 +185,9 @@ bool parser_check(const struct parser *p, const struct option options[N_OPTIONS]
     if (a->filelist && strcmp(a->filelist, "-") == 0 && takes_stdin(a))
         return say_wrong(w, "standard input is the list of --filelist: it cannot be a FILE, too");
     if (a->zeros && !a->filelist) return say_wrong(w, "-0 tells how the names of --filelist end: give that too");
+    const bool of_batch = a->operation == OP_BATCH || a->operation == OP_AUDIT || a->operation == OP_GC;
+    if (of_batch && !a->output_dir) return say_wrong(w, "%s needs --output-dir OUT", uses[a->operation].name);
+    if (a->operation == OP_BATCH && !a->manifest) return say_wrong(w, "batch needs --manifest M.jsonl");
     if (a->operation == OP_SALVAGE && !a->output && !a->to_stdout) return say_wrong(w, "salvage needs -o OUT");
     if (a->html && takes_several(a) && !a->pair)
         return say_wrong(w, "--html OUT takes one FILE, or two to compare (without --base and --base-dir)");

@@ -28,13 +28,20 @@ static void pass_on(int signal_number) {
     for (;;) pause();
 }
 
+static bool is_noted(struct interrupt *in, int signal_number) {
+    const bool asks = signal_number == SIGTERM || signal_number == SIGINT || signal_number == SIGHUP;
+    return asks && atomic_load(&in->gently) && !atomic_exchange(&in->asked, true);
+}
+
 static void *wait_for_signal(void *arg) {
     struct interrupt *in = arg;
     int signal_number;
+    bool goes_on;
     do {
         if (sigwait(&in->signals, &signal_number) != 0) return NULL;
+        goes_on = signal_number == SIGUSR1 || is_noted(in, signal_number);
         if (signal_number == SIGUSR1) in->tell(in->user); /* as with dd: how far is it? */
-    } while (signal_number == SIGUSR1);
+    } while (goes_on);
     pthread_mutex_lock(&in->lock); /* and never unlocked: nothing may be created or closed any more */
     if (in->file) zipnn_file_discard(in->file);
     die_of(signal_number == signal_for_pipe() ? SIGPIPE : signal_number);
@@ -93,4 +100,12 @@ void interrupt_watch(struct interrupt *in, zipnn_file *file) {
     pthread_mutex_lock(&in->lock);
     in->file = file;
     pthread_mutex_unlock(&in->lock);
+}
+
+void interrupt_gently(struct interrupt *in) {
+    atomic_store(&in->gently, true);
+}
+
+bool interrupt_asked(struct interrupt *in) {
+    return atomic_load(&in->asked);
 }

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "zipnn/zipnn.h"
@@ -14,6 +15,8 @@ struct interrupt {
     sigset_t signals;
     pthread_mutex_t lock;
     zipnn_file *file;         /* the one that would be left over; guarded by lock */
+    atomic_bool gently;       /* the first signal is only noted */
+    atomic_bool asked;        /* that has come */
     void (*tell)(void *user); /* called when SIGUSR1 comes, which then does not end the program */
     void *user;
 };
@@ -28,5 +31,12 @@ void interrupt_survive_cut_files(void);
 
 /* After this call, `file` is discarded when a signal comes; NULL for none. */
 void interrupt_watch(struct interrupt *in, zipnn_file *file);
+
+/* From now on the first signal only asks the program to stop, as soon as it leaves nothing half done. A second one ends it.
+ * */
+void interrupt_gently(struct interrupt *in);
+
+/* Returns whether that signal has come. */
+bool interrupt_asked(struct interrupt *in);
 
 #endif

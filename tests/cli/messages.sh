@@ -11,7 +11,7 @@ cp m.safetensors fresh.safetensors
 for word in inspekt list info tset; do
     expect 1 zipnn $word fresh.safetensors
     says "$word: cannot open: No such file or directory"
-    says "neither a file nor a command; commands are bench, inspect,"
+    says "neither a file nor a command; "
     check test ! -e fresh.safetensors.znn
 done
 expect 1 zipnn inspekt m.safetensors

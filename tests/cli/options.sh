@@ -16,6 +16,7 @@ cp a.znn e/n.znn
 zipnn -q chain run add m.safetensors 2>/dev/null || { mkdir run && zipnn -q chain run add m.safetensors; }
 zipnn -q chain run add ../other.safetensors
 echo "$(sha256sum <m.safetensors | cut -c 1-64)  m.safetensors" >sums
+zipnn -q batch m.safetensors --output-dir ao --manifest am
 cd .. || exit 1
 
 # What is run: OPTION stands for the option, FILE for a model or an archive.
@@ -25,9 +26,10 @@ declare -A line=(
     [diff]="diff OPTION m.safetensors a.znn" [extract]="extract --tensor b OPTION a.znn" [cat]="cat OPTION a.znn" [verify]="verify OPTION a.znn"
     [salvage]="salvage -o out OPTION a.znn" [recompress]="recompress OPTION a.znn" [add]="chain run add OPTION m.safetensors"
     [chain_list]="chain run list OPTION" [chain_restore]="chain run restore OPTION 2" [drop]="chain run drop OPTION 1"
-    [rebase]="chain run rebase OPTION 2" [doctor]="doctor OPTION" [sums]="sums OPTION a.znn")
+    [rebase]="chain run rebase OPTION 2" [doctor]="doctor OPTION" [sums]="sums OPTION a.znn"
+    [batch]="batch OPTION --output-dir bo --manifest bm m.safetensors" [audit]="audit OPTION --output-dir ao am" [gc]="gc OPTION --output-dir ao am")
 writes="compress restore extract cat salvage recompress chain_restore"
-packs="compress recompress bench add drop rebase"
+packs="compress recompress bench add drop rebase batch"
 samples="estimate inspect"
 reads="restore test verify salvage extract cat inspect diff sums"
 
@@ -37,16 +39,16 @@ foreign=neon # an instruction set that this program's machine lacks, also when t
 zipnn --cpu neon -c m.safetensors >"$home/out" 2>"$home/err" && foreign=avx2
 declare -A takes=(
     [stdout]="$writes" [output]="$writes" [output-dir-flat]="compress restore" [output-dir-mirror]="compress restore"
-    [filelist]="compress restore test list inspect estimate verify recompress sums" [null]="compress restore test list inspect estimate verify recompress sums" [force]="$writes inspect" [update]="compress" [keep]="ANY -recompress -drop -rebase -doctor" [rm]="compress restore" [in-place]="compress restore"
-    [sync]="$writes add drop rebase inspect" [recursive]="compress restore test list bench inspect estimate verify recompress sums"
+    [filelist]="compress restore test list inspect estimate verify recompress sums batch" [null]="compress restore test list inspect estimate verify recompress sums batch" [force]="$writes inspect gc" [update]="compress" [keep]="ANY -recompress -drop -rebase -doctor -gc" [rm]="compress restore" [in-place]="compress restore"
+    [sync]="$writes add drop rebase inspect batch" [recursive]="compress restore test list bench inspect estimate verify recompress sums"
     [1]="$packs $samples restore" [fast]="$packs $samples restore" [best]="$packs $samples restore" [threads]=ANY
-    [sha256]="$packs" [no-verify]="$packs" [max-output]="$reads recompress chain_restore"
-    [dtype]="compress bench $samples add" [cpu]=ANY [compat]="$packs $samples" [base]="compress bench list estimate $reads"
+    [sha256]="$packs" [no-verify]="$packs" [max-output]="$reads recompress chain_restore audit"
+    [dtype]="compress bench $samples add batch" [cpu]=ANY [compat]="$packs $samples" [base]="compress bench list estimate $reads"
     [base-dir]="compress list estimate $reads" [every]=add [no-dedup]="$packs $samples" [tensor]=extract [rows]=extract [as]=extract
-    [range]=cat [against]=verify [check]=sums [sample]="$samples" [html]=inspect [format]=compress [quiet]=ANY [verbose]=ANY [json]=ANY [progress]=ANY
+    [range]=cat [against]=verify [check]=sums [output-dir]="batch audit gc" [root]=batch [manifest]=batch [shard]=batch [families]=batch [resume]=batch [sample]="$samples" [html]=inspect [format]=compress [quiet]=ANY [verbose]=ANY [json]=ANY [progress]=ANY
     [help]=ANY [version]=ANY)
 declare -A value=(
-    [output]=nowhere/out [output-dir-flat]=m.safetensors [output-dir-mirror]=m.safetensors [filelist]=nowhere [threads]=2 [max-output]=1 [dtype]=fp16 [cpu]=$foreign [progress]=json [as]=f32 [compat]=1.0 [base]=nowhere [base-dir]=nowhere [every]=2
+    [output]=nowhere/out [output-dir-flat]=m.safetensors [output-dir-mirror]=m.safetensors [filelist]=nowhere [threads]=2 [max-output]=1 [dtype]=fp16 [cpu]=$foreign [progress]=json [as]=f32 [output-dir]=ao [root]=. [manifest]=new [shard]=0/1 [compat]=1.0 [base]=nowhere [base-dir]=nowhere [every]=2
     [rows]=7777 [range]=7777777:1 [against]=nowhere [sample]=1K [html]=nowhere/page [format]=zipnn)
 declare -A proof=(
     [output]="fails nowhere/out" [output-dir-flat]="fails Not a directory" [output-dir-mirror]="fails Not a directory" [filelist]="fails nowhere" [max-output]="fails allow limit" [cpu]="fails instruction" [base]="fails nowhere"
@@ -79,6 +81,10 @@ prepare() { # OPTION USE
         in-place:restore) run="-d OPTION packed.safetensors" ;;
         force:compress | force:restore | force:chain_restore) given+=" -o there" ;;
         force:inspect | sync:inspect) given+=" -f --html there" ;;
+        output-dir:batch) run=${run/--output-dir bo/} given="--output-dir new" ;;
+        output-dir:*) run=${run/--output-dir ?o/} ;;
+        manifest:batch) run=${run/--manifest bm/} ;;
+        force:gc) ;;
         force:*) run=${run/-o out/} given+=" -o there" ;;
         recursive:compress | recursive:bench | recursive:inspect | recursive:estimate) run=${run/m.safetensors/d} run=${run/a.znn/d} ;;
         recursive:*) run=${run/a.znn/e} ;;
