@@ -75,7 +75,7 @@ zipnn_status zn_chunk_decode(struct zn_coder *coder, const struct zn_chunk_body 
 /* Returns whether a body is a large chunk of usual floats, which one kernel decodes. */
 static bool is_usual(const struct zn_body *body) {
     if (body->len < LEAST) return false;
-    return body->layout == ZN_LAYOUT_JOINT ? zn_joint_is_usual(body) : zn_words_takes_check(body);
+    return zn_layout_is_joint(body->layout) ? zn_joint_is_usual(body) : zn_words_takes_check(body);
 }
 
 bool zn_chunk_takes_check(const struct zn_chunk_body *in, uint32_t orig_len) {
@@ -89,7 +89,7 @@ static zipnn_status compare_elements(struct zn_coder *coder, const struct zn_bod
     const size_t mark = zn_scratch_mark(&coder->scratch);
     zipnn_status status = ZIPNN_OK;
     *done = false;
-    if (body->layout == ZN_LAYOUT_JOINT)
+    if (zn_layout_is_joint(body->layout))
         status = zn_joint_compare(coder, body, with, done, err);
     else if (is_usual(body))
         status = zn_words_compare(coder, body, with, done, err);

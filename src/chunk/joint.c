@@ -1,5 +1,6 @@
 #include "chunk/joint.h"
 
+#include "chunk/columns.h"
 #include "chunk/decoders.h"
 #include "chunk/layout.h"
 #include "codec/bits.h"
@@ -30,6 +31,7 @@ struct joint {
     const struct zn_kernels *k;
     struct zn_r16_reader *stream; /* of the symbols */
     uint8_t *piece;               /* ZN_PIECE of them */
+    struct zn_columns columns;    /* of COLUMNS: what their columns foretell */
 };
 
 /* Checks the head and the length of a packed plane, and that its unused bits are 0. */
@@ -47,6 +49,7 @@ static zipnn_status read_packed(struct joint *j, const struct zn_coded *in, zipn
 }
 
 static zipnn_status check_codec(const struct joint *j, unsigned p, const struct zn_coded *in, zipnn_error *err) {
+    if (j->body->layout == ZN_LAYOUT_COLUMNS && p < j->info.n_raw) return ZIPNN_OK;
     const unsigned codec = p == j->info.n_raw ? codec_of(j->kind) : p == j->info.packed ? ZN_CODEC_BITS : ZN_CODEC_RAW;
     if (in->codec != codec)
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, in->at, "codec %u in plane %u of joint symbols is not supported",
@@ -54,7 +57,18 @@ static zipnn_status check_codec(const struct joint *j, unsigned p, const struct 
     return ZIPNN_OK;
 }
 
-static zipnn_status read_plane(struct joint *j, unsigned p, const struct zn_coded *in, zipnn_error *err) {
+/* Reads a plane of COLUMNS below the symbols. Any codec may code it; usual planes need no work. */
+static zipnn_status read_any(struct zn_coder *coder, struct joint *j, unsigned p, const struct zn_coded *in,
+                             zipnn_error *err) {
+    const unsigned bits = p == j->info.packed ? j->info.bits : 8;
+    if (bits < 8 && in->codec == ZN_CODEC_BITS && in->len > 0 && in->data[0] == (1u << bits) - 1)
+        return read_packed(j, in, err);
+    return zn_columns_plane(coder, in, j->body->n, bits, &j->raw[p], err);
+}
+
+static zipnn_status read_plane(struct zn_coder *coder, struct joint *j, unsigned p, const struct zn_coded *in,
+                               zipnn_error *err) {
+    if (j->body->layout == ZN_LAYOUT_COLUMNS && p < j->info.n_raw) return read_any(coder, j, p, in, err);
     if (p == j->info.packed) return read_packed(j, in, err);
     if (p < j->info.n_raw && in->len != j->body->n)
         return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "raw stream has %zu bytes for %zu", in->len, j->body->n);
@@ -65,31 +79,14 @@ static zipnn_status read_plane(struct joint *j, unsigned p, const struct zn_code
     return ZIPNN_OK;
 }
 
-static zipnn_status read_planes(const struct zn_body *body, struct joint *j, zipnn_error *err) {
+static zipnn_status read_planes(struct zn_coder *coder, const struct zn_body *body, struct joint *j, zipnn_error *err) {
     j->body = body;
     j->kind = joint_of(body->inner, body->joint);
     j->info = zn_joint_info(j->kind);
     if (body->n == 0) return zn_fail(err, ZIPNN_E_CORRUPT, body->at, "joint symbols of no elements");
     for (unsigned p = 0; p < body->n_planes; p++) ZN_TRY(check_codec(j, p, &body->plane[p], err));
-    for (unsigned p = 0; p < body->n_planes; p++) ZN_TRY(read_plane(j, p, &body->plane[p], err));
+    for (unsigned p = 0; p < body->n_planes; p++) ZN_TRY(read_plane(coder, j, p, &body->plane[p], err));
     return ZIPNN_OK;
-}
-
-/* Adds the base to every exponent that is not 0. The kernels have added the usual one; the sum stays within the
- * exponent. */
-static void add_base(const struct joint *j, uint8_t *out, size_t n) {
-    const unsigned base = (unsigned)j->body->base - usual_base(j->kind);
-    if (j->info.width == 2) {
-        for (size_t i = 0; i < n; i++) {
-            const unsigned w = zn_get_u16(out + 2 * i);
-            zn_put_u16(out + 2 * i, (uint16_t)(w + (w & 0x7f80 ? base << 7 : 0)));
-        }
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        const uint32_t w = zn_get_u32(out + 4 * i);
-        zn_put_u32(out + 4 * i, w + (w & 0x7f800000 ? (uint32_t)base << 23 : 0));
-    }
 }
 
 static bool within(const uint8_t *symbols, size_t n, uint8_t most) {
@@ -99,8 +96,8 @@ static bool within(const uint8_t *symbols, size_t n, uint8_t most) {
 }
 
 static bool is_fused(const struct joint *j) {
-    return j->k->joint->decode[j->kind] && j->stream->d.lanes_log2 == 7 && j->body->base == usual_base(j->kind) &&
-           (j->kind != ZN_JOINT_F16 || zn_r16_highest(j->stream) < 64);
+    return j->k->joint->decode[j->kind] && !j->columns.mean && j->stream->d.lanes_log2 == 7 &&
+           j->body->base == usual_base(j->kind) && (j->kind != ZN_JOINT_F16 || zn_r16_highest(j->stream) < 64);
 }
 
 /* Decodes the elements [from, from + n). `from` is a multiple of ZN_PIECE. */
@@ -120,8 +117,10 @@ static zipnn_status decode_part(struct joint *j, size_t from, size_t n, uint8_t 
         if (!j->k->r16_decode(&r->d, piece, len)) return zn_r16_ran_out(r, j->symbols.at, err);
         if (j->kind == ZN_JOINT_F16 && !within(piece, len, 63))
             return zn_fail(err, ZIPNN_E_CORRUPT, j->symbols.at, "a joint symbol of fp16 is above 63");
+        if (j->columns.mean) zn_columns_add(&j->columns, k, piece, len);
         k->merge[j->kind](at, piece, len, out + done * j->info.width);
-        if (j->body->base != usual_base(j->kind)) add_base(j, out + done * j->info.width, len);
+        const int more = (int)j->body->base - (int)usual_base(j->kind); /* the kernels have added the usual base */
+        if (more != 0) k->add_base(j->info.width, out + done * j->info.width, len, more);
     }
     return ZIPNN_OK;
 }
@@ -130,12 +129,17 @@ static zipnn_status decode_part(struct joint *j, size_t from, size_t n, uint8_t 
 static zipnn_status begin(struct zn_coder *coder, const struct zn_body *body, struct joint *j, zipnn_error *err) {
     j->k = coder->codec.k;
     j->piece = zn_scratch_take(&coder->scratch, ZN_PIECE);
-    ZN_TRY(read_planes(body, j, err));
+    j->columns = (struct zn_columns){.mean = NULL};
+    ZN_TRY(read_planes(coder, body, j, err));
+    if (body->layout == ZN_LAYOUT_COLUMNS) {
+        uint16_t *mean = zn_scratch_take(&coder->scratch, ZN_MIN(body->columns.stride, body->n) * sizeof *mean);
+        j->columns = zn_columns_begin(&body->columns, body->n, mean);
+    }
     return zn_r16_open(&coder->codec, 0, &j->symbols, body->n, &j->stream, err);
 }
 
 bool zn_joint_is_usual(const struct zn_body *body) {
-    return body->base == usual_base(joint_of(body->inner, body->joint));
+    return body->layout == ZN_LAYOUT_JOINT && body->base == usual_base(joint_of(body->inner, body->joint));
 }
 
 zipnn_status zn_joint_decode(struct zn_coder *coder, const struct zn_body *body, const struct zn_target *to,
@@ -352,39 +356,46 @@ static bool find_cut(const struct zn_joint_source *s, struct zn_body *cut, unsig
     return find_base(s, joint_of(cut->layout, 2), base);
 }
 
+bool zn_joint2_find(const struct zn_joint_source *source, struct zn_body *cut, struct zn_words *words, unsigned *base) {
+    struct zn_scratch *scratch = &source->e->coder->scratch;
+    const struct zn_joint_source own = {source->e, cut, source->exponents};
+    *cut = *source->cut;
+    if (cut->layout == ZN_LAYOUT_F16 || !find_cut(&own, cut, base)) return false;
+    *words = (struct zn_words){.shape = zn_layout_shape(cut->layout),
+                               .joint = 2,
+                               .at = source->e->src + cut->head,
+                               .n = cut->n,
+                               .room = zn_scratch_take(scratch, cut->n)};
+    if (*base == ZN_JOINT2_BASE) return true;
+    uint8_t *based = zn_scratch_take(scratch, cut->n * cut->width);
+    take_base(&own, cut->width, *base - ZN_JOINT2_BASE, based);
+    words->at = based;
+    return true;
+}
+
 /* Encodes the words of a cut whose exponents count from `base`. */
-static enum zn_joint_answer encode_two(const struct zn_joint_source *s, unsigned base, struct zn_out out,
-                                       uint32_t *body_len) {
+static enum zn_joint_answer encode_two(const struct zn_joint_source *s, struct zn_words *words, unsigned base,
+                                       struct zn_out out, uint32_t *body_len) {
     struct zn_coder *coder = s->e->coder;
-    const struct zn_body *cut = s->cut;
-    struct zn_words words = {.shape = zn_layout_shape(cut->layout),
-                             .joint = 2,
-                             .at = s->e->src + cut->head,
-                             .n = cut->n,
-                             .room = zn_scratch_take(&coder->scratch, cut->n)};
     uint32_t counts[256] = {0};
-    if (base != ZN_JOINT2_BASE) {
-        uint8_t *based = zn_scratch_take(&coder->scratch, cut->n * cut->width);
-        take_base(s, cut->width, base - ZN_JOINT2_BASE, based);
-        words.at = based;
-    }
-    coder->codec.k->joint->sample(joint_of(cut->layout, 1), words.at, words.n, ZN_MAX(words.n / SAMPLED, (size_t)1),
-                                  counts);
-    const struct zn_joint2_costs costs = zn_r16w_fit_words(&coder->codec, s->e->effort, &words, counts);
-    *body_len = write_body(s, &words, base, out);
+    coder->codec.k->joint->sample(joint_of(s->cut->layout, 1), words->at, words->n,
+                                  ZN_MAX(words->n / SAMPLED, (size_t)1), counts);
+    const struct zn_joint2_costs costs = zn_r16w_fit_words(&coder->codec, s->e->effort, words, counts);
+    *body_len = write_body(s, words, base, out);
     if (*body_len == 0) return ZN_JOINT_NOTHING;
-    return are_clear(&costs, words.n) ? ZN_JOINT_WRITTEN : ZN_JOINT_FITTED;
+    return are_clear(&costs, words->n) ? ZN_JOINT_WRITTEN : ZN_JOINT_FITTED;
 }
 
 enum zn_joint_answer zn_joint2_encode(const struct zn_joint_source *source, struct zn_out out, uint32_t *body_len) {
     struct zn_scratch *scratch = &source->e->coder->scratch;
-    struct zn_body cut = *source->cut;
-    struct zn_joint_source own = {source->e, &cut, source->exponents};
     const size_t mark = zn_scratch_mark(scratch);
+    enum zn_joint_answer answer = ZN_JOINT_NOTHING;
+    struct zn_body cut;
+    struct zn_words words;
     unsigned base;
     *body_len = 0;
-    if (cut.layout == ZN_LAYOUT_F16 || !find_cut(&own, &cut, &base)) return ZN_JOINT_NOTHING;
-    const enum zn_joint_answer answer = encode_two(&own, base, out, body_len);
+    if (zn_joint2_find(source, &cut, &words, &base))
+        answer = encode_two(&(struct zn_joint_source){source->e, &cut, source->exponents}, &words, base, out, body_len);
     zn_scratch_back(scratch, mark);
     return answer;
 }

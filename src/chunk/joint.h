@@ -21,6 +21,11 @@ enum zn_joint_answer {
 enum zn_joint_answer zn_joint_encode(const struct zn_joint_source *source, struct zn_out out, size_t *cost,
                                      uint32_t *body_len);
 
+/* Cuts floats so that joint symbols with two bits of the mantissa express all words between the edges. The words are a
+ * copy if their exponents count from another base than the usual one; that and words->room are scratch of the coder.
+ * Returns false if there is no base for all. */
+bool zn_joint2_find(const struct zn_joint_source *source, struct zn_body *cut, struct zn_words *words, unsigned *base);
+
 /* Encodes to `out` with two bits of the mantissa in a symbol, which R16W codes. ZN_JOINT_FITTED: the body of *body_len
  * bytes is written, but the tables lose much, so that other ways may be better. */
 enum zn_joint_answer zn_joint2_encode(const struct zn_joint_source *source, struct zn_out out, uint32_t *body_len);

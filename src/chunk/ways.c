@@ -108,6 +108,8 @@ static const struct way ways[] = {
     {"tops", ZN_STAGE_PLAIN, HIGH, BEST - 1, has_plain, zn_tops_encode},
     /* Joint symbols use the same dependence at less cost, and sometimes more of it. */
     {"joint", ZN_STAGE_PLAIN, HIGH, BEST - 1, has_plain, zn_joint_rival_encode},
+    /* Weights of one column of a matrix are often of one size, which the rows before tell. */
+    {"columns", ZN_STAGE_NESTED, HIGH, BEST - 1, has_plain, zn_columns_encode},
     /* A body is never longer than stored bytes. */
     {"stored", ZN_STAGE_PLAIN, FIRST, BEST, is_no_shorter, store},
     /* The same once more where that was no clear gain. */

@@ -26,7 +26,7 @@ struct zn_draft {
 typedef uint32_t zn_way_fn(const struct zn_encoder *e, struct zn_draft *draft);
 
 zn_way_fn zn_values_encode, zn_records_encode, zn_floats_encode, zn_words_encode, zn_tops_encode, zn_joint_rival_encode;
-zn_way_fn zn_respelled_encode, zn_gathered_encode;
+zn_way_fn zn_columns_encode, zn_respelled_encode, zn_gathered_encode;
 zn_way_fn zn_scaled_encode, zn_keyed_encode, zn_differences_encode, zn_frequent_encode, zn_repeats_encode,
     zn_mixed_encode;
 

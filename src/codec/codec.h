@@ -237,6 +237,10 @@ size_t zn_r16_fit_words(struct zn_codec *c, const struct zn_effort *effort, cons
 size_t zn_r16_fit_blocks(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
                          const uint32_t *counts);
 
+/* The same for symbols of a plane. */
+size_t zn_r16_fit_plane_blocks(struct zn_codec *c, const struct zn_effort *effort, const uint8_t *plane, size_t n,
+                               const uint32_t *counts);
+
 /* The bytes that joint symbols take, and those that their exponents and a stored bit take with the same clusters. Where
  * joint symbols are clearly better, `exponents` may be less than the real cost. */
 struct zn_joint_costs {
@@ -274,6 +278,10 @@ struct zn_joint2_costs zn_r16w_fit_words(struct zn_codec *c, const struct zn_eff
 /* zn_r16_fit and zn_r16_write by R16W. */
 size_t zn_r16w_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,
                    const uint32_t *counts);
+/* zn_r16w_fit with blocks of the length that suits them best; `halves` are the halves of the symbols, which R16 clusters. */
+size_t zn_r16w_fit_blocks(struct zn_codec *c, const struct zn_effort *effort, const uint8_t *plane,
+                          const uint8_t *halves, size_t n);
+
 bool zn_r16w_write(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,
                    struct zn_out *out);
 

@@ -321,14 +321,14 @@ size_t zn_r16_fit_words(struct zn_codec *c, const struct zn_effort *effort, cons
 }
 
 /* Short blocks follow short rows; long ones cost fewer ids, and their counts depend less on chance. */
-size_t zn_r16_fit_blocks(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
+static size_t fit_blocks(struct zn_codec *c, const struct zn_effort *effort, const struct symbols *s,
                          const uint32_t *counts) {
     struct zn_r16_fit *fit = c->fit[0], best;
     struct zn_effort shortest = *effort;
     size_t least = SIZE_MAX;
     shortest.block_log2 = ZN_R16_MIN_BLOCK;
-    begin(fit, &shortest, effort->max_tables, words->n, counts);
-    count(c, fit, &(struct symbols){words->n, NULL, words}, 1);
+    begin(fit, &shortest, effort->max_tables, s->n, counts);
+    count(c, fit, s, 1);
     for (;;) {
         find_tables(c, fit, effort, most_tables(effort->max_tables, fit->n_blocks), 1);
         const size_t cost = fit_tables(fit, 0, counts, 1);
@@ -343,6 +343,16 @@ size_t zn_r16_fit_blocks(struct zn_codec *c, const struct zn_effort *effort, con
     *fit = best;
     memcpy(fit->ids, fit->spare, fit->n_blocks);
     return least;
+}
+
+size_t zn_r16_fit_blocks(struct zn_codec *c, const struct zn_effort *effort, const struct zn_words *words,
+                         const uint32_t *counts) {
+    return fit_blocks(c, effort, &(struct symbols){words->n, NULL, words}, counts);
+}
+
+size_t zn_r16_fit_plane_blocks(struct zn_codec *c, const struct zn_effort *effort, const uint8_t *plane, size_t n,
+                               const uint32_t *counts) {
+    return fit_blocks(c, effort, &(struct symbols){n, plane, NULL}, counts);
 }
 
 /* Turns counts of joint symbols into counts of exponents: each pair of symbols becomes one. The clusters stay. */

@@ -44,7 +44,7 @@ static void count(const struct zn_codec *c, unsigned depth, const uint8_t *plane
         const uint8_t *at = plane ? plane + i : symbols;
         const unsigned t = clusters->n_tables > 1 ? clusters->ids[i >> clusters->block_log2] : 0;
         len = ZN_MIN(n - i, block);
-        if (words) {
+        if (!plane) {
             const enum zn_joint joint = zn_joint_of_shape(words->shape, 2);
             c->k->joint->symbols(joint, words->at + i * zn_joint_info(joint).width, len, symbols);
         }
@@ -271,4 +271,14 @@ size_t zn_r16w_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *e
     (void)zn_r16_fit(c, depth, effort, plane, n, counts);
     count(c, depth, plane, NULL, n);
     return fit_tables(c, depth, &ideal);
+}
+
+size_t zn_r16w_fit_blocks(struct zn_codec *c, const struct zn_effort *effort, const uint8_t *plane,
+                          const uint8_t *halves, size_t n) {
+    uint32_t counts[256] = {0};
+    size_t ideal;
+    c->k->byte_hist(halves, n, 1, counts);
+    (void)zn_r16_fit_plane_blocks(c, effort, halves, n, counts);
+    count(c, 0, plane, NULL, n);
+    return fit_tables(c, 0, &ideal);
 }

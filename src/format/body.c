@@ -52,8 +52,30 @@ static zipnn_status too_short(const struct zn_body *b, zipnn_error *err) {
     return zn_fail(err, ZIPNN_E_CORRUPT, b->at, "chunk of %zu bytes is too short", b->len);
 }
 
+/* Writes or reads what COLUMNS adds to joint symbols. */
+static void write_columns(const struct zn_columns_head *c, struct zn_out *out) {
+    zn_out_u8(out, c->start);
+    zn_out_u8(out, (uint8_t)(c->fast | c->slow << 4));
+    zn_out_u32(out, c->stride);
+}
+
+static zipnn_status read_columns(struct zn_body *b, struct zn_cur *cur, zipnn_error *err) {
+    struct zn_columns_head *c = &b->columns;
+    c->start = zn_cur_u8(cur);
+    const uint8_t rates = zn_cur_u8(cur);
+    c->fast = rates & 15;
+    c->slow = rates >> 4;
+    c->stride = zn_cur_u32(cur);
+    if (!zn_cur_ok(cur)) return too_short(b, err);
+    if (c->fast > c->slow || c->slow > ZN_SLOWEST_COLUMN)
+        return zn_fail(err, ZIPNN_E_CORRUPT, b->at, "columns learn by 2^-%u to 2^-%u", c->fast, c->slow);
+    if (c->stride < ZN_LEAST_STRIDE)
+        return zn_fail(err, ZIPNN_E_CORRUPT, b->at, "rows of %u elements, %d is the least", c->stride, ZN_LEAST_STRIDE);
+    return ZIPNN_OK;
+}
+
 static zipnn_status read_floats(struct zn_body *b, struct zn_cur *cur, zipnn_error *err) {
-    const bool joint = b->layout == ZN_LAYOUT_JOINT;
+    const bool joint = zn_layout_is_joint(b->layout);
     b->inner = zn_cur_u8(cur);
     b->joint = joint ? zn_cur_u8(cur) : 0;
     b->base = joint ? zn_cur_u8(cur) : 0;
@@ -64,7 +86,7 @@ static zipnn_status read_floats(struct zn_body *b, struct zn_cur *cur, zipnn_err
                        b->joint, zn_layouts[b->layout].name);
     if (b->base > (b->inner == ZN_LAYOUT_F16 ? 0 : b->joint == 2 ? ZN_JOINT2_MAX_BASE : ZN_JOINT_MAX_BASE))
         return zn_fail(err, ZIPNN_E_CORRUPT, b->at, "exponents of layout %u count from %u", b->inner, b->base);
-    return ZIPNN_OK;
+    return b->layout == ZN_LAYOUT_COLUMNS ? read_columns(b, cur, err) : ZIPNN_OK;
 }
 
 /* What the layout adds to the head. */
@@ -102,7 +124,7 @@ zipnn_status zn_body_read_head(struct zn_body *b, struct zn_cur *cur, zipnn_erro
     b->head = ZN_MIN(head, b->orig_len);
     zn_body_measure(b);
     /* The head of joint symbols with two bits may also hold words that they cannot express. */
-    const bool any_head = b->layout == ZN_LAYOUT_JOINT && b->joint == 2;
+    const bool any_head = zn_layout_is_joint(b->layout) && b->joint == 2;
     if ((head >= b->width && !any_head) || head > b->orig_len)
         return zn_fail(err, ZIPNN_E_CORRUPT, b->at + 2, "%u bytes before the first element of %u bytes", head,
                        b->width);
@@ -143,10 +165,11 @@ struct zn_streams zn_body_begin(struct zn_out *out, const struct zn_body *b, con
     if (b->layout == ZN_LAYOUT_RECORDS) zn_record_write(&b->record, out);
     if (b->layout == ZN_LAYOUT_VALUES) zn_values_head_write(&b->values, out);
     if (zn_layout_is(b->layout, ZN_GROUP_FLOATS)) zn_out_u8(out, b->inner);
-    if (b->layout == ZN_LAYOUT_JOINT) {
+    if (zn_layout_is_joint(b->layout)) {
         zn_out_u8(out, b->joint);
         zn_out_u8(out, b->base);
     }
+    if (b->layout == ZN_LAYOUT_COLUMNS) write_columns(&b->columns, out);
     zn_out_bytes(out, src, b->head);
     zn_out_bytes(out, src + b->orig_len - b->tail, b->tail);
     return zn_streams_begin(out, b->n_planes);

@@ -50,6 +50,15 @@ enum {
     ZN_JOINT2_MAX_BASE = 192 /* ... or of at most 63, where a joint symbol has two bits of the mantissa */
 };
 
+/* The columns of a matrix of floats, whose usual symbols are learnt (chunk/columns.h). */
+struct zn_columns_head {
+    uint8_t start;      /* the symbol that every column foretells at first */
+    uint8_t fast, slow; /* how slowly columns learn in the first row, and at last: log2 of the rows that matter */
+    uint32_t stride;    /* elements from one row to the next */
+};
+
+enum { ZN_LEAST_STRIDE = 64, ZN_SLOWEST_COLUMN = 7 };
+
 struct zn_body {
     /* What zn_body_read is given. */
     const uint8_t *data;
@@ -59,12 +68,13 @@ struct zn_body {
 
     /* What the head says. */
     enum zn_layout layout;
-    uint32_t head;                /* bytes before the first element */
-    uint8_t inner;                /* FLOATS: the layout of the floats */
-    uint8_t joint;                /* JOINT: bits of the mantissa in a symbol, 1 or 2 */
-    uint8_t base;                 /* JOINT: what was taken off the exponents */
-    struct zn_record record;      /* RECORDS */
-    struct zn_values_head values; /* VALUES */
+    uint32_t head;                  /* bytes before the first element */
+    uint8_t inner;                  /* FLOATS: the layout of the floats */
+    uint8_t joint;                  /* JOINT, COLUMNS: bits of the mantissa in a symbol, 1 or 2 */
+    uint8_t base;                   /* JOINT, COLUMNS: what was taken off the exponents */
+    struct zn_columns_head columns; /* COLUMNS */
+    struct zn_record record;        /* RECORDS */
+    struct zn_values_head values;   /* VALUES */
 
     /* What follows from it (zn_body_measure); not of CHUNKS. */
     uint32_t width, tail;
@@ -88,7 +98,7 @@ zipnn_status zn_body_read(struct zn_body *body, zipnn_error *err);
 /* The same of the first bytes of a body: up to the heads of its planes, which have no data then. */
 zipnn_status zn_body_read_head(struct zn_body *body, struct zn_cur *cur, zipnn_error *err);
 
-/* Begins a body of layout, head, inner, joint, base, record and values, which was measured: writes all that precedes the
+/* Begins a body of layout, head, inner, joint, base, columns, record and values, which was measured: writes all that precedes the
  * planes. The edges are those of src[0, orig_len). */
 struct zn_streams zn_body_begin(struct zn_out *out, const struct zn_body *body, const uint8_t *src);
 

@@ -24,6 +24,8 @@ const struct zn_parts *zn_parts_of(unsigned layout, unsigned inner, unsigned joi
         {ZN_LAYOUT_JOINT, ZN_LAYOUT_F16, 1, {3, {8, 2, 6}}},
         {ZN_LAYOUT_JOINT, ZN_LAYOUT_16R, 2, {2, {6, 10}}},
         {ZN_LAYOUT_JOINT, ZN_LAYOUT_32R, 2, {4, {8, 8, 6, 10}}},
+        {ZN_LAYOUT_COLUMNS, ZN_LAYOUT_16R, 2, {2, {6, 10}}},
+        {ZN_LAYOUT_COLUMNS, ZN_LAYOUT_32R, 2, {4, {8, 8, 6, 10}}},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (known[i].layout == layout && known[i].inner == inner && known[i].joint == joint) return &known[i].parts;

@@ -43,6 +43,11 @@ static inline bool zn_layout_is_of_floats(unsigned layout) {
     return layout == ZN_LAYOUT_16R || layout == ZN_LAYOUT_32R || layout == ZN_LAYOUT_F16;
 }
 
+/* Whether a layout is one of joint symbols: as they are, or less what their columns foretell. */
+static inline bool zn_layout_is_joint(unsigned layout) {
+    return layout == ZN_LAYOUT_JOINT || layout == ZN_LAYOUT_COLUMNS;
+}
+
 /* Bytes of plane p of n elements of a layout of WORDS. */
 size_t zn_plane_size(enum zn_layout layout, unsigned p, size_t n);
 
@@ -52,7 +57,7 @@ struct zn_parts {
 };
 
 /* The planes of `layout` for floats of layout `inner`; NULL where it does not take these. `joint`: the bits of the
- * mantissa in a symbol of JOINT, otherwise 0. */
+ * mantissa in a symbol of JOINT or COLUMNS, otherwise 0. */
 const struct zn_parts *zn_parts_of(unsigned layout, unsigned inner, unsigned joint);
 
 #endif

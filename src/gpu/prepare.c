@@ -52,6 +52,7 @@ static bool of_words(const struct zn_body *b, struct recipe *r) {
 
 static bool of_floats(const struct zn_body *b, struct recipe *r) {
     const struct zn_parts *parts = zn_parts_of(b->layout, b->inner, b->joint);
+    if (b->layout != ZN_LAYOUT_TOPS && b->layout != ZN_LAYOUT_JOINT) return false;
     r->rotated = 1;
     r->strict = b->layout == ZN_LAYOUT_JOINT;
     if (!r->strict) r->given = parts->n - 2u;

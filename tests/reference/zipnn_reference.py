@@ -32,13 +32,13 @@ MAX_BASES, MAX_TOUCHED = 64, 16
 RAW, CONSTANT, R16, ZSTD, NIBBLES = range(5)
 R16C, MIXING, BITS, R16W = 5, 6, 7, 8
 KNOWN = (RAW, CONSTANT, R16, ZSTD, NIBBLES, R16C, MIXING, BITS, R16W)
-F16, RECORDS, TOPS, JOINT, VALUES = 7, 8, 12, 13, 17
+F16, RECORDS, TOPS, JOINT, VALUES, COLUMNS = 7, 8, 12, 13, 17, 21
 MAX_RECORD, MAX_PLANES = 1024, 8
 # layout: (bytes of an element, rotated)
 LAYOUTS = {0: (1, False), 1: (2, False), 2: (2, True), 3: (4, False), 4: (4, True), 5: (8, False), 6: (8, True)}
 LAYOUTS[F16] = (2, True)
 # of chunks (14 .. 16 are WRAPPED), and of payloads of chunks with a reference (delta_reference.py)
-KNOWN_LAYOUTS = frozenset([*LAYOUTS, RECORDS, TOPS, JOINT, VALUES, 14, 15, 16, 18, 19, 20, 9, 10, 11])
+KNOWN_LAYOUTS = frozenset([*LAYOUTS, RECORDS, TOPS, JOINT, VALUES, 14, 15, 16, 18, 19, 20, COLUMNS, 9, 10, 11])
 # field kind of two planes: (rotation to the left, flipped bits, bits of the low plane)
 HALVED = {1: (0, 0, 4), 2: (1, 0, 4), 3: (1, 0, 3), 4: (0, 128, 4), 5: (1, 0, 2)}
 # inner layout of TOPS: bits of each plane
@@ -325,9 +325,9 @@ def decode_chunk(body, orig_len, outer=None):
     if len(body) >= 4 and body[1] == TOPS:
         support(body[0] == CHUNK and body[3] == 0, "kind or flags of a chunk")
         return decode_tops(Reader(body[4:]), body[2], orig_len)
-    if len(body) >= 4 and body[1] == JOINT:
+    if len(body) >= 4 and body[1] in (JOINT, COLUMNS):
         support(body[0] == CHUNK and body[3] == 0, "kind or flags of a chunk")
-        return decode_joint(Reader(body[4:]), body[2], orig_len, demand, support, decode)
+        return decode_joint(Reader(body[4:]), body[2], orig_len, (demand, support, decode), body[1] == COLUMNS)
     if len(body) >= 4 and body[1] == VALUES:
         demand(outer in (None, REPEATS), f"layout 17 inside {outer}")
         support(body[0] == CHUNK and body[3] == 0, "kind or flags of a chunk")

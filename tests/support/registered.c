@@ -111,6 +111,13 @@ static void dequantised(uint8_t *data, uint32_t len) {
     }
 }
 
+/* Fills bf16 whose scale is that of a column, of 128. */
+static void columns(uint8_t *data, uint32_t len) {
+    bf16(data, len);
+    for (uint32_t i = 0; i + 2 <= len; i += 2)
+        zn_put_u16(data + i, (uint16_t)(zn_get_u16(data + i) - ((i / 2 % 128 * 37 % 7) << 7)));
+}
+
 /* Fills words of eight numbers of four bits, around another middle in each 16 words. */
 static void zero_points(uint8_t *data, uint32_t len) {
     uint64_t seed = 11;
@@ -172,6 +179,7 @@ const struct zt_registered zt_registered[] = {
     {"tops", ZN_LAYOUT_TOPS, ZN_CODEC_R16C, ZIPNN_BF16, 6, OLD, 2 * LEN, bf16, NULL},
     {"joint symbols", ZN_LAYOUT_JOINT, ZN_CODEC_R16, ZIPNN_BF16, 3, NEW, LEN, bf16, NULL},
     {"joint symbols of two bits", ZN_LAYOUT_JOINT, ZN_CODEC_R16W, ZIPNN_BF16, 6, NEW, 2 * LEN, bf16, NULL},
+    {"columns", ZN_LAYOUT_COLUMNS, ZN_CODEC_R16W, ZIPNN_BF16, 6, NEW, 2 * LEN, columns, NULL},
     {"a counter", ZN_LAYOUT_DIFFERENCES, ZN_CODEC_RAW, ZIPNN_I32, 3, NEW, LEN, counter, NULL},
     {"copies", ZN_LAYOUT_REPEATS, ZN_CODEC_RAW, ZIPNN_U8, 3, NEW, LEN, copies, NULL},
     {"pruned", ZN_LAYOUT_FREQUENT, ZN_CODEC_RAW, ZIPNN_F32, 3, NEW, LEN, pruned, NULL},

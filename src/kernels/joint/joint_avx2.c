@@ -16,5 +16,8 @@ const struct zn_joint_kernels zn_joint_kernels_avx2 = {
     .sample = joint_sample,
     .symbols = symbols_of_words,
     .range = range_of_words,
+    .add_base = add_base_to_words,
+    .take_means = joint_take_means,
+    .add_means = joint_add_means,
 };
 #endif

@@ -54,6 +54,15 @@ static inline bool zn_joint_is_wide(enum zn_joint joint) {
     return joint == ZN_JOINT2_16 || joint == ZN_JOINT2_32;
 }
 
+/* The mean of a column of a matrix: ZN_MEAN_LOW, and ZN_MEAN_STEP for each symbol. It foretells the symbol that it is
+ * nearest to, and moves by 2^-slow of the distance to the real one, which counts as ZN_MEAN_LOW at most. */
+enum { ZN_MEAN_STEP = 128, ZN_MEAN_LOW = 8 * ZN_MEAN_STEP, ZN_MEAN_SLOWEST = 7 };
+
+/* Returns the mean that foretells a symbol. */
+static inline uint16_t zn_mean_of(uint8_t symbol) {
+    return (uint16_t)(ZN_MEAN_LOW + ZN_MEAN_STEP * symbol);
+}
+
 struct zn_joint_kernels {
     /* r16_decode of the symbols, by R16W in the kinds called 2, fused with the merge: it writes n words to `out`.
      * lanes_log2 is 7, and symbols of fp16 are below 64. 16 bytes past a packed plane must be readable; the stream of the symbols follows it. NULL: the set
@@ -84,6 +93,14 @@ struct zn_joint_kernels {
     /* Finds the least exponent above 0 (1 if there is none) and the greatest one of n words, bf16 or fp32 by their width
      * of 2 or 4 bytes. */
     void (*range)(size_t width, const uint8_t *src, size_t n, unsigned *least, unsigned *most);
+
+    /* Adds `more` to every exponent that is not 0 of n words, of `width` as above. The sums are exponents, too. */
+    void (*add_base)(size_t width, uint8_t *words, size_t n, int more);
+
+    /* Turn n symbols that lie in a row into 128 plus their differences from what their means foretell, modulo 256, and
+     * back. The means learn the symbols; slow is at most ZN_MEAN_SLOWEST. `take` returns the sum of the distances. */
+    uint64_t (*take_means)(uint16_t *mean, const uint8_t *symbols, size_t n, unsigned slow, uint8_t *out);
+    void (*add_means)(uint16_t *mean, uint8_t *symbols, size_t n, unsigned slow);
 };
 
 extern const struct zn_joint_kernels zn_joint_kernels_scalar;

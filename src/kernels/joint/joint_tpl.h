@@ -177,6 +177,65 @@ ZN_FN void joint_merge(enum zn_joint joint, const uint8_t *const *raw, const uin
     }
 }
 
+ZN_FN void joint_add_base_16(uint8_t *words, size_t n, int more) {
+    const uint16_t off = (uint16_t)((unsigned)more << 7);
+    for (size_t i = 0; i < n; i++) {
+        const uint16_t w = zn_get_u16(words + 2 * i), sum = zn_le16((uint16_t)(w + (w & 0x7f80 ? off : 0)));
+        __builtin_memcpy(words + 2 * i, &sum, sizeof sum);
+    }
+}
+
+ZN_FN void joint_add_base_32(uint8_t *words, size_t n, int more) {
+    const uint32_t off = (uint32_t)more << 23;
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t w = zn_get_u32(words + 4 * i);
+        zn_put_u32(words + 4 * i, w + (w & 0x7f800000 ? off : 0));
+    }
+}
+
+ZN_FN void add_base_to_words(size_t width, uint8_t *words, size_t n, int more) {
+    if (width == 2)
+        joint_add_base_16(words, n, more);
+    else
+        joint_add_base_32(words, n, more);
+}
+
+/* ---- columns ---- */
+
+/* Returns the distance of a symbol from a mean, which is cut on both sides, plus ZN_MEAN_LOW. */
+ZN_FN uint16_t mean_distance(uint16_t mean, uint8_t symbol) {
+    const uint16_t least = (uint16_t)(mean - ZN_MEAN_LOW), most = (uint16_t)(mean + ZN_MEAN_LOW);
+    const uint16_t it = (uint16_t)(ZN_MEAN_LOW + ZN_MEAN_STEP * symbol), low = ZN_MAX(it, least);
+    return (uint16_t)(ZN_MIN(low, most) - least);
+}
+
+ZN_FN uint8_t mean_foretells(uint16_t mean) {
+    return (uint8_t)((uint16_t)(mean + ZN_MEAN_STEP / 2 - ZN_MEAN_LOW) / ZN_MEAN_STEP);
+}
+
+ZN_FN uint64_t joint_take_means(uint16_t *restrict mean, const uint8_t *restrict symbols, size_t n, unsigned slow,
+                                uint8_t *restrict out) {
+    const uint16_t off = (uint16_t)(ZN_MEAN_LOW >> slow);
+    uint32_t sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        const uint16_t distance = mean_distance(mean[i], symbols[i]);
+        out[i] = (uint8_t)(symbols[i] - mean_foretells(mean[i]) + 128);
+        sum += (uint16_t)(ZN_MAX(distance, ZN_MEAN_LOW) - ZN_MIN(distance, ZN_MEAN_LOW));
+        mean[i] = (uint16_t)(mean[i] + (distance >> slow) - off);
+    }
+    return sum;
+}
+
+ZN_FN void joint_add_means(uint16_t *restrict mean, uint8_t *restrict symbols, size_t n, unsigned slow) {
+    const uint16_t off = (uint16_t)(ZN_MEAN_LOW >> slow);
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t symbol = (uint8_t)(symbols[i] + mean_foretells(mean[i]) - 128);
+        const uint16_t distance = mean_distance(mean[i], symbol);
+        symbols[i] = symbol;
+        mean[i] = (uint16_t)(mean[i] + (distance >> slow) - off);
+    }
+}
+
 /* ---- counting ---- */
 
 ZN_FN void joint_symbols(enum zn_joint joint, const uint8_t *src, size_t n, uint8_t *restrict symbols) {
