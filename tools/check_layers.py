@@ -89,7 +89,7 @@ CALLS_BACK = {
 
 # Names that each directory may have, and folders whose names repeat where the content belongs together: data, and the
 # notebook, whose pages are called as those they belong to.
-COMMON_NAMES = {"CMakeLists.txt", "README.md", "__init__.py", ".gitignore", ".gitattributes"}
+COMMON_NAMES = {"CMakeLists.txt", "README.md", "pyproject.toml", "__init__.py", ".gitignore", ".gitattributes"}
 DATA = ("tests/golden/", "tests/fuzz/corpus/", "doc/notebook/")
 
 # What a program does with signals is its own: the library changes no handler and no mask, and sends none.

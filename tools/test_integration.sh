@@ -2,7 +2,7 @@
 # Other people's programs on archives: each with its packages in an environment of its own under build/integration.
 # A program whose packages cannot be installed is skipped with a line.
 #   test_integration.sh [PART]...    all unless told: llama mount types s3 jax tf mlx paddle transformers dcp diffusers
-#                                    peft accelerate timm sentence lightning vllm
+#                                    peft accelerate timm sentence lightning deepspeed vllm
 #
 # What they cost: about 1 GB of packages on the disk for each environment with torch (CPU), 0.4 for jax, 1.5 for tf, 0.3 for
 # mlx, 1 for paddle, 3.5 for vllm; each part then runs for half a minute or less, transformers for one, vllm for some minutes.
@@ -69,6 +69,15 @@ timm() { library timm timm torchvision; }
 sentence() { library sentence sentence-transformers; }
 lightning() { library lightning lightning; }
 
+# DeepSpeed comes as sources, which are installed without their kernels; building them asks for torch.
+deepspeed() {
+    # shellcheck disable=SC2086
+    environment deepspeed $torch setuptools wheel ninja py-cpuinfo psutil || return 77
+    DS_BUILD_OPS=0 build/integration/deepspeed/bin/pip install -q --no-build-isolation deepspeed \
+        >build/integration/deepspeed/pip.log 2>&1 || return 77
+    library deepspeed
+}
+
 # framework NAME FRAMEWORK PACKAGE...: the modules of zipnn.safetensors for others' arrays.
 framework() {
     with_zipnn "$1" numpy ml_dtypes safetensors pytest "${@:3}" || return 77
@@ -102,7 +111,7 @@ types() {
         "$bin/basedpyright" --pythonpath "$bin/python" --level error "$program")
 }
 
-python_parts="types s3 jax tf mlx paddle transformers dcp diffusers peft accelerate timm sentence lightning vllm"
+python_parts="types s3 jax tf mlx paddle transformers dcp diffusers peft accelerate timm sentence lightning deepspeed vllm"
 # shellcheck disable=SC2086
 [ $# -gt 0 ] || set -- llama mount $python_parts
 for name in "$@"; do

@@ -10,9 +10,11 @@ under its plain name, as `zipnn --in-place` does.
 import copy
 import os
 import pathlib
+import subprocess
 import sys
 import tempfile
 import warnings
+from typing import Any
 
 import torch
 import zipnn
@@ -179,6 +181,7 @@ def accelerate(folder: Folder) -> None:
             empty = type(model)(model.config)
         loaded = library.load_checkpoint_and_dispatch(empty, folder / "sharded", device_map={"": "cpu"})
         same_state(loaded, model)
+    example("accelerate_state.py", folder)
 
 
 def timm(folder: Folder) -> None:
@@ -256,6 +259,41 @@ def lightning(folder: Folder) -> None:
     assert torch.equal(tree["optimizer"][0]["state"][0]["exp_avg"], state["optimizer_states"][0]["state"][0]["exp_avg"])
 
 
+    trainer_with_archives(library, Module, folder)
+
+
+def trainer_with_archives(library: Any, module: Any, folder: Folder) -> None:
+    """Checkpoints of a Trainer that are archives under their own names: kept, counted, removed, and gone on from."""
+    from lightning.pytorch.callbacks import ModelCheckpoint
+    from lightning.pytorch.plugins.io import AsyncCheckpointIO
+    from zipnn.lightning import ZipnnCheckpointIO
+
+    data = torch.utils.data.DataLoader(torch.randn(24, 64, generator=torch.Generator().manual_seed(2)), batch_size=4)
+    quiet = {"accelerator": "cpu", "logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    for name, plugin in (("sync", ZipnnCheckpointIO()), ("async", AsyncCheckpointIO(ZipnnCheckpointIO(level=1)))):
+        place = folder / name
+        keeper = ModelCheckpoint(place, save_last=True, save_top_k=2, monitor="step", mode="max", every_n_train_steps=1)
+        model = random_weights(module())
+        library.Trainer(max_steps=5, plugins=[plugin], callbacks=[keeper], **quiet).fit(model, data)
+        files = sorted(place.glob("*.ckpt"))
+        assert len(files) == 3 and all(zipnn.safetensors.is_archive(file) for file in files), files
+        with zipnn.open(place / "last.ckpt") as file:
+            same_state(module.load_from_checkpoint(file, weights_only=False), model)
+        further = library.Trainer(max_steps=7, plugins=[ZipnnCheckpointIO()], enable_checkpointing=False, **quiet)
+        further.fit(module(), data, ckpt_path=place / "last.ckpt", weights_only=False)
+        assert further.global_step == 7
+
+
+def example(name: str, folder: Folder) -> None:
+    program = pathlib.Path(__file__).parents[2] / "examples" / "python" / name
+    done = subprocess.run([sys.executable, program, folder / name], capture_output=True, text=True)
+    assert done.returncode == 0 and "the same" in done.stdout, done.stdout + done.stderr
+
+
+def deepspeed(folder: Folder) -> None:
+    example("deepspeed_engine.py", folder)
+
+
 def dcp(folder: Folder) -> None:
     torch.multiprocessing.spawn(rank_of_dcp, (os.fspath(folder),), nprocs=2)
 
@@ -284,7 +322,7 @@ def rank_of_dcp(rank: int, folder: str) -> None:
     distributed.destroy_process_group()
 
 
-PARTS = {f.__name__: f for f in (transformers, diffusers, peft, accelerate, timm, sentence, lightning, dcp)}
+PARTS = {f.__name__: f for f in (transformers, diffusers, peft, accelerate, timm, sentence, lightning, deepspeed, dcp)}
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
