@@ -48,7 +48,7 @@ static void merge_records(const struct zn_body *body, const uint8_t **planes, ui
     }
 }
 
-/* ---- floats of 8 bits, one a record, with packed low bits: by one kernel, or piece by piece ---- */
+/* ---- numbers of 8 bits, one a record, with packed low bits: by one kernel, or piece by piece ---- */
 
 /* Returns the bits of the packed plane. */
 static unsigned packed_bits(const struct zn_body *body) {
@@ -58,11 +58,10 @@ static unsigned packed_bits(const struct zn_body *body) {
 static bool is_packed(const struct zn_body *body) {
     const struct zn_field *field = &body->record.field[0];
     const struct zn_coded *low = &body->plane[0], *high = &body->plane[1];
-    const bool floats = field->kind == ZN_FIELD_E5 || field->kind == ZN_FIELD_E6;
     const uint8_t mask = (uint8_t)((1u << packed_bits(body)) - 1);
-    return body->record.n_fields == 1 && floats && field->len == 1 && body->n > 0 && high->codec == ZN_CODEC_R16 &&
-           low->codec == ZN_CODEC_BITS && low->len == zn_bits_len((struct zn_bits){mask, 0}, body->n) &&
-           low->data[0] == mask && low->data[1] == 0;
+    return body->record.n_fields == 1 && field->kind != ZN_FIELD_BYTES && field->len == 1 && body->n > 0 &&
+           high->codec == ZN_CODEC_R16 && low->codec == ZN_CODEC_BITS &&
+           low->len == zn_bits_len((struct zn_bits){mask, 0}, body->n) && low->data[0] == mask && low->data[1] == 0;
 }
 
 static zipnn_status decode_pieces(struct zn_coder *coder, const struct zn_body *body, struct zn_r16_reader *r,
@@ -87,6 +86,12 @@ static zipnn_status decode_pieces(struct zn_coder *coder, const struct zn_body *
     return ZIPNN_OK;
 }
 
+/* Returns how zn_field_merge makes a byte. */
+static struct zn_r16_halves halves_of(uint8_t kind) {
+    const bool rotated = kind == ZN_FIELD_E4 || kind == ZN_FIELD_E5 || kind == ZN_FIELD_E6;
+    return (struct zn_r16_halves){(uint8_t)zn_field_low_bits(kind), rotated, kind == ZN_FIELD_SIGNED ? 128 : 0};
+}
+
 /* *done is set to false when a table lists a value that does not fit into the byte. The general way reports that. */
 static zipnn_status decode_packed(struct zn_coder *coder, const struct zn_body *body, const struct zn_target *to,
                                   bool *done, zipnn_error *err) {
@@ -101,9 +106,10 @@ static zipnn_status decode_packed(struct zn_coder *coder, const struct zn_body *
     if (used && low->data[low->len - 1] >> used)
         return zn_fail(err, ZIPNN_E_CORRUPT, low->at, "the unused bits of a packed stream are not 0");
     r->d.ahead = zn_ahead_paced(to->ahead, body->n);
-    if (bits != 3 || !k->r16_decode_e5 || r->d.lanes_log2 != 7)
+    r->d.halves = halves_of(body->record.field[0].kind);
+    if (!k->r16_decode_halves || r->d.lanes_log2 != 7)
         ZN_TRY(decode_pieces(coder, body, r, out, err));
-    else if (!k->r16_decode_e5(&r->d, low->data + ZN_BITS_HEAD, out, body->n, to->store))
+    else if (!k->r16_decode_halves(&r->d, low->data + ZN_BITS_HEAD, out, body->n, to->store))
         return zn_r16_ran_out(r, high->at, err);
     return zn_r16_finish(r, high->at, err);
 }

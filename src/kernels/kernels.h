@@ -84,6 +84,14 @@ struct zn_check {
     const uint8_t *begin, *at, *end;
 };
 
+/* How a symbol and `bits` packed bits make a byte: symbol << bits | low, rotated to the right by one bit or not, then
+ * some bits flipped. */
+struct zn_r16_halves {
+    uint8_t bits; /* 2, 3 or 4 */
+    bool rotated;
+    uint8_t flip;
+};
+
 struct zn_r16_decoder {
     alignas(64) uint16_t state[ZN_R16_LANES]; /* by lane: symbol i of the stream uses lane i mod (1 << lanes_log2) */
     const struct zn_r16_table *tables;
@@ -96,7 +104,8 @@ struct zn_r16_decoder {
     const uint8_t *in, *in_end;   /* renormalisation bytes not yet used */
     const uint8_t *esc, *esc_end; /* escaped symbols not yet used; R16W: as zn_r16w_escape makes them */
     struct zn_ahead ahead;
-    struct zn_check *check; /* a check for the decoders of words to compute along the way, or NULL */
+    struct zn_check *check;      /* a check for the decoders of words to compute along the way, or NULL */
+    struct zn_r16_halves halves; /* for r16_decode_halves */
 };
 
 enum { ZN_R16_MAX_CONTEXTS = 16, ZN_R16_MAX_GIVEN = 64 /* tables of a stream that is given a context */ };
@@ -196,7 +205,7 @@ struct zn_kernels {
     /* Decodes the next n symbols into out[0, n). pos must be a multiple of the lane count; n must be one too, except in
      * the last call of a stream. false: renormalisation bytes or escapes ran out; *d and out are then unspecified.
      * Reads nothing outside [in, in_end) and [esc, esc_end), writes nothing outside out[0, n). Takes R16W, too, as do
-     * r16_decode_e5, r16_encode and the loops of joint symbols; the other loops take R16 only. */
+     * r16_decode_halves, r16_encode and the loops of joint symbols; the other loops take R16 only. */
     bool (*r16_decode)(struct zn_r16_decoder *d, uint8_t *out, size_t n);
 
     /* The same fused with the merge of ZN_SHAPE_16R: symbols are plane 1, raw[0, n) is plane 0, out receives 2n bytes.
@@ -213,10 +222,11 @@ struct zn_kernels {
     bool (*r16_decode_f16)(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
                            enum zn_store store);
 
-    /* The same fused with three bits below each symbol, none above 31: `packed` has them as pack_bits makes them, and 8
-     * bytes more are readable. out receives n bytes symbol << 3 | bits, rotated to the right by one: floats of E5M2, or
-     * E4M3. lanes_log2 must be 7. NULL: this set has none. */
-    bool (*r16_decode_e5)(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n, enum zn_store store);
+    /* The same fused with the low bits of bytes: out receives n bytes made as d->halves says of symbols, each below
+     * 1 << (8 - bits), and `packed`, which has low bits as pack_bits makes them; 16 bytes more are readable. lanes_log2
+     * must be 7. NULL: this set has none. */
+    bool (*r16_decode_halves)(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n,
+                              enum zn_store store);
 
     /* Encodes src[0, n) from the last symbol to the first, symbol i on lane i mod lanes. At least n + ZN_SLACK writable
      * bytes lie below e->out and below e->esc. */

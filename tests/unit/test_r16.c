@@ -26,16 +26,20 @@ struct coding {
     struct zn_r16_codes codes[ZN_R16_MAX_TABLES];
     uint8_t class_of[256], ids[(LARGE >> ZN_R16_MIN_BLOCK) + 1];
     unsigned n_tables, block_log2, lanes_log2, slots_log2;
-    unsigned n_symbols; /* 256, or 32: exponents of fp16 */
+    unsigned n_symbols; /* 256, or 32: exponents of fp16, or 16: halves of bytes */
     bool one_table;     /* pass no ids */
     uint8_t alphabet[ZN_R16_CLASSES - 1], esc_mark;
     unsigned n_alphabet;
 };
 
+static unsigned some_symbols(struct coding *c) {
+    return below(&c->seed, 3) ? 256 : below(&c->seed, 3) ? 32 : 16;
+}
+
 static void make_alphabet(struct coding *c) {
     memset(c->class_of, ZN_R16_CLASSES - 1, sizeof c->class_of);
-    c->n_symbols = below(&c->seed, 3) ? 256 : 32;
-    c->n_alphabet = 1 + below(&c->seed, ZN_R16_CLASSES - 1);
+    c->n_symbols = some_symbols(c);
+    c->n_alphabet = 1 + below(&c->seed, ZN_MIN(ZN_R16_CLASSES - 1, c->n_symbols));
     /* Neighbours, neighbours and one far away, anything. */
     unsigned kind = below(&c->seed, 3), base = below(&c->seed, 256);
     for (unsigned k = 0; k < c->n_alphabet; k++) {
@@ -92,7 +96,7 @@ static void make_wide_model(struct coding *c, struct zn_r16_model *m) {
 
 static void make_wide(struct coding *c) {
     c->slots_log2 = ZN_R16W_SLOTS_LOG2;
-    c->n_symbols = below(&c->seed, 3) ? 256 : 32;
+    c->n_symbols = some_symbols(c);
     c->esc_mark = ZN_R16W_UNLISTED;
     for (unsigned t = 0; t < c->n_tables; t++) {
         make_wide_model(c, &c->models[t]);
@@ -364,26 +368,31 @@ static void check_merge_f16(const struct zn_kernels *k, struct coding *c, const 
     }
 }
 
-/* Bytes of a symbol and three packed bits, rotated. */
-static void check_merge_e5(const struct zn_kernels *k, struct coding *c, const struct rig *r, size_t n,
-                           const struct coded *coded) {
-    enum { READABLE = 8 };
-    uint8_t *packed = guard_high(&r->raw, (3 * n + 7) / 8 + READABLE);
+/* Bytes of a symbol and packed bits, in each way. */
+static void check_merge_halves(const struct zn_kernels *k, struct coding *c, const struct rig *r, size_t n,
+                               const struct coded *coded) {
+    enum { READABLE = 16 };
+    const unsigned ways = c->n_symbols == 16 ? 3 : 2; /* up to four or three bits are left below symbols */
+    const struct zn_r16_halves h = {(uint8_t)(2 + below(&c->seed, ways)), below(&c->seed, 2) == 1,
+                                    (uint8_t)(below(&c->seed, 2) * 128)};
+    const size_t len = (h.bits * n + 7) / 8;
+    uint8_t *packed = guard_high(&r->raw, len + READABLE);
     const uint8_t *src = guard_high(&r->src, n);
-    if (!k->r16_decode_e5) return;
-    for (size_t i = 0; i < (3 * n + 7) / 8 + READABLE; i++) packed[i] = (uint8_t)next_random(&c->seed);
+    if (!k->r16_decode_halves) return;
+    for (size_t i = 0; i < len + READABLE; i++) packed[i] = (uint8_t)next_random(&c->seed);
     for (size_t i = 0; i < n; i++) {
-        unsigned turned = (unsigned)src[i] << 3;
-        for (unsigned b = 0; b < 3; b++) turned |= (packed[(3 * i + b) / 8] >> (3 * i + b) % 8 & 1U) << b;
-        r->expected[i] = (uint8_t)(turned >> 1 | turned << 7);
+        unsigned whole = (unsigned)src[i] << h.bits;
+        for (unsigned b = 0; b < h.bits; b++) whole |= (packed[(h.bits * i + b) / 8] >> (h.bits * i + b) % 8 & 1U) << b;
+        r->expected[i] = (uint8_t)((h.rotated ? whole >> 1 | whole << 7 : whole) ^ h.flip);
     }
     for (unsigned i = 0; i < 8; i++) {
         uint8_t *out = i < 2 ? guard_high(&r->out, n) : guard_low(&r->out) + (i < 4 ? 4 * i : 17 * i) % 64;
         const size_t part = below(&c->seed, (unsigned)(n >> 7) + 1) << 7;
         struct zn_r16_decoder d = decoder(c, r, coded);
+        d.halves = h;
         memset(guard_low(&r->out), 0xa5, r->out.cap);
-        assert_true(k->r16_decode_e5(&d, packed, out, part, (enum zn_store)(i % 2)));
-        assert_true(k->r16_decode_e5(&d, packed + part / 8 * 3, out + part, n - part, (enum zn_store)(i % 2)));
+        assert_true(k->r16_decode_halves(&d, packed, out, part, (enum zn_store)(i % 2)));
+        assert_true(k->r16_decode_halves(&d, packed + part / 8 * h.bits, out + part, n - part, (enum zn_store)(i % 2)));
         assert_finished(c, &d, n);
         assert_memory_equal(out, r->expected, n);
         assert_canary(guard_low(&r->out), (size_t)(out - guard_low(&r->out)));
@@ -434,7 +443,7 @@ static void check(struct coding *c, const struct rig *r, size_t n) {
         encode(k, c, r, &src, n, &coded);
         assert_same_coded(&expected, &coded);
         check_decode(k, c, r, n, &expected);
-        if (c->lanes_log2 == 7 && c->n_symbols == 32) check_merge_e5(k, c, r, n, &expected);
+        if (c->lanes_log2 == 7 && c->n_symbols <= 64) check_merge_halves(k, c, r, n, &expected);
         if (c->slots_log2 == ZN_R16W_SLOTS_LOG2) continue;
         if (c->lanes_log2 == 7) check_merge(k, c, r, n, 2, &expected);
         if (c->lanes_log2 == 7) check_merge(k, c, r, n, 4, &expected);

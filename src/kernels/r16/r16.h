@@ -10,8 +10,8 @@
 bool zn_r16_decode_scalar(struct zn_r16_decoder *d, uint8_t *out, size_t n);
 bool zn_r16_decode_16r_scalar(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n,
                               enum zn_store store);
-bool zn_r16_decode_e5_scalar(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n,
-                             enum zn_store store);
+bool zn_r16_decode_halves_scalar(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n,
+                                 enum zn_store store);
 bool zn_r16_decode_32r_scalar(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
                               enum zn_store store);
 void zn_r16_encode_scalar(struct zn_r16_encoder *e, const uint8_t *src, size_t n);
@@ -72,8 +72,8 @@ bool zn_r16_decode_32r_avx512(struct zn_r16_decoder *d, const uint8_t *const *ra
                               enum zn_store store);
 bool zn_r16_decode_16r_avx512(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n,
                               enum zn_store store);
-bool zn_r16_decode_e5_avx512(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n,
-                             enum zn_store store);
+bool zn_r16_decode_halves_avx512(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n,
+                                 enum zn_store store);
 bool zn_r16_decode_f16_avx512(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
                               enum zn_store store);
 void zn_r16_encode_avx512(struct zn_r16_encoder *e, const uint8_t *src, size_t n);
@@ -84,8 +84,8 @@ bool zn_r16c_decode_avx512(struct zn_r16_decoder *d, const struct zn_r16_context
                            uint8_t *out, size_t n);
 void zn_r16c_encode_avx512(struct zn_r16_encoder *e, const struct zn_r16_contexts *contexts, const uint8_t *context,
                            const uint8_t *src, size_t n);
-bool zn_r16_decode_e5_avx2(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n,
-                           enum zn_store store);
+bool zn_r16_decode_halves_avx2(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n,
+                               enum zn_store store);
 ZN_JOINT_DECODERS(avx2);
 ZN_JOINT_DECODERS(avx512);
 bool zn_joint_encode_16_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
@@ -109,8 +109,8 @@ void zn_r16_encode_neon(struct zn_r16_encoder *e, const uint8_t *src, size_t n);
 void zn_r16_encode_16r_neon(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 void zn_r16_encode_32r_neon(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 void zn_r16_encode_f16_neon(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
-bool zn_r16_decode_e5_neon(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n,
-                           enum zn_store store);
+bool zn_r16_decode_halves_neon(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n,
+                               enum zn_store store);
 ZN_JOINT_DECODERS(neon);
 #endif
 

@@ -101,12 +101,12 @@ AVX512 bool zn_r16_decode_32r_avx512(struct zn_r16_decoder *d, const uint8_t *co
            finish(d, rest, 3, ZN_SHAPE_32R, out + 4 * whole, n - whole);
 }
 
-AVX512 bool zn_r16_decode_e5_avx512(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n,
-                                    enum zn_store store) {
+AVX512 bool zn_r16_decode_halves_avx512(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n,
+                                        enum zn_store store) {
     const size_t turns = n / TURN, whole = turns * TURN;
-    return (d->slots_log2 == WIDE ? decode_words(d, &packed, out, turns, 1, TRIPLES, WIDE, store)
-                                  : decode_words(d, &packed, out, turns, 1, TRIPLES, NARROW, store)) &&
-           zn_r16_decode_e5_scalar(d, packed + whole / 8 * 3, out + whole, n - whole, store);
+    return (d->slots_log2 == WIDE ? decode_words(d, &packed, out, turns, 1, HALVES, WIDE, store)
+                                  : decode_words(d, &packed, out, turns, 1, HALVES, NARROW, store)) &&
+           zn_r16_decode_halves_scalar(d, packed + whole / 8 * d->halves.bits, out + whole, n - whole, store);
 }
 
 /* ---- encoding ---- */

@@ -66,8 +66,8 @@ AVX512_INLINE __m512i group(const struct zn_r16_table *t, __m512i esc_mark, __mm
  *     MASKED: fp16; three masks of bits lie between symbols and bytes.
  *     JOINT, JOINT2: joint symbols (joint_loops.h); the last plane below is packed, 7 or 6 bits an element.
  *     JOINT_F16: joint symbols of fp16; pairs of bits lie between symbols and bytes.
- *     TRIPLES: floats of 8 bits; a symbol and three packed bits make a byte. */
-enum form { BYTES, MASKED, JOINT, JOINT_F16, TRIPLES, JOINT2 };
+ *     HALVES: a symbol and packed low bits make a byte. */
+enum form { BYTES, MASKED, JOINT, JOINT_F16, HALVES, JOINT2 };
 
 /* Returns how many bytes of plane p below the symbols a group uses. */
 AVX512_INLINE size_t group_len(size_t width, enum form form, size_t p) {
@@ -291,34 +291,56 @@ AVX512_INLINE __m512i with_pairs(__m512i symbols, const uint8_t *packed) {
     return _mm512_ternarylogic_epi32(_mm512_slli_epi16(symbols, 2), pairs, _mm512_set1_epi8(3), 0xf8); /* a | b & c */
 }
 
-/* Adds the three bits below symbols of five bits, which lie packed, and rotates the byte to the right by one. A product
- * with a matrix of bits puts each bit in its place. */
-AVX512_INLINE __m512i with_triples(__m512i symbols, const uint8_t *packed) {
-    alignas(64) static const uint8_t eights[64] = {
-        0,  1,  2,  0, 0, 0, 0, 0, 3,  4,  5,  0, 0, 0, 0, 0, 6,  7,  8,  0, 0, 0, 0, 0, 9,  10, 11, 0, 0, 0, 0, 0,
-        12, 13, 14, 0, 0, 0, 0, 0, 15, 16, 17, 0, 0, 0, 0, 0, 18, 19, 20, 0, 0, 0, 0, 0, 21, 22, 23, 0, 0, 0, 0, 0};
-    const __m512i places = _mm512_set1_epi64(INT64_C(0x15120f0c09060300));
-    const __m512i upper = _mm512_set1_epi64(INT64_C(0x0000010204081000)); /* bits 0 .. 4 become 2 .. 6 */
-    const __m512i lower = _mm512_set1_epi64(INT64_C(0x0204000000000001)); /* bits 0, 1, 2 become 7, 0, 1 */
+/* Makes bytes of symbols and the packed low bits below them. Products with matrices of bits put each bit in its place. */
+struct halving {
+    __m512i bytes, places, upper, lower, flip;
+};
+
+/* The matrix byte of output bit i is 7 - i, and has the input bits that it sums up. */
+AVX512_INLINE uint64_t matrix_of(const struct zn_r16_halves *h, unsigned n, unsigned from) {
+    uint64_t matrix = 0;
+    for (unsigned j = 0; j < n; j++) {
+        const unsigned to = h->rotated ? (from + j + 7) % 8 : from + j;
+        matrix |= (uint64_t)1 << (8 * (7 - to) + j);
+    }
+    return matrix;
+}
+
+AVX512_INLINE struct halving halving_of(const struct zn_r16_halves *h) {
+    const __m512i each = _mm512_set1_epi64(INT64_C(0x0101010101010101));
+    const __m512i firsts = _mm512_mullo_epi64(_mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7), _mm512_set1_epi64(h->bits));
+    return (struct halving){
+        .bytes = _mm512_add_epi8(_mm512_mullo_epi64(firsts, each), _mm512_set1_epi64(INT64_C(0x0706050403020100))),
+        .places = _mm512_set1_epi64((long long)(UINT64_C(0x0706050403020100) * h->bits)),
+        .upper = _mm512_set1_epi64((long long)matrix_of(h, 8u - h->bits, h->bits)),
+        .lower = _mm512_set1_epi64((long long)matrix_of(h, h->bits, 0)),
+        .flip = _mm512_set1_epi8((char)h->flip)};
+}
+
+AVX512_INLINE __m512i with_low(const struct halving *h, __m512i symbols, const uint8_t *packed) {
+    enum { SUM_OF_THREE = 0x96 };
     __m512i low = _mm512_castsi256_si512(_mm256_loadu_si256((const void *)packed));
-    low = _mm512_permutexvar_epi8(_mm512_load_si512(eights), low);
-    low = _mm512_gf2p8affine_epi64_epi8(_mm512_multishift_epi64_epi8(places, low), lower, 0);
-    return _mm512_xor_si512(_mm512_gf2p8affine_epi64_epi8(symbols, upper, 0), low);
+    low = _mm512_multishift_epi64_epi8(h->places, _mm512_permutexvar_epi8(h->bytes, low));
+    low = _mm512_gf2p8affine_epi64_epi8(low, h->lower, 0);
+    return _mm512_ternarylogic_epi64(_mm512_gf2p8affine_epi64_epi8(symbols, h->upper, 0), low, h->flip, SUM_OF_THREE);
 }
 
-/* Returns how many bytes lie between the symbols and the bytes of a group: masks, pairs, triples or none. */
-AVX512_INLINE size_t between_len(enum form form) {
-    return form == MASKED || form == TRIPLES ? MASKS : form == JOINT_F16 ? GROUP / 4 : 0;
+/* Returns how many bytes lie between the symbols and the bytes of a group: masks, pairs, low bits or none. */
+AVX512_INLINE size_t between_len(enum form form, const struct zn_r16_decoder *d) {
+    return form == MASKED      ? MASKS
+           : form == JOINT_F16 ? GROUP / 4
+           : form == HALVES    ? GROUP / 8 * (size_t)d->halves.bits
+                               : 0;
 }
 
-AVX512_INLINE __m512i with_between(enum form form, __m512i symbols, const uint8_t *between) {
+AVX512_INLINE __m512i with_between(enum form form, const struct halving *h, __m512i symbols, const uint8_t *between) {
     switch (form) {
         case MASKED:
             return with_masks(symbols, between);
         case JOINT_F16:
             return with_pairs(symbols, between);
-        case TRIPLES:
-            return with_triples(symbols, between);
+        case HALVES:
+            return with_low(h, symbols, between);
         default:
             return symbols;
     }
@@ -412,7 +434,7 @@ AVX512_INLINE bool skips_stripe(size_t width, enum form form, size_t turn) {
     return width == 2 && ((form == JOINT && turn % 4 == 3) || (form == JOINT2 && turn % 2 == 1));
 }
 
-/* Decodes whole turns. `raw`: the planes below the symbols', width - 1 of them; of fp16 and triples also what lies
+/* Decodes whole turns. `raw`: the planes below the symbols', width - 1 of them; of fp16 and halves also what lies
  * between. */
 AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t turns, size_t width,
                           enum form form, enum way way, enum slots slots) {
@@ -436,7 +458,10 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, u
     struct check_run check = check_start(width > 1 ? d->check : NULL);
     const uint8_t *low[3], *low_next[3];
     for (size_t p = 0; p + 1 < width; p++) low[p] = raw[p];
-    const uint8_t *between = between_len(form) ? raw[form == TRIPLES ? 0 : 1] : NULL;
+    const size_t step = between_len(form, d);
+    const uint8_t *between = step ? raw[form == HALVES ? 0 : 1] : NULL;
+    struct halving halving;
+    if (form == HALVES) halving = halving_of(&d->halves);
     size_t pos = d->pos;
     for (size_t done = 0, n; done < turns; done += n) {
         n = ZN_MIN(turns - done, BURST);
@@ -450,17 +475,17 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, u
             for (size_t p = 0; p + 1 < width; p++) low_next[p] = low[p] + group_len(width, form, p);
             check_stripe(&check);
             __m512i symbols = group(t, esc_mark, even, &p0, &c, slots);
-            symbols = with_between(form, symbols, between);
+            symbols = with_between(form, &halving, symbols, between);
             put_group(&shift, to, low, symbols, width, form, way, done + i == 0);
             if (!skips_stripe(width, form, i)) check_stripe(&check);
             symbols = group(t, esc_mark, even, &p1, &c, slots);
-            symbols = with_between(form, symbols, between_len(form) ? between + between_len(form) : NULL);
+            symbols = with_between(form, &halving, symbols, step ? between + step : NULL);
             put_group(&shift, to + GROUP * width, low_next, symbols, width, form, way, false);
             fetch(&ahead);
             fetch_near(&c, low, width);
-            if (between_len(form)) {
+            if (step) {
                 _mm_prefetch((const char *)((uintptr_t)between + BETWEEN_AHEAD), _MM_HINT_T0);
-                between += 2 * between_len(form);
+                between += 2 * step;
             }
             if (way == STAGED && i == 1 && first)
                 stage_flush_first(&stage, out, turn_len);

@@ -209,10 +209,10 @@ ZN_FN void add_triples(const uint8_t *packed, uint8_t *sym, size_t n) {
 
 PLANAR_JOINTS(neon)
 
-bool zn_r16_decode_e5_neon(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n,
-                           enum zn_store mode) {
+bool zn_r16_decode_halves_neon(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n,
+                               enum zn_store mode) {
     (void)mode;
-    return planar_decode_e5(d, packed, out, n);
+    return planar_decode_halves(d, packed, out, n);
 }
 
 bool zn_r16_decode_neon(struct zn_r16_decoder *d, uint8_t *out, size_t n) {

@@ -161,9 +161,39 @@ ZN_FN bool planar_burst(struct planar_decoder *p, struct zn_r16_decoder *d, stru
 struct planar_below {
     const uint8_t *const *raw;
     size_t width;
-    enum zn_joint joint;    /* ZN_N_JOINTS: the symbols are the top plane */
-    const uint8_t *triples; /* with width 1: three bits below each symbol, or NULL */
+    enum zn_joint joint; /* ZN_N_JOINTS: the symbols are the top plane */
+    const uint8_t *low;  /* with width 1: packed bits below each symbol, or NULL */
 };
+
+/* Eight numbers of four bits to a byte each. */
+ZN_FN uint64_t planar_unpack4(uint64_t v) {
+    v = (v & 0xffff) | (v & UINT64_C(0xffff0000)) << 16;
+    v = (v & UINT64_C(0x000000ff000000ff)) | (v & UINT64_C(0x0000ff000000ff00)) << 8;
+    return (v & UINT64_C(0x000f000f000f000f)) | (v & UINT64_C(0x00f000f000f000f0)) << 4;
+}
+
+ZN_FN uint64_t planar_unpack3(uint64_t v) {
+    v = (v & 0xfff) | (v & UINT64_C(0xfff000)) << 20;
+    v = (v & UINT64_C(0x0000003f0000003f)) | (v & UINT64_C(0x00000fc000000fc0)) << 10;
+    return (v & UINT64_C(0x0007000700070007)) | (v & UINT64_C(0x0038003800380038)) << 5;
+}
+
+/* Makes bytes of n symbols and the low bits below them, in place; n is a multiple of eight. */
+ZN_FN void planar_add_low(const struct zn_r16_halves *h, const uint8_t *packed, uint8_t *sym, size_t n) {
+    const uint64_t each = UINT64_C(0x0101010101010101), flip = each * h->flip;
+    if (h->bits == 3 && h->rotated && h->flip == 0) {
+        add_triples(packed, sym, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i += 8, packed += h->bits) {
+        const uint64_t low = h->bits == 4   ? planar_unpack4(zn_get_u32(packed))
+                             : h->bits == 2 ? joint_unpack2(zn_get_u16(packed))
+                                            : planar_unpack3(zn_get_u16(packed) | (uint64_t)packed[2] << 16);
+        const uint64_t whole = zn_get_u64(sym + i) << h->bits | low;
+        const uint64_t turned = (whole >> 1 & each * 127) | (whole << 7 & each * 128);
+        zn_put_u64(sym + i, (h->rotated ? turned : whole) ^ flip);
+    }
+}
 
 /* Of n symbols at p->sym + LINE, the burst's that begins at `done`. */
 ZN_FN void planar_join(struct planar_decoder *p, const struct planar_below *b, size_t done, size_t n) {
@@ -209,7 +239,7 @@ ZN_FN bool planar_run(struct zn_r16_decoder *d, const struct planar_below *b, ui
     for (size_t done = 0, len; done < n; done += len) {
         len = ZN_MIN(n - done, (size_t)BURST);
         if (!planar_burst(&p, d, &in, width == 1 ? out + done : p.sym + LINE, len)) return false;
-        if (b->triples) add_triples(b->triples + done / 8 * 3, out + done, len);
+        if (b->low) planar_add_low(&d->halves, b->low + done / 8 * d->halves.bits, out + done, len);
         if (width == 1) continue;
         if (b->joint != ZN_N_JOINTS) planar_join(&p, b, done, len);
         const size_t lines = (done + len - merged) / LINE * LINE;
@@ -255,11 +285,11 @@ ZN_FN bool planar_decode_joint(struct zn_r16_decoder *d, enum zn_joint joint, co
     return planar_run(d, &below, out, whole, store) && zn_joint_decode_last(d, joint, raw, out, whole, n);
 }
 
-ZN_FN bool planar_decode_e5(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n) {
+ZN_FN bool planar_decode_halves(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n) {
     const size_t whole = n - n % TURN;
     const struct planar_below below = {NULL, 1, ZN_N_JOINTS, packed};
     return planar_run(d, &below, out, whole, ZN_STORE_CACHED) &&
-           zn_r16_decode_e5_scalar(d, packed + whole / 8 * 3, out + whole, n - whole, ZN_STORE_CACHED);
+           zn_r16_decode_halves_scalar(d, packed + whole / 8 * d->halves.bits, out + whole, n - whole, ZN_STORE_CACHED);
 }
 
 /* The entries of a set. */

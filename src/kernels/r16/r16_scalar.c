@@ -61,15 +61,17 @@ bool zn_r16_decode_32r_scalar(struct zn_r16_decoder *d, const uint8_t *const *ra
     return true;
 }
 
-bool zn_r16_decode_e5_scalar(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n,
-                             enum zn_store store) {
+bool zn_r16_decode_halves_scalar(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n,
+                                 enum zn_store store) {
     (void)store;
     if (!decode(d, NULL, out, n)) return false;
+    const unsigned k = d->halves.bits, mask = (1u << k) - 1;
     for (size_t i = 0; i < n; i++) {
-        const unsigned byte = (unsigned)(3 * i / 8), bit = (unsigned)(3 * i % 8);
-        const unsigned low = (packed[byte] | (bit > 5 ? packed[byte + 1] << 8 : 0)) >> bit & 7;
-        const unsigned turned = (unsigned)out[i] << 3 | low;
-        out[i] = (uint8_t)(turned >> 1 | turned << 7);
+        const size_t byte = k * i / 8, bit = k * i % 8;
+        const unsigned two = packed[byte] | (bit + k > 8 ? (unsigned)packed[byte + 1] << 8 : 0),
+                       low = two >> bit & mask;
+        const unsigned whole = (unsigned)out[i] << k | low;
+        out[i] = (uint8_t)((d->halves.rotated ? whole >> 1 | whole << 7 : whole) ^ d->halves.flip);
     }
     return true;
 }
