@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "commands/chain_base.h"
 #include "commands/chain_steps.h"
 #include "commands/commands.h"
 #include "shared/cli_fail.h"
@@ -15,8 +16,6 @@
 #include "shared/read_back.h"
 #include "shared/run_report.h"
 #include "shared/text.h"
-
-enum { DEFAULT_EVERY = 10 };
 
 /* ---- contexts that know a lineage */
 
@@ -166,14 +165,6 @@ static zipnn_status rewrite_step(struct run *run, const struct steps *steps, siz
 
 /* ---- verbs */
 
-/* Returns the step that a new one is stored against: the last one, or none if `every` steps have passed since the last
- * step that stands alone. */
-static size_t choose_base(const struct run *run, const struct steps *steps) {
-    const size_t every = run->args->every ? run->args->every : DEFAULT_EVERY;
-    if (steps->n == 0 || !steps_whole(steps, steps->n - 1)) return NO_STEP;
-    return steps_depth(steps, steps->n - 1) + 1 < every ? steps->n - 1 : NO_STEP;
-}
-
 static zipnn_status add(struct run *run, struct steps *steps, const char *folder, const char *path, zipnn_error *err) {
     zipnn_file *file = NULL;
     struct outcome outcome = {.container = NULL};
@@ -186,12 +177,13 @@ static zipnn_status add(struct run *run, struct steps *steps, const char *folder
     if (last == UINT64_MAX) return cli_fail(err, ZIPNN_E_ARGUMENT, "the last step has the highest possible number");
     zipnn_status st = zipnn_file_open(path, &file, err);
     if (st != ZIPNN_OK) return st;
+    const size_t base = chain_base(steps, slash ? slash + 1 : path, run->args->every);
     snprintf(number, sizeof number, "/%08" PRIu64 ".", last + 1);
     char *stem = text_join(folder, number, slash ? slash + 1 : path);
     char *to = text_join(stem, ARCHIVE_SUFFIX, "");
     struct intake in = {.path = path, .file = file};
     zipnn_file_source(file, &in.source);
-    st = in.source.read_at ? write_step_near(run, steps, choose_base(run, steps), &in, to, 0, &outcome, err)
+    st = in.source.read_at ? write_step_near(run, steps, base, &in, to, 0, &outcome, err)
                            : cli_fail(err, ZIPNN_E_ARGUMENT, "only a regular file can be a step");
     if (st == ZIPNN_OK) run_report_done(run, path, to, &outcome);
     free(to);
@@ -251,18 +243,32 @@ static zipnn_status refuse_blind_drop(const struct steps *steps, size_t index, z
     return ZIPNN_OK;
 }
 
+/* Stores a step again that is made from one that goes: against that one's own base. If it has none, the first such step
+ * stands alone from now on, and is the base of the others: *heir. */
+static zipnn_status store_again(struct run *run, struct steps *steps, size_t index, const struct step *gone,
+                                size_t *heir, zipnn_error *err) {
+    const size_t parent = step_parent(gone);
+    const size_t base = parent != NO_STEP ? parent : *heir;
+    const zipnn_status st = rewrite_step(run, steps, index, base, write_step_near, err);
+    if (st != ZIPNN_OK || base != NO_STEP) return st;
+    *heir = index;
+    step_forget_bases(&steps->step[index]);
+    return ZIPNN_OK;
+}
+
 /* Steps that are made from this one are first stored again, against its own base, so that each can be restored at any
  * moment. If the step cannot be restored, they cannot either, and -f drops it all the same. Archives of the folder that
  * are no steps stay as they are; a step that one of them needs is not dropped. */
 static zipnn_status drop(struct run *run, struct steps *steps, size_t index, zipnn_error *err) {
     const struct step *s = &steps->step[index];
     const bool whole = steps_whole(steps, index);
+    size_t heir = NO_STEP;
     zipnn_file *file = NULL;
     zipnn_status st = refuse_blind_drop(steps, index, err);
     for (size_t i = 0; i < steps->n && st == ZIPNN_OK; i++) {
         if (!step_needs(&steps->step[i], index) || (!whole && run->args->force)) continue;
         if (whole)
-            st = rewrite_step(run, steps, i, step_parent(s), write_step_near, err);
+            st = store_again(run, steps, i, s, &heir, err);
         else
             st = cli_fail(err, ZIPNN_E_ARGUMENT,
                           "not dropped: a base of it is missing, and step %" PRIu64
@@ -282,6 +288,27 @@ static zipnn_status rebase(struct run *run, struct steps *steps, size_t index, c
     if (st == ZIPNN_OK && onto && base >= index)
         st = cli_fail(err, ZIPNN_E_ARGUMENT, "a step can be made against an earlier one only");
     return st == ZIPNN_OK ? rewrite_step(run, steps, index, base, write_step, err) : st;
+}
+
+/* Decodes every step, with all that it is made from. What is wrong with one is told, and the others are tried. */
+static zipnn_status verify(struct run *run, const struct steps *steps) {
+    for (size_t i = 0; i < steps->n; i++) {
+        const struct step *s = &steps->step[i];
+        struct lineage l = {.n = 0};
+        struct outcome outcome = {.container = NULL};
+        zipnn_ctx *ctx = NULL;
+        zipnn_error err = s->why;
+        zipnn_status st = s->damaged ? s->why.status : lineage_open(steps, i, &l, &err);
+        if (st == ZIPNN_OK) st = make_context(run, &l, &ctx, &err);
+        if (st == ZIPNN_OK) st = zipnn_test(ctx, &l.sources[0], &outcome.stats, &err);
+        if (st == ZIPNN_OK)
+            run_report_done(run, s->path, NULL, &outcome);
+        else
+            run_report_failure(run, s->path, &err);
+        zipnn_destroy(ctx);
+        lineage_close(&l);
+    }
+    return ZIPNN_OK;
 }
 
 /* "bases" lists all bases that are in the chain; "base" is the first. */
@@ -354,7 +381,8 @@ static const enum steps_use opened_for[N_VERBS] = {
 static zipnn_status act(struct run *run, enum verb verb, struct steps *steps, char **operands, size_t n,
                         zipnn_error *err) {
     size_t index = 0;
-    zipnn_status st = verb == VERB_ADD || verb == VERB_LIST ? ZIPNN_OK : steps_find(steps, operands[0], &index, err);
+    const bool names_step = verb == VERB_RESTORE || verb == VERB_DROP || verb == VERB_REBASE;
+    zipnn_status st = names_step ? steps_find(steps, operands[0], &index, err) : ZIPNN_OK;
     if (st != ZIPNN_OK) return st;
     switch (verb) {
         case VERB_ADD:
@@ -365,22 +393,53 @@ static zipnn_status act(struct run *run, enum verb verb, struct steps *steps, ch
             return drop(run, steps, index, err);
         case VERB_REBASE:
             return rebase(run, steps, index, n > 1 ? operands[1] : NULL, err);
+        case VERB_VERIFY:
+            return verify(run, steps);
         default:
             list(run, steps);
             return ZIPNN_OK;
     }
 }
 
+/* Reads the chain, and carries out the verb on the first of n operands, or all of them. */
+static zipnn_status act_once(struct run *run, enum verb verb, char **operands, size_t n) {
+    struct steps steps;
+    zipnn_error err;
+    zipnn_status st = steps_open(run, run->args->files[0], opened_for[verb], &steps, &err);
+    if (st == ZIPNN_OK) st = act(run, verb, &steps, operands, n, &err);
+    if (st != ZIPNN_OK) run_report_failure(run, n ? operands[0] : run->args->files[0], &err);
+    steps_close(&steps);
+    return st;
+}
+
+/* "3-9": drops those of these steps that are there. */
+static zipnn_status drop_range(struct run *run, const char *text, uint64_t first, uint64_t last) {
+    struct steps steps;
+    zipnn_error err;
+    char number[32], *operand = number;
+    zipnn_status st = steps_open(run, run->args->files[0], STEPS_LOOK, &steps, &err);
+    size_t n = 0;
+    for (size_t i = 0; i < steps.n; i++) n += steps.step[i].number >= first && steps.step[i].number <= last;
+    if (st == ZIPNN_OK && n == 0)
+        st = cli_fail(&err, ZIPNN_E_NOT_FOUND, "there is no step from %" PRIu64 " to %" PRIu64, first, last);
+    if (st != ZIPNN_OK) run_report_failure(run, text, &err);
+    for (size_t i = 0; st == ZIPNN_OK && i < steps.n; i++) {
+        if (steps.step[i].number < first || steps.step[i].number > last) continue;
+        snprintf(number, sizeof number, "%" PRIu64, steps.step[i].number);
+        st = act_once(run, VERB_DROP, &operand, 1);
+    }
+    steps_close(&steps);
+    return st;
+}
+
 /* The chain is read again for each operand of add and drop, since the one before has changed it. */
 static void act_on_each(struct run *run, enum verb verb, char **operands, size_t n) {
     const bool one_by_one = verb == VERB_ADD || verb == VERB_DROP;
     for (size_t i = 0; i == 0 || (one_by_one && i < n); i++) {
-        struct steps steps;
-        zipnn_error err;
-        zipnn_status st = steps_open(run, run->args->files[0], opened_for[verb], &steps, &err);
-        if (st == ZIPNN_OK) st = act(run, verb, &steps, operands + i, n - i, &err);
-        if (st != ZIPNN_OK) run_report_failure(run, n ? operands[i] : run->args->files[0], &err);
-        steps_close(&steps);
+        uint64_t first, last;
+        const bool range = verb == VERB_DROP && steps_parse_range(operands[i], &first, &last);
+        const zipnn_status st =
+            range ? drop_range(run, operands[i], first, last) : act_once(run, verb, operands + i, n - i);
         if (st != ZIPNN_OK) return;
     }
 }

@@ -144,7 +144,7 @@ zipnn_status steps_open(struct run *run, const char *folder, enum steps_use use,
 void steps_close(struct steps *steps) {
     for (size_t i = 0; i < steps->n; i++) {
         free(steps->step[i].path);
-        for (unsigned k = 0; k < steps->step[i].n_bases; k++) free(steps->step[i].bases[k].name);
+        step_forget_bases(&steps->step[i]);
         free(steps->step[i].bases);
     }
     free(steps->step);
@@ -152,17 +152,36 @@ void steps_close(struct steps *steps) {
     *steps = (struct steps){.lock = -1};
 }
 
-zipnn_status steps_find(const struct steps *steps, const char *text, size_t *index, zipnn_error *err) {
-    char *end;
+/* Reads a number that ends at `stop`. */
+static bool parse_number(const char *text, char stop, uint64_t *number, const char **end) {
+    char *after;
     errno = 0;
-    const uint64_t number = strtoull(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || errno)
-        return cli_fail(err, ZIPNN_E_ARGUMENT, "\"%.80s\" is not the number of a step", text);
-    for (size_t i = 0; i < steps->n; i++) {
-        if (steps->step[i].number != number) continue;
+    *number = strtoull(text, &after, 10);
+    *end = after;
+    return *text >= '0' && *text <= '9' && errno == 0 && *after == stop;
+}
+
+bool steps_parse_range(const char *text, uint64_t *first, uint64_t *last) {
+    const char *end;
+    return parse_number(text, '-', first, &end) && parse_number(end + 1, '\0', last, &end);
+}
+
+static bool is_called(const struct step *s, const char *text) {
+    const size_t len = strlen(text);
+    return strncmp(s->name, text, len) == 0 && strcmp(s->name + len, ARCHIVE_SUFFIX) == 0;
+}
+
+zipnn_status steps_find(const struct steps *steps, const char *text, size_t *index, zipnn_error *err) {
+    uint64_t number;
+    const char *end;
+    const bool numbered = parse_number(text, '\0', &number, &end);
+    for (size_t i = steps->n; i-- > 0;) {
+        if (numbered ? steps->step[i].number != number : !is_called(&steps->step[i], text)) continue;
         *index = i;
         return ZIPNN_OK;
     }
+    if (!numbered)
+        return cli_fail(err, ZIPNN_E_NOT_FOUND, "there is no step of a file \"%.80s\", and it is not a number", text);
     return cli_fail(err, ZIPNN_E_NOT_FOUND, "there is no step %" PRIu64, number);
 }
 
@@ -176,6 +195,11 @@ const struct step_base *step_missing(const struct step *s) {
     for (unsigned i = 0; i < s->n_bases; i++)
         if (s->bases[i].step == NO_STEP) return &s->bases[i];
     return NULL;
+}
+
+void step_forget_bases(struct step *s) {
+    for (unsigned k = 0; k < s->n_bases; k++) free(s->bases[k].name);
+    s->n_bases = 0;
 }
 
 bool step_needs(const struct step *s, size_t index) {

@@ -39,13 +39,19 @@ enum steps_use { STEPS_LOOK, STEPS_CHANGE, STEPS_ADD };
 zipnn_status steps_open(struct run *run, const char *folder, enum steps_use use, struct steps *steps, zipnn_error *err);
 void steps_close(struct steps *steps);
 
-/* Finds the step whose number is `text`. */
+/* Reads "FIRST-LAST", two numbers of steps. */
+bool steps_parse_range(const char *text, uint64_t *first, uint64_t *last);
+
+/* Finds the step whose number is `text`, or the last one whose file had that name. */
 zipnn_status steps_find(const struct steps *steps, const char *text, size_t *index, zipnn_error *err);
 
 /* step_parent returns the first base of the step that is in the chain, NO_STEP for none; step_missing the first that is
  * not, NULL for none. */
 size_t step_parent(const struct step *step);
 const struct step_base *step_missing(const struct step *step);
+
+/* Forgets what the step was made from, since its file stands alone now. */
+void step_forget_bases(struct step *step);
 
 /* Returns whether the step `index` is among the bases of `step`. */
 bool step_needs(const struct step *step, size_t index);

@@ -131,7 +131,7 @@ static bool find_verb(const struct parser *p) {
         if (a->n_files - 2 >= verbs[v].least && a->n_files - 2 <= verbs[v].most) return true;
     }
     return say_wrong(p->wrong,
-                     "chain takes DIR and list, add FILE..., restore STEP, drop STEP... or rebase STEP [BASE]");
+                     "chain takes DIR and list, add FILE..., restore STEP, verify, drop STEP... or rebase STEP [BASE]");
 }
 
 static bool check_command(const struct parser *p) {

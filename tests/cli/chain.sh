@@ -229,6 +229,50 @@ rm bytes/00000001*
 expect 0 zipnn chain bytes list --json
 prints '"missing_bytes":"30303030303030312e6eff2e7a6e6e"'
 
+# A run writes several files in turn: each follows its own. Small steps climb a ladder: one whole step of each file, and
+# few files are read to restore any.
+python3 - <<'PYTHON'
+import json, random, struct
+r = random.Random(3)
+def words(n):
+    return bytearray(x for _ in range(n) for x in (r.randrange(256), 60 + r.randrange(3)))
+files = {"model": words(30000), "optimizer": words(50000)}
+for step in range(22):
+    for name, data in files.items():
+        head = json.dumps({name: {"dtype": "BF16", "shape": [len(data) // 2], "data_offsets": [0, len(data)]}}).encode()
+        open(f"{name}-{100 * step}.st", "wb").write(struct.pack("<Q", len(head)) + head + data)
+        for _ in range(40):
+            data[2 * r.randrange(len(data) // 2)] ^= 1
+PYTHON
+for i in $(seq 0 100 2100); do expect 0 zipnn chain both add model-$i.st optimizer-$i.st; done
+zipnn chain both list --json >steps.json
+check test "$(zipnn chain both list | grep -c alone)" -eq 2
+python3 - <<'PYTHON' || fail "the ladder"
+import json
+steps = {s["step"]: s for s in map(json.loads, open("steps.json"))}
+for n, s in steps.items():
+    depth, at = 0, s
+    while "base" in at:
+        depth, at = depth + 1, steps[at["base"]]
+    assert depth <= 9 and at["step"] == 2 - n % 2, (n, depth, at)
+assert steps[3]["base"] == 1 and steps[9]["base"] == 1 and steps[11]["base"] == 9 and steps[33]["base"] == 1
+PYTHON
+expect 0 zipnn chain both verify
+check cmp model-2100.st <(zipnn chain both restore model-2100.st -c)
+check cmp optimizer-700.st <(zipnn chain both restore optimizer-700.st -c)
+expect 1 zipnn chain both restore model-50.st -c
+says "no step of a file"
+expect 0 zipnn chain both drop 1-9 40
+check test "$(zipnn chain both list --json | wc -l)" -eq 34
+expect 0 zipnn chain both verify
+check cmp model-500.st <(zipnn chain both restore 11 -c)
+check cmp optimizer-2000.st <(zipnn chain both restore optimizer-2000.st -c)
+expect 1 zipnn chain both drop 1-9
+says "no step from 1 to 9"
+printf '\377\377\377' | dd of=both/00000043.model-2100.st.znn bs=1 seek=200 conv=notrunc 2>"$home/err"
+expect 3 zipnn chain both verify
+says "00000043"
+
 # Killed at any moment, it leaves every step restorable.
 for i in 1 2 3 4 5 6 7 8 9 10; do
     rm -rf kept && cp -r chain kept

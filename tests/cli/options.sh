@@ -26,7 +26,7 @@ declare -A line=(
     [diff]="diff OPTION m.safetensors a.znn" [extract]="extract --tensor b OPTION a.znn" [cat]="cat OPTION a.znn" [verify]="verify OPTION a.znn"
     [salvage]="salvage -o out OPTION a.znn" [recompress]="recompress OPTION a.znn" [add]="chain run add OPTION m.safetensors"
     [chain_list]="chain run list OPTION" [chain_restore]="chain run restore OPTION 2" [drop]="chain run drop OPTION 1"
-    [rebase]="chain run rebase OPTION 2" [doctor]="doctor OPTION" [sums]="sums OPTION a.znn"
+    [chain_verify]="chain run verify OPTION" [rebase]="chain run rebase OPTION 2" [doctor]="doctor OPTION" [sums]="sums OPTION a.znn"
     [batch]="batch OPTION --output-dir bo --manifest bm m.safetensors" [audit]="audit OPTION --output-dir ao am" [gc]="gc OPTION --output-dir ao am")
 writes="compress restore extract cat salvage recompress chain_restore"
 packs="compress recompress bench add drop rebase batch"
