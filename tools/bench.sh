@@ -1,5 +1,5 @@
 #!/bin/bash
-# bench.sh bench|bench-ratio|bench-delta|bench-cores|bench-load|bench-mount|bench-kernels [OPTION]...: builds the benchmarks and runs them; options go to the program.
+# bench.sh bench|bench-ratio|bench-delta|bench-cores|bench-load|bench-mount|bench-kernels|bench-products [OPTION]...: builds the benchmarks and runs them; options go to the program.
 #   bench          library, command and peers: build/bench/results.jsonl, doc/benchmarks.md
 #   bench-ratio    sizes of real weights, beside other coders: build/bench/ratio.jsonl, doc/benchmarks.md; fails where a
 #                  promise of bench/promises.py is broken
@@ -8,6 +8,7 @@
 #   bench-load     a model into torch tensors, beside the package safetensors: build/bench/load.jsonl, doc/benchmarks.md
 #   bench-mount    a view of archives, beside restoring and copying: build/bench/mount.jsonl
 #   bench-kernels  the loops of every instruction set
+#   bench-products products over packed rows, beside plain ones: build/bench/products.jsonl, doc/benchmarks.md
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -36,9 +37,10 @@ bench-load)
     exec build/python/venv/bin/python -B bench/python_load.py "$@"
     ;;
 bench-mount) exec python3 -B bench/bench_mount.py "$@" ;;
+bench-products) exec python3 -B bench/bench_products.py "$@" ;;
 bench-kernels)
     build/bench/bench/bench_kernels "$@"
     build/bench/bench/bench_r16 "$@"
     ;;
-*) echo "usage: tools/bench.sh bench|bench-cores|bench-delta|bench-kernels|bench-load|bench-mount|bench-ratio [OPTION]..." >&2 && exit 2 ;;
+*) echo "usage: tools/bench.sh bench|bench-cores|bench-delta|bench-kernels|bench-load|bench-mount|bench-products|bench-ratio [OPTION]..." >&2 && exit 2 ;;
 esac

@@ -91,8 +91,8 @@ ZN_INLINE void add_packed(struct from *f, size_t at, size_t n, const uint8_t *x,
                 words_store(tile + j * STEP_BYTES, w[0]);
                 words_store(tile + j * STEP_BYTES + 64, w[1]);
             }
-            __builtin_prefetch(next + j * step);
-            if (j % 2) __builtin_prefetch(next + j * step + 64);
+            __builtin_prefetch(next + j * step); /* in ascending order, or half of the gain is lost */
+            __builtin_prefetch(next + j * step + 64);
         }
         if (all > TOGETHER) add_tile(tile, m, x, all, sums);
     }
