@@ -2,8 +2,8 @@
 """bench_products.py [--size MIB] [--rounds N] [--piece one|two]: products over packed rows, beside plain ones.
 
 `make bench-products` measures bench_products.c on one core (piece one) and on two (piece two), and writes the part
-"products" of doc/benchmarks.md: ratios to the best of three plain loops of the same round, and what 1 to 128 cores would
-give. Weights are synthetic: normal numbers, of which the rows differ in scale.
+"products" of doc/benchmarks.md: ratios to the best of three plain loops of the same round, and what 1 to 128 cores
+would give. Weights are synthetic: normal numbers, of which the rows differ in scale.
 """
 
 import argparse
@@ -82,42 +82,56 @@ def model_rows(results: figures.Results, name: str, share: float, bandwidth: int
     return rows
 
 
-def report(results: figures.Results) -> None:
-    machine = results.first("machine")
-    shares = {row["held"]: row["share"] for row in results.rows if "held" in row}
-    packing = {
-        name: results.ratio((f"{name} packing", "packing"), (f"{name} packing", "memcpy")) for name in ("avx512", "avx2")
-    }
-    speeds = {name: results.speed(f"{name} packing", "packing") for name in packing}
-    text = f"""## Products with weights that stay packed
+HEAD = """## Products with weights that stay packed
 
-`make bench-products`, {machine["machine"] if machine else ""}, {machine["date"] if machine else ""}. **Synthetic** weights, {
-        machine["mib"] if machine else 0} MiB of bf16 in rows of 4096. GB/s of original bytes; ratios to the best of three plain loops of the same round, with quartiles. `stored` is the product out of an archive in memory. All
-results of a group have the same bits. *Memory scarce by N* is emulated, and roughly: after every eight rows N times as many bytes of other memory are prefetched as the product itself read. A core that does so gets more from memory in all than a product alone does, so that it shows less of the gain than a full bus would, where packed rows can gain at most the inverse of their share.
+`make bench-products`, {machine}, {date}. **Synthetic** weights, {mib} MiB of bf16 in rows of 4096. GB/s of original
+bytes; ratios to the best of three plain loops of the same round, with quartiles. `stored` is the product out of an
+archive in memory. All results of a group have the same bits. *Memory scarce by N* is emulated, and roughly: after every
+eight rows N times as many bytes of other memory are prefetched as the product itself read. A core that does so gets
+more from memory in all than a product alone does, so that it shows less of the gain than a full bus would, where packed
+rows can gain at most the inverse of their share.
 
 """
-    text += markdown.table(["", "plain", "packed", "packed / plain", "stored / plain"], ratio_rows(results)) + "\n\n"
+MODEL = """
+A model of more cores: each has the rate it has here alone, and together they get no more than the memory gives, plain
+bytes or packed ones. What is not modelled: caches that hold a layer, waiting for the slowest core.
+
+"""
+LIMITS = """What it does not do: with more vectors than two the product is bound by arithmetic, and packing saves memory
+only. A prompt of many tokens goes by tiles to another program's kernels. Processors whose caches hold the weights wait
+for no memory: there plain weights are faster (the rates in cache are in build/bench/products.jsonl). GPUs have other
+limits.
+"""
+
+
+def packing_lines(results: figures.Results, shares: dict[str, float]) -> str:
+    text = ""
     for name, share in shares.items():
-        speed, ratio = speeds.get(name), packing.get(name)
+        group = f"{name} packing"
+        speed, ratio = results.speed(group, "packing"), results.ratio((group, "packing"), (group, "memcpy"))
         text += f"Packed rows take {share:.2%} of the plain ones ({name})"
         if speed and ratio:
-            text += f"; packing plain rows takes {speed[1]:.1f} GB/s a core, fresh memory included, {ratio[1]:.2f} of a memcpy to memory in use"
+            text += f"; to pack plain rows takes a core {speed[1]:.1f} GB/s, fresh memory included, "
+            text += f"{ratio[1]:.2f} of a memcpy to memory in use"
         text += ".\n"
-    text += (
-        "\nA model of more cores: each has the rate it has here alone, and together they get no more than the memory gives, "
-        "plain bytes or packed ones. What is not modelled: caches that hold a layer, waiting for the slowest core.\n\n"
-    )
+    return text
+
+
+def report(results: figures.Results) -> None:
+    machine = results.first("machine")
+    if machine is None:
+        return
+    shares = {row["held"]: row["share"] for row in results.rows if "held" in row}
+    text = HEAD.format(**machine)
+    text += markdown.table(["", "plain", "packed", "packed / plain", "stored / plain"], ratio_rows(results)) + "\n\n"
+    text += packing_lines(results, shares) + MODEL
     for name, set_name in (("avx512 pairs", "avx512"), ("avx2 f32", "avx2")):
         for bandwidth, what in MEMORIES:
             rows = model_rows(results, name, shares.get(set_name, 1), bandwidth)
+            first = f"cores: {NAMES[name]}, {bandwidth} GB/s ({what})"
             if rows:
-                head = [f"cores: {NAMES[name]}, {bandwidth} GB/s ({what})", "plain, GB/s", "packed, GB/s", "packed / plain"]
-                text += markdown.table(head, rows) + "\n\n"
-    text += (
-        "What it does not do: with more vectors than two the product is bound by arithmetic, and packing saves memory only. A prompt of many tokens goes by tiles to another program's kernels. "
-        "Processors whose caches hold the weights wait for no memory: there plain weights are faster (the rates in cache are in build/bench/products.jsonl). GPUs have other limits.\n"
-    )
-    markdown.replace_part("products", text)
+                text += markdown.table([first, "plain, GB/s", "packed, GB/s", "packed / plain"], rows) + "\n\n"
+    markdown.replace_part("products", text + LIMITS)
 
 
 def main() -> None:

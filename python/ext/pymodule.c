@@ -92,7 +92,10 @@ static int exec_module(PyObject *module) {
     if (!state->error_of) return -1;
     state->archive_type = PyType_FromModuleAndSpec(module, &pyz_archive_spec, NULL);
     if (!state->archive_type || PyModule_AddType(module, (PyTypeObject *)state->archive_type) != 0) return -1;
-    return add_constants(module);
+    PyObject *matrix_type = PyType_FromModuleAndSpec(module, &pyz_matrix_spec, NULL);
+    const int added = matrix_type ? PyModule_AddType(module, (PyTypeObject *)matrix_type) : -1;
+    Py_XDECREF(matrix_type);
+    return added == 0 ? add_constants(module) : -1;
 }
 
 static int traverse(PyObject *module, visitproc visit, void *arg) {

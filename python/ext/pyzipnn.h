@@ -193,5 +193,6 @@ PyObject *pyz_survey(PyObject *module, PyObject *args);
 PyObject *pyz_stats_tuple(const zipnn_stats *stats);
 
 extern PyType_Spec pyz_archive_spec;
+extern PyType_Spec pyz_matrix_spec;
 
 #endif
