@@ -150,20 +150,6 @@ static int tick(void *user, uint64_t done, uint64_t total) {
     return interrupt_asked(&run->interrupt);
 }
 
-/* The way from the folder of one file to another: what an archive tells people of its base. */
-static char *way_to(const char *from, const char *to) {
-    size_t same = 0;
-    for (size_t i = 0; from[i] && from[i] == to[i]; i++)
-        if (from[i] == '/') same = i + 1;
-    char *way = text_join(to + same, "", "");
-    for (const char *c = strchr(from + same, '/'); c; c = strchr(c + 1, '/')) {
-        char *longer = text_join("../", way, "");
-        free(way);
-        way = longer;
-    }
-    return way;
-}
-
 /* A context that knows the archive of `base`, or none. */
 struct context {
     zipnn_ctx *ctx;
@@ -190,7 +176,7 @@ static zipnn_status open_context(struct batch *b, const struct item *item, const
     free(path);
     if (st != ZIPNN_OK) return st;
     zipnn_file_source(c->file, &c->source);
-    c->names[0] = c->name = way_to(item->rel, base->rel);
+    c->names[0] = c->name = filename_way(item->rel, base->rel);
     options.bases = &c->source;
     options.base_names = c->names;
     options.n_bases = 1;

@@ -12,6 +12,7 @@
 #include "line/url.h"
 #include "shared/candidates.h"
 #include "shared/cli_fail.h"
+#include "shared/dedup.h"
 #include "shared/filenames.h"
 #include "shared/input.h"
 #include "shared/needed.h"
@@ -156,6 +157,7 @@ static zipnn_status write_output(struct job *job, zipnn_error *err) {
     const char *archive = run->args->operation == OP_RESTORE ? job->path : job->output;
     if (st == ZIPNN_OK) outcome_learn(run, run->ctx, archive, &job->outcome);
     if (st == ZIPNN_OK) warn_of_bases(job);
+    if (st == ZIPNN_OK && run->args->operation == OP_COMPRESS) dedup_note(run, job->output);
     return st;
 }
 
@@ -165,6 +167,11 @@ static zipnn_status keep_result(struct job *job, const struct node *result, zipn
     folders_lock(job->run, LOCKED_ALONE, job->path, job->output);
     if (!job->output || touched_leads_to(job->output, *result)) return ZIPNN_OK;
     return cli_fail(err, ZIPNN_E_IO, "the file is kept: another program has replaced or removed %.150s", job->output);
+}
+
+/* An original beside its archive is as good a base. */
+static bool goes_elsewhere(const struct args *args) {
+    return args->output || args->output_dir;
 }
 
 /* The input is examined before and after it is compared, so that a program which writes to it meanwhile is noticed. */
@@ -178,6 +185,8 @@ static zipnn_status remove_input(struct job *job, const zipnn_file *written, zip
     if (st == ZIPNN_OK) st = keep_result(job, &result, err);
     if (st == ZIPNN_OK) st = job_inputs_unchanged(job, err);
     if (st == ZIPNN_OK) st = zipnn_file_at_rest(job->in, err);
+    const bool elsewhere = goes_elsewhere(job->run->args) && job->run->args->operation == OP_RESTORE;
+    if (st == ZIPNN_OK && elsewhere) st = needed_refuse_removal(job->run, job->path, err);
     return st == ZIPNN_OK ? zipnn_file_remove(job->in, err) : st;
 }
 
@@ -266,6 +275,7 @@ static bool refuse_taken(struct run *run, const char *path) {
 static void note_found(struct run *run, const char *path) {
     char *archive = result_archive(run, path);
     touched_result(&run->touched, archive);
+    dedup_note(run, archive);
     free(archive);
 }
 

@@ -5,6 +5,7 @@
 #include "line/url.h"
 #include "shared/candidates.h"
 #include "shared/cli_fail.h"
+#include "shared/dedup.h"
 #include "shared/filenames.h"
 #include "shared/input.h"
 #include "shared/needed.h"
@@ -70,6 +71,7 @@ static zipnn_status replace(struct job *job, const struct place *place, enum ski
     if (!goes_on || st != ZIPNN_OK) return st;
     if (run->args->operation == OP_RESTORE) needed_forget(run, place->path);
     if (run->args->operation == OP_COMPRESS) outcome_learn(run, run->ctx, place->path, &job->outcome);
+    if (run->args->operation == OP_COMPRESS) dedup_note(run, place->path);
     return ZIPNN_OK;
 }
 

@@ -168,6 +168,7 @@ static void set_flag(struct args *a, enum option_id id, char letter) {
     if (id == OPT_QUIET) a->verbosity = -1;
     if (id == OPT_VERBOSE) a->verbosity = a->verbosity > 0 ? 2 : 1;
     if (id == OPT_NO_DEDUP) a->dedup = false;
+    if (id == OPT_DEDUP) a->dedup_files = true;
     if (id == OPT_JSON) a->json = true;
     if (id == OPT_ZEROS) a->zeros = true;
     if (id == OPT_CHECK) a->check = true;

@@ -41,6 +41,7 @@ struct args {
     const char *root;         /* batch: paths are below it; NULL: the current folder */
     const char *manifest;     /* batch: a line for each file goes there */
     unsigned shard, n_shards; /* batch: the files of this shard of so many; 0: all */
+    bool dedup_files;         /* --dedup */
     bool families, resume;    /* batch */
     bool widen;               /* extract: as fp32 */
     bool pair;                /* inspect: two files are compared */

@@ -196,6 +196,9 @@ bool parser_check(const struct parser *p, const struct option options[N_OPTIONS]
     if (a->operation == OP_EXTRACT && !a->n_tensors)
         return say_wrong(w, "extract needs --tensor NAME; zipnn -lv lists the names");
     if (a->old_format && a->remove) return say_wrong(w, "--rm needs a result with digests; old records have none");
+    if (a->dedup_files && (a->old_format || takes_stdin(a)))
+        return say_wrong(w, "--dedup refers from one FILE to another: not with %s",
+                         a->old_format ? "--format zipnn" : "standard input");
     if (a->old_format && (a->n_bases > 1 || a->base_dir))
         return say_wrong(w, "an old record is made against one --base");
     return true;

@@ -21,6 +21,7 @@ struct base_file {
     zipnn_file *file; /* NULL: opened for each reading */
     struct node node;
     uint64_t length;
+    char *shown; /* what archives call it; NULL: `path` */
     char path[];
 };
 
@@ -77,6 +78,14 @@ static bool has_node(const struct bases *b, struct node node) {
     return has;
 }
 
+/* What an archive that is made calls the file; otherwise where it is. A name that begins with "./" is a way, which not every
+ * path is. */
+static char *name_of(const struct bases *b, struct base_file *file) {
+    char *path = file->path;
+    while (b->compressing && path[0] == '.' && path[1] == '/') path += 2;
+    return file->shown ? file->shown : path;
+}
+
 enum keeping { KEEP_OPEN, READ_ONCE };
 
 static zipnn_status add(struct bases *b, const char *path, const struct stat *st, enum keeping keeping,
@@ -92,7 +101,7 @@ static zipnn_status add(struct bases *b, const char *path, const struct stat *st
     *file = (struct base_file){.node = node_of(st), .length = (uint64_t)st->st_size};
     memcpy(file->path, path, len);
     b->files[b->n] = file;
-    b->names[b->n] = file->path;
+    b->names[b->n] = name_of(b, file);
     b->sources[b->n] = (zipnn_source){.read_at = read_once, .length = file->length, .user = file};
     const size_t i = b->n++;
     return keeping == KEEP_OPEN ? keep_open(file, &b->sources[i], err) : ZIPNN_OK;
@@ -159,6 +168,23 @@ static zipnn_status add_folder(const struct bases_wanted *w, const char *folder,
     return status;
 }
 
+/* Adds files of which some are nearer than others: the library finds that out. */
+static zipnn_status add_also(const struct bases_wanted *w, struct bases *b, zipnn_error *err) {
+    zipnn_status status = ZIPNN_OK;
+    for (size_t i = 0; status == ZIPNN_OK && w->also && i < w->also->n; i++) {
+        const char *path = w->also->path[i];
+        struct stat st;
+        if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || access(path, R_OK) != 0) continue;
+        if (has_node(b, node_of(&st)) || why_unfit(w, node_of(&st))) continue;
+        status = add(b, path, &st, b->n < KEPT_OPEN ? KEEP_OPEN : READ_ONCE, err);
+        if (status != ZIPNN_OK || !w->compressing || !w->output) continue;
+        struct base_file *file = b->files[b->n - 1];
+        file->shown = filename_way(w->output, path);
+        b->names[b->n - 1] = name_of(b, file);
+    }
+    return status;
+}
+
 bool bases_is_archive(const char *path) {
     unsigned char head[ARCHIVE_MAGIC];
     struct stat st;
@@ -201,11 +227,12 @@ static zipnn_status add_all_witnesses(const struct bases_wanted *w, struct bases
 }
 
 zipnn_status bases_open(const struct bases_wanted *w, struct bases *b, zipnn_error *err) {
-    *b = (struct bases){0};
+    *b = (struct bases){.compressing = w->compressing};
     zipnn_status st = add_named(w, b, err);
     b->n_named = b->n;
     if (st == ZIPNN_OK && w->args->base_dir) st = add_folder(w, w->args->base_dir, b, err);
     if (st == ZIPNN_OK && w->beside) st = add_folder(w, w->beside, b, err);
+    if (st == ZIPNN_OK) st = add_also(w, b, err);
     for (size_t i = 0; st == ZIPNN_OK && w->visited && i < w->visited->n; i++) {
         char *folder = filename_folder(w->visited->path[i]);
         st = add_folder(w, folder, b, err);
@@ -234,14 +261,15 @@ zipnn_status bases_prefer(struct bases *b, size_t to, size_t from, zipnn_error *
     b->sources[from] = b->sources[to];
     b->files[to] = file;
     b->sources[to] = source;
-    b->names[from] = b->files[from]->path;
-    b->names[to] = file->path;
+    b->names[from] = name_of(b, b->files[from]);
+    b->names[to] = name_of(b, file);
     return keep_open(file, &b->sources[to], err);
 }
 
 void bases_close(struct bases *b) {
     for (size_t i = 0; i < b->n; i++) {
         zipnn_file_close(b->files[i]->file);
+        free(b->files[i]->shown);
         free(b->files[i]);
     }
     free(b->files);

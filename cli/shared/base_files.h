@@ -15,6 +15,7 @@ struct bases {
     char **names;
     size_t n, cap;
     size_t n_named, n_usable; /* n_usable: named or of a folder */
+    bool compressing;
 };
 
 /* Which bases to look for. */
@@ -25,6 +26,8 @@ struct bases_wanted {
     const char *output;          /* NULL: unknown */
     const char *beside;          /* a folder that is searched like that of --base-dir; NULL: none */
     const struct paths *visited; /* files whose folders are searched, too; NULL: none */
+    const struct paths *also; /* files that may be bases, too; NULL: none. When compressing, archives name them by the
+                                    way from the output to them, so that they are found again */
     bool compressing;
 };
 

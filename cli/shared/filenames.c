@@ -93,3 +93,48 @@ void paths_free(struct paths *list) {
     free(list->path);
     *list = (struct paths){0};
 }
+
+static bool has_dots(const char *path) {
+    for (const char *at = path; at; at = strchr(at, '/')) {
+        at += *at == '/';
+        if (at[0] == '.' && at[1] == '.' && (at[2] == '/' || !at[2])) return true;
+    }
+    return false;
+}
+
+char *filename_way(const char *from, const char *to) {
+    while (from[0] == '.' && from[1] == '/') from += 2;
+    while (to[0] == '.' && to[1] == '/') to += 2;
+    if ((from[0] == '/') != (to[0] == '/') || has_dots(from) || has_dots(to)) return NULL;
+    size_t same = 0;
+    for (size_t i = 0; from[i] && from[i] == to[i]; i++)
+        if (from[i] == '/') same = i + 1;
+    char *way = text_join(to + same, "", "");
+    for (const char *c = strchr(from + same, '/'); c; c = strchr(c + 1, '/')) {
+        char *longer = text_join("../", way, "");
+        free(way);
+        way = longer;
+    }
+    char *whole = text_join("./", way, "");
+    free(way);
+    return whole;
+}
+
+/* Returns the file that a way leads to from the folder of `from`, which the caller frees; NULL if it is no such way. */
+static char *follow(const char *from, const char *way) {
+    const char *rest = way + 2;
+    if (strncmp(way, "./", 2) != 0) return NULL;
+    while (strncmp(rest, "../", 3) == 0) rest += 3;
+    if (*rest == '/' || !*rest || has_dots(rest)) return NULL;
+    char *folder = filename_folder(from), *path = text_join(folder, "/", way);
+    free(folder);
+    return path;
+}
+
+void filename_follow_all(const char *from, const char *way, struct paths *found) {
+    char *there = follow(from, way);
+    if (!there) return;
+    if (filename_is_archive(there)) paths_add(found, filename_restored(there));
+    paths_add(found, text_join(there, ARCHIVE_SUFFIX, ""));
+    paths_add(found, there);
+}

@@ -24,6 +24,10 @@ char *filename_of_old_tensors(const char *path);
 /* Returns the folder that holds `path`, "." if it names none; the caller frees it. */
 char *filename_folder(const char *path);
 
+/* Returns the way from the folder of one file to another file, "./" first, which the caller frees; NULL if that
+ * cannot be told from the names. */
+char *filename_way(const char *from, const char *to);
+
 /* Returns whether programs give this suffix to unfinished files, such as downloads. */
 bool filename_is_unfinished(const char *path);
 
@@ -37,5 +41,9 @@ struct paths {
 };
 void paths_add(struct paths *list, char *path);
 void paths_free(struct paths *list);
+
+/* Lists the files that such a way may lead to from the folder of `from`: the file itself, its archive, or its original. None
+ * if it is no way of that kind, as a name from a stranger may be: it must begin with "./", and go up only at first. */
+void filename_follow_all(const char *from, const char *way, struct paths *found);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "shared/candidates.h"
 #include "shared/cli_fail.h"
+#include "shared/dedup.h"
 #include "shared/filelist.h"
 #include "shared/filenames.h"
 #include "shared/input.h"
@@ -123,6 +124,7 @@ static void sort_in(struct run *run, char *path, struct paths *folders, struct f
         report_errno(run, path, "open");
     } else if (S_ISREG(st.st_mode)) {
         const enum skip why = why_unsuited(run, path);
+        if (why == SKIP_ARCHIVE || why == SKIP_PACKED) dedup_note(run, path);
         if (why == SKIP_NOT) {
             add_found(files, path, files->top, &st);
             return;
@@ -241,6 +243,13 @@ static void find_repeats(struct finds *files) {
     free(entry);
 }
 
+/* The longest file may hold all that the others hold, so it comes first. */
+static int longest_first(const void *a, const void *b) {
+    const struct found *x = a, *y = b;
+    if (x->size != y->size) return x->size > y->size ? -1 : 1;
+    return strcmp(x->path, y->path);
+}
+
 static void list_folder(struct run *run, const char *top, struct finds *files) {
     const size_t first = files->n;
     struct paths folders = {0};
@@ -340,6 +349,7 @@ void for_each_file(struct run *run, each_fn *each) {
     if (run->args->n_files + listed.n > 1 && !joins) find_repeats(&files);
     if (takes_models(run) || run->args->in_place) find_other_names(&files);
     if (op == OP_COMPRESS) note_touched(run, &files);
+    if (run->args->dedup_files && files.n) qsort(files.file, files.n, sizeof files.file[0], longest_first);
     count_files(run, &files);
     for (size_t i = 0; i < files.n; i++) work_on(run, &files.file[i], each);
     progress_files(&run->progress, 0, 0);

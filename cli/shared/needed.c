@@ -1,5 +1,6 @@
 #include "shared/needed.h"
 
+#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -82,6 +83,89 @@ static bool find_dependent(const struct around *a, const char *path, const char 
     return any;
 }
 
+/* ---- archives of other folders that name the way to a base (--dedup) */
+
+enum { LEVELS_UP = 3, MOST_FOLDERS = 256 };
+
+/* Returns whether the archive tells a way that leads to the file, as it is, as its archive or as its original. */
+static bool names(zipnn_ctx *ctx, const char *archive, struct node node, bool *any) {
+    zipnn_file *file = NULL;
+    zipnn_source source;
+    zipnn_archive *opened = NULL;
+    zipnn_archive_info info = {.n_bases = 0};
+    bool leads = false;
+    if (zipnn_file_open(archive, &file, NULL) != ZIPNN_OK) return false;
+    zipnn_file_source(file, &source);
+    if (source.read_at && zipnn_archive_open(ctx, &source, &opened, NULL) == ZIPNN_OK)
+        zipnn_archive_get_info(opened, &info);
+    for (unsigned i = 0; i < info.n_bases && !leads; i++) {
+        struct paths found = {0};
+        zipnn_base_info base;
+        if (zipnn_archive_base(opened, i, &base, NULL) == ZIPNN_OK) filename_follow_all(archive, base.name, &found);
+        *any |= found.n > 0;
+        for (size_t k = 0; k < found.n && !leads; k++) leads = touched_leads_to(found.path[k], node);
+        paths_free(&found);
+    }
+    zipnn_archive_close(opened);
+    zipnn_file_close(file);
+    return leads;
+}
+
+/* Looks at the files of one folder, and lists its folders. Returns the archive that needs the file, which the caller frees,
+ * NULL if there is none. */
+static char *find_in(zipnn_ctx *ctx, const char *folder, struct node node, struct paths *folders, bool *any) {
+    DIR *dir = opendir(folder);
+    const struct dirent *entry;
+    char *dependent = NULL;
+    while (dir && !dependent && (entry = readdir(dir)) != NULL) {
+        struct stat st;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        char *path = text_join(folder, "/", entry->d_name);
+        const bool known = lstat(path, &st) == 0;
+        if (known && S_ISDIR(st.st_mode) && folders->n < MOST_FOLDERS) paths_add(folders, text_join(path, "", ""));
+        if (known && S_ISREG(st.st_mode) && bases_is_archive(path) && names(ctx, path, node, any))
+            dependent = path;
+        else
+            free(path);
+    }
+    if (dir) closedir(dir);
+    return dependent;
+}
+
+/* Looks in the folder itself, in those above it, and in what is below it and beside it. *any becomes true if an archive there
+ * tells a way to a base. */
+static char *find_far_dependent(struct run *run, const char *path, const char *folder, bool *any) {
+    struct paths below = {0}, beside = {0};
+    struct node node;
+    zipnn_ctx *ctx = NULL;
+    const zipnn_options options = run_options(run);
+    if (!touched_find(path, &node) || zipnn_create(&options, &ctx, NULL) != ZIPNN_OK) return NULL;
+    char *dependent = find_in(ctx, folder, node, &below, any), *up = text_join(folder, "", "");
+    for (int level = 0; level < LEVELS_UP && !dependent; level++) {
+        char *above = text_join(up, "/", "..");
+        free(up);
+        up = above;
+        struct paths others = {0};
+        dependent = find_in(ctx, up, node, level == 0 ? &beside : &others, any);
+        paths_free(&others);
+    }
+    for (size_t i = 0; i < below.n && !dependent; i++) {
+        char *inside = text_join(below.path[i], "", "");
+        dependent = find_in(ctx, inside, node, &below, any);
+        free(inside);
+    }
+    struct paths deeper = {0};
+    for (size_t i = 0; i < beside.n && !dependent; i++) dependent = find_in(ctx, beside.path[i], node, &deeper, any);
+    paths_free(&deeper);
+    paths_free(&below);
+    paths_free(&beside);
+    free(up);
+    zipnn_destroy(ctx);
+    return dependent;
+}
+
+/* ---- */
+
 /* Folders may be large, so each is searched once: if no archive in it needs a base, that stays so as long as this run
  * makes no archives from bases. */
 static bool is_known(const struct run *run, const char *folder) {
@@ -93,7 +177,7 @@ static bool is_known(const struct run *run, const char *folder) {
 static void remember(struct run *run, const char *folder) {
     const struct args *args = run->args;
     if (args->operation == OP_CHAIN) return;
-    if (args->operation == OP_COMPRESS && (args->n_bases || args->base_dir)) return;
+    if (args->operation == OP_COMPRESS && (args->n_bases || args->base_dir || args->dedup_files)) return;
     paths_add(&run->independent, text_join(folder, "", ""));
 }
 
@@ -102,11 +186,15 @@ static zipnn_status refuse(struct run *run, const char *path, const char *folder
     struct around a = {.with = {.ctx = NULL}, .without = {.ctx = NULL}};
     const char *dependent = NULL;
     zipnn_status st = look_around(run, path, folder, &a, err);
-    if (st == ZIPNN_OK && !find_dependent(&a, path, &dependent)) remember(run, folder);
+    bool any = st == ZIPNN_OK && find_dependent(&a, path, &dependent);
+    char *far = st == ZIPNN_OK && !dependent ? find_far_dependent(run, path, folder, &any) : NULL;
+    if (st == ZIPNN_OK && !any) remember(run, folder);
+    if (far) dependent = far;
     if (dependent)
         st =
             cli_fail(err, ZIPNN_E_ARGUMENT, "%.80s is not %s: %.80s is made from it, and could not be restored without",
                      path, fate, dependent);
+    free(far);
     run_check_end(&a.with);
     run_check_end(&a.without);
     return st;

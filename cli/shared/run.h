@@ -9,6 +9,8 @@
 #include "shared/progress.h"
 #include "shared/touched.h"
 
+struct roots;
+
 struct run {
     const struct args *args;
     struct touched touched;   /* what the run deletes and replaces */
@@ -17,7 +19,8 @@ struct run {
     char *ctx_for;            /* the file that it and `bases` were made for; NULL: any */
     struct bases bases;       /* opened with it */
     struct progress progress;
-    size_t n_direct; /* compressing refers to the first so many of `bases` */
+    size_t n_direct;     /* compressing refers to the first so many of `bases` */
+    struct roots *roots; /* --dedup: archives that others may be made against; NULL: none yet */
     struct interrupt interrupt;
     struct folder_locks locks; /* held while one file is processed */
     bool in_folder;            /* the present file was found in a folder; otherwise it was named */

@@ -7,6 +7,7 @@
 
 #include "line/exits.h"
 #include "shared/cli_fail.h"
+#include "shared/dedup.h"
 #include "shared/filenames.h"
 #include "shared/text.h"
 
@@ -76,19 +77,30 @@ static bool has_bases(const struct args *args) {
     return args->n_bases || args->base_dir;
 }
 
-zipnn_status run_context_for(struct run *run, const char *input, const char *output, zipnn_error *err) {
-    const struct bases_wanted wanted = {
-        .args = run->args, .touched = &run->touched, .input = input, .output = output, .compressing = true};
-    if (!has_bases(run->args)) return run_need_context(run, err);
-    if (run->ctx && run->ctx_for && strcmp(run->ctx_for, input) == 0) return ZIPNN_OK;
+static zipnn_status make_context_for(struct run *run, const struct bases_wanted *wanted, zipnn_error *err) {
     drop_context(run);
-    if (output && run->args->operation == OP_COMPRESS) folders_lock(run, LOCKED_ALONE, input, output);
-    zipnn_status st = bases_open(&wanted, &run->bases, err);
+    if (wanted->output && run->args->operation == OP_COMPRESS)
+        folders_lock(run, LOCKED_ALONE, wanted->input, wanted->output);
+    zipnn_status st = bases_open(wanted, &run->bases, err);
     if (st != ZIPNN_OK) return st;
     zipnn_options options = options_with(run, &run->bases);
-    st = choose_direct(run, &options, input, err);
+    st = choose_direct(run, &options, wanted->input, err);
     if (st == ZIPNN_OK) st = zipnn_create(&options, &run->ctx, err);
-    if (st == ZIPNN_OK) run->ctx_for = text_join(input, "", "");
+    if (st == ZIPNN_OK) run->ctx_for = text_join(wanted->input, "", "");
+    return st;
+}
+
+zipnn_status run_context_for(struct run *run, const char *input, const char *output, zipnn_error *err) {
+    struct bases_wanted wanted = {
+        .args = run->args, .touched = &run->touched, .input = input, .output = output, .compressing = true};
+    struct paths near;
+    if (!has_bases(run->args) && !run->roots) return run_need_context(run, err);
+    if (run->ctx && run->ctx_for && strcmp(run->ctx_for, input) == 0) return ZIPNN_OK;
+    dedup_near(run, input, &near);
+    wanted.also = &near;
+    const bool any = has_bases(run->args) || near.n;
+    const zipnn_status st = any ? make_context_for(run, &wanted, err) : run_need_context(run, err);
+    paths_free(&near);
     return st;
 }
 
@@ -112,14 +124,31 @@ zipnn_status run_source_lacks_base(zipnn_ctx *ctx, const zipnn_source *source, z
     return st;
 }
 
-/* Returns whether a base of the archive at `path` is missing. */
-static bool lacks_base(struct run *run, const char *path) {
+/* Lists files that may be what an archive was made against: where its name of a base leads to, which is taken for a way only
+ * if it begins as one that --dedup writes. The digest tells whether it is the right one. */
+static void find_by_name(const zipnn_archive *archive, const char *path, struct paths *found) {
+    zipnn_archive_info info;
+    zipnn_base_info base;
+    zipnn_archive_get_info(archive, &info);
+    for (unsigned i = 0; i < info.n_bases; i++) {
+        if (zipnn_archive_base(archive, i, &base, NULL) == ZIPNN_OK) filename_follow_all(path, base.name, found);
+    }
+}
+
+/* Lists where the bases of the archive at `path` may be. Returns whether one is missing. */
+static bool lacks_base(struct run *run, const char *path, struct paths *found) {
     zipnn_file *file = NULL;
     zipnn_source source;
+    zipnn_archive *archive = NULL;
     zipnn_error err;
+    bool lacks = false;
     if (zipnn_file_open(path, &file, &err) != ZIPNN_OK) return false;
     zipnn_file_source(file, &source);
-    const bool lacks = run_source_lacks_base(run->ctx, &source, &err) == ZIPNN_E_BASE;
+    if (source.read_at && zipnn_archive_open(run->ctx, &source, &archive, NULL) == ZIPNN_OK) {
+        lacks = run_lacks_base(archive, &err) == ZIPNN_E_BASE;
+        find_by_name(archive, path, found);
+    }
+    zipnn_archive_close(archive);
     zipnn_file_close(file);
     return lacks;
 }
@@ -137,12 +166,16 @@ static zipnn_status make_context(struct run *run, const struct bases_wanted *wan
 
 zipnn_status run_context_to_restore(struct run *run, const char *archive, const char *output, zipnn_error *err) {
     struct bases_wanted wanted = {.args = run->args, .input = archive, .output = output};
+    struct paths found = {0};
     zipnn_status st = output && has_bases(run->args) ? make_context(run, &wanted, err) : run_need_context(run, err);
-    if (st != ZIPNN_OK || !run->args->recursive || !lacks_base(run, archive)) return st;
-    char *folder = filename_folder(archive);
-    wanted.beside = folder;
-    st = make_context(run, &wanted, err);
-    free(folder);
+    if (st == ZIPNN_OK && lacks_base(run, archive, &found) && (run->args->recursive || found.n)) {
+        char *folder = run->args->recursive ? filename_folder(archive) : NULL;
+        wanted.beside = folder;
+        wanted.also = &found;
+        st = make_context(run, &wanted, err);
+        free(folder);
+    }
+    paths_free(&found);
     return st;
 }
 
@@ -160,12 +193,17 @@ zipnn_status run_check_begin(struct run *run, const char *input, const char *out
                              zipnn_error *err) {
     const bool compressing = run->args->operation == OP_COMPRESS;
     char *folder = run->args->recursive ? filename_folder(compressing ? output : input) : NULL;
+    struct paths near = {0};
+    if (compressing) dedup_near(run, input, &near); /* in place, the archive is not at `output` yet */
+    (void)lacks_base(run, compressing ? output : input, &near);
     const struct bases_wanted wanted = {.args = run->args,
                                         .touched = compressing ? &run->touched : NULL,
                                         .input = input,
                                         .output = output,
-                                        .beside = folder};
+                                        .beside = folder,
+                                        .also = &near};
     zipnn_status st = run_check_open(run, &wanted, check, err);
+    paths_free(&near);
     free(folder);
     return st;
 }
@@ -180,6 +218,7 @@ void run_end(struct run *run) {
     drop_context(run);
     folders_unlock(run);
     touched_free(&run->touched);
+    dedup_free(run);
     paths_free(&run->independent);
     if (fflush(stdout) == 0 && !ferror(stdout)) return;
     fputs("zipnn: cannot write to standard output\n", stderr);

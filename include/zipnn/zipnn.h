@@ -247,7 +247,8 @@ typedef struct zipnn_options {
      * The structs are copied; what they point to must outlive the context, and its bytes must not change.
      * No archive may need itself. Compressing returns ZIPNN_E_BASE if a base holds the same original, or if the
      * archives given here and in `known` show that a base was made, over any number of steps, from the original.
-     * base_names, n_bases strings or NULL, are stored to tell people where a base came from. */
+     * base_names, n_bases strings or NULL, are stored to tell people where a base came from: the last part of a path, or
+     * all of one that begins with "./". */
     const struct zipnn_source *bases;
     size_t n_bases;
     const char *const *base_names;

@@ -385,10 +385,11 @@ zipnn_status zn_base_know(struct zn_bases *all, size_t i, zipnn_error *err) {
     return ZIPNN_OK;
 }
 
-/* Stores the last part of a path, cut to the length that a record holds. */
+/* Stores the last part of a path, cut to the length that a record holds; of "./way/to/it" all, if it fits. */
 static void put_name(struct zn_base_record *record, const char *path) {
     const char *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : path;
+    const bool is_way = path[0] == '.' && path[1] == '/' && strlen(path) <= ZN_MAX_BASE_NAME;
+    const char *name = slash && !is_way ? slash + 1 : path;
     record->name_len = (uint8_t)ZN_MIN(strlen(name), (size_t)ZN_MAX_BASE_NAME);
     memcpy(record->name, name, record->name_len);
     record->name[record->name_len] = '\0';

@@ -49,7 +49,7 @@ void zn_reference_write(uint8_t *out, const struct zn_reference *ref);
 zipnn_status zn_reference_read(const uint8_t *body, size_t len, uint32_t orig_len, uint64_t at,
                                struct zn_reference *ref, zipnn_error *err);
 
-/* A base, by what it holds. The name tells people where it came from; it is never used as a path. */
+/* A base, by what it holds. The name tells people where it came from; the library never uses it as a path. */
 struct zn_base_record {
     uint8_t xxh3[16]; /* XXH3-128 of the whole original */
     uint64_t length;

@@ -44,7 +44,7 @@ declare -A takes=(
     [1]="$packs $samples restore" [fast]="$packs $samples restore" [best]="$packs $samples restore" [threads]=ANY
     [sha256]="$packs" [no-verify]="$packs" [max-output]="$reads recompress chain_restore audit"
     [dtype]="compress bench $samples add batch" [cpu]=ANY [compat]="$packs $samples" [base]="compress bench list estimate $reads"
-    [base-dir]="compress list estimate $reads" [every]=add [no-dedup]="$packs $samples" [tensor]=extract [rows]=extract [as]=extract
+    [base-dir]="compress list estimate $reads" [every]=add [no-dedup]="$packs $samples" [dedup]=compress [tensor]=extract [rows]=extract [as]=extract
     [range]=cat [against]=verify [check]=sums [output-dir]="batch audit gc" [root]=batch [manifest]=batch [shard]=batch [families]=batch [resume]=batch [sample]="$samples" [html]=inspect [format]=compress [quiet]=ANY [verbose]=ANY [json]=ANY [progress]=ANY
     [help]=ANY [version]=ANY)
 declare -A value=(
