@@ -12,7 +12,7 @@ endif
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all deps deps-test dist dist-test demo test bench bench-cores bench-load bench-ratio bench-delta bench-kernels bench-mount bench-products gpu fuzz trust integration docs install clean
+.PHONY: all deps deps-test dist dist-test minimal demo test bench bench-cores bench-load bench-ratio bench-delta bench-kernels bench-mount bench-products gpu fuzz trust integration docs install clean
 
 # build/zipnn, build/libzipnn.a, build/libzipnn.so
 all:
@@ -68,6 +68,10 @@ dist:
 # The same twice, and used: in fresh environments, on a bare Debian, for the other processor. Minutes.
 dist-test:
 	@packaging/test_dist.sh
+
+# The decoder without files, threads or a heap, and zipnn.wasm with its reader in JavaScript, into dist/; doc/platforms.md.
+minimal:
+	@packaging/minimal.py
 
 # The reference of the Python package, from its docstrings: build/docs/index.html.
 docs:

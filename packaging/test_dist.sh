@@ -75,6 +75,7 @@ if [ "${1:-}" = smoke ]; then
     packaging/dist.py "$machine-linux-gnu.2.17" "$machine-linux-musl"
     wheel_in_venv python3 dist/*-manylinux_2_17_"$machine".whl
     program dist/zipnn-*-linux-"$machine".tar.gz
+    packaging/minimal.py native
     exit
 fi
 
@@ -102,6 +103,8 @@ if command -v qemu-aarch64 >/dev/null && [ "$machine" != aarch64 ]; then
 else
     skipped "qemu-aarch64 is not here"
 fi
+
+packaging/minimal.py
 
 # The sdist, with a C compiler and what pip brings.
 python3 -m venv "$work/sdist"

@@ -22,6 +22,7 @@ ROOMS = {
     "legacy": {"base"},
     "chunk": {"base", "kernels", "codec", "format", "plan"},
     "delta": {"base", "kernels", "codec", "format", "plan", "chunk"},
+    "minimal": {"base", "kernels", "codec", "format", "chunk", "delta"},
     "workers": {"base", "kernels", "codec", "format", "plan", "chunk", "delta"},
     "archive": {"base", "kernels", "codec", "format", "plan", "chunk", "delta", "workers", "legacy"},
     "jobs": {"base", "kernels", "codec", "format", "plan", "chunk", "delta", "workers", "archive"},
@@ -51,7 +52,7 @@ NOT_IN_KERNELS = {"zipnn/zipnn.h", "zipnn/file.h", "base/err.h", "base/mem.h"}
 
 # System and foreign headers that belong to some rooms only.
 FOREIGN = {
-    "zstd.h": {"codec", "legacy"},
+    "zstd.h": {"codec", "legacy", "minimal"},
     "jansson.h": {"readers"},
     "xxhash.h": {"base", "kernels"},
     "pthread.h": {"workers", "io"},

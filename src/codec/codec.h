@@ -85,7 +85,9 @@ enum zn_codec_use { ZN_USE_DECODE, ZN_USE_BOTH };
  * smallest packed plane of fp16. */
 #define ZN_MOST_ESCAPES(max_len) ((size_t)(max_len) + 24)
 
-/* Carves scratch for streams that stand for up to max_len bytes. With a measuring arena it only counts the bytes. */
+/* Carves scratch for streams that stand for up to max_len bytes. With a measuring arena it only counts the bytes. The
+ * readers are what decoding takes besides zstd. */
+void zn_codec_carve_readers(struct zn_codec *c, struct zn_arena *arena, size_t max_len);
 void zn_codec_carve(struct zn_codec *c, struct zn_arena *arena, size_t max_len, enum zn_codec_use use);
 
 /* Sets the kernels and creates the zstd contexts; call it after carving real memory. zn_codec_close accepts a zeroed

@@ -121,6 +121,19 @@ static zipnn_status decode_at(struct zn_codec *c, const struct site *site, const
     return codec->decode(c, site, in, out, n, err);
 }
 
+void zn_codec_carve_readers(struct zn_codec *c, struct zn_arena *arena, size_t max_len) {
+    const size_t max_blocks = (ZN_MOST_SYMBOLS(max_len) >> ZN_R16_MIN_BLOCK) + 1;
+    c->max_len = max_len;
+    c->contexts = zn_carve(arena, sizeof *c->contexts);
+    c->mixing = zn_carve(arena, zn_mixing_size());
+    for (unsigned depth = 0; depth < ZN_MAX_DEPTH; depth++) {
+        struct zn_r16_reader *r = &c->reader[depth];
+        r->tables = zn_carve(arena, (depth == 0 ? ZN_R16_MAX_GIVEN : ZN_R16_MAX_TABLES) * sizeof *r->tables);
+        r->ids = zn_carve(arena, max_blocks);
+        r->esc = zn_carve(arena, ZN_MOST_ESCAPES(max_len));
+    }
+}
+
 zipnn_status zn_stream_decode(struct zn_codec *c, unsigned depth, const struct zn_coded *in, uint8_t *out, size_t n,
                               zipnn_error *err) {
     const struct site site = {depth, NULL};

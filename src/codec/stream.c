@@ -19,56 +19,6 @@ struct zn_effort zn_effort_of(int level) {
     return effort;
 }
 
-void zn_codec_carve(struct zn_codec *c, struct zn_arena *arena, size_t max_len, enum zn_codec_use use) {
-    const size_t max_symbols = ZN_MOST_SYMBOLS(max_len), max_blocks = (max_symbols >> ZN_R16_MIN_BLOCK) + 1;
-    c->max_len = max_len;
-    c->contexts = zn_carve(arena, sizeof *c->contexts);
-    c->mixing = zn_carve(arena, zn_mixing_size());
-    c->given = use == ZN_USE_BOTH ? zn_carve(arena, sizeof *c->given) : NULL;
-    for (unsigned depth = 0; depth < ZN_MAX_DEPTH; depth++) {
-        struct zn_r16_reader *r = &c->reader[depth];
-        r->tables = zn_carve(arena, (depth == 0 ? ZN_R16_MAX_GIVEN : ZN_R16_MAX_TABLES) * sizeof *r->tables);
-        r->ids = zn_carve(arena, max_blocks);
-        r->esc = zn_carve(arena, ZN_MOST_ESCAPES(max_len));
-        c->fit[depth] = NULL;
-        c->wide[depth] = NULL;
-        c->renorm[depth] = c->escapes[depth] = NULL;
-        if (use == ZN_USE_DECODE) continue;
-        struct zn_r16_fit *fit = zn_carve(arena, sizeof *fit);
-        uint8_t *ids = zn_carve(arena, max_blocks), *spare = zn_carve(arena, max_blocks);
-        void *hist = zn_carve(arena, max_blocks * sizeof *fit->hist);
-        void *sample = zn_carve(arena, (max_blocks / 4 + 1) * sizeof *fit->sample);
-        void *weights = zn_carve(arena, max_blocks * sizeof *fit->weights);
-        if (fit) {
-            fit->weights = weights;
-            fit->sample = sample;
-            fit->ids = ids;
-            fit->spare = spare;
-            fit->hist = hist;
-        }
-        c->fit[depth] = fit;
-        c->wide[depth] = zn_carve(arena, sizeof *c->wide[depth]);
-        c->renorm[depth] = zn_carve(arena, max_symbols + 2 * ZN_SLACK);
-        c->escapes[depth] = zn_carve(arena, max_symbols + 2 * ZN_SLACK);
-    }
-}
-
-zipnn_status zn_codec_open(struct zn_codec *c, const struct zn_kernels *k, enum zn_codec_use use, zipnn_error *err) {
-    c->k = k;
-    zn_mixing_open(c->mixing);
-    c->zstd_dec = ZSTD_createDCtx();
-    c->zstd_enc = use == ZN_USE_DECODE ? NULL : ZSTD_createCCtx();
-    if (!c->zstd_dec || (use == ZN_USE_BOTH && !c->zstd_enc))
-        return zn_fail(err, ZIPNN_E_MEMORY, ZN_NOWHERE, "out of memory creating a zstd context");
-    return ZIPNN_OK;
-}
-
-void zn_codec_close(struct zn_codec *c) {
-    ZSTD_freeDCtx(c->zstd_dec);
-    ZSTD_freeCCtx(c->zstd_enc);
-    c->zstd_dec = c->zstd_enc = NULL;
-}
-
 /* ---- encoding ---------------------------------------------------------------------------------------------------- */
 
 enum {
