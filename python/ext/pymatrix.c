@@ -1,11 +1,16 @@
 /* Matrices that stay packed: zipnn._zipnn.Matrix. It never changes, so that any number of threads use it at once. */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <zipnn/matrix.h>
 
 #include "pyzipnn.h"
 
-enum { MOST_THREADS = 64, WORTH_A_THREAD = 1 << 20 /* bytes of plain rows; to start and end a thread takes 20 us */ };
+enum {
+    MOST_THREADS = 64,
+    WORTH_A_THREAD = 1 << 20, /* bytes of plain rows; to start and end a thread takes 20 us */
+    PIECE = 256 << 10         /* the same, that a thread takes at once */
+};
 
 struct pyz_matrix {
     PyObject_HEAD zipnn_matrix *matrix;
@@ -36,40 +41,58 @@ static void read_rows(struct task *t) {
     t->status = zipnn_matrix_read(NULL, t->self->matrix, t->first, t->n, t->rows, t->cap, &t->err);
 }
 
-static void *thread_main(void *arg) {
-    struct task *t = arg;
-    t->run(t);
+/* Threads take pieces of the rows until none is left, so that one of which the processor is busy (the threads of OpenMP
+ * spin for a while after their work) holds nobody up. */
+struct crew {
+    const struct task *whole;
+    uint64_t some; /* rows of a piece */
+    atomic_ullong next;
+};
+
+struct hand {
+    struct crew *crew;
+    struct task piece;
+};
+
+static void *hand_main(void *arg) {
+    struct hand *hand = arg;
+    const struct task *whole = hand->crew->whole;
+    const uint64_t row = 2 * whole->self->info.n_columns;
+    struct task *t = &hand->piece;
+    *t = *whole;
+    while (t->status == ZIPNN_OK) {
+        const uint64_t from = atomic_fetch_add(&hand->crew->next, hand->crew->some);
+        if (from >= whole->n) break;
+        t->first = whole->first + from;
+        t->n = whole->n - from < hand->crew->some ? whole->n - from : hand->crew->some;
+        if (whole->y) t->y = whole->y + from;
+        if (whole->rows) t->rows = whole->rows + from * row;
+        if (whole->rows) t->cap = (size_t)(t->n * row);
+        t->run(t);
+    }
     return NULL;
 }
 
-/* Runs a task on this thread and on more of them, if it has rows for them; parts of which no thread could be started are
- * done here. */
+/* Runs a task on this thread and on more of them, if it has rows for them. */
 static void run_task(struct task *whole, unsigned n_threads) {
-    const uint64_t row = 2 * whole->self->info.n_columns, bytes = whole->n * row;
-    struct task parts[MOST_THREADS];
+    const uint64_t row = 2 * whole->self->info.n_columns + 1, worth = whole->n * row / WORTH_A_THREAD;
+    struct crew crew = {.whole = whole, .some = PIECE / row + 1};
+    struct hand hands[MOST_THREADS];
     pthread_t threads[MOST_THREADS];
-    bool started[MOST_THREADS] = {false};
-    uint64_t n = bytes / WORTH_A_THREAD < n_threads ? bytes / WORTH_A_THREAD : n_threads;
-    if (n > MOST_THREADS) n = MOST_THREADS;
-    if (n > whole->n) n = whole->n;
-    if (n == 0) n = 1;
-    for (uint64_t i = n; i-- > 0;) {
-        const uint64_t from = whole->n * i / n, to = whole->n * (i + 1) / n;
-        parts[i] = *whole;
-        parts[i].first = whole->first + from;
-        parts[i].n = to - from;
-        if (whole->y) parts[i].y = whole->y + from;
-        if (whole->rows) parts[i].rows = whole->rows + from * row;
-        if (whole->rows) parts[i].cap = (size_t)((to - from) * row);
-        if (i) started[i] = pthread_create(&threads[i], NULL, thread_main, &parts[i]) == 0;
-        if (!started[i]) thread_main(&parts[i]);
+    unsigned n = 1;
+    atomic_init(&crew.next, 0);
+    while (n < n_threads && n < worth && n < MOST_THREADS) {
+        hands[n].crew = &crew;
+        if (pthread_create(&threads[n], NULL, hand_main, &hands[n]) != 0) break;
+        n++;
     }
-    for (uint64_t i = 0; i < n; i++) {
-        if (started[i]) pthread_join(threads[i], NULL);
-        if (parts[i].status != ZIPNN_OK) {
-            whole->status = parts[i].status;
-            whole->err = parts[i].err;
-        }
+    hands[0].crew = &crew;
+    hand_main(&hands[0]);
+    for (unsigned i = 0; i < n; i++) {
+        if (i) pthread_join(threads[i], NULL);
+        if (hands[i].piece.status == ZIPNN_OK) continue;
+        whole->status = hands[i].piece.status;
+        whole->err = hands[i].piece.err;
     }
 }
 

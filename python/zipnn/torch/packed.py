@@ -495,7 +495,8 @@ def compressed(
              75 % without, and Linear multiplies up to eight vectors (tokens) with the packed rows, on the CPU and
              outside of autocast: no weight is decoded for them. It adds in the order of zipnn/matrix.h, so outputs
              differ from torch's in the last bits, as those of another version of torch may. More vectors go torch's
-             way, with an unpacked weight and the same bits. All else is as with "stored"
+             way, with an unpacked weight and the same bits. OMP_WAIT_POLICY=PASSIVE in the environment keeps idle
+             threads of OpenMP from taking processors (python/README.md has figures). All else is as with "stored"
 
     Parameters below 16 KiB stay as they are, and so do buffers, RNNs, parameters of other classes than nn.Parameter,
     and those that compression gains nothing of. Tied parameters stay tied. state_dict() and parameters() give plain

@@ -50,11 +50,21 @@ ZN_INLINE uint8_t *pack_step(struct zn_packing packing, const uint8_t *words, ui
 #include "kernels/products/packing_tpl.h"
 #include "kernels/products/products_tpl.h"
 
-#define LOOPS(word, pairs)                                                                                           \
-    {                                                                                                                \
-        .name = word, .packing = PACKED_3_BITS, .multiply = {multiply, pairs}, .exponents = exponents, .pack = pack, \
-        .unpack = unpack,                                                                                            \
-    }
-const struct zn_product_loops zn_product_loops_avx512 = LOOPS("avx512", NULL);
-const struct zn_product_loops zn_product_loops_avx512_pairs = LOOPS("avx512 bf16", zn_multiply_pairs_avx512);
+const struct zn_product_loops zn_product_loops_avx512 = {
+    .name = "avx512",
+    .packing = PACKED_3_BITS,
+    .multiply = {multiply, NULL},
+    .exponents = exponents,
+    .pack = pack,
+    .unpack = unpack,
+};
+
+const struct zn_product_loops zn_product_loops_avx512_pairs = {
+    .name = "avx512 bf16",
+    .packing = PACKED_3_BITS,
+    .multiply = {multiply, zn_multiply_pairs_avx512},
+    .exponents = exponents,
+    .pack = pack,
+    .unpack = unpack,
+};
 #endif
