@@ -190,15 +190,8 @@ static bool may_pay(const uint32_t counts[256]) {
 
 /* Copies the words, and subtracts `off` from every exponent that is not 0. The result stays within the exponent. */
 static void take_base(const struct zn_joint_source *s, unsigned width, unsigned off, uint8_t *to) {
-    const uint8_t *at = s->e->src + s->cut->head;
-    for (size_t i = 0; i < s->cut->n && width == 2; i++) {
-        const unsigned w = zn_get_u16(at + 2 * i);
-        zn_put_u16(to + 2 * i, (uint16_t)(w - (w & 0x7f80 ? off << 7 : 0)));
-    }
-    for (size_t i = 0; i < s->cut->n && width == 4; i++) {
-        const uint32_t w = zn_get_u32(at + 4 * i);
-        zn_put_u32(to + 4 * i, w - (w & 0x7f800000 ? (uint32_t)off << 23 : 0));
-    }
+    memcpy(to, s->e->src + s->cut->head, s->cut->n * width);
+    s->e->coder->codec.k->joint->add_base(width, to, s->cut->n, -(int)off);
 }
 
 /* Finds a base that brings all exponents into the range of the symbols and makes none of them 0: the usual one if it

@@ -94,6 +94,10 @@ bool zn_joint_encode_f16_avx512(struct zn_r16_encoder *e, const uint8_t *src, ui
 bool zn_joint_encode_2_16_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 bool zn_joint_encode_2_32_avx512(struct zn_r16_encoder *e, const uint8_t *src, uint8_t *const *raw, size_t n);
 
+/* Merge whole groups of joint symbols with two bits of the mantissa. Return how many words they have merged. */
+size_t zn_joint_merge_2_16_avx512(const uint8_t *const *raw, const uint8_t *symbols, size_t n, uint8_t *out);
+size_t zn_joint_merge_2_32_avx512(const uint8_t *const *raw, const uint8_t *symbols, size_t n, uint8_t *out);
+
 /* class_hist of joint symbols for whole blocks only. Returns how many words these are. */
 size_t zn_class_hist_joint_avx512(enum zn_joint joint, const uint8_t *src, size_t n, unsigned block_log2,
                                   const uint8_t *class_of, unsigned n_classes, unsigned step,

@@ -43,4 +43,19 @@ JOINT_ENTRIES(f16, ZN_JOINT_F16, 2, JOINT_F16, NARROW, JOINTLY_F16)
 JOINT_ENTRIES(2_16, ZN_JOINT2_16, 2, JOINT2, WIDE, JOINTLY2)
 JOINT_ENTRIES(2_32, ZN_JOINT2_32, 4, JOINT2, WIDE, JOINTLY2)
 
+/* A packed plane is read 16 bytes past a group's, so that the last two groups are left to the plain loop. */
+#define JOINT2_MERGE(suffix, KIND, width)                                                                         \
+    AVX512 size_t zn_joint_merge_2_##suffix##_avx512(const uint8_t *const *raw, const uint8_t *symbols, size_t n, \
+                                                     uint8_t *out) {                                              \
+        const uint8_t *low[3];                                                                                    \
+        size_t i = 0;                                                                                             \
+        for (; i + 3 * GROUP <= n; i += GROUP) {                                                                  \
+            for (unsigned p = 0; p + 1 < (width); p++) low[p] = raw[p] + zn_joint_raw_len(KIND, p, i);            \
+            put(out + i * (width), low, _mm512_loadu_si512(symbols + i), width, JOINT2, CACHED);                  \
+        }                                                                                                         \
+        return i;                                                                                                 \
+    }
+JOINT2_MERGE(16, ZN_JOINT2_16, 2)
+JOINT2_MERGE(32, ZN_JOINT2_32, 4)
+
 #endif
