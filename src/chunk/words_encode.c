@@ -3,6 +3,7 @@
 #include "chunk/layout.h"
 #include "chunk/sniff.h"
 #include "chunk/ways.h"
+#include "codec/cost.h"
 #include "plan/dtype.h"
 
 enum { PACKED_GROUP = 24 }; /* length of a packed plane, at least, however few its elements are */
@@ -99,11 +100,34 @@ static void measure(const struct zn_encoder *e, const struct zn_body *labelled, 
     if (measured.layout != labelled->layout || measured.head != labelled->head) take_apart(e, &measured, body, parts);
 }
 
+/* Returns the bytes that the planes take at the entropy of their samples. */
+static size_t expected_of(const struct parts *parts) {
+    size_t sum = 0;
+    for (unsigned p = 0; p < parts->body.n_planes; p++) {
+        const struct zn_survey *s = &parts->surveys[p];
+        if (s->constant) continue;
+        const bool noise = s->random || s->sampled == 0;
+        sum += noise ? parts->body.n : (size_t)(s->order0 * parts->body.n / s->sampled / (8 * ZN_COST_ONE));
+    }
+    return sum;
+}
+
+/* No byte of a rotated fp64 has all that matters: the exponent has eleven bits. Where it varies little, a byte of words as
+ * they are, with four bits of it and four of the mantissa, tells more. */
+static void rather_unrotated(const struct zn_encoder *e, uint8_t *body, struct parts *parts) {
+    enum { CLEARLY = 512 };
+    const struct zn_body rotated = parts->body, plain = zn_body_of_words(ZN_LAYOUT_64, rotated.head, e->len);
+    const size_t expected = expected_of(parts);
+    take_apart(e, &plain, body, parts);
+    if (expected_of(parts) + e->len / CLEARLY > expected) take_apart(e, &rotated, body, parts);
+}
+
 static uint32_t encode(const struct zn_encoder *e, const struct zn_body *labelled, uint8_t *body) {
     const size_t mark = zn_scratch_mark(&e->coder->scratch);
     struct parts parts = {.top = NULL, .spare = NULL};
     take_apart(e, labelled, body, &parts);
     if (!is_as_labelled(&parts, e->hint.dtype)) measure(e, labelled, body, &parts);
+    if (parts.body.layout == ZN_LAYOUT_64R) rather_unrotated(e, body, &parts);
     if (parts.body.n_planes == 1) {
         zn_scratch_back(&e->coder->scratch, mark);
         parts.top = NULL;

@@ -29,12 +29,13 @@ static void f32(uint8_t *data, uint32_t len) {
         zn_put_u32(data + 4 * i, (uint32_t)zn_get_u16(data + 2 * i) << 16 | (uint32_t)(zt_random(&seed) & 0xffff));
 }
 
-/* Fills fp64: the same with an exponent of 11 bits and 29 more random bits. */
+/* Fills fp64: the same of many scales, with an exponent of 11 bits and 29 more random bits. */
 static void f64(uint8_t *data, uint32_t len) {
     uint64_t seed = 3;
     f32(data, len / 2);
     for (uint32_t i = len / 8; i-- > 0;) {
-        const uint64_t w = zn_get_u32(data + 4 * i), sign = w >> 31, exponent = (w >> 23 & 255) + 1023 - 127;
+        const uint64_t w = zn_get_u32(data + 4 * i), sign = w >> 31, r = zt_random(&seed);
+        const uint64_t exponent = 1023 - r % 8 - 8 * (uint64_t)__builtin_ctzll(r >> 8 | 1 << 8);
         zn_put_u64(data + 8 * i, sign << 63 | exponent << 52 | (w & 0x7fffff) << 29 | zt_random(&seed) >> 35);
     }
 }

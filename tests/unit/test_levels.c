@@ -193,8 +193,38 @@ static void the_default_is_not_larger_where_scales_change(void **state) {
     free(data);
 }
 
+/* fp64 of one scale is split as it is, so that a byte has four bits of the exponent and four of the mantissa; fp64 of many
+ * scales is rotated. */
+static void doubles_are_rotated_where_that_is_shorter(void **state) {
+    (void)state;
+    uint8_t *data = malloc(LEN), *body = malloc(zn_chunk_bound(LEN));
+    void *memory;
+    assert_true(data && body);
+    struct zn_coder coder = zt_coder_make(zn_kernels_at(0), LEN, &memory);
+    const struct zn_chunk_hint hint = {.dtype = ZIPNN_F64};
+    for (unsigned many = 0; many < 2; many++)
+        for (int level = 1; level <= 6; level += 5) {
+            const struct zn_effort effort = zn_effort_of(level);
+            uint64_t seed = 5;
+            for (uint32_t i = 0; i < LEN; i += 8) {
+                const double x = 0.02 * (double)normal(&seed);
+                uint64_t bits;
+                memcpy(&bits, &x, sizeof bits);
+                if (many) bits = (bits & ~(UINT64_C(0x7ff) << 52)) | (900 + zt_random(&seed) % 64) << 52;
+                zn_put_u64(data + i, bits ^ (zt_random(&seed) & 0xffffffffff));
+            }
+            zn_chunk_encode(&(struct zn_encoder){&coder, &effort, hint, data, LEN}, body);
+            assert_int_equal(body[1], many ? ZN_LAYOUT_64R : ZN_LAYOUT_64);
+            zt_coder_round_trip(&coder, level, hint, data, LEN);
+        }
+    zt_coder_free(&coder, memory);
+    free(data);
+    free(body);
+}
+
 int main(void) {
     static const struct CMUnitTest tests[] = {cmocka_unit_test(no_level_is_larger_than_a_faster_one),
+                                              cmocka_unit_test(doubles_are_rotated_where_that_is_shorter),
                                               cmocka_unit_test(best_is_for_floats),
                                               cmocka_unit_test(the_default_is_not_larger_where_scales_change)};
     return cmocka_run_group_tests(tests, NULL, NULL);
