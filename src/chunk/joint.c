@@ -319,10 +319,11 @@ enum zn_joint_answer zn_joint_encode(const struct zn_joint_source *s, struct zn_
 /* ---- encoding with two bits of the mantissa ---- */
 
 /* Returns whether symbols lose little by frequencies of 1/128, by tables of 31 symbols, and by the rest, and take clearly
- * less than symbols with one bit. Otherwise other ways may be better. TABLES bytes are what any tables take. */
+ * less than symbols with one bit. Otherwise, and in short chunks, whose estimates are coarse, other ways may be better.
+ * TABLES bytes are what any tables take. */
 static bool are_clear(const struct zn_joint2_costs *costs, size_t n) {
-    enum { LITTLE = 600, TABLES = 150, CLEARLY = 2048 };
-    return costs->two <= costs->ideal + n / LITTLE + TABLES && costs->two + n / CLEARLY <= costs->one;
+    enum { LITTLE = 600, TABLES = 150, CLEARLY = 2048, FEWEST = 3 << 15 };
+    return n >= FEWEST && costs->two <= costs->ideal + n / LITTLE + TABLES && costs->two + n / CLEARLY <= costs->one;
 }
 
 /* Returns how many words at the front of a chunk hold exponents that the usual base does not bring into range, up to the
