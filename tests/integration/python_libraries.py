@@ -276,7 +276,9 @@ def trainer_with_archives(library: Any, module: Any, folder: Folder) -> None:
         model = random_weights(module())
         library.Trainer(max_steps=5, plugins=[plugin], callbacks=[keeper], **quiet).fit(model, data)
         files = sorted(place.glob("*.ckpt"))
-        assert len(files) == 3 and all(zipnn.safetensors.is_archive(file) for file in files), files
+        # The asynchronous one may be told to remove a file before it has written it, which Lightning leaves at that.
+        assert len(files) == 3 or (name == "async" and len(files) > 3), files
+        assert all(zipnn.safetensors.is_archive(file) for file in files)
         with zipnn.open(place / "last.ckpt") as file:
             same_state(module.load_from_checkpoint(file, weights_only=False), model)
         further = library.Trainer(max_steps=7, plugins=[ZipnnCheckpointIO()], enable_checkpointing=False, **quiet)
