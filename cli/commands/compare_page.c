@@ -34,7 +34,7 @@ static double percent_of(const struct inspection *x) {
 static void put_facts(struct page *page, const struct inspection *first, const struct inspection *second) {
     char a[48], b[48], change[48] = "";
     page_put(page,
-             "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"In short\"><table><thead><tr><th>in "
+             "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th>in "
              "short</th>"
              "<th>first</th><th>second</th><th>change</th></tr></thead><tbody>\n");
     put_fact(page, "container", first->info.container, second->info.container, "");
@@ -103,7 +103,8 @@ static void put_pairs(struct page *page, const struct inspection *first, const s
         page,
         "<section id=\"tensors\"><h2>Tensors</h2>\n<input id=\"filter\" type=\"search\" hidden aria-label=\"Show "
         "tensors whose names have this text\" placeholder=\"name has ...\">\n<details open><summary>tensors of one "
-        "purpose</summary>\n<div class=\"scroll\"><table><thead><tr><th>name</th><th>type</th><th>first</th>"
+        "purpose</summary>\n<div class=\"scroll\" "
+        "tabindex=\"0\"><table><thead><tr><th>name</th><th>type</th><th>first</th>"
         "<th>stored</th><th>second</th><th>stored</th><th>change</th><th>bytes stored</th></tr></thead><tbody>\n");
     for (size_t i = 0; i < pairs->n; i++) put_pair(page, first, second, &pairs->pair[i], most);
     page_put(

@@ -71,7 +71,8 @@ static void put_facts(struct page *page, const struct inspection *x) {
 static void put_metadata(struct page *page, const struct metadata *m) {
     if (m->n == 0) return;
     page_put(page,
-             "<details><summary>What the file says about itself</summary>\n<div class=\"scroll\"><table><tbody>\n");
+             "<details><summary>What the file says about itself</summary>\n<div class=\"scroll\" "
+             "tabindex=\"0\"><table><tbody>\n");
     for (size_t i = 0; i < m->n; i++) {
         page_put(page, "<tr><th scope=\"row\">");
         page_put_name(page, m->entry[i].key);
@@ -106,11 +107,12 @@ static void put_information(struct page *page, double entropy, unsigned bits) {
 }
 
 static void put_types(struct page *page, const struct inspection *x) {
-    page_put(page,
-             "<h2>Types</h2>\n<div "
-             "class=\"scroll\"><table><thead><tr><th>type</th><th>tensors</th><th>parameters</th><th>bytes"
-             "</th><th>exponent</th><th>mantissa</th><th>needs</th>%s</tr></thead><tbody>\n",
-             x->plain ? "" : "<th>stored</th>");
+    page_put(
+        page,
+        "<h2>Types</h2>\n<div "
+        "class=\"scroll\" tabindex=\"0\"><table><thead><tr><th>type</th><th>tensors</th><th>parameters</th><th>bytes"
+        "</th><th>exponent</th><th>mantissa</th><th>needs</th>%s</tr></thead><tbody>\n",
+        x->plain ? "" : "<th>stored</th>");
     for (size_t i = 0; i < x->types.n; i++) {
         const struct role *r = &x->types.role[i];
         page_put(page, "<tr><td>%s</td>", zipnn_dtype_name(r->dtype));
@@ -280,7 +282,7 @@ static void put_group(struct page *page, const struct inspection *x, const struc
     if (!x->plain) page_put(page, ", stored in %.1f&nbsp;%%", text_percent(stored, length));
     page_put(page,
              "</span></summary>\n<div "
-             "class=\"scroll\"><table><thead><tr><th>name</th><th>type</th><th>shape</th><th>bytes</th>"
+             "class=\"scroll\" tabindex=\"0\"><table><thead><tr><th>name</th><th>type</th><th>shape</th><th>bytes</th>"
              "<th>exponent</th><th>mantissa</th><th>needs</th>%s</tr></thead><tbody>\n",
              x->plain ? "" : "<th>stored</th>");
     for (size_t i = 0; i < n; i++) put_row(page, x, rows[i].p);
