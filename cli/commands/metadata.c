@@ -272,8 +272,9 @@ void metadata_read(zipnn_archive *archive, const char *container, uint64_t origi
     const uint64_t header = take_number(&first, 8);
     if (safetensors && header < length - sizeof head) length = header + sizeof head;
     unsigned char *bytes = malloc((size_t)length);
+    if (!bytes) return;
     struct cursor c = {bytes, bytes + length, false};
-    if (bytes && zipnn_archive_read(archive, 0, length, bytes, NULL) == ZIPNN_OK)
+    if (zipnn_archive_read(archive, 0, length, bytes, NULL) == ZIPNN_OK)
         (safetensors ? read_safetensors : read_gguf)(&c, m);
     free(bytes);
 }
