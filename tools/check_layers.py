@@ -26,10 +26,10 @@ ROOMS = {
     "workers": {"base", "kernels", "codec", "format", "plan", "chunk", "delta"},
     "archive": {"base", "kernels", "codec", "format", "plan", "chunk", "delta", "workers", "legacy"},
     "jobs": {"base", "kernels", "codec", "format", "plan", "chunk", "delta", "workers", "archive"},
-    "gpu": {"base", "kernels", "codec", "format", "plan", "chunk", "delta", "workers", "archive"},
+    "gpu": {"base", "kernels", "codec", "format", "plan", "chunk", "delta", "workers", "archive", "io"},
     "api": {
         "base", "kernels", "codec", "format", "plan", "chunk", "delta", "workers", "archive", "jobs", "readers",
-        "legacy", "io",
+        "legacy", "io", "gpu",
     },
 }
 

@@ -81,7 +81,7 @@ stage_i686() { cross i686 i386 -R "$portable"; }
 # The public headers alone, in both languages and both compilers. Either brings the other, in any order.
 check_header() {
     local first
-    for first in zipnn file stdio tiles matrix; do check_header_first $first || return 1; done
+    for first in zipnn file stdio tiles matrix gpu; do check_header_first $first || return 1; done
 }
 check_header_first() {
     local flags="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wundef -Werror -fsyntax-only -Iinclude"

@@ -11,13 +11,13 @@ static __device__ uint32_t shared_base(void) {
     return (uint32_t)__cvta_generic_to_shared(room);
 }
 
-/* Decodes chunks[0, gridDim.x); status[i] is 0, or 1 if chunk i is damaged. `warps` fit into a multiprocessor at least: 16
+/* Decodes chunks[0, gridDim.x) to dst; status[i] is 0, or 1 if chunk i is damaged. `warps` fit into a multiprocessor at least: 16
  * keep it busy, says doc/internals/gpu.md; the general kernels are too large for that. */
 #define KERNEL(name, warps, shape)                                                                                  \
     extern "C" __global__ void __launch_bounds__(32, warps)                                                         \
-        zipnn_decode_##name(const struct zn_gpu_chunk *chunks, uint32_t *status) {                                  \
+        zipnn_decode_##name(const struct zn_gpu_chunk *chunks, uint32_t *status, uint64_t dst) {                    \
         const struct zn_gpu_chunk *c = &chunks[blockIdx.x];                                                         \
-        const uint32_t bad = decode(c, shape, shared_base());                                                       \
+        const uint32_t bad = decode(c, shape, shared_base(), dst);                                                  \
         if (gpu_lane() == 0) status[blockIdx.x] = bad;                                                              \
     }
 

@@ -298,12 +298,12 @@ struct work {
     bool aligned;
 };
 
-GPU_FN void store_edges(const struct zn_gpu_chunk *c, uint32_t width) {
+GPU_FN void store_edges(const struct zn_gpu_chunk *c, uint32_t width, uint64_t to) {
     for (uint32_t i = gpu_lane(); i < c->head + c->tail; i += 32)
-        gpu_store8(c->dst + i + (i < c->head ? 0 : (uint64_t)c->n * width), gpu_load8(c->edges + i));
+        gpu_store8(to + i + (i < c->head ? 0 : (uint64_t)c->n * width), gpu_load8(c->edges + i));
 }
 
-GPU_FN void begin(struct work *w) {
+GPU_FN void begin(struct work *w, uint64_t to) {
     const struct zn_gpu_chunk *c = w->c;
     const uint32_t lane = gpu_lane();
     open_stream(&w->top, &c->top, w->s.slots_log2, w->mem + w->c->shared.ring);
@@ -319,8 +319,8 @@ GPU_FN void begin(struct work *w) {
     GPU_UNROLL
     for (uint32_t p = 0; p < ZN_GPU_PLANES; p++)
         if (p < w->s.n_planes) w->plane[p] = open_plane(c->plane[p], w->s.bits[p]);
-    w->dst = c->dst + c->head + 4 * w->s.width * lane;
-    w->aligned = ((c->dst + c->head) & (4 * (uint32_t)w->s.width - 1)) == 0;
+    w->dst = to + c->head + 4 * w->s.width * lane;
+    w->aligned = ((to + c->head) & (4 * (uint32_t)w->s.width - 1)) == 0;
     gpu_copy_wait_all();
     gpu_barrier();
 }
@@ -405,15 +405,15 @@ GPU_FN uint32_t do_turns(struct work *w, uint32_t steps) {
     return whole;
 }
 
-/* Decodes a chunk of shape s with mem[0, c->shared.size) of shared memory. Returns 0, or 1 if the chunk is damaged. */
-GPU_FN uint32_t decode(const struct zn_gpu_chunk *c, struct zn_gpu_shape s, uint32_t mem) {
+/* Decodes a chunk of shape s to dst + its own offset, with mem[0, c->shared.size) of shared memory. Returns 0, or 1 if the chunk is damaged. */
+GPU_FN uint32_t decode(const struct zn_gpu_chunk *c, struct zn_gpu_shape s, uint32_t mem, uint64_t dst) {
     const uint32_t steps = (c->n + 127) >> 7;
     struct work w;
     w.c = c;
     w.s = s;
     w.mem = mem;
-    begin(&w);
-    store_edges(c, s.width);
+    begin(&w, dst + c->dst);
+    store_edges(c, s.width, dst + c->dst);
     uint32_t no = do_turns(&w, steps);
     if ((no & 31) == 0) look_up_ids(&w, no, steps);
     if (no < steps) refill(&w);

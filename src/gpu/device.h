@@ -57,7 +57,7 @@ struct zn_gpu_shared {
 };
 
 struct zn_gpu_chunk {
-    uint64_t dst;   /* of the first original byte */
+    uint64_t dst;   /* of the first original byte, from the address that a launch is given */
     uint64_t edges; /* the bytes before the first element, then those after the last one */
     uint64_t plane[ZN_GPU_PLANES];
     struct zn_gpu_stream top, second;

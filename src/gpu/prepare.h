@@ -8,7 +8,7 @@
 /* Where the parts of a chunk are on the device, and room for what the host adds. */
 struct zn_gpu_room {
     uint64_t body; /* address of the body; the bytes around it are readable as device.h says */
-    uint64_t dst;  /* address of the original bytes */
+    uint64_t dst;  /* of the original bytes, from the address that a launch is given */
     uint64_t meta; /* address that `bytes` will have; a multiple of 16 */
     uint8_t *bytes;
     size_t cap;

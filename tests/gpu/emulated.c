@@ -6,7 +6,7 @@
     static void run_##id(void *arg) {                                     \
         const struct emu_launch *launch = (const struct emu_launch *)arg; \
         const struct zn_gpu_chunk *c = launch->chunk;                     \
-        const uint32_t bad = decode(c, shape_of_it, 0);                   \
+        const uint32_t bad = decode(c, shape_of_it, 0, launch->dst);      \
         if (gpu_lane() == 0) *launch->status = bad;                       \
     }
 

@@ -9,6 +9,7 @@
 struct emu_launch {
     const struct zn_gpu_chunk *chunk;
     uint32_t *status;
+    uint64_t dst;
 };
 
 typedef void emu_kernel(void *launch);

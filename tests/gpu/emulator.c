@@ -5,7 +5,7 @@
 #include <string.h>
 #include <ucontext.h>
 
-enum { WARP = 32, STACK = 128 << 10, MAX_SHARED = 64 << 10, MAX_BUFFERS = 16, MAX_COPIES = 16 };
+enum { WARP = 32, STACK = 128 << 10, MAX_SHARED = 64 << 10, MAX_BUFFERS = 128, MAX_COPIES = 16 };
 
 enum state { RUNNABLE, WAITING, ENDED };
 

@@ -6,9 +6,11 @@
 #include "format/format.h"
 #include "gpu/cases.h"
 #include "gpu/try.h"
+#include "io/dynamic.h"
 #include "support/coder.h"
 #include "support/samples.h"
 #include "support/unit.h"
+#include "zipnn/gpu.h"
 
 enum { MAX_LEN = 4 * GPU_ELEMENTS, MAX_ARCHIVE = 1 << 20, MAX_ORIGINAL = 4 << 20 };
 
@@ -200,11 +202,26 @@ static void golden_archives(void **state) {
     assert_true(b.answers[TRY_SAME] > 10 && b.answers[TRY_HOST] > 100);
 }
 
+/* Without a driver there is one clear sentence. */
+static void without_a_driver(void **state) {
+    (void)state;
+    const zipnn_gpu_options options = {.size = sizeof options, .code = "none"};
+    zipnn_gpu *gpu;
+    zipnn_error err;
+    if (zn_dynamic_nvidia_driver()) skip();
+    assert_int_equal(zipnn_gpu_open(&options, &gpu, &err), ZIPNN_E_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "there is no driver of NVIDIA on this machine"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_shape_is_decoded),           cmocka_unit_test(lengths_and_offsets),
-        cmocka_unit_test(mutants_get_the_librarys_verdict), cmocka_unit_test(damaged_streams_are_found),
-        cmocka_unit_test(idle_lanes_are_checked),           cmocka_unit_test(golden_archives),
+        cmocka_unit_test(every_shape_is_decoded),
+        cmocka_unit_test(lengths_and_offsets),
+        cmocka_unit_test(mutants_get_the_librarys_verdict),
+        cmocka_unit_test(damaged_streams_are_found),
+        cmocka_unit_test(idle_lanes_are_checked),
+        cmocka_unit_test(golden_archives),
+        cmocka_unit_test(without_a_driver),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

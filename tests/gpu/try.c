@@ -45,7 +45,7 @@ static bool is_all_stored(const uint8_t *stored, size_t len) {
 static const char *run(const struct memory *m, size_t len, size_t meta_len, uint32_t orig_len,
                        const struct try_how *how, const struct zn_gpu_chunk *chunk, enum zn_gpu_kernel kernel,
                        uint32_t *status) {
-    struct emu_launch launch = {chunk, status};
+    struct emu_launch launch = {chunk, status, 0};
     emu_forget();
     emu_allow_loads(m->body + how->body_at, ZN_GPU_BEFORE + len + ZN_GPU_PAD);
     emu_allow_loads(m->meta, meta_len);
