@@ -1,6 +1,6 @@
 #!/bin/sh
 # Compiles the GPU's kernels by nvcc (CUDA 13 or newer): build/gpu/zipnn.fatbin, with machine code for compute capabilities
-# 8.0 to 12.0 and PTX for those that follow. Fails when a kernel spills registers to memory or takes more than its budget.
+# 8.0 to 12.0 and PTX for those that follow; and the programs of tools/gpu_check.sh. Fails when a kernel spills registers to memory or takes more than its budget.
 set -eu
 cd "$(dirname "$0")/.."
 command -v nvcc >/dev/null || {
@@ -14,4 +14,8 @@ for cc in 80 86 89 90 100 120; do targets="$targets -gencode arch=compute_$cc,co
 nvcc -std=c++17 -O3 -t0 -Isrc -Xptxas -v $targets -gencode arch=compute_80,code=compute_80 -fatbin --compress-mode=size \
     -o build/gpu/zipnn.fatbin src/gpu/decode.cu 2>build/gpu/ptxas.log || { cat build/gpu/ptxas.log >&2; exit 1; }
 python3 tools/check_gpu_registers.py build/gpu/ptxas.log
+# What tools/gpu_check.sh runs.
+cmake --preset release >/dev/null
+cmake --build build --target gpu_check make_model >/dev/null
+cp build/tools/gpu_check build/tools/make_model build/gpu/
 echo "build/gpu/zipnn.fatbin: $(wc -c <build/gpu/zipnn.fatbin) bytes"
