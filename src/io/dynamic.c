@@ -2,6 +2,7 @@
 
 #if defined(_WIN32)
 
+#include <string.h>
 #include <windows.h>
 
 void *zn_dynamic_nvidia_driver(void) {
@@ -9,7 +10,10 @@ void *zn_dynamic_nvidia_driver(void) {
 }
 
 void *zn_dynamic_find(void *library, const char *name) {
-    return (void *)GetProcAddress((HMODULE)library, name);
+    const FARPROC found = GetProcAddress((HMODULE)library, name);
+    void *at;
+    memcpy(&at, &found, sizeof at);
+    return at;
 }
 
 #else
