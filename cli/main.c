@@ -1,6 +1,5 @@
 /* zipnn: the program. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include "line/nearest.h"
 #include "shared/cli_fail.h"
 #include "shared/command.h"
+#include "shared/console.h"
 #include "shared/find_files.h"
 #include "shared/helper.h"
 #include "shared/run_context.h"
@@ -90,18 +90,11 @@ static int work(struct args *args) {
     exit(run.exit_code); /* here, while `run` exists: the thread that waits for signals uses it */
 }
 
-/* If a standard stream is closed, the next file that is opened would get its number, and our messages would go there.
- * So /dev/null gets the number, opened the wrong way round: using the stream still fails. */
-static void occupy_standard_streams(void) {
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        if (fcntl(fd, F_GETFD) < 0) (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
-}
-
 int zipnn_command(int argc, char **argv) {
     char only_stdin[] = "-", *no_files[] = {only_stdin};
     struct args args;
     struct wrong wrong;
-    occupy_standard_streams();
+    console_begin(argc, argv);
     if (helper_run(argc, argv)) return EXIT_FAILED;
     const struct environment environment = {getenv("ZIPNN_CPU"), getenv("ZIPNN_LEVEL"), getenv("ZIPNN_THREADS")};
     if (!args_parse(argc, argv, &environment, &args, &wrong)) return refuse(wrong.text);

@@ -27,8 +27,15 @@ add_compile_options($<$<C_COMPILER_ID:GNU>:-Wno-stringop-overflow>)
 add_compile_options($<$<CONFIG:RelWithDebInfo>:-O3>)
 
 add_compile_options(-fstack-protector-strong)
-if(NOT APPLE)
+if(NOT APPLE AND NOT WIN32)
     add_link_options(LINKER:-z,relro,-z,now,-z,noexecstack)
+endif()
+if(APPLE) # the few names of POSIX that its headers lack
+    include_directories(BEFORE ${PROJECT_SOURCE_DIR}/src/io/macos/include)
+endif()
+if(WIN32) # files of any length, and the part of POSIX that src/io/windows is
+    add_compile_definitions(_FILE_OFFSET_BITS=64)
+    include_directories(BEFORE ${PROJECT_SOURCE_DIR}/src/io/windows/include)
 endif()
 
 if(ZIPNN_SANITIZE)

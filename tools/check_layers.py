@@ -37,10 +37,11 @@ ROOMS = {
 # the others share: the table of loops and the choice of a set.
 SUB_ROOMS = {
     "kernels": {"words", "r16", "joint", "delta", "hash", "products", "values"},
+    "io": {"windows"},
 }
 
 # The same for the program: main.c and program.c, above its rooms, may include all of them.
-CLI_TOP = {("cli", "main.c"), ("cli", "program.c")}
+CLI_TOP = {("cli", "main.c"), ("cli", "program.c"), ("cli", "program_windows.c")}
 CLI_ROOMS = {
     "line": set(),
     "shared": {"line"},
@@ -115,6 +116,8 @@ COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
 
 def is_in_room(parts: tuple[str, ...]) -> bool:
     """Whether a file of src, given by the parts of its path, stands in a room or in a room's room."""
+    if parts[:4] in tree.SYSTEM_HEADERS:
+        return True
     return len(parts) >= 3 and parts[1] in ROOMS and (
         len(parts) == 3 or (len(parts) == 4 and parts[2] in SUB_ROOMS.get(parts[1], ()))
     )
@@ -231,6 +234,7 @@ def main() -> int:
     files = list(tree.files())
     faults = [fault for path in files if path.suffix in (".c", ".h") for fault in check_file(path)]
     sources = [p for p in files if not p.relative_to(tree.ROOT).as_posix().startswith(DATA)]
+    sources = [p for p in sources if p.relative_to(tree.ROOT).parts[:4] not in tree.SYSTEM_HEADERS]
     names = collections.Counter(p.name for p in sources if p.name not in COMMON_NAMES)
     faults.extend(f"{name}: {n} files have this name" for name, n in names.items() if n > 1)
     faults.extend(check_circles(files))

@@ -14,12 +14,12 @@ flags="-std=c11 -Iinclude -Isrc -Icli -Ifetch ${fuse//-I/-isystem } -D_GNU_SOURC
 
 run_cppcheck() {
     cppcheck -q -j "$jobs" --std=c11 --enable=warning,portability,performance --error-exitcode=1 \
-        --suppressions-list=tools/cppcheck.txt --template=gcc -D__x86_64__ -I include -I src -I cli -I fetch $folders
+        -i src/io/windows --suppressions-list=tools/cppcheck.txt --template=gcc -D__x86_64__ -I include -I src -I cli -I fetch $folders
 }
 
-# tidy FOLDER CHECKS: without code for other processors, which needs their headers.
+# tidy FOLDER CHECKS: without code for other processors and systems, which needs their headers.
 tidy() {
-    find "$1" -name '*.c' ! -name '*_neon.c' -print0 |
+    find "$1" -name '*.c' ! -name '*_neon.c' ! -name '*_windows.c' ! -path '*/io/windows/*' -print0 |
         xargs -0 -P "$jobs" -I {} clang-tidy --quiet --checks="$2" {} -- $flags 2>/dev/null
 }
 

@@ -3,6 +3,8 @@
 import pathlib
 from collections.abc import Iterator
 
+# The headers of POSIX that src/io gives to all rooms on a system that lacks them, under the names of that system.
+SYSTEM_HEADERS = (("src", "io", "windows", "include"), ("src", "io", "macos", "include"))
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 

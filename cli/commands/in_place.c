@@ -65,7 +65,11 @@ static zipnn_status replace(struct job *job, const struct place *place, enum ski
     if (st == ZIPNN_OK && is_larger(job)) *why = SKIP_NO_GAIN;
     if (st == ZIPNN_OK && *why == SKIP_NOT) st = check(job, place, err);
     const bool goes_on = st == ZIPNN_OK && *why == SKIP_NOT;
-    if (goes_on) st = zipnn_file_commit(job->out, err);
+    if (goes_on) {
+        zipnn_file_close(job->in); /* some systems replace no file that is open */
+        job->in = NULL;
+        st = zipnn_file_commit(job->out, err);
+    }
     if (!goes_on || st != ZIPNN_OK) zipnn_file_discard(job->out);
     interrupt_watch(&run->interrupt, NULL);
     if (!goes_on || st != ZIPNN_OK) return st;

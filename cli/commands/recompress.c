@@ -62,7 +62,8 @@ static zipnn_status hold_name(struct run *run, const char *path, struct node old
     return cli_fail(err, ZIPNN_E_IO, "%.150s: the archive is kept: another program has replaced or removed it", path);
 }
 
-static zipnn_status move_to_level(struct run *run, const char *path, zipnn_file *in, struct outcome *outcome,
+/* Closes *in, and sets it to NULL, before a name is given: some systems replace no file that is open. */
+static zipnn_status move_to_level(struct run *run, const char *path, zipnn_file **in, struct outcome *outcome,
                                   zipnn_error *err) {
     const struct args *args = run->args;
     zipnn_stats *stats = &outcome->stats;
@@ -70,13 +71,13 @@ static zipnn_status move_to_level(struct run *run, const char *path, zipnn_file 
     struct output out;
     struct node old = {0};
     zipnn_source source;
-    zipnn_file_source(in, &source);
+    zipnn_file_source(*in, &source);
     if (!source.read_at) return cli_fail(err, ZIPNN_E_ARGUMENT, "recompressing needs a file, not a pipe");
     if (in_place && !touched_find(path, &old)) return cli_fail(err, ZIPNN_E_IO, "%.150s: is not there any more", path);
     zipnn_status st = run_need_context(run, err);
     if (st == ZIPNN_OK) st = refuse_difference(run->ctx, &source, err);
     if (st != ZIPNN_OK) return st;
-    st = in_place ? open_in_place(run, path, in, &out, err) : output_open(run, args->output, path, in, &out, err);
+    st = in_place ? open_in_place(run, path, *in, &out, err) : output_open(run, args->output, path, *in, &out, err);
     if (st == ZIPNN_OK) {
         progress_start(&run->progress);
         st = zipnn_recompress(run->ctx, &source, &out.sink, stats, err);
@@ -84,8 +85,10 @@ static zipnn_status move_to_level(struct run *run, const char *path, zipnn_file 
         progress_end(&run->progress);
     }
     if (st == ZIPNN_OK && in_place) st = hold_name(run, path, old, err);
-    if (st == ZIPNN_OK) st = zipnn_file_unchanged(in, err);
-    if (st == ZIPNN_OK && in_place) st = zipnn_file_at_rest(in, err);
+    if (st == ZIPNN_OK) st = zipnn_file_unchanged(*in, err);
+    if (st == ZIPNN_OK && in_place) st = zipnn_file_at_rest(*in, err);
+    zipnn_file_close(*in);
+    *in = NULL;
     st = output_end(&out, st, err);
     if (st == ZIPNN_OK) outcome_learn(run, run->ctx, in_place ? path : args->output, outcome);
     return st;
@@ -97,7 +100,7 @@ void recompress_file(struct run *run, const char *path) {
     struct outcome outcome = {.container = NULL};
     zipnn_error err;
     zipnn_status st = input_open(path, &in, &err);
-    if (st == ZIPNN_OK) st = move_to_level(run, path, in, &outcome, &err);
+    if (st == ZIPNN_OK) st = move_to_level(run, path, &in, &outcome, &err);
     if (st == ZIPNN_OK)
         run_report_done(run, path, output, &outcome);
     else

@@ -80,7 +80,7 @@ zipnn_status zn_file_read_back(const zipnn_file *f, zipnn_file **file, zipnn_err
     return ZIPNN_OK;
 }
 
-#if defined(F_SETLEASE)
+#if defined(__linux__)
 
 /* Returns whether a file system knows about writers. Network file systems refuse leases for other reasons, with the
  * same error. */
@@ -114,12 +114,12 @@ zipnn_status zn_file_at_rest(const zipnn_file *f, zipnn_error *err) {
     struct stat now;
     if (!f->seekable) return ZIPNN_OK;
     forget_pages(f->fd);
-#if defined(F_SETLEASE)
+#if defined(__linux__)
     if (has_writers(f->fd)) return zn_fail_path(f->path, "another program has it open for writing", err);
 #endif
     /* Programs may set the time of modification, but not this one. */
     if (fstat(f->fd, &now) != 0) return zn_fail_os(f->path, "inspect", ZN_NOWHERE, errno, err);
-    if (now.CTIME.tv_sec != f->opened.CTIME.tv_sec || now.CTIME.tv_nsec != f->opened.CTIME.tv_nsec)
+    if (now.st_ctim.tv_sec != f->opened.st_ctim.tv_sec || now.st_ctim.tv_nsec != f->opened.st_ctim.tv_nsec)
         return zn_fail_path(f->path, "its contents, owner, permissions or links changed since it was opened", err);
     return ZIPNN_OK;
 }

@@ -38,8 +38,18 @@ enum { NO_REPLACE = 1 }; /* RENAME_NOREPLACE of Linux */
 #define FOLDER_ACCESS O_RDONLY
 #endif
 
-int zn_folder_open(char *path, const char **name) {
+/* Returns what ends the name of the folder, NULL for a name in the present one. */
+static char *last_slash(char *path) {
     char *slash = strrchr(path, '/');
+#if defined(_WIN32)
+    char *other = strrchr(path, '\\');
+    if (!slash || (other && other > slash)) slash = other;
+#endif
+    return slash;
+}
+
+int zn_folder_open(char *path, const char **name) {
+    char *slash = last_slash(path);
     *name = slash ? slash + 1 : path;
     const char *folder = slash ? path : ".";
     char after = '\0'; /* replaces the NUL that ends the folder's name; "/x" lies in "/" */
@@ -164,7 +174,7 @@ static int rename_to_free_name(const struct zn_target *t) {
 #if defined(__linux__)
     if (RENAMEAT2(t->folder, t->temp, t->folder, t->name, NO_REPLACE) == 0) return 0;
     if (errno != EINVAL && errno != ENOSYS) return -1;
-#elif defined(__APPLE__) && defined(RENAME_EXCL)
+#elif defined(RENAME_EXCL)
     if (renameatx_np(t->folder, t->temp, t->folder, t->name, RENAME_EXCL) == 0) return 0;
     if (errno != ENOTSUP) return -1;
 #endif

@@ -14,12 +14,6 @@
 
 #include "io/files_priv.h"
 
-#if defined(__APPLE__)
-#define ATIME st_atimespec
-#else
-#define ATIME st_atim
-#endif
-
 #if defined(__linux__)
 
 #define ACCESS_LIST "system.posix_acl_access"
@@ -95,7 +89,7 @@ zipnn_status zn_file_copy_attributes(const zipnn_file *f, zipnn_error *err) {
     if (now.st_gid != like->st_gid && fchown(f->fd, (uid_t)-1, like->st_gid) != 0) mode = mode_of_strangers(mode);
     if (now.st_uid != like->st_uid && fchown(f->fd, like->st_uid, (gid_t)-1) != 0) errno = 0;
     if (fchmod(f->fd, mode) != 0) return zn_fail_os(f->path, "set permissions", ZN_NOWHERE, errno, err);
-    const struct timespec times[2] = {like->ATIME, like->MTIME};
+    const struct timespec times[2] = {like->st_atim, like->st_mtim};
     if (futimens(f->fd, times) != 0) return zn_fail_os(f->path, "set times", ZN_NOWHERE, errno, err);
     return ZIPNN_OK;
 }

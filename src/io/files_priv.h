@@ -26,14 +26,6 @@ struct zn_target {
 
 #define ZN_ROOM_ENDS UINT64_MAX /* value of zipnn_file.room when no more room is asked for */
 
-#if defined(__APPLE__)
-#define MTIME st_mtimespec
-#define CTIME st_ctimespec
-#else
-#define MTIME st_mtim
-#define CTIME st_ctim
-#endif
-
 struct zipnn_file {
     int fd; /* -1 when closed */
     bool owns_fd;

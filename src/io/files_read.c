@@ -125,7 +125,7 @@ zipnn_status zn_file_unchanged(const zipnn_file *f, zipnn_error *err) {
     if (!f->seekable) return ZIPNN_OK;
     struct stat now;
     if (fstat(f->fd, &now) != 0) return zn_fail_os(f->path, "inspect", ZN_NOWHERE, errno, err);
-    bool same = now.st_size == f->opened.st_size && now.MTIME.tv_sec == f->opened.MTIME.tv_sec &&
-                now.MTIME.tv_nsec == f->opened.MTIME.tv_nsec;
+    bool same = now.st_size == f->opened.st_size && now.st_mtim.tv_sec == f->opened.st_mtim.tv_sec &&
+                now.st_mtim.tv_nsec == f->opened.st_mtim.tv_nsec;
     return same ? ZIPNN_OK : zn_fail_path(f->path, "changed while it was read", err);
 }

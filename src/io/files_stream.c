@@ -114,7 +114,7 @@ static FILE *open_stream(struct stream *s) {
 #else
 
 static FILE *open_stream(struct stream *s) {
-    (void)s;
+    (void)s, (void)read_some, (void)seek, (void)end;
     errno = ENOSYS;
     return NULL;
 }
