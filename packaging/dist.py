@@ -215,6 +215,13 @@ def make_program(venv: Path, env: dict[str, str], tree: Path, target: Target, do
     return path
 
 
+def make_deb(env: dict[str, str], target: Target, version: str) -> None:
+    """Packs a static program for Debian."""
+    architecture = {"x86_64": "amd64", "aarch64": "arm64"}[target.zig.split("-")[0]]
+    deb = OUT / f"zipnn_{version}_{architecture}.deb"
+    run(ROOT / "packaging" / "make_deb.sh", WORK / "program" / target.zig, version, architecture, deb, env=env)
+
+
 def check_wheel(venv: Path, env: dict[str, str], wheel: Path, target: Target) -> Iterator[str]:
     """Yields what is wrong with a wheel."""
     size = wheel.stat().st_size
@@ -258,6 +265,13 @@ def main() -> None:
             goals = ["zipnn_cli", *["zipnn_cli_docs"] * (target.zig == DOCS_FROM)]
             run(venv / "bin" / "cmake", "--build", WORK / target.zig, "--target", *goals, env=env)
             make_program(venv, env, tree, target, WORK / "program" / DOCS_FROM)
+            program = WORK / "program" / target.zig / "bin" / "zipnn"
+            if target.program.startswith("linux"):
+                make_deb(env, target, re.sub(r"^libzipnn-", "", tree.name))
+            elif target.program.startswith("windows"):
+                print(run(ROOT / "packaging" / "check_program.py", program.with_suffix(".exe")), end="")
+            else:
+                print(run(ROOT / "packaging" / "check_program.py", program), end="")
     made = sorted(path for path in OUT.iterdir())
     sums = "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in made)
     (OUT / "SHA256SUMS").write_text(sums)

@@ -106,6 +106,17 @@ fi
 
 packaging/minimal.py
 
+# Debian's package.
+deb=$(ls dist/zipnn_*_amd64.deb)
+dpkg-deb -x "$deb" "$work/deb"
+[ "$machine" != x86_64 ] || round_trip "$work/program" "$work/deb/usr/bin/zipnn"
+if command -v lintian >/dev/null; then
+    lintian --allow-root --fail-on error,warning dist/zipnn_*.deb
+    echo "ok: $(basename "$deb"), and lintian has nothing to say"
+else
+    skipped "lintian is not here"
+fi
+
 # The program for Windows.
 (cd "$work" && python3 -m zipfile -e "$root"/dist/zipnn-*-windows-x86_64.zip .)
 tests/windows/wine.sh "$work"/zipnn-*-windows-x86_64/bin/zipnn.exe "$work/wine" "$work"/zipnn-*-linux-"$machine"/bin/zipnn
