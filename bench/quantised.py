@@ -299,8 +299,12 @@ def mislabelled(model: dict[str, Floats], kind: str) -> list[Tensor]:
     return [tensor(name, numpy.frombuffer(array.tobytes(), word)) for name, array in arrays.items()]
 
 
+def path_of(folder: pathlib.Path, kind: str) -> pathlib.Path:
+    return folder / f"{kind}.{'gguf' if kind in GGUF_TYPES else 'safetensors'}"
+
+
 def write(folder: pathlib.Path, model: dict[str, Floats], kind: str) -> pathlib.Path:
-    path = folder / f"{kind}.{'gguf' if kind in GGUF_TYPES else 'safetensors'}"
+    path = path_of(folder, kind)
     if kind in GGUF_TYPES:
         write_gguf(path, model, kind)
     elif kind in TENSOR_TYPES:

@@ -1,8 +1,9 @@
 #!/bin/bash
-# bench.sh bench|bench-ratio|bench-delta|bench-cores|bench-load|bench-mount|bench-kernels|bench-products [OPTION]...: builds the benchmarks and runs them; options go to the program.
+# bench.sh bench|bench-ratio|bench-types|bench-delta|bench-cores|bench-load|bench-mount|bench-kernels|bench-products [OPTION]...: builds the benchmarks and runs them; options go to the program.
 #   bench          library, command and peers: build/bench/results.jsonl, doc/benchmarks.md
 #   bench-ratio    sizes of real weights, beside other coders: build/bench/ratio.jsonl, doc/benchmarks.md; fails where a
 #                  promise of bench/promises.py is broken
+#   bench-types    sizes and speeds of quantised types, beside memcpy: build/bench/types.jsonl; --doc: doc/benchmarks.md
 #   bench-delta    sizes, and with --speed speeds, of differences: build/bench/delta.jsonl, doc/benchmarks.md
 #   bench-cores    what 1 to 128 cores would give: build/bench/cores.jsonl, doc/internals/cores.md
 #   bench-load     a model into torch tensors, beside the package safetensors: build/bench/load.jsonl, doc/benchmarks.md
@@ -18,13 +19,17 @@ cmake --preset bench >/dev/null
 cmake --build build/bench -j "${JOBS:-2}" --target all make_model
 
 case $what in
-bench | bench-ratio | bench-delta) tools/install_bench.sh ;;
+bench | bench-ratio | bench-types | bench-delta) tools/install_bench.sh ;;
 esac
 case $what in
 bench) exec python3 -B bench/run_bench.py "$@" ;;
 bench-ratio)
     [ -x build/bench-venv/bin/python ] || { echo "bench-ratio needs numpy: skipped" && exit 0; }
     exec build/bench-venv/bin/python -B bench/bench_ratio.py "$@"
+    ;;
+bench-types)
+    [ -x build/bench-venv/bin/python ] || { echo "bench-types needs numpy: skipped" && exit 0; }
+    exec build/bench-venv/bin/python -B bench/bench_types.py "$@"
     ;;
 bench-cores) exec python3 -B bench/bench_cores.py "$@" ;;
 bench-delta)
@@ -42,5 +47,5 @@ bench-kernels)
     build/bench/bench/bench_kernels "$@"
     build/bench/bench/bench_r16 "$@"
     ;;
-*) echo "usage: tools/bench.sh bench|bench-cores|bench-delta|bench-kernels|bench-load|bench-mount|bench-products|bench-ratio [OPTION]..." >&2 && exit 2 ;;
+*) echo "usage: tools/bench.sh bench|bench-cores|bench-delta|bench-kernels|bench-load|bench-mount|bench-products|bench-ratio|bench-types [OPTION]..." >&2 && exit 2 ;;
 esac

@@ -49,9 +49,9 @@ static inline uint64_t spread(uint64_t v) {
 }
 
 static inline uint32_t gather(uint64_t v) {
-    v = (v & UINT64_C(0x000f000f000f000f)) | (v & UINT64_C(0x0f000f000f000f00)) >> 4;
-    v = (v & UINT64_C(0x000000ff000000ff)) | (v & UINT64_C(0x00ff000000ff0000)) >> 8;
-    return (uint32_t)((v & 0xffff) | v >> 16);
+    v = (v | v >> 4) & UINT64_C(0x00ff00ff00ff00ff);
+    v = (v | v >> 8) & UINT64_C(0x0000ffff0000ffff);
+    return (uint32_t)(v | v >> 16);
 }
 
 /* Whole elements, of 2, 4 or 8 numbers: those of one element stand together. */
@@ -64,13 +64,29 @@ static inline void take_elements(const struct zn_keyed_run *r, unsigned unit_log
         }
 }
 
+/* The groups of some columns at a time, so that they stay in the first cache from row to row. The compiler makes vector
+ * code of the inner loop in the middle. */
 static inline void give_elements(const struct zn_keyed_run *r, unsigned unit_log2, const uint8_t *numbers,
                                  const uint32_t *places, uint8_t *tile) {
-    for (size_t row = 0; row < r->rows; row++)
-        for (size_t c = 0; c < r->columns; c++, tile += (size_t)1 << (unit_log2 - 1)) {
-            const uint64_t v = zn_element_get(numbers + places[c] + (row << unit_log2), unit_log2);
-            zn_element_put(tile, unit_log2 - 1, gather(v));
+    enum { SOME = 64 };
+    const size_t width = (size_t)1 << (unit_log2 - 1);
+    uint64_t element[SOME];
+    uint32_t packed[SOME];
+    for (size_t from = 0, n; from < r->columns; from += n) {
+        n = ZN_MIN(r->columns - from, (size_t)SOME);
+        for (size_t row = 0; row < r->rows; row++) {
+            uint8_t *out = tile + (row * r->columns + from) * width;
+            for (size_t c = 0; c < n; c++)
+                element[c] = zn_element_get(numbers + places[from + c] + (row << unit_log2), unit_log2);
+            for (size_t c = 0; c < n; c++) packed[c] = gather(element[c]);
+            for (size_t c = 0; c < n; c++) zn_element_put(out + c * width, unit_log2 - 1, packed[c]);
         }
+    }
+}
+
+/* A tile of one column: numbers in their order. The compiler makes vector code of this loop. */
+static void give_column(const uint8_t *restrict numbers, size_t n, uint8_t *restrict tile) {
+    for (size_t i = 0; i < n / 2; i++) tile[i] = (uint8_t)(numbers[2 * i] | numbers[2 * i + 1] << 4);
 }
 
 enum { SQUARE = 8 };
@@ -147,6 +163,10 @@ void zn_keyed_take(const struct zn_keyed *k, const struct zn_keyed_run *r, const
 
 void zn_keyed_give(const struct zn_keyed *k, const struct zn_keyed_run *r, const uint8_t *numbers,
                    const uint32_t *places, uint8_t *tile) {
+    if (r->columns == 1) {
+        give_column(numbers + places[0], (size_t)r->rows << k->unit_log2, tile);
+        return;
+    }
     switch (k->unit_log2) {
         case 3:
             give_elements(r, 3, numbers, places, tile);

@@ -229,9 +229,10 @@ static void choose_order(struct values *v) {
     (void)fit(v);
 }
 
-/* Returns whether records may be shorter: whole bytes can cost less than their parts, and repeats favour fields. */
+/* Returns whether records may be shorter: whole bytes can cost less than their parts, and repeats favour fields. Huffman
+ * codes take more than the entropy. */
 static bool may_fields_be_shorter(const struct values *v, uint32_t body_len) {
-    return body_len > whole_len(v) || v->e->effort->careful ||
+    return body_len - body_len / 256 > whole_len(v) || v->e->effort->careful ||
            zn_repeats_estimate(v->e->src, v->e->len) >= v->e->len / 64;
 }
 
