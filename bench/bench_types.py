@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""bench_types.py [--make] [--doc]: sizes and speeds of the types that people download, beside memcpy: `make bench-types`.
+"""bench_types.py [--make] [--doc]: sizes and speeds of quantised types, beside memcpy: `make bench-types`.
 
 Every quantised type of quantised.py, made from MiniLM, and gemma-3-270m in Q4_K_M, both from PyPI; levels 1 and 3, one
 thread, in memory, not verified: medians of 5 runs that take turns, by bench_files. Files are kept in build/bench/types,
@@ -47,7 +47,7 @@ def table(rows: list[figures.Row]) -> str:
 def measure() -> list[figures.Row]:
     rows = list[figures.Row]()
     for kind, path, _ in [*kind_speeds.types(FOLDER, KINDS), *kind_speeds.gemma(FOLDER)]:
-        command = [kind_speeds.BENCH_FILES, str(kind_speeds.RUNS), LEVELS, path]
+        command = [str(kind_speeds.BENCH_FILES), str(kind_speeds.RUNS), LEVELS, str(path)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         rows += [json.loads(line) | {"kind": kind} for line in done.stdout.splitlines()]
     return rows

@@ -84,11 +84,6 @@ static inline void give_elements(const struct zn_keyed_run *r, unsigned unit_log
     }
 }
 
-/* A tile of one column: numbers in their order. The compiler makes vector code of this loop. */
-static void give_column(const uint8_t *restrict numbers, size_t n, uint8_t *restrict tile) {
-    for (size_t i = 0; i < n / 2; i++) tile[i] = (uint8_t)(numbers[2 * i] | numbers[2 * i + 1] << 4);
-}
-
 enum { SQUARE = 8 };
 
 /* Exchanges rows and columns of 8 x 8 bytes. */
@@ -163,10 +158,6 @@ void zn_keyed_take(const struct zn_keyed *k, const struct zn_keyed_run *r, const
 
 void zn_keyed_give(const struct zn_keyed *k, const struct zn_keyed_run *r, const uint8_t *numbers,
                    const uint32_t *places, uint8_t *tile) {
-    if (r->columns == 1) {
-        give_column(numbers + places[0], (size_t)r->rows << k->unit_log2, tile);
-        return;
-    }
     switch (k->unit_log2) {
         case 3:
             give_elements(r, 3, numbers, places, tile);
