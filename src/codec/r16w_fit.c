@@ -30,28 +30,49 @@ static void count_block(const uint8_t *symbols, size_t n, uint32_t *counts, uint
     for (; i < n; i++) counts[symbols[i]]++;
 }
 
-static void count(const struct zn_codec *c, unsigned depth, const uint8_t *plane, const struct zn_words *words,
-                  size_t n) {
-    enum { PIECE = 4096 };
-    const struct zn_r16_fit *clusters = c->fit[depth];
-    struct zn_r16w_fit *fit = c->wide[depth];
-    uint32_t others[ZN_R16_MAX_TABLES][256];
-    uint8_t symbols[PIECE];
-    const size_t block = ZN_MIN((size_t)1 << clusters->block_log2, (size_t)PIECE);
-    memset(fit->counts, 0, sizeof fit->counts);
-    memset(others, 0, sizeof others);
-    for (size_t i = 0, len; i < n; i += len) {
-        const uint8_t *at = plane ? plane + i : symbols;
-        const unsigned t = clusters->n_tables > 1 ? clusters->ids[i >> clusters->block_log2] : 0;
-        len = ZN_MIN(n - i, block);
-        if (!plane) {
-            const enum zn_joint joint = zn_joint_of_shape(words->shape, 2);
-            c->k->joint->symbols(joint, words->at + i * zn_joint_info(joint).width, len, symbols);
-        }
-        count_block(at, len, fit->counts[t], others[t]);
-    }
+/* Symbols are counted for the table that their block has in the fit of R16, every second one apart: `others`. */
+enum { PIECE = 4096 };
+
+static void count_at(const struct zn_r16_fit *clusters, size_t i, const uint8_t *symbols, size_t len,
+                     uint32_t (*counts)[256], uint32_t (*others)[256]) {
+    const unsigned t = clusters->n_tables > 1 ? clusters->ids[i >> clusters->block_log2] : 0;
+    count_block(symbols, len, counts[t], others[t]);
+}
+
+static void add_others(struct zn_r16w_fit *fit, uint32_t (*others)[256]) {
     for (unsigned t = 0; t < ZN_R16_MAX_TABLES; t++)
         for (unsigned s = 0; s < 256; s++) fit->counts[t][s] += others[t][s];
+}
+
+static size_t piece_of(const struct zn_r16_fit *clusters) {
+    return ZN_MIN((size_t)1 << clusters->block_log2, (size_t)PIECE);
+}
+
+static void count(const struct zn_codec *c, unsigned depth, const uint8_t *plane, size_t n) {
+    const struct zn_r16_fit *clusters = c->fit[depth];
+    struct zn_r16w_fit *fit = c->wide[depth];
+    uint32_t others[ZN_R16_MAX_TABLES][256] = {{0}};
+    memset(fit->counts, 0, sizeof fit->counts);
+    for (size_t i = 0, len; i < n; i += len) {
+        len = ZN_MIN(n - i, piece_of(clusters));
+        count_at(clusters, i, plane + i, len, fit->counts, others);
+    }
+    add_others(fit, others);
+}
+
+static void count_words(const struct zn_codec *c, const struct zn_words *words) {
+    const struct zn_r16_fit *clusters = c->fit[0];
+    struct zn_r16w_fit *fit = c->wide[0];
+    const enum zn_joint joint = zn_joint_of_shape(words->shape, 2);
+    uint32_t others[ZN_R16_MAX_TABLES][256] = {{0}};
+    uint8_t symbols[PIECE];
+    memset(fit->counts, 0, sizeof fit->counts);
+    for (size_t i = 0, len; i < words->n; i += len) {
+        len = ZN_MIN(words->n - i, piece_of(clusters));
+        c->k->joint->symbols(joint, words->at + i * zn_joint_info(joint).width, len, symbols);
+        count_at(clusters, i, symbols, len, fit->counts, others);
+    }
+    add_others(fit, others);
 }
 
 /* ---- one table ---- */
@@ -260,7 +281,7 @@ struct zn_joint2_costs zn_r16w_fit_words(struct zn_codec *c, const struct zn_eff
     struct zn_joint2_costs costs;
     with_one.joint = 1;
     costs.one = zn_r16_fit_blocks(c, effort, &with_one, counts) + words->n / 8;
-    count(c, 0, NULL, words, words->n);
+    count_words(c, words);
     costs.two = fit_tables(c, 0, &costs.ideal);
     return costs;
 }
@@ -269,7 +290,7 @@ size_t zn_r16w_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *e
                    const uint32_t *counts) {
     size_t ideal;
     (void)zn_r16_fit(c, depth, effort, plane, n, counts);
-    count(c, depth, plane, NULL, n);
+    count(c, depth, plane, n);
     return fit_tables(c, depth, &ideal);
 }
 
@@ -279,6 +300,6 @@ size_t zn_r16w_fit_blocks(struct zn_codec *c, const struct zn_effort *effort, co
     size_t ideal;
     c->k->byte_hist(halves, n, 1, counts);
     (void)zn_r16_fit_plane_blocks(c, effort, halves, n, counts);
-    count(c, 0, plane, NULL, n);
+    count(c, 0, plane, n);
     return fit_tables(c, 0, &ideal);
 }
