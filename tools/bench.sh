@@ -1,9 +1,10 @@
 #!/bin/bash
-# bench.sh bench|bench-ratio|bench-types|bench-delta|bench-cores|bench-load|bench-mount|bench-kernels|bench-products [OPTION]...: builds the benchmarks and runs them; options go to the program.
+# bench.sh bench|bench-ratio|bench-types|bench-delta|bench-dress|bench-cores|bench-load|bench-mount|bench-kernels|bench-products [OPTION]...: builds the benchmarks and runs them; options go to the program.
 #   bench          library, command and peers: build/bench/results.jsonl, doc/benchmarks.md
 #   bench-ratio    sizes of real weights, beside other coders: build/bench/ratio.jsonl, doc/benchmarks.md; fails where a
 #                  promise of bench/promises.py is broken
 #   bench-types    sizes and speeds of quantised types, beside memcpy: build/bench/types.jsonl; --doc: doc/benchmarks.md
+#   bench-dress    sizes of a model given the same weights in another dress: a table, MODEL may follow
 #   bench-delta    sizes, and with --speed speeds, of differences: build/bench/delta.jsonl, doc/benchmarks.md
 #   bench-cores    what 1 to 128 cores would give: build/bench/cores.jsonl, doc/internals/cores.md
 #   bench-load     a model into torch tensors, beside the package safetensors: build/bench/load.jsonl, doc/benchmarks.md
@@ -32,6 +33,10 @@ bench-types)
     exec build/bench-venv/bin/python -B bench/bench_types.py "$@"
     ;;
 bench-cores) exec python3 -B bench/bench_cores.py "$@" ;;
+bench-dress)
+    [ -x build/bench-venv/bin/python ] || { echo "bench-dress needs numpy: skipped" && exit 0; }
+    exec build/bench-venv/bin/python -B bench/bench_dress.py "$@"
+    ;;
 bench-delta)
     [ -x build/bench-venv/bin/python ] || { echo "bench-delta needs numpy: skipped" && exit 0; }
     exec build/bench-venv/bin/python -B bench/bench_delta.py "$@"
@@ -47,5 +52,5 @@ bench-kernels)
     build/bench/bench/bench_kernels "$@"
     build/bench/bench/bench_r16 "$@"
     ;;
-*) echo "usage: tools/bench.sh bench|bench-cores|bench-delta|bench-kernels|bench-load|bench-mount|bench-products|bench-ratio|bench-types [OPTION]..." >&2 && exit 2 ;;
+*) echo "usage: tools/bench.sh bench|bench-cores|bench-delta|bench-dress|bench-kernels|bench-load|bench-mount|bench-products|bench-ratio|bench-types [OPTION]..." >&2 && exit 2 ;;
 esac

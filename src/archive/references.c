@@ -239,7 +239,8 @@ struct making {
 };
 
 /* Makes a part out of bytes as they are, or cast, piece by piece. */
-static zipnn_status make_from(struct zn_worker *w, struct making *m, const struct zn_part *part, zipnn_error *err) {
+static zipnn_status make_from(struct zn_worker *w, const struct making *m, const struct zn_part *part,
+                              zipnn_error *err) {
     enum { PIECE = 16 << 10 /* elements */ };
     const bool casts = part->form >= ZN_FORM_CAST;
     const struct zn_cast_widths one = {1, 1}, width = casts ? zn_casts[part->form - ZN_FORM_CAST] : one;
@@ -259,6 +260,52 @@ static zipnn_status make_from(struct zn_worker *w, struct making *m, const struc
     return ZIPNN_OK;
 }
 
+/* Reads [off, off + len) to `to`. */
+static zipnn_status make_piece(struct zn_worker *w, const struct making *m, uint64_t off, size_t len, uint8_t *to,
+                               zipnn_error *err) {
+    struct goal goal = {to, NULL};
+    const uint8_t *bytes = NULL;
+    const zipnn_status status = read_range(w, m->from, &m->scope, off, (uint32_t)len, &goal, &bytes, err);
+    if (status == ZIPNN_OK && bytes != to) memcpy(to, bytes, len);
+    zn_shelf_return(goal.slot);
+    return status;
+}
+
+/* Row by row. */
+static zipnn_status make_columns(struct zn_worker *w, const struct making *m, const struct zn_part *part,
+                                 zipnn_error *err) {
+    uint32_t in_row = part->skip;
+    uint64_t row = part->off;
+    for (uint32_t done = 0; done < part->len; row += part->stride) {
+        const uint32_t some = ZN_MIN(part->row - in_row, part->len - done);
+        ZN_TRY(make_piece(w, m, row + in_row, some, m->out + m->made + done, err));
+        done += some;
+        in_row = 0;
+    }
+    return ZIPNN_OK;
+}
+
+/* The columns that are wanted are read row by row, some rows' pieces at a time, and each element goes to its place. */
+static zipnn_status make_turned(struct zn_worker *w, const struct making *m, const struct zn_part *part,
+                                zipnn_error *err) {
+    enum { PIECE = 512 };
+    const uint32_t n = part->len / part->width, first = part->skip, end = first + n;
+    const uint32_t from = first / part->row, to = (end - 1) / part->row + 1, at_once = PIECE / part->width;
+    uint8_t piece[PIECE];
+    for (uint32_t c = from; c < to; c += at_once)
+        for (uint32_t r = 0; r < part->row; r++) {
+            const uint32_t some = ZN_MIN(at_once, to - c);
+            const uint64_t off = part->off + ((uint64_t)r * part->stride + c) * part->width;
+            ZN_TRY(make_piece(w, m, off, (size_t)some * part->width, piece, err));
+            for (uint32_t k = 0; k < some; k++) {
+                const uint64_t place = (uint64_t)(c + k) * part->row + r;
+                if (place >= first && place < end)
+                    memcpy(m->out + m->made + (place - first) * part->width, piece + k * part->width, part->width);
+            }
+        }
+    return ZIPNN_OK;
+}
+
 /* A reference to the archive itself is made of one part, which touches as few chunks as any other. */
 static zipnn_status check_part(const struct making *m, const struct zn_part *part, unsigned n_parts, zipnn_error *err) {
     const uint64_t reads = zn_part_reads(part);
@@ -267,19 +314,22 @@ static zipnn_status check_part(const struct making *m, const struct zn_part *par
         return zn_fail(err, ZIPNN_E_CORRUPT, m->at, "a chunk refers to bytes up to %llu of an original of %llu bytes",
                        (unsigned long long)(part->off + reads), (unsigned long long)m->from->length);
     if (!m->scope.referred || !m->from->archive) return ZIPNN_OK;
-    if (n_parts > 1)
-        return zn_fail(err, ZIPNN_E_CORRUPT, m->at, "a chunk refers to %u parts of its own archive", n_parts);
+    if (n_parts > 1 || reads > UINT32_MAX / 2 || part->form == ZN_FORM_COLUMNS || part->form == ZN_FORM_TURNED)
+        return zn_fail(err, ZIPNN_E_CORRUPT, m->at, "a chunk refers to %u parts of its own archive, or to a view",
+                       n_parts);
     const struct zn_scope scope = {m->from->archive, m->scope.depth, true};
     return find_span(&scope, part->off, (uint32_t)reads, &span, err);
 }
 
 static zipnn_status make_part(struct zn_worker *w, struct making *m, const struct zn_part *part, unsigned n_parts,
                               zipnn_error *err) {
-    if (part->form == ZN_FORM_ZEROS)
+    if (part->form == ZN_FORM_ZEROS) {
         memset(m->out + m->made, 0, part->len);
-    else {
+    } else {
         ZN_TRY(check_part(m, part, n_parts, err));
-        ZN_TRY(make_from(w, m, part, err));
+        ZN_TRY((part->form == ZN_FORM_COLUMNS  ? make_columns
+                : part->form == ZN_FORM_TURNED ? make_turned
+                                               : make_from)(w, m, part, err));
     }
     m->made += part->len;
     return ZIPNN_OK;

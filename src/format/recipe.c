@@ -13,6 +13,11 @@ static bool is_cast(unsigned form) {
 uint64_t zn_part_reads(const struct zn_part *part) {
     if (part->form == ZN_FORM_ZEROS) return 0;
     if (part->form == ZN_FORM_RANGE) return part->len;
+    if (part->form == ZN_FORM_TURNED) return (uint64_t)part->row * part->stride * part->width;
+    if (part->form == ZN_FORM_COLUMNS) {
+        const uint64_t last = (uint64_t)part->skip + part->len - 1;
+        return last / part->row * part->stride + last % part->row + 1;
+    }
     const struct zn_cast_widths *w = &zn_casts[part->form - ZN_FORM_CAST];
     return (uint64_t)part->len / w->to * w->from;
 }
@@ -34,20 +39,56 @@ static bool read_number(struct zn_cur *cur, uint64_t *v) {
     return false;
 }
 
+static bool is_view(const struct zn_part *part) {
+    return part->form == ZN_FORM_COLUMNS || part->form == ZN_FORM_TURNED;
+}
+
+static void write_view(struct zn_out *out, const struct zn_part *part) {
+    if (!is_view(part)) return;
+    if (part->form == ZN_FORM_TURNED) zn_out_u8(out, part->width);
+    write_number(out, part->row);
+    write_number(out, part->stride);
+    write_number(out, part->skip);
+}
+
 void zn_part_write(struct zn_out *out, const struct zn_part *part, uint64_t *next) {
     zn_out_u8(out, part->form);
     write_number(out, part->len);
     if (part->form == ZN_FORM_ZEROS) return;
     const uint64_t ahead = part->off - *next, back = *next - part->off;
     write_number(out, ahead <= back ? ahead << 1 : (back << 1) - 1);
+    write_view(out, part);
     *next = part->off + zn_part_reads(part);
+}
+
+/* Reads a number of at most `most`. */
+static bool read_small(struct zn_cur *cur, uint32_t most, uint32_t *v) {
+    uint64_t wide;
+    const bool legal = read_number(cur, &wide) && wide <= most;
+    *v = legal ? (uint32_t)wide : 0;
+    return legal;
+}
+
+/* What is seen has at most ZN_MAX_VIEW bytes, rows of columns are not tiny, and the part lies inside. */
+static bool read_view(struct zn_cur *cur, struct zn_part *part) {
+    if (part->form == ZN_FORM_TURNED) part->width = zn_cur_u8(cur);
+    if (!read_small(cur, ZN_MAX_VIEW, &part->row) || !read_small(cur, ZN_MAX_VIEW, &part->stride) ||
+        !read_small(cur, ZN_MAX_VIEW, &part->skip) || part->row == 0 || part->stride == 0)
+        return false;
+    if (part->form == ZN_FORM_COLUMNS)
+        return part->row >= ZN_LEAST_ROW && part->stride >= part->row && part->skip < part->row &&
+               zn_part_reads(part) <= ZN_MAX_VIEW;
+    const unsigned w = part->width;
+    if ((w != 1 && w != 2 && w != 4 && w != 8) || part->len % w) return false;
+    const uint64_t elements = (uint64_t)part->row * part->stride;
+    return elements <= ZN_MAX_VIEW / w && part->skip + (uint64_t)part->len / w <= elements;
 }
 
 zipnn_status zn_part_read(struct zn_cur *cur, uint32_t left, uint64_t at, uint64_t *next, struct zn_part *part,
                           zipnn_error *err) {
     uint64_t len, step = 0, end;
     *part = (struct zn_part){.form = zn_cur_u8(cur)};
-    if (part->form > ZN_FORM_RANGE && !is_cast(part->form))
+    if (part->form > ZN_FORM_TURNED && !is_cast(part->form))
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, at, "a reference is made by form %u, which is not supported",
                        part->form);
     bool legal = read_number(cur, &len) && len != 0 && len <= left;
@@ -56,6 +97,8 @@ zipnn_status zn_part_read(struct zn_cur *cur, uint32_t left, uint64_t at, uint64
     part->len = (uint32_t)len;
     if (part->form == ZN_FORM_ZEROS) return ZIPNN_OK;
     part->off = step & 1 ? *next - (step >> 1) - 1 : *next + (step >> 1);
+    if (is_view(part) && !read_view(cur, part))
+        return zn_fail(err, ZIPNN_E_CORRUPT, at, "a reference sees a matrix that does not exist");
     if (is_cast(part->form) && len % zn_casts[part->form - ZN_FORM_CAST].to)
         return zn_fail(err, ZIPNN_E_CORRUPT, at, "%llu bytes are no whole elements", (unsigned long long)len);
     if (!zn_add(part->off, zn_part_reads(part), &end))

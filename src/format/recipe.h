@@ -6,10 +6,13 @@
 #include "base/err.h"
 #include "base/out.h"
 
-/* What a part is: zeros, bytes as they are, or floats that are cast to another type. */
+/* What a part is: zeros, bytes as they are, columns of a matrix, a matrix turned over, or floats that are cast to another
+ * type. */
 enum zn_form {
     ZN_FORM_ZEROS,
     ZN_FORM_RANGE,
+    ZN_FORM_COLUMNS,
+    ZN_FORM_TURNED,
     ZN_FORM_CAST = 16, /* and an enum zn_cast */
 };
 
@@ -27,14 +30,21 @@ enum zn_cast {
 
 enum {
     ZN_MAX_PARTS = 4096,
-    ZN_RECIPE_HEAD = 2, /* the number of parts */
-    ZN_MAX_PART = 16    /* bytes of a part's record */
+    ZN_RECIPE_HEAD = 2,    /* the number of parts */
+    ZN_MAX_PART = 48,      /* bytes of a part's record */
+    ZN_LEAST_ROW = 32,     /* bytes of a row of columns */
+    ZN_MAX_VIEW = 32 << 20 /* bytes of the matrix that is seen */
 };
 
 struct zn_part {
     uint8_t form;
     uint32_t len; /* bytes that it makes */
     uint64_t off; /* of the bytes that it is made of, in the original */
+    /* Columns: rows of `row` bytes that begin `stride` bytes apart, of which the first `skip` bytes are left out. Turned:
+     * a matrix of `row` rows and `stride` columns of `width` bytes, of whose elements, column by column, the first `skip`
+     * are left out. */
+    uint32_t row, stride, skip;
+    uint8_t width;
 };
 
 /* Bytes of an element before and after a cast. */
@@ -43,7 +53,7 @@ struct zn_cast_widths {
 };
 extern const struct zn_cast_widths zn_casts[ZN_N_CASTS];
 
-/* Returns how many bytes of the original the part is made of. */
+/* Returns how many bytes of the original, from part->off on, the part is made of; of views, in which it lies. */
 uint64_t zn_part_reads(const struct zn_part *part);
 
 /* Writes a part. *next is where the part before ended in the original, 0 at first. */

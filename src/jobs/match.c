@@ -14,7 +14,10 @@ enum {
     RUN = 64, /* words */
     N_WORDS = N_RUNS * RUN,
     MAX_COMPARED = 256, /* tensors of one type and length that are compared by content */
-    MAX_RANKS = 64      /* equal parts of a tensor, of which one may be the tensor looked for */
+    MAX_RANKS = 64,     /* equal parts of a tensor, of which one may be the tensor looked for */
+    /* What a view may cost, since each chunk of it may take all of the base's chunks that the matrix lies in. */
+    MAX_TURNED = 16 << 20, /* bytes */
+    MAX_SPREAD = 32        /* columns of the base for one of the tensor */
 };
 
 /* ZN_UNRELATED, which is less, means: compared, and too far away. */
@@ -233,6 +236,98 @@ static zipnn_status match_casts(const struct base *b, const struct candidate *ke
     return ZIPNN_OK;
 }
 
+/* ---- views ------------------------------------------------------------------------------------------------------- */
+
+/* A matrix of the model, and one of the base that has its name and type. */
+struct matrices {
+    const struct zn_model *model, *base;
+    const struct candidate *tensor, *other;
+    uint64_t rows, columns, other_rows, other_columns;
+    unsigned word;
+};
+
+static bool is_matrix(const struct zn_model *m, const struct candidate *c, uint64_t *rows, uint64_t *columns) {
+    const struct zn_tensor *t = c->t;
+    const unsigned word = zn_likeness_word(t->dtype);
+    uint64_t n, len;
+    if (t->rank != 2 || t->meaning & (ZN_COLUMN_MAJOR | ZN_UNREADABLE) || zn_dtype_word(t->dtype) != word) return false;
+    *rows = m->plan->dims[t->shape];
+    *columns = m->plan->dims[t->shape + 1];
+    return *rows && *columns && *rows <= ZN_MAX_VIEW && *columns <= ZN_MAX_VIEW && zn_mul(*rows, *columns, &n) &&
+           zn_mul(n, word, &len) && len == c->len && len <= ZN_MAX_VIEW;
+}
+
+/* Reads a run of a row of the tensor. */
+static zipnn_status read_row(const struct matrices *x, unsigned i, uint64_t *row, uint8_t *to, zipnn_error *err) {
+    *row = x->rows * (2 * i + 1) / (2 * N_RUNS);
+    return x->model->read(x->model->user, x->tensor->t->off + *row * x->columns * x->word, (size_t)RUN * x->word, to,
+                          err);
+}
+
+/* Compares with columns of the other matrix, from column `from` on. */
+static zipnn_status try_columns(const struct matrices *x, uint64_t from, struct zn_match *match, zipnn_error *err) {
+    uint8_t here[N_WORDS * sizeof(uint64_t)], there[N_WORDS * sizeof(uint64_t)];
+    const size_t run = (size_t)RUN * x->word;
+    for (unsigned i = 0; i < N_RUNS; i++) {
+        uint64_t row;
+        ZN_TRY(read_row(x, i, &row, here + i * run, err));
+        const uint64_t off = x->other->t->off + (row * x->other_columns + from) * x->word;
+        ZN_TRY(x->base->read(x->base->user, off, run, there + i * run, err));
+    }
+    const uint32_t d = zn_likeness_distance(here, there, N_WORDS, x->tensor->t->dtype);
+    if (d >= match->distance) return ZIPNN_OK;
+    *match = (struct zn_match){.len = match->len,
+                               .ref_off = x->other->t->off + from * x->word,
+                               .distance = d,
+                               .run = x->tensor->len,
+                               .samples = match->samples,
+                               .view = {ZN_FORM_COLUMNS, (uint8_t)x->word, (uint32_t)(x->columns * x->word),
+                                        (uint32_t)(x->other_columns * x->word)}};
+    return ZIPNN_OK;
+}
+
+/* Compares with the other matrix turned over: row by column. */
+static zipnn_status try_turned(const struct matrices *x, struct zn_match *match, zipnn_error *err) {
+    uint8_t here[N_WORDS * sizeof(uint64_t)], there[N_WORDS * sizeof(uint64_t)];
+    const size_t run = (size_t)RUN * x->word;
+    for (unsigned i = 0; i < N_RUNS; i++) {
+        uint64_t row;
+        ZN_TRY(read_row(x, i, &row, here + i * run, err));
+        for (unsigned k = 0; k < RUN; k++)
+            ZN_TRY(x->base->read(x->base->user, x->other->t->off + (k * x->other_columns + row) * x->word, x->word,
+                                 there + i * run + (size_t)k * x->word, err));
+    }
+    const uint32_t d = zn_likeness_distance(here, there, N_WORDS, x->tensor->t->dtype);
+    if (d >= match->distance) return ZIPNN_OK;
+    *match = (struct zn_match){
+        .len = match->len,
+        .ref_off = x->other->t->off,
+        .distance = d,
+        .run = x->tensor->len,
+        .samples = match->samples,
+        .view = {ZN_FORM_TURNED, (uint8_t)x->word, (uint32_t)x->other_rows, (uint32_t)x->other_columns}};
+    return ZIPNN_OK;
+}
+
+/* Looks for the matrix in one of its name: turned over, or among the columns: in front, at the end, as a rank's part. */
+static zipnn_status match_views(struct matrices *x, struct zn_match *match, zipnn_error *err) {
+    x->word = zn_likeness_word(x->tensor->t->dtype);
+    if (x->other->t->dtype != x->tensor->t->dtype || !is_matrix(x->model, x->tensor, &x->rows, &x->columns) ||
+        !is_matrix(x->base, x->other, &x->other_rows, &x->other_columns) || x->columns < RUN)
+        return ZIPNN_OK;
+    if (x->rows == x->other_columns && x->columns == x->other_rows)
+        return x->tensor->len <= MAX_TURNED ? try_turned(x, match, err) : ZIPNN_OK;
+    if (x->other_columns / x->columns > MAX_SPREAD) return ZIPNN_OK;
+    if (x->rows != x->other_rows || x->columns >= x->other_columns || x->columns * x->word < ZN_LEAST_ROW)
+        return ZIPNN_OK;
+    ZN_TRY(try_columns(x, 0, match, err));
+    ZN_TRY(try_columns(x, x->other_columns - x->columns, match, err));
+    if (x->other_columns % x->columns) return ZIPNN_OK;
+    for (uint64_t from = x->columns; from < x->other_columns - x->columns; from += x->columns)
+        ZN_TRY(try_columns(x, from, match, err));
+    return ZIPNN_OK;
+}
+
 /* Matches a tensor by name, and by content too if that one is not near. */
 static zipnn_status match_tensor(const struct zn_matches *m, const struct base *b, const struct candidate *key,
                                  struct zn_match *match, zipnn_error *err) {
@@ -252,6 +347,10 @@ static zipnn_status match_tensor(const struct zn_matches *m, const struct base *
     if (found.distance > far && other && other->t->dtype == key->t->dtype && other->len != key->len) {
         const struct lengths lengths = {m->model, b->model, key, other};
         ZN_TRY(match_rows(&lengths, &found, err));
+    }
+    if (found.distance > far && m->with_parts && other) {
+        struct matrices matrices = {.model = m->model, .base = b->model, .tensor = key, .other = other};
+        ZN_TRY(match_views(&matrices, &found, err));
     }
     if (found.distance > far && m->with_parts) ZN_TRY(match_casts(b, key, other, &found, err));
     if (found.distance >= match->distance) return ZIPNN_OK;
@@ -345,7 +444,8 @@ static zipnn_status link_first(const struct zn_plan *plan, struct zn_links *link
     const struct zn_link *first = NULL;
     for (size_t i = 0; i < links->n; i++)
         if (links->link[i].source && (!first || links->link[i].off < first->off)) first = &links->link[i];
-    if (!first || zn_link_casts(first) || first->off != first->ref_off || first->off <= plan->tensors[0].off)
+    if (!first || zn_link_casts(first) || first->view || first->off != first->ref_off ||
+        first->off <= plan->tensors[0].off)
         return ZIPNN_OK;
     const uint64_t off = plan->tensors[0].off;
     const struct zn_link link = {.off = off,
@@ -362,9 +462,19 @@ zipnn_status zn_matches_link(const struct zn_matches *m, struct zn_links *links,
         const struct zn_tensor *t = &m->model->plan->tensors[i];
         const struct zn_match *match = &m->match[i];
         if (match->source == 0 || match->distance > zn_likeness_far(t->dtype)) continue;
-        const struct zn_link link = {t->off + match->at, match->run,       match->ref_off,
-                                     match->source,      ZN_LINK_SIMILAR,  match->distance,
-                                     match->cast.number, match->cast.from, match->cast.to};
+        const struct zn_link link = {.off = t->off + match->at,
+                                     .len = match->run,
+                                     .ref_off = match->ref_off,
+                                     .source = match->source,
+                                     .likeness = ZN_LINK_SIMILAR,
+                                     .distance = match->distance,
+                                     .cast = match->cast.number,
+                                     .from = match->cast.from,
+                                     .to = match->cast.to,
+                                     .view = match->view.form,
+                                     .width = match->view.width,
+                                     .row = match->view.row,
+                                     .stride = match->view.stride};
         ZN_TRY(zn_links_add(links, &link, err));
     }
     for (size_t i = 0; i < m->parts.n; i++) ZN_TRY(zn_links_add(links, &m->parts.link[i], err));

@@ -13,7 +13,7 @@ static const struct zn_original *source_of(const struct zn_relations *relations,
 static bool is_one_range(const struct zn_likely *chunk) {
     const struct zn_link *link = chunk->link;
     const uint64_t into = chunk->off - link->off;
-    return !zn_link_casts(link) && into <= link->len && chunk->len <= link->len - into;
+    return !zn_link_casts(link) && !link->view && into <= link->len && chunk->len <= link->len - into;
 }
 
 /* Reads the bytes that the chunk resembles. lent->bytes is NULL if there are none. */
@@ -29,6 +29,17 @@ static zipnn_status fetch(struct zn_worker *w, const struct zn_original *from, c
 /* ---- references that are made of parts --------------------------------------------------------------------------- */
 
 enum { RECIPE_SHARE = 16 /* a recipe that takes more than 1/16 of the chunk gains nothing */ };
+
+/* Makes the part one of the link's view that begins at `at`. */
+static void set_view(const struct zn_link *link, uint64_t at, struct zn_part *part) {
+    const uint64_t into = at - link->off;
+    part->form = link->view;
+    part->row = link->row;
+    part->stride = link->stride;
+    part->width = link->width;
+    part->skip = (uint32_t)(link->view == ZN_FORM_TURNED ? into / link->width : into % link->row);
+    if (link->view == ZN_FORM_COLUMNS) part->off += into / link->row * link->stride;
+}
 
 /* Makes the part of the recipe for the chunk's bytes from `at` on: what the link says that begins there or before, or
  * zeros up to the next link. Returns its length; 0: nothing can be made. */
@@ -48,6 +59,8 @@ static uint32_t make_part(const struct zn_likely *chunk, const struct zn_link *l
         part->form = ZN_FORM_ZEROS;
         return part->len;
     }
+    if (link->view) set_view(link, at, part);
+    if (link->view == ZN_FORM_TURNED && ((at - link->off) % link->width || part->len % link->width)) return 0;
     if (zn_link_casts(link) && ((at - link->off) % link->to || part->len % link->to)) return 0;
     const uint64_t reads = zn_part_reads(part);
     return part->off <= base_len && reads <= base_len - part->off ? part->len : 0;

@@ -63,6 +63,10 @@ struct zn_matches {
         struct zn_match_cast {
             uint8_t number, from, to; /* as in struct zn_link */
         } cast;
+        struct zn_match_view {
+            uint8_t form, width;
+            uint32_t row, stride;
+        } view;
     } * match;             /* one per tensor of the plan */
     void *memory;          /* memory of the samples */
     bool with_parts;       /* chunks may refer to parts of a base, and to bytes that are cast */

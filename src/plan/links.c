@@ -38,7 +38,7 @@ enum { BRIDGED = 64 << 10 /* longest gap in a run; a chunk of its own would cost
 static bool continues(const struct zn_link *last, const struct zn_link *next) {
     const uint64_t gap = next->off - (last->off + last->len);
     const bool same_cast = last->cast == next->cast && last->from == next->from && last->to == next->to;
-    if (!same_cast || (last->to && (next->off - last->off) % last->to)) return false;
+    if (!same_cast || last->view || next->view || (last->to && (next->off - last->off) % last->to)) return false;
     return last->source != 0 && last->source == next->source && last->likeness == next->likeness && gap <= BRIDGED &&
            next->ref_off == zn_link_ref(last, next->off);
 }

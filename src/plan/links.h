@@ -21,6 +21,9 @@ struct zn_link {
     uint32_t distance; /* of ZN_LINK_SIMILAR: how far the bytes are apart, as far as known (jobs/likeness.h) */
     /* The cast that makes them alike, and the bytes of an element before and after it; 0: none. */
     uint8_t cast, from, to;
+    /* The view that makes them alike (format/recipe.h): its form, 0 for none, and what the form says of it. */
+    uint8_t view, width;
+    uint32_t row, stride;
 };
 
 /* Returns whether the bytes referred to must be cast to resemble the range. */
@@ -30,7 +33,7 @@ static inline bool zn_link_casts(const struct zn_link *link) {
 
 /* Returns the offset of the bytes that the byte at `off` of the range, the first of an element, resembles. */
 static inline uint64_t zn_link_ref(const struct zn_link *link, uint64_t off) {
-    const uint64_t into = off - link->off;
+    const uint64_t into = link->view ? 0 : off - link->off;
     return link->ref_off + (link->to ? into / link->to * link->from : into);
 }
 

@@ -14,7 +14,7 @@ from make_vectors import noise
 from native import xxh3_64, xxh3_128
 from zipnn_reference import Reader
 
-ZEROS, RANGE, CAST = recipes.ZEROS, recipes.RANGE, recipes.CAST
+ZEROS, RANGE, COLUMNS, TURNED, CAST = recipes.ZEROS, recipes.RANGE, recipes.COLUMNS, recipes.TURNED, recipes.CAST
 TESTS = pathlib.Path(__file__).parent.parent
 # Numbers of three types at the edges of each: zeros, least, subnormal, ties, greatest, infinities, NaN.
 WORDS = (0, 1, 0x007FFFFF, 0x00800000, 0x33000000, 0x33000001, 0x33800000, 0x387FC000, 0x387FE000, 0x387FFFFF, 0x38800000,
@@ -32,18 +32,21 @@ def number(v):
 
 
 def recipe(*parts, n=None):
-    """Parts are (form, bytes made, offset), or bytes as they are."""
+    """Parts are (form, bytes made, offset, and what follows in a view), or bytes as they are."""
     out, at = u16(len(parts) if n is None else n), 0
     for part in parts:
         if isinstance(part, bytes):
             out += part
             continue
-        form, size, off = part
+        form, size, off, *view = part
         out += bytes([form]) + number(size)
         if form != ZEROS:
             out += number((off - at) << 1 if off >= at else ((at - off) << 1) - 1)
             before, after = recipes.widths(form - CAST) if form >= CAST else (1, 1)
             at = off + size // after * before
+        if form == TURNED:
+            out += bytes([view.pop(0)])
+        out += b"".join(map(number, view))
     return out
 
 
@@ -67,6 +70,15 @@ def sound():
         at, size = (WIDE_AT, len(F32)) if wide else (NARROW_AT, len(NARROW))
         before, after = recipes.widths(i)
         yield f"cast_{i}", made((CAST + i, size // before * after, at))
+    yield "columns", made((COLUMNS, 400, 100, 40, 100, 0))
+    yield "columns_from_within", made((COLUMNS, 100, 3, 64, 64, 63))
+    yield "columns_of_one_row", made((COLUMNS, 9, 3, 32, 1 << 25, 20))
+    for width in (1, 2, 4, 8):
+        yield f"turned_{width}", made((TURNED, 100 * width, 7, width, 20, 12, 0))
+        yield f"turned_{width}_from_within", made((TURNED, 77 * width, 7, width, 20, 12, 163))
+    yield "turned_row", made((TURNED, 600, 0, 1, 1, 600, 0))
+    yield "turned_column", made((TURNED, 600, 0, 2, 300, 1, 0))
+    yield "turned_wide", made((TURNED, 1999, 5, 1, 2, 1000, 1))
     yield "casts", made((CAST, 20, WIDE_AT), (CAST + 4, 40, NARROW_AT), (RANGE, 5, 4), (CAST + 2, 8, WIDE_AT + 1))
     yield "many", made(*[(RANGE, 5, (i * 7) % 595) for i in range(4096)])
     delta = TESTS / "deltas/bf16_sparse"
@@ -110,7 +122,19 @@ def damaged():
     yield "bad_offset", "corrupt", made(good, off=1)
     yield "bad_delta", "corrupt", made(good, method=3, orig_check=1, delta=b"\t")
     yield "bad_source", "corrupt", made(good, source=2)
-    for form in (2, 15, CAST + len(recipes.CASTS), 255):
+    for name, view in (("row", (31, 40, 0)), ("no_row", (0, 40, 0)), ("stride", (41, 40, 0)), ("no_stride", (40, 0, 0)),
+                       ("skip", (40, 50, 40)), ("far", (32, 1 << 25, 0)), ("wide", (32, (1 << 25) + 1, 0)),
+                       ("past_the_end", (40, 1100, 0))):  # fmt: skip
+        yield f"bad_columns_{name}", "corrupt", made((COLUMNS, 100, 13, *view), found=noise(100))
+    for name, view in (("width_0", (0, 20, 12, 0)), ("width_3", (3, 20, 12, 0)), ("width_16", (16, 20, 12, 0)),
+                       ("no_row", (2, 0, 12, 0)), ("no_column", (2, 20, 0, 0)), ("half", (8, 20, 12, 0)),
+                       ("skip", (2, 20, 12, 191)), ("large", (2, 1 << 12, 1 << 13, 0)), ("rows", (2, 1 << 40, 1, 0)),
+                       ("past_the_end", (2, 100, 11, 0))):  # fmt: skip
+        yield f"bad_turned_{name}", "corrupt", made((TURNED, 100, 13, *view), found=noise(100))
+    yield "bad_view_cut", "corrupt", made(recipe((COLUMNS, 100, 13, 40, 50, 0))[2:-1], n=1, found=noise(100))
+    yield "bad_own_columns", "corrupt", own((COLUMNS, 60, 10, 40, 50, 0))
+    yield "bad_own_turned", "corrupt", own((TURNED, 60, 10, 2, 10, 5, 0))
+    for form in (4, 15, CAST + len(recipes.CASTS), 255):
         yield f"bad_form_{form}", "unsupported", made(bytes([form, 77, 26]), n=1, found=found)
     yield "bad_method_4", "unsupported", made(good, method=4)
     yield "bad_own_parts", "corrupt", own((RANGE, 20, 0), (RANGE, 20, 30))

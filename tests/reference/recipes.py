@@ -4,8 +4,8 @@ from fractions import Fraction
 
 from zipnn_reference import BASES_FLAG, SELF_FLAG, NoBase, Reader, demand, support
 
-ZEROS, RANGE, CAST = 0, 1, 16
-MAX_PARTS = 4096
+ZEROS, RANGE, COLUMNS, TURNED, CAST = 0, 1, 2, 3, 16
+MAX_PARTS, LEAST_ROW, MAX_VIEW = 4096, 32, 1 << 25
 F32, BF16, F16 = (4, 8), (2, 8), (2, 5)  # bytes, bits of the exponent
 CASTS = [(F32, BF16), None, (F32, F16), (BF16, F32), (F16, F32), (BF16, F16), (F16, BF16)]
 CUT = 1
@@ -66,6 +66,30 @@ def take_number(r):
     return total
 
 
+def columns(r, size, at, read):
+    """A part of rows that begin a stride apart, and where the bytes that it lies in end."""
+    row, stride, skip = (take_number(r) for _ in range(3))
+    demand(LEAST_ROW <= row <= stride <= MAX_VIEW and skip < row, "columns that do not exist")
+    last = skip + size - 1
+    reads = last // row * stride + last % row + 1
+    demand(reads <= MAX_VIEW, "columns of too much")
+    seen = read(at, at + reads)
+    rows = b"".join(seen[i : i + row] for i in range(0, len(seen), stride))
+    return rows[skip:][:size], at + reads
+
+
+def turned(r, size, at, read):
+    """A part of a matrix that is turned over, and where the matrix ends."""
+    width, rows, columns, skip = r.uint(1), *(take_number(r) for _ in range(3))
+    demand(width in (1, 2, 4, 8) and rows and columns and size % width == 0, "matrix that does not exist")
+    demand(rows * columns * width <= MAX_VIEW and skip + size // width <= rows * columns, "part outside of its matrix")
+    seen, made = read(at, at + rows * columns * width), b""
+    for k in range(skip, skip + size // width):
+        place = (k % rows * columns + k // rows) * width
+        made += seen[place : place + width]
+    return made, at + rows * columns * width
+
+
 def make(r: Reader, length, own, read):
     """The reference of `length` bytes by the recipe at r. read(start, end) are bytes of the source; `own`: the archive's
     own original."""
@@ -73,7 +97,7 @@ def make(r: Reader, length, own, read):
     demand(1 <= n <= MAX_PARTS, f"{n} parts")
     for _ in range(n):
         form = r.uint(1)
-        support(form in (ZEROS, RANGE) or CAST <= form < CAST + len(CASTS), f"form {form}")
+        support(form in (ZEROS, RANGE, COLUMNS, TURNED) or CAST <= form < CAST + len(CASTS), f"form {form}")
         size = take_number(r)
         demand(1 <= size <= length - len(made), "part is too long")
         if form == ZEROS:
@@ -81,6 +105,11 @@ def make(r: Reader, length, own, read):
             continue
         step = take_number(r)
         at = (at - (step >> 1) - 1 if step & 1 else at + (step >> 1)) % 2**64
+        if form in (COLUMNS, TURNED):
+            demand(not own, "view of the archive itself")
+            part, at = (columns if form == COLUMNS else turned)(r, size, at, read)
+            made += part
+            continue
         before, after = widths(form - CAST) if form >= CAST else (1, 1)
         demand(size % after == 0, "part of an element")
         demand(not own or n == 1, "parts of the archive itself")

@@ -68,15 +68,23 @@ struct tensor {
     const char *dtype;
     const uint8_t *bytes;
     size_t len;
+    size_t rows; /* of a matrix; 0: the tensor has one dimension */
 };
+
+/* Writes the shape of a tensor of n elements. */
+static size_t put_shape(char *json, const struct tensor *t, size_t n) {
+    return (size_t)(t->rows ? sprintf(json, "%zu,%zu", t->rows, n / t->rows) : sprintf(json, "%zu", n));
+}
 
 static void build(struct file *f, const struct tensor *t, unsigned n) {
     char *json = (char *)f->bytes + 8;
     size_t len = 0, at = 0;
     for (unsigned i = 0; i < n; i++) {
         const size_t width = strcmp(t[i].dtype, "F32") == 0 ? 4 : 2;
-        len += (size_t)sprintf(json + len, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[%zu],\"data_offsets\":[%zu,%zu]}",
-                               i ? "," : "{", t[i].name, t[i].dtype, t[i].len / width, at, at + t[i].len);
+        len +=
+            (size_t)sprintf(json + len, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[", i ? "," : "{", t[i].name, t[i].dtype);
+        len += put_shape(json + len, &t[i], t[i].len / width);
+        len += (size_t)sprintf(json + len, "],\"data_offsets\":[%zu,%zu]}", at, at + t[i].len);
         at += t[i].len;
     }
     json[len++] = '}';
@@ -151,9 +159,10 @@ static void expect_share(struct files *f, unsigned permille) {
 static void casts_of_a_base_cost_nothing(void **state) {
     (void)state;
     struct files *f = new_files();
-    const struct tensor wide = {"w", "F32", f->wide, sizeof f->wide}, bf16 = {"w", "BF16", f->bf16, sizeof f->bf16},
-                        cut = {"w", "BF16", f->cut, sizeof f->cut}, f16 = {"w", "F16", f->f16, sizeof f->f16},
-                        other = {"other", "BF16", f->bf16, sizeof f->bf16};
+    const struct tensor wide = {"w", "F32", f->wide, sizeof f->wide, 0},
+                        bf16 = {"w", "BF16", f->bf16, sizeof f->bf16, 0}, cut = {"w", "BF16", f->cut, sizeof f->cut, 0},
+                        f16 = {"w", "F16", f->f16, sizeof f->f16, 0},
+                        other = {"other", "BF16", f->bf16, sizeof f->bf16, 0};
     const struct {
         const struct tensor *base, *next;
         unsigned permille;
@@ -171,10 +180,10 @@ static void casts_of_a_base_cost_nothing(void **state) {
 static void weights_beside_their_masters_cost_nothing(void **state) {
     (void)state;
     struct files *f = new_files();
-    const struct tensor master[] = {{"m", "F32", f->wide, sizeof f->wide}},
-                        both[] = {{"a", "BF16", f->bf16, sizeof f->bf16},
-                                  {"h", "F16", f->f16, sizeof f->f16},
-                                  {"m", "F32", f->wide, sizeof f->wide}};
+    const struct tensor master[] = {{"m", "F32", f->wide, sizeof f->wide, 0}},
+                        both[] = {{"a", "BF16", f->bf16, sizeof f->bf16, 0},
+                                  {"h", "F16", f->f16, sizeof f->f16, 0},
+                                  {"m", "F32", f->wide, sizeof f->wide, 0}};
     build(&f->next, master, 1);
     pack(&f->next, NULL, 0, &f->alone);
     build(&f->next, both, 3);
@@ -183,9 +192,38 @@ static void weights_beside_their_masters_cost_nothing(void **state) {
     pack(&f->next, NULL, 100, &f->compatible);
     assert_true(f->compatible.len > f->given.len + COUNT);
     /* With a repeat of the weights, no chunk refers to one that refers to another: restored all the same. */
-    const struct tensor thrice[] = {both[0], {"b", "BF16", f->bf16, sizeof f->bf16}, both[2]};
+    const struct tensor thrice[] = {both[0], {"b", "BF16", f->bf16, sizeof f->bf16, 0}, both[2]};
     build(&f->next, thrice, 3);
     pack(&f->next, NULL, 0, &f->given);
+    free(f);
+}
+
+/* Columns of the base's matrix in front, at the end and as a rank's part, and the matrix turned over; also after some
+ * training. */
+static void matrices_are_seen_otherwise(void **state) {
+    (void)state;
+    struct files *f = new_files();
+    enum { ROWS = 250, COLUMNS = 400 };
+    static const struct {
+        size_t from, columns; /* 0 columns: turned over */
+    } cases[] = {{0, 150}, {250, 150}, {200, 100}, {0, 0}};
+    const struct tensor base = {"w", "BF16", f->bf16, sizeof f->bf16, ROWS};
+    _Static_assert(ROWS * COLUMNS == (int)COUNT, "all of the weights");
+    build(&f->base, &base, 1);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (unsigned trained = 0; trained < 2; trained++) {
+            const size_t columns = cases[i].columns;
+            const struct tensor next = {"w", "BF16", f->cut, 2 * ROWS * (columns ? columns : COLUMNS),
+                                        columns ? ROWS : COLUMNS};
+            for (size_t r = 0; r < ROWS; r++)
+                for (size_t c = 0; c < (columns ? columns : COLUMNS); c++) {
+                    const uint16_t word = zn_get_u16(f->bf16 + 2 * (r * COLUMNS + cases[i].from + c));
+                    uint8_t *to = f->cut + 2 * (columns ? r * columns + c : c * ROWS + r);
+                    zn_put_u16(to, (uint16_t)(word + (trained && (r + c) % 9 == 0)));
+                }
+            build(&f->next, &next, 1);
+            expect_share(f, trained ? 150 : 10);
+        }
     free(f);
 }
 
@@ -195,10 +233,10 @@ static void small_tensors_from_many_places(void **state) {
     struct files *f = new_files();
     struct tensor all[2 * SMALL], small[SMALL];
     for (unsigned i = 0; i < SMALL; i++) {
-        small[i] = (struct tensor){"", "BF16", f->bf16 + i * SMALL_LEN, SMALL_LEN};
+        small[i] = (struct tensor){"", "BF16", f->bf16 + i * SMALL_LEN, SMALL_LEN, 0};
         sprintf(small[i].name, "n%02u", i);
         all[2 * i] = small[i];
-        all[2 * i + 1] = (struct tensor){"", "BF16", (uint8_t *)f->wide + (i % 10) * LARGE_LEN, LARGE_LEN};
+        all[2 * i + 1] = (struct tensor){"", "BF16", (uint8_t *)f->wide + (i % 10) * LARGE_LEN, LARGE_LEN, 0};
         sprintf(all[2 * i + 1].name, "z%02u", i);
     }
     build(&f->base, all, 2 * SMALL);
@@ -211,7 +249,8 @@ static void small_tensors_from_many_places(void **state) {
 static void parts_are_not_applied_in_place(void **state) {
     (void)state;
     struct files *f = new_files();
-    const struct tensor x = {"x", "BF16", f->bf16, SMALL_LEN}, y = {"y", "BF16", f->bf16 + COUNT, SMALL_LEN + 100};
+    const struct tensor x = {"x", "BF16", f->bf16, SMALL_LEN, 0},
+                        y = {"y", "BF16", f->bf16 + COUNT, SMALL_LEN + 100, 0};
     const struct tensor base[] = {x, y}, next[] = {y, x};
     build(&f->base, base, 2);
     build(&f->next, next, 2);
@@ -233,7 +272,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(narrow_floats_come_back),        cmocka_unit_test(casts_round_to_nearest),
         cmocka_unit_test(casts_of_a_base_cost_nothing),   cmocka_unit_test(weights_beside_their_masters_cost_nothing),
-        cmocka_unit_test(small_tensors_from_many_places), cmocka_unit_test(parts_are_not_applied_in_place),
+        cmocka_unit_test(matrices_are_seen_otherwise),    cmocka_unit_test(small_tensors_from_many_places),
+        cmocka_unit_test(parts_are_not_applied_in_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
