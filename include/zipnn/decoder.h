@@ -94,6 +94,7 @@ typedef struct zipnn_part {
     uint32_t at;
     unsigned form_; /* private */
     uint64_t offset;
+    uint32_t row_, stride_, skip_, width_; /* private */
 } zipnn_part;
 
 /* Bytes of the archive's own original that a chunk needs are one part, and lie in at most so many chunks; refuse more. */

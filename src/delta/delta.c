@@ -73,9 +73,9 @@ static size_t rather_dense(const struct zn_encoder *e, const struct zn_pair *pai
 }
 
 /* Codes differences, sparse or dense. */
-static size_t encode_delta(const struct zn_encoder *e, const struct zn_pair *pair, uint8_t *payload) {
+static size_t encode_delta(const struct zn_encoder *e, const struct zn_pair *pair, uint8_t *payload, size_t cap) {
     struct zn_scratch *scratch = &e->coder->scratch;
-    const struct zn_out out = zn_out_of(payload, zn_chunk_bound(e->len));
+    const struct zn_out out = zn_out_of(payload, cap);
     size_t sparse_len = 0;
     if (pair->width <= 2) {
         uint64_t *changed = zn_scratch_take(scratch, (pair->n + 63) / 64 * sizeof *changed);
@@ -100,17 +100,28 @@ static bool judge(const struct zn_encoder *e, struct zn_pair *pair, struct zn_de
     return ZN_MIN(verdict->delta, verdict->given) <= verdict->alone + verdict->alone / DOUBT;
 }
 
+/* Codes the signs apart, then the differences from the reference with the same signs. */
+static size_t encode_signs(const struct zn_encoder *e, const struct zn_pair *pair, const struct zn_delta_signs *signs,
+                           uint8_t *payload) {
+    const size_t cap = zn_chunk_bound(e->len), used = zn_delta_signs_write(e, pair, signs, zn_out_of(payload, cap));
+    const size_t got = used ? encode_delta(e, pair, payload + used, cap - used) : 0;
+    return got ? used + got : 0;
+}
+
 static size_t encode(const struct zn_encoder *e, const uint8_t *ref, const struct elements *of, struct zn_pair *pair,
                      struct zn_delta_verdict *verdict, uint8_t *payload) {
+    struct zn_delta_signs signs = {NULL, NULL};
+    bool apart = false;
     if (of->number != ZN_N_NUMBERS) {
         *pair = pair_of(of->number, of->head, e->len);
         pair->src = e->src;
         pair->ref = ref;
+        apart = pair->n >= FEW && zn_delta_signs_make(e, pair, &signs);
         if (!judge(e, pair, verdict)) return 0;
     }
     e->coder->codec.ahead = (struct zn_ahead){0};
     if (verdict->delta < verdict->given || of->number == ZN_NUMBER_I16 || of->number == ZN_NUMBER_I32)
-        return encode_delta(e, pair, payload);
+        return apart ? encode_signs(e, pair, &signs, payload) : encode_delta(e, pair, payload, zn_chunk_bound(e->len));
     return zn_delta_given(e, of->layout, of->head, ref, zn_out_of(payload, zn_chunk_bound(e->len)));
 }
 
@@ -157,13 +168,32 @@ static zipnn_status decode_number(struct zn_coder *coder, struct zn_delta_body *
     return ZIPNN_OK;
 }
 
-static zipnn_status decode(struct zn_coder *coder, struct zn_delta_body *body, zipnn_error *err) {
-    const unsigned layout = zn_cur_u8(&body->cur);
-    body->head.layout = (enum zn_layout)layout;
+static zipnn_status read_head(struct zn_delta_body *body, zipnn_error *err) {
+    body->head.layout = (enum zn_layout)zn_cur_u8(&body->cur);
     body->head.kind = zn_cur_u8(&body->cur);
     body->head.head = zn_cur_u8(&body->cur);
     body->head.detail = zn_cur_u8(&body->cur);
     if (!zn_cur_ok(&body->cur)) return zn_fail(err, ZIPNN_E_CORRUPT, body->at, "delta is too short for its head");
+    return ZIPNN_OK;
+}
+
+/* The difference that follows the signs is one of the same elements. */
+static zipnn_status decode_signs(struct zn_coder *coder, struct zn_delta_body *body, zipnn_error *err) {
+    const struct zn_delta_head signs = body->head;
+    ZN_TRY(zn_delta_signs_decode(coder, body, err));
+    ZN_TRY(read_head(body, err));
+    const struct zn_delta_head *h = &body->head;
+    const bool known = h->layout == ZN_LAYOUT_DELTA || h->layout == ZN_LAYOUT_SPARSE;
+    if (!known || h->kind != signs.kind || h->head != signs.head)
+        return zn_fail(err, ZIPNN_E_CORRUPT, body->at, "signs of number %u before layout %u of number %u", signs.kind,
+                       (unsigned)h->layout, h->kind);
+    return decode_number(coder, body, err);
+}
+
+static zipnn_status decode(struct zn_coder *coder, struct zn_delta_body *body, zipnn_error *err) {
+    ZN_TRY(read_head(body, err));
+    const unsigned layout = body->head.layout;
+    if (layout == ZN_LAYOUT_SIGNS) return decode_signs(coder, body, err);
     if (!zn_layout_is(layout, ZN_GROUP_DELTA))
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, body->at, "layout %u is not supported in a delta", layout);
     return layout == ZN_LAYOUT_GIVEN ? zn_delta_given_decode(coder, body, err) : decode_number(coder, body, err);

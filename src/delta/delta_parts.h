@@ -41,6 +41,20 @@ size_t zn_delta_sparse(const struct zn_encoder *e, const struct zn_pair *pair, c
 size_t zn_delta_given(const struct zn_encoder *e, enum zn_layout layout, unsigned head, const uint8_t *ref,
                       struct zn_out out);
 
+/* Signs apart: the coding of which elements have another sign than their reference. */
+struct zn_delta_signs {
+    uint8_t *flips; /* a byte for each element, 0 or 1; in scratch */
+    uint8_t *ref;   /* the reference with those signs; in scratch */
+};
+
+/* Counts the elements of a pair of floats of 16 bits whose signs differ. Returns whether coding them apart gains; then
+ * `signs` is made, and pair->ref is the reference with the chunk's own signs. */
+bool zn_delta_signs_make(const struct zn_encoder *e, struct zn_pair *pair, struct zn_delta_signs *signs);
+
+/* Writes what precedes the payload of the difference. Returns its length; 0 when it does not fit. */
+size_t zn_delta_signs_write(const struct zn_encoder *e, const struct zn_pair *pair, const struct zn_delta_signs *signs,
+                            struct zn_out out);
+
 /* The models of dense coding. Blocks of one model moved by similar amounts. */
 struct zn_delta_models {
     unsigned n; /* 1 .. ZN_R16_MAX_TABLES */
@@ -83,6 +97,10 @@ zipnn_status zn_delta_dense_decode(struct zn_coder *coder, const struct zn_pair 
 zipnn_status zn_delta_sparse_decode(struct zn_coder *coder, const struct zn_pair *pair, struct zn_delta_body *body,
                                     zipnn_error *err);
 zipnn_status zn_delta_given_decode(struct zn_coder *coder, struct zn_delta_body *body, zipnn_error *err);
+
+/* Reads the signs. body->ref is then the reference with those signs, in scratch, and body->cur stands at the payload of the
+ * difference, whose number and head are those of `body`. */
+zipnn_status zn_delta_signs_decode(struct zn_coder *coder, struct zn_delta_body *body, zipnn_error *err);
 
 /* Takes a coded stream whose head was read before. A stream that is too short is corrupt. */
 zipnn_status zn_delta_take(struct zn_delta_body *body, struct zn_coded *coded, zipnn_error *err);

@@ -22,6 +22,14 @@ uint64_t zn_part_reads(const struct zn_part *part) {
     return (uint64_t)part->len / w->to * w->from;
 }
 
+void zn_part_see(const struct zn_part *p, const uint8_t *seen, uint8_t *to) {
+    if (p->form == ZN_FORM_COLUMNS)
+        for (uint64_t i = 0, at = p->skip; i < p->len; i++, at++) to[i] = seen[at / p->row * p->stride + at % p->row];
+    else
+        for (uint64_t i = 0, k = p->skip; i < p->len / p->width; i++, k++)
+            memcpy(to + i * p->width, seen + (k % p->row * p->stride + k / p->row) * p->width, p->width);
+}
+
 /* Numbers take 7 bits a byte, from the low ones up. */
 static void write_number(struct zn_out *out, uint64_t v) {
     for (; v > 127; v >>= 7) zn_out_u8(out, (uint8_t)(v | 128));

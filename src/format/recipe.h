@@ -56,6 +56,9 @@ extern const struct zn_cast_widths zn_casts[ZN_N_CASTS];
 /* Returns how many bytes of the original, from part->off on, the part is made of; of views, in which it lies. */
 uint64_t zn_part_reads(const struct zn_part *part);
 
+/* Makes a part of columns, or of a matrix turned over, out of all the bytes that it lies in. */
+void zn_part_see(const struct zn_part *part, const uint8_t *seen, uint8_t *to);
+
 /* Writes a part. *next is where the part before ended in the original, 0 at first. */
 void zn_part_write(struct zn_out *out, const struct zn_part *part, uint64_t *next);
 

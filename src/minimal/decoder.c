@@ -176,8 +176,18 @@ zipnn_status zipnn_decoder_next_part(zipnn_needs *needs, zipnn_part *part, zipnn
         ZN_TRY(zn_part_read(&cur, needs->length - needs->made_, needs->at_, &needs->next_, &p, err));
         needs->recipe_ = cur.at;
     }
-    *part = (zipnn_part){
-        .length = (uint32_t)zn_part_reads(&p), .makes = p.len, .at = needs->made_, .form_ = p.form, .offset = p.off};
+    const bool sees = p.form == ZN_FORM_COLUMNS || p.form == ZN_FORM_TURNED;
+    if (sees && needs->source == ZN_SOURCE_SELF)
+        return zn_fail(err, ZIPNN_E_CORRUPT, needs->at_, "a chunk refers to a view of its own archive");
+    *part = (zipnn_part){.length = (uint32_t)zn_part_reads(&p),
+                         .makes = p.len,
+                         .at = needs->made_,
+                         .form_ = p.form,
+                         .offset = p.off,
+                         .row_ = p.row,
+                         .stride_ = p.stride,
+                         .skip_ = p.skip,
+                         .width_ = p.width};
     needs->left--;
     needs->made_ += p.len;
     if (needs->left || needs->made_ == needs->length) return ZIPNN_OK;
@@ -191,6 +201,14 @@ void zipnn_decoder_make(const zipnn_part *part, const void *bytes, void *referen
         memset(to, 0, part->makes);
     else if (part->form_ == ZN_FORM_RANGE)
         memcpy(to, bytes, part->makes);
+    else if (part->form_ == ZN_FORM_COLUMNS || part->form_ == ZN_FORM_TURNED)
+        zn_part_see(&(struct zn_part){.form = (uint8_t)part->form_,
+                                      .len = part->makes,
+                                      .row = part->row_,
+                                      .stride = part->stride_,
+                                      .skip = part->skip_,
+                                      .width = (uint8_t)part->width_},
+                    bytes, to);
     else
         zn_cast((enum zn_cast)(part->form_ - ZN_FORM_CAST), bytes,
                 part->makes / zn_casts[part->form_ - ZN_FORM_CAST].to, to);

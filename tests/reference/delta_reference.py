@@ -3,7 +3,7 @@
 from encoder import split
 from zipnn_reference import LAYOUTS, R16C, Reader, decode, decode_r16, demand, merge, plane_sizes, support
 
-DENSE, SPARSE, GIVEN = 9, 10, 11
+DENSE, SPARSE, GIVEN, SIGNS = 9, 10, 11, 22
 I8, F8, I16, F16, BF16, I32, F32 = range(7)
 WIDTH = {I8: 1, F8: 1, I16: 2, F16: 2, BF16: 2, I32: 4, F32: 4}
 
@@ -138,10 +138,29 @@ def given(r, layout, detail, reference, n):
     return merge(layout, planes, n)
 
 
+def signs(r, number, n_head, detail, reference):
+    """Signs that differ, then a delta against the reference with them."""
+    support(number in (F16, BF16) and detail == 0, f"signs of number {number}, detail {detail}")
+    demand(n_head < 2 and n_head + 2 <= len(reference), f"{n_head} head bytes")
+    words = [int.from_bytes(reference[i : i + 2], "little") for i in range(n_head, len(reference) - 1, 2)]
+    codec, size = r.uint(1), r.uint(4)
+    contexts = bytes(context(number, word) for word in words)
+    flips = decode(codec, r.take(size), len(words), contexts=contexts)
+    demand(max(flips) <= 1, "a sign is neither kept nor changed")
+    turned = bytearray(reference)
+    for i, changed in enumerate(flips):
+        turned[n_head + 2 * i + 1] ^= changed << 7
+    rest = r.take(r.left())
+    demand(rest[:1] in (bytes([DENSE]), bytes([SPARSE])) and rest[1:3] == bytes([number, n_head]), "what follows signs")
+    return decode_delta(rest, bytes(turned))
+
+
 def decode_delta(payload, reference):
     """The chunk of as many bytes as the reference."""
     r = Reader(payload)
     layout, number, n_head, detail = (r.uint(1) for _ in range(4))
+    if layout == SIGNS:
+        return signs(r, number, n_head, detail, reference)
     support(layout in (DENSE, SPARSE, GIVEN), f"layout {layout} of a delta")
     if layout == GIVEN:
         support(number in LAYOUTS, f"layout {number} in a delta")

@@ -38,7 +38,7 @@ MAX_RECORD, MAX_PLANES = 1024, 8
 LAYOUTS = {0: (1, False), 1: (2, False), 2: (2, True), 3: (4, False), 4: (4, True), 5: (8, False), 6: (8, True)}
 LAYOUTS[F16] = (2, True)
 # of chunks (14 .. 16 are WRAPPED), and of payloads of chunks with a reference (delta_reference.py)
-KNOWN_LAYOUTS = frozenset([*LAYOUTS, RECORDS, TOPS, JOINT, VALUES, 14, 15, 16, 18, 19, 20, COLUMNS, 9, 10, 11])
+KNOWN_LAYOUTS = frozenset([*LAYOUTS, RECORDS, TOPS, JOINT, VALUES, 14, 15, 16, 18, 19, 20, COLUMNS, 9, 10, 11, 22])
 # field kind of two planes: (rotation to the left, flipped bits, bits of the low plane)
 HALVED = {1: (0, 0, 4), 2: (1, 0, 4), 3: (1, 0, 3), 4: (0, 128, 4), 5: (1, 0, 2)}
 # inner layout of TOPS: bits of each plane

@@ -153,6 +153,14 @@ static void touched(const uint8_t *data, uint32_t len, uint8_t *ref) {
     for (uint32_t i = 0; i + 2 <= len; i += 200) ref[i] ^= 1;
 }
 
+/* Fills references of which one word in ten has the other sign. */
+static void crossed(const uint8_t *data, uint32_t len, uint8_t *ref) {
+    uint64_t seed = 18;
+    nudged(data, len, ref);
+    for (uint32_t i = 0; i + 2 <= len; i += 2)
+        if (zt_random(&seed) % 10 == 0) ref[i + 1] ^= 0x80;
+}
+
 /* Fills references: floats twice as large, with other mantissas. */
 static void scaled(const uint8_t *data, uint32_t len, uint8_t *ref) {
     uint64_t seed = 9;
@@ -176,6 +184,7 @@ const struct zt_registered zt_registered[] = {
     {"halves of bytes", ZN_LAYOUT_RECORDS, ZN_CODEC_NIBBLES, ZIPNN_U8, 3, NEW, LEN, halves, NULL},
     {"dense", ZN_LAYOUT_DELTA, ZN_CODEC_R16C, ZIPNN_BF16, 3, NEW, LEN, bf16, nudged},
     {"sparse", ZN_LAYOUT_SPARSE, ZN_CODEC_R16, ZIPNN_BF16, 3, NEW, LEN, bf16, touched},
+    {"signs apart", ZN_LAYOUT_SIGNS, ZN_CODEC_R16C, ZIPNN_BF16, 3, NEW, LEN, bf16, crossed},
     {"given", ZN_LAYOUT_GIVEN, ZN_CODEC_R16C, ZIPNN_F32, 3, NEW, LEN, f32, scaled},
     {"tops", ZN_LAYOUT_TOPS, ZN_CODEC_R16C, ZIPNN_BF16, 6, OLD, 2 * LEN, bf16, NULL},
     {"joint symbols", ZN_LAYOUT_JOINT, ZN_CODEC_R16, ZIPNN_BF16, 3, NEW, LEN, bf16, NULL},

@@ -334,7 +334,7 @@ static size_t load(const char *name, const char *kind, uint8_t *to) {
 static void test_kept(void **unused) {
     (void)unused;
     struct rig *r = rig_make();
-    static const char *const names[] = {"bf16_dense", "bf16_sparse", "fp16_dense",  "fp32_dense",
+    static const char *const names[] = {"bf16_dense", "bf16_sparse", "bf16_signs",  "fp16_dense",   "fp32_dense",
                                         "fp32_given", "fp8_dense",   "int8_sparse", "int8_as_int16"};
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
         uint8_t *ref = guard_low(&r->ref), *out = guard_low(&r->out);
