@@ -20,7 +20,7 @@ cmake --preset bench >/dev/null
 cmake --build build/bench -j "${JOBS:-2}" --target all make_model
 
 case $what in
-bench | bench-ratio | bench-types | bench-delta) tools/install_bench.sh ;;
+bench | bench-ratio | bench-types | bench-delta | bench-dress) tools/install_bench.sh ;;
 esac
 case $what in
 bench) exec python3 -B bench/run_bench.py "$@" ;;
