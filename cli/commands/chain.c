@@ -7,6 +7,7 @@
 
 #include "commands/chain_base.h"
 #include "commands/chain_steps.h"
+#include "commands/chain_view.h"
 #include "commands/commands.h"
 #include "shared/cli_fail.h"
 #include "shared/filenames.h"
@@ -311,66 +312,6 @@ static zipnn_status verify(struct run *run, const struct steps *steps) {
     return ZIPNN_OK;
 }
 
-/* "bases" lists all bases that are in the chain; "base" is the first. */
-static void put_json_bases(struct json *j, const struct steps *steps, const struct step *s) {
-    json_list(j, "bases");
-    for (unsigned i = 0; i < s->n_bases; i++)
-        if (s->bases[i].step != NO_STEP) json_number(j, NULL, steps->step[s->bases[i].step].number);
-    json_list_end(j);
-}
-
-static void put_json_whole_step(struct json *j, const struct steps *steps, const struct step *s) {
-    json_number(j, "original", s->original);
-    json_number(j, "stored", s->stored);
-    json_digests(j, s->xxh3, NULL);
-    if (step_parent(s) != NO_STEP) json_number(j, "base", steps->step[step_parent(s)].number);
-    if (s->n_bases > 1) put_json_bases(j, steps, s);
-    if (step_missing(s)) json_name(j, "missing", step_missing(s)->name);
-}
-
-static void put_json_step(const struct steps *steps, const struct step *s) {
-    struct json j = {stdout, false};
-    json_object(&j, NULL);
-    json_number(&j, "step", s->number);
-    json_name(&j, "file", s->path);
-    if (s->damaged)
-        json_truth(&j, "damaged", true);
-    else
-        put_json_whole_step(&j, steps, s);
-    json_line_end(&j);
-}
-
-/* "from 1", "from 1, 2", in a column of 12. */
-static void put_bases(const struct steps *steps, const struct step *s) {
-    int width = printf("from ");
-    for (unsigned i = 0; i < s->n_bases; i++)
-        width += printf("%s%" PRIu64, i ? ", " : "", steps->step[s->bases[i].step].number);
-    if (width < 12) printf("%*s", 12 - width, "");
-}
-
-static void put_step(const struct steps *steps, const struct step *s) {
-    printf("%8" PRIu64 " %10s %10s %6.2f%%  ", s->number, text_size(s->original).text, text_size(s->stored).text,
-           text_percent(s->stored, s->original));
-    if (s->damaged)
-        printf("%-12s", "damaged");
-    else if (step_missing(s) || !s->n_bases)
-        printf("%-12s", s->n_bases ? "base missing" : "alone");
-    else
-        put_bases(steps, s);
-    fputs("  ", stdout);
-    text_put(stdout, s->name);
-    putchar('\n');
-}
-
-static void list(const struct run *run, const struct steps *steps) {
-    if (!run->args->json) puts("    step   original     stored   ratio  stored       name");
-    for (size_t i = 0; i < steps->n; i++)
-        if (run->args->json)
-            put_json_step(steps, &steps->step[i]);
-        else
-            put_step(steps, &steps->step[i]);
-}
-
 static const enum steps_use opened_for[N_VERBS] = {
 #define VERB(id, name, operands, least, most, use, options, help) [VERB_##id] = use,
 #include "line/verbs.def"
@@ -395,8 +336,11 @@ static zipnn_status act(struct run *run, enum verb verb, struct steps *steps, ch
             return rebase(run, steps, index, n > 1 ? operands[1] : NULL, err);
         case VERB_VERIFY:
             return verify(run, steps);
+        case VERB_INSPECT:
+            st = run->args->html ? refuse_step(steps, run->args->html, err) : ZIPNN_OK;
+            return st == ZIPNN_OK ? chain_inspect(run, steps, err) : st;
         default:
-            list(run, steps);
+            chain_list(run, steps);
             return ZIPNN_OK;
     }
 }

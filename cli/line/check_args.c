@@ -189,7 +189,7 @@ bool parser_check(const struct parser *p, const struct option options[N_OPTIONS]
     if (of_batch && !a->output_dir) return say_wrong(w, "%s needs --output-dir OUT", uses[a->operation].name);
     if (a->operation == OP_BATCH && !a->manifest) return say_wrong(w, "batch needs --manifest M.jsonl");
     if (a->operation == OP_SALVAGE && !a->output && !a->to_stdout) return say_wrong(w, "salvage needs -o OUT");
-    if (a->html && takes_several(a) && !a->pair)
+    if (a->html && a->operation != OP_CHAIN && takes_several(a) && !a->pair)
         return say_wrong(w, "--html OUT takes one FILE, or two to compare (without --base and --base-dir)");
     if (a->operation == OP_INSPECT && a->sync && !a->html)
         return say_wrong(w, "--sync is for what is written: inspect writes a file only with --html OUT");

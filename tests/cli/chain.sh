@@ -27,6 +27,27 @@ prints "alone"
 check test "$(zipnn chain chain list | grep -c alone)" -eq 2
 check test "$(stat -c %s chain/00000003.2.znn)" -lt 1500
 
+# The run is drawn: sums, what is made from what, a page.
+expect 0 zipnn chain chain inspect
+prints "7 steps: "
+prints "2 stand alone; restoring one takes at most "
+check test "$(zipnn chain chain inspect | grep -c '#')" -eq 7
+expect 0 zipnn chain chain inspect --json
+prints '"steps":7,'
+prints '"alone":2,"damaged":0,'
+expect 0 zipnn chain chain inspect --html run.html
+check test "$(grep -c '<rect' run.html)" -eq 7
+check test "$(grep -c '<path' run.html)" -eq 5
+expect 1 zipnn chain chain inspect --html run.html
+expect 0 zipnn chain chain inspect -f --html run.html
+expect 1 zipnn chain chain inspect -f --html chain/00000001.0.znn
+says "is a step of the chain"
+expect 2 zipnn chain chain inspect 1
+mkdir none
+expect 0 zipnn chain none inspect
+prints "0 steps"
+expect 0 zipnn chain none inspect -f --html run.html
+
 # A step that goes leaves those made from it whole: the first, one in the middle, the last.
 expect 0 zipnn chain chain drop 1
 whole 2 3 4 5 6 7
@@ -56,6 +77,8 @@ expect 0 sh -c 'cd steps && zipnn chain ../chain restore 2 -fo again && cmp agai
 # A missing or damaged file is named, and harms those made from it alone.
 mv chain/00000002.1.znn aside
 expect 0 zipnn chain chain list
+prints "base missing"
+expect 0 zipnn chain chain inspect
 prints "base missing"
 expect 5 zipnn chain chain restore 6 -o back
 says "00000002.1.znn"

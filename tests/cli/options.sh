@@ -26,7 +26,7 @@ declare -A line=(
     [diff]="diff OPTION m.safetensors a.znn" [extract]="extract --tensor b OPTION a.znn" [cat]="cat OPTION a.znn" [verify]="verify OPTION a.znn"
     [salvage]="salvage -o out OPTION a.znn" [recompress]="recompress OPTION a.znn" [add]="chain run add OPTION m.safetensors"
     [chain_list]="chain run list OPTION" [chain_restore]="chain run restore OPTION 2" [drop]="chain run drop OPTION 1"
-    [chain_verify]="chain run verify OPTION" [rebase]="chain run rebase OPTION 2" [doctor]="doctor OPTION" [sums]="sums OPTION a.znn"
+    [chain_verify]="chain run verify OPTION" [chain_inspect]="chain run inspect OPTION" [rebase]="chain run rebase OPTION 2" [doctor]="doctor OPTION" [sums]="sums OPTION a.znn"
     [batch]="batch OPTION --output-dir bo --manifest bm m.safetensors" [audit]="audit OPTION --output-dir ao am" [gc]="gc OPTION --output-dir ao am")
 writes="compress restore extract cat salvage recompress chain_restore"
 packs="compress recompress bench add drop rebase batch"
@@ -39,13 +39,13 @@ foreign=neon # an instruction set that this program's machine lacks, also when t
 zipnn --cpu neon -c m.safetensors >"$home/out" 2>"$home/err" && foreign=avx2
 declare -A takes=(
     [stdout]="$writes" [output]="$writes" [output-dir-flat]="compress restore" [output-dir-mirror]="compress restore"
-    [filelist]="compress restore test list inspect estimate verify recompress sums batch" [null]="compress restore test list inspect estimate verify recompress sums batch" [force]="$writes inspect gc" [update]="compress" [keep]="ANY -recompress -drop -rebase -doctor -gc" [rm]="compress restore" [in-place]="compress restore"
-    [sync]="$writes add drop rebase inspect batch" [recursive]="compress restore test list bench inspect estimate verify recompress sums"
+    [filelist]="compress restore test list inspect estimate verify recompress sums batch" [null]="compress restore test list inspect estimate verify recompress sums batch" [force]="$writes inspect chain_inspect gc" [update]="compress" [keep]="ANY -recompress -drop -rebase -doctor -gc" [rm]="compress restore" [in-place]="compress restore"
+    [sync]="$writes add drop rebase inspect chain_inspect batch" [recursive]="compress restore test list bench inspect estimate verify recompress sums"
     [1]="$packs $samples restore" [fast]="$packs $samples restore" [best]="$packs $samples restore" [threads]=ANY
     [sha256]="$packs" [no-verify]="$packs" [max-output]="$reads recompress chain_restore audit"
     [dtype]="compress bench $samples add batch" [cpu]=ANY [compat]="$packs $samples" [base]="compress bench list estimate $reads"
     [base-dir]="compress list estimate $reads" [every]=add [no-dedup]="$packs $samples" [dedup]=compress [tensor]=extract [rows]=extract [as]=extract
-    [range]=cat [against]=verify [check]=sums [output-dir]="batch audit gc" [root]=batch [manifest]=batch [shard]=batch [families]=batch [resume]=batch [sample]="$samples" [html]=inspect [format]=compress [quiet]=ANY [verbose]=ANY [json]=ANY [progress]=ANY
+    [range]=cat [against]=verify [check]=sums [output-dir]="batch audit gc" [root]=batch [manifest]=batch [shard]=batch [families]=batch [resume]=batch [sample]="$samples" [html]="inspect chain_inspect" [format]=compress [quiet]=ANY [verbose]=ANY [json]=ANY [progress]=ANY
     [help]=ANY [version]=ANY)
 declare -A value=(
     [output]=nowhere/out [output-dir-flat]=m.safetensors [output-dir-mirror]=m.safetensors [filelist]=nowhere [threads]=2 [max-output]=1 [dtype]=fp16 [cpu]=$foreign [progress]=json [as]=f32 [output-dir]=ao [root]=. [manifest]=new [shard]=0/1 [compat]=1.0 [base]=nowhere [base-dir]=nowhere [every]=2
@@ -80,7 +80,7 @@ prepare() { # OPTION USE
         dtype:inspect | compat:inspect | 1:inspect | fast:inspect | best:inspect | sample:inspect | no-dedup:inspect) run="inspect OPTION m.safetensors" ;;
         in-place:restore) run="-d OPTION packed.safetensors" ;;
         force:compress | force:restore | force:chain_restore) given+=" -o there" ;;
-        force:inspect | sync:inspect) given+=" -f --html there" ;;
+        force:inspect | sync:inspect | force:chain_inspect | sync:chain_inspect) given+=" -f --html there" ;;
         output-dir:batch) run=${run/--output-dir bo/} given="--output-dir new" ;;
         output-dir:*) run=${run/--output-dir ?o/} ;;
         manifest:batch) run=${run/--manifest bm/} ;;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""axe-core on the pages of `zipnn inspect --html`, in headless Chromium: light and dark, at the widths of a phone, a
-tablet and a desk. Exits with 77 if Chromium is not there.
+"""axe-core on the pages of `zipnn inspect --html` and `zipnn chain DIR inspect --html`, in headless Chromium: light and
+dark, at the widths of a phone, a tablet and a desk. Exits with 77 if Chromium is not there.
 
     axe_pages.py ZIPNN AXE_SCRIPT
 """
@@ -74,10 +74,16 @@ def main() -> int:
         model(folder / "a", 12, "BF16", {"format": "pt", "note": "<i>x</i> " * 50})
         model(folder / "b", 10, "F16", {})
         subprocess.run([zipnn, "-q", "a"], cwd=folder, check=True)
-        pages = {"archive": ["a.znn"], "model": ["b"], "two": ["a.znn", "b"]}
-        for page, files in pages.items():
+        subprocess.run([zipnn, "-q", "chain", "run", "add", "a", "b"], cwd=folder, check=True)
+        pages = {
+            "archive": ["inspect", "a.znn"],
+            "model": ["inspect", "b"],
+            "two": ["inspect", "a.znn", "b"],
+            "run": ["chain", "run", "inspect"],
+        }
+        for page, words in pages.items():
             out = folder / f"{page}.html"
-            subprocess.run([zipnn, "inspect", *files, "--html", str(out)], cwd=folder, check=True)
+            subprocess.run([zipnn, *words, "--html", str(out)], cwd=folder, check=True)
             out.write_text(with_axe(out.read_text(encoding="utf-8"), axe), encoding="utf-8")
             for width in WIDTHS:
                 for dark in (False, True):
