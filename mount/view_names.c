@@ -142,12 +142,12 @@ static int read_folder(struct view *view, const char *folder, DIR *dir, struct e
     return errno;
 }
 
-/* Whether a file called *.znn is shown by its shorter name. What is not known is asked of the file's first and last
- * bytes, while `looks` lasts; of an archive that needs bases, of the archive. */
+/* Whether a file called *.znn is shown by its shorter name, as find_suffixed has it: what is listed must be there. What is no
+ * archive by its first and last bytes is not opened. While `looks` lasts; then the names tell. */
 static bool is_listed_short(struct view *view, int at, const char *folder, const struct entry *e, unsigned *looks) {
     struct facts facts;
     struct stat st;
-    bool needs_bases = false;
+    bool needs_bases;
     if (e->type == DT_DIR || (e->type != DT_REG && e->type != DT_LNK && e->type != DT_UNKNOWN)) return false;
     if (*looks == 0) return e->type != DT_UNKNOWN;
     --*looks;
@@ -158,7 +158,7 @@ static bool is_listed_short(struct view *view, int at, const char *folder, const
     if (fd < 0) return false;
     const bool looks_so = looks_like_archive(fd, st.st_size, &needs_bases);
     close(fd);
-    return looks_so && (!needs_bases || is_shown_short(view, at, folder, e->name, &st, &facts));
+    return looks_so && is_shown_short(view, at, folder, e->name, &st, &facts);
 }
 
 /* The shorter names keep the order good enough: it only has to stay the same while the folder is open. */

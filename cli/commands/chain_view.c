@@ -101,15 +101,15 @@ static void sum_up(const struct steps *steps, struct sums *sums) {
 /* ---- as text */
 
 static void put_lengths(const struct steps *steps, const struct sums *sums) {
-    printf("%zu step%s: %s of %s, %.2f %%. %zu stand%s alone", steps->n, steps->n == 1 ? "" : "s",
+    printf("%zu step%s: %s of %s, %.2f %%\n%zu stand%s alone", steps->n, steps->n == 1 ? "" : "s",
            text_size(sums->stored).text, text_size(sums->original).text, text_percent(sums->stored, sums->original),
            sums->alone, sums->alone == 1 ? "s" : "");
     if (sums->damaged) printf(", %zu cannot be read", sums->damaged);
-    printf("; restoring one takes at most %zu other%s.\n", sums->deepest, sums->deepest == 1 ? "" : "s");
+    printf("; restoring one takes at most %zu other%s\n", sums->deepest, sums->deepest == 1 ? "" : "s");
 }
 
 static void put_bar(uint64_t n, uint64_t most) {
-    enum { WIDE = 24 };
+    enum { WIDE = 12 };
     const int filled = n == 0 || most == 0 ? 0 : 1 + (int)((double)n / (double)most * (WIDE - 1));
     for (int i = 0; i < WIDE; i++) putchar(i < filled ? '#' : ' ');
 }
@@ -118,7 +118,7 @@ static void draw_step(const struct steps *steps, const struct sums *sums, size_t
     const struct step *s = &steps->step[i];
     printf("%8" PRIu64 " ", s->number);
     put_bar(s->stored, sums->most);
-    printf(" %10s %6.2f%% %5zu  ", text_size(s->stored).text, text_percent(s->stored, s->original), sums->depth[i]);
+    printf(" %9s %6.2f%% %5zu  ", text_size(s->stored).text, text_percent(s->stored, s->original), sums->depth[i]);
     put_origin(steps, s);
     fputs("  ", stdout);
     text_put(stdout, s->name);
@@ -127,7 +127,7 @@ static void draw_step(const struct steps *steps, const struct sums *sums, size_t
 
 static void draw(const struct steps *steps, const struct sums *sums) {
     put_lengths(steps, sums);
-    printf("%8s %-24s %10s %7s %5s  %-12s  name\n", "step", "size", "stored", "ratio", "needs", "stored");
+    printf("%8s %-12s %9s %7s %5s  %-12s  name\n", "step", "size", "stored", "ratio", "needs", "made");
     for (size_t i = 0; i < steps->n; i++) draw_step(steps, sums, i);
 }
 

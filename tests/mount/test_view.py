@@ -168,8 +168,17 @@ def case_damage(s: vs.Scene) -> None:
     archive[len(archive) // 2] ^= 1
     (s.source / "w.bin.znn").write_bytes(archive)
     os.truncate(s.source / "cut.bin.znn", 100000)
+    s.write("index.bin", OLD)
+    sound = (s.source / "index.bin.znn").read_bytes()
+    wrong = bytearray(sound)
+    wrong[-40] ^= 1
+    (s.source / "index.bin.znn").write_bytes(wrong)
+    (s.source / "two.bin.znn").write_bytes(sound + sound)
+    as_they_are = ["cut.bin.znn", "index.bin.znn", "two.bin.znn"]
     with s.view() as point:
-        assert sorted(os.listdir(point)) == ["cut.bin.znn", "w.bin"]
+        assert sorted(os.listdir(point)) == [*as_they_are, "w.bin"]
+        for name in as_they_are:
+            assert (point / name).read_bytes() == (s.source / name).read_bytes()
         assert os.stat(point / "w.bin").st_size == len(data)
         bad = 0
         with open(point / "w.bin", "rb", buffering=0) as f:
