@@ -54,7 +54,8 @@ static zipnn_status write_all(const struct fetcher *f, const char *text, size_t 
     while (len > 0) {
         const ssize_t n = send(f->fd, text, len, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return cli_fail(err, ZIPNN_E_IO, PROGRAM " ended: %s", strerror(errno));
+        if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) return ZIPNN_OK; /* its last answer says why it ended */
+        if (n < 0) return cli_fail(err, ZIPNN_E_IO, "cannot talk to " PROGRAM ": %s", strerror(errno));
         text += n;
         len -= (size_t)n;
     }
