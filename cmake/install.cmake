@@ -9,7 +9,7 @@ install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/zipnn)
 install(FILES LICENSE README.md NEWS.md STABILITY.md SECURITY.md CONVENTIONS.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY doc examples DESTINATION ${CMAKE_INSTALL_DOCDIR} PATTERN man EXCLUDE)
 install(FILES python/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/python)
-install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_DOCDIR}/include/zipnn)
+install(FILES ${headers} include/zipnn/decoder.h DESTINATION ${CMAKE_INSTALL_DOCDIR}/include/zipnn)
 if(TARGET zipnn_cli)
     install(TARGETS zipnn_cli COMPONENT command)
     # What desktops and file(1) call an archive.
