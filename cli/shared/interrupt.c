@@ -95,17 +95,3 @@ void interrupt_survive_cut_files(void) {
     sigemptyset(&action.sa_mask);
     (void)sigaction(SIGBUS, &action, NULL);
 }
-
-void interrupt_watch(struct interrupt *in, zipnn_file *file) {
-    pthread_mutex_lock(&in->lock);
-    in->file = file;
-    pthread_mutex_unlock(&in->lock);
-}
-
-void interrupt_gently(struct interrupt *in) {
-    atomic_store(&in->gently, true);
-}
-
-bool interrupt_asked(struct interrupt *in) {
-    return atomic_load(&in->asked);
-}

@@ -26,17 +26,3 @@ void interrupt_start(struct interrupt *in, void (*tell)(void *user), void *user)
 
 /* A file that is mapped cannot be cut here. */
 void interrupt_survive_cut_files(void) {}
-
-void interrupt_watch(struct interrupt *in, zipnn_file *file) {
-    pthread_mutex_lock(&in->lock);
-    in->file = file;
-    pthread_mutex_unlock(&in->lock);
-}
-
-void interrupt_gently(struct interrupt *in) {
-    atomic_store(&in->gently, true);
-}
-
-bool interrupt_asked(struct interrupt *in) {
-    return atomic_load(&in->asked);
-}

@@ -9,9 +9,9 @@ import sys
 
 import recipes
 from encoder import RAW, Archive, u16
-from make_references import SELF, against, copy, table
+from make_references import SELF, against, copy, table, write_folder
 from make_vectors import noise
-from native import xxh3_64, xxh3_128
+from native import xxh3_64
 from zipnn_reference import Reader
 
 ZEROS, RANGE, COLUMNS, TURNED, CAST = recipes.ZEROS, recipes.RANGE, recipes.COLUMNS, recipes.TURNED, recipes.CAST
@@ -168,20 +168,9 @@ def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     folder = pathlib.Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "base.bin").write_bytes(BASE)
+    write_folder(folder, BASE, ((alone, ""), (with_bases, "base.bin")), {"delta": "turned.bin"})
     delta = (TESTS / "deltas/bf16_sparse.ref").read_bytes()
     (folder / "turned.bin").write_bytes(delta[len(delta) // 2 :] + delta[: len(delta) // 2])
-    lines = []
-    for vectors, known_bases in ((alone, ""), (with_bases, " base.bin")):
-        for name, expected, archive in vectors():
-            (folder / f"{name}.znn").write_bytes(archive.coded())
-            known = f" {len(archive.original)} {xxh3_128(archive.original).hex()}" if expected == "ok" else " 0 -"
-            given = " turned.bin" if name == "delta" else known_bases
-            lines.append(f"{name}.znn {expected}{known}{given}\n")
-            if known_bases and expected == "ok":
-                lines.append(f"{name}.znn base 0 -\n")
-    (folder / "list.txt").write_text("".join(lines))
 
 
 if __name__ == "__main__":

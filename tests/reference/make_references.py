@@ -107,21 +107,26 @@ def deltas():
     yield "bad_table_without_flag", "unread", Archive().add(table(BASE)).chunk(found, 0, [RAW])
 
 
-def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    folder = pathlib.Path(sys.argv[1])
+def write_folder(folder, base, groups, base_of=None):
+    """Writes the archives of the groups, (vectors, name of their base or ""), and list.txt. `base_of` names other bases."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "base.bin").write_bytes(BASE)
+    (folder / "base.bin").write_bytes(base)
     lines = []
-    for vectors, bases in ((repeats, ""), (deltas, " base.bin")):
+    for vectors, usual in groups:
         for name, expected, archive in vectors():
             (folder / f"{name}.znn").write_bytes(archive.coded())
             known = f" {len(archive.original)} {xxh3_128(archive.original).hex()}" if expected == "ok" else " 0 -"
-            lines.append(f"{name}.znn {expected}{known}{bases}\n")
-            if bases and expected == "ok":
+            given = (base_of or {}).get(name, usual)
+            lines.append(f"{name}.znn {expected}{known} {given}".rstrip() + "\n")
+            if usual and expected == "ok":
                 lines.append(f"{name}.znn base 0 -\n")
     (folder / "list.txt").write_text("".join(lines))
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    write_folder(pathlib.Path(sys.argv[1]), BASE, ((repeats, ""), (deltas, "base.bin")))
 
 
 if __name__ == "__main__":
