@@ -88,8 +88,9 @@ offers "inspect" zipnn help insp
 offers "fp16" zipnn --dtype = fp1
 offers "f32" zipnn extract --as f
 offers "json" zipnn --progress js
+# -D: without it zsh puts a file of its own in the place of the one that is named, be it a device.
 if command -v zsh >/dev/null; then
-    check zsh -fc 'autoload -Uz compinit && compinit -u -d /dev/null 2>/dev/null; source "$1"' zsh <(sed '/^_arguments/,$d' "$docs/_zipnn")
+    check zsh -fc 'autoload -Uz compinit && compinit -u -D; source "$1"' zsh <(sed '/^_arguments/,$d' "$docs/_zipnn")
 fi
 refuted grep -E ":(A:B|OFF:LEN):" "$docs/_zipnn"
 finish

@@ -296,16 +296,18 @@ static void discarded_file_cannot_be_committed(void **state) {
     assert_int_equal(n_entries(), 0);
 }
 
-/* Of the temporary, which has a name or is one of our open files. */
+/* Of the temporary, which has a name or is one of our open files; others without a name may have been handed to us. */
 static unsigned mode_of_temporary(void) {
-    struct stat st;
+    struct stat st, folder;
+    assert_int_equal(stat(".", &folder), 0);
     DIR *dir = opendir(".");
     unsigned mode = 0;
     for (struct dirent *e; (e = readdir(dir));)
         if (strncmp(e->d_name, ".zipnn-", 7) == 0 && stat(e->d_name, &st) == 0) mode = st.st_mode & 0777;
     closedir(dir);
     for (int fd = 3; fd < 64; fd++)
-        if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0) mode = st.st_mode & 0777;
+        if (fstat(fd, &st) == 0 && st.st_dev == folder.st_dev && S_ISREG(st.st_mode) && st.st_nlink == 0)
+            mode = st.st_mode & 0777;
     return mode;
 }
 
