@@ -17,6 +17,8 @@ enum {
     MUCH = 1 << 20,    /* ... from a tensor this long, so that a list of tensors takes few bytes of the archive */
     SHARED = 64 << 10, /* a piece below this, with a link of its own, shares a chunk with others of its base */
     GRAIN = 128,       /* units: cuts inside a tensor fall on multiples of this from its start */
+    MATRIX = 8 << 20,  /* a matrix this long begins a chunk, and is cut at whole rows ... */
+    LEAST = 448 << 10, /* ... if that gives chunks at least this long */
     MAX_KINDS = 64
 };
 
@@ -71,6 +73,25 @@ static void look_ahead(struct zn_cutter *c) {
     c->ahead.len = ZN_MIN(c->ahead.len, next_edge(c, c->ahead.off) - c->ahead.off);
     c->rest.off += c->ahead.len;
     c->rest.len -= c->ahead.len;
+    c->rest.row = 0; /* the rest of a matrix may begin inside a row */
+}
+
+static uint64_t grain_of(zipnn_dtype dtype) {
+    const unsigned bits = zn_dtype_bits(dtype), word = zn_dtype_word(dtype);
+    return bits ? (uint64_t)GRAIN * bits / 8 : (uint64_t)GRAIN * word;
+}
+
+/* Returns the length of the chunks of a large matrix: whole rows, and a multiple of the grain. So a product with some
+ * rows needs no chunk that others have a part of. 0: the matrix is small, or no such length is near ZN_CUT_TARGET. */
+static uint64_t step_of(const struct zn_span *span) {
+    const uint64_t grain = grain_of(span->dtype);
+    uint64_t rows = span->row;
+    if (span->len < MATRIX || rows == 0 || rows > ZN_CUT_MAX) return 0;
+    while (rows % grain != 0 && rows <= ZN_CUT_MAX) rows += span->row;
+    if (rows > ZN_CUT_MAX) return 0;
+    const uint64_t below = ZN_CUT_TARGET / rows * rows;
+    const uint64_t step = below >= LEAST ? below : ZN_CUT_MAX / rows * rows;
+    return step >= LEAST ? step : 0;
 }
 
 /* Makes the next span the piece, together with the following spans of its type as long as all of them are tiny. */
@@ -79,6 +100,7 @@ static void next_piece(struct zn_cutter *c) {
     c->piece_link = c->ahead_link;
     look_ahead(c);
     c->start = c->piece.off;
+    c->step = step_of(&c->piece);
     while (c->piece.len < TINY && c->ahead.len > 0 && c->ahead.len < TINY && c->ahead.dtype == c->piece.dtype &&
            phase_of(&c->ahead) == phase_of(&c->piece) && c->ahead_link == c->piece_link) {
         c->piece.len += c->ahead.len;
@@ -108,7 +130,7 @@ static bool joins(const struct zn_cutter *c, const struct tally *t, uint32_t hav
     const struct zn_span *piece = &c->piece;
     if (have >= ZN_CUT_TARGET || piece->off == c->header_end || is_open_end(piece)) return false;
     if (piece->off == c->end_by_name) return false;
-    if (piece->len >= LARGE && have >= ENOUGH) return false;
+    if (c->step || (piece->len >= LARGE && have >= ENOUGH)) return false;
     if (piece->len < LARGE && have + piece->len > ZN_CUT_MAX) return false;
     const struct kind *most = &t->kind[t->most];
     const bool alike = piece->dtype == most->dtype && phase_of(piece) == most->phase;
@@ -150,8 +172,8 @@ static uint64_t end_by_name(struct zn_cutter *c, uint64_t off) {
  * those bytes are part of the file, too. */
 static uint32_t share(const struct zn_cutter *c, uint32_t have) {
     if (have + c->piece.len <= ZN_CUT_MAX) return (uint32_t)c->piece.len;
-    const unsigned bits = zn_dtype_bits(c->piece.dtype), word = zn_dtype_word(c->piece.dtype);
-    const uint64_t grain = bits ? (uint64_t)GRAIN * bits / 8 : (uint64_t)GRAIN * word;
+    if (c->step) return (uint32_t)c->step;
+    const uint64_t grain = grain_of(c->piece.dtype);
     const uint64_t room = have <= ENOUGH ? ZN_CUT_TARGET : ZN_CUT_TARGET - have;
     const uint64_t end = c->piece.off - c->start + room;
     return (uint32_t)(end / grain * grain - (c->piece.off - c->start));
@@ -188,11 +210,13 @@ struct zn_cut zn_cut_next(struct zn_cutter *cutter) {
     return cut;
 }
 
-uint64_t zn_cut_skip(struct zn_cutter *cutter, uint64_t n) {
+uint64_t zn_cut_skip(struct zn_cutter *cutter, uint64_t n, uint64_t *bytes) {
     struct zn_span *piece = &cutter->piece;
-    const uint64_t some = ZN_MIN(n, piece->len / ZN_CUT_TARGET - ZN_MIN(piece->len / ZN_CUT_TARGET, (uint64_t)2));
+    const uint64_t step = cutter->step ? cutter->step : ZN_CUT_TARGET, there = piece->len / step;
+    const uint64_t some = ZN_MIN(n, there - ZN_MIN(there, (uint64_t)2));
     if (piece->off == cutter->start) return 0; /* the last chunk ended before the piece began */
-    piece->off += some * ZN_CUT_TARGET;
-    piece->len -= some * ZN_CUT_TARGET;
+    piece->off += some * step;
+    piece->len -= some * step;
+    *bytes += some * step;
     return some;
 }

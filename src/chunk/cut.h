@@ -27,6 +27,7 @@ struct zn_cutter {
     struct zn_span ahead; /* the span after it, up to the next edge of a link */
     struct zn_span rest;  /* what remains of that span */
     uint64_t start;       /* where the piece began */
+    uint64_t step;        /* bytes of its chunks, except for the last, if it is a large matrix; else 0 */
     size_t next_tensor;   /* index of the first tensor that begins after the chunk does */
     uint64_t end_by_name; /* where the chunk ends at the latest; UINT64_MAX: something else ends it */
     uint64_t header_end;  /* end of the leading opaque span when that stands alone, else 0 */
@@ -42,8 +43,8 @@ void zn_cutter_init_linked(struct zn_cutter *cutter, const struct zn_plan *plan,
 /* Returns the next chunk. Chunks tile [0, UINT64_MAX); the caller stops at the end of the file. */
 struct zn_cut zn_cut_next(struct zn_cutter *cutter);
 
-/* Skips up to n chunks of ZN_CUT_TARGET bytes in the run in which the last chunk ended. Returns how many were
- * skipped. */
-uint64_t zn_cut_skip(struct zn_cutter *cutter, uint64_t n);
+/* Skips up to n chunks of one length in the run in which the last chunk ended. Returns how many were skipped, and adds
+ * their bytes to *bytes. */
+uint64_t zn_cut_skip(struct zn_cutter *cutter, uint64_t n, uint64_t *bytes);
 
 #endif

@@ -81,11 +81,11 @@ static zipnn_status list_chunks(struct estimate *x, zipnn_error *err) {
         ZN_TRY(status);
         x->chunks[x->n_chunks++] = (struct chunk){.cut = cut};
         struct stratum *s = &x->strata[stratum_of(&cut)];
-        const uint64_t end = cut.off + cut.len, left = (x->in->length - end) / ZN_CUT_TARGET;
-        const uint64_t passed = step > 1 ? zn_cut_skip(&cutter, ZN_MIN(left, step - 1)) : 0;
-        x->n_passed += passed;
-        s->passed += passed * ZN_CUT_TARGET;
-        s->bytes += cut.len + passed * ZN_CUT_TARGET;
+        const uint64_t end = cut.off + cut.len, left = (x->in->length - end) / ZN_CUT_MAX;
+        uint64_t passed = 0;
+        if (step > 1) x->n_passed += zn_cut_skip(&cutter, ZN_MIN(left, step - 1), &passed);
+        s->passed += passed;
+        s->bytes += cut.len + passed;
         s->n++;
     }
 }

@@ -254,15 +254,22 @@ zipnn_status zn_plan_finish(struct zn_plan *plan, zipnn_error *err) {
     return zn_plan_tell_apart(plan, err);
 }
 
+/* Returns the bytes of a row of a matrix, 0 for all else. */
+static uint64_t row_of(const struct zn_plan *plan, const struct zn_tensor *t) {
+    const bool in_rows = t->rank == 2 && !(t->meaning & ZN_COLUMN_MAJOR) && t->strides == ZN_NO_STRIDES;
+    const uint64_t rows = in_rows ? plan->dims[t->shape] : 0;
+    return rows && t->len % rows == 0 ? t->len / rows : 0;
+}
+
 struct zn_span zn_plan_next(struct zn_plan_walk *walk) {
     const struct zn_plan *plan = walk->plan;
     while (walk->next < plan->n_tensors && plan->tensors[walk->next].len == 0) walk->next++;
 
     const struct zn_tensor *t = walk->next < plan->n_tensors ? &plan->tensors[walk->next] : NULL;
     const uint64_t tensor_off = t ? t->off : UINT64_MAX;
-    struct zn_span span = {walk->at, tensor_off - walk->at, ZIPNN_DTYPE_UNKNOWN};
+    struct zn_span span = {walk->at, tensor_off - walk->at, ZIPNN_DTYPE_UNKNOWN, 0};
     if (t && span.len == 0) {
-        span = (struct zn_span){t->off, t->len, t->dtype};
+        span = (struct zn_span){t->off, t->len, t->dtype, row_of(plan, t)};
         walk->next++;
     }
     walk->at += span.len;

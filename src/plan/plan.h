@@ -124,6 +124,7 @@ size_t zn_plan_at(const struct zn_plan *plan, uint64_t off);
 struct zn_span {
     uint64_t off, len; /* len is UINT64_MAX - off for the open end after the last tensor */
     zipnn_dtype dtype; /* UNKNOWN where no tensor lies */
+    uint64_t row;      /* bytes of a row, if it begins a matrix whose rows lie one after the other; else 0 */
 };
 
 /* Walks a finished plan as spans that tile [0, UINT64_MAX) in order. Empty tensors are skipped. Start with {plan, 0,

@@ -108,6 +108,65 @@ static void large_tensors_are_cut_on_elements(void **state) {
     CHECK(shifted, {512 * KIB + 8, ZIPNN_F64, 0}, {512 * KIB, ZIPNN_F64, 0});
 }
 
+/* Returns how long the chunks of a matrix are that begins behind `before` bytes of its type. All but the last have one
+ * length, and the first begins where the matrix does. */
+static uint32_t chunks_of_matrix(zipnn_dtype dtype, uint64_t before, uint64_t n_rows, uint64_t row) {
+    const zipnn_allocator alloc = zn_allocator_or_default(NULL);
+    const uint64_t dims[2] = {n_rows, row * 8 / zn_dtype_bits(dtype)}, end = before + n_rows * row;
+    struct zn_plan plan;
+    zn_plan_init(&plan, &alloc);
+    if (before) assert_int_equal(zn_plan_add(&plan, 0, before, dtype, "b", 1, NULL, 0, NULL), ZIPNN_OK);
+    assert_int_equal(zn_plan_add(&plan, before, n_rows * row, dtype, "m", 1, dims, 2, NULL), ZIPNN_OK);
+    assert_int_equal(zn_plan_add(&plan, end, 100 * KIB, dtype, "a", 1, NULL, 0, NULL), ZIPNN_OK);
+    assert_int_equal(zn_plan_finish(&plan, NULL), ZIPNN_OK);
+    struct zn_cutter cutter;
+    zn_cutter_init(&cutter, &plan);
+    struct zn_cut cut = zn_cut_next(&cutter);
+    if (before) assert_int_equal(cut.len, before);
+    if (before) cut = zn_cut_next(&cutter);
+    const uint32_t len = cut.len;
+    assert_true(cut.off == before);
+    for (; cut.off + len < end; cut = zn_cut_next(&cutter)) {
+        assert_true((cut.off - before) % len == 0);
+        if (end - cut.off > ZN_CUT_MAX) assert_int_equal(cut.len, len);
+    }
+    zn_plan_free(&plan);
+    return len;
+}
+
+static void large_matrices_are_cut_at_whole_rows(void **state) {
+    (void)state;
+    assert_int_equal(chunks_of_matrix(ZIPNN_BF16, 0, 1024, 28 * KIB), 18 * 28 * KIB);
+    assert_int_equal(chunks_of_matrix(ZIPNN_BF16, 8 * KIB, 1024, 8 * KIB), 512 * KIB); /* begins a chunk */
+    assert_int_equal(chunks_of_matrix(ZIPNN_BF16, 8 * KIB, 30000, 768), 682 * 768);
+    assert_int_equal(chunks_of_matrix(ZIPNN_BF16, 2, 1024, 9088), 56 * 9088); /* 4544 columns: an even number of rows */
+    assert_int_equal(chunks_of_matrix(ZIPNN_BF16, 6, 100, 190 * KIB), 570 * KIB); /* three rows rather than two */
+    assert_int_equal(chunks_of_matrix(ZIPNN_F32, 8, 100000, 1020), 512 * 1020);   /* 255 columns: 128 rows */
+    assert_int_equal(chunks_of_matrix(ZIPNN_F8_E4M3, 128, 4096, 14336), 36 * 14336);
+    assert_int_equal(chunks_of_matrix(ZIPNN_BF16, 0, 200, 300 * KIB), 512 * KIB); /* none is near */
+}
+
+static void a_skip_passes_chunks_of_one_length(void **state) {
+    (void)state;
+    const zipnn_allocator alloc = zn_allocator_or_default(NULL);
+    const uint64_t dims[2] = {1024, 14336};
+    struct zn_plan plan;
+    zn_plan_init(&plan, &alloc);
+    assert_int_equal(zn_plan_add(&plan, 0, 1024 * 28 * KIB, ZIPNN_BF16, "m", 1, dims, 2, NULL), ZIPNN_OK);
+    assert_int_equal(zn_plan_finish(&plan, NULL), ZIPNN_OK);
+    struct zn_cutter cutter;
+    zn_cutter_init(&cutter, &plan);
+    uint64_t bytes = 0;
+    assert_true(zn_cut_skip(&cutter, 1, &bytes) == 0);
+    (void)zn_cut_next(&cutter);
+    assert_true(zn_cut_skip(&cutter, 10, &bytes) == 10);
+    assert_true(bytes == 10 * 504 * KIB);
+    const struct zn_cut cut = zn_cut_next(&cutter);
+    assert_true(cut.off == 11 * 504 * KIB);
+    assert_int_equal(cut.len, 504 * KIB);
+    zn_plan_free(&plan);
+}
+
 static void tiny_strangers_are_absorbed(void **state) {
     (void)state;
     const struct part parts[] = {{ZIPNN_BF16, 100 * KIB},
@@ -225,6 +284,8 @@ int main(void) {
         cmocka_unit_test(tensors_of_one_type_share_a_chunk),
         cmocka_unit_test(large_tensors_begin_chunks),
         cmocka_unit_test(large_tensors_are_cut_on_elements),
+        cmocka_unit_test(large_matrices_are_cut_at_whole_rows),
+        cmocka_unit_test(a_skip_passes_chunks_of_one_length),
         cmocka_unit_test(tiny_strangers_are_absorbed),
         cmocka_unit_test(tiny_ones_of_a_kind_are_no_strangers),
         cmocka_unit_test(the_open_end_is_never_mixed_with_weights),

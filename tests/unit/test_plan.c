@@ -121,14 +121,15 @@ static void spans_tile_the_file(void **state) {
     assert_int_equal(zn_plan_finish(&plan, NULL), ZIPNN_OK);
 
     const struct zn_span expected[] = {
-        {0, 10, ZIPNN_DTYPE_UNKNOWN},        {10, 20, ZIPNN_BF16}, {30, 4, ZIPNN_F32},
-        {34, 16, ZIPNN_DTYPE_UNKNOWN},       {50, 1, ZIPNN_U8},    {51, UINT64_MAX - 51, ZIPNN_DTYPE_UNKNOWN},
-        {UINT64_MAX, 0, ZIPNN_DTYPE_UNKNOWN}};
+        {0, 10, ZIPNN_DTYPE_UNKNOWN, 0},        {10, 20, ZIPNN_BF16, 1}, {30, 4, ZIPNN_F32, 1},
+        {34, 16, ZIPNN_DTYPE_UNKNOWN, 0},       {50, 1, ZIPNN_U8, 1},    {51, UINT64_MAX - 51, ZIPNN_DTYPE_UNKNOWN, 0},
+        {UINT64_MAX, 0, ZIPNN_DTYPE_UNKNOWN, 0}};
     struct zn_plan_walk walk = {&plan, 0, 0};
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
         const struct zn_span span = zn_plan_next(&walk);
         assert_true(span.off == expected[i].off && span.len == expected[i].len);
         assert_int_equal(span.dtype, expected[i].dtype);
+        assert_true(span.row == expected[i].row);
     }
     zn_plan_free(&plan);
 }
