@@ -15,7 +15,8 @@ enum {
     CLIP = 16,          /* symbols; what is farther from the middle counts as this */
     PART = 256,         /* units of a variance */
     LEAST_GAIN = 64,    /* units of a variance that columns must explain; it is worth 0.07 % of bf16 */
-    CLEARLY = 2048,     /* a body must save 1/2048 of the chunk, since it takes longer to decode */
+    CLEARLY = 2048,     /* a body must save 1/2048 of the chunk, since it takes longer to decode ... */
+    QUICKLY = 128,      /* ... or 1/128 at levels that are for speed */
     NEARLY = 64,        /* what would save less than 1/64 is noise */
     LOW_BITS = 63,      /* of the mantissa, below the symbols */
     SLOWER = 4          /* a mean moves by at most 1/16 of the distance in the end */
@@ -202,7 +203,7 @@ static uint32_t encode(const struct zn_encoder *e, const struct zn_body *whole, 
 
 uint32_t zn_columns_encode(const struct zn_encoder *e, struct zn_draft *draft) {
     struct zn_scratch *scratch = &e->coder->scratch;
-    const size_t least = e->len / CLEARLY;
+    const size_t least = e->len / (e->effort->level >= ZIPNN_LEVEL_HIGH ? CLEARLY : QUICKLY);
     const enum zn_layout layout = zn_layout_of_dtype(e->hint.dtype);
     if (!zn_may_write(e->effort, ZN_LAYOUT_COLUMNS) || draft->body.len <= least ||
         (layout != ZN_LAYOUT_16R && layout != ZN_LAYOUT_32R))

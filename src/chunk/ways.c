@@ -61,6 +61,12 @@ static bool may_be_scattered(const struct zn_encoder *e, const struct zn_draft *
     return (measured || (labelled && !is_usual(&draft->plain))) && is_worth_more(e, draft->plain.len);
 }
 
+/* Below ZIPNN_LEVEL_HIGH, columns are looked for where floats are unusual, as Adam's second moments are, which are positive:
+ * usual ones are coded and decoded in a fraction of the time that columns take. */
+static bool may_have_columns(const struct zn_encoder *e, const struct zn_draft *draft) {
+    return draft->plain.len > 0 && (e->effort->level >= ZIPNN_LEVEL_HIGH || !is_usual(&draft->plain));
+}
+
 /* The rest of a chunk of repeats is always looked at, even where its planes are those of usual floats. */
 static bool may_nest(const struct zn_encoder *e, const struct zn_draft *draft) {
     if (draft->last == ZN_STAGE_WHOLE && is_usual(&draft->plain)) return false;
@@ -109,7 +115,7 @@ static const struct way ways[] = {
     /* Joint symbols use the same dependence at less cost, and sometimes more of it. */
     {"joint", ZN_STAGE_PLAIN, HIGH, BEST - 1, has_plain, zn_joint_rival_encode},
     /* Weights of one column of a matrix are often of one size, which the rows before tell. */
-    {"columns", ZN_STAGE_NESTED, HIGH, BEST - 1, has_plain, zn_columns_encode},
+    {"columns", ZN_STAGE_NESTED, SECOND, BEST - 1, may_have_columns, zn_columns_encode},
     /* A body is never longer than stored bytes. */
     {"stored", ZN_STAGE_PLAIN, FIRST, BEST, is_no_shorter, store},
     /* The same once more where that was no clear gain. */

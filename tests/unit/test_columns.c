@@ -49,9 +49,9 @@ static void make_plan(const struct matrix *m, struct zn_plan *plan) {
     assert_int_equal(zn_plan_finish(plan, NULL), ZIPNN_OK);
 }
 
-static uint32_t encode(struct zn_coder *coder, const struct matrix *m, unsigned readers, const uint8_t *data,
-                       uint8_t *body) {
-    struct zn_effort effort = zn_effort_of(6);
+static uint32_t encode_at(int level, struct zn_coder *coder, const struct matrix *m, unsigned readers,
+                          const uint8_t *data, uint8_t *body) {
+    struct zn_effort effort = zn_effort_of(level);
     struct zn_plan plan;
     effort.readers = readers;
     make_plan(m, &plan);
@@ -59,6 +59,11 @@ static uint32_t encode(struct zn_coder *coder, const struct matrix *m, unsigned 
         zn_chunk_encode(&(struct zn_encoder){coder, &effort, hint_of(m, &plan), data, len_of(m)}, body);
     zn_plan_free(&plan);
     return len;
+}
+
+static uint32_t encode(struct zn_coder *coder, const struct matrix *m, unsigned readers, const uint8_t *data,
+                       uint8_t *body) {
+    return encode_at(6, coder, m, readers, data, body);
 }
 
 static void matrices_come_back_and_take_less(void **state) {
@@ -103,6 +108,26 @@ static void matrices_without_columns_stay_what_they_are(void **state) {
         m.spread = 0;
         fill(&m, i, data);
         encode(&coder, &m, 101, data, body);
+        assert_int_not_equal(body[1], ZN_LAYOUT_COLUMNS);
+    }
+    zt_coder_free(&coder, memory);
+    free(data);
+    free(body);
+}
+
+/* Positive floats are unusual; at the default level, usual ones keep what decodes fastest. */
+static void unusual_floats_have_columns_at_the_default_level(void **state) {
+    (void)state;
+    uint8_t *data = malloc(MAX_LEN), *body = malloc(zn_chunk_bound(MAX_LEN));
+    void *memory;
+    assert_true(data && body);
+    struct zn_coder coder = zt_coder_make(zn_kernels_at(0), MAX_LEN, &memory);
+    for (unsigned i = 0; i < N_MATRICES; i++) {
+        const struct matrix *m = &matrices[i];
+        fill(m, i, data);
+        encode_at(3, &coder, m, 101, data, body);
+        assert_int_equal(body[1] == ZN_LAYOUT_COLUMNS, m->positive);
+        encode_at(1, &coder, m, 101, data, body);
         assert_int_not_equal(body[1], ZN_LAYOUT_COLUMNS);
     }
     zt_coder_free(&coder, memory);
@@ -234,6 +259,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(matrices_come_back_and_take_less),
         cmocka_unit_test(matrices_without_columns_stay_what_they_are),
+        cmocka_unit_test(unusual_floats_have_columns_at_the_default_level),
         cmocka_unit_test(loops_do_the_documented_arithmetic),
         cmocka_unit_test(pieces_give_the_same),
         cmocka_unit_test(bases_are_added),
