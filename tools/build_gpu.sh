@@ -14,6 +14,8 @@ for cc in 80 86 89 90 100 120; do targets="$targets -gencode arch=compute_$cc,co
 nvcc -std=c++17 -O3 -t0 -Isrc -Xptxas -v $targets -gencode arch=compute_80,code=compute_80 -fatbin --compress-mode=size \
     -o build/gpu/zipnn.fatbin src/gpu/decode.cu 2>build/gpu/ptxas.log || { cat build/gpu/ptxas.log >&2; exit 1; }
 python3 tools/check_gpu_registers.py build/gpu/ptxas.log
+# What it is made of: a build puts the kernels into the library if these are its sources (cmake/gpu_kernels.cmake).
+sha256sum src/gpu/cuda.cuh src/gpu/decode.cu src/gpu/decode_tpl.h src/gpu/device.h src/gpu/shapes.def >build/gpu/zipnn.fatbin.sources
 # What tools/gpu_check.sh runs.
 cmake --preset release >/dev/null
 cmake --build build --target gpu_check make_model >/dev/null

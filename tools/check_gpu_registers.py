@@ -9,7 +9,7 @@ import sys
 USUAL = 128
 GENERAL = 168
 
-ENTRY = re.compile(r"Compiling entry function 'zipnn_decode_(\w+)' for '(sm_\d+)'")
+ENTRY = re.compile(r"Compiling entry function 'zipnn_decode_\d+_(\w+)' for '(sm_\d+)'")
 SPILL = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 USED = re.compile(r"Used (\d+) registers")
 

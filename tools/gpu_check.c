@@ -99,7 +99,8 @@ static void copy(const struct subject *s) {
 
 static void load(const struct subject *s) {
     zipnn_error err;
-    if (zipnn_gpu_load(s->gpu, s->ctx, s->archive, 0, s->len, s->device, NULL, &err) != ZIPNN_OK) fail(s->name, &err);
+    const zipnn_gpu_part part = {s->archive, 0, s->len, s->device};
+    if (zipnn_gpu_load(s->gpu, s->ctx, &part, 1, NULL, &err) != ZIPNN_OK) fail(s->name, &err);
 }
 
 /* Returns GB/s, the median of ROUNDS. */
@@ -125,7 +126,8 @@ static int check(struct subject *s) {
     zipnn_gpu_stats stats;
     zipnn_error err;
     if (zipnn_archive_read(s->archive, 0, s->len, s->right, &err) != ZIPNN_OK) fail(s->name, &err);
-    if (zipnn_gpu_keep(s->gpu, s->ctx, s->archive, 0, s->len, &s->kept, &stats, &err) != ZIPNN_OK) fail(s->name, &err);
+    const zipnn_gpu_part part = {s->archive, 0, s->len, 0};
+    if (zipnn_gpu_keep(s->gpu, s->ctx, &part, 1, &s->kept, &stats, &err) != ZIPNN_OK) fail(s->name, &err);
     load(s);
     const int loaded = is_right(s);
     decode(s);

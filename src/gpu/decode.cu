@@ -13,9 +13,11 @@ static __device__ uint32_t shared_base(void) {
 
 /* Decodes chunks[0, gridDim.x) to dst; status[i] is 0, or 1 if chunk i is damaged. `warps` fit into a multiprocessor at least: 16
  * keep it busy, says doc/internals/gpu.md; the general kernels are too large for that. */
+#define PASTE(version, name) zipnn_decode_##version##_##name
+#define NAME(version, name) PASTE(version, name)
 #define KERNEL(name, warps, shape)                                                                                  \
     extern "C" __global__ void __launch_bounds__(32, warps)                                                         \
-        zipnn_decode_##name(const struct zn_gpu_chunk *chunks, uint32_t *status, uint64_t dst) {                    \
+        NAME(ZN_GPU_VERSION, name)(const struct zn_gpu_chunk *chunks, uint32_t *status, uint64_t dst) {                    \
         const struct zn_gpu_chunk *c = &chunks[blockIdx.x];                                                         \
         const uint32_t bad = decode(c, shape, shared_base(), dst);                                                  \
         if (gpu_lane() == 0) status[blockIdx.x] = bad;                                                              \

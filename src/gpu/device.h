@@ -5,6 +5,10 @@
 
 #include <stdint.h>
 
+/* What host and kernels agree on. It stands in the names of the kernels, so that kernels of another version are not found; a change of this file,
+ * or of what the kernels make of it, is a new one. */
+#define ZN_GPU_VERSION 1
+
 enum {
     ZN_GPU_PLANES = 3,
     ZN_GPU_PAD = 768,    /* bytes that are readable past a body: the kernel loads the planes of the next steps early */

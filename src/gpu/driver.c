@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gpu/embedded_kernels.h"
 #include "gpu/prepare.h"
 #include "io/dynamic.h"
 
@@ -65,13 +66,19 @@ static zipnn_status find_device(struct zn_driver *d, int number, zipnn_error *er
 }
 
 static zipnn_status load_kernels(struct zn_driver *d, const void *code, zipnn_error *err) {
-    if (!code)
-        return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "zipnn_gpu_open is given no code: `make gpu` builds it");
+    enum { NOT_FOUND = 500 };
     ZN_TRY(unsupported(d, d->module_load(&d->module, code), "load the kernels", err));
     for (unsigned k = 0; k < ZN_GPU_N_KERNELS; k++) {
         char name[64];
-        snprintf(name, sizeof name, "zipnn_decode_%s", zn_gpu_kernel_name((enum zn_gpu_kernel)k));
-        ZN_TRY(unsupported(d, d->module_function(&d->kernel[k], d->module, name), "find a kernel in the code", err));
+        zn_gpu_kernel_symbol((enum zn_gpu_kernel)k, name, sizeof name);
+        const int answer = d->module_function(&d->kernel[k], d->module, name);
+        if (answer == NOT_FOUND)
+            return zn_fail(
+                err, ZIPNN_E_UNSUPPORTED, ZN_NOWHERE,
+                "the kernels for the GPU are of another version of zipnn: they have no %s. `make gpu` builds "
+                "those of this version",
+                name);
+        ZN_TRY(unsupported(d, answer, "find a kernel in the code", err));
     }
     return ZIPNN_OK;
 }
@@ -87,6 +94,10 @@ zipnn_status zn_driver_open(struct zn_driver *d, int device, const void *code, z
     *d = (struct zn_driver){0};
     if (!is_little_endian())
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, ZN_NOWHERE, "GPUs are used from little-endian processors only");
+    if (!code && zn_gpu_kernels_len == 0)
+        return zn_fail(err, ZIPNN_E_UNSUPPORTED, ZN_NOWHERE,
+                       "this library was built without kernels for GPUs: `make gpu` builds them");
+    if (!code) code = zn_gpu_kernels;
     ZN_TRY(find_calls(d, err));
     ZN_TRY(find_device(d, device, err));
     ZN_TRY(unsupported(d, d->retain(&d->context, d->which), "use the device", err));

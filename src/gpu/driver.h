@@ -14,7 +14,7 @@ struct zn_driver {
     void *kernel[ZN_GPU_N_KERNELS];
 };
 
-/* Loads the driver and the kernels. ZIPNN_E_UNSUPPORTED says in one sentence what is missing. On failure nothing is owned. */
+/* Loads the driver and the kernels: `code`, or NULL for those of the library. ZIPNN_E_UNSUPPORTED says in one sentence what is missing. On failure nothing is owned. */
 zipnn_status zn_driver_open(struct zn_driver *d, int device, const void *code, zipnn_error *err);
 void zn_driver_close(struct zn_driver *d);
 

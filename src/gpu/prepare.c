@@ -1,5 +1,7 @@
 #include "gpu/prepare.h"
 
+#include <stdio.h>
+
 #include "chunk/layout.h"
 #include "codec/bits.h"
 
@@ -43,7 +45,6 @@ static void add_plane(struct recipe *r, unsigned bits) {
 
 static bool of_words(const struct zn_body *b, struct recipe *r) {
     const enum zn_layout l = b->layout;
-    if (l == ZN_LAYOUT_64 || l == ZN_LAYOUT_64R) return false;
     r->rotated = zn_layout_is_of_floats(l);
     if (l == ZN_LAYOUT_F16) r->masks = 1;
     for (unsigned p = 0; p < b->n_planes; p++) add_plane(r, l == ZN_LAYOUT_F16 && p > 0 ? 1 + 2 * p : MAX_BITS);
@@ -52,7 +53,6 @@ static bool of_words(const struct zn_body *b, struct recipe *r) {
 
 static bool of_floats(const struct zn_body *b, struct recipe *r) {
     const struct zn_parts *parts = zn_parts_of(b->layout, b->inner, b->joint);
-    if (b->layout != ZN_LAYOUT_TOPS && b->layout != ZN_LAYOUT_JOINT) return false;
     r->rotated = 1;
     r->strict = b->layout == ZN_LAYOUT_JOINT;
     if (!r->strict) r->given = parts->n - 2u;
@@ -75,19 +75,41 @@ static bool of_records(const struct zn_body *b, struct recipe *r) {
     return true;
 }
 
+/* Every layout stands here, so that the compiler names one that is new. */
 static bool find_recipe(const struct zn_body *b, struct recipe *r) {
-    if (b->n == 0 || zn_layout_is(b->layout, ZN_GROUP_CHUNKS)) return false;
+    if (b->n == 0) return false;
     *r = (struct recipe){.width = b->width, .n = b->n, .masks = NONE, .given = NONE};
-    switch (zn_layouts[b->layout].group) {
-        case ZN_GROUP_WORDS:
+    switch ((enum zn_layout)b->layout) {
+        case ZN_LAYOUT_8:
+        case ZN_LAYOUT_16:
+        case ZN_LAYOUT_16R:
+        case ZN_LAYOUT_32:
+        case ZN_LAYOUT_32R:
+        case ZN_LAYOUT_F16:
             return of_words(b, r);
-        case ZN_GROUP_FLOATS:
+        case ZN_LAYOUT_TOPS:
+        case ZN_LAYOUT_JOINT:
             return of_floats(b, r);
-        case ZN_GROUP_RECORDS:
+        case ZN_LAYOUT_RECORDS:
             return of_records(b, r);
-        default:
+        case ZN_LAYOUT_64: /* words of 64 bits */
+        case ZN_LAYOUT_64R:
+        case ZN_LAYOUT_COLUMNS: /* what is added to a symbol depends on rows before it */
+        case ZN_LAYOUT_VALUES:  /* symbols that are looked up in tables of the chunk */
+        case ZN_LAYOUT_DELTA:   /* made with a reference */
+        case ZN_LAYOUT_SPARSE:
+        case ZN_LAYOUT_GIVEN:
+        case ZN_LAYOUT_SIGNS:
+        case ZN_LAYOUT_DIFFERENCES: /* chunks made of chunks */
+        case ZN_LAYOUT_REPEATS:
+        case ZN_LAYOUT_FREQUENT:
+        case ZN_LAYOUT_SCALED:
+        case ZN_LAYOUT_KEYED:
+        case ZN_LAYOUT_REWRITTEN:
+        case ZN_N_LAYOUTS:
             return false;
     }
+    return false;
 }
 
 /* In joint symbols only one codec is right for each plane; the host refuses the others. */
@@ -361,4 +383,8 @@ const char *zn_gpu_kernel_name(enum zn_gpu_kernel kernel) {
 #undef SHAPE
         "GENERAL_1", "GENERAL_2", "GENERAL_4", "SECOND_1", "SECOND_2", "SECOND_4"};
     return names[kernel];
+}
+
+void zn_gpu_kernel_symbol(enum zn_gpu_kernel kernel, char *name, size_t cap) {
+    snprintf(name, cap, "zipnn_decode_%u_%s", (unsigned)ZN_GPU_VERSION, zn_gpu_kernel_name(kernel));
 }

@@ -28,4 +28,7 @@ enum zn_gpu_kernel zn_gpu_kernel_of(const struct zn_gpu_shape *shape);
 /* Returns the name of a kernel, without what all names begin with. */
 const char *zn_gpu_kernel_name(enum zn_gpu_kernel kernel);
 
+/* Writes the whole name, by which the driver knows it. */
+void zn_gpu_kernel_symbol(enum zn_gpu_kernel kernel, char *name, size_t cap);
+
 #endif

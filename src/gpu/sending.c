@@ -25,18 +25,18 @@ void zn_batch_begin(struct zn_batch *b, const struct zn_batch_room *room) {
 /* ---- adding ------------------------------------------------------------------------------------------------------ */
 
 /* Copies a frame to the end of the batch, and verifies the copy. */
-static zipnn_status take_frame(struct zn_batch *b, struct zn_worker *w, const struct zn_archive *a, uint64_t i,
+static zipnn_status take_frame(struct zn_batch *b, struct zn_worker *w, const struct zn_chunk_of *from,
                                struct zn_chunk_body *body, zipnn_error *err) {
-    const struct zn_place *p = &a->places[i];
-    const struct zn_scope scope = {a, 0, false};
+    const struct zn_place *p = &from->archive->places[from->index];
+    const struct zn_scope scope = {from->archive, 0, false};
     uint8_t *at = b->room.pinned + b->used;
-    ZN_TRY(zn_input_copy(&a->self.in, p->at, (size_t)zn_frame_size(&p->frame), at, err));
+    ZN_TRY(zn_input_copy(&from->archive->self.in, p->at, (size_t)zn_frame_size(&p->frame), at, err));
     return zn_frame_open(w, &scope, (struct zn_whole_frame){at, p}, body, err);
 }
 
-zipnn_status zn_batch_add(struct zn_batch *b, struct zn_worker *w, const struct zn_archive *a, uint64_t i, uint64_t dst,
+zipnn_status zn_batch_add(struct zn_batch *b, struct zn_worker *w, const struct zn_chunk_of *from, uint64_t dst,
                           enum zn_batch_answer *answer, zipnn_error *err) {
-    const struct zn_place *p = &a->places[i];
+    const struct zn_place *p = &from->archive->places[from->index];
     const size_t size = (size_t)zn_frame_size(&p->frame), meta_at = aligned(b->used + size);
     const size_t bound = zn_gpu_meta_bound(p->frame.orig_len);
     struct zn_chunk_body body;
@@ -46,7 +46,7 @@ zipnn_status zn_batch_add(struct zn_batch *b, struct zn_worker *w, const struct 
     if (b->n == ZN_BATCH_CHUNKS || meta_at + bound + reserve() > b->room.cap) return ZIPNN_OK;
     *answer = ZN_BATCH_HOST;
     if (p->at == ZN_NOWHERE) return ZIPNN_OK;
-    ZN_TRY(take_frame(b, w, a, i, &body, err));
+    ZN_TRY(take_frame(b, w, from, &body, err));
     room = (struct zn_gpu_room){.body = b->room.device + b->used + ZN_FRAME_LEN,
                                 .dst = dst,
                                 .meta = b->room.device + meta_at,
@@ -55,7 +55,7 @@ zipnn_status zn_batch_add(struct zn_batch *b, struct zn_worker *w, const struct 
     if (body.data[0] != ZN_KIND_CHUNK ||
         !zn_gpu_prepare(&w->coder, &body, p->frame.orig_len, &room, &b->chunk[b->n], &meta_len))
         return ZIPNN_OK;
-    b->place[b->n++] = i;
+    b->from[b->n++] = *from;
     b->used = aligned(meta_at + meta_len);
     b->original += p->frame.orig_len;
     *answer = ZN_BATCH_TAKEN;
@@ -67,7 +67,7 @@ zipnn_status zn_batch_add(struct zn_batch *b, struct zn_worker *w, const struct 
 /* Writes the descriptions, sorted by kernel, and notes where the chunks of each begin. */
 static void put_chunks(struct zn_batch *b, uint8_t *to) {
     struct zn_launches *l = &b->launches;
-    uint64_t place[ZN_BATCH_CHUNKS];
+    struct zn_chunk_of from[ZN_BATCH_CHUNKS];
     l->n = 0;
     for (unsigned k = 0; k < ZN_GPU_N_KERNELS; k++) {
         l->first[k] = l->n;
@@ -76,12 +76,12 @@ static void put_chunks(struct zn_batch *b, uint8_t *to) {
             const struct zn_gpu_chunk *c = &b->chunk[i];
             if ((unsigned)zn_gpu_kernel_of(&c->shape) != k) continue;
             memcpy(to + l->n * sizeof *c, c, sizeof *c);
-            place[l->n++] = b->place[i];
+            from[l->n++] = b->from[i];
             l->shared[k] = ZN_MAX(l->shared[k], c->shared.size);
         }
     }
     l->first[ZN_GPU_N_KERNELS] = l->n;
-    memcpy(b->place, place, l->n * sizeof *place);
+    memcpy(b->from, from, l->n * sizeof *from);
 }
 
 static void move(struct zn_gpu_chunk *c, uint64_t by) {
@@ -139,11 +139,11 @@ zipnn_status zn_batch_send(const struct zn_driver *d, struct zn_batch *b, uint64
                           "copy from the device", err);
 }
 
-uint64_t zn_batch_damaged(const struct zn_batch *b) {
+const struct zn_chunk_of *zn_batch_damaged(const struct zn_batch *b) {
     for (unsigned i = 0; i < b->n; i++) {
         uint32_t status;
         memcpy(&status, b->room.pinned + b->status_at + i * sizeof status, sizeof status);
-        if (status) return b->place[i];
+        if (status) return &b->from[i];
     }
-    return UINT64_MAX;
+    return NULL;
 }

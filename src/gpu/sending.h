@@ -23,13 +23,20 @@ struct zn_launches {
     uint32_t n, first[ZN_GPU_N_KERNELS + 1], shared[ZN_GPU_N_KERNELS];
 };
 
+/* Where a chunk comes from. */
+struct zn_chunk_of {
+    const struct zn_archive *archive;
+    uint64_t index;
+    size_t part; /* of what is loaded: its number */
+};
+
 struct zn_batch {
     struct zn_batch_room room;
     size_t used;        /* bytes to copy */
     uint64_t status_at; /* offset of the statuses, which follow what is copied */
     struct zn_launches launches;
     struct zn_gpu_chunk chunk[ZN_BATCH_CHUNKS];
-    uint64_t place[ZN_BATCH_CHUNKS]; /* index of the chunk in the archive */
+    struct zn_chunk_of from[ZN_BATCH_CHUNKS];
     unsigned n;
     uint64_t original; /* bytes that it stands for */
 };
@@ -39,8 +46,8 @@ void zn_batch_begin(struct zn_batch *b, const struct zn_batch_room *room);
 
 enum zn_batch_answer { ZN_BATCH_TAKEN, ZN_BATCH_FULL, ZN_BATCH_HOST /* the host must decode this chunk */ };
 
-/* Reads chunk i of an archive, verifies it, and adds it, to be decoded to the address of the launch + dst. */
-zipnn_status zn_batch_add(struct zn_batch *b, struct zn_worker *w, const struct zn_archive *a, uint64_t i, uint64_t dst,
+/* Reads a chunk, verifies it, and adds it, to be decoded to the address of the launch + dst. */
+zipnn_status zn_batch_add(struct zn_batch *b, struct zn_worker *w, const struct zn_chunk_of *from, uint64_t dst,
                           enum zn_batch_answer *answer, zipnn_error *err);
 
 /* Completes what is to be copied: the descriptions of the chunks follow them. Returns the bytes that the device's memory must have; it may be set after this, in
@@ -57,7 +64,7 @@ zipnn_status zn_batch_send(const struct zn_driver *d, struct zn_batch *b, uint64
 zipnn_status zn_launch(const struct zn_driver *d, const struct zn_launches *l, uint64_t dst, void *stream,
                        zipnn_error *err);
 
-/* Returns the index in the archive of a chunk that the device found damaged, or UINT64_MAX. The stream must have been waited for. */
-uint64_t zn_batch_damaged(const struct zn_batch *b);
+/* Returns a chunk that the device found damaged, or NULL. The stream must have been waited for. */
+const struct zn_chunk_of *zn_batch_damaged(const struct zn_batch *b);
 
 #endif

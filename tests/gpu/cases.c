@@ -79,6 +79,15 @@ static void fill_one_top(uint8_t *data, uint32_t len) {
     for (uint32_t i = 3; i < len; i += 4) data[i] = 7;
 }
 
+/* Fills integers of 16 bits whose upper bytes are small. */
+static void fill_u16(uint8_t *data, uint32_t len) {
+    uint64_t seed = 6;
+    for (uint32_t i = 0; i < len; i++) {
+        const uint64_t r = zt_random(&seed);
+        data[i] = (uint8_t)(i % 2 ? (r & 7) + (r >> 8 & 7) + (r >> 16 & 7) : r >> 24);
+    }
+}
+
 const struct gpu_case gpu_cases[] = {
     {"bf16", fill_bf16, ZIPNN_BF16, 3, 100, 2, ZN_GPU_BF16},
     {"bf16, joint", fill_bf16, ZIPNN_BF16, 3, 101, 2, ZN_GPU_BF16_JOINT},
@@ -97,6 +106,7 @@ const struct gpu_case gpu_cases[] = {
     {"int8", fill_int8, ZIPNN_I8, 3, 101, 1, ZN_GPU_GENERAL_1},
     {"zeros", fill_zeros, ZIPNN_F32, 3, 101, 4, ZN_GPU_GENERAL_1},
     {"a constant byte", fill_one_top, ZIPNN_U32, 3, 101, 4, ZN_GPU_GENERAL_4},
+    {"integers of 16 bits", fill_u16, ZIPNN_U16, 3, 101, 2, ZN_GPU_GENERAL_2},
 };
 const size_t gpu_n_cases = sizeof gpu_cases / sizeof *gpu_cases;
 

@@ -10,7 +10,15 @@
 
 #include "gpu/emulated.h"
 
-enum { FAILED = 999, NO_MEMORY = 2, MAX_BLOCKS = 64, MAX_STREAMS = 16, MAX_OPERATIONS = 256, ALIGN = 256 };
+enum {
+    FAILED = 999,
+    NO_MEMORY = 2,
+    NOT_FOUND = 500,
+    MAX_BLOCKS = 64,
+    MAX_STREAMS = 16,
+    MAX_OPERATIONS = 256,
+    ALIGN = 256
+};
 
 struct block {
     uint8_t *at, *stored;
@@ -103,9 +111,10 @@ FAKE_API int cuCtxPopCurrent_v2(void **context) {
 }
 
 FAKE_API int cuModuleLoadData(void **module, const void *code) {
-    if (fails() || strcmp(code, FAKE_CODE) != 0) return FAILED;
+    const bool old = strcmp(code, FAKE_OLD_CODE) == 0;
+    if (fails() || (!old && strcmp(code, FAKE_CODE) != 0)) return FAILED;
     fake.live++;
-    *module = &fake;
+    *module = old ? (void *)fake.stream : &fake;
     return 0;
 }
 
@@ -116,16 +125,15 @@ FAKE_API int cuModuleUnload(void *module) {
 }
 
 FAKE_API int cuModuleGetFunction(void **function, void *module, const char *name) {
-    (void)module;
-    for (unsigned k = 0; k < ZN_GPU_N_KERNELS; k++) {
+    for (unsigned k = 0; k < ZN_GPU_N_KERNELS && module == &fake; k++) {
         char own[64];
-        snprintf(own, sizeof own, "zipnn_decode_%s", zn_gpu_kernel_name((enum zn_gpu_kernel)k));
+        zn_gpu_kernel_symbol((enum zn_gpu_kernel)k, own, sizeof own);
         if (strcmp(own, name) == 0) {
             *function = (void *)&emu_kernels[k];
             return fails() ? FAILED : 0;
         }
     }
-    return FAILED;
+    return NOT_FOUND;
 }
 
 /* ---- memory ------------------------------------------------------------------------------------------------------ */

@@ -6,6 +6,8 @@
 
 #define FAKE_CODE "kernels under emulation" /* the only code that it loads */
 
+#define FAKE_OLD_CODE "kernels of another version" /* it loads this, too, and finds no kernel in it */
+
 /* Makes the call of that number fail, counted from now on; 0: none. */
 FAKE_API void fake_fail_at(unsigned call);
 

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include "gpu/cases.h"
+#include "gpu/embedded_kernels.h"
 #include "gpu/fake_driver.h"
 #include "support/samples.h"
 #include "support/seal.h"
@@ -98,6 +99,12 @@ static const struct {
 } ranges[] = {{0, LEN, 0}, {1, LEN - 3, 7}, {BF16 + 5, 1, 0}, {2 * BF16 - 700, FP32 + 1400, 2}, {LEN, 0, 0}};
 enum { N_RANGES = sizeof ranges / sizeof *ranges };
 
+static zipnn_status load(const zipnn_archive *a, uint64_t off, uint64_t len, const uint8_t *dst, zipnn_gpu_stats *stats,
+                         zipnn_error *err) {
+    const zipnn_gpu_part part = {a, off, len, (uintptr_t)dst};
+    return zipnn_gpu_load(b.gpu, b.ctx, &part, 1, stats, err);
+}
+
 static void ranges_reach_the_device(void **state) {
     (void)state;
     struct zt_input in = {.data = b.archive, .len = b.archive_len};
@@ -108,15 +115,15 @@ static void ranges_reach_the_device(void **state) {
         zipnn_gpu_stats stats;
         zipnn_error err;
         memset(device, 0xEE, LEN + 16);
-        const zipnn_status st =
-            zipnn_gpu_load(b.gpu, b.ctx, a, ranges[i].off, ranges[i].len, (uintptr_t)dst, &stats, &err);
+        const zipnn_status st = load(a, ranges[i].off, ranges[i].len, dst, &stats, &err);
         if (st != ZIPNN_OK) fail_msg("range %u: %s", i, err.message);
         assert_memory_equal(dst, b.original + ranges[i].off, ranges[i].len);
         assert_int_equal(dst[ranges[i].len], 0xEE);
         assert_int_equal(stats.by_gpu + stats.by_host, ranges[i].len);
         if (i == 0) assert_true(stats.by_gpu > LEN / 3 && stats.by_host > LEN / 4);
     }
-    assert_int_equal(zipnn_gpu_load(b.gpu, b.ctx, a, 1, LEN, (uintptr_t)device, NULL, NULL), ZIPNN_E_NOT_FOUND);
+    assert_int_equal(load(a, 1, LEN, device, NULL, NULL), ZIPNN_E_NOT_FOUND);
+    assert_int_equal(load(NULL, 0, 1, device, NULL, NULL), ZIPNN_E_ARGUMENT);
     free_device(device);
     zipnn_archive_close(a);
 }
@@ -129,7 +136,8 @@ static void what_is_kept_is_decoded_again(void **state) {
     for (unsigned i = 0; i < N_RANGES; i++) {
         zipnn_gpu_kept *kept;
         zipnn_gpu_stats stats;
-        assert_int_equal(zipnn_gpu_keep(b.gpu, b.ctx, a, ranges[i].off, ranges[i].len, &kept, &stats, NULL), ZIPNN_OK);
+        const zipnn_gpu_part part = {a, ranges[i].off, ranges[i].len, 0};
+        assert_int_equal(zipnn_gpu_keep(b.gpu, b.ctx, &part, 1, &kept, &stats, NULL), ZIPNN_OK);
         if (i == 0) assert_true(stats.copied < LEN);
         for (unsigned at = 0; at < 4; at += 2) {
             memset(device, 0xEE, LEN + 16);
@@ -157,7 +165,7 @@ static void damage_gives_the_librarys_error(void **state) {
         zipnn_archive *a = open_bytes(&in);
         zipnn_error cpu = {.status = ZIPNN_OK}, gpu = {.status = ZIPNN_OK};
         zipnn_archive_read_in(b.ctx, a, 0, LEN, right, &cpu);
-        zipnn_gpu_load(b.gpu, b.ctx, a, 0, LEN, (uintptr_t)device, NULL, &gpu);
+        load(a, 0, LEN, device, NULL, &gpu);
         assert_int_equal(gpu.status, cpu.status);
         if (cpu.status == ZIPNN_OK)
             assert_memory_equal(device, right, LEN);
@@ -171,6 +179,133 @@ static void damage_gives_the_librarys_error(void **state) {
     free_device(device);
 }
 
+/* ---- many parts, many archives ----------------------------------------------------------------------------------- */
+
+enum { N_PARTS = 9 };
+
+/* Lays parts of the original one after the other, 3 bytes apart: backwards, so that they are in no order, and so short that some have no chunk of
+ * their own. Returns the bytes that they reach. */
+static uint64_t cut_parts(const zipnn_archive *a, uint64_t dst, zipnn_gpu_part *parts) {
+    uint64_t at = 0;
+    for (unsigned i = 0; i < N_PARTS; i++) {
+        const uint64_t n = LEN / N_PARTS, first = (N_PARTS - 1 - i) * n + (i % 2 ? 1000 : 0);
+        parts[i] = (zipnn_gpu_part){a, first, i == 4 ? 0 : i % 2 ? n - 1000 : n, dst + at};
+        at += parts[i].len + 3;
+    }
+    return at;
+}
+
+static void check_parts(const zipnn_gpu_part *parts, const uint8_t *at) {
+    for (unsigned i = 0; i < N_PARTS; i++) {
+        assert_memory_equal(at, b.original + parts[i].off, parts[i].len);
+        at += parts[i].len;
+        for (unsigned gap = 0; gap < 3; gap++) assert_int_equal(*at++, 0xEE);
+    }
+}
+
+static void many_parts_at_once(void **state) {
+    (void)state;
+    struct zt_input in = {.data = b.archive, .len = b.archive_len};
+    zipnn_archive *a = open_bytes(&in);
+    uint8_t *device = device_memory(LEN + 64);
+    zipnn_gpu_part parts[N_PARTS];
+    zipnn_gpu_stats stats;
+    zipnn_gpu_kept *kept;
+    const uint64_t reach = cut_parts(a, (uintptr_t)device, parts);
+    memset(device, 0xEE, LEN + 64);
+    assert_int_equal(zipnn_gpu_load(b.gpu, b.ctx, parts, N_PARTS, &stats, NULL), ZIPNN_OK);
+    check_parts(parts, device);
+    assert_int_equal(stats.by_gpu + stats.by_host, reach - 3 * N_PARTS);
+    cut_parts(a, 0, parts);
+    assert_int_equal(zipnn_gpu_keep(b.gpu, b.ctx, parts, N_PARTS, &kept, NULL, NULL), ZIPNN_OK);
+    zipnn_archive_close(a);
+    memset(device, 0xEE, LEN + 64);
+    assert_int_equal(zipnn_gpu_decode(kept, (uintptr_t)device + 5, NULL, NULL), ZIPNN_OK);
+    assert_int_equal(b.wait(NULL), 0);
+    check_parts(parts, device + 5);
+    zipnn_gpu_drop(kept);
+    free_device(device);
+}
+
+static void what_is_cut_out_of_no_original_is_refused(void **state) {
+    (void)state;
+    struct zt_input in = {.data = b.archive, .len = b.archive_len};
+    zipnn_archive *a = open_bytes(&in);
+    zipnn_gpu_kept *kept;
+    const zipnn_gpu_part wrong[] = {{a, LEN, 1, 0}, {a, UINT64_MAX, 2, 0}, {a, 0, UINT64_MAX, 0}};
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(zipnn_gpu_keep(b.gpu, b.ctx, &wrong[i], 1, &kept, NULL, NULL), ZIPNN_E_NOT_FOUND);
+    const zipnn_gpu_part far = {a, 0, 2, UINT64_MAX - 1};
+    assert_int_equal(zipnn_gpu_keep(b.gpu, b.ctx, &far, 1, &kept, NULL, NULL), ZIPNN_E_ARGUMENT);
+    assert_int_equal(zipnn_gpu_load(b.gpu, b.ctx, &far, 0, NULL, NULL), ZIPNN_OK);
+    zipnn_archive_close(a);
+}
+
+enum { N_BUFFERS = 7 };
+
+/* Archives of others' containers: pieces of the original, compressed each by itself. */
+static void compress_pieces(zipnn_gpu_buffer *buffers, uint8_t *device) {
+    for (size_t i = 0; i < N_BUFFERS; i++) {
+        const size_t n = i == 3 ? 0 : LEN / N_BUFFERS, cap = (size_t)zipnn_compress_bound(n);
+        uint8_t *archive = malloc(cap);
+        size_t len = 0;
+        assert_non_null(archive);
+        assert_int_equal(zipnn_compress(b.ctx, b.original + i * (LEN / N_BUFFERS), n, archive, cap, &len, NULL),
+                         ZIPNN_OK);
+        buffers[i] = (zipnn_gpu_buffer){archive, len, (uintptr_t)device + i * (LEN / N_BUFFERS), n};
+    }
+}
+
+static void buffers_of_others_containers(void **state) {
+    (void)state;
+    uint8_t *device = device_memory(LEN);
+    zipnn_gpu_buffer buffers[N_BUFFERS];
+    const size_t n = LEN / N_BUFFERS, whole = n * N_BUFFERS;
+    zipnn_gpu_stats stats;
+    zipnn_error err;
+    size_t failed = 0;
+    compress_pieces(buffers, device);
+    memset(device, 0xEE, LEN);
+    assert_int_equal(zipnn_gpu_decompress(b.gpu, b.ctx, buffers, N_BUFFERS, &failed, &stats, NULL), ZIPNN_OK);
+    assert_int_equal(failed, N_BUFFERS);
+    assert_int_equal(stats.by_gpu + stats.by_host, whole - n);
+    assert_true(stats.by_gpu > whole / 3);
+    assert_memory_equal(device, b.original, 3 * n);
+    assert_int_equal(device[3 * n], 0xEE);
+    assert_memory_equal(device + 4 * n, b.original + 4 * n, whole - 4 * n);
+    assert_int_equal(zipnn_gpu_decompress(b.gpu, b.ctx, buffers, 0, &failed, NULL, NULL), ZIPNN_OK);
+
+    buffers[5].cap--;
+    assert_int_equal(zipnn_gpu_decompress(b.gpu, b.ctx, buffers, N_BUFFERS, &failed, NULL, &err), ZIPNN_E_SPACE);
+    assert_int_equal(failed, 5);
+    buffers[5].cap++;
+    for (size_t i = 0; i < N_BUFFERS; i++) { /* a damaged chunk, found by its check, and by the kernel or the host */
+        if (i == 3) continue;
+        for (int sealed = 0; sealed < 2; sealed++) {
+            memcpy(b.damaged, buffers[i].archive, buffers[i].len);
+            for (size_t at = 700; at < 740; at++) b.damaged[at] ^= 0x55;
+            if (sealed) zt_seal(b.damaged, buffers[i].len);
+            const zipnn_gpu_buffer sound = buffers[i];
+            uint8_t *right = malloc(n);
+            size_t got;
+            zipnn_error cpu = {.status = ZIPNN_OK};
+            buffers[i].archive = b.damaged;
+            zipnn_decompress(b.ctx, b.damaged, sound.len, right, n, &got, &cpu);
+            assert_int_equal(zipnn_gpu_decompress(b.gpu, b.ctx, buffers, N_BUFFERS, &failed, NULL, &err), cpu.status);
+            assert_int_equal(failed, cpu.status == ZIPNN_OK ? N_BUFFERS : i);
+            if (!sealed) assert_int_equal(cpu.status, ZIPNN_E_CORRUPT);
+            buffers[i] = sound;
+            free(right);
+        }
+    }
+    const zipnn_gpu_buffer none = {NULL, 10, 0, 0}, text = {"no archive", 10, 0, 0};
+    assert_int_equal(zipnn_gpu_decompress(b.gpu, b.ctx, &none, 1, &failed, NULL, NULL), ZIPNN_E_ARGUMENT);
+    assert_int_equal(zipnn_gpu_decompress(b.gpu, b.ctx, &text, 1, &failed, NULL, NULL), ZIPNN_E_FORMAT);
+    assert_int_equal(failed, 0);
+    for (size_t i = 0; i < N_BUFFERS; i++) free((void *)(uintptr_t)buffers[i].archive);
+    free_device(device);
+}
+
 static void a_driver_that_fails_is_reported(void **state) {
     (void)state;
     enum { MOST = 400 };
@@ -179,6 +314,8 @@ static void a_driver_that_fails_is_reported(void **state) {
     zipnn_archive *a = open_bytes(&in);
     uint8_t *device = device_memory(LEN);
     const unsigned before = b.live();
+    const zipnn_gpu_part now = {a, BF16 / 2, 2 * BF16, (uintptr_t)device};
+    const zipnn_gpu_part later[] = {{a, 2 * BF16, FP32, 0}, {a, 2 * BF16 + FP32, TEXT, FP32}};
     unsigned call = 1;
     for (; call < MOST; call++) {
         zipnn_gpu *gpu = NULL;
@@ -186,8 +323,8 @@ static void a_driver_that_fails_is_reported(void **state) {
         zipnn_error err;
         b.fail_at(call);
         zipnn_status st = zipnn_gpu_open(&options, &gpu, &err);
-        if (st == ZIPNN_OK) st = zipnn_gpu_load(gpu, b.ctx, a, BF16 / 2, 2 * BF16, (uintptr_t)device, NULL, &err);
-        if (st == ZIPNN_OK) st = zipnn_gpu_keep(gpu, b.ctx, a, 2 * BF16, LEN - 2 * BF16, &kept, NULL, &err);
+        if (st == ZIPNN_OK) st = zipnn_gpu_load(gpu, b.ctx, &now, 1, NULL, &err);
+        if (st == ZIPNN_OK) st = zipnn_gpu_keep(gpu, b.ctx, later, 2, &kept, NULL, &err);
         if (st == ZIPNN_OK) st = zipnn_gpu_decode(kept, (uintptr_t)device, NULL, &err);
         b.fail_at(0);
         assert_int_equal(b.wait(NULL), 0);
@@ -208,7 +345,12 @@ static void wrong_arguments_are_refused(void **state) {
     zipnn_gpu *gpu;
     zipnn_error err;
     zipnn_gpu_options options = {.size = sizeof options};
-    assert_int_equal(zipnn_gpu_open(&options, &gpu, &err), ZIPNN_E_ARGUMENT);
+    assert_int_equal(zipnn_gpu_has_kernels(), zn_gpu_kernels_len > 0);
+    assert_int_equal(zipnn_gpu_open(&options, &gpu, &err), ZIPNN_E_UNSUPPORTED);
+    if (!zipnn_gpu_has_kernels()) assert_non_null(strstr(err.message, "built without kernels"));
+    options.code = FAKE_OLD_CODE;
+    assert_int_equal(zipnn_gpu_open(&options, &gpu, &err), ZIPNN_E_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "of another version of zipnn"));
     options.code = "PTX of somebody else";
     assert_int_equal(zipnn_gpu_open(&options, &gpu, &err), ZIPNN_E_UNSUPPORTED);
     options.code = FAKE_CODE;
@@ -224,9 +366,14 @@ static void wrong_arguments_are_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ranges_reach_the_device),         cmocka_unit_test(what_is_kept_is_decoded_again),
-        cmocka_unit_test(damage_gives_the_librarys_error), cmocka_unit_test(a_driver_that_fails_is_reported),
+        cmocka_unit_test(ranges_reach_the_device),
+        cmocka_unit_test(what_is_kept_is_decoded_again),
+        cmocka_unit_test(damage_gives_the_librarys_error),
+        cmocka_unit_test(a_driver_that_fails_is_reported),
         cmocka_unit_test(wrong_arguments_are_refused),
+        cmocka_unit_test(many_parts_at_once),
+        cmocka_unit_test(what_is_cut_out_of_no_original_is_refused),
+        cmocka_unit_test(buffers_of_others_containers),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
