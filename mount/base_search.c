@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -130,6 +131,47 @@ static void search_place(struct search *s, const struct source_tree *tree, const
     } while (s->n_wanted > before && !is_satisfied(s));
 }
 
+/* Returns the file of the tree that a way ("./original/model.safetensors") leads to from `folder`, which the caller frees. Names
+ * come from strangers: NULL if it goes up elsewhere than at its beginning, or out of the tree. */
+static char *follow(const char *folder, const char *way) {
+    size_t len = strlen(folder);
+    if (strncmp(way, "./", 2) != 0) return NULL;
+    for (way += 2; strncmp(way, "../", 3) == 0; way += 3) {
+        if (len == 0) return NULL;
+        while (len > 0 && folder[len - 1] != '/') len--;
+        if (len > 0) len--;
+    }
+    for (const char *part = way; part; part = strchr(part, '/')) {
+        part += *part == '/';
+        const size_t n = strcspn(part, "/");
+        if (n == 0 || (n == 2 && memcmp(part, "..", 2) == 0)) return NULL;
+    }
+    char *above = strndup(folder, len), *path = above ? path_below(above, way) : NULL;
+    free(above);
+    return path;
+}
+
+static void try_way(struct search *s, char *path) {
+    struct stat st;
+    const int fd = path ? source_tree_at(s->places->tree, path, O_RDONLY | O_NONBLOCK) : -1;
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) try_file(s, fd, &st, path);
+    if (fd >= 0) close(fd);
+    free(path);
+}
+
+/* The archives of zipnn --dedup tell the way to what they were made against: to that file, its archive or its original. */
+static void search_ways(struct search *s, const struct opened *o, const char *folder) {
+    zipnn_base_info base;
+    for (unsigned i = 0; i < o->info.n_bases && i < MAX_WANTED; i++) {
+        char *there = zipnn_archive_base(o->archive, i, &base, NULL) == ZIPNN_OK ? follow(folder, base.name) : NULL;
+        char *archive = NULL;
+        if (!there) continue;
+        if (has_archive_suffix(there)) try_way(s, strndup(there, strlen(there) - strlen(ARCHIVE_SUFFIX)));
+        if (asprintf(&archive, "%s%s", there, ARCHIVE_SUFFIX) >= 0) try_way(s, archive);
+        try_way(s, there);
+    }
+}
+
 static char *folder_of(const char *path) {
     const char *slash = strrchr(path, '/');
     return strndup(path, slash ? (size_t)(slash - path) : 0);
@@ -140,7 +182,8 @@ void base_search(const struct base_places *places, const struct opened *archive,
     char *folder = folder_of(archive->path);
     found->n = 0;
     want_bases(&s, archive);
-    if (folder) search_place(&s, places->tree, folder, THIS_FOLDER);
+    if (folder) search_ways(&s, archive, folder);
+    if (folder && !is_satisfied(&s)) search_place(&s, places->tree, folder, THIS_FOLDER);
     free(folder);
     for (int again = 0; again < 2 && !is_satisfied(&s); again++) {
         if (places->base_dir) search_place(&s, places->base_dir, "", THIS_FOLDER);

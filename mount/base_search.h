@@ -5,7 +5,7 @@
 #include "opened.h"
 #include "source_tree.h"
 
-/* Where bases are looked for: in the archive's own folder, then in that of --base-dir if it is given, else in the whole
+/* Where bases are looked for: where the archive tells the way to them, in its own folder, then in that of --base-dir if it is given, else in the whole
  * tree. */
 struct base_places {
     const struct source_tree *tree;

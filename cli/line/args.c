@@ -6,6 +6,7 @@
 
 #include "line/nearest.h"
 #include "line/parser.h"
+#include "line/shard.h"
 
 static const struct option options[N_OPTIONS] = {
 #define GROUP(title)
@@ -32,17 +33,6 @@ static bool parse_count(const char *text, unsigned least, unsigned *count) {
     unsigned long n = strtoul(text, &end, 10);
     if (*text < '0' || *text > '9' || *end || n < least || n > MAX_COUNT) return false;
     *count = (unsigned)n;
-    return true;
-}
-
-/* Parses "I/N". */
-static bool parse_shard(const char *text, struct args *a) {
-    enum { MOST_SHARDS = 1000000 };
-    char *end;
-    const unsigned long i = strtoul(text, &end, 10), n = *end == '/' ? strtoul(end + 1, &end, 10) : 0;
-    if (*text < '0' || *text > '9' || *end || n > MOST_SHARDS || i >= n) return false;
-    a->shard = (unsigned)i;
-    a->n_shards = (unsigned)n;
     return true;
 }
 
@@ -197,7 +187,7 @@ static bool apply(struct args *a, enum option_id id, char letter, const char *va
     if (id == OPT_OUTPUT_DIR) a->output_dir = value;
     if (id == OPT_ROOT) a->root = value;
     if (id == OPT_MANIFEST) a->manifest = value;
-    if (id == OPT_SHARD) return parse_shard(value, a);
+    if (id == OPT_SHARD) a->shard_given = value;
     if (id == OPT_THREADS) return parse_count(value, 0, &a->threads);
     if (id == OPT_CPU) return parse_cpu(value, &a->cpu);
     if (id == OPT_COMPAT) return parse_version(value, &a->readers);
@@ -394,5 +384,5 @@ bool args_parse(int argc, char **argv, const struct environment *environment, st
     if (asks_only(a)) return choose_topic(&p);
     find_output_dir(a);
     find_pair(a);
-    return parser_check(&p, options);
+    return parser_check(&p, options) && (!a->shard_given || shard_parse(a->shard_given, a, wrong));
 }

@@ -40,6 +40,7 @@ struct args {
     bool to_stdout, force, update, remove, in_place, sync, recursive, verify, sha256, json, check;
     const char *root;         /* batch: paths are below it; NULL: the current folder */
     const char *manifest;     /* batch: a line for each file goes there */
+    const char *shard_given;  /* batch: the value of --shard */
     unsigned shard, n_shards; /* batch: the files of this shard of so many; 0: all */
     bool dedup_files;         /* --dedup */
     bool families, resume;    /* batch */

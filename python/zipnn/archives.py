@@ -150,6 +150,10 @@ class Archive(Mapping[str, Tensor]):
         self._given: tuple[Any, int | None, str, Base] | None = (source, threads, access, base)
         self._bases = bases.to_restore(base, self._source) if base is not None else ()
         self._archive = _zipnn.Archive(self._source, threads or 0, _ACCESS[access], self._bases)
+        if base is None and isinstance(self._source, str) and self._archive.info()[9]:
+            self._bases = bases.to_restore(None, self._source)
+            self._archive.close()
+            self._archive = _zipnn.Archive(self._source, threads or 0, _ACCESS[access], self._bases)
         far = far_of(self._source)
         if far:
             self._archive = cast(_zipnn.Archive, FarArchive(self._archive, far))

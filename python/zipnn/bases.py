@@ -104,10 +104,16 @@ def to_compress(base: Any) -> Rows:
 
 def to_restore(base: Any, source: Any) -> Rows:
     """Returns what an archive needs to be read. `source` is what the extension opens; functions are asked for what it
-    lacks, which takes one that can be read at any position."""
+    lacks, which takes one that can be read at any position. Of a path the ways are followed that it tells itself."""
     resolvers: list[Callable[[BaseInfo], Any]] = []
     rows = list(_rows_of(base, resolvers))
-    if resolvers:
+    if isinstance(source, str):
+        try:
+            _resolve(source, rows, [*resolvers, Ways(source)])
+        except (ZipnnError, FileError):
+            if resolvers:
+                raise  # else whoever restores says what is wrong
+    elif resolvers:
         if isinstance(source, tuple) and source[1] is None:
             raise ValueError("the archive comes from a pipe, of which bases are not known ahead: give them themselves")
         _resolve(source, rows, resolvers)
@@ -169,14 +175,16 @@ class Folder:
         name = os.path.basename(info.name)
         for candidate in (name, name + ".znn", name.removesuffix(".znn")):
             path = os.path.join(self._path, candidate)
-            if candidate and os.path.isfile(path) and self._fits(path, info):
+            if candidate and os.path.isfile(path) and self.fits(path, info):
                 return path
         if self._by_digest is None:
             self._by_digest = dict(self._digests())
         return self._by_digest.get(info.xxh3)
 
-    def _fits(self, path: str, info: BaseInfo) -> bool:
-        digests = self._digest(path)
+    @classmethod
+    def fits(cls, path: str, info: BaseInfo) -> bool:
+        """Returns whether the file may be this base."""
+        digests = cls._digest(path)
         return digests == [info.xxh3] if digests else os.path.getsize(path) == info.size
 
     @staticmethod
@@ -195,6 +203,38 @@ class Folder:
             path = os.path.join(self._path, name)
             if name.endswith(".znn") and os.path.isfile(path):
                 yield from ((digest, path) for digest in self._digest(path))
+
+
+def way_from(folder: str, name: str) -> str | None:
+    """Returns where a base's name that is a way ("./original/model.safetensors") leads from `folder`, or None. Names
+    come from strangers: a way goes up at its beginning alone, and is never absolute."""
+    first, *parts = name.split("/")
+    up = next((i for i, part in enumerate(parts) if part != ".."), len(parts))
+    rest = parts[up:]
+    if first != "." or not rest or not all(rest) or ".." in rest or "\0" in name:
+        return None
+    return "/".join([folder, *parts])
+
+
+class Ways:
+    """Follows the ways that the archives of `zipnn --dedup` tell: from their folder to the file that they were made
+    against, to its archive or to its original. The digest decides, as in a folder."""
+
+    def __init__(self, path: str) -> None:
+        self._folder = os.path.dirname(path) or "."
+
+    def __call__(self, info: BaseInfo) -> str | None:
+        there = way_from(self._folder, info.name)
+        for path in ways_end(there) if there else ():
+            if os.path.isfile(path) and Folder.fits(path, info):
+                return path
+        return None
+
+
+def ways_end(there: str) -> list[str]:
+    """The files that a way may lead to: what was the original, its archive, or the file itself."""
+    restored = [there.removesuffix(".znn")] if there.endswith(".znn") else []
+    return [*restored, there + ".znn", there]
 
 
 def explain(error: BaseError, source: Any, rows: Rows) -> BaseError:

@@ -159,7 +159,7 @@ class Verified(NamedTuple):
 
 
 def _survey(source: Any, sink: Any, flags: int, threads: int | None, report: Any, base: Base) -> Verified:
-    rows = bases.to_restore(base, source) if base is not None else ()
+    rows = bases.to_restore(base, source)
     try:
         found = _zipnn.survey(source, sink, flags, threads or 0, report, rows)
     except BaseError as error:

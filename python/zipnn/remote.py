@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .archives import Archive
-from .bases import BaseInfo
+from .bases import BaseInfo, way_from, ways_end
 from .errors import FormatError
 from .pieces import FsspecRanges, Ranges, Source
 from .web import WebRanges, shown
@@ -81,8 +81,8 @@ def open_url(
                      URL and is called when access is refused
     workers          how many pieces are fetched at once. Memory: at most `workers` + 4 pieces
     threads          that decode, as Archive has them
-    base             what the archive was made against: as Archive has it, or a URL. Without it, the archive of that
-                     name beside this one is tried
+    base             what the archive was made against: as Archive has it, or a URL. Without it, the archive is tried to
+                     which this one tells the way (zipnn --dedup), or that of the base's name beside this one
 
     The server must give ranges of bytes. It need not be trusted: what it gives is held against the checksums of the
     archive as a file's is. FileError says what went wrong: the object changed, access was refused (FileForbiddenError),
@@ -101,24 +101,40 @@ def open_url(
 
 
 class Beside:
-    """Finds bases in the folder of a URL. Names come from strangers: only their last part is used."""
+    """Finds bases where an archive tells the way to them (zipnn --dedup), or in the folder of its URL. Names come from
+    strangers: of others only the last part is used, and a way leads to no other host or bucket."""
 
     def __init__(self, url: str, storage_options: Mapping[str, Any] | None, workers: int) -> None:
         self._url = url
         self._options = storage_options, workers
 
     def __call__(self, info: BaseInfo) -> Archive | None:
-        name = info.name.rpartition("/")[2].removesuffix(".znn")
-        folder, slash, rest = self._url.partition("?")[0].rpartition("/")
-        if not name or not rest:
-            return None
-        quoted = urllib.parse.quote(name) if is_web(self._url) else name
-        try:
-            # Without bases of its own: whoever asks for this one asks for those, too. It may be the archive itself.
-            found = open_url(f"{folder}{slash}{quoted}.znn", *self._options, base=())
-        except (OSError, FormatError):
-            return None
-        if found.info.xxh3 == info.xxh3:
-            return found
-        found.close()
+        for url in self._places(info.name):
+            try:
+                # Without bases of its own: whoever asks for this one asks for those, too. It may be the archive itself.
+                found = open_url(url, *self._options, base=())
+            except (OSError, FormatError):
+                continue
+            if found.info.xxh3 == info.xxh3:
+                return found
+            found.close()
         return None
+
+    def _places(self, name: str) -> list[str]:
+        scheme, mark, path = self._url.partition("?")[0].partition("://")
+        folder, slash, rest = path.rpartition("/")
+        if not rest:
+            return []
+        last = name.rpartition("/")[2].removesuffix(".znn")
+        quoted = urllib.parse.quote if is_web(self._url) else str
+        beside = [f"{scheme}{mark}{folder}{slash}{quoted(last)}.znn"] if last else []
+        there = way_from("", name)
+        if not there:
+            return beside
+        parts = there.split("/")[1:]
+        up = parts.count("..")
+        folders = folder.split("/")
+        if up >= len(folders):
+            return beside
+        place = "/".join([*folders[: len(folders) - up], *map(quoted, parts[up:])])
+        return [f"{scheme}{mark}{end}" for end in ways_end(place)]

@@ -246,7 +246,7 @@ def decompress_file(
     with ExitStack() as held:
         source = _source(path, held)
         flags = target_flags(path, new, overwrite)
-        rows = bases.to_restore(base, source) if base is not None else ()
+        rows = bases.to_restore(base, source)
         report = held.enter_context(shown(progress, os.path.basename(path)))
         try:
             return Stats(*_zipnn.unpack(source, _sink(new, held), flags, threads or 0, report, rows))
@@ -262,6 +262,6 @@ def verify_file(
     path = os.fsdecode(src)
     with ExitStack() as held:
         source = _source(path, held)
-        rows = bases.to_restore(base, source) if base is not None else ()
+        rows = bases.to_restore(base, source)
         report = held.enter_context(shown(progress, os.path.basename(path)))
         return Stats(*_zipnn.test(source, threads or 0, report, rows))

@@ -92,6 +92,40 @@ expect 0 zipnn audit --output-dir shards s0.jsonl s1.jsonl s2.jsonl
 expect 2 batch --output-dir shards --manifest s3.jsonl --shard 3/3
 expect 2 batch --output-dir shards --manifest s3.jsonl --shard 1
 
+# The number of the shard comes from what counts the processes of an array.
+unset SLURM_ARRAY_TASK_ID SLURM_ARRAY_TASK_COUNT SLURM_ARRAY_TASK_MIN SLURM_ARRAY_TASK_MAX JOB_COMPLETION_INDEX PARALLEL_SEQ
+auto() { # MANIFEST SHARD VARIABLE=...
+    local manifest=$1 shard=$2
+    shift 2
+    env "$@" zipnn batch --root src --filelist list --output-dir auto --manifest "$manifest" --families --shard "$shard"
+}
+for kind in slurm slurmN kubernetes parallel; do
+    rm -rf auto
+    for i in 0 1 2; do
+        case $kind in
+            slurm) expect 0 auto $kind$i auto SLURM_ARRAY_TASK_ID=$i SLURM_ARRAY_TASK_COUNT=3 SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_MAX=2 ;;
+            slurmN) expect 0 auto $kind$i auto/3 SLURM_ARRAY_TASK_ID=$i SLURM_ARRAY_TASK_COUNT=1 SLURM_ARRAY_TASK_MIN=$i SLURM_ARRAY_TASK_MAX=$i ;;
+            kubernetes) expect 0 auto $kind$i auto/3 JOB_COMPLETION_INDEX=$i ;;
+            parallel) expect 0 auto $kind$i auto/3 PARALLEL_SEQ=$((i + 1)) ;;
+        esac
+    done
+    contents auto | cmp - one.sums || fail "three shards of $kind give other archives"
+done
+expect 2 auto a auto
+says "none of SLURM_ARRAY_TASK_ID, JOB_COMPLETION_INDEX and PARALLEL_SEQ is set"
+expect 2 auto a auto JOB_COMPLETION_INDEX=1
+says "give --shard auto/N"
+expect 2 auto a auto SLURM_ARRAY_TASK_ID=1 SLURM_ARRAY_TASK_COUNT=2 SLURM_ARRAY_TASK_MIN=1 SLURM_ARRAY_TASK_MAX=2
+says "this array has 2 tasks from 1 to 2"
+expect 2 auto a auto SLURM_ARRAY_TASK_ID=1
+expect 2 auto a auto/3 PARALLEL_SEQ=1 JOB_COMPLETION_INDEX=0
+says "both JOB_COMPLETION_INDEX and PARALLEL_SEQ are set"
+for bad in PARALLEL_SEQ=0 PARALLEL_SEQ=4 PARALLEL_SEQ= PARALLEL_SEQ=x JOB_COMPLETION_INDEX=3 JOB_COMPLETION_INDEX=-1; do
+    expect 2 auto a auto/3 $bad
+done
+for bad in automatic auto/ auto/0 auto/x auto/3x; do expect 2 auto a $bad PARALLEL_SEQ=1; done
+check test ! -e a
+
 # Killed anywhere, whatever has been written: going on gives the same. Torn lines and foreign ones are passed.
 for delay in 0 0.01 0.02 0.03 0.05 0.08 0.12 0.2; do
     check python3 -c 'import subprocess, sys, time

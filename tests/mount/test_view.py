@@ -149,6 +149,26 @@ def case_bases(s: vs.Scene) -> None:
         assert (point / "fine/tuned.bin").read_bytes() == changed
 
 
+def case_ways(s: vs.Scene) -> None:
+    """What --dedup made tells the way to its base: inside of the tree it is followed, whatever --base-dir says."""
+    whole, part = model(OLD), model(NEW[:1000] + OLD[1000:])
+    for name, data in (("original/whole.safetensors", whole + b"0" * 100), ("parts/1.safetensors", part)):
+        path = s.source / "model" / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(data)
+    vs.run(vs.ZIPNN, "-q", "-r", "--dedup", "--rm", str(s.source / "model"))
+    assert (s.source / "model/parts/1.safetensors.znn").stat().st_size < len(part) // 10
+    empty = s.source.parent / "nothing"
+    empty.mkdir()
+    with s.view("--base-dir", str(empty)) as point:
+        assert (point / "model/parts/1.safetensors").read_bytes() == part
+    for part_of_it in ("model", "model/parts"):
+        s.mount("--base-dir", str(empty), source=s.source / part_of_it)
+        shown = "parts/1.safetensors" if part_of_it == "model" else "1.safetensors.znn"
+        assert (s.point / shown).exists(), os.listdir(s.point)
+        s.unmount()
+
+
 def case_base_changes(s: vs.Scene) -> None:
     """A base that changes under an open delta: an error, no other bytes."""
     changed = model(NEW[:1000] + OLD[1000:])

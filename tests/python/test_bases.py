@@ -3,11 +3,13 @@
 import io
 import os
 import pathlib
+import subprocess
+import sys
 import threading
 
 import pytest
 import zipnn
-from zipnn import bases
+from zipnn import bases, remote
 
 np = pytest.importorskip("numpy")
 plain = pytest.importorskip("safetensors.numpy")
@@ -198,3 +200,71 @@ def test_apply(chain):
             zipnn.apply(steps[1], wrong)
     with pytest.raises(ValueError, match="contiguous"):
         zipnn.apply(steps[1], tensor[::2])
+
+
+@pytest.fixture
+def shipped(tmp_path):
+    """A folder as hubs ship it, by `zipnn --dedup`: a whole model in a folder below, and a shard of it."""
+    rng = np.random.default_rng(6)
+    tensors = {f"t{i}": rng.normal(0, 0.02, (70 + i, 300)).astype("f4") for i in range(4)}
+    folder = tmp_path / "shipped"
+    (folder / "original").mkdir(parents=True)
+    plain.save_file(tensors, folder / "original/whole.safetensors")
+    plain.save_file({"t2": tensors["t2"]}, folder / "shard.safetensors")
+    original = (folder / "shard.safetensors").read_bytes()
+    subprocess.run([sys.executable, "-m", "zipnn", "-q", "-r", "--dedup", "--rm", folder], check=True)
+    (name,) = (base.name for base in zipnn.inspect(folder / "shard.safetensors.znn").bases)
+    assert name == "./original/whole.safetensors.znn"
+    return folder, tensors, original
+
+
+def test_the_way_to_a_base_is_followed(shipped, tmp_path, monkeypatch):
+    folder, tensors, original = shipped
+    shard, whole = folder / "shard.safetensors.znn", folder / "original/whole.safetensors.znn"
+
+    def comes_back():
+        with zipnn.Archive(shard) as a:
+            assert np.array_equal(a["t2"].numpy(), tensors["t2"]) and a.base.at_hand
+        assert np.array_equal(ours.load_file(shard)["t2"], tensors["t2"])
+        zipnn.decompress_file(shard, tmp_path / "back", overwrite=True)
+        assert (tmp_path / "back").read_bytes() == original
+        assert zipnn.verify(shard).ok and zipnn.verify(shard).unchecked == 0
+        with zipnn.open(shard) as f:
+            assert f.read() == original
+
+    comes_back()
+    monkeypatch.chdir(folder)
+    assert zipnn.Archive("shard.safetensors.znn").base.at_hand
+    with zipnn.Archive(shard, base=lambda info: None) as a:  # what is asked first knows nothing
+        assert a.base.at_hand
+    zipnn.decompress_file(whole)  # the file itself, and no archive of it
+    whole.unlink()
+    comes_back()
+    plain.save_file({"other": tensors["t1"]}, folder / "original/whole.safetensors")
+    with zipnn.Archive(shard) as a, pytest.raises(zipnn.BaseError):
+        a["t2"].numpy()
+
+
+def test_the_way_to_a_base_behind_a_url(shipped):
+    fsspec = pytest.importorskip("fsspec")
+    folder, tensors, _ = shipped
+    memory = fsspec.filesystem("memory")
+    try:
+        for name in ("shard.safetensors.znn", "original/whole.safetensors.znn"):
+            memory.pipe_file(f"/test_ways/{name}", (folder / name).read_bytes())
+        with zipnn.open_url("memory://test_ways/shard.safetensors.znn") as a:
+            assert np.array_equal(a["t2"].numpy(), tensors["t2"])
+    finally:
+        memory.rm("/test_ways", recursive=True)
+
+
+def test_ways_of_strangers():
+    for name in ("x", "/x", ".//x", "./", "./..", "../x", "./a/../x", "./a//x", "./../a/../x", "./x/", "./x\0"):
+        assert bases.way_from("here", name) is None, name
+    assert bases.way_from("here", "./../../a/b") == "here/../../a/b"
+    for url in ("https://example.org/a.znn", "https://example.org/a/b.znn?signed=1"):
+        places = remote.Beside(url, None, 1)._places("./../../../x")
+        assert places == [url.partition("?")[0].rpartition("/")[0] + "/x.znn"]
+    assert remote.Beside("https://example.org/a/b/c.znn", None, 1)._places("./../x y.znn") == [
+        f"https://example.org/a/{end}" for end in ("x%20y", "x%20y.znn.znn", "x%20y.znn")
+    ]
