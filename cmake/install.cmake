@@ -3,7 +3,7 @@ include(CMakePackageConfigHelpers)
 
 install(TARGETS zipnn zipnn_shared EXPORT zipnn-targets)
 set(headers include/zipnn/zipnn.h include/zipnn/file.h include/zipnn/stdio.h include/zipnn/tiles.h include/zipnn/matrix.h include/zipnn/gpu.h
-    include/zipnn/joined.h include/zipnn/digests.h)
+    include/zipnn/joined.h include/zipnn/digests.h include/zipnn/sync.h)
 install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/zipnn)
 # What the README links to, where its links lead.
 install(FILES LICENSE README.md NEWS.md STABILITY.md SECURITY.md CONVENTIONS.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -27,9 +27,10 @@ ROOMS = {
     "archive": {"base", "kernels", "codec", "format", "plan", "chunk", "delta", "workers", "legacy"},
     "jobs": {"base", "kernels", "codec", "format", "plan", "chunk", "delta", "workers", "archive"},
     "gpu": {"base", "kernels", "codec", "format", "plan", "chunk", "delta", "workers", "archive", "io"},
+    "sync": {"base", "kernels", "codec", "format", "plan", "chunk", "delta", "workers"},
     "api": {
         "base", "kernels", "codec", "format", "plan", "chunk", "delta", "workers", "archive", "jobs", "readers",
-        "legacy", "io", "gpu",
+        "legacy", "io", "gpu", "sync",
     },
 }
 

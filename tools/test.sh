@@ -72,7 +72,7 @@ cross() {
 }
 
 # What depends on the order of bytes and the width of addresses; the rest takes minutes and is a part of `make trust`.
-portable='^test_(base|columns|cut|decoder|format|gguf|golden|joint|kernels|made|matrix|npy|planes|r16|r16_fit|records|safetensors|sniff|wrapped)$'
+portable='^test_(base|columns|cut|decoder|format|gguf|golden|joint|kernels|made|matrix|npy|planes|r16|r16_fit|records|safetensors|sniff|sync|sync_merge|wrapped)$'
 
 stage_aarch64() { cross aarch64 arm64; }
 stage_s390x() { cross s390x s390x -R "$portable"; }
@@ -81,7 +81,7 @@ stage_i686() { cross i686 i386 -R "$portable"; }
 # The public headers alone, in both languages and both compilers. Either brings the other, in any order.
 check_header() {
     local first
-    for first in zipnn file stdio tiles matrix gpu joined digests decoder; do check_header_first $first || return 1; done
+    for first in zipnn file stdio tiles matrix gpu joined digests sync decoder; do check_header_first $first || return 1; done
 }
 check_header_first() {
     local flags="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wundef -Werror -fsyntax-only -Iinclude"

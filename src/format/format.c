@@ -75,12 +75,13 @@ static zipnn_status check_lengths(const struct zn_frame *f, uint32_t max_chunk, 
     return ZIPNN_OK;
 }
 
+struct zn_frame zn_frame_of(const uint8_t in[ZN_FRAME_LEN]) {
+    return (struct zn_frame){zn_get_u64(in), zn_get_u32(in + 8), zn_get_u32(in + 12)};
+}
+
 zipnn_status zn_frame_read(const uint8_t *in, uint32_t max_chunk, uint64_t at, struct zn_frame *frame,
                            zipnn_error *err) {
-    struct zn_cur c = zn_cur_of(in, ZN_FRAME_LEN);
-    frame->check = zn_cur_u64(&c);
-    frame->body_len = zn_cur_u32(&c);
-    frame->orig_len = zn_cur_u32(&c);
+    *frame = zn_frame_of(in);
     return check_lengths(frame, max_chunk, at, err);
 }
 

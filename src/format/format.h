@@ -78,6 +78,9 @@ struct zn_frame zn_frame_seal(uint8_t *frame, uint32_t body_len, uint32_t orig_l
 void zn_frame_begin(uint8_t *frame, uint32_t body_len, uint32_t orig_len);
 struct zn_frame zn_frame_end(uint8_t *frame, uint64_t check);
 
+/* Reads the 16 bytes of a head. Its lengths may be anything. */
+struct zn_frame zn_frame_of(const uint8_t in[ZN_FRAME_LEN]);
+
 /* Reads the 16 bytes of a head and holds its lengths against the limits. `at` is the frame's offset, for errors. */
 zipnn_status zn_frame_read(const uint8_t *in, uint32_t max_chunk, uint64_t at, struct zn_frame *frame,
                            zipnn_error *err);
