@@ -1,9 +1,10 @@
 /* Products over packed rows beside the same products over plain ones: bench_products MIB ROUNDS [GROUP].
  *
  * Contenders of a group take turns (rounds.h), each over a stretch that moves through weights far larger than the
- * caches; groups of two threads only when GROUP asks for them. `plain` are the library's loops over plain rows, `plain 2` and `plain 3` two more, as other programs write
- * them: what counts is the best of the three. A group whose name ends with `scarce N` reads other memory meanwhile, N
- * bytes for each of its own, so that a core gets what it gets where many share the memory.
+ * caches; groups of two threads only when GROUP asks for them. `plain` are the library's loops over plain rows, `plain 2`
+ * and `plain 3` two more, as other programs write them: what counts is the best of the three. In a group whose name ends
+ * with `scarce N` memory is scarce (scarce.h): plain rows fetch 3 N lines of other memory for each two of their own, packed
+ * ones in proportion. There the library's loops alone are compared.
  */
 #define _GNU_SOURCE
 #include <math.h>
@@ -12,8 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/matrices.h"
 #include "kernels/kernels.h"
 #include "rounds.h"
+#include "scarce.h"
 #include "zipnn/matrix.h"
 
 enum { K = 4096, STRETCH = 32 << 20, ROW = 2 * K, SOME = 8, JUNK = 256 << 20, MAX_THREADS = 2, NEAR_ROWS = 48 };
@@ -24,7 +27,6 @@ static struct {
     uint16_t *w;
     size_t n_rows, at;
     uint8_t *junk;
-    size_t junk_at;
     float *x;
 } all;
 
@@ -148,6 +150,16 @@ static plain_fn *const *others(const char *set, int sum, unsigned batch) {
     return NULL;
 }
 
+/* Returns the library's loop that makes memory scarce, or NULL. */
+static plain_fn *scarce_loop_of(const char *set, int sum) {
+#if defined(__x86_64__)
+    if (sum == ZIPNN_SUM_BF16_PAIRS) return scarce_pairs_avx512;
+    if (strcmp(set, "avx2") == 0) return scarce_loops_avx2.multiply[sum];
+#endif
+    (void)set, (void)sum;
+    return NULL;
+}
+
 /* ---- contenders -------------------------------------------------------------------------------------------------- */
 
 struct job {
@@ -157,21 +169,26 @@ struct job {
     const void *vectors;
     struct zn_product product;
     float *y;
-    unsigned threads, scarce; /* lines of other memory for each line of its own */
-    size_t row_bytes;         /* that it reads */
-    size_t near;              /* rows that are used again and again, 0: all */
+    unsigned threads, scarce;
+    unsigned four; /* 1: packed rows have codes of 4 bits */
+    size_t near;   /* rows that are used again and again, 0: all */
 };
 
 struct part {
     const struct job *job;
-    size_t first, n, junk;
+    size_t first, n;
 };
 
-static size_t read_other(const struct job *j, size_t at, size_t rows) {
-    const size_t len = rows * j->row_bytes * j->scarce;
-    if (at + len > JUNK) at = 0;
-    for (size_t i = 0; i < len; i += 64) __builtin_prefetch(all.junk + at + i, 0, 0);
-    return at + len;
+struct scarce scarce;
+
+/* Sets what is fetched beside the next SOME rows. */
+static void make_scarce(const struct job *j) {
+    const struct zn_rows *rows = j->product.rows;
+    const unsigned four = rows->packed ? rows->packing.code_bits == 4 : j->four;
+    enum { MOST = SOME * K / 64 * 64 * 64 };
+    if (scarce.at < all.junk || scarce.at > all.junk + JUNK - MOST) scarce.at = all.junk;
+    scarce.plain = j->scarce * (four ? 4 : 3);
+    scarce.packed = j->scarce * (four ? 3 : 2);
 }
 
 static void *work(void *arg) {
@@ -184,11 +201,11 @@ static void *work(void *arg) {
         float *y = j->y + part->first + r;
         struct zn_product p = j->product;
         p.y = y;
+        if (j->scarce) make_scarce(j);
         if (j->plain)
             j->plain(&p, first, some);
         else
             must(zipnn_matrix_multiply(j->ctx, j->m, j->vectors, first, some, y, p.y_stride, &err), &err);
-        if (j->scarce) part->junk = read_other(j, part->junk, some);
     }
     return NULL;
 }
@@ -200,13 +217,12 @@ static void multiply(void *arg) {
     struct part parts[MAX_THREADS];
     pthread_t threads[MAX_THREADS];
     for (unsigned t = 0; t < j->threads; t++) {
-        parts[t] = (struct part){j, all.at + t * STRETCH / ROW, STRETCH / ROW, all.junk_at + t * (JUNK / 2)};
+        parts[t] = (struct part){j, all.at + t * STRETCH / ROW, STRETCH / ROW};
         if (t && pthread_create(&threads[t], NULL, work, &parts[t]) != 0) die("no thread");
     }
     work(&parts[0]);
     for (unsigned t = 1; t < j->threads; t++) pthread_join(threads[t], NULL);
     all.at = (all.at + n) % all.n_rows;
-    all.junk_at = parts[0].junk % (JUNK / 2);
 }
 
 /* ---- groups ------------------------------------------------------------------------------------------------------ */
@@ -230,6 +246,8 @@ static void group(const struct setting *s, int sum, unsigned batch, unsigned thr
     zipnn_matrix_get_info(s->fast, &info);
     snprintf(name, sizeof name, "%s %s x%u%s%s", s->set, sum == ZIPNN_SUM_F32 ? "f32" : "pairs", batch,
              threads > 1 ? " two threads" : "", near ? " in cache" : "");
+    plain_fn *const scarce_loop = scarce ? scarce_loop_of(s->set, sum) : NULL;
+    if (scarce && !scarce_loop) return;
     if (scarce) snprintf(name + strlen(name), sizeof name - strlen(name), " scarce %u", scarce);
     if (s->only ? !strstr(name, s->only) : threads > 1) return;
     void *vectors = aligned_alloc(64, zipnn_vectors_size(K, batch));
@@ -246,15 +264,15 @@ static void group(const struct setting *s, int sum, unsigned batch, unsigned thr
                               .y = y,
                               .threads = threads,
                               .scarce = scarce,
-                              .row_bytes = ROW,
+                              .four = s->fast->rows.packing.code_bits == 4,
                               .vectors = vectors,
                               .near = near};
     struct job jobs[5];
     struct contender c[5];
     size_t n = 0;
-    plain_fn *const *more = others(s->set, sum, batch);
+    plain_fn *const *more = scarce ? NULL : others(s->set, sum, batch);
     jobs[n] = plain;
-    jobs[n].plain = s->loops->multiply[sum];
+    jobs[n].plain = scarce ? scarce_loop : s->loops->multiply[sum];
     c[n] = (struct contender){"plain", multiply, &jobs[n], NULL, NULL}, n++;
     for (unsigned i = 0; more && i < 2; i++) {
         jobs[n] = plain;
@@ -263,7 +281,8 @@ static void group(const struct setting *s, int sum, unsigned batch, unsigned thr
     }
     jobs[n] = plain;
     jobs[n].m = s->fast;
-    jobs[n].row_bytes = (size_t)(info.held / all.n_rows);
+    jobs[n].plain = scarce_loop;
+    if (scarce) jobs[n].product.rows = &s->fast->rows;
     c[n] = (struct contender){"fast", multiply, &jobs[n], NULL, NULL}, n++;
     if (s->stored && threads == 1 && !near && !scarce) {
         jobs[n] = plain;
@@ -274,8 +293,7 @@ static void group(const struct setting *s, int sum, unsigned batch, unsigned thr
     float *right = malloc(256 * batch * sizeof *right);
     for (size_t i = 0; i < n; i++) { /* all of them give the same bits */
         struct job once = jobs[i];
-        struct part part = {&once, 0, 256, 0};
-        once.scarce = 0;
+        struct part part = {&once, 0, 256};
         once.near = 0;
         once.product.y_stride = 256;
         work(&part);

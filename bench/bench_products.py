@@ -86,15 +86,17 @@ HEAD = """## Products with weights that stay packed
 
 `make bench-products`, {machine}, {date}. **Synthetic** weights, {mib} MiB of bf16 in rows of 4096. GB/s of original
 bytes; ratios to the best of three plain loops of the same round, with quartiles. `stored` is the product out of an
-archive in memory. All results of a group have the same bits. *Memory scarce by N* is emulated, and roughly: after every
-eight rows N times as many bytes of other memory are prefetched as the product itself read. A core that does so gets
-more from memory in all than a product alone does, so that it shows less of the gain than a full bus would, where packed
-rows can gain at most the inverse of their share.
+archive in memory. All results of a group have the same bits. *Memory scarce by N* is emulated: beside each 64 weights
+the library's loops prefetch other memory, 3 N lines for each two of plain rows and in proportion for packed ones
+(`bench/scarce.h`), so that the weights get what a core gets that shares the memory with others; the column "plain" says
+how much. The processor drops some of these prefetches: a ratio above the inverse of the packed share (1.43, AVX2 1.33)
+is an error of the emulation, and a full bus gives that inverse at most.
 
 """
 MODEL = """
-A model of more cores: each has the rate it has here alone, and together they get no more than the memory gives, plain
-bytes or packed ones. What is not modelled: caches that hold a layer, waiting for the slowest core.
+A model of more cores: each has the rate of one vector that it has here alone, and together they get no more than the
+memory gives, plain bytes or packed ones. So n cores multiply min(n * rate, memory / share) GB/s of weights. What is not
+modelled: caches that hold a layer, waiting for the slowest core, attention and all else that is no product.
 
 """
 LIMITS = """What it does not do: with more vectors than two the product is bound by arithmetic, and packing saves memory
@@ -128,7 +130,7 @@ def report(results: figures.Results) -> None:
     for name, set_name in (("avx512 pairs", "avx512"), ("avx2 f32", "avx2")):
         for bandwidth, what in MEMORIES:
             rows = model_rows(results, name, shares.get(set_name, 1), bandwidth)
-            first = f"cores: {NAMES[name]}, {bandwidth} GB/s ({what})"
+            first = f"cores: {NAMES[name]}, share {shares.get(set_name, 1):.4f}, {bandwidth} GB/s ({what})"
             if rows:
                 text += markdown.table([first, "plain, GB/s", "packed, GB/s", "packed / plain"], rows) + "\n\n"
     markdown.replace_part("products", text + LIMITS)

@@ -44,20 +44,22 @@ ZN_INLINE void words_store(uint8_t *p, struct words w) {
     _mm512_storeu_si512((void *)p, w.v);
 }
 
-/* 24 bytes to 64 codes: three bytes to each part of eight, of which eight fields are taken. Reads 64 bytes. */
+/* 24 bytes to 64 codes: three bytes to each part of eight, of which eight fields are taken. Reads 32 bytes:
+ * 64 would nearly always lie in two lines of the cache. */
 ZN_INLINE __m512i codes_of(const uint8_t *p) {
     const __m512i place =
         _mm512_set_epi64(0x0000000000171615, 0x0000000000141312, 0x000000000011100f, 0x00000000000e0d0c,
                          0x00000000000b0a09, 0x0000000000080706, 0x0000000000050403, 0x0000000000020100);
     const __m512i field = _mm512_set1_epi64(0x15120f0c09060300);
-    const __m512i v = _mm512_permutexvar_epi8(place, _mm512_loadu_si512((const void *)p));
+    const __m512i codes = _mm512_castsi256_si512(_mm256_loadu_si256((const void *)p));
+    const __m512i v = _mm512_permutexvar_epi8(place, codes);
     return _mm512_and_si512(_mm512_multishift_epi64_epi8(field, v), _mm512_set1_epi8(7));
 }
 
-ZN_INLINE const uint8_t *unpack_step(struct zn_packing packing, const uint8_t *raw, const uint8_t *codes, uint8_t start,
+ZN_INLINE const uint8_t *unpack_step(struct zn_packing packing, const uint8_t *raw, uint8_t start,
                                      const uint8_t *escape, struct words *w) {
     (void)packing;
-    const __m512i code = codes_of(codes), low = _mm512_loadu_si512((const void *)raw);
+    const __m512i code = codes_of(raw + ZN_PRODUCT_STEP), low = _mm512_loadu_si512((const void *)raw);
     const __mmask64 escaped = _mm512_cmpeq_epi8_mask(code, _mm512_set1_epi8(7));
     const __m512i below = _mm512_sub_epi8(_mm512_set1_epi8((char)start), code);
     const __m512i exponent = _mm512_mask_expand_epi8(below, escaped, _mm512_loadu_si512((const void *)escape));

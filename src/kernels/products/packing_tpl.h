@@ -18,18 +18,17 @@ ZN_FN void exponents(const uint8_t *words, size_t n, uint32_t *hist) {
 ZN_INLINE size_t pack_row(struct zn_packing packing, const uint8_t *words, size_t n, uint8_t start, uint8_t *row,
                           uint8_t *escapes) {
     const size_t steps = (n + ZN_PRODUCT_STEP - 1) / ZN_PRODUCT_STEP, whole = n / ZN_PRODUCT_STEP;
-    const unsigned step = zn_packed_step(packing), codes = step - ZN_PRODUCT_STEP;
     uint8_t last[2 * ZN_PRODUCT_STEP], *to = escapes;
     if (whole < steps) {
         for (unsigned i = 0; i < ZN_PRODUCT_STEP; i++) zn_put_u16(last + 2 * i, (uint16_t)(start << 7));
         memcpy(last, words + 2 * ZN_PRODUCT_STEP * whole, 2 * (n - whole * ZN_PRODUCT_STEP));
     }
-    for (size_t at = 0, m; at < steps; at += m, row += m * step) {
-        uint8_t some[ZN_PRODUCT_UNIT * ZN_PRODUCT_STEP + ZN_PRODUCT_SLACK], *escape = some;
-        m = ZN_MIN(steps - at, (size_t)ZN_PRODUCT_UNIT);
-        for (size_t j = 0; j < m; j++)
-            escape = pack_step(packing, at + j < whole ? words + 2 * ZN_PRODUCT_STEP * (at + j) : last, start,
-                               row + j * ZN_PRODUCT_STEP, row + m * ZN_PRODUCT_STEP + j * codes, escape);
+    enum { AT_ONCE = 8 };
+    for (size_t at = 0, end; at < steps; at = end) {
+        uint8_t some[AT_ONCE * ZN_PRODUCT_STEP + ZN_PRODUCT_SLACK], *escape = some;
+        end = ZN_MIN(steps, at + AT_ONCE);
+        for (size_t i = at; i < end; i++, row += zn_packed_step(packing))
+            escape = pack_step(packing, i < whole ? words + 2 * ZN_PRODUCT_STEP * i : last, start, row, escape);
         memcpy(to, some, (size_t)(escape - some));
         to += escape - some;
     }
@@ -42,25 +41,20 @@ ZN_FN size_t pack(const uint8_t *words, size_t n, uint8_t start, uint8_t *row, u
 
 ZN_FN void unpack(const struct zn_rows *rows, size_t r, uint8_t *words) {
     const struct zn_packing packing = packing_of(rows);
-    const unsigned step = zn_packed_step(packing), codes = step - ZN_PRODUCT_STEP;
     const size_t steps = (rows->n_columns + ZN_PRODUCT_STEP - 1) / ZN_PRODUCT_STEP;
-    const uint8_t *unit = rows->bytes + r * rows->stride, *escape = rows->escapes + rows->escape_at[r];
-    for (size_t at = 0, m; at < steps; at += m, unit += m * step) {
-        m = ZN_MIN(steps - at, (size_t)ZN_PRODUCT_UNIT);
-        for (size_t j = 0; j < m; j++, words += 2 * ZN_PRODUCT_STEP) {
-            struct words w[2];
-            const size_t left = rows->n_columns - (at + j) * ZN_PRODUCT_STEP;
-            escape = unpack_step(packing, unit + j * ZN_PRODUCT_STEP, unit + m * ZN_PRODUCT_STEP + j * codes,
-                                 rows->start[r], escape, w);
-            if (left >= ZN_PRODUCT_STEP) {
-                words_store(words, w[0]);
-                words_store(words + 64, w[1]);
-            } else {
-                uint8_t last[2 * ZN_PRODUCT_STEP];
-                words_store(last, w[0]);
-                words_store(last + 64, w[1]);
-                memcpy(words, last, 2 * left);
-            }
+    const uint8_t *row = rows->bytes + r * rows->stride, *escape = rows->escapes + rows->escape_at[r];
+    for (size_t i = 0; i < steps; i++, row += zn_packed_step(packing), words += 2 * ZN_PRODUCT_STEP) {
+        struct words w[2];
+        const size_t left = rows->n_columns - i * ZN_PRODUCT_STEP;
+        escape = unpack_step(packing, row, rows->start[r], escape, w);
+        if (left >= ZN_PRODUCT_STEP) {
+            words_store(words, w[0]);
+            words_store(words + 64, w[1]);
+        } else {
+            uint8_t last[2 * ZN_PRODUCT_STEP];
+            words_store(last, w[0]);
+            words_store(last + 64, w[1]);
+            memcpy(words, last, 2 * left);
         }
     }
 }

@@ -88,8 +88,9 @@ ZN_INLINE const uint8_t *unpack_half(const uint8_t *raw, const uint8_t *codes, _
     return escape;
 }
 
-ZN_INLINE const uint8_t *unpack_step(struct zn_packing packing, const uint8_t *raw, const uint8_t *codes, uint8_t start,
+ZN_INLINE const uint8_t *unpack_step(struct zn_packing packing, const uint8_t *raw, uint8_t start,
                                      const uint8_t *escape, struct words *w) {
+    const uint8_t *codes = raw + ZN_PRODUCT_STEP;
     (void)packing;
     const __m256i from = _mm256_set1_epi8((char)start);
     escape = unpack_half(raw, codes, from, escape, &w[0]);
@@ -116,7 +117,8 @@ ZN_INLINE uint8_t *pack_half(const uint8_t *words, __m256i start, uint8_t *raw, 
 }
 
 ZN_INLINE uint8_t *pack_step(struct zn_packing packing, const uint8_t *words, uint8_t start, uint8_t *raw,
-                             uint8_t *codes, uint8_t *escape) {
+                             uint8_t *escape) {
+    uint8_t *codes = raw + ZN_PRODUCT_STEP;
     (void)packing;
     const __m256i from = _mm256_set1_epi8((char)start);
     escape = pack_half(words, from, raw, codes, escape);

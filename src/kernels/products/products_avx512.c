@@ -32,7 +32,8 @@ ZN_INLINE void codes_store(uint8_t *p, __m512i code) {
 }
 
 ZN_INLINE uint8_t *pack_step(struct zn_packing packing, const uint8_t *words, uint8_t start, uint8_t *raw,
-                             uint8_t *codes, uint8_t *escape) {
+                             uint8_t *escape) {
+    uint8_t *codes = raw + ZN_PRODUCT_STEP;
     (void)packing;
     const __m512i a = words_load(words).v, b = words_load(words + 64).v, byte = _mm512_set1_epi16(255);
     const __m512i ra = _mm512_shldi_epi16(a, a, 1), rb = _mm512_shldi_epi16(b, b, 1);

@@ -82,8 +82,9 @@ ZN_INLINE void join(uint8x16_t raw, uint8x16_t exponent, uint16x8_t *w) {
     w[1] = vsriq_n_u16(vshlq_n_u16(b, 15), b, 1);
 }
 
-ZN_INLINE const uint8_t *unpack_step(struct zn_packing packing, const uint8_t *raw, const uint8_t *codes, uint8_t start,
+ZN_INLINE const uint8_t *unpack_step(struct zn_packing packing, const uint8_t *raw, uint8_t start,
                                      const uint8_t *escape, struct words *w) {
+    const uint8_t *codes = raw + ZN_PRODUCT_STEP;
     (void)packing;
     for (unsigned i = 0; i < 2; i++) {
         const uint8x16_t both = vld1q_u8(codes + 16 * i), from = vdupq_n_u8(start);
@@ -115,7 +116,8 @@ ZN_INLINE uint8x16_t pack_part(const uint8_t *words, uint8_t start, uint8_t *raw
 }
 
 ZN_INLINE uint8_t *pack_step(struct zn_packing packing, const uint8_t *words, uint8_t start, uint8_t *raw,
-                             uint8_t *codes, uint8_t *escape) {
+                             uint8_t *escape) {
+    uint8_t *codes = raw + ZN_PRODUCT_STEP;
     (void)packing;
     for (unsigned i = 0; i < 2; i++) {
         const uint8x16_t low = pack_part(words + 64 * i, start, raw + 32 * i, &escape);

@@ -101,8 +101,9 @@ ZN_INLINE void code_put(struct zn_packing packing, uint8_t *codes, unsigned plac
     if (bit % 8 > 5) at[1] |= (uint8_t)(code >> (8 - bit % 8));
 }
 
-ZN_INLINE const uint8_t *unpack_step(struct zn_packing packing, const uint8_t *raw, const uint8_t *codes, uint8_t start,
+ZN_INLINE const uint8_t *unpack_step(struct zn_packing packing, const uint8_t *raw, uint8_t start,
                                      const uint8_t *escape, struct words *w) {
+    const uint8_t *codes = raw + ZN_PRODUCT_STEP;
     const unsigned last = (1u << packing.code_bits) - 1;
     uint16_t at_place[ZN_PRODUCT_STEP];
     for (unsigned i = 0; i < ZN_PRODUCT_STEP; i++) {
@@ -115,7 +116,8 @@ ZN_INLINE const uint8_t *unpack_step(struct zn_packing packing, const uint8_t *r
 }
 
 ZN_INLINE uint8_t *pack_step(struct zn_packing packing, const uint8_t *words, uint8_t start, uint8_t *raw,
-                             uint8_t *codes, uint8_t *escape) {
+                             uint8_t *escape) {
+    uint8_t *codes = raw + ZN_PRODUCT_STEP;
     const unsigned last = (1u << packing.code_bits) - 1;
     uint16_t at_place[ZN_PRODUCT_STEP];
     for (unsigned i = 0; i < ZN_PRODUCT_STEP; i++) at_place[zn_packed_place(packing, i)] = zn_get_u16(words + 2 * i);

@@ -7,12 +7,20 @@
  *     words_load, words_store, unpack_step, sum_zero, sum_total
  *     add_words              adds 32 products to a sum, and X_BYTES, what a vector has for them
  *     packing_of             how rows are packed; only the scalar set looks
+ *
+ * and may define BESIDE_PLAIN and BESIDE_PACKED, what is done beside each step: benchmarks make memory scarce there.
  */
 #include "base/bytes.h"
+
+#ifndef BESIDE_PLAIN
+#define BESIDE_PLAIN ((void)0)
+#define BESIDE_PACKED ((void)0)
+#endif
 
 enum {
     STEP_BYTES = 2 * ZN_PRODUCT_STEP,
     X_STEP = 2 * X_BYTES, /* bytes of a vector for one step */
+    TILE = 8,             /* steps that are unpacked before they are multiplied by more vectors than that */
     NEAR = 16 << 10,      /* bytes of vectors that stay in the first cache beside weights */
     GROUP = 8,            /* rows that take turns when a row has more columns than that */
     AHEAD = 4096          /* bytes that are fetched ahead within a row */
@@ -48,7 +56,11 @@ ZN_INLINE void add_tile(const uint8_t *tile, size_t n, const uint8_t *x, const u
 ZN_INLINE void add_words_of(const uint8_t *words, size_t n, const uint8_t *x, const uint8_t *next, const unsigned all,
                             struct sum *sums) {
     if (all > TOGETHER) {
-        for (size_t j = 0; j < 2 * n; j++) __builtin_prefetch(next + j * 64);
+        for (size_t j = 0; j < n; j++) {
+            __builtin_prefetch(next + j * STEP_BYTES);
+            __builtin_prefetch(next + j * STEP_BYTES + 64);
+            BESIDE_PLAIN;
+        }
         add_tile(words, n, x, all, sums);
         return;
     }
@@ -57,6 +69,7 @@ ZN_INLINE void add_words_of(const uint8_t *words, size_t n, const uint8_t *x, co
         add_step(w, x + j * all * X_STEP, all, all, sums);
         __builtin_prefetch(next + j * STEP_BYTES);
         __builtin_prefetch(next + j * STEP_BYTES + 64);
+        BESIDE_PLAIN;
     }
 }
 
@@ -72,27 +85,27 @@ ZN_INLINE void add_plain(const struct from *f, size_t at, size_t n, const uint8_
     add_words_of(last, 1, x + m * all * X_STEP, last, all, sums);
 }
 
-/* Packed rows: steps [at, at + n), where at is a multiple of the steps of a unit. */
+/* Packed rows: steps [at, at + n). */
 ZN_INLINE void add_packed(struct from *f, size_t at, size_t n, const uint8_t *x, const uint8_t *next,
                           const unsigned all, struct sum *sums) {
     const struct zn_packing packing = packing_of(f->rows);
-    const unsigned step = zn_packed_step(packing), codes = step - ZN_PRODUCT_STEP;
-    const uint8_t *unit = f->row + at * step, *escape = f->escape;
-    for (size_t m; n > 0; n -= m, unit += m * step, next += m * step, x += m * all * X_STEP) {
-        m = ZN_MIN(n, (size_t)ZN_PRODUCT_UNIT);
-        _Alignas(64) uint8_t tile[ZN_PRODUCT_UNIT * STEP_BYTES];
-        for (size_t j = 0; j < m; j++) {
+    const unsigned step = zn_packed_step(packing);
+    const uint8_t *from = f->row + at * step, *escape = f->escape;
+    for (size_t m; n > 0; n -= m, x += m * all * X_STEP) {
+        m = ZN_MIN(n, (size_t)TILE);
+        _Alignas(64) uint8_t tile[TILE * STEP_BYTES];
+        for (size_t j = 0; j < m; j++, from += step, next += step) {
             struct words w[2];
-            escape = unpack_step(packing, unit + j * ZN_PRODUCT_STEP, unit + m * ZN_PRODUCT_STEP + j * codes, f->start,
-                                 escape, w);
+            escape = unpack_step(packing, from, f->start, escape, w);
             if (all <= TOGETHER) {
                 add_step(w, x + j * all * X_STEP, all, all, sums);
             } else {
                 words_store(tile + j * STEP_BYTES, w[0]);
                 words_store(tile + j * STEP_BYTES + 64, w[1]);
             }
-            __builtin_prefetch(next + j * step); /* in ascending order, or half of the gain is lost */
-            __builtin_prefetch(next + j * step + 64);
+            __builtin_prefetch(next); /* in ascending order, or half of the gain is lost */
+            __builtin_prefetch(next + 64);
+            BESIDE_PACKED;
         }
         if (all > TOGETHER) add_tile(tile, m, x, all, sums);
     }
@@ -109,9 +122,9 @@ ZN_INLINE struct from row_of(const struct zn_rows *rows, size_t r, const bool pa
     return f;
 }
 
-/* Steps that the rows of a group take in turn: whole units, as many as keep vectors near. */
+/* Steps that the rows of a group take in turn: whole tiles, as many as keep vectors near. */
 ZN_INLINE size_t steps_near(const unsigned all) {
-    return ZN_MAX(NEAR / (X_STEP * (size_t)all) / ZN_PRODUCT_UNIT, (size_t)1) * ZN_PRODUCT_UNIT;
+    return ZN_MAX(NEAR / (X_STEP * (size_t)all) / TILE, (size_t)1) * TILE;
 }
 
 /* Rows whose vectors stay near as a whole: one after the other. */
