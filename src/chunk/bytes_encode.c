@@ -61,6 +61,7 @@ struct halved {
     uint8_t *low, *high;
     struct zn_survey survey; /* survey of the high plane */
     bool raw;                /* whether the low plane is as good as random, even given the high one */
+    bool wide;               /* whether R16W codes the high plane, with the tables fitted last */
     struct zn_effort effort; /* for the high plane */
     size_t high_cost;        /* expected length of the high plane, in bytes, unless it has nibbles */
 };
@@ -242,7 +243,8 @@ static uint32_t write_halved(const struct zn_encoder *e, const struct halved *h,
     zn_body_measure(&body);
     struct zn_streams planes = zn_body_begin(&out, &body, e->src);
     zn_streams_end(&planes, &out, write_low(e->coder, e->effort, h, e->len, &out));
-    zn_streams_end(&planes, &out, write_high(e->coder, h, e->len, &out));
+    if (h->wide && !zn_r16w_write(&e->coder->codec, 0, e->effort, h->high, e->len, &out)) return 0;
+    zn_streams_end(&planes, &out, h->wide ? ZN_CODEC_R16W : write_high(e->coder, h, e->len, &out));
     return out.full ? 0 : (uint32_t)zn_out_len(&out);
 }
 
@@ -284,6 +286,68 @@ static bool is_e5_shorter(const struct halved *h, size_t n) {
     return h->high_cost > cost * n / (sampled * 8 * ZN_COST_ONE) + n / 8;
 }
 
+/* ---- a bit more in the high part, by R16W ---- */
+
+/* Returns the kind with one bit more in its high part than `kind` has; 0 when R16W has no use for it. */
+static uint8_t wider_kind(uint8_t kind) {
+    switch (kind) {
+        case ZN_FIELD_HALVES:
+            return ZN_FIELD_FIVE;
+        case ZN_FIELD_SIGNED:
+            return ZN_FIELD_SIGNED_FIVE;
+        case ZN_FIELD_E5:
+            return ZN_FIELD_E6;
+        case ZN_FIELD_E6:
+            return ZN_FIELD_E7;
+        default:
+            return 0;
+    }
+}
+
+/* Writes bytes with a bit more in the high plane, in the clusters of the halves: up to 0.2 % shorter than halves by R16, a
+ * seventh slower to decode. Returns the length of the body, 0 where there is none or the low bits need a model. */
+static uint32_t write_wide(const struct zn_encoder *e, const struct halved *h, struct zn_out out) {
+    struct zn_coder *coder = e->coder;
+    const size_t n = e->len;
+    struct halved wide = *h;
+    struct zn_effort usual = *e->effort;
+    usual.careful = false;
+    wide.field.kind = wider_kind(h->field.kind);
+    if (e->effort->readers < ZN_FIELD_E6_SINCE || !wide.field.kind || h->survey.constant) return 0;
+    wide.low = zn_scratch_take(&coder->scratch, n);
+    wide.high = zn_scratch_take(&coder->scratch, n);
+    zn_field_split(&wide.field, e->src, n, 1, (uint8_t *const[]){wide.low, wide.high});
+    wide.raw = is_low_random(coder, &usual, &wide, n);
+    wide.wide = true;
+    if (!wide.raw) return 0;
+    (void)zn_r16_fit(&coder->codec, 0, &h->effort, h->high, n, h->survey.counts);
+    (void)zn_r16w_fit_clusters(&coder->codec, wide.high, n);
+    return write_halved(e, &wide, out);
+}
+
+/* Encodes as write_wide does; the body replaces the one at `body`, of body_len, if it is shorter. */
+static uint32_t try_wide(const struct zn_encoder *e, const struct halved *h, uint8_t *body, uint32_t body_len) {
+    const uint32_t cap = ZN_MIN(body_len, e->coder->max_chunk);
+    uint8_t *rival = zn_scratch_take(&e->coder->scratch, cap);
+    const uint32_t other = write_wide(e, h, zn_out_of(rival, cap));
+    if (other == 0 || other >= body_len) return body_len;
+    memcpy(body, rival, other);
+    return other;
+}
+
+/* ---- the shortest of all ---- */
+
+static uint32_t encode_halves(const struct zn_encoder *e, bool is_e4, struct halved *h, uint8_t *body) {
+    struct zn_scratch *scratch = &e->coder->scratch;
+    const size_t e4 = is_e4 ? least_of_e4(e, h) : SIZE_MAX, mark = zn_scratch_mark(scratch);
+    uint32_t len = write_halved(e, h, zn_out_of(body, zn_chunk_bound(e->len)));
+    if (len && e->effort->careful) len = try_wide(e, h, body, len);
+    zn_scratch_back(scratch, mark);
+    if (len && e4 < len - len / 128) len = try_e4(e, h, body, len);
+    zn_scratch_back(scratch, mark);
+    return len;
+}
+
 uint32_t zn_bytes_encode(const struct zn_encoder *e, const struct zn_survey *survey, uint8_t *body) {
     struct zn_coder *coder = e->coder;
     if (e->len < FEWEST || survey->random || survey->constant || has_few_symbols(survey)) return 0;
@@ -298,12 +362,8 @@ uint32_t zn_bytes_encode(const struct zn_encoder *e, const struct zn_survey *sur
         h.field.kind = ZN_FIELD_E5;
         halve(coder, e->effort, e->src, e->len, &h);
     }
-    const size_t e4 = is_e4 ? least_of_e4(e, &h) : SIZE_MAX;
-    uint32_t halves = write_halved(e, &h, zn_out_of(body, zn_chunk_bound(e->len)));
+    const uint32_t halves = encode_halves(e, is_e4, &h, body);
     if (halves == 0) return 0;
-    const size_t mark = zn_scratch_mark(&coder->scratch);
-    if (e4 < halves - halves / 128) halves = try_e4(e, &h, body, halves);
-    zn_scratch_back(&coder->scratch, mark);
     const uint32_t matched = may_match(e, halves) ? write_matched(e, halves, body) : 0;
     return matched ? matched : halves;
 }

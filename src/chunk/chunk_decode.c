@@ -10,14 +10,14 @@ static size_t decoding_takes(uint32_t max_chunk) {
 
 /* Returns the bytes of scratch that encoding takes in the largest case. A chunk against a reference holds its own body.
  * Inside it a chunk of repeats has its rest and a body. That rest is made of frequent values (map, rest, a body), whose
- * rest is bytes (two halves, a body) or blocks (values, symbols, side planes, places, low bits, a body); keyed numbers
+ * rest is bytes (two halves twice, a body) or blocks (values, symbols, side planes, places, low bits, a body); keyed numbers
  * take less. What is rewritten has plain bytes, marks and a body. Levels that encode as faster ones do hold one more body. */
 static size_t encoding_takes(uint32_t max_chunk) {
     const size_t bound = zn_chunk_bound(max_chunk);
     const size_t frequent = max_chunk / 2 + (size_t)max_chunk + ZN_MADE_HEAD + zn_chunk_bound(max_chunk / 2) + bound;
     const size_t values = 2 * ZN_MOST_SYMBOLS(max_chunk) + 3 * (size_t)max_chunk + bound;
     const size_t rewritten = (size_t)max_chunk + max_chunk / 4 + zn_chunk_bound(max_chunk / 4) + 2 * bound;
-    const size_t inside = ZN_MAX(frequent, rewritten) + 3 * (size_t)max_chunk;
+    const size_t inside = ZN_MAX(frequent, rewritten) + 5 * (size_t)max_chunk + max_chunk / 2;
     return 2 * bound + (max_chunk + bound) + ZN_MAX(inside, values);
 }
 

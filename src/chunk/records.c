@@ -103,6 +103,12 @@ static void split_any(const struct zn_field *f, const uint8_t *src, size_t n, si
         split(src, width, planes[0], planes[1], n, len, (struct turn){1, 0, 3});
     else if (f->kind == ZN_FIELD_E6)
         split(src, width, planes[0], planes[1], n, len, (struct turn){1, 0, 2});
+    else if (f->kind == ZN_FIELD_E7)
+        split(src, width, planes[0], planes[1], n, len, (struct turn){1, 0, 1});
+    else if (f->kind == ZN_FIELD_FIVE)
+        split(src, width, planes[0], planes[1], n, len, (struct turn){0, 0, 3});
+    else if (f->kind == ZN_FIELD_SIGNED_FIVE)
+        split(src, width, planes[0], planes[1], n, len, (struct turn){0, 128, 3});
     else if (f->kind == ZN_FIELD_SIGNED)
         split(src, width, planes[0], planes[1], n, len, (struct turn){0, 128, 4});
     else if (len == 16)
@@ -119,6 +125,12 @@ static void join_any(const struct zn_field *f, const uint8_t *const *planes, siz
         join(planes[0], planes[1], n, len, width, out, (struct turn){1, 0, 3});
     else if (f->kind == ZN_FIELD_E6)
         join(planes[0], planes[1], n, len, width, out, (struct turn){1, 0, 2});
+    else if (f->kind == ZN_FIELD_E7)
+        join(planes[0], planes[1], n, len, width, out, (struct turn){1, 0, 1});
+    else if (f->kind == ZN_FIELD_FIVE)
+        join(planes[0], planes[1], n, len, width, out, (struct turn){0, 0, 3});
+    else if (f->kind == ZN_FIELD_SIGNED_FIVE)
+        join(planes[0], planes[1], n, len, width, out, (struct turn){0, 128, 3});
     else if (f->kind == ZN_FIELD_SIGNED)
         join(planes[0], planes[1], n, len, width, out, (struct turn){0, 128, 4});
     else if (len == 16)

@@ -284,6 +284,10 @@ size_t zn_r16w_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *e
 size_t zn_r16w_fit_blocks(struct zn_codec *c, const struct zn_effort *effort, const uint8_t *plane,
                           const uint8_t *halves, size_t n);
 
+/* zn_r16w_fit with the clusters that zn_r16_fit has just chosen for the upper bits of the same symbols. R16 can still write
+ * those. */
+size_t zn_r16w_fit_clusters(struct zn_codec *c, const uint8_t *plane, size_t n);
+
 bool zn_r16w_write(struct zn_codec *c, unsigned depth, const struct zn_effort *effort, const uint8_t *plane, size_t n,
                    struct zn_out *out);
 

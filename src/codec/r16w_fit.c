@@ -294,12 +294,16 @@ size_t zn_r16w_fit(struct zn_codec *c, unsigned depth, const struct zn_effort *e
     return fit_tables(c, depth, &ideal);
 }
 
+size_t zn_r16w_fit_clusters(struct zn_codec *c, const uint8_t *plane, size_t n) {
+    size_t ideal;
+    count(c, 0, plane, n);
+    return fit_tables(c, 0, &ideal);
+}
+
 size_t zn_r16w_fit_blocks(struct zn_codec *c, const struct zn_effort *effort, const uint8_t *plane,
                           const uint8_t *halves, size_t n) {
     uint32_t counts[256] = {0};
-    size_t ideal;
     c->k->byte_hist(halves, n, 1, counts);
     (void)zn_r16_fit_plane_blocks(c, effort, halves, n, counts);
-    count(c, 0, plane, n);
-    return fit_tables(c, 0, &ideal);
+    return zn_r16w_fit_clusters(c, plane, n);
 }

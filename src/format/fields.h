@@ -12,15 +12,38 @@ enum zn_field_kind {
     ZN_FIELD_E5,     /* the low three and the high five bits of the byte so rotated */
     ZN_FIELD_SIGNED, /* the halves of the byte with its top bit flipped: integers around 0 come to lie in the middle */
     ZN_FIELD_E6,     /* the low two and the high six bits of the byte rotated as for E4 */
+    ZN_FIELD_E7,     /* the low bit and the high seven bits of the same */
+    ZN_FIELD_FIVE,   /* the low three and the high five bits of the byte */
+    ZN_FIELD_SIGNED_FIVE, /* the same of the byte with its top bit flipped */
     ZN_N_FIELD_KINDS
 };
 
-/* The first version that reads fields of E6; the other kinds stand since 1.0. */
+/* The first version that reads fields of E6 and of the kinds after it; the others stand since 1.0. */
 enum { ZN_FIELD_E6_SINCE = 101 };
+
+/* How a byte of a kind with two planes is turned before it is cut: rotated left, or some bits flipped. */
+static inline unsigned zn_field_rotation(uint8_t kind) {
+    return kind == ZN_FIELD_E4 || kind == ZN_FIELD_E5 || kind == ZN_FIELD_E6 || kind == ZN_FIELD_E7;
+}
+
+static inline uint8_t zn_field_flip(uint8_t kind) {
+    return kind == ZN_FIELD_SIGNED || kind == ZN_FIELD_SIGNED_FIVE ? 128 : 0;
+}
 
 /* Bits of the low plane of a kind that has two. */
 static inline unsigned zn_field_low_bits(uint8_t kind) {
-    return kind == ZN_FIELD_E6 ? 2 : kind == ZN_FIELD_E5 ? 3 : 4;
+    switch (kind) {
+        case ZN_FIELD_E7:
+            return 1;
+        case ZN_FIELD_E6:
+            return 2;
+        case ZN_FIELD_E5:
+        case ZN_FIELD_FIVE:
+        case ZN_FIELD_SIGNED_FIVE:
+            return 3;
+        default:
+            return 4;
+    }
 }
 
 struct zn_field {

@@ -66,8 +66,8 @@ static bool of_records(const struct zn_body *b, struct recipe *r) {
     if (b->record.n_fields != 1) return false;
     r->width = 1;
     r->n = b->n * field->len;
-    r->rotated = field->kind == ZN_FIELD_E4 || field->kind == ZN_FIELD_E5 || field->kind == ZN_FIELD_E6;
-    if (field->kind == ZN_FIELD_SIGNED) r->flipped = 128;
+    r->rotated = zn_field_rotation(field->kind);
+    r->flipped = zn_field_flip(field->kind);
     const unsigned low = field->kind == ZN_FIELD_BYTES ? 0 : zn_field_low_bits(field->kind);
     if (low) add_plane(r, low);
     if (low) r->given = 0;

@@ -87,9 +87,10 @@ struct zn_check {
 /* How a symbol and `bits` packed bits make a byte: symbol << bits | low, rotated to the right by one bit or not, then
  * some bits flipped. */
 struct zn_r16_halves {
-    uint8_t bits; /* 2, 3 or 4 */
+    uint8_t bits; /* 1 .. 4 */
     bool rotated;
     uint8_t flip;
+    uint8_t seen; /* all bits of the symbols that r16_decode_halves has met, beside those that were set before */
 };
 
 struct zn_r16_decoder {
@@ -222,9 +223,9 @@ struct zn_kernels {
     bool (*r16_decode_f16)(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
                            enum zn_store store);
 
-    /* The same fused with the low bits of bytes: out receives n bytes made as d->halves says of symbols, each below
-     * 1 << (8 - bits), and `packed`, which has low bits as pack_bits makes them; 16 bytes more are readable. lanes_log2
-     * must be 7. NULL: this set has none. */
+    /* The same fused with the low bits of bytes: out receives n bytes made as d->halves says of symbols and `packed`, which
+     * has low bits as pack_bits makes them; 24 bytes more are readable. A symbol of 1 << (8 - bits) or more shows in
+     * d->halves.seen, and its byte is unspecified. lanes_log2 must be 7. NULL: this set has none. */
     bool (*r16_decode_halves)(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n,
                               enum zn_store store);
 

@@ -217,8 +217,8 @@ def halves(kind, column):
     """The one or two planes of a field's bytes."""
     if kind == 0:
         return [column]
-    low_bits = {3: 3, 5: 2}.get(kind, 4)
-    flip, rotation = 128 if kind == 4 else 0, 1 if kind in (2, 3, 5) else 0
+    low_bits = {3: 3, 5: 2, 6: 1, 7: 3, 8: 3}.get(kind, 4)
+    flip, rotation = 128 if kind in (4, 8) else 0, 1 if kind in (2, 3, 5, 6) else 0
     turned = [((byte << rotation | byte >> (8 - rotation)) & 255) ^ flip for byte in column]
     return [bytes(byte & (1 << low_bits) - 1 for byte in turned), bytes(byte >> low_bits for byte in turned)]
 

@@ -41,6 +41,7 @@ LAYOUTS[F16] = (2, True)
 KNOWN_LAYOUTS = frozenset([*LAYOUTS, RECORDS, TOPS, JOINT, VALUES, 14, 15, 16, 18, 19, 20, COLUMNS, 9, 10, 11, 22])
 # field kind of two planes: (rotation to the left, flipped bits, bits of the low plane)
 HALVED = {1: (0, 0, 4), 2: (1, 0, 4), 3: (1, 0, 3), 4: (0, 128, 4), 5: (1, 0, 2)}
+HALVED |= {6: (1, 0, 1), 7: (0, 0, 3), 8: (0, 128, 3)}
 # inner layout of TOPS: bits of each plane
 TOPS_BITS = {2: (5, 3, 8), 4: (8, 8, 5, 3, 8), F16: (8, 3, 5)}
 WORD = {1: "B", 2: "H", 4: "I", 8: "Q"}

@@ -371,10 +371,11 @@ static void check_merge_f16(const struct zn_kernels *k, struct coding *c, const 
 /* Bytes of a symbol and packed bits, in each way. */
 static void check_merge_halves(const struct zn_kernels *k, struct coding *c, const struct rig *r, size_t n,
                                const struct coded *coded) {
-    enum { READABLE = 16 };
-    const unsigned ways = c->n_symbols == 16 ? 3 : 2; /* up to four or three bits are left below symbols */
-    const struct zn_r16_halves h = {(uint8_t)(2 + below(&c->seed, ways)), below(&c->seed, 2) == 1,
-                                    (uint8_t)(below(&c->seed, 2) * 128)};
+    enum { READABLE = 24 };
+    const unsigned left = c->n_symbols == 16 ? 4 : c->n_symbols == 32 ? 3 : 2; /* bits below symbols */
+    const struct zn_r16_halves h = {(uint8_t)(1 + below(&c->seed, left)), below(&c->seed, 2) == 1,
+                                    (uint8_t)(below(&c->seed, 2) * 128), 0};
+    uint8_t seen = 0;
     const size_t len = (h.bits * n + 7) / 8;
     uint8_t *packed = guard_high(&r->raw, len + READABLE);
     const uint8_t *src = guard_high(&r->src, n);
@@ -382,6 +383,7 @@ static void check_merge_halves(const struct zn_kernels *k, struct coding *c, con
     for (size_t i = 0; i < len + READABLE; i++) packed[i] = (uint8_t)next_random(&c->seed);
     for (size_t i = 0; i < n; i++) {
         unsigned whole = (unsigned)src[i] << h.bits;
+        seen |= src[i];
         for (unsigned b = 0; b < h.bits; b++) whole |= (packed[(h.bits * i + b) / 8] >> (h.bits * i + b) % 8 & 1U) << b;
         r->expected[i] = (uint8_t)((h.rotated ? whole >> 1 | whole << 7 : whole) ^ h.flip);
     }
@@ -394,6 +396,7 @@ static void check_merge_halves(const struct zn_kernels *k, struct coding *c, con
         assert_true(k->r16_decode_halves(&d, packed, out, part, (enum zn_store)(i % 2)));
         assert_true(k->r16_decode_halves(&d, packed + part / 8 * h.bits, out + part, n - part, (enum zn_store)(i % 2)));
         assert_finished(c, &d, n);
+        assert_int_equal(d.halves.seen, seen);
         assert_memory_equal(out, r->expected, n);
         assert_canary(guard_low(&r->out), (size_t)(out - guard_low(&r->out)));
         assert_canary(out + n, (size_t)(guard_high(&r->out, 0) - out) - n);

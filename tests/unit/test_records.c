@@ -186,7 +186,8 @@ static void tables_of_fields_are_held_to_the_rules(void **state) {
         {ZIPNN_OK, 13, {4, 1, 1, 0, 2, 1, 0, 3, 1, 0, 4, 1, 0}},
         {ZIPNN_E_CORRUPT, 16, {5, 1, 1, 0, 2, 1, 0, 3, 1, 0, 4, 1, 0, 0, 1, 0}},
         {ZIPNN_OK, 7, {2, 5, 1, 0, 5, 9, 0}},
-        {ZIPNN_E_UNSUPPORTED, 4, {1, 6, 1, 0}},
+        {ZIPNN_OK, 10, {3, 6, 1, 0, 7, 9, 0, 8, 2, 0}},
+        {ZIPNN_E_UNSUPPORTED, 4, {1, 9, 1, 0}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct zn_cur cur = zn_cur_of(cases[i].table, cases[i].len);

@@ -294,6 +294,7 @@ AVX512_INLINE __m512i with_pairs(__m512i symbols, const uint8_t *packed) {
 /* Makes bytes of symbols and the packed low bits below them. Products with matrices of bits put each bit in its place. */
 struct halving {
     __m512i bytes, places, upper, lower, flip;
+    __m512i seen; /* all bits of the symbols so far */
 };
 
 /* The matrix byte of output bit i is 7 - i, and has the input bits that it sums up. */
@@ -314,11 +315,13 @@ AVX512_INLINE struct halving halving_of(const struct zn_r16_halves *h) {
         .places = _mm512_set1_epi64((long long)(UINT64_C(0x0706050403020100) * h->bits)),
         .upper = _mm512_set1_epi64((long long)matrix_of(h, 8u - h->bits, h->bits)),
         .lower = _mm512_set1_epi64((long long)matrix_of(h, h->bits, 0)),
-        .flip = _mm512_set1_epi8((char)h->flip)};
+        .flip = _mm512_set1_epi8((char)h->flip),
+        .seen = _mm512_set1_epi8((char)h->seen)};
 }
 
-AVX512_INLINE __m512i with_low(const struct halving *h, __m512i symbols, const uint8_t *packed) {
+AVX512_INLINE __m512i with_low(struct halving *h, __m512i symbols, const uint8_t *packed) {
     enum { SUM_OF_THREE = 0x96 };
+    h->seen = _mm512_or_si512(h->seen, symbols);
     __m512i low = _mm512_castsi256_si512(_mm256_loadu_si256((const void *)packed));
     low = _mm512_multishift_epi64_epi8(h->places, _mm512_permutexvar_epi8(h->bytes, low));
     low = _mm512_gf2p8affine_epi64_epi8(low, h->lower, 0);
@@ -333,7 +336,15 @@ AVX512_INLINE size_t between_len(enum form form, const struct zn_r16_decoder *d)
                                : 0;
 }
 
-AVX512_INLINE __m512i with_between(enum form form, const struct halving *h, __m512i symbols, const uint8_t *between) {
+/* Returns all bits of the symbols that were halves of bytes. */
+AVX512_INLINE uint8_t seen_of(const struct halving *h) {
+    uint64_t seen = (uint64_t)_mm512_reduce_or_epi64(h->seen);
+    seen |= seen >> 32;
+    seen |= seen >> 16;
+    return (uint8_t)(seen | seen >> 8);
+}
+
+AVX512_INLINE __m512i with_between(enum form form, struct halving *h, __m512i symbols, const uint8_t *between) {
     switch (form) {
         case MASKED:
             return with_masks(symbols, between);
@@ -508,6 +519,7 @@ AVX512_INLINE bool decode(struct zn_r16_decoder *d, const uint8_t *const *raw, u
     check_stop(&check, width > 1 ? d->check : NULL);
     if (way == STAGED && turns > 0) stage_finish(&stage, out);
     if (way == SHIFTED && turns > 0) shift_finish(&shift, out, low, width, form);
+    if (form == HALVES) d->halves.seen = seen_of(&halving);
     planes_store(d->state, p0);
     planes_store(d->state + GROUP, p1);
     d->in = d->in_end - in.left;

@@ -178,18 +178,41 @@ ZN_FN uint64_t planar_unpack3(uint64_t v) {
     return (v & UINT64_C(0x0007000700070007)) | (v & UINT64_C(0x0038003800380038)) << 5;
 }
 
+/* Eight bits to a byte each. */
+ZN_FN uint64_t planar_unpack1(uint64_t v) {
+    const uint64_t bits = v * UINT64_C(0x0101010101010101) & UINT64_C(0x8040201008040201);
+    return (bits + UINT64_C(0x7f7f7f7f7f7f7f7f)) >> 7 & UINT64_C(0x0101010101010101);
+}
+
+ZN_FN uint64_t planar_unpack(unsigned bits, const uint8_t *packed) {
+    switch (bits) {
+        case 1:
+            return planar_unpack1(*packed);
+        case 2:
+            return joint_unpack2(zn_get_u16(packed));
+        case 3:
+            return planar_unpack3(zn_get_u16(packed) | (uint64_t)packed[2] << 16);
+        default:
+            return planar_unpack4(zn_get_u32(packed));
+    }
+}
+
+ZN_FN uint8_t planar_seen(const uint8_t *sym, size_t n) {
+    uint8_t seen = 0;
+    for (size_t i = 0; i < n; i++) seen |= sym[i];
+    return seen;
+}
+
 /* Makes bytes of n symbols and the low bits below them, in place; n is a multiple of eight. */
-ZN_FN void planar_add_low(const struct zn_r16_halves *h, const uint8_t *packed, uint8_t *sym, size_t n) {
+ZN_FN void planar_add_low(struct zn_r16_halves *h, const uint8_t *packed, uint8_t *sym, size_t n) {
     const uint64_t each = UINT64_C(0x0101010101010101), flip = each * h->flip;
+    h->seen |= planar_seen(sym, n);
     if (h->bits == 3 && h->rotated && h->flip == 0) {
         add_triples(packed, sym, n);
         return;
     }
     for (size_t i = 0; i < n; i += 8, packed += h->bits) {
-        const uint64_t low = h->bits == 4   ? planar_unpack4(zn_get_u32(packed))
-                             : h->bits == 2 ? joint_unpack2(zn_get_u16(packed))
-                                            : planar_unpack3(zn_get_u16(packed) | (uint64_t)packed[2] << 16);
-        const uint64_t whole = zn_get_u64(sym + i) << h->bits | low;
+        const uint64_t whole = zn_get_u64(sym + i) << h->bits | planar_unpack(h->bits, packed);
         const uint64_t turned = (whole >> 1 & each * 127) | (whole << 7 & each * 128);
         zn_put_u64(sym + i, (h->rotated ? turned : whole) ^ flip);
     }

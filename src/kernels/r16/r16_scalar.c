@@ -71,6 +71,7 @@ bool zn_r16_decode_halves_scalar(struct zn_r16_decoder *d, const uint8_t *packed
         const unsigned two = packed[byte] | (bit + k > 8 ? (unsigned)packed[byte + 1] << 8 : 0),
                        low = two >> bit & mask;
         const unsigned whole = (unsigned)out[i] << k | low;
+        d->halves.seen |= out[i];
         out[i] = (uint8_t)((d->halves.rotated ? whole >> 1 | whole << 7 : whole) ^ d->halves.flip);
     }
     return true;
