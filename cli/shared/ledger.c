@@ -261,10 +261,10 @@ zipnn_status ledger_append(int fd, const char *path, const char *line, size_t le
     return ZIPNN_OK;
 }
 
-/* Ends a line that was cut. */
-static zipnn_status mend(int fd, const char *path, const struct stat *st, zipnn_error *err) {
+zipnn_status ledger_mend(int fd, const char *path, zipnn_error *err) {
+    struct stat st;
     char last = '\n';
-    if (st->st_size > 0 && pread(fd, &last, 1, st->st_size - 1) != 1)
+    if (fstat(fd, &st) != 0 || (st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) != 1))
         return cli_fail(err, ZIPNN_E_IO, "%.150s: cannot read: %s", path, strerror(errno));
     return last == '\n' ? ZIPNN_OK : ledger_append(fd, path, "\n", 1, false, err);
 }
@@ -281,7 +281,6 @@ zipnn_status ledger_open(const char *path, bool fresh, int *fd, zipnn_error *err
             cli_fail(err, ZIPNN_E_IO, "%.150s: another batch is writing it; each needs a manifest of its own", path);
     else if (fresh && st.st_size > 0)
         status = cli_fail(err, ZIPNN_E_IO, "%.150s: already exists; --resume goes on with it", path);
-    if (status == ZIPNN_OK) status = mend(*fd, path, &st, err);
     if (status == ZIPNN_OK) return ZIPNN_OK;
     close(*fd);
     *fd = -1;

@@ -44,9 +44,12 @@ void ledger_free(struct ledger *l);
 /* Returns whether the path stays below the folder that it is appended to. */
 bool ledger_is_below(const char *path);
 
-/* Opens a manifest to append to, and creates it if need be; a line that was cut is ended. Nobody else may be writing it.
+/* Opens a manifest to append to, and creates it if need be. ledger_mend must follow. Nobody else may be writing it.
  * Returns the descriptor in *fd. With `fresh` an existing manifest that is not empty is an error. */
 zipnn_status ledger_open(const char *path, bool fresh, int *fd, zipnn_error *err);
+
+/* Ends a line that was cut. What fails may pass later: the disk is full. */
+zipnn_status ledger_mend(int fd, const char *path, zipnn_error *err);
 
 /* Appends a line with one write, so that a process that is killed leaves all of it or a line that is known to be cut. */
 zipnn_status ledger_append(int fd, const char *path, const char *line, size_t len, bool sync, zipnn_error *err);

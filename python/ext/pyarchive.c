@@ -165,7 +165,9 @@ static bool open_source(struct pyz_archive *self, const struct opening *o) {
     if (!first->begun) return false;
     first->call.filename = self->end.filename;
     Py_BEGIN_ALLOW_THREADS;
-    status = zipnn_archive_open(first->call.ctx, &self->end.source, &archive, &first->call.err);
+    status = o->access == PYZ_ACCESS_MODEL
+                 ? zipnn_model_open(first->call.ctx, &self->end.source, &archive, &first->call.err)
+                 : zipnn_archive_open(first->call.ctx, &self->end.source, &archive, &first->call.err);
     Py_END_ALLOW_THREADS;
     self->archive = status == ZIPNN_OK ? archive : NULL;
     return pyz_call_check(&first->call, status);
@@ -188,8 +190,8 @@ static PyObject *archive_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     if (kwargs && PyDict_Size(kwargs))
         return PyErr_Format(PyExc_TypeError, "_zipnn.Archive() takes no keyword arguments");
     if (!PyArg_ParseTuple(args, "O|iiO:Archive", &o.from, &o.threads, &access, &o.bases)) return NULL;
-    if (access < PYZ_ACCESS_READ || access > PYZ_ACCESS_WHOLE)
-        return PyErr_Format(PyExc_ValueError, "access %d is none of 0, 1, 2", access);
+    if (access < PYZ_ACCESS_READ || access > PYZ_ACCESS_MODEL)
+        return PyErr_Format(PyExc_ValueError, "access %d is none of 0, 1, 2, 3", access);
     o.access = (enum pyz_access)access;
     allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     struct pyz_archive *self = (struct pyz_archive *)alloc(type, 0);

@@ -233,7 +233,7 @@ bool pyz_source_open(struct pyz_end *end, PyObject *from, const struct pyz_state
 
 /* Speed only: what cannot be had is done without. */
 void pyz_source_speed_up(struct pyz_end *end, enum pyz_access access) {
-    if (!end->file || access == PYZ_ACCESS_READ) return;
+    if (!end->file || access == PYZ_ACCESS_READ || access == PYZ_ACCESS_MODEL) return;
     Py_BEGIN_ALLOW_THREADS;
     if (zipnn_file_is_cached(end->file))
         (void)zipnn_file_map(end->file, NULL);

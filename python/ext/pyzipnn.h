@@ -129,8 +129,8 @@ struct pyz_end {
 };
 
 /* How an archive's file is read: by reads alone; mapped if the page cache has it; or also ahead of a reader of the
- * whole, if it has not. */
-enum pyz_access { PYZ_ACCESS_READ, PYZ_ACCESS_MAP, PYZ_ACCESS_WHOLE };
+ * whole, if it has not; by reads, and it is a model file as it is, no archive. */
+enum pyz_access { PYZ_ACCESS_READ, PYZ_ACCESS_MAP, PYZ_ACCESS_WHOLE, PYZ_ACCESS_MODEL };
 void pyz_source_speed_up(struct pyz_end *end, enum pyz_access access);
 
 /* On failure an exception is set and nothing needs closing. `call` may be set later, before the library reads. */

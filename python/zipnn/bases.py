@@ -59,7 +59,9 @@ def _rows_of(base: Any, resolvers: list[Callable[[BaseInfo], Any]], direct: bool
 
     if base is None:
         return
-    if isinstance(base, (str, os.PathLike)):
+    if isinstance(base, Row):
+        yield base
+    elif isinstance(base, (str, os.PathLike)):
         path = os.fsdecode(base)
         if os.path.isdir(path):
             resolvers.append(Folder(path))
