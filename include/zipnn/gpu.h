@@ -11,7 +11,8 @@
  * emulation only, on no GPU yet** (doc/internals/gpu.md). zipnn/zipnn.h does not include this header, and its calls may still change.
  *
  * Addresses of device memory are those of CUDA (CUdeviceptr), streams are CUstream. All calls use the primary context of the device, as
- * PyTorch and CUDA's runtime do. A zipnn_gpu, and what is kept by it, is for one thread at a time.
+ * PyTorch and CUDA's runtime do. A zipnn_gpu loads, keeps and decompresses for one thread at a time; any thread may call zipnn_gpu_decode and
+ * zipnn_gpu_drop meanwhile, one at a time for each thing that is kept.
  */
 #ifndef ZIPNN_GPU_H
 #define ZIPNN_GPU_H

@@ -92,16 +92,23 @@ static int exec_module(PyObject *module) {
     if (!state->error_of) return -1;
     state->archive_type = PyType_FromModuleAndSpec(module, &pyz_archive_spec, NULL);
     if (!state->archive_type || PyModule_AddType(module, (PyTypeObject *)state->archive_type) != 0) return -1;
-    PyObject *matrix_type = PyType_FromModuleAndSpec(module, &pyz_matrix_spec, NULL);
-    const int added = matrix_type ? PyModule_AddType(module, (PyTypeObject *)matrix_type) : -1;
-    Py_XDECREF(matrix_type);
-    return added == 0 ? add_constants(module) : -1;
+    state->gpu_type = PyType_FromModuleAndSpec(module, &pyz_gpu_spec, NULL);
+    if (!state->gpu_type || PyModule_AddType(module, (PyTypeObject *)state->gpu_type) != 0) return -1;
+    PyType_Spec *const others[] = {&pyz_kept_spec, &pyz_matrix_spec};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        PyObject *type = PyType_FromModuleAndSpec(module, others[i], NULL);
+        const int added = type ? PyModule_AddType(module, (PyTypeObject *)type) : -1;
+        Py_XDECREF(type);
+        if (added != 0) return -1;
+    }
+    return add_constants(module);
 }
 
 static int traverse(PyObject *module, visitproc visit, void *arg) {
     struct pyz_state *state = pyz_state_of(module);
     Py_VISIT(state->error_of);
     Py_VISIT(state->archive_type);
+    Py_VISIT(state->gpu_type);
     return 0;
 }
 
@@ -109,6 +116,7 @@ static int clear(PyObject *module) {
     struct pyz_state *state = pyz_state_of(module);
     Py_CLEAR(state->error_of);
     Py_CLEAR(state->archive_type);
+    Py_CLEAR(state->gpu_type);
     return 0;
 }
 

@@ -19,7 +19,7 @@
 
 struct pyz_state {
     PyObject *error_of; /* zipnn.errors.error_of(status, offset, message, filename, new_name) */
-    PyObject *archive_type;
+    PyObject *archive_type, *gpu_type;
     unsigned long main_thread; /* of the process `pid` */
     pid_t pid;
 };
@@ -193,6 +193,8 @@ PyObject *pyz_survey(PyObject *module, PyObject *args);
 PyObject *pyz_stats_tuple(const zipnn_stats *stats);
 
 extern PyType_Spec pyz_archive_spec;
+extern PyType_Spec pyz_gpu_spec;
+extern PyType_Spec pyz_kept_spec;
 extern PyType_Spec pyz_matrix_spec;
 
 #endif

@@ -7,6 +7,7 @@ import io
 import operator
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, overload
 
 from . import _zipnn, bases
@@ -237,13 +238,18 @@ class Archive(Mapping[str, Tensor]):
         error.wanted = [info for info in self.bases if not info.at_hand]
         return error
 
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseError as error:
+            raise self._explained(error) from None
+
     def read_into(self, offset: int, buffer: Memory) -> None:
         """Fills a writable buffer with original bytes from `offset` on, decoding only the chunks they touch. The last
         chunk of which a part was wanted is kept, so that many small reads decode it once."""
-        try:
+        with self._explaining():
             self._archive.read_into(offset, memoryview(cast(Any, buffer)).cast("B"))
-        except BaseError as error:
-            raise self._explained(error) from None
 
     def read_range(self, offset: int, length: int) -> bytearray:
         """Original bytes [offset, offset + length)."""

@@ -8,14 +8,14 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import fileobj
 from .buffers import shown as shown_text
 from .errors import FileMissingError, FormatError
 from .progress import Progress, shown
 from .safetensors import Model, find_archive, safe_open
-from .safetensors.frameworks import framework_of
+from .safetensors.frameworks import Torch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -95,6 +95,7 @@ def weights(
     prefetch: int = _AHEAD,
     base: Base = None,
     progress: Progress = None,
+    device: Any = "cpu",
 ) -> Iterator[tuple[str, Tensor]]:
     """Yields (name, tensor) of a model's weights, in the order in which they lie in its files: what load_weights() of a
     serving engine takes.
@@ -109,7 +110,9 @@ def weights(
     base      what archives were made against, in any of the forms that zipnn.bases lists; None for `folder` itself
     progress  True for a bar of tqdm, or a function of (bytes done, total): bytes of the files as they are stored
 
-    Each tensor is on the CPU and has memory of its own. An archive and the plain file of the same name: the plain one
+    device    of the tensors; "cuda": the GPU decodes what lies in archives, where it can (zipnn.gpu), and nothing ahead
+
+    Each tensor has memory of its own. An archive and the plain file of the same name: the plain one
     is read, and the logger "zipnn" says so.
     """
     files = weight_files(folder, patterns)
@@ -121,7 +124,8 @@ def weights(
         for file, path, size in zip(files, paths, sizes):
             if path == file and os.path.isfile(file + _SUFFIX):
                 _log.warning("%s is read, and not the archive beside it: remove one of them", file)
-            for share, named in _tensors(path, file, taken, threads, prefetch, base if base is not None else folder):
+            how = _How(taken, threads, prefetch, base if base is not None else folder, device)
+            for share, named in _tensors(path, file, how):
                 yield named
                 if report:
                     report(done + int(share * size), sum(sizes))
@@ -134,45 +138,47 @@ def weights(
 _Shares = Iterator[tuple[float, tuple[str, Any]]]  # what part of the file lies before a tensor's end, and the tensor
 
 
-def _tensors(
-    path: str, name: str, wanted: Callable[[str], bool], threads: int | None, prefetch: int, base: Base
-) -> _Shares:
+class _How(NamedTuple):
+    wanted: Callable[[str], bool]
+    threads: int | None
+    prefetch: int
+    base: Base
+    device: Any
+
+
+def _tensors(path: str, name: str, how: _How) -> _Shares:
     if not name.endswith(".safetensors"):
-        return _of_torch(path, wanted, base)
-    if find_archive(path):
-        return _of_archive(path, wanted, threads, prefetch, base)
-    return _of_plain(path, wanted)
+        return _of_torch(path, how)
+    return _of_archive(path, how) if find_archive(path) else _of_plain(path, how)
 
 
-def _of_archive(
-    path: str, wanted: Callable[[str], bool], threads: int | None, prefetch: int, base: Base
-) -> _Shares:
-    framework = framework_of("pt", "cpu")
-    with Model(path, threads, "whole", base) as model:
-        tensors = [model.tensor(name) for name in model.tensors if wanted(name)]
-        if prefetch > 0:
-            model.archive.prefetch([t.name for t in tensors if t.name in model.archive], prefetch)
+def _of_archive(path: str, how: _How) -> _Shares:
+    framework = Torch(how.device)
+    with Model(path, how.threads, "whole", how.base) as model:
+        tensors = [model.tensor(name) for name in model.tensors if how.wanted(name)]
+        if how.prefetch > 0 and framework.gpu is None:
+            model.archive.prefetch([t.name for t in tensors if t.name in model.archive], how.prefetch)
         for t in tensors:
             yield (t.offset + t.nbytes) / model.archive.info.original, (t.name, framework.decode(t))
 
 
-def _of_plain(path: str, wanted: Callable[[str], bool]) -> _Shares:
-    with safe_open(path, "pt") as file:
+def _of_plain(path: str, how: _How) -> _Shares:
+    with safe_open(path, "pt", how.device) as file:
         names = file.offset_keys()
         for i, name in enumerate(names):
-            if wanted(name):
+            if how.wanted(name):
                 yield (i + 1) / len(names), (name, file.get_tensor(name))
 
 
-def _of_torch(path: str, wanted: Callable[[str], bool], base: Base) -> _Shares:
+def _of_torch(path: str, how: _How) -> _Shares:
     import torch
 
     if find_archive(path):
-        with fileobj.open(path, base=base) as f:
-            state = torch.load(f, map_location="cpu", weights_only=True)
+        with fileobj.open(path, base=how.base) as f:
+            state = torch.load(f, map_location=how.device, weights_only=True)
     else:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location=how.device, weights_only=True)
     for name in list(state):
         tensor = state.pop(name)
-        if wanted(name):
+        if how.wanted(name):
             yield 1.0, (name, tensor)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from . import _zipnn, dtypes
+from . import _zipnn, dtypes, gpu
 from .buffers import of_torch, shown
 from .errors import BaseError
 from .picks import is_plain, pick_of, runs_of
@@ -243,11 +243,16 @@ class Tensor:
 
     def torch(self, device: Any = None) -> TorchTensor:
         """A new torch tensor. F4 has torch's type of two elements in a byte; fp6 and the block types of GGUF are bytes
-        as with numpy()."""
+        as with numpy(). device="cuda": the GPU decodes it, where it can (zipnn.gpu)."""
         import torch
 
+        on_gpu = None if device is None else gpu.of(device)
         shape, nbytes = (self.shape, self.nbytes) if self.is_run else self._rows_shape()
         ready = self.archive._bytes_of(self.offset, nbytes) if self.is_run else None
+        if on_gpu and ready is None and self.is_run and not self._is_big_endian() and on_gpu.takes(self.archive):
+            memory = on_gpu.empty(nbytes)
+            on_gpu.load(self.archive, [(self.offset, nbytes, memory)])
+            return shape_torch(memory, self.dtype, shape)
         if ready is None:
             memory = torch.empty(nbytes, dtype=torch.uint8, device="cpu")
             buffer = of_torch(memory)

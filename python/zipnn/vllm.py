@@ -6,6 +6,8 @@ their own names, or plain; a folder without archives loads as with load format "
 
     LLM(folder, load_format="zipnn", model_loader_extra_config={"threads": 8, "prefetch": 1 << 30})
 
+With {"device": "cuda"} the GPU decodes the weights, where it can (zipnn.gpu), and vLLM copies them on the device.
+
 Other engines take tensors one by one: weights(folder) yields them, for SGLang, TensorRT-LLM and whatever has a
 load_weights().
 """

@@ -32,6 +32,7 @@ _OURS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "threads": (lambda v: type(v) is int and v > 0, "a number of threads, 1 or more"),
     "prefetch": (lambda v: type(v) is int and v >= 0, "a number of bytes"),
     "base": (lambda v: isinstance(v, str), "the path of a file or of a folder"),
+    "device": (lambda v: isinstance(v, str), "a device of torch"),
 }
 
 

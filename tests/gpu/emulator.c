@@ -5,7 +5,7 @@
 #include <string.h>
 #include <ucontext.h>
 
-enum { WARP = 32, STACK = 128 << 10, MAX_SHARED = 64 << 10, MAX_BUFFERS = 128, MAX_COPIES = 16 };
+enum { WARP = 32, STACK = 128 << 10, MAX_SHARED = 64 << 10, MAX_BUFFERS = 512, MAX_COPIES = 16 };
 
 enum state { RUNNABLE, WAITING, ENDED };
 
@@ -50,11 +50,12 @@ static struct {
     void *arg;
     struct buffer buffer[MAX_BUFFERS];
     unsigned n_buffers;
+    uint8_t mark; /* of a byte that is stored */
     uint8_t mem[MAX_SHARED];
     struct touched touched[MAX_SHARED];
     bool faulted;
     char fault[200];
-} emu;
+} emu = {.mark = 1};
 
 /* ---- faults ------------------------------------------------------------------------------------------------------ */
 
@@ -170,7 +171,10 @@ void emu_store(uint64_t at, unsigned len, const uint32_t *v, int line) {
     const struct buffer *b = buffer_of(at, len, true, line);
     uint8_t *stored = b->stored + (at - b->at);
     for (unsigned i = 0; i < len; i++)
-        if (stored[i]++) fault(line, "stores a byte twice, at", at + i);
+        if (stored[i] == emu.mark)
+            fault(line, "stores a byte twice, at", at + i);
+        else
+            stored[i] = emu.mark;
     memcpy((void *)(uintptr_t)at, v, len);
 }
 
@@ -255,6 +259,10 @@ void emu_copy_wait(unsigned but) {
 
 void emu_forget(void) {
     emu.n_buffers = 0;
+}
+
+void emu_mark_stores(uint8_t mark) {
+    emu.mark = mark;
 }
 
 void emu_allow_loads(const void *at, size_t len) {

@@ -25,6 +25,10 @@ void emu_allow_loads(const void *at, size_t len);
 /* Names the memory that the kernel may store to, each byte once. `stored`: a byte for each, 0 before; 1 once it is stored. */
 void emu_allow_stores(void *at, size_t len, uint8_t *stored);
 
+/* What is written for a byte that is stored, from now on: 1 at first. A caller that takes another one for each of its kernels need not clear what the one before
+ * stored. */
+void emu_mark_stores(uint8_t mark);
+
 /* Runs a warp with so many bytes of shared memory. Returns NULL, or the first fault in words, which the next run overwrites. */
 const char *emu_run(void (*kernel)(void *arg), void *arg, uint32_t shared, uint64_t seed);
 

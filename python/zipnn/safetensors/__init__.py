@@ -159,9 +159,13 @@ class Model:
     def load(self, framework: Framework) -> dict[str, Any]:
         """Returns every tensor, each in memory of its own. It reads from front to back, so every chunk is decoded once:
         the archive keeps the chunk that the last read ended in."""
+        groups = list(_groups(self.tensors))
+        by_itself = framework.load(self.archive, groups)
+        if by_itself is not None:
+            return by_itself
         made = {}
         self.archive._will_read((stored.offset, stored.nbytes) for stored in self.tensors.values())
-        for group in _groups(self.tensors):
+        for group in groups:
             start = group[0][1].offset
             block = framework.empty(sum(stored.nbytes for _, stored in group))
             buffer = memoryview(framework.buffer(block))
@@ -388,7 +392,7 @@ def safe_open(
     filename   an archive of a safetensors file: a path, bytes or a seekable binary file object; or the path of a plain
                file
     framework  "pt", "np", or another that safetensors knows, where its package is installed
-    device     of the tensors, for "pt"
+    device     of the tensors, for "pt"; "cuda": the GPU decodes them, where it can (zipnn.gpu)
     backend    "mmap" reads through the page cache, "pread" by reads alone
     base       what the archive was made against, in any of the forms that zipnn.bases lists
     """

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .. import buffers, dtypes
+from .. import buffers, dtypes, gpu
 from ..buffers import shown
 from ..tensors import Tensor, shape_numpy, shape_torch
 from .exceptions import ArgumentError, FormatError, FrameworkError, UnsupportedError
 from .layout import Stored
+
+if TYPE_CHECKING:
+    from ..archives import Archive
 
 
 class Framework:
@@ -31,6 +35,10 @@ class Framework:
     def tensor(self, name: str, block: Any, stored: Stored) -> Any:
         raise NotImplementedError
 
+    def load(self, archive: Archive, groups: list[list[tuple[str, Stored]]]) -> dict[str, Any] | None:
+        """Returns the tensors of groups that follow one another, if it has a way of its own to decode them at once."""
+        return None
+
     def decode(self, tensor: Tensor, index: Any = None) -> Any:
         """Decodes one tensor of an archive, or a slice of it, or what an index takes of that."""
         raise NotImplementedError
@@ -39,6 +47,11 @@ class Framework:
 class Torch(Framework):
     def __init__(self, device: Any) -> None:
         self._device = None if str(device) == "cpu" else device
+
+    @functools.cached_property
+    def gpu(self) -> gpu.Gpu | None:
+        """Which decodes; None: the processor does. Raises RuntimeError if torch has no such device."""
+        return None if self._device is None else gpu.of(self._device)
 
     def empty(self, nbytes: int) -> Any:
         import torch
@@ -53,14 +66,33 @@ class Torch(Framework):
 
         return torch.frombuffer(buffer, dtype=torch.uint8) if len(buffer) else self.empty(0)
 
-    def tensor(self, name: str, block: Any, stored: Stored) -> Any:
+    def load(self, archive: Archive, groups: list[list[tuple[str, Stored]]]) -> dict[str, Any] | None:
+        """Has a GPU decode groups of tensors that follow one another, all in one go, if there is one that can. Those of
+        a group are parted by copies on the device."""
+        if self.gpu is None or not self.gpu.takes(archive):
+            return None
+        blocks = [self.gpu.empty(sum(stored.nbytes for _, stored in group)) for group in groups]
+        parts = [(group[0][1].offset, block.numel(), block) for group, block in zip(groups, blocks)]
+        self.gpu.load(archive, parts)
+        made = {}
+        for group, block in zip(groups, blocks):
+            start = group[0][1].offset
+            for name, stored in group:
+                own = block[stored.offset - start : stored.offset - start + stored.nbytes]
+                made[name] = self._shaped(name, own if len(group) == 1 else own.clone(), stored)
+        return made
+
+    def _shaped(self, name: str, block: Any, stored: Stored) -> Any:
         _refuse_types(name, stored.dtype, "torch", _TORCH_LACKS)
         try:
             if block.data_ptr() % dtypes.torch_dtype(stored.dtype).itemsize:  # who wrote the file did not align it
                 block = block.clone()
-            tensor = shape_torch(block, stored.dtype, stored.shape)
+            return shape_torch(block, stored.dtype, stored.shape)
         except (RuntimeError, TypeError, ValueError, OverflowError) as error:
             raise _impossible(name, stored, "torch", error) from error
+
+    def tensor(self, name: str, block: Any, stored: Stored) -> Any:
+        tensor = self._shaped(name, block, stored)
         return tensor if self._device is None else tensor.to(self._device)
 
     def decode(self, tensor: Tensor, index: Any = None) -> Any:
