@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import _zipnn, streams
@@ -36,6 +37,9 @@ Part = tuple[int, int, "TorchTensor"]
 
 class Cuda:
     """What is asked of torch about a device. Tests put another one in its place."""
+
+    def __init__(self) -> None:
+        self._side: dict[int, Any] = {}  # streams, by device
 
     def number(self, device: Any) -> int:
         """Returns the number of a device. Raises RuntimeError if torch has none."""
@@ -76,6 +80,27 @@ class Cuda:
         import torch
 
         return int(torch.cuda.current_stream(number).cuda_stream)
+
+    def ahead(self, number: int, memory: TorchTensor, work: Callable[[int], None]) -> Any:
+        """Has work(stream) put on a stream beside torch's, behind all that is on torch's now. Returns what join()
+        takes. The work writes to the memory."""
+        import torch
+
+        side = self._side.get(number)
+        if side is None:
+            side = self._side.setdefault(number, torch.cuda.Stream(number))
+        side.wait_stream(torch.cuda.current_stream(number))
+        memory.record_stream(side)
+        work(int(side.cuda_stream))
+        return side.record_event()
+
+    def join(self, number: int, event: Any, memory: TorchTensor) -> None:
+        """Has torch's stream wait for that work."""
+        import torch
+
+        stream = torch.cuda.current_stream(number)
+        stream.wait_event(event)
+        memory.record_stream(stream)
 
 
 cuda: Cuda = Cuda()
@@ -121,7 +146,11 @@ class Kept:
 
     def decode(self, memory: TorchTensor) -> None:
         """Decodes to memory of the device, in order on torch's stream; it waits for nothing."""
-        self._kept.decode(memory.data_ptr(), cuda.stream(self._gpu.number))
+        self.decode_on(memory, cuda.stream(self._gpu.number))
+
+    def decode_on(self, memory: TorchTensor, stream: int) -> None:
+        """Does the same on another stream."""
+        self._kept.decode(memory.data_ptr(), stream)
 
 
 def _address(part: Part) -> tuple[int, int, int]:

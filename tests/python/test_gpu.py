@@ -20,6 +20,7 @@ from zipnn.safetensors.torch import load_file, save_file  # noqa: E402
 
 DRIVER = Path(__file__).parents[2] / "build/python/cmake/driver/libcuda.so.1"
 CODE = b"kernels under emulation"
+OPENED = {}  # of all tests that open it as it is: samples are tried once
 no_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA here")
 
 
@@ -67,6 +68,7 @@ def test_without_cuda_there_is_one_clear_error(saved, device):
         lambda: archive["f32"][3:7].torch(device),
         lambda: list(weights_of(path.parent, device=device)),
         lambda: gpu.why_not(device),
+        lambda: zipnn.torch.compressed(torch.nn.Linear(100, 100), device=device),
     ):
         with pytest.raises(RuntimeError, match=what):
             way()
@@ -97,7 +99,9 @@ class FakeCuda(gpu.Cuda):
     """Memory of the driver, seen by torch as the CPU's."""
 
     def __init__(self, driver):
+        super().__init__()
         self.driver = driver
+        self.n_ahead = 0
         self.blocks = []  # of the device, (address, bytes)
 
     def number(self, device):
@@ -125,6 +129,13 @@ class FakeCuda(gpu.Cuda):
     def stream(self, number):
         return 0
 
+    def ahead(self, number, memory, work):
+        self.n_ahead += 1
+        work(0)
+
+    def join(self, number, event, memory):
+        self.wait()
+
     def wait(self):
         assert self.driver.cuStreamSynchronize(None) == 0
 
@@ -143,7 +154,7 @@ def device(monkeypatch, tmp_path):
     fake = FakeCuda(driver)
     (tmp_path / "code").write_bytes(CODE)
     monkeypatch.setattr(gpu, "cuda", fake)
-    monkeypatch.setattr(gpu, "_opened", {})
+    monkeypatch.setattr(gpu, "_opened", OPENED)
     monkeypatch.setenv("ZIPNN_GPU", str(tmp_path / "code"))
     return fake
 
@@ -282,6 +293,7 @@ def test_kernels_that_restore_other_bytes_are_not_used(device, monkeypatch):
         real(self, archive, parts)
         parts[0][2][-1] ^= 1
 
+    monkeypatch.setattr(gpu, "_opened", {})
     monkeypatch.setattr(gpu.Gpu, "load", faulty)
     assert "restore other bytes than the processor, of a sample of BF16" in gpu.why_not("cuda")
     assert gpu.of("cuda") is None
@@ -330,3 +342,95 @@ def test_a_driver_that_fails_is_an_error(saved, device):
         device.driver.fake_fail_at(0)
         device.wait()
     assert same(load_file(path, device="cuda")["f32"], tensors["f32"])
+
+
+# ---- models that stay compressed on a device ------------------------------------------------------------------------
+
+
+class Layered(torch.nn.Module):
+    """An embedding that is the head, too, and layers of matrices that are large enough for a GPU's streams."""
+
+    def __init__(self, dtype=torch.bfloat16):
+        super().__init__()
+        torch.manual_seed(5)
+        self.embed = torch.nn.Embedding(400, 128)
+        self.layers = torch.nn.ModuleList(
+            torch.nn.ModuleDict({"up": torch.nn.Linear(128, 320), "down": torch.nn.Linear(320, 128, bias=False)})
+            for _ in range(3)
+        )
+        self.head = torch.nn.Linear(128, 400, bias=False)
+        self.head.weight = self.embed.weight
+        for param in self.parameters():
+            torch.nn.init.normal_(param, 0, 0.02)
+        self.to(dtype)
+
+    def forward(self, numbers):
+        h = self.embed(numbers)
+        for layer in self.layers:
+            h = h + layer["down"](torch.relu(layer["up"](h)))
+        return self.head(h)
+
+
+NUMBERS = torch.arange(0, 400, 7).reshape(1, -1)
+
+
+@pytest.mark.parametrize("grad", [torch.inference_mode, torch.no_grad, torch.enable_grad])
+def test_a_model_runs_with_weights_kept_on_a_device(device, moved, grad):
+    plain, model = Layered(), zipnn.torch.compressed(Layered(), device="cuda")
+    kept = zipnn.torch.held(model)
+    assert kept.held < 0.85 * kept.plain
+    with grad():
+        for _ in range(3):
+            assert same(model(NUMBERS).detach(), plain(NUMBERS).detach())
+    before = device.n_ahead
+    with grad():
+        model(NUMBERS)
+    assert device.n_ahead - before <= 5  # a block for each layer and one for the tied matrix, which stands twice
+
+
+def test_layers_are_decoded_together(device, moved):
+    model = zipnn.torch.compressed(Layered(), device="cuda")
+    layer = model.layers[1]
+    up, down = (dict.__getitem__(layer[name]._parameters, "weight") for name in ("up", "down"))
+    assert up.block is down.block and up.block is not dict.__getitem__(model.embed._parameters, "weight").block
+    assert dict.__getitem__(model.embed._parameters, "weight") is dict.__getitem__(model.head._parameters, "weight")
+
+
+def test_what_leaves_the_device_is_plain_or_compressed_for_the_processor(device, moved):
+    import copy
+    import pickle
+
+    plain, model = Layered(), zipnn.torch.compressed(Layered(), device="cuda")
+    for name, tensor in plain.state_dict().items():
+        assert same(model.state_dict()[name], tensor), name
+    with torch.inference_mode():
+        right = plain(NUMBERS)
+        twin = copy.deepcopy(model)
+        assert same(twin(NUMBERS), right)
+        assert twin.layers[0]["up"]._parameters is not model.layers[0]["up"]._parameters
+        assert same(pickle.loads(pickle.dumps(model))(NUMBERS), right)
+        assert same(zipnn.torch.decompressed(twin)(NUMBERS), right)
+        assert same(model.half()(NUMBERS), Layered().half()(NUMBERS))
+        assert same(model(NUMBERS), model(NUMBERS))
+
+
+def test_a_model_is_taken_from_an_archive(device, moved, tmp_path):
+    plain = Layered()
+    path = tmp_path / "model.safetensors.znn"
+    zipnn.safetensors.torch.save_model(plain, path)
+    with torch.device("meta"):
+        empty = Layered()
+    empty.head.weight = empty.embed.weight
+    model = zipnn.torch.compressed(empty, device="cuda", archive=str(path))
+    with torch.inference_mode():
+        assert same(model(NUMBERS), plain(NUMBERS))
+
+
+def test_what_gains_nothing_stays_as_it_is(device, moved):
+    model = torch.nn.ModuleDict({"noise": torch.nn.Linear(100, 100), "odd": torch.nn.Linear(100, 100)})
+    with torch.no_grad():
+        model["noise"].weight.copy_(torch.randint(0, 256, (100, 400), dtype=torch.uint8).view(torch.float32))
+    model["odd"].weight = torch.nn.Parameter(model["odd"].weight.to(torch.complex64))
+    zipnn.torch.compressed(model, device="cuda")
+    for name in ("noise", "odd"):
+        assert type(dict.get(model[name]._parameters, "weight")) is torch.nn.Parameter

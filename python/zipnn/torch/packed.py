@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import nn
 
-from .. import dtypes, streams
+from .. import dtypes, gpu, streams
 from ..archives import Archive
 from ..buffers import shown, torch_bytes
 from ..safetensors.layout import type_of
@@ -142,6 +142,8 @@ class _Decoder:
 
 class _Packed:
     """A parameter: an archive of its bytes, a tensor in an archive, or a packed matrix. Tied ones are one of these."""
+
+    has_rows = True  # of which some can be decoded alone
 
     def __init__(self, decoder: _Decoder, param: nn.Parameter, form: str) -> None:
         self.decoder = decoder
@@ -391,7 +393,7 @@ def _take_over(module: nn.Module, name: str, packed: _Packed) -> None:
     if not isinstance(module._parameters, _Weights):
         for word, function in _OVERRIDES.items():
             vars(module)[word] = functools.partial(function, module)
-        if type(module).forward is nn.Embedding.forward and module.max_norm is None:
+        if type(module).forward is nn.Embedding.forward and module.max_norm is None and packed.has_rows:
             vars(module)["forward"] = functools.partial(_embed, module)
         if type(module).forward is nn.Linear.forward and packed.form == "fast":
             vars(module)["forward"] = functools.partial(_linear, module)
@@ -485,7 +487,8 @@ def compressed(
     a decoding of all weights (python/README.md has figures), so this is for models that do not fit otherwise.
 
     device   where the model runs: what is not compressed moves there, and weights do when they are decoded. None: where
-             each parameter is
+             each parameter is. "cuda": weights stay compressed in the memory of the GPU, which decodes all of a layer
+             on a side stream while the one before runs, where it can (zipnn.gpu); `form` and `threads` do nothing then
     archive  a safetensors file's archive (a path, bytes or an Archive), which stays in use: parameters that it has
              under the names of the state dict are taken from it and not compressed again. The model may be on the
              device "meta"
@@ -511,9 +514,13 @@ def compressed(
     if form not in _FORMS:
         raise ValueError(f"the form {form!r} is neither 'stored' nor 'fast'")
     opened = archive if archive is None or isinstance(archive, Archive) else Archive(archive, threads)
-    decoder = _Decoder()
-    for places in _places(model):
-        _pack(decoder, places, opened, level, threads, form)
+    on_gpu = None if device is None else gpu.of(device)
+    if on_gpu and (opened is None or on_gpu.takes(opened)):
+        on_device.pack(model, on_gpu, opened, level)
+    else:
+        decoder = _Decoder()
+        for places in _places(model):
+            _pack(decoder, places, opened, level, threads, form)
     if opened is not None:
         _fill(model, opened)
         _check_values(model)
@@ -580,3 +587,6 @@ def held(model: nn.Module) -> Held:
             elif value is not None:
                 found[id(value)] = (value.nbytes, value.nbytes)
     return Held(sum(plain for plain, _ in found.values()), sum(now for _, now in found.values()))
+
+
+from . import on_device  # noqa: E402  # which uses what is above
