@@ -1,10 +1,11 @@
 #!/bin/bash
-# bench.sh bench|bench-ratio|bench-types|bench-delta|bench-dress|bench-cores|bench-load|bench-mount|bench-kernels|bench-products [OPTION]...: builds the benchmarks and runs them; options go to the program.
+# bench.sh bench|bench-apply|bench-ratio|bench-types|bench-delta|bench-dress|bench-cores|bench-load|bench-mount|bench-kernels|bench-products [OPTION]...: builds the benchmarks and runs them; options go to the program.
 #   bench          library, command and peers: build/bench/results.jsonl, doc/benchmarks.md
 #   bench-ratio    sizes of real weights, beside other coders: build/bench/ratio.jsonl, doc/benchmarks.md; fails where a
 #                  promise of bench/promises.py is broken
 #   bench-types    sizes and speeds of quantised types, beside memcpy: build/bench/types.jsonl; --doc: doc/benchmarks.md
 #   bench-dress    sizes of a model given the same weights in another dress: a table, MODEL may follow
+#   bench-apply    differences applied, restored and made in memory, beside memcpy
 #   bench-delta    sizes, and with --speed speeds, of differences: build/bench/delta.jsonl, doc/benchmarks.md
 #   bench-cores    what 1 to 128 cores would give: build/bench/cores.jsonl, doc/internals/cores.md
 #   bench-load     a model into torch tensors, beside the package safetensors: build/bench/load.jsonl, doc/benchmarks.md
@@ -46,11 +47,12 @@ bench-load)
     [ -x build/python/venv/bin/python ] || { cat build/bench-python.log && exit 0; }
     exec build/python/venv/bin/python -B bench/python_load.py "$@"
     ;;
+bench-apply) exec python3 -B bench/bench_apply.py "$@" ;;
 bench-mount) exec python3 -B bench/bench_mount.py "$@" ;;
 bench-products) exec python3 -B bench/bench_products.py "$@" ;;
 bench-kernels)
     build/bench/bench/bench_kernels "$@"
     build/bench/bench/bench_r16 "$@"
     ;;
-*) echo "usage: tools/bench.sh bench|bench-cores|bench-delta|bench-dress|bench-kernels|bench-load|bench-mount|bench-products|bench-ratio|bench-types [OPTION]..." >&2 && exit 2 ;;
+*) echo "usage: tools/bench.sh bench|bench-apply|bench-cores|bench-delta|bench-dress|bench-kernels|bench-load|bench-mount|bench-products|bench-ratio|bench-types [OPTION]..." >&2 && exit 2 ;;
 esac

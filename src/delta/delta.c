@@ -54,10 +54,9 @@ enum {
     SPARSE_SURE = 25 /* with fewer changes than one in 25, dense coding need not be tried */
 };
 
-static size_t count_changes(const uint64_t *changed, size_t n) {
-    size_t sum = 0;
-    for (size_t g = 0; g * 64 < n; g++) sum += (size_t)__builtin_popcountll(changed[g]);
-    return sum;
+static void find_changes(const struct zn_encoder *e, const struct zn_pair *pair, struct zn_delta_changes *changes) {
+    changes->n = e->coder->codec.k->delta->changed_masks(pair->src + pair->head, pair->ref + pair->head, pair->width,
+                                                         pair->n, changes->masks);
 }
 
 /* Replaces the sparse payload by a dense one if that is shorter. Returns the length of what remains. */
@@ -73,19 +72,16 @@ static size_t rather_dense(const struct zn_encoder *e, const struct zn_pair *pai
 }
 
 /* Codes differences, sparse or dense. */
-static size_t encode_delta(const struct zn_encoder *e, const struct zn_pair *pair, uint8_t *payload, size_t cap) {
+static size_t encode_delta(const struct zn_encoder *e, const struct zn_pair *pair,
+                           const struct zn_delta_changes *changes, uint8_t *payload, size_t cap) {
     struct zn_scratch *scratch = &e->coder->scratch;
     const struct zn_out out = zn_out_of(payload, cap);
     size_t sparse_len = 0;
-    if (pair->width <= 2) {
-        uint64_t *changed = zn_scratch_take(scratch, (pair->n + 63) / 64 * sizeof *changed);
+    if (pair->width <= 2 && changes->n <= pair->n / ZN_SPARSE_SHARE) {
         const size_t mark = zn_scratch_mark(scratch);
-        e->coder->codec.k->delta->changed_masks(pair->src + pair->head, pair->ref + pair->head, pair->width, pair->n,
-                                                changed);
-        const size_t n = count_changes(changed, pair->n);
-        if (n <= pair->n / ZN_SPARSE_SHARE) sparse_len = zn_delta_sparse(e, pair, changed, out);
+        sparse_len = zn_delta_sparse(e, pair, changes, out);
         zn_scratch_back(scratch, mark);
-        if (sparse_len && n < pair->n / SPARSE_SURE) return sparse_len;
+        if (sparse_len && changes->n < pair->n / SPARSE_SURE) return sparse_len;
     }
     return sparse_len ? rather_dense(e, pair, payload, sparse_len) : zn_delta_dense(e, pair, out);
 }
@@ -101,28 +97,42 @@ static bool judge(const struct zn_encoder *e, struct zn_pair *pair, struct zn_de
 }
 
 /* Codes the signs apart, then the differences from the reference with the same signs. */
-static size_t encode_signs(const struct zn_encoder *e, const struct zn_pair *pair, const struct zn_delta_signs *signs,
+static size_t encode_signs(const struct zn_encoder *e, const struct zn_pair *pair,
+                           const struct zn_delta_changes *changes, const struct zn_delta_signs *signs,
                            uint8_t *payload) {
     const size_t cap = zn_chunk_bound(e->len), used = zn_delta_signs_write(e, pair, signs, zn_out_of(payload, cap));
-    const size_t got = used ? encode_delta(e, pair, payload + used, cap - used) : 0;
+    const size_t got = used ? encode_delta(e, pair, changes, payload + used, cap - used) : 0;
     return got ? used + got : 0;
+}
+
+/* Makes the pair of a chunk of numbers and looks at what changed. Returns whether its signs are coded apart. */
+static bool compare(const struct zn_encoder *e, const uint8_t *ref, const struct elements *of, struct zn_pair *pair,
+                    struct zn_delta_changes *changes, struct zn_delta_signs *signs) {
+    *pair = pair_of(of->number, of->head, e->len);
+    pair->src = e->src;
+    pair->ref = ref;
+    if (pair->n < FEW || pair->width > 2) return false;
+    changes->masks = zn_scratch_take(&e->coder->scratch, (pair->n + 63) / 64 * sizeof *changes->masks);
+    find_changes(e, pair, changes);
+    const bool apart = zn_delta_signs_make(e, pair, changes->n, signs);
+    if (apart) find_changes(e, pair, changes);
+    return apart;
 }
 
 static size_t encode(const struct zn_encoder *e, const uint8_t *ref, const struct elements *of, struct zn_pair *pair,
                      struct zn_delta_verdict *verdict, uint8_t *payload) {
+    const size_t cap = zn_chunk_bound(e->len);
     struct zn_delta_signs signs = {NULL, NULL};
+    struct zn_delta_changes changes = {NULL, 0};
     bool apart = false;
     if (of->number != ZN_N_NUMBERS) {
-        *pair = pair_of(of->number, of->head, e->len);
-        pair->src = e->src;
-        pair->ref = ref;
-        apart = pair->n >= FEW && zn_delta_signs_make(e, pair, &signs);
+        apart = compare(e, ref, of, pair, &changes, &signs);
         if (!judge(e, pair, verdict)) return 0;
     }
     e->coder->codec.ahead = (struct zn_ahead){0};
     if (verdict->delta < verdict->given || of->number == ZN_NUMBER_I16 || of->number == ZN_NUMBER_I32)
-        return apart ? encode_signs(e, pair, &signs, payload) : encode_delta(e, pair, payload, zn_chunk_bound(e->len));
-    return zn_delta_given(e, of->layout, of->head, ref, zn_out_of(payload, zn_chunk_bound(e->len)));
+        return apart ? encode_signs(e, pair, &changes, &signs, payload) : encode_delta(e, pair, &changes, payload, cap);
+    return zn_delta_given(e, of->layout, of->head, ref, zn_out_of(payload, cap));
 }
 
 /* Returns whether the chunk alone takes at most `len` bytes. */
@@ -149,22 +159,29 @@ uint32_t zn_delta_encode(const struct zn_encoder *e, const uint8_t *ref, uint8_t
 
 /* ---- decoding ---- */
 
-static zipnn_status decode_number(struct zn_coder *coder, struct zn_delta_body *body, zipnn_error *err) {
+/* Finds the elements of a chunk of numbers, and the bytes beside them. */
+static zipnn_status open_number(struct zn_delta_body *body, struct zn_pair *pair, const uint8_t **edges,
+                                zipnn_error *err) {
     const unsigned head = body->head.head;
     if (body->head.kind >= ZN_N_NUMBERS)
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, body->at + 1, "number %u is not supported", body->head.kind);
-    struct zn_pair pair = pair_of((enum zn_number)body->head.kind, head, body->orig_len);
-    if (head >= pair.width || pair.n == 0)
-        return zn_fail(err, ZIPNN_E_CORRUPT, body->at + 2, "%u bytes before elements of %u bytes", head, pair.width);
-    pair.ref = body->ref;
-    const uint8_t *edges = zn_cur_take(&body->cur, pair.head + pair.tail);
-    if (!edges) return zn_fail(err, ZIPNN_E_CORRUPT, body->at, "delta ends inside its edges");
+    *pair = pair_of((enum zn_number)body->head.kind, head, body->orig_len);
+    if (head >= pair->width || pair->n == 0)
+        return zn_fail(err, ZIPNN_E_CORRUPT, body->at + 2, "%u bytes before elements of %u bytes", head, pair->width);
+    pair->ref = body->ref;
+    *edges = zn_cur_take(&body->cur, pair->head + pair->tail);
+    return *edges ? ZIPNN_OK : zn_fail(err, ZIPNN_E_CORRUPT, body->at, "delta ends inside its edges");
+}
+
+static zipnn_status decode_number(struct zn_coder *coder, struct zn_delta_body *body, zipnn_error *err) {
+    struct zn_pair pair;
+    const uint8_t *edges;
+    ZN_TRY(open_number(body, &pair, &edges, err));
     if (body->head.layout == ZN_LAYOUT_DELTA)
         ZN_TRY(zn_delta_dense_decode(coder, &pair, body, err));
     else
         ZN_TRY(zn_delta_sparse_decode(coder, &pair, body, err));
-    memcpy(body->out, edges, pair.head);
-    memcpy(body->out + body->orig_len - pair.tail, edges + pair.head, pair.tail);
+    zn_delta_put_edges(&pair, edges, body->out, body->orig_len);
     return ZIPNN_OK;
 }
 
@@ -199,17 +216,47 @@ static zipnn_status decode(struct zn_coder *coder, struct zn_delta_body *body, z
     return layout == ZN_LAYOUT_GIVEN ? zn_delta_given_decode(coder, body, err) : decode_number(coder, body, err);
 }
 
+static struct zn_delta_body body_of(const struct zn_chunk_body *in, struct zn_delta_reference ref, uint8_t *out,
+                                    enum zn_store store) {
+    return (struct zn_delta_body){.cur = zn_cur_of(in->data, in->len),
+                                  .start = in->data,
+                                  .at = in->at,
+                                  .ref = ref.bytes,
+                                  .out = out,
+                                  .orig_len = ref.len,
+                                  .store = store};
+}
+
 zipnn_status zn_delta_decode(struct zn_coder *coder, const struct zn_chunk_body *in, struct zn_delta_reference ref,
                              uint8_t *out, enum zn_store store, zipnn_error *err) {
     const size_t mark = zn_scratch_mark(&coder->scratch);
-    struct zn_delta_body body = {.cur = zn_cur_of(in->data, in->len),
-                                 .start = in->data,
-                                 .at = in->at,
-                                 .ref = ref.bytes,
-                                 .out = out,
-                                 .orig_len = ref.len,
-                                 .store = store};
+    struct zn_delta_body body = body_of(in, ref, out, store);
     const zipnn_status status = decode(coder, &body, err);
+    zn_scratch_back(&coder->scratch, mark);
+    return status;
+}
+
+bool zn_delta_patches(const uint8_t *payload, size_t len) {
+    return len > 0 && payload[0] == ZN_LAYOUT_SPARSE;
+}
+
+/* Mapped bytes may have changed since they were looked at, so the layout is asked for once more. */
+static zipnn_status patch(struct zn_coder *coder, struct zn_delta_body *body, uint64_t check, zipnn_error *err) {
+    struct zn_pair pair;
+    const uint8_t *edges;
+    ZN_TRY(read_head(body, err));
+    if (body->head.layout != ZN_LAYOUT_SPARSE)
+        return zn_fail(err, ZIPNN_E_CORRUPT, body->at, "layout %u is not of a few changes",
+                       (unsigned)body->head.layout);
+    ZN_TRY(open_number(body, &pair, &edges, err));
+    return zn_delta_sparse_patch(coder, &pair, body, edges, check, err);
+}
+
+zipnn_status zn_delta_patch(struct zn_coder *coder, const struct zn_chunk_body *in, uint8_t *memory, uint32_t len,
+                            uint64_t check, zipnn_error *err) {
+    const size_t mark = zn_scratch_mark(&coder->scratch);
+    struct zn_delta_body body = body_of(in, (struct zn_delta_reference){memory, len}, memory, ZN_STORE_CACHED);
+    const zipnn_status status = patch(coder, &body, check, err);
     zn_scratch_back(&coder->scratch, mark);
     return status;
 }

@@ -25,4 +25,12 @@ uint32_t zn_delta_encode(const struct zn_encoder *e, const uint8_t *ref, uint8_t
 zipnn_status zn_delta_decode(struct zn_coder *coder, const struct zn_chunk_body *body, struct zn_delta_reference ref,
                              uint8_t *out, enum zn_store store, zipnn_error *err);
 
+/* Returns whether the payload names the few elements that change, so that memory can be changed where it lies. */
+bool zn_delta_patches(const uint8_t *payload, size_t len);
+
+/* Decodes such a payload in place: memory[0, len) is the reference and becomes the chunk, whose XXH3-64 is `check`. On an
+ * error the memory is as it was; others may meanwhile have seen what was tried. */
+zipnn_status zn_delta_patch(struct zn_coder *coder, const struct zn_chunk_body *body, uint8_t *memory, uint32_t len,
+                            uint64_t check, zipnn_error *err);
+
 #endif

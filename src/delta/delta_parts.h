@@ -34,9 +34,15 @@ struct zn_delta_head {
 void zn_delta_begin(struct zn_out *out, const struct zn_delta_head *head, const uint8_t *src, uint32_t len,
                     uint32_t tail);
 
+/* Which elements of a pair of at most 2 bytes differ: a bit each, in scratch. */
+struct zn_delta_changes {
+    uint64_t *masks;
+    size_t n;
+};
+
 /* The three ways. Each writes a whole payload and returns its length; 0 when it does not fit into `out`. */
 size_t zn_delta_dense(const struct zn_encoder *e, const struct zn_pair *pair, struct zn_out out);
-size_t zn_delta_sparse(const struct zn_encoder *e, const struct zn_pair *pair, const uint64_t *changed,
+size_t zn_delta_sparse(const struct zn_encoder *e, const struct zn_pair *pair, const struct zn_delta_changes *changes,
                        struct zn_out out);
 size_t zn_delta_given(const struct zn_encoder *e, enum zn_layout layout, unsigned head, const uint8_t *ref,
                       struct zn_out out);
@@ -47,9 +53,10 @@ struct zn_delta_signs {
     uint8_t *ref;   /* the reference with those signs; in scratch */
 };
 
-/* Counts the elements of a pair of floats of 16 bits whose signs differ. Returns whether coding them apart gains; then
- * `signs` is made, and pair->ref is the reference with the chunk's own signs. */
-bool zn_delta_signs_make(const struct zn_encoder *e, struct zn_pair *pair, struct zn_delta_signs *signs);
+/* Counts the elements of a pair of floats of 16 bits whose signs differ; n_changed elements differ. Returns whether
+ * coding the signs apart gains; then `signs` is made, and pair->ref is the reference with the chunk's own signs. */
+bool zn_delta_signs_make(const struct zn_encoder *e, struct zn_pair *pair, size_t n_changed,
+                         struct zn_delta_signs *signs);
 
 /* Writes what precedes the payload of the difference. Returns its length; 0 when it does not fit. */
 size_t zn_delta_signs_write(const struct zn_encoder *e, const struct zn_pair *pair, const struct zn_delta_signs *signs,
@@ -97,6 +104,15 @@ zipnn_status zn_delta_dense_decode(struct zn_coder *coder, const struct zn_pair 
 zipnn_status zn_delta_sparse_decode(struct zn_coder *coder, const struct zn_pair *pair, struct zn_delta_body *body,
                                     zipnn_error *err);
 zipnn_status zn_delta_given_decode(struct zn_coder *coder, struct zn_delta_body *body, zipnn_error *err);
+
+/* Copies the bytes before the first element and after the last one, which stand side by side in `edges`. */
+void zn_delta_put_edges(const struct zn_pair *pair, const uint8_t *edges, uint8_t *bytes, uint32_t len);
+void zn_delta_take_edges(const struct zn_pair *pair, const uint8_t *bytes, uint32_t len, uint8_t *edges);
+
+/* Decodes a sparse delta where its reference lies: body->out is the memory that `pair` refers to. If the result has not
+ * this XXH3-64, or the payload is damaged, the memory is as it was. */
+zipnn_status zn_delta_sparse_patch(struct zn_coder *coder, const struct zn_pair *pair, struct zn_delta_body *body,
+                                   const uint8_t *edges, uint64_t check, zipnn_error *err);
 
 /* Reads the signs. body->ref is then the reference with those signs, in scratch, and body->cur stands at the payload of the
  * difference, whose number and head are those of `body`. */

@@ -5,38 +5,26 @@
 
 enum {
     MAX_CONTEXTS = 16,
-    WORTH = 100 /* one element in so many must have changed its sign */
+    WORTH = 100, /* one element in so many must have changed its sign */
+    WIDTH = 2
 };
-
-/* The byte of an element that has the sign. */
-enum { WIDTH = 2, TOP = 1 };
-
-static size_t find_flips(const struct zn_pair *pair, uint8_t *flips) {
-    const uint8_t *a = pair->src + pair->head + TOP, *b = pair->ref + pair->head + TOP;
-    size_t sum = 0;
-    for (size_t i = 0; i < pair->n; i++) {
-        flips[i] = (uint8_t)((a[WIDTH * i] ^ b[WIDTH * i]) >> 7);
-        sum += flips[i];
-    }
-    return sum;
-}
-
-static void flip(const uint8_t *flips, size_t n, uint8_t *words) {
-    for (size_t i = 0; i < n; i++) words[WIDTH * i + TOP] ^= (uint8_t)(flips[i] << 7);
-}
 
 static bool is_signed_word(enum zn_number number) {
     return number == ZN_NUMBER_F16 || number == ZN_NUMBER_BF16;
 }
 
-bool zn_delta_signs_make(const struct zn_encoder *e, struct zn_pair *pair, struct zn_delta_signs *signs) {
+bool zn_delta_signs_make(const struct zn_encoder *e, struct zn_pair *pair, size_t n_changed,
+                         struct zn_delta_signs *signs) {
     struct zn_scratch *scratch = &e->coder->scratch;
+    const struct zn_delta_kernels *k = e->coder->codec.k->delta;
+    const uint32_t head = pair->head;
     if (!is_signed_word(pair->number) || !zn_may_write(e->effort, ZN_LAYOUT_SIGNS)) return false;
+    if (n_changed < pair->n / WORTH) return false;
     signs->flips = zn_scratch_take(scratch, pair->n);
-    if (find_flips(pair, signs->flips) < pair->n / WORTH) return false;
+    if (k->sign_flips(pair->src + head, pair->ref + head, pair->n, signs->flips) < pair->n / WORTH) return false;
     signs->ref = zn_scratch_take(scratch, e->len);
     memcpy(signs->ref, pair->ref, e->len);
-    flip(signs->flips, pair->n, signs->ref + pair->head);
+    k->turn_signs(signs->flips, pair->n, signs->ref + head);
     pair->ref = signs->ref;
     return true;
 }
@@ -87,7 +75,7 @@ zipnn_status zn_delta_signs_decode(struct zn_coder *coder, struct zn_delta_body 
     uint8_t *flips = zn_scratch_take(&coder->scratch, n), *ref = zn_scratch_take(&coder->scratch, body->orig_len);
     ZN_TRY(read_flips(coder, body, n, flips, err));
     memcpy(ref, body->ref, body->orig_len);
-    flip(flips, n, ref + h->head);
+    coder->codec.k->delta->turn_signs(flips, n, ref + h->head);
     body->ref = ref;
     return ZIPNN_OK;
 }

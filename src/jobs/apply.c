@@ -1,6 +1,8 @@
 #include "jobs/apply.h"
 
 #include "archive/bases.h"
+#include "archive/references.h"
+#include "delta/delta.h"
 #include "workers/each.h"
 
 /* The action for a chunk of the memory. */
@@ -61,14 +63,40 @@ static zipnn_status decide(void *arg, struct zn_task *task, zipnn_error *err) {
     return ZIPNN_OK;
 }
 
+/* Returns whether the frame names a few elements of the same place that change. Whatever else is the matter with it is
+ * found elsewhere. */
+static bool is_patch(struct zn_whole_frame frame, struct zn_reference *ref) {
+    const struct zn_place *p = frame.place;
+    const uint8_t *body = frame.bytes + ZN_FRAME_LEN;
+    const size_t len = p->frame.body_len;
+    if (body[0] != ZN_KIND_REFERENCE || zn_reference_read(body, len, p->frame.orig_len, p->at, ref, NULL) != ZIPNN_OK)
+        return false;
+    return ref->method == ZN_METHOD_DELTA && ref->source != ZN_SOURCE_SELF && ref->off == p->off &&
+           zn_delta_patches(body + ZN_REFERENCE_LEN, len - ZN_REFERENCE_LEN);
+}
+
+/* Changes the few elements of a chunk where they lie. The memory was found to hold the base's bytes, and what it becomes
+ * has the chunk's checksum, or it is left as it was. */
+static zipnn_status patch_chunk(const struct apply *a, struct zn_worker *w, struct zn_whole_frame frame,
+                                const struct zn_reference *ref, zipnn_error *err) {
+    const struct zn_scope scope = {&a->archive, 0, false};
+    struct zn_chunk_body body;
+    ZN_TRY(zn_frame_open(w, &scope, frame, &body, err));
+    body.data += ZN_REFERENCE_LEN, body.len -= ZN_REFERENCE_LEN, body.at += ZN_REFERENCE_LEN;
+    return zn_delta_patch(&w->coder, &body, a->memory + frame.place->off, ref->len, ref->orig_check, err);
+}
+
 /* Decodes a chunk into scratch, where it is verified, and then copies it to its place. So no chunk is ever half done.
  */
 static zipnn_status apply_chunk(const struct apply *a, struct zn_worker *w, uint64_t i, zipnn_error *err) {
     const struct zn_place *p = &a->archive.places[i];
     const uint8_t *frame;
+    struct zn_reference ref;
     ZN_TRY(zn_input_at(a->in, p->at, (size_t)zn_frame_size(&p->frame), w->frame, &frame, err));
+    const struct zn_whole_frame whole = {frame, p};
+    if (is_patch(whole, &ref)) return patch_chunk(a, w, whole, &ref, err);
     const struct zn_target target = {.out = w->orig, .store = ZN_STORE_CACHED};
-    ZN_TRY(zn_frame_decode(w, &a->archive, (struct zn_whole_frame){frame, p}, &target, err));
+    ZN_TRY(zn_frame_decode(w, &a->archive, whole, &target, err));
     memcpy(a->memory + p->off, w->orig, p->frame.orig_len);
     return ZIPNN_OK;
 }

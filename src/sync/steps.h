@@ -45,7 +45,7 @@ struct zn_stepping {
 };
 
 /* Applies all steps of a frame. s->now are then the chunk's bytes; those of elements that were unknown and not set are
- * 0. Uses room->values, members, positions. */
+ * 0. Uses room->values, positions. */
 zipnn_status zn_steps_decode(struct zn_worker *w, struct zn_sync_room *room, const struct zn_update_frame *c,
                              struct zn_stepping *s, zipnn_error *err);
 

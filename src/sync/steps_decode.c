@@ -58,10 +58,9 @@ static zipnn_status read_positions(struct zn_worker *w, struct zn_sync_room *roo
     bits.p = zn_cur_take(cur, bits.len);
     if (!bits.p || *n == 0 || *n > n_elements || rice > MAX_RICE)
         return zn_fail(err, ZIPNN_E_CORRUPT, at, "%u values of %zu, gaps of %u stored bits", *n, n_elements, rice);
-    zn_sync_all(room->members, n_elements);
+    const struct zn_members all = {.n = n_elements};
     uint32_t *end = room->positions;
-    const bool ok = w->e->k->delta->gaps_read(&bits, rice, room->members, (n_elements + 63) / 64, &end,
-                                              room->positions + n_elements);
+    const bool ok = w->e->k->delta->gaps_read(&bits, rice, &all, &end, room->positions + n_elements);
     if (ok && zn_bit_feed_used_up(&bits) && (size_t)(end - room->positions) == *n) return ZIPNN_OK;
     return zn_fail(err, ZIPNN_E_CORRUPT, at, "the places of %u values are damaged", *n);
 }

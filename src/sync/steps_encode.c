@@ -7,13 +7,10 @@ uint32_t zn_sync_changed(const struct zn_kernels *k, const struct zn_sync_pair *
     const unsigned unit = pair->portion.unit;
     const size_t n = pair->portion.len / unit;
     uint32_t sum = 0;
-    if (unit <= 4) {
-        k->delta->changed_masks(pair->after, pair->before, unit, n, masks);
-    } else {
-        memset(masks, 0, (n + 63) / 64 * sizeof *masks);
-        for (size_t i = 0; i < n; i++)
-            masks[i / 64] |= (uint64_t)(memcmp(pair->after + i * unit, pair->before + i * unit, unit) != 0) << i % 64;
-    }
+    if (unit <= 4) return (uint32_t)k->delta->changed_masks(pair->after, pair->before, unit, n, masks);
+    memset(masks, 0, (n + 63) / 64 * sizeof *masks);
+    for (size_t i = 0; i < n; i++)
+        masks[i / 64] |= (uint64_t)(memcmp(pair->after + i * unit, pair->before + i * unit, unit) != 0) << i % 64;
     for (size_t g = 0; g * 64 < n; g++) sum += (uint32_t)__builtin_popcountll(masks[g]);
     return sum;
 }
@@ -35,10 +32,12 @@ static void collect(const uint32_t *positions, uint32_t n, unsigned unit, const 
 
 /* Writes the gaps between the changes. Returns their length: at most 3 bits for an element of the chunk. */
 static size_t write_gaps(const struct zn_kernels *k, struct zn_sync_room *room, size_t n, unsigned rice, uint8_t *out) {
+    const struct zn_members all = {.n = n};
     uint32_t *end = room->positions;
     struct zn_bit_sink bits = {.p = out};
-    zn_sync_all(room->members, n);
-    k->delta->gaps_write(&bits, rice, room->members, room->masks, (n + 63) / 64, &end);
+    for (size_t g = 0; g * 64 < n; g++)
+        for (uint64_t m = room->masks[g]; m; m &= m - 1) *end++ = (uint32_t)(g * 64) + (uint32_t)__builtin_ctzll(m);
+    k->delta->gaps_write(&bits, rice, &all, room->positions, (size_t)(end - room->positions));
     return (size_t)(zn_bit_sink_flush(&bits) - out);
 }
 

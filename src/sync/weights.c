@@ -14,7 +14,6 @@ static void carve(struct zn_arena *arena, struct zn_sync_room *room) {
     room->c = zn_carve(arena, ZN_SYNC_CHUNK);
     room->values = zn_carve(arena, ZN_SYNC_CHUNK);
     room->masks = zn_carve(arena, MASK_LEN);
-    room->members = zn_carve(arena, MASK_LEN);
     room->positions = zn_carve(arena, ZN_SYNC_CHUNK * sizeof *room->positions);
 }
 

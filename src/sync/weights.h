@@ -24,7 +24,7 @@ struct zipnn_weights {
 /* Memory of one worker for chunks that change. */
 struct zn_sync_room {
     uint8_t *a, *b, *c, *values; /* ZN_SYNC_CHUNK bytes each */
-    uint64_t *masks, *members;   /* a bit for each byte of a chunk */
+    uint64_t *masks;             /* a bit for each byte of a chunk */
     uint32_t *positions;         /* one for each byte of a chunk */
     uint8_t *body;               /* of a frame that is read; it grows */
     size_t body_cap;

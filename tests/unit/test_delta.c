@@ -126,6 +126,21 @@ static const struct pair_case cases[] = {
 };
 enum { N_CASES = sizeof cases / sizeof *cases };
 
+/* Decodes where the reference lies. The memory becomes the chunk, or it stays as it was. */
+static void patch_in_place(struct rig *r, unsigned set, const uint8_t *payload, uint32_t got, uint32_t len) {
+    const uint8_t *src = guard_high(&r->src, len), *ref = guard_high(&r->ref, len);
+    const struct zn_chunk_body body = {.data = payload, .len = got};
+    uint8_t *memory = guard_high(&r->out, len);
+    if (!zn_delta_patches(payload, got)) return;
+    const uint64_t check = zn_kernels_at(set)->xxh3_64(src, len);
+    for (uint64_t wrong = 0; wrong < 2; wrong++) {
+        memcpy(memory, ref, len);
+        const zipnn_status status = zn_delta_patch(&r->coder[set], &body, memory, len, check + wrong, NULL);
+        if (wrong) assert_int_not_equal(status, ZIPNN_OK);
+        assert_memory_equal(memory, status == ZIPNN_OK ? src : ref, len);
+    }
+}
+
 /* Encodes with every set, decodes with every set; returns the payload's length. */
 static uint32_t round_trip(struct rig *r, struct zn_chunk_hint hint, uint32_t len) {
     const struct zn_effort effort = zn_effort_of(3);
@@ -146,6 +161,8 @@ static uint32_t round_trip(struct rig *r, struct zn_chunk_hint hint, uint32_t le
                             &err) != ZIPNN_OK)
             fail_msg("%s: %s", zn_kernels_at(i)->name, err.message);
         assert_memory_equal(out, src, len);
+        patch_in_place(r, i, body.data, got, len);
+        assert_int_equal(zn_delta_patches(body.data, got), body.data[0] == ZN_LAYOUT_SPARSE);
     }
     return got;
 }
@@ -304,6 +321,7 @@ static void damage(struct rig *r, const struct pair_case *c, enum change change,
                 first);
             if (first == ZIPNN_OK) assert_memory_equal(out, r->other, len);
         }
+        for (unsigned s = 0; s < r->n_sets; s++) patch_in_place(r, s, coded, cut, len);
     }
 }
 

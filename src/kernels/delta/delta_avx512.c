@@ -13,6 +13,12 @@
     __attribute__(( \
         target("avx2,bmi,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2"))) static inline
 #define ZN_NTH(m, i) (unsigned)_tzcnt_u64(_pdep_u64(UINT64_C(1) << (i), m))
+
+ZN_FN uint64_t mask_of(const uint8_t *p, uint8_t lo, uint8_t hi) {
+    const __m512i x = _mm512_sub_epi8(_mm512_loadu_si512(p), _mm512_set1_epi8((char)lo));
+    return _mm512_cmple_epu8_mask(x, _mm512_set1_epi8((char)(hi - lo)));
+}
+#define ZN_MASK(p, lo, hi) mask_of(p, lo, hi)
 #include "kernels/delta/delta_tpl.h"
 
 enum { PIECE = 4096 };
@@ -254,21 +260,44 @@ ZN_FN void avx512_split(struct zn_delta_writer *w, const uint8_t *src, const uin
 
 /* ---- masks ---- */
 
-ZN_FN void avx512_range_masks(const uint8_t *p, size_t n, uint8_t lo, uint8_t hi, uint64_t *masks) {
-    const __m512i least = _mm512_set1_epi8((char)lo), span = _mm512_set1_epi8((char)(hi - lo));
-    size_t i = 0;
-    for (; n - i >= 64; i += 64) masks[i / 64] = _mm512_cmple_epu8_mask(_mm512_sub_epi8(load(p + i), least), span);
-    if (i < n) plain_range_masks(p + i, n - i, lo, hi, masks + i / 64);
-}
-
-ZN_FN void avx512_changed_masks(const uint8_t *src, const uint8_t *ref, unsigned width, size_t n, uint64_t *masks) {
-    size_t i = 0;
+ZN_FN size_t avx512_changed_masks(const uint8_t *src, const uint8_t *ref, unsigned width, size_t n, uint64_t *masks) {
+    size_t i = 0, sum = 0;
     for (; width == 2 && n - i >= 64; i += 64) {
         const uint64_t low = _mm512_cmpneq_epi16_mask(load(src + 2 * i), load(ref + 2 * i));
         masks[i / 64] = low | (uint64_t)_mm512_cmpneq_epi16_mask(load(src + 2 * i + 64), load(ref + 2 * i + 64)) << 32;
+        sum += (size_t)_mm_popcnt_u64(masks[i / 64]);
     }
-    for (; width == 1 && n - i >= 64; i += 64) masks[i / 64] = _mm512_cmpneq_epi8_mask(load(src + i), load(ref + i));
-    if (i < n) plain_changed_masks(src + i * width, ref + i * width, width, n - i, masks + i / 64);
+    for (; width == 1 && n - i >= 64; i += 64) {
+        masks[i / 64] = _mm512_cmpneq_epi8_mask(load(src + i), load(ref + i));
+        sum += (size_t)_mm_popcnt_u64(masks[i / 64]);
+    }
+    return i < n ? sum + plain_changed_masks(src + i * width, ref + i * width, width, n - i, masks + i / 64) : sum;
+}
+
+/* How many bytes of a block are at least `first`. */
+ZN_EACH unsigned block_from(const __m512i *block, uint8_t first) {
+    const __m512i least = _mm512_set1_epi8((char)first);
+    __m512i sums = _mm512_setzero_si512();
+    for (unsigned g = 0; g < BLOCK_GROUPS; g++)
+        sums = _mm512_mask_sub_epi8(sums, _mm512_cmpge_epu8_mask(block[g], least), sums, _mm512_set1_epi8(-1));
+    return (unsigned)_mm512_reduce_add_epi64(_mm512_sad_epu8(sums, _mm512_setzero_si512()));
+}
+
+ZN_FN void avx512_count_members(const uint8_t *context, size_t n, const uint8_t *firsts, unsigned n_classes,
+                                uint32_t *before) {
+    const size_t blocks = zn_class_blocks(n), whole = n / ZN_CLASS_BLOCK;
+    for (unsigned c = 0; c < n_classes; c++) before[c * (blocks + 1)] = 0;
+    for (size_t b = 0; b < whole; b++) {
+        __m512i block[BLOCK_GROUPS];
+        for (unsigned g = 0; g < BLOCK_GROUPS; g++) block[g] = load(context + b * ZN_CLASS_BLOCK + 64 * g);
+        for (unsigned c = n_classes, above = 0; c-- > 0;) {
+            const unsigned all = c ? block_from(block, firsts[c]) : ZN_CLASS_BLOCK;
+            uint32_t *at = before + c * (blocks + 1) + b;
+            at[1] = at[0] + all - above;
+            above = all;
+        }
+    }
+    if (whole < blocks) count_block(context, n, whole, firsts, n_classes, before);
 }
 
 const struct zn_delta_kernels zn_delta_kernels_avx512 = {
@@ -276,10 +305,13 @@ const struct zn_delta_kernels zn_delta_kernels_avx512 = {
     .moves = avx512_moves,
     .split = avx512_split,
     .merge = avx512_merge,
-    .range_masks = avx512_range_masks,
     .changed_masks = avx512_changed_masks,
+    .sign_flips = plain_sign_flips,
+    .turn_signs = plain_turn_signs,
+    .count_members = avx512_count_members,
     .gaps_write = plain_gaps_write,
     .gaps_read = plain_gaps_read,
+    .pick = plain_pick,
     .patch = plain_patch,
 };
 #endif

@@ -35,7 +35,8 @@ enum {
     ZN_DELTA_LITERAL = 0,   /* symbol of an element that is stored unchanged, in words of 2 and 4 bytes */
     ZN_DELTA_MAX_LOW = 2,   /* whole bytes below, at most */
     ZN_DELTA_MAX_SKIP = 32, /* zeros before the one of a Rice code, at most */
-    ZN_DELTA_RAW_GAP = 22   /* bits of a gap that follows so many zeros */
+    ZN_DELTA_RAW_GAP = 22,  /* bits of a gap that follows so many zeros */
+    ZN_CLASS_BLOCK = 256    /* elements whose members of a class are counted together */
 };
 
 /* Bits that are read, from the lowest bit of a byte upwards. */
@@ -78,6 +79,18 @@ struct zn_delta_writer {
     uint8_t *literals;
 };
 
+/* A class of elements: those whose contexts are lo .. hi. */
+struct zn_members {
+    const uint8_t *context; /* NULL: all elements are members */
+    size_t n;               /* elements, of all classes */
+    uint8_t lo, hi;
+    const uint32_t *before; /* members before each block; the last number is that of all members */
+};
+
+static inline size_t zn_class_blocks(size_t n) {
+    return (n + ZN_CLASS_BLOCK - 1) / ZN_CLASS_BLOCK;
+}
+
 struct zn_delta_kernels {
     /* Writes the context bytes of n references. */
     void (*context)(enum zn_number number, const uint8_t *ref, size_t n, uint8_t *context);
@@ -98,25 +111,37 @@ struct zn_delta_kernels {
     bool (*merge)(struct zn_delta_reader *r, const uint8_t *ref, const uint8_t *context, const uint8_t *symbols,
                   size_t n, uint8_t *out);
 
-    /* Sets bit i % 64 of masks[i / 64] if lo <= p[i] <= hi. Bits past n are 0. */
-    void (*range_masks)(const uint8_t *p, size_t n, uint8_t lo, uint8_t hi, uint64_t *masks);
+    /* Sets bit i % 64 of masks[i / 64] if the elements i, of `width` bytes, differ. Returns how many do. */
+    size_t (*changed_masks)(const uint8_t *src, const uint8_t *ref, unsigned width, size_t n, uint64_t *masks);
 
-    /* Sets bit i % 64 of masks[i / 64] if the elements i, of `width` bytes, differ. */
-    void (*changed_masks)(const uint8_t *src, const uint8_t *ref, unsigned width, size_t n, uint64_t *masks);
+    /* flips[i] = whether the signs of the 16-bit elements i differ. Returns how many do. */
+    size_t (*sign_flips)(const uint8_t *src, const uint8_t *ref, size_t n, uint8_t *flips);
 
-    /* Writes, for each of `members` that is also in `chosen`, how many members lie between it and the one before, and
-     * at the end how many remain. The numbers are Rice codes of `rice` low bits. The members' positions are appended to
-     * *positions. */
-    void (*gaps_write)(struct zn_bit_sink *bits, unsigned rice, const uint64_t *members, const uint64_t *chosen,
-                       size_t n_masks, uint32_t **positions);
+    /* Inverts the signs of the 16-bit elements whose flips[i] is 1. */
+    void (*turn_signs)(const uint8_t *flips, size_t n, uint8_t *words);
+
+    /* Counts the members of each class before each block, and all of them: before[c * (blocks + 1) + block]. The contexts
+     * of class c begin at firsts[c] and end before those of the next class; the firsts ascend from 0. */
+    void (*count_members)(const uint8_t *context, size_t n, const uint8_t *firsts, unsigned n_classes,
+                          uint32_t *before);
+
+    /* Writes, for each of n_positions members in their order, how many members lie between it and the one before, and at
+     * the end how many remain. The numbers are Rice codes of `rice` low bits. */
+    void (*gaps_write)(struct zn_bit_sink *bits, unsigned rice, const struct zn_members *members,
+                       const uint32_t *positions, size_t n_positions);
 
     /* Reads the positions back to *positions, which advances and stays below `end`. Returns false when the gaps do not
      * end where the members end. */
-    bool (*gaps_read)(struct zn_bit_feed *bits, unsigned rice, const uint64_t *members, size_t n_masks,
-                      uint32_t **positions, const uint32_t *end);
+    bool (*gaps_read)(struct zn_bit_feed *bits, unsigned rice, const struct zn_members *members, uint32_t **positions,
+                      const uint32_t *end);
 
-    /* Puts n elements of 1 or 2 bytes at their positions in out, from their symbols. A 2-byte element whose symbol is
-     * ZN_DELTA_LITERAL is taken from the literals, which advance. Returns false when these run out. */
+    /* Finds the symbols of n elements of 1 or 2 bytes at these positions. A 2-byte element that has moved too far is a
+     * literal; *literals advances, and has room for all. */
+    void (*pick)(enum zn_number number, const uint8_t *src, const uint8_t *ref, const uint32_t *positions, size_t n,
+                 uint8_t *symbols, uint8_t **literals);
+
+    /* Puts n elements of 1 or 2 bytes at their positions in out, from their symbols; out may be ref. A 2-byte element
+     * whose symbol is ZN_DELTA_LITERAL is taken from the literals, which advance. Returns false when these run out. */
     bool (*patch)(enum zn_number number, const uint8_t *ref, const uint32_t *positions, const uint8_t *symbols,
                   size_t n, const uint8_t **literals, const uint8_t *literals_end, uint8_t *out);
 };

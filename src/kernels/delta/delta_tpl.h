@@ -1,5 +1,6 @@
 /* The delta loops in plain C. Each delta_*.c includes this once, with ZN_FN defined as the storage class and target
- * attribute of its functions and ZN_NTH(m, i) as the position of the i-th set bit of m.
+ * attribute of its functions, ZN_NTH(m, i) as the position of the i-th set bit of m, and ZN_MASK(p, lo, hi) as the mask of
+ * those of p's 64 bytes that are lo .. hi.
  */
 #include <string.h>
 
@@ -259,25 +260,107 @@ ZN_FN bool plain_merge(struct zn_delta_reader *r, const uint8_t *ref, const uint
     return ok;
 }
 
-/* ---- masks and gaps ---- */
+/* ---- changes and signs ---- */
 
-ZN_FN void plain_range_masks(const uint8_t *p, size_t n, uint8_t lo, uint8_t hi, uint64_t *masks) {
-    for (size_t g = 0; g * 64 < n; g++) {
-        uint64_t m = 0;
-        for (size_t i = g * 64; i < ZN_MIN(g * 64 + 64, n); i++)
-            m |= (uint64_t)((uint8_t)(p[i] - lo) <= (uint8_t)(hi - lo)) << i % 64;
-        masks[g] = m;
-    }
-}
-
-ZN_FN void plain_changed_masks(const uint8_t *src, const uint8_t *ref, unsigned width, size_t n, uint64_t *masks) {
+ZN_FN size_t plain_changed_masks(const uint8_t *src, const uint8_t *ref, unsigned width, size_t n, uint64_t *masks) {
+    size_t sum = 0;
     for (size_t g = 0; g * 64 < n; g++) {
         uint64_t m = 0;
         for (size_t i = g * 64; i < ZN_MIN(g * 64 + 64, n); i++)
             m |= (uint64_t)(word_at(src, i, width) != word_at(ref, i, width)) << i % 64;
         masks[g] = m;
+        sum += (size_t)__builtin_popcountll(m);
+    }
+    return sum;
+}
+
+ZN_FN size_t plain_sign_flips(const uint8_t *src, const uint8_t *ref, size_t n, uint8_t *restrict flips) {
+    size_t sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        flips[i] = (uint8_t)((src[2 * i + 1] ^ ref[2 * i + 1]) >> 7);
+        sum += flips[i];
+    }
+    return sum;
+}
+
+ZN_FN void plain_turn_signs(const uint8_t *restrict flips, size_t n, uint8_t *restrict words) {
+    for (size_t i = 0; i < n; i++) words[2 * i + 1] ^= (uint8_t)(flips[i] << 7);
+}
+
+/* ---- classes ---- */
+
+ZN_EACH unsigned count_from(const uint8_t *p, size_t n, uint8_t first) {
+    uint16_t sum = 0;
+    for (size_t i = 0; i < n; i++) sum = (uint16_t)(sum + (p[i] >= first));
+    return sum;
+}
+
+/* The numbers of block b are those before it; goes on to the next one's. */
+ZN_EACH void count_block(const uint8_t *context, size_t n, size_t b, const uint8_t *firsts, unsigned n_classes,
+                         uint32_t *before) {
+    const size_t each = zn_class_blocks(n) + 1, at = b * ZN_CLASS_BLOCK;
+    for (unsigned c = n_classes, above = 0; c-- > 0;) {
+        const unsigned all = count_from(context + at, ZN_MIN(n - at, (size_t)ZN_CLASS_BLOCK), firsts[c]);
+        before[c * each + b + 1] = before[c * each + b] + all - above;
+        above = all;
     }
 }
+
+ZN_FN void plain_count_members(const uint8_t *context, size_t n, const uint8_t *firsts, unsigned n_classes,
+                               uint32_t *before) {
+    const size_t blocks = zn_class_blocks(n);
+    for (unsigned c = 0; c < n_classes; c++) before[c * (blocks + 1)] = 0;
+    for (size_t b = 0; b < blocks; b++) count_block(context, n, b, firsts, n_classes, before);
+}
+
+enum { BLOCK_GROUPS = ZN_CLASS_BLOCK / 64 };
+
+/* The members in block b: all of its masks, since a branch for each would be guessed wrong. */
+ZN_EACH void masks_of(const struct zn_members *m, size_t b, uint64_t masks[BLOCK_GROUPS]) {
+    const uint8_t *p = m->context + b * ZN_CLASS_BLOCK;
+    const size_t left = m->n - b * ZN_CLASS_BLOCK;
+    if (left >= ZN_CLASS_BLOCK) {
+        masks[0] = ZN_MASK(p, m->lo, m->hi);
+        masks[1] = ZN_MASK(p + 64, m->lo, m->hi);
+        masks[2] = ZN_MASK(p + 128, m->lo, m->hi);
+        masks[3] = ZN_MASK(p + 192, m->lo, m->hi);
+        return;
+    }
+    for (unsigned g = 0; g < BLOCK_GROUPS; g++) masks[g] = 0;
+    for (size_t i = 0; i < left; i++) masks[i / 64] |= (uint64_t)(p[i] >= m->lo && p[i] <= m->hi) << i % 64;
+}
+
+ZN_EACH uint32_t ones(uint64_t mask) {
+    return (uint32_t)__builtin_popcountll(mask);
+}
+
+/* Returns the position of the member of this rank, which is in block b. */
+ZN_EACH uint32_t position_of(const struct zn_members *m, size_t b, uint32_t rank) {
+    uint64_t masks[BLOCK_GROUPS];
+    masks_of(m, b, masks);
+    const uint32_t r = rank - m->before[b], n0 = ones(masks[0]), n1 = n0 + ones(masks[1]), n2 = n1 + ones(masks[2]);
+    const uint32_t past[BLOCK_GROUPS] = {0, n0, n1, n2};
+    const unsigned g = (unsigned)(r >= n0) + (r >= n1) + (r >= n2);
+    return (uint32_t)(b * ZN_CLASS_BLOCK) + 64 * g + ZN_NTH(masks[g], r - past[g]);
+}
+
+ZN_EACH uint32_t all_members(const struct zn_members *m) {
+    return m->context ? m->before[zn_class_blocks(m->n)] : (uint32_t)m->n;
+}
+
+/* Returns how many members are before this position. */
+ZN_EACH uint32_t rank_of(const struct zn_members *m, uint32_t position) {
+    if (!m->context) return position;
+    const size_t b = position / ZN_CLASS_BLOCK;
+    const unsigned g = position % ZN_CLASS_BLOCK / 64;
+    uint64_t masks[BLOCK_GROUPS];
+    masks_of(m, b, masks);
+    const uint32_t n0 = ones(masks[0]), n1 = n0 + ones(masks[1]), n2 = n1 + ones(masks[2]);
+    const uint32_t past[BLOCK_GROUPS] = {0, n0, n1, n2};
+    return m->before[b] + past[g] + ones(masks[g] & ((UINT64_C(1) << position % 64) - 1));
+}
+
+/* ---- gaps ---- */
 
 ZN_EACH void put_gap(struct zn_bit_sink *bits, unsigned rice, uint32_t gap) {
     const uint32_t skip = gap >> rice;
@@ -303,75 +386,52 @@ ZN_EACH bool take_gap(struct zn_bit_feed *bits, unsigned rice, uint32_t *gap) {
     return bits->at <= 8 * (uint64_t)bits->len;
 }
 
-ZN_FN void plain_gaps_write(struct zn_bit_sink *bits, unsigned rice, const uint64_t *members, const uint64_t *chosen,
-                            size_t n_masks, uint32_t **positions) {
-    uint32_t gap = 0, *to = *positions;
-    for (size_t g = 0; g < n_masks; g++) {
-        uint64_t m = members[g];
-        for (uint64_t c = m & chosen[g]; c; c &= c - 1) {
-            const unsigned bit = (unsigned)__builtin_ctzll(c);
-            const uint64_t before = (UINT64_C(1) << bit) - 1;
-            put_gap(bits, rice, gap + (uint32_t)__builtin_popcountll(m & before));
-            *to++ = (uint32_t)(g * 64 + bit);
-            m &= ~before << 1;
-            gap = 0;
-        }
-        gap += (uint32_t)__builtin_popcountll(m);
+ZN_FN void plain_gaps_write(struct zn_bit_sink *bits, unsigned rice, const struct zn_members *members,
+                            const uint32_t *positions, size_t n_positions) {
+    uint32_t next = 0; /* the rank after the last position's */
+    for (size_t i = 0; i < n_positions; i++) {
+        const uint32_t rank = rank_of(members, positions[i]);
+        put_gap(bits, rice, rank - next);
+        next = rank + 1;
     }
-    put_gap(bits, rice, gap);
-    *positions = to;
+    put_gap(bits, rice, all_members(members) - next);
 }
 
-/* A walk over masks. The members before mask `m` have been passed. */
-struct walk {
-    const uint64_t *masks;
-    size_t n, next; /* the mask after m */
-    uint64_t m;
-};
-
-/* Goes on by `gap` members, to the mask that has the next one; what is left of the gap is a rank in it. Long gaps pass
- * four masks at a time, and which of the four is found without a branch. */
-ZN_EACH uint32_t walk_on(struct walk *w, uint32_t gap) {
-    uint32_t n = (uint32_t)__builtin_popcountll(w->m);
-    if (gap < n) return gap;
-    while (w->next + 4 <= w->n) {
-        const uint64_t *four = w->masks + w->next;
-        uint32_t past[5] = {n};
-        for (unsigned i = 0; i < 4; i++) past[i + 1] = past[i] + (uint32_t)__builtin_popcountll(four[i]);
-        if (gap < past[4]) {
-            const unsigned i = (unsigned)(gap >= past[1]) + (gap >= past[2]) + (gap >= past[3]);
-            w->m = four[i];
-            w->next += i + 1;
-            return gap - past[i];
-        }
-        gap -= past[4];
-        n = 0;
-        w->next += 4;
-        w->m = 0;
-    }
-    for (; gap >= n && w->next < w->n; w->next++) {
-        gap -= n;
-        w->m = w->masks[w->next];
-        n = (uint32_t)__builtin_popcountll(w->m);
-    }
-    return gap;
-}
-
-ZN_FN bool plain_gaps_read(struct zn_bit_feed *bits, unsigned rice, const uint64_t *members, size_t n_masks,
+/* First all gaps, which tell ranks, then the positions of these: so no position is waited for. */
+ZN_FN bool plain_gaps_read(struct zn_bit_feed *bits, unsigned rice, const struct zn_members *members,
                            uint32_t **positions, const uint32_t *end) {
-    struct walk w = {members, n_masks, 0, 0};
-    uint32_t gap, *to = *positions;
-    for (;;) {
+    const uint32_t all = all_members(members);
+    uint32_t gap, next = 0, *to = *positions;
+    for (;; *to++ = next++) {
         if (!take_gap(bits, rice, &gap)) return false;
-        gap = walk_on(&w, gap);
-        if (gap >= (uint32_t)__builtin_popcountll(w.m)) break;
+        next += gap;
+        if (next >= all) break;
         if (to == end) return false;
-        const unsigned bit = ZN_NTH(w.m, gap);
-        *to++ = (uint32_t)((w.next - 1) * 64 + bit);
-        w.m &= ~UINT64_C(0) << bit << 1;
+    }
+    size_t b = 0;
+    for (uint32_t *p = *positions; members->context && p < to; p++) {
+        while (members->before[b + 1] <= *p) b++;
+        *p = position_of(members, b, *p);
     }
     *positions = to;
-    return w.next == n_masks && gap == (uint32_t)__builtin_popcountll(w.m);
+    return next == all;
+}
+
+ZN_EACH void pick_of(struct number f, const uint8_t *src, const uint8_t *ref, const uint32_t *positions, size_t n,
+                     uint8_t *symbols, uint8_t **literals) {
+    for (size_t i = 0; i < n; i++) {
+        const int32_t d = difference(f, src, ref, positions[i]);
+        const bool fits = f.width < 2 || (d > -ZN_DELTA_ZERO && d < ZN_DELTA_ZERO);
+        symbols[i] = (uint8_t)(fits ? d + ZN_DELTA_ZERO : ZN_DELTA_LITERAL);
+        if (fits) continue;
+        memcpy(*literals, src + 2 * (size_t)positions[i], 2);
+        *literals += 2;
+    }
+}
+
+ZN_FN void plain_pick(enum zn_number number, const uint8_t *src, const uint8_t *ref, const uint32_t *positions,
+                      size_t n, uint8_t *symbols, uint8_t **literals) {
+    ZN_WITH_NUMBER(number, pick_of(f, src, ref, positions, n, symbols, literals));
 }
 
 ZN_EACH bool patch_of(struct number f, const uint8_t *ref, const uint32_t *positions, const uint8_t *symbols, size_t n,
