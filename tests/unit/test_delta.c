@@ -167,6 +167,70 @@ static uint32_t round_trip(struct rig *r, struct zn_chunk_hint hint, uint32_t le
     return got;
 }
 
+/* ---- loops ---- */
+
+enum { N_ELEMENTS = 1500 };
+
+/* What a run of elements is split into. */
+struct pieces {
+    uint8_t symbols[N_ELEMENTS], bits[2 * N_ELEMENTS + 8], low[ZN_DELTA_MAX_LOW][N_ELEMENTS], literals[4 * N_ELEMENTS];
+    size_t bits_len, low_len, literals_len;
+};
+
+static void split_run(const struct zn_kernels *k, struct zn_delta_grid grid, const uint8_t *src, const uint8_t *ref,
+                      const uint8_t *context, struct pieces *to) {
+    memset(to, 0, sizeof *to);
+    struct zn_delta_writer w = {.grid = grid, .bits.p = to->bits, .literals = to->literals};
+    for (unsigned j = 0; j < grid.n_low; j++) w.low[j] = to->low[j];
+    k->delta->split(&w, src, ref, context, N_ELEMENTS, to->symbols);
+    to->bits_len = (size_t)(zn_bit_sink_flush(&w.bits) - to->bits);
+    to->low_len = grid.n_low ? (size_t)(w.low[0] - to->low[0]) : 0;
+    to->literals_len = (size_t)(w.literals - to->literals);
+}
+
+static bool merge_run(const struct zn_kernels *k, struct zn_delta_grid grid, const struct pieces *from,
+                      const uint8_t *ref, const uint8_t *context, uint8_t *out) {
+    struct zn_delta_reader r = {.grid = grid,
+                                .bits = {.p = from->bits, .len = from->bits_len},
+                                .n_low = grid.n_low ? from->low_len : N_ELEMENTS,
+                                .literals = from->literals,
+                                .literals_end = from->literals + from->literals_len};
+    for (unsigned j = 0; j < grid.n_low; j++) r.low[j] = from->low[j];
+    return k->delta->merge(&r, ref, context, from->symbols, N_ELEMENTS, out);
+}
+
+/* Any scale, any context, differences of any size: every set splits as the first one does, and gives the elements
+ * back. */
+static void test_loops(void **unused) {
+    (void)unused;
+    static uint8_t src[4 * N_ELEMENTS], ref[4 * N_ELEMENTS], out[4 * N_ELEMENTS], context[N_ELEMENTS];
+    static struct pieces first, other;
+    uint64_t seed = 17;
+    for (unsigned round = 0; round < 1200; round++) {
+        const enum zn_number number = (enum zn_number)(round % ZN_N_NUMBERS);
+        const unsigned width = zn_number_width(number), small = below(&seed, 33);
+        const uint8_t scales[1] = {(uint8_t)below(&seed, 256)};
+        const struct zn_delta_grid grid = {
+            .number = number, .n_low = width == 4 ? below(&seed, ZN_DELTA_MAX_LOW + 1) : 0, .scales = scales};
+        for (unsigned i = 0; i < N_ELEMENTS; i++) {
+            const uint32_t noise = next_random(&seed) << 1 ^ next_random(&seed);
+            put(ref + i * width, width, noise);
+            put(src + i * width, width, noise + (small < 32 && below(&seed, 9) ? next_random(&seed) >> small : noise));
+            if (below(&seed, 4) == 0) memcpy(src + i * width, ref + i * width, width);
+            context[i] = (uint8_t)(scales[0] - below(&seed, 20) + 3);
+        }
+        for (unsigned s = 0; zn_kernels_at(s); s++) {
+            const struct zn_kernels *k = zn_kernels_at(s);
+            split_run(k, grid, src, ref, context, s ? &other : &first);
+            if (s && memcmp(&other, &first, sizeof first) != 0)
+                fail_msg("round %u: %s splits otherwise", round, k->name);
+            memset(out, 0, sizeof out);
+            assert_true(merge_run(k, grid, &first, ref, context, out));
+            assert_memory_equal(out, src, (size_t)N_ELEMENTS * width);
+        }
+    }
+}
+
 /* ---- tests ---- */
 
 static void test_round_trip(void **unused) {
@@ -371,9 +435,10 @@ static void test_kept(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_extremes),        cmocka_unit_test(test_worth),
-        cmocka_unit_test(test_kept),       cmocka_unit_test(test_unrelated),       cmocka_unit_test(test_plain_targets),
-        cmocka_unit_test(test_no_element), cmocka_unit_test(test_highest_context), cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_loops),         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_worth),         cmocka_unit_test(test_kept),       cmocka_unit_test(test_unrelated),
+        cmocka_unit_test(test_plain_targets), cmocka_unit_test(test_no_element), cmocka_unit_test(test_highest_context),
+        cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

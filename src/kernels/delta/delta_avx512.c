@@ -173,9 +173,103 @@ ZN_EACH bool merge_piece(struct number f, struct zn_delta_reader *r, const uint8
     return r->bits.at <= 8 * (uint64_t)r->bits.len;
 }
 
+/* ---- words of four bytes: the low bits of four elements are spread at once, 60 at most, and bytes below are put in order
+ * by expansion ---- */
+
+/* Whole groups of 64 elements take no more than this. */
+enum { GROUP_BITS = 64 * 15, FETCHED = 16 };
+
+/* Spreads bits over 64 numbers of 16 bits, as far as `ones` has room for them. */
+ZN_EACH void spread_wide(struct zn_bit_feed *b, const uint64_t *ones, uint64_t *low) {
+    uint64_t at = b->at;
+    for (unsigned i = 0; i < 16; i++) {
+        const uint8_t *p = b->p + at / 8;
+        const unsigned s = at % 8;
+        low[i] = _pdep_u64(zn_get_u64(p) >> s | zn_get_u64(p + 8) << 1 << (63 - s), ones[i]);
+        at += (uint64_t)_mm_popcnt_u64(ones[i]);
+    }
+    b->at = at;
+}
+
+ZN_EACH __m512i order32(struct number f, __m512i w) {
+    if (!f.magnitude) return w;
+    return _mm512_xor_si512(w, _mm512_and_si512(_mm512_srai_epi32(w, 31), _mm512_set1_epi32(0x7fffffff)));
+}
+
+/* Quarter j of 64 bytes, as words of four bytes. */
+ZN_EACH __m512i quarter(__m512i bytes, unsigned j) {
+    const __m128i parts[4] = {_mm512_castsi512_si128(bytes), _mm512_extracti32x4_epi32(bytes, 1),
+                              _mm512_extracti32x4_epi32(bytes, 2), _mm512_extracti32x4_epi32(bytes, 3)};
+    return _mm512_cvtepu8_epi32(parts[j]);
+}
+
+/* The bits that each of 64 elements has room for, as numbers of 16 bits; none where `present` is not set. */
+ZN_EACH void wide_ones(__m512i counts, uint64_t present, uint16_t *ones) {
+    for (unsigned j = 0; j < 2; j++) {
+        const __m512i bits = _mm512_sllv_epi16(_mm512_set1_epi16(1), half(counts, j));
+        const __m512i o = _mm512_sub_epi16(bits, _mm512_set1_epi16(1));
+        _mm512_store_si512(ones + 32 * j, _mm512_maskz_mov_epi16((__mmask32)(present >> 32 * j), o));
+    }
+}
+
+ZN_EACH __m512i counts_below_15(unsigned scale, const uint8_t *context) {
+    return _mm512_min_epu8(_mm512_subs_epu8(_mm512_set1_epi8((char)scale), load(context)), _mm512_set1_epi8(15));
+}
+
+/* Restores a group of 64 elements whose low parts are known to suffice. */
+ZN_EACH bool merge_group(struct number f, struct zn_delta_reader *r, const uint8_t *ref, const uint8_t *context,
+                         const uint8_t *symbols, uint8_t *out) {
+    alignas(64) uint16_t ones[64], low[64];
+    const unsigned n_low = r->grid.n_low;
+    const __m512i s = load(symbols), k = counts_below_15(scale_at(&r->grid, r->pos), context);
+    const uint64_t literals = _mm512_testn_epi8_mask(s, s);
+    const uint64_t present = _mm512_cmpneq_epi8_mask(s, _mm512_set1_epi8((char)ZN_DELTA_ZERO)) & ~literals;
+    __m512i below[ZN_DELTA_MAX_LOW] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+    wide_ones(k, present, ones);
+    spread_wide(&r->bits, (const uint64_t *)(const void *)ones, (uint64_t *)(void *)low);
+    for (unsigned j = 0; j < n_low; j++) {
+        below[j] = _mm512_maskz_expand_epi8(present, load(r->low[j]));
+        r->low[j] += _mm_popcnt_u64(present);
+    }
+    r->n_low -= (size_t)_mm_popcnt_u64(present);
+    for (unsigned j = 0; j < 4; j++) {
+        const __m512i symbol = quarter(s, j),
+                      shift = _mm512_add_epi32(quarter(k, j), _mm512_set1_epi32(8 * (int)n_low));
+        const __mmask16 positive = _mm512_cmpgt_epu32_mask(symbol, _mm512_set1_epi32(ZN_DELTA_ZERO));
+        const __m512i upper = _mm512_sub_epi32(_mm512_mask_sub_epi32(symbol, positive, symbol, _mm512_set1_epi32(1)),
+                                               _mm512_set1_epi32(ZN_DELTA_ZERO));
+        const __m512i q = _mm512_cvtepu16_epi32(_mm256_load_si256((const void *)(low + 16 * j)));
+        const __m512i bytes = _mm512_or_si512(quarter(below[0], j), _mm512_slli_epi32(quarter(below[1], j), 8));
+        const __m512i lower = _mm512_or_si512(_mm512_slli_epi32(q, 8 * n_low), bytes);
+        const __m512i half_step = _mm512_srli_epi32(_mm512_sllv_epi32(_mm512_set1_epi32(1), shift), 1);
+        const __m512i d = _mm512_sub_epi32(_mm512_add_epi32(_mm512_sllv_epi32(upper, shift), lower), half_step);
+        const __m512i from = load(ref + 64 * j);
+        const __m512i to = order32(f, _mm512_add_epi32(order32(f, from), d));
+        _mm512_storeu_si512(out + 64 * j, _mm512_mask_mov_epi32(from, (__mmask16)(present >> 16 * j), to));
+    }
+    r->pos += 64;
+    for (uint64_t m = literals; m; m &= m - 1)
+        if (!take_literal(r, out, (size_t)_tzcnt_u64(m), 4)) return false;
+    return true;
+}
+
+/* Groups near the end of the low parts, and what is less than a group, go element by element. */
+ZN_EACH bool merge_wide(struct number f, struct zn_delta_reader *r, const uint8_t *ref, const uint8_t *context,
+                        const uint8_t *symbols, size_t n, uint8_t *out) {
+    for (size_t i = 0, some; i < n; i += some) {
+        some = ZN_MIN(n - i, (size_t)64);
+        const bool whole = some == 64 && r->n_low >= 64 && r->bits.at / 8 + GROUP_BITS / 8 + FETCHED <= r->bits.len;
+        if (!(whole ? merge_group(f, r, ref + 4 * i, context + i, symbols + i, out + 4 * i)
+                    : merge_words(f, r, ref + 4 * i, context + i, symbols + i, some, out + 4 * i)))
+            return false;
+    }
+    return r->bits.at <= 8 * (uint64_t)r->bits.len;
+}
+
 ZN_EACH bool any_merge(struct number f, struct zn_delta_reader *r, const uint8_t *ref, const uint8_t *context,
                        const uint8_t *symbols, size_t n, uint8_t *out) {
     size_t i = 0;
+    if (f.width == 4) return merge_wide(f, r, ref, context, symbols, n, out);
     if (f.width != 2) return merge_of(f, r, ref, context, symbols, n, out);
     for (size_t len; (len = ZN_MIN((n - i) / 64 * 64, (size_t)PIECE)) > 0; i += len)
         if (!merge_piece(f, r, ref + 2 * i, context + i, symbols + i, len, out + 2 * i)) return false;
@@ -241,11 +335,76 @@ ZN_EACH void split_piece(struct number f, struct zn_delta_writer *w, const uint8
     gather(&w->bits, (const uint64_t *)(const void *)ones, (const uint64_t *)(const void *)low, n / 8);
 }
 
+/* Appends up to 60 bits. */
+ZN_EACH void put_wide(struct zn_bit_sink *s, uint64_t bits, unsigned n) {
+    const unsigned held = s->n_held, all = held + n;
+    s->held |= bits << held;
+    zn_put_u64(s->p, s->held);
+    s->p += all / 8;
+    s->held = all < 64 ? s->held >> all / 8 * 8 : bits >> (64 - held);
+    s->n_held = all % 8;
+}
+
+/* Splits a group of 64 elements of four bytes. */
+ZN_EACH void split_group(struct number f, struct zn_delta_writer *w, unsigned scale, const uint8_t *src,
+                         const uint8_t *ref, const uint8_t *context, uint8_t *symbols) {
+    alignas(64) uint16_t ones[64], low[64];
+    alignas(64) uint8_t below[ZN_DELTA_MAX_LOW][64];
+    const unsigned n_low = w->grid.n_low;
+    const __m512i k = counts_below_15(scale, context);
+    uint64_t present = 0, literals = 0;
+    for (unsigned j = 0; j < 4; j++) {
+        const __m512i shift = _mm512_add_epi32(quarter(k, j), _mm512_set1_epi32(8 * (int)n_low));
+        const __m512i half_step = _mm512_srli_epi32(_mm512_sllv_epi32(_mm512_set1_epi32(1), shift), 1);
+        const __m512i d = _mm512_sub_epi32(order32(f, load(src + 64 * j)), order32(f, load(ref + 64 * j)));
+        const __m512i u = _mm512_add_epi32(d, half_step); /* of 33 bits where it is less than d */
+        const __mmask16 wide = _mm512_cmplt_epi32_mask(u, d);
+        const __m512i upper = _mm512_mask_srlv_epi32(_mm512_srav_epi32(u, shift), wide, u, shift);
+        const __mmask16 moved = _mm512_test_epi32_mask(d, d);
+        const __mmask16 fits = _mm512_cmplt_epu32_mask(_mm512_add_epi32(upper, _mm512_set1_epi32(ZN_DELTA_ZERO - 1)),
+                                                       _mm512_set1_epi32(2 * ZN_DELTA_ZERO - 2));
+        const __mmask16 up = _mm512_cmpge_epi32_mask(upper, _mm512_setzero_si512());
+        __m512i symbol = _mm512_add_epi32(upper, _mm512_set1_epi32(ZN_DELTA_ZERO));
+        symbol = _mm512_mask_add_epi32(symbol, up, symbol, _mm512_set1_epi32(1));
+        symbol = _mm512_mask_mov_epi32(_mm512_set1_epi32(ZN_DELTA_ZERO), moved, _mm512_maskz_mov_epi32(fits, symbol));
+        _mm_storeu_si128((void *)(symbols + 16 * j), _mm512_cvtepi32_epi8(symbol));
+        _mm256_store_si256((void *)(low + 16 * j), _mm512_cvtepi32_epi16(_mm512_srli_epi32(u, 8 * n_low)));
+        _mm_store_si128((void *)(below[0] + 16 * j), _mm512_cvtepi32_epi8(u));
+        _mm_store_si128((void *)(below[1] + 16 * j), _mm512_cvtepi32_epi8(_mm512_srli_epi32(u, 8)));
+        present |= (uint64_t)(moved & fits) << 16 * j;
+        literals |= (uint64_t)(moved & (__mmask16)~fits) << 16 * j;
+    }
+    wide_ones(k, present, ones);
+    for (unsigned i = 0; i < 16; i++) {
+        uint64_t some, of;
+        memcpy(&some, low + 4 * i, 8);
+        memcpy(&of, ones + 4 * i, 8);
+        put_wide(&w->bits, _pext_u64(some, of), (unsigned)_mm_popcnt_u64(of));
+    }
+    for (unsigned j = 0; j < n_low; j++) {
+        _mm512_storeu_si512(w->low[j], _mm512_maskz_compress_epi8(present, load(below[j])));
+        w->low[j] += _mm_popcnt_u64(present);
+    }
+    for (; literals; literals &= literals - 1, w->literals += 4) memcpy(w->literals, src + 4 * _tzcnt_u64(literals), 4);
+}
+
+/* A low plane has room for all elements, so that a group of it can always be stored whole. */
+ZN_EACH void split_wide(struct number f, struct zn_delta_writer *w, const uint8_t *src, const uint8_t *ref,
+                        const uint8_t *context, size_t n, uint8_t *symbols) {
+    size_t i = 0;
+    for (; n - i >= 64; i += 64)
+        split_group(f, w, scale_at(&w->grid, i), src + 4 * i, ref + 4 * i, context + i, symbols + i);
+    split_words(f, w, src, ref, context, i, n, symbols);
+}
+
 ZN_EACH void any_split(struct number f, struct zn_delta_writer *w, const uint8_t *src, const uint8_t *ref,
                        const uint8_t *context, size_t n, uint8_t *symbols) {
     size_t i = 0;
     if (f.width != 2) {
-        split_of(f, w, src, ref, context, n, symbols);
+        if (f.width == 4)
+            split_wide(f, w, src, ref, context, n, symbols);
+        else
+            split_of(f, w, src, ref, context, n, symbols);
         return;
     }
     for (size_t len; (len = ZN_MIN((n - i) / 64 * 64, (size_t)PIECE)) > 0; i += len)

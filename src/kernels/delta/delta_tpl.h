@@ -179,8 +179,8 @@ ZN_EACH bool merge_halves(struct number f, struct zn_delta_reader *r, const uint
 /* ---- elements of four bytes: a symbol, up to 15 bits, whole bytes below; symbols alone where nothing changed ---- */
 
 ZN_EACH void split_words(struct number f, struct zn_delta_writer *w, const uint8_t *src, const uint8_t *ref,
-                         const uint8_t *context, size_t n, uint8_t *symbols) {
-    for (size_t i = 0; i < n; i++) {
+                         const uint8_t *context, size_t from, size_t n, uint8_t *symbols) {
+    for (size_t i = from; i < n; i++) {
         const unsigned k = low_bits(scale_at(&w->grid, i), context[i], 15), shift = 8 * w->grid.n_low + k;
         const int32_t d = difference(f, src, ref, i);
         const int64_t moved = (int64_t)d + ((int64_t)1 << shift >> 1), upper = moved >> shift;
@@ -237,7 +237,7 @@ ZN_EACH void split_of(struct number f, struct zn_delta_writer *w, const uint8_t 
     else if (f.width == 2)
         split_halves(f, w, src, ref, context, 0, n, symbols);
     else
-        split_words(f, w, src, ref, context, n, symbols);
+        split_words(f, w, src, ref, context, 0, n, symbols);
 }
 
 ZN_FN void plain_split(struct zn_delta_writer *w, const uint8_t *src, const uint8_t *ref, const uint8_t *context,
