@@ -98,7 +98,7 @@ static struct zn_members members_of(const uint8_t *context, size_t n, const uint
 /* Lists the changes class by class, in order. ends[c] is where those of class c end. */
 static void list_changes(const struct zn_pair *pair, const struct classes *c, const uint64_t *changed,
                          uint32_t *positions, uint32_t *ends) {
-    uint8_t class_of[256];
+    uint8_t class_of[256] = {0};
     for (unsigned i = 0, x = 0; i < c->n; i++) {
         const unsigned end = i + 1 < c->n ? c->class[i + 1].first : 256;
         ends[i] = i ? ends[i - 1] + c->class[i - 1].changed : 0;
