@@ -67,7 +67,7 @@ static zipnn_status decode_rest(struct zn_coder *coder, const struct zn_body *b,
 static zipnn_status decode_numbers(struct zn_coder *coder, const struct zn_body *b, const struct zn_coded *coded,
                                    uint8_t *numbers, size_t n, zipnn_error *err) {
     uint8_t all = 0;
-    if (coded->codec == ZN_CODEC_R16 && zn_values_are_escapes_many(coded->data, coded->len, b->orig_len))
+    if (zn_values_are_escapes_many(coded->codec, coded->data, coded->len, b->orig_len))
         return zn_fail(err, ZIPNN_E_CORRUPT, coded->at, "more escapes than the chunk has bytes, %u", b->orig_len);
     ZN_TRY(zn_stream_decode(&coder->codec, 0, coded, numbers, n, err));
     for (size_t i = 0; i < n; i++) all |= numbers[i];
@@ -94,8 +94,9 @@ zipnn_status zn_keyed_decode(struct zn_coder *coder, const struct zn_body *b, co
         memmove(out, rest, r->gap);
         out += r->gap;
         rest += r->gap;
-        for (unsigned t = 0; t < r->count; t++, places += r->columns, out += zn_keyed_tile_len(&p.k, r))
-            zn_keyed_give(&p.k, r, numbers, places, out);
+        zn_keyed_give(&p.k, r, numbers, places, out);
+        places += (size_t)r->columns * r->count;
+        out += (size_t)zn_keyed_tile_len(&p.k, r) * r->count;
     }
     return ZIPNN_OK;
 }

@@ -39,10 +39,11 @@ bool zn_keyed_add(struct zn_keyed *k, const struct zn_keyed_run *run, uint32_t *
  * is NULL, all ascend by position. */
 void zn_keyed_places(const struct zn_keyed *k, const uint8_t *keys, uint32_t *places);
 
-/* Copy the numbers of a tile to one byte each, and back. places[c] says where those of column c begin. */
-void zn_keyed_take(const struct zn_keyed *k, const struct zn_keyed_run *r, const uint8_t *tile, const uint32_t *places,
+/* Copy the numbers of a run's tiles to one byte each, and back. places[t * columns + c] says where those of column c of tile
+ * t begin. */
+void zn_keyed_take(const struct zn_keyed *k, const struct zn_keyed_run *r, const uint8_t *tiles, const uint32_t *places,
                    uint8_t *numbers);
 void zn_keyed_give(const struct zn_keyed *k, const struct zn_keyed_run *r, const uint8_t *numbers,
-                   const uint32_t *places, uint8_t *tile);
+                   const uint32_t *places, uint8_t *tiles);
 
 #endif

@@ -139,9 +139,29 @@ static void give_numbers(const struct zn_keyed_run *r, const uint8_t *numbers, c
         }
 }
 
-void zn_keyed_take(const struct zn_keyed *k, const struct zn_keyed_run *r, const uint8_t *tile, const uint32_t *places,
-                   uint8_t *numbers) {
-    switch (k->unit_log2) { /* a constant for each loop */
+/* Groups that are alone in their tiles: the numbers of a tile lie as those of the group. */
+static void take_alone(const struct zn_keyed_run *r, size_t len, const uint8_t *tiles, const uint32_t *places,
+                       uint8_t *numbers) {
+    for (size_t t = 0; t < r->count; t++, tiles += len) {
+        uint8_t *to = numbers + places[t];
+        for (size_t i = 0; i < len; i++) {
+            to[2 * i] = tiles[i] & 15;
+            to[2 * i + 1] = tiles[i] >> 4;
+        }
+    }
+}
+
+static void give_alone(const struct zn_keyed_run *r, size_t len, const uint8_t *numbers, const uint32_t *places,
+                       uint8_t *tiles) {
+    for (size_t t = 0; t < r->count; t++, tiles += len) {
+        const uint8_t *from = numbers + places[t];
+        for (size_t i = 0; i < len; i++) tiles[i] = (uint8_t)(from[2 * i] | from[2 * i + 1] << 4);
+    }
+}
+
+static void take_tile(unsigned unit_log2, const struct zn_keyed_run *r, const uint8_t *tile, const uint32_t *places,
+                      uint8_t *numbers) {
+    switch (unit_log2) { /* a constant for each loop */
         case 3:
             take_elements(r, 3, tile, places, numbers);
             break;
@@ -156,9 +176,9 @@ void zn_keyed_take(const struct zn_keyed *k, const struct zn_keyed_run *r, const
     }
 }
 
-void zn_keyed_give(const struct zn_keyed *k, const struct zn_keyed_run *r, const uint8_t *numbers,
-                   const uint32_t *places, uint8_t *tile) {
-    switch (k->unit_log2) {
+static void give_tile(unsigned unit_log2, const struct zn_keyed_run *r, const uint8_t *numbers, const uint32_t *places,
+                      uint8_t *tile) {
+    switch (unit_log2) {
         case 3:
             give_elements(r, 3, numbers, places, tile);
             break;
@@ -171,4 +191,26 @@ void zn_keyed_give(const struct zn_keyed *k, const struct zn_keyed_run *r, const
         default:
             give_numbers(r, numbers, places, tile);
     }
+}
+
+void zn_keyed_take(const struct zn_keyed *k, const struct zn_keyed_run *r, const uint8_t *tiles, const uint32_t *places,
+                   uint8_t *numbers) {
+    const size_t len = zn_keyed_tile_len(k, r);
+    if (r->columns == 1) {
+        take_alone(r, len, tiles, places, numbers);
+        return;
+    }
+    for (unsigned t = 0; t < r->count; t++)
+        take_tile(k->unit_log2, r, tiles + t * len, places + t * r->columns, numbers);
+}
+
+void zn_keyed_give(const struct zn_keyed *k, const struct zn_keyed_run *r, const uint8_t *numbers,
+                   const uint32_t *places, uint8_t *tiles) {
+    const size_t len = zn_keyed_tile_len(k, r);
+    if (r->columns == 1) {
+        give_alone(r, len, numbers, places, tiles);
+        return;
+    }
+    for (unsigned t = 0; t < r->count; t++)
+        give_tile(k->unit_log2, r, numbers, places + t * r->columns, tiles + t * len);
 }

@@ -7,9 +7,10 @@
 #include "format/value_types.h"
 #include "kernels/values/values_loops.h"
 
-/* Returns whether an R16 stream has more escapes than the chunk has bytes. Decoders have no room for so many. */
-static inline bool zn_values_are_escapes_many(const uint8_t *coded, size_t len, uint32_t orig_len) {
-    return len >= 8 && zn_get_u32(coded + 4) > orig_len;
+/* Returns whether a stream of R16 or R16W has more escapes than the chunk has bytes. Decoders have no room for so many. */
+static inline bool zn_values_are_escapes_many(unsigned codec, const uint8_t *coded, size_t len, uint32_t orig_len) {
+    const size_t at = codec == ZN_CODEC_R16W ? 3 : 4;
+    return (codec == ZN_CODEC_R16 || codec == ZN_CODEC_R16W) && len >= at + 4 && zn_get_u32(coded + at) > orig_len;
 }
 
 /* Finds the type of block that a dtype has. Returns false when it has none. */

@@ -65,7 +65,7 @@ static zipnn_status decode_planes(struct zn_coder *coder, const struct zn_body *
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, low->at, "codec %u for low bits of values is not supported",
                        low->codec);
     v->low = (struct zn_low_bits){low->data, low->len, 0};
-    if (symbols->codec == ZN_CODEC_R16 && zn_values_are_escapes_many(symbols->data, symbols->len, body->orig_len))
+    if (zn_values_are_escapes_many(symbols->codec, symbols->data, symbols->len, body->orig_len))
         return zn_fail(err, ZIPNN_E_CORRUPT, symbols->at, "more escapes than the chunk has bytes, %u", body->orig_len);
     ZN_TRY(decode_plane(coder, symbols, n_symbols, &v->symbols, err));
     return check_symbols(coder, symbols, v, n_symbols, err);

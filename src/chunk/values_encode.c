@@ -187,7 +187,8 @@ static enum zn_codec_id code_symbols(const struct values *v, struct zn_out *out)
         return ZN_CODEC_CONSTANT;
     }
     if (!zn_r16_write(&v->e->coder->codec, 0, &own, v->symbols, v->n_values, out)) return ZN_CODEC_RAW;
-    const bool too_many = zn_values_are_escapes_many(out->start, zn_out_len(out), (uint32_t)(v->n * v->type->width));
+    const bool too_many =
+        zn_values_are_escapes_many(ZN_CODEC_R16, out->start, zn_out_len(out), (uint32_t)(v->n * v->type->width));
     return too_many ? ZN_CODEC_RAW : ZN_CODEC_R16;
 }
 

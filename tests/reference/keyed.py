@@ -1,5 +1,7 @@
 """Layout 19 of doc/format.md, section 5.1: numbers of four bits in groups that have keys."""
 
+from wide import escapes_of
+
 MOST_RUNS, LEAST_GROUP, MOST_UNIT = 256, 16, 3
 
 
@@ -24,7 +26,7 @@ def pack(numbers):
 
 def decode_keyed(r, n_head, orig_len, tools):
     """From the unit on. `tools` are demand, support, a decoder of streams, one of inner chunks, and the number of R16."""
-    demand, support, decode, decode_inner, r16_codec = tools
+    demand, support, decode, decode_inner = tools
     unit_log2, n_runs = r.uint(1), r.uint(2)
     keys, numbers = [(r.uint(1), r.uint(4)) for _ in range(2)]
     support(unit_log2 <= MOST_UNIT, f"elements of 2^{unit_log2} numbers")
@@ -45,7 +47,7 @@ def decode_keyed(r, n_head, orig_len, tools):
     rest = decode_inner(r.take(r.left()), rest_len) if rest_len else b""
     keys = decode(*keys, n_groups)
     codec, data = numbers
-    demand(codec != r16_codec or len(data) < 8 or int.from_bytes(data[4:8], "little") <= orig_len, "escapes")
+    demand(escapes_of(codec, data) <= orig_len, "escapes")
     numbers = decode(codec, data, n_numbers)
     demand(all(number < 16 for number in numbers), "a number is too large")
     groups, placed, at = groups_of(runs, unit), bytearray(n_numbers), 0

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes archives with fields of kinds 6, 7 and 8: make_half_vectors.py FOLDER. The folder gets NAME.znn and list.txt, as
+"""Writes archives with fields of kinds 6, 7 and 8, and with R16W in layouts 17 and 19: make_half_vectors.py FOLDER. The folder gets NAME.znn and list.txt, as
 make_vectors.py explains."""
 
 import sys
@@ -14,15 +14,18 @@ from encoder import (
     Archive,
     R16WStream,
     bits,
+    chunk_body,
     coded_records,
     nibbles,
     records_body,
     split_records,
     u8,
+    u32,
     wide_table,
 )
-from make_plane_vectors import given
+from make_plane_vectors import SOME_RUNS, given, keyed_body, keyed_parts, some_blocks, values_body
 from make_vectors import named, noise, peaked, r16_of, write
+from values import planes_of
 
 LOW_BITS = {6: 1, 7: 3, 8: 3}
 MIDDLE = {6: 56, 7: 130, 8: 4}
@@ -80,8 +83,45 @@ def bad_fives():
     yield "fives_kind_9", "unsupported", Archive().add(records_body([(9, 1)], [(RAW, low), (RAW, high)]), data[:99])
 
 
+def some_values():
+    """(blocks of type 1, their planes)."""
+    data = some_blocks(1, 9)
+    return data, [(RAW, plane) for plane in planes_of(1, data, 0, 1, b"")]
+
+
+def some_wide_keyed():
+    original, keys, numbers, rest = keyed_parts(3, SOME_RUNS)
+    return original, (RAW, keys), numbers, chunk_body(0, [(RAW, rest)])
+
+
+def with_escapes(stream, n):
+    return stream[:3] + u32(n) + stream[7:]
+
+
+def good_wide():
+    data, planes = some_values()
+    planes[-1] = wide(planes[-1][1])
+    yield "wide_values", Archive().add(values_body(1, planes, 0, 1), data)
+    original, keys, numbers, rest = some_wide_keyed()
+    for k in (31, 15):
+        yield f"wide_keyed_{k}", Archive().add(keyed_body(3, SOME_RUNS, keys, wide(numbers, 3, k), rest), original)
+
+
+def bad_wide():
+    data, planes = some_values()
+    codec, symbols = wide(planes[-1][1])
+    for name, stream in (("many", with_escapes(symbols, len(data) + 1)), ("cut", symbols[:-1]), ("short", symbols[:6])):
+        yield f"wide_values_{name}", "corrupt", Archive().add(values_body(1, [*planes[:-1], (codec, stream)], 0, 1), data)
+    yield "wide_values_16", "corrupt", Archive().add(values_body(1, [*planes[:-1], wide(planes[-1][1][:-1] + u8(16))], 0, 1), data)
+    original, keys, numbers, rest = some_wide_keyed()
+    codec, stream = wide(numbers)
+    for name, of in (("many", with_escapes(stream, len(original) + 1)), ("cut", stream[:-1]), ("short", stream[:6]),
+                     ("16", wide(numbers[:-1] + u8(16))[1])):  # fmt: skip
+        yield f"wide_keyed_{name}", "corrupt", Archive().add(keyed_body(3, SOME_RUNS, keys, (codec, of), rest), original)
+
+
 def every_vector():
-    return named((good_fives,), (bad_fives,))
+    return named((good_fives, good_wide), (bad_fives, bad_wide))
 
 
 if __name__ == "__main__":

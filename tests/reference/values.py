@@ -1,5 +1,7 @@
 """Section 5.4 of doc/format.md: values of quantised blocks, from bytes beside them, low bits and symbols, and back."""
 
+from wide import escapes_of
+
 # type: bytes of a record, its values, (at, bits, stride) of the low and the high bits, sides (at, length), values of a
 # group, key
 TYPES = [
@@ -98,7 +100,7 @@ def n_bits(kind):
 
 def decode_values(r, n_head, orig_len, tools):
     """From the type on. `tools` are demand, support, a decoder of planes and the numbers of codecs RAW and R16."""
-    demand, support, decode, raw_codec, r16_codec = tools
+    demand, support, decode, raw_codec = tools
     kind, low_bits, order, n_exact = (r.uint(1) for _ in range(4))
     support(kind < len(TYPES) and order < 2, f"values of type {kind} in order {order}")
     demand(low_bits in (0, 1, 2, 4) and n_bits(kind) - 4 <= low_bits < n_bits(kind) and n_exact <= 16, "bits of values")
@@ -118,7 +120,7 @@ def decode_values(r, n_head, orig_len, tools):
             record[at : at + length] = plane[i * length : (i + 1) * length]
     (low_codec, low), (codec, data) = coded[-2:]
     support(low_codec == raw_codec, f"codec {low_codec} of low bits")
-    demand(codec != r16_codec or len(data) < 8 or int.from_bytes(data[4:8], "little") <= orig_len, "escapes")
+    demand(escapes_of(codec, data) <= orig_len, "escapes")
     symbols = decode(codec, data, n * n_values)
     n_bins = 1 << n_bits(kind) - low_bits
     demand(all(symbol < n_bins + n_exact for symbol in symbols), "symbol too large")

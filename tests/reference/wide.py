@@ -21,3 +21,12 @@ def read_tables(r, n_tables, read_nested, demand):
 def escaped(span, escape):
     base, k = span
     return (base + escape - 128 + (k if escape >= 128 else 0)) % 256
+
+
+ESCAPES_AT = {2: 4, 8: 3}  # by codec, R16 and R16W
+
+
+def escapes_of(codec, data):
+    """The n_escapes of a stream; 0 where it has none, by its codec or because it ends before."""
+    at = ESCAPES_AT.get(codec, len(data))
+    return int.from_bytes(data[at : at + 4], "little") if len(data) >= at + 4 else 0

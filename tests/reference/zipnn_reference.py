@@ -332,7 +332,7 @@ def decode_chunk(body, orig_len, outer=None):
     if len(body) >= 4 and body[1] == VALUES:
         demand(outer in (None, REPEATS), f"layout 17 inside {outer}")
         support(body[0] == CHUNK and body[3] == 0, "kind or flags of a chunk")
-        return decode_values(Reader(body[4:]), body[2], orig_len, (demand, support, decode, RAW, R16))
+        return decode_values(Reader(body[4:]), body[2], orig_len, (demand, support, decode, RAW))
     if len(body) >= 4 and body[1] in WRAPPED:
         demand(outer in (None, REPEATS) and (outer is None or body[1] != REPEATS), f"layout {body[1]} inside {outer}")
         support(body[0] == CHUNK and body[3] == 0, "kind or flags of a chunk")
@@ -420,7 +420,7 @@ def decode_scaled(r, n_head, orig_len):
 
 
 def decode_keyed(r, n_head, orig_len):
-    tools = demand, support, decode, lambda body, size: decode_chunk(body, size, KEYED), R16
+    tools = demand, support, decode, lambda body, size: decode_chunk(body, size, KEYED)
     return keyed(r, n_head, orig_len, tools)
 
 

@@ -86,6 +86,43 @@ static void groups_are_found(void **state) {
     free(body);
 }
 
+/* Floats of four bits in blocks of 32 along the rows, and the scales of the blocks: signs are even, so that only the mean of
+ * the magnitudes tells blocks apart; the scales are left to the rest. */
+static void blocks_of_floats_are_found(void **state) {
+    (void)state;
+    enum { BLOCK = 32, N_BLOCKS = 1 << 13, LEN = N_BLOCKS * BLOCK / 2, ALL = LEN + N_BLOCKS };
+    const uint64_t dims[] = {N_BLOCKS / 16, 16, BLOCK / 2}, scales[] = {N_BLOCKS / 16, 16};
+    const zipnn_allocator alloc = zn_allocator_or_default(NULL);
+    uint8_t *data = calloc(1, ALL), *body = malloc(zn_chunk_bound(ALL));
+    struct zn_plan plan;
+    struct zn_chunk_hint hint = {.plan = &plan, .dtype = ZIPNN_U8};
+    struct zn_effort effort = zn_effort_of(3);
+    uint64_t seed = 3;
+    void *memory;
+    struct zn_coder coder = zt_coder_make(zn_kernels_at(0), ALL, &memory);
+    assert_true(data && body);
+    for (size_t b = 0; b < N_BLOCKS; b++) {
+        const unsigned small = zt_random(&seed) >> 40 & 1;
+        for (size_t i = 0; i < BLOCK; i++) {
+            const unsigned r = (unsigned)(zt_random(&seed) >> 33), low = (r & 3) + (r >> 2 & 1);
+            data[(b * BLOCK + i) / 2] |= (uint8_t)(((r >> 3 & 1) << 3 | (small ? low / 2 : low + 2)) << i % 2 * 4);
+        }
+        data[LEN + b] = (uint8_t)(120 + small);
+    }
+    zn_plan_init(&plan, &alloc);
+    assert_int_equal(zn_plan_add(&plan, 0, LEN, ZIPNN_U8, "w_blocks", 8, dims, 3, NULL), ZIPNN_OK);
+    assert_int_equal(zn_plan_add(&plan, LEN, N_BLOCKS, ZIPNN_U8, "w_scales", 8, scales, 2, NULL), ZIPNN_OK);
+    assert_int_equal(zn_plan_finish(&plan, NULL), ZIPNN_OK);
+    for (int level = 1; level <= 9; level += 4)
+        assert_true(zt_coder_round_trip(&coder, level, hint, data, ALL) < LEN * 8 / 10);
+    assert_true(zn_chunk_encode(&(struct zn_encoder){&coder, &effort, hint, data, ALL}, body) > 0);
+    assert_int_equal(body[1], ZN_LAYOUT_KEYED);
+    zn_plan_free(&plan);
+    zt_coder_free(&coder, memory);
+    free(body);
+    free(data);
+}
+
 static void chunks_begin_and_end_anywhere(void **state) {
     (void)state;
     uint8_t *data = malloc(MAX_LEN);
@@ -186,8 +223,11 @@ static void damage_is_no_fault(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(groups_are_found),         cmocka_unit_test(chunks_begin_and_end_anywhere),
-        cmocka_unit_test(other_integers_come_back), cmocka_unit_test(tiles_of_every_shape_come_back),
+        cmocka_unit_test(groups_are_found),
+        cmocka_unit_test(blocks_of_floats_are_found),
+        cmocka_unit_test(chunks_begin_and_end_anywhere),
+        cmocka_unit_test(other_integers_come_back),
+        cmocka_unit_test(tiles_of_every_shape_come_back),
         cmocka_unit_test(damage_is_no_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
