@@ -37,7 +37,7 @@ ROOMS = {
 # Rooms with rooms in them: a file stands in the room itself or in one of these. Of `kernels`, the room itself has what
 # the others share: the table of loops and the choice of a set.
 SUB_ROOMS = {
-    "kernels": {"words", "r16", "joint", "delta", "hash", "products", "values"},
+    "kernels": {"words", "r16", "r32", "joint", "delta", "hash", "products", "values"},
     "io": {"windows"},
 }
 

@@ -188,6 +188,7 @@ enum {
     ZIPNN_LEVEL_DEFAULT = 0, /* means level 3 */
     ZIPNN_LEVEL_FAST = 1,
     ZIPNN_LEVEL_HIGH = 6, /* smaller; encoding takes three to six times as long, decoding 1.2 to five (AVX-512) */
+    ZIPNN_LEVEL_FINE = 8, /* smaller again, for bf16 and fp32: finer probabilities; decoding takes twice as long */
     ZIPNN_LEVEL_BEST = 9  /* smallest, for floats: a hundred times slower, both ways; integers and blocks as level 6 */
 };
 
@@ -224,7 +225,7 @@ typedef int (*zipnn_progress_fn)(void *user, uint64_t done, uint64_t total);
  * than this library knows is accepted if the part that it does not know is zero. */
 typedef struct zipnn_options {
     size_t size;
-    int level;         /* 1, 3, 6 or 9; 0 means 3; 2, 4 and 5 mean 3; 7 and 8 mean 6. Level 9 is slow both ways */
+    int level;         /* 1, 3, 6, 8 or 9; 0 means 3; 2, 4 and 5 mean 3; 7 means 6. Level 9 is slow both ways */
     unsigned threads;  /* worker threads, the caller included; 0 means 1. `executor` gets no more tasks than this */
     zipnn_cpu cpu;     /* zipnn_create returns ZIPNN_E_UNSUPPORTED if this machine lacks it */
     zipnn_dtype dtype; /* element type of input that no reader recognises; UNKNOWN: it is measured */

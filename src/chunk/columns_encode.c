@@ -157,6 +157,7 @@ static uint32_t write_body(const struct source *s, unsigned base, const struct z
     uint8_t *planes[ZN_MAX_PLANES], *coded = zn_scratch_take(&coder->scratch, words->n);
     struct zn_out symbols = zn_out_of(coded, words->n);
     if (!zn_r16w_write(&coder->codec, 0, s->e->effort, s->differences, words->n, &symbols)) return 0;
+    const enum zn_codec_id codec = zn_joint_finer(coder, s->e->effort, s->differences, words->n, coded, &symbols);
     zn_body_measure(&body);
     struct zn_streams streams = zn_body_begin(&out, &body, s->e->src);
     for (unsigned p = 0; p < body.width; p++) planes[p] = zn_scratch_take(&coder->scratch, words->n);
@@ -167,7 +168,7 @@ static uint32_t write_body(const struct source *s, unsigned base, const struct z
         zn_streams_end(&streams, &out, write_plane(s, planes[p], &out));
     }
     zn_out_bytes(&out, coded, zn_out_len(&symbols));
-    zn_streams_end(&streams, &out, ZN_CODEC_R16W);
+    zn_streams_end(&streams, &out, codec);
     return out.full ? 0 : (uint32_t)zn_out_len(&out);
 }
 

@@ -6,6 +6,7 @@
 #include "codec/bits.h"
 #include "codec/cost.h"
 #include "codec/r16_fit.h"
+#include "codec/r32_stream.h"
 
 static enum zn_joint joint_of(unsigned inner, unsigned bits) {
     return zn_joint_of_shape(zn_layout_shape(inner), bits);
@@ -29,7 +30,8 @@ struct joint {
     const uint8_t *raw[3];
     struct zn_coded symbols;
     const struct zn_kernels *k;
-    struct zn_r16_reader *stream; /* of the symbols */
+    struct zn_r16_reader *stream; /* of the symbols ... */
+    struct zn_r32_decoder *fine;  /* ... or this one, by R32 */
     uint8_t *piece;               /* ZN_PIECE of them */
     struct zn_columns columns;    /* of COLUMNS: what their columns foretell */
 };
@@ -50,6 +52,7 @@ static zipnn_status read_packed(struct joint *j, const struct zn_coded *in, zipn
 
 static zipnn_status check_codec(const struct joint *j, unsigned p, const struct zn_coded *in, zipnn_error *err) {
     if (j->body->layout == ZN_LAYOUT_COLUMNS && p < j->info.n_raw) return ZIPNN_OK;
+    if (p == j->info.n_raw && in->codec == ZN_CODEC_R32 && zn_joint_is_wide(j->kind)) return ZIPNN_OK;
     const unsigned codec = p == j->info.n_raw ? codec_of(j->kind) : p == j->info.packed ? ZN_CODEC_BITS : ZN_CODEC_RAW;
     if (in->codec != codec)
         return zn_fail(err, ZIPNN_E_UNSUPPORTED, in->at, "codec %u in plane %u of joint symbols is not supported",
@@ -96,25 +99,36 @@ static bool within(const uint8_t *symbols, size_t n, uint8_t most) {
 }
 
 static bool is_fused(const struct joint *j) {
-    return j->k->joint->decode[j->kind] && !j->columns.mean && j->stream->d.lanes_log2 == 7 &&
+    return !j->fine && j->k->joint->decode[j->kind] && !j->columns.mean && j->stream->d.lanes_log2 == 7 &&
            j->body->base == usual_base(j->kind) && (j->kind != ZN_JOINT_F16 || zn_r16_highest(j->stream) < 64);
+}
+
+static zipnn_status ran_out(const struct joint *j, zipnn_error *err) {
+    return j->fine ? zn_r32_ran_out(j->fine, j->symbols.at, err) : zn_r16_ran_out(j->stream, j->symbols.at, err);
+}
+
+static zipnn_status finish(const struct joint *j, zipnn_error *err) {
+    return j->fine ? zn_r32_finish(j->fine, j->symbols.at, err) : zn_r16_finish(j->stream, j->symbols.at, err);
+}
+
+/* Decodes the next n symbols. */
+static bool decode_symbols(struct joint *j, size_t n) {
+    return j->fine ? j->k->r32_decode(j->fine, j->piece, n) : j->k->r16_decode(&j->stream->d, j->piece, n);
 }
 
 /* Decodes the elements [from, from + n). `from` is a multiple of ZN_PIECE. */
 static zipnn_status decode_part(struct joint *j, size_t from, size_t n, uint8_t *out, enum zn_store store,
                                 zipnn_error *err) {
     const struct zn_joint_kernels *k = j->k->joint;
-    struct zn_r16_reader *r = j->stream;
     uint8_t *const piece = j->piece;
     const uint8_t *raw[3];
     for (unsigned p = 0; p < j->info.n_raw; p++) raw[p] = j->raw[p] + zn_joint_raw_len(j->kind, p, from);
-    if (is_fused(j))
-        return k->decode[j->kind](&r->d, raw, out, n, store) ? ZIPNN_OK : zn_r16_ran_out(r, j->symbols.at, err);
+    if (is_fused(j)) return k->decode[j->kind](&j->stream->d, raw, out, n, store) ? ZIPNN_OK : ran_out(j, err);
     for (size_t done = 0, len; done < n; done += len) {
         const uint8_t *at[3];
         len = ZN_MIN(n - done, (size_t)ZN_PIECE);
         for (unsigned p = 0; p < j->info.n_raw; p++) at[p] = raw[p] + zn_joint_raw_len(j->kind, p, done);
-        if (!j->k->r16_decode(&r->d, piece, len)) return zn_r16_ran_out(r, j->symbols.at, err);
+        if (!decode_symbols(j, len)) return ran_out(j, err);
         if (j->kind == ZN_JOINT_F16 && !within(piece, len, 63))
             return zn_fail(err, ZIPNN_E_CORRUPT, j->symbols.at, "a joint symbol of fp16 is above 63");
         if (j->columns.mean) zn_columns_add(&j->columns, k, piece, len);
@@ -135,6 +149,8 @@ static zipnn_status begin(struct zn_coder *coder, const struct zn_body *body, st
         uint16_t *mean = zn_scratch_take(&coder->scratch, ZN_MIN(body->columns.stride, body->n) * sizeof *mean);
         j->columns = zn_columns_begin(&body->columns, body->n, mean);
     }
+    j->fine = NULL;
+    if (j->symbols.codec == ZN_CODEC_R32) return zn_r32_open(&coder->codec, &j->symbols, body->n, &j->fine, err);
     return zn_r16_open(&coder->codec, 0, &j->symbols, body->n, &j->stream, err);
 }
 
@@ -148,10 +164,10 @@ zipnn_status zn_joint_decode(struct zn_coder *coder, const struct zn_body *body,
     ZN_TRY(begin(coder, body, &j, err));
     if (is_fused(&j) && to->check)
         j.stream->d.check = to->check; /* with a check, nothing is prefetched: the two would slow each other down */
-    else
+    else if (!j.fine)
         j.stream->d.ahead = zn_ahead_paced(to->ahead, body->n);
     ZN_TRY(decode_part(&j, 0, body->n, to->out + body->head, to->store, err));
-    return zn_r16_finish(j.stream, j.symbols.at, err);
+    return finish(&j, err);
 }
 
 zipnn_status zn_joint_compare(struct zn_coder *coder, const struct zn_body *body, const struct zn_comparison *with,
@@ -164,7 +180,7 @@ zipnn_status zn_joint_compare(struct zn_coder *coder, const struct zn_body *body
         ZN_TRY(decode_part(&j, i, n, with->room, ZN_STORE_CACHED, err));
         *with->same &= memcmp(with->room, with->original + body->head + i * body->width, n * body->width) == 0;
     }
-    return zn_r16_finish(j.stream, j.symbols.at, err);
+    return finish(&j, err);
 }
 
 /* ---- encoding ---- */
@@ -206,6 +222,29 @@ static bool find_base(const struct zn_joint_source *s, enum zn_joint kind, unsig
     return *base < least;
 }
 
+enum zn_codec_id zn_joint_finer(struct zn_coder *coder, const struct zn_effort *effort, const uint8_t *symbols,
+                                size_t n, uint8_t *coded, struct zn_out *out) {
+    const size_t len = (size_t)(out->at - coded);
+    if (effort->level < ZIPNN_LEVEL_FINE) return ZN_CODEC_R16W;
+    uint8_t *rival = zn_scratch_take(&coder->scratch, len);
+    struct zn_out finer = zn_out_of(rival, len);
+    if (!zn_r32_write(&coder->codec, effort, symbols, n, &finer) || zn_out_len(&finer) == len) return ZN_CODEC_R16W;
+    memcpy(coded, rival, zn_out_len(&finer));
+    out->at = coded + zn_out_len(&finer);
+    return ZN_CODEC_R32;
+}
+
+/* Codes the symbols by R32, too, where the level allows that much time. Where they take less, they replace those at `coded`,
+ * which end at *out. Returns the codec. */
+static enum zn_codec_id write_finer(const struct zn_joint_source *s, const struct zn_words *words, uint8_t *coded,
+                                    struct zn_out *out) {
+    struct zn_coder *coder = s->e->coder;
+    if (s->e->effort->level < ZIPNN_LEVEL_FINE) return ZN_CODEC_R16W;
+    uint8_t *symbols = zn_scratch_take(&coder->scratch, words->n);
+    coder->codec.k->joint->symbols(zn_joint_of_shape(words->shape, 2), words->at, words->n, symbols);
+    return zn_joint_finer(coder, s->e->effort, symbols, words->n, coded, out);
+}
+
 /* Returns the length of the body; 0 when it does not fit, or when joint symbols cannot express an exponent. */
 static uint32_t write_body(const struct zn_joint_source *s, struct zn_words *words, unsigned base, struct zn_out out) {
     const enum zn_joint kind = zn_joint_of_shape(words->shape, words->joint);
@@ -228,8 +267,9 @@ static uint32_t write_body(const struct zn_joint_source *s, struct zn_words *wor
     }
     words->raw = raw;
     codec->ahead = zn_ahead_paced(s->e->hint.ahead, s->cut->n);
+    uint8_t *const coded = out.at;
     if (!zn_r16_write_words(codec, s->e->effort, words, &out)) return 0;
-    zn_streams_end(&planes, &out, codec_of(kind));
+    zn_streams_end(&planes, &out, zn_joint_is_wide(kind) ? write_finer(s, words, coded, &out) : codec_of(kind));
     return (uint32_t)zn_out_len(&out);
 }
 

@@ -30,4 +30,9 @@ bool zn_joint2_find(const struct zn_joint_source *source, struct zn_body *cut, s
  * bytes is written, but the tables lose much, so that other ways may be better. */
 enum zn_joint_answer zn_joint2_encode(const struct zn_joint_source *source, struct zn_out out, uint32_t *body_len);
 
+/* Codes n symbols, which R16W coded last, by R32, too, at levels that allow the time. Where that is shorter, it replaces
+ * what R16W wrote at `coded`, up to the end of *out. Returns the codec that stays. */
+enum zn_codec_id zn_joint_finer(struct zn_coder *coder, const struct zn_effort *effort, const uint8_t *symbols,
+                                size_t n, uint8_t *coded, struct zn_out *out);
+
 #endif

@@ -192,7 +192,7 @@ static uint32_t encode_as_level(const struct zn_encoder *e, int level, uint8_t *
  * level tries (codec/r16_fit.c). Only when it declined a shorter code, the fastest level, whose rivals are longer, may
  * have taken it. */
 static int faster_level(int level, bool clear, bool declined) {
-    if (level == BEST) return HIGH;
+    if (level == BEST) return ZIPNN_LEVEL_FINE;
     if (level >= HIGH) return clear ? 0 : HIGH - 1;
     return level > 1 && declined ? 1 : 0;
 }

@@ -6,6 +6,7 @@
 #include "codec/r16_fit.h"
 #include "codec/r16c_fit.h"
 #include "codec/r16w_fit.h"
+#include "kernels/r32/r32.h"
 
 static void carve_encoder(struct zn_codec *c, struct zn_arena *arena, unsigned depth) {
     const size_t max_symbols = ZN_MOST_SYMBOLS(c->max_len), max_blocks = (max_symbols >> ZN_R16_MIN_BLOCK) + 1;
@@ -30,6 +31,7 @@ static void carve_encoder(struct zn_codec *c, struct zn_arena *arena, unsigned d
 void zn_codec_carve(struct zn_codec *c, struct zn_arena *arena, size_t max_len, enum zn_codec_use use) {
     zn_codec_carve_readers(c, arena, max_len);
     c->given = use == ZN_USE_BOTH ? zn_carve(arena, sizeof *c->given) : NULL;
+    c->slots = use == ZN_USE_BOTH ? zn_carve(arena, (size_t)ZN_R32_MAX_TABLES * ZN_R32_SLOTS * sizeof *c->slots) : NULL;
     for (unsigned depth = 0; depth < ZN_MAX_DEPTH; depth++) {
         c->fit[depth] = NULL;
         c->wide[depth] = NULL;

@@ -59,6 +59,7 @@ struct zn_r16_fit;  /* the encoder's choice of tables; r16_fit.h */
 struct zn_r16c_fit; /* the same given a context; r16c_fit.h */
 struct zn_r16w_fit; /* the same of R16W; r16w_fit.h */
 struct zn_mixing;   /* mixing_model.h */
+struct zn_r32;      /* r32.c */
 
 struct zn_codec {
     const struct zn_kernels *k;
@@ -70,6 +71,8 @@ struct zn_codec {
     struct zn_r16w_fit *wide[ZN_MAX_DEPTH];                /* encoder */
     uint8_t *renorm[ZN_MAX_DEPTH], *escapes[ZN_MAX_DEPTH]; /* encoder: max_len + 2 * ZN_SLACK each */
     struct zn_mixing *mixing;
+    struct zn_r32 *fine; /* decoder */
+    uint16_t *slots;     /* encoder: ZN_R32_SLOTS of each table of R32 */
     void *zstd_enc, *zstd_dec;
     struct zn_ahead ahead; /* encoder: what to prefetch while R16 codes the next plane */
     bool declined;         /* encoder: a shorter code was declined, because it decodes slowly and saves little */

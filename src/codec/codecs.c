@@ -4,6 +4,7 @@
 #include "codec/bits.h"
 #include "codec/codec.h"
 #include "codec/mixing.h"
+#include "codec/r32_stream.h"
 
 /* The place of a stream: a plane has depth 0. `context` has a byte for each symbol, or is NULL. */
 struct site {
@@ -78,6 +79,15 @@ static zipnn_status decode_r16c(struct zn_codec *c, const struct site *site, con
     return zn_r16_finish(r, in->at, err);
 }
 
+static zipnn_status decode_r32(struct zn_codec *c, const struct site *site, const struct zn_coded *in, uint8_t *out,
+                               size_t n, zipnn_error *err) {
+    struct zn_r32_decoder *d;
+    (void)site;
+    ZN_TRY(zn_r32_open(c, in, n, &d, err));
+    if (!c->k->r32_decode(d, out, n)) return zn_r32_ran_out(d, in->at, err);
+    return zn_r32_finish(d, in->at, err);
+}
+
 static zipnn_status decode_mixing(struct zn_codec *c, const struct site *site, const struct zn_coded *in, uint8_t *out,
                                   size_t n, zipnn_error *err) {
     (void)site;
@@ -126,6 +136,7 @@ void zn_codec_carve_readers(struct zn_codec *c, struct zn_arena *arena, size_t m
     c->max_len = max_len;
     c->contexts = zn_carve(arena, sizeof *c->contexts);
     c->mixing = zn_carve(arena, zn_mixing_size());
+    c->fine = zn_carve(arena, zn_r32_size());
     for (unsigned depth = 0; depth < ZN_MAX_DEPTH; depth++) {
         struct zn_r16_reader *r = &c->reader[depth];
         r->tables = zn_carve(arena, (depth == 0 ? ZN_R16_MAX_GIVEN : ZN_R16_MAX_TABLES) * sizeof *r->tables);

@@ -1,3 +1,5 @@
+#include "codec/r16_read.h"
+
 #include "base/cur.h"
 #include "codec/codec.h"
 
@@ -101,7 +103,7 @@ static zipnn_status read_model(struct zn_cur *cur, const struct zn_coded *in, co
     return ZIPNN_OK;
 }
 
-static zipnn_status read_nested(struct zn_codec *c, unsigned depth, struct zn_cur *cur, const struct zn_coded *in,
+zipnn_status zn_r16_read_nested(struct zn_codec *c, unsigned depth, struct zn_cur *cur, const struct zn_coded *in,
                                 uint8_t *out, size_t n, zipnn_error *err) {
     struct zn_coded nested;
     zn_coded_head(cur, &nested);
@@ -110,10 +112,10 @@ static zipnn_status read_nested(struct zn_codec *c, unsigned depth, struct zn_cu
     return zn_stream_decode(c, depth + 1, &nested, out, n, err);
 }
 
-static zipnn_status read_ids(struct zn_codec *c, unsigned depth, struct zn_cur *cur, const struct zn_coded *in,
+zipnn_status zn_r16_read_ids(struct zn_codec *c, unsigned depth, struct zn_cur *cur, const struct zn_coded *in,
                              size_t n_blocks, unsigned n_tables, zipnn_error *err) {
     uint8_t *ids = c->reader[depth].ids;
-    ZN_TRY(read_nested(c, depth, cur, in, ids, n_blocks, err));
+    ZN_TRY(zn_r16_read_nested(c, depth, cur, in, ids, n_blocks, err));
     uint8_t highest = 0;
     for (size_t i = 0; i < n_blocks; i++) highest = ZN_MAX(highest, ids[i]);
     return highest < n_tables ? ZIPNN_OK : corrupt(in, err, "a block names table", highest);
@@ -166,7 +168,7 @@ static zipnn_status read_wide_tables(struct zn_codec *c, unsigned depth, struct 
         n += k;
     }
     if (!zn_cur_ok(cur)) return zn_fail(err, ZIPNN_E_CORRUPT, in->at, "R16 stream ends inside a table");
-    if (n) ZN_TRY(read_nested(c, depth, cur, in, freqs, n, err));
+    if (n) ZN_TRY(zn_r16_read_nested(c, depth, cur, in, freqs, n, err));
     const uint8_t *at = freqs;
     for (unsigned t = 0; t < h->n_tables; at += models[t++].n) {
         ZN_TRY(set_wide_model(&models[t], in, at, err));
@@ -193,10 +195,10 @@ zipnn_status zn_r16_open(struct zn_codec *c, unsigned depth, const struct zn_cod
         d->block_log2 = ONE_BLOCK_LOG2;
     } else {
         size_t n_blocks = ((n - 1) >> d->block_log2) + 1;
-        ZN_TRY(read_ids(c, depth, &cur, in, n_blocks, h.n_tables, err));
+        ZN_TRY(zn_r16_read_ids(c, depth, &cur, in, n_blocks, h.n_tables, err));
         d->ids = r->ids;
     }
-    if (h.n_escapes) ZN_TRY(read_nested(c, depth, &cur, in, r->esc, h.n_escapes, err));
+    if (h.n_escapes) ZN_TRY(zn_r16_read_nested(c, depth, &cur, in, r->esc, h.n_escapes, err));
     d->esc = r->esc;
     d->esc_end = r->esc + h.n_escapes;
 

@@ -15,6 +15,7 @@
 #include "kernels/delta/delta_loops.h"
 #include "kernels/hash/sha256.h"
 #include "kernels/products/products_loops.h"
+#include "kernels/r32/r32.h"
 #include "kernels/values/values_loops.h"
 
 /* ---- R16: interleaved rANS with 16-bit states and 64 or 128 slots (doc/format.md, "R16") ------------------------- */
@@ -250,6 +251,10 @@ struct zn_kernels {
     /* r16_encode for a stream given a context. */
     void (*r16c_encode)(struct zn_r16_encoder *e, const struct zn_r16_contexts *contexts, const uint8_t *context,
                         const uint8_t *src, size_t n);
+
+    /* Decodes the next n symbols of R32 into out[0, n). pos must be a multiple of ZN_R32_LANES; n must be one too, except
+     * in the last call of a stream. The rest as r16_decode. */
+    bool (*r32_decode)(struct zn_r32_decoder *d, uint8_t *out, size_t n);
 
     /* Splits n elements at src into planes. Plane pointers beyond the shape's number of planes are ignored. */
     void (*split[ZN_N_SHAPES])(const uint8_t *src, size_t n, uint8_t *const *planes);

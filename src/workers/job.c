@@ -12,7 +12,8 @@ static int existing_level(int level) {
     if (level == 0) return DEFAULT_LEVEL;
     if (level < 2) return ZIPNN_LEVEL_FAST;
     if (level < ZIPNN_LEVEL_HIGH) return DEFAULT_LEVEL;
-    return level < ZIPNN_LEVEL_BEST ? ZIPNN_LEVEL_HIGH : ZIPNN_LEVEL_BEST;
+    if (level < ZIPNN_LEVEL_FINE) return ZIPNN_LEVEL_HIGH;
+    return level < ZIPNN_LEVEL_BEST ? ZIPNN_LEVEL_FINE : ZIPNN_LEVEL_BEST;
 }
 
 /* Leaves out what the oldest readers do not know. */

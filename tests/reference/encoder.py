@@ -4,12 +4,13 @@ make_vectors.py can write what no encoder would."""
 import hashlib
 import struct
 
+from fine import LANES, LOW, SLOTS, frequencies, slots_of
 from native import xxh3_64, xxh3_128, zstd_compress
 
 MAGIC = bytes.fromhex("8F5A4E4E0D0A1A0A")
 END_MAGIC = bytes.fromhex("5A4E4E454E440A8F")
 RAW, CONSTANT, R16, ZSTD, NIBBLES = range(5)
-R16C, BITS, R16W = 5, 7, 8
+R16C, BITS, R16W, R32 = 5, 7, 8, 9
 F16 = 7
 LAYOUTS = {0: (1, False), 1: (2, False), 2: (2, True), 3: (4, False), 4: (4, True), 5: (8, False), 6: (8, True)}
 LAYOUTS[F16] = (2, True)
@@ -145,6 +146,48 @@ class R16WStream:
         head = u8(self.lanes_log2, self.block_log2, self.n_tables) + u32(self.n_escapes)
         nested = self.nested_freqs + self.nested_ids + self.nested_escapes
         return head + self.spans + nested + b"".join(u16(x) for x in self.states) + self.renorm
+
+
+class R32Stream:
+    """R32 in parts that a test may change before coded() joins them. `tables` are pairs of a first symbol and the sizes
+    of the symbols and of the escape."""
+
+    def __init__(self, data, tables, block_log2=0, ids=None):
+        self.block_log2, self.n_tables = block_log2, len(tables)
+        self.spans = b"".join(u8(base, len(sizes) - 1) for base, sizes in tables)
+        self.steps = bytes((size - (sizes[i - 4] if i >= 4 else 0)) % 256 for _, sizes in tables for i, size in enumerate(sizes))
+        freqs = [frequencies(list(sizes) + [0] * (64 - len(sizes))) for _, sizes in tables]
+        slots = [{place: slot for slot, place in enumerate(slots_of(f))} for f in freqs]
+        states, words, escapes = [LOW] * LANES, [], []
+        for i in range(len(data) - 1, -1, -1):
+            t = ids[i >> block_log2] if ids else 0
+            base, k = tables[t][0], len(tables[t][1]) - 1
+            entry = data[i] - base if 0 <= data[i] - base < k and freqs[t][data[i] - base] else k
+            x, f = states[i % LANES], freqs[t][entry]
+            if x >= f << 20:
+                words.append(x % LOW)
+                x >>= 16
+            states[i % LANES] = x // f * SLOTS + slots[t][entry, x % f]
+            if entry == k:
+                escapes.append((data[i] - base - k) % 256)
+        self.states, self.words, self.escapes = states, b"".join(map(u16, words[::-1])), bytes(escapes[::-1])
+        self.n_escapes = len(escapes)
+        self.nested_steps = stream(RAW, self.steps)
+        self.nested_ids = stream(RAW, bytes(ids)) if ids else b""
+        self.nested_escapes = stream(RAW, self.escapes) if escapes else b""
+
+    def coded(self):
+        head = u8(self.block_log2, self.n_tables) + u32(self.n_escapes)
+        nested = self.nested_steps + self.nested_ids + self.nested_escapes
+        return head + self.spans + nested + b"".join(map(u32, self.states)) + self.words
+
+
+def fine_table(data, k=63):
+    """One table, as a list, of the k consecutive symbols with the most counts and of the escape."""
+    base = max(range(257 - k), key=lambda b: sum(b <= s < b + k for s in data))
+    counts = [sum(s == base + i for s in data) for i in range(k)]
+    sizes = [min(97, 8 * count.bit_length()) for count in counts]
+    return [(base, [*sizes, 8 if sum(counts) < len(data) or not any(counts) else 0])]
 
 
 def simple(codec, data):

@@ -2,7 +2,7 @@
 
 import struct
 
-F16, R16, BITS, R16W, RAW = 7, 2, 7, 8, 0
+F16, R16, BITS, R16W, R32, RAW = 7, 2, 7, 8, 9, 0
 # (inner layout, bits of the mantissa in a symbol): bits of each plane; what is left of the word follows from the symbol
 JOINT_BITS = {(2, 1): (7, 8), (4, 1): (8, 8, 7, 8), (F16, 1): (8, 2, 6), (2, 2): (6, 8), (4, 2): (8, 8, 6, 8)}
 EXPONENT_AT = {2: 7, 4: 23, F16: 10}
@@ -67,7 +67,8 @@ def decode_joint(r, n_head, orig_len, tools, by_columns=False):
     demand(sum(length for _, length in records) == r.left(), "the planes do not fill the body")
     codecs, planes = [RAW] * (len(bits) - 2) + [BITS, R16W if n_bits == 2 else R16], []
     used = [codec for codec, _ in records]
-    support(used[-1] == R16W if by_columns else used == codecs, f"codecs of planes of joint symbols: {records}")
+    support(used[-1] == codecs[-1] or (n_bits == 2 and used[-1] == R32), f"symbols by codec {used[-1]}")
+    support(by_columns or used[:-1] == codecs[:-1], f"codecs of planes of joint symbols: {records}")
     demand(n >= 1, "no elements")
     for p, (codec, length) in enumerate(records):
         coded = r.take(length)

@@ -97,7 +97,7 @@ def bad_columns():
         yield f"columns_{inner}_packed_constant_large", "corrupt", changed(last - 1, CONSTANT, b"\x40")
         yield f"columns_{inner}_packed_given", "corrupt", changed(last - 1, R16C, packed)
         yield f"columns_{inner}_packed_zstd", "corrupt", changed(last - 1, ZSTD, packed)
-        yield f"columns_{inner}_packed_unknown", "unsupported", changed(last - 1, 9, packed)
+        yield f"columns_{inner}_packed_unknown", "corrupt", changed(last - 1, 9, packed)  # codec 9 was unknown once
         yield f"columns_{inner}_symbols_raw", "unsupported", changed(last, RAW, noise(203))
         yield f"columns_{inner}_symbols_r16", "unsupported", changed(last, R16, symbols)
         yield f"columns_{inner}_symbols_cut", "corrupt", changed(last, R16W, symbols[:-1])

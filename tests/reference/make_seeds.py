@@ -11,6 +11,7 @@ import struct
 import sys
 
 import make_column_vectors
+import make_fine_vectors
 import make_half_vectors
 import make_plane_vectors
 import make_recipes
@@ -58,7 +59,7 @@ def decoder_seeds(name, archive):
 
 
 def archive_seeds():
-    vectors = (make_vectors, make_plane_vectors, make_wide_vectors, make_column_vectors, make_half_vectors)
+    vectors = (make_vectors, make_plane_vectors, make_wide_vectors, make_column_vectors, make_half_vectors, make_fine_vectors)
     for name, expected, archive in (vector for module in vectors for vector in module.every_vector()):
         if expected == "ok":
             yield "fuzz_container", name, archive.coded()

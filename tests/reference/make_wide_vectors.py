@@ -80,7 +80,7 @@ def bad_streams():
     yield "wide_frequency_256", "corrupt", changed(nested_freqs=stream(RAW, u8(255) + bytes(30)))
     yield "wide_freqs_short", "corrupt", changed(nested_freqs=stream(RAW, wide.freqs[:-1]))
     yield "wide_freqs_zstd", "corrupt", changed(nested_freqs=stream(ZSTD, wide.freqs))
-    yield "wide_freqs_unknown", "unsupported", changed(nested_freqs=stream(9, wide.freqs))
+    yield "wide_freqs_unknown", "corrupt", changed(nested_freqs=stream(9, wide.freqs))  # codec 9 was unknown once
     yield "wide_escapes_many", "corrupt", changed(n_escapes=301)
     yield "wide_escapes_more", "corrupt", changed(nested_escapes=stream(RAW, wide.escapes + b"x"), n_escapes=wide.n_escapes + 1)
     yield "wide_escapes_fewer", "corrupt", changed(nested_escapes=stream(RAW, wide.escapes[:-1]), n_escapes=wide.n_escapes - 1)

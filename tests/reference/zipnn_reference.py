@@ -12,6 +12,7 @@ import pathlib
 import struct
 import sys
 
+from fine import decode_r32
 from joint import decode_joint
 from keyed import decode_keyed as keyed
 from mixing import decode_mixing
@@ -30,8 +31,8 @@ CHUNK, INDEX, REFERENCE, BASES, FIRST_ANCILLARY = 1, 2, 3, 4, 128
 SELF_FLAG, BASES_FLAG = 2, 4
 MAX_BASES, MAX_TOUCHED = 64, 16
 RAW, CONSTANT, R16, ZSTD, NIBBLES = range(5)
-R16C, MIXING, BITS, R16W = 5, 6, 7, 8
-KNOWN = (RAW, CONSTANT, R16, ZSTD, NIBBLES, R16C, MIXING, BITS, R16W)
+R16C, MIXING, BITS, R16W, R32 = 5, 6, 7, 8, 9
+KNOWN = (RAW, CONSTANT, R16, ZSTD, NIBBLES, R16C, MIXING, BITS, R16W, R32)
 F16, RECORDS, TOPS, JOINT, VALUES, COLUMNS = 7, 8, 12, 13, 17, 21
 MAX_RECORD, MAX_PLANES = 1024, 8
 # layout: (bytes of an element, rotated)
@@ -105,7 +106,7 @@ def read_table(r, classes):
 def read_nested(r, size, depth):
     codec, length = r.uint(1), r.uint(4)
     support(codec in KNOWN, f"codec {codec}")
-    demand(codec not in (ZSTD, MIXING), "zstd or mixing in a nested stream")
+    demand(codec not in (ZSTD, MIXING, R32), "zstd, mixing or R32 in a nested stream")
     demand(codec not in (R16, R16W) or depth == 0, "R16 nested twice")
     return decode(codec, r.take(length), size, depth + 1)
 
@@ -199,6 +200,9 @@ def decode(codec, data, size, depth=0, contexts=None):
         return decode_r16(data, size, depth)[0]
     if codec == R16W:
         return decode_r16(data, size, depth, wide=True)[0]
+    if codec == R32:
+        r = Reader(data)
+        return decode_r32(r, size, lambda n: read_nested(r, n, depth), demand)
     if codec == BITS:
         return decode_bits(data, size)
     if codec == MIXING:

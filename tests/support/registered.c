@@ -189,6 +189,8 @@ const struct zt_registered zt_registered[] = {
     {"tops", ZN_LAYOUT_TOPS, ZN_CODEC_R16C, ZIPNN_BF16, 6, OLD, 2 * LEN, bf16, NULL},
     {"joint symbols", ZN_LAYOUT_JOINT, ZN_CODEC_R16, ZIPNN_BF16, 3, NEW, LEN, bf16, NULL},
     {"joint symbols of two bits", ZN_LAYOUT_JOINT, ZN_CODEC_R16W, ZIPNN_BF16, 6, NEW, 2 * LEN, bf16, NULL},
+    {"joint symbols, finer", ZN_LAYOUT_JOINT, ZN_CODEC_R32, ZIPNN_BF16, 8, NEW, 2 * LEN, bf16, NULL},
+    {"columns, finer", ZN_LAYOUT_COLUMNS, ZN_CODEC_R32, ZIPNN_BF16, 8, NEW, 2 * LEN, columns, NULL},
     {"columns", ZN_LAYOUT_COLUMNS, ZN_CODEC_R16W, ZIPNN_BF16, 6, NEW, 2 * LEN, columns, NULL},
     {"a counter", ZN_LAYOUT_DIFFERENCES, ZN_CODEC_RAW, ZIPNN_I32, 3, NEW, LEN, counter, NULL},
     {"copies", ZN_LAYOUT_REPEATS, ZN_CODEC_RAW, ZIPNN_U8, 3, NEW, LEN, copies, NULL},

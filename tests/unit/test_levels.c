@@ -5,7 +5,7 @@
 #include "support/samples.h"
 #include "support/unit.h"
 
-enum { LEN = 1 << 17, N_LEVELS = 4 };
+enum { LEN = 1 << 17, N_LEVELS = 5 };
 
 /* A number that is nearly normal, of deviation 1. */
 static float normal(uint64_t *seed) {
@@ -122,7 +122,7 @@ static const struct {
 
 static void no_level_is_larger_than_a_faster_one(void **state) {
     (void)state;
-    static const int levels[N_LEVELS] = {1, 3, 6, 9};
+    static const int levels[N_LEVELS] = {1, 3, 6, 8, 9};
     uint8_t *data = malloc(LEN);
     void *memory;
     assert_non_null(data);

@@ -525,6 +525,7 @@ const struct zn_kernels zn_kernels_avx2 = {
     .r16_encode_f16 = zn_r16_encode_f16_avx2,
     .r16c_decode = zn_r16c_decode_scalar,
     .r16c_encode = zn_r16c_encode_scalar,
+    .r32_decode = zn_r32_decode_scalar,
     .split = {plain_split_8, split_16, split_16r, split_32, split_32r, split_64, split_64r, split_f16},
     .sample_16r = sample_16r,
     .sample_32r = sample_32r,

@@ -366,6 +366,7 @@ const struct zn_kernels zn_kernels_avx512 = {
     .r16_encode_f16 = zn_r16_encode_f16_avx512,
     .r16c_decode = zn_r16c_decode_avx512,
     .r16c_encode = zn_r16c_encode_avx512,
+    .r32_decode = zn_r32_decode_avx512,
     .split = {plain_split_8, split_16, split_16r, split_32, split_32r, split_64, split_64r, split_f16},
     .sample_16r = sample_16r,
     .sample_32r = sample_32r,

@@ -36,6 +36,7 @@ const struct zn_kernels zn_kernels_neon = {
     .r16_encode_f16 = zn_r16_encode_f16_neon,
     .r16c_decode = zn_r16c_decode_scalar,
     .r16c_encode = zn_r16c_encode_scalar,
+    .r32_decode = zn_r32_decode_scalar,
     .split = {plain_split_8, plain_split_16, plain_split_16r, plain_split_32, plain_split_32r, plain_split_64,
               plain_split_64r, plain_split_f16},
     .sample_16r = sample_16r,
