@@ -2,7 +2,7 @@
 """Makes the decoder without files, threads or a heap, and checks what it promises.
 
     packaging/minimal.py native    libzipnn_decoder.a of this machine: needs four functions, and little room
-    packaging/minimal.py           that, and dist/zipnn.wasm with its reader; a test by Node.js, where it is
+    packaging/minimal.py           that, and dist/zipnn.wasm with its reader; tests by Node.js and wasmtime, where they are
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def native(env: dict[str, str], bundled: Path) -> None:
 
 
 def wasm(env: dict[str, str], bundled: Path) -> Path:
-    venv, target = tools(), Target("wasm32-wasi", "")
+    venv, target = tools(), Target("wasm32-wasi")
     build = WORK / target.zig
     configure(
         venv / "bin" / "cmake",
@@ -68,13 +68,32 @@ def wasm(env: dict[str, str], bundled: Path) -> Path:
     return OUT / module.name
 
 
-def test(module: Path) -> None:
-    node = shutil.which("node")
+def kernels(env: dict[str, str], bundled: Path, name: str) -> Path:
+    """Makes a module of tests/unit/NAME.c, which compares the loops for vectors of 128 bits with the scalar ones."""
+    target, tests = Target("wasm32-wasi"), ROOT / "tests"
+    loops = sorted(path for path in (ROOT / "src" / "kernels").rglob("*.c") if not re.search("avx|neon", path.name))
+    sources = [*loops, ROOT / "src" / "base" / "cpu.c", tests / "support" / "guard.c", tests / "unit" / f"{name}.c"]
+    folders = [f"-I{folder}" for folder in (tests / "wasm" / "include", ROOT / "src", ROOT / "include", tests)]
+    module = WORK / f"{name}.wasm"
+    cc = wrappers(tools(), target) / "cc"
+    run(cc, "-O1", "-msimd128", "-std=gnu11", *folders, f"-I{bundled / 'xxhash'}", *sources, "-o", module, env=env)
+    return module
+
+
+def test(module: Path, tests: list[Path]) -> None:
+    node, golden = shutil.which("node"), ROOT / "tests" / "golden"
     version = re.match(r"v(\d+)", run(node, "--version")) if node else None
-    if not version or int(version[1]) < 18:
-        print("skipped: Node.js 18 is not there (Debian: nodejs), so reader.js was not run")
-        return
-    subprocess.run([str(node), ROOT / "wasm" / "test.mjs", module, ROOT / "tests" / "golden"], check=True)
+    if not version or int(version[1]) < 20:
+        print("skipped: Node.js 20 is not there, so neither reader.js nor the loops were run")
+    else:
+        subprocess.run([str(node), ROOT / "wasm" / "test.mjs", module, golden], check=True)
+        for test in tests:
+            subprocess.run([str(node), "--no-warnings", ROOT / "tests" / "wasm" / "run.mjs", test], check=True)
+    python = tools() / "bin" / "python"
+    if subprocess.run([python, "-c", "import wasmtime"], capture_output=True).returncode:
+        print(f"skipped: wasmtime is not there ({python} -m pip install wasmtime)")
+    else:
+        subprocess.run([python, ROOT / "tests" / "wasm" / "decode.py", module, golden], check=True)
 
 
 def main() -> None:
@@ -84,7 +103,8 @@ def main() -> None:
     print(run(ROOT / "packaging" / "fetch_sources.sh", bundled), end="")
     native(dict(os.environ), bundled)
     if not sys.argv[1:]:
-        test(wasm(environment(tools()), bundled))
+        env = environment(tools())
+        test(wasm(env, bundled), [kernels(env, bundled, name) for name in ("test_r16", "test_kernels")])
 
 
 if __name__ == "__main__":

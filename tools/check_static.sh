@@ -19,7 +19,7 @@ run_cppcheck() {
 
 # tidy FOLDER CHECKS: without code for other processors and systems, which needs their headers.
 tidy() {
-    find "$1" -name '*.c' ! -name '*_neon.c' ! -name '*_windows.c' ! -path '*/io/windows/*' -print0 |
+    find "$1" -name '*.c' ! -name '*_neon.c' ! -name '*_simd128.c' ! -name '*_windows.c' ! -path '*/io/windows/*' -print0 |
         xargs -0 -P "$jobs" -I {} clang-tidy --quiet --checks="$2" {} -- $flags 2>/dev/null
 }
 

@@ -3,7 +3,8 @@
 //
 //     const zipnn = await Zipnn.load(await WebAssembly.compileStreaming(fetch("zipnn.wasm")));
 //     const archive = await zipnn.open((from, to) => bytes of the archive, as a Uint8Array, length of the archive);
-//     const bytes = await archive.read(offset, length);           // of the original
+//     const bytes = await archive.read(offset, length);           // of the original; a third argument is a Uint8Array for them
+//     await archive.verify();                                     // all of it, against its digest
 //     const { tensors, metadata } = await archive.safetensors();  // name -> {dtype, shape, offset, length}
 //
 // Several reads may run at once. What is wrong with an archive is thrown as a ZipnnError, with `status`, a name as
@@ -72,7 +73,7 @@ class Archive {
     }
 
     async start() {
-        const c = this.c, header = this.take(HEADER), head = this.take(HEADER), where = this.take(16), list = this.take(LIST);
+        const c = this.c, header = this.take(HEADER), head = this.take(HEADER), where = this.take(16), list = this.list = this.take(LIST);
         if (this.length < HEADER + TRAILER) throw new ZipnnError(`an archive of ${this.length} bytes is cut short`, "truncated", this.length);
         const [first, end] = await Promise.all([this.fetch(0, HEADER), this.fetch(this.length - TRAILER, this.length)]);
         this.put(head, first);
@@ -97,10 +98,10 @@ class Archive {
         this.decoder = this.view().getUint32(where, true);
     }
 
-    // Returns bytes [offset, offset + length) of the original.
-    async read(offset, length, referred = false) {
+    // Returns bytes [offset, offset + length) of the original: in `into`, a Uint8Array of this length, if that is given.
+    async read(offset, length, into = undefined, referred = false) {
         if (!(offset >= 0 && length >= 0 && offset + length <= this.size)) throw new ZipnnError(`bytes ${offset} to ${offset + length} are outside of ${this.size}`, "not_found");
-        const result = new Uint8Array(length);
+        if ((into ??= new Uint8Array(length)).length !== length) throw new ZipnnError(`there is room for ${into.length} bytes, ${length} are asked for`, "space");
         let low = 0, high = this.frames.length;
         while (low < high) {
             const middle = (low + high) >> 1, f = this.frames[middle];
@@ -108,30 +109,43 @@ class Archive {
         }
         for (let i = low; i < this.frames.length && this.frames[i].offset < offset + length; i++) {
             if (referred && i - low === MAX_REFERRED) throw new ZipnnError("a chunk refers to more than 16 chunks", "corrupt");
-            const f = this.frames[i], bytes = await this.chunk(f, referred);
-            const from = Math.max(offset, f.offset), to = Math.min(offset + length, f.offset + f.length);
-            result.set(bytes.subarray(from - f.offset, to - f.offset), from - offset);
+            const f = this.frames[i], from = Math.max(offset, f.offset), to = Math.min(offset + length, f.offset + f.length);
+            await this.chunk(f, referred, to - from < f.length, (bytes) => into.set(bytes.subarray(from - f.offset, to - f.offset), from - offset));
         }
-        return result;
+        return into;
     }
 
-    // The original bytes of a frame. The last chunk is kept, since small tensors share one.
-    async chunk(f, referred) {
-        if (this.kept?.f === f && !(referred && this.kept.refers)) return this.kept.bytes;
+    // Decodes the whole original and compares its digest, XXH3-128, with the index's. One call at a time.
+    async verify() {
+        this.c.zipnn_decoder_digest_begin(this.decoder);
+        for (const f of this.frames) {
+            await this.chunk(f, false, false, (bytes) => {
+                if (bytes.buffer !== this.c.memory.buffer) this.put(this.out, bytes); // one that was kept
+                this.c.zipnn_decoder_digest_update(this.decoder, this.out, f.length);
+            });
+        }
+        this.check(this.c.zipnn_decoder_digest_compare(this.decoder, this.list, this.error));
+    }
+
+    // Gives the original bytes of a frame to `take`, which uses them at once: the next chunk gets their memory. A chunk
+    // of which a part is read is kept, since small tensors share one.
+    async chunk(f, referred, keep, take) {
+        if (this.kept?.f === f && !(referred && this.kept.refers)) return take(this.kept.bytes);
         const stored = await this.fetch(f.at, f.at + f.stored);
-        let part = this.open(f, stored), reference = null;
+        let part = this.open(f, stored);
+        const refers = part !== null;
         if (part) {
             if (part.source) throw new ZipnnError("the archive was made against another file, which this reader does not read", "base", f.at);
             if (referred) throw new ZipnnError("a chunk refers to one that refers to this archive itself", "corrupt", f.at);
-            reference = await this.read(part.offset, part.length, true);
+            const reference = await this.read(part.offset, part.length, undefined, true);
             part = this.open(f, stored); // others may have used the memory meanwhile
             this.put(this.given, reference);
             this.c.zipnn_decoder_make(this.part, this.given, this.reference);
         }
-        this.check(this.c.zipnn_decoder_decode(this.decoder, this.frame, this.stored, part ? this.reference : 0, this.out, this.error));
-        const bytes = this.get(this.out, f.length);
-        if (!referred) this.kept = { f, bytes, refers: reference !== null };
-        return bytes;
+        this.check(this.c.zipnn_decoder_decode(this.decoder, this.frame, this.stored, refers ? this.reference : 0, this.out, this.error));
+        const bytes = new Uint8Array(this.c.memory.buffer, this.out, f.length);
+        if (keep && !referred) this.kept = { f, bytes: bytes.slice(), refers };
+        take(bytes);
     }
 
     // Returns what the chunk of a frame is coded against, or null. Of the archive itself it is one part.

@@ -11,6 +11,9 @@ const struct zn_kernels *zn_kernels_at(unsigned index) {
     if (cpu.avx2) sets[n++] = &zn_kernels_avx2;
 #elif defined(__aarch64__)
     if (cpu.neon) sets[n++] = &zn_kernels_neon;
+#elif defined(__wasm_simd128__)
+    (void)cpu;
+    sets[n++] = &zn_kernels_simd128;
 #else
     (void)cpu;
 #endif

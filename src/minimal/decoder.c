@@ -8,6 +8,7 @@
 #include "format/recipe.h"
 #include "format/reference.h"
 #include "kernels/hash/hash.h"
+#include "kernels/sets.h"
 
 struct zipnn_decoder {
     alignas(ZN_XXH3_STATE_ALIGN) uint8_t digest[ZN_XXH3_STATE_SIZE];
@@ -15,7 +16,7 @@ struct zipnn_decoder {
     uint8_t flags;
 };
 
-static const struct zn_kernels *const kernels = &zn_kernels_scalar;
+static const struct zn_kernels *const kernels = &ZN_KERNELS_OF_TARGET;
 
 static zipnn_status argument(zipnn_error *err, const char *what) {
     return zn_fail(err, ZIPNN_E_ARGUMENT, ZN_NOWHERE, "%s", what);

@@ -109,6 +109,8 @@ extern const struct zn_joint_kernels zn_joint_kernels_avx2;
 extern const struct zn_joint_kernels zn_joint_kernels_avx512;
 #elif defined(__aarch64__)
 extern const struct zn_joint_kernels zn_joint_kernels_neon;
+#elif defined(__wasm_simd128__)
+extern const struct zn_joint_kernels zn_joint_kernels_simd128;
 #endif
 
 #endif

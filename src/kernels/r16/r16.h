@@ -118,6 +118,17 @@ bool zn_r16_decode_halves_neon(struct zn_r16_decoder *d, const uint8_t *packed, 
 ZN_JOINT_DECODERS(neon);
 #endif
 
+#if defined(__wasm_simd128__)
+bool zn_r16_decode_simd128(struct zn_r16_decoder *d, uint8_t *out, size_t n);
+bool zn_r16_decode_16r_simd128(struct zn_r16_decoder *d, const uint8_t *raw, uint8_t *out, size_t n,
+                               enum zn_store store);
+bool zn_r16_decode_32r_simd128(struct zn_r16_decoder *d, const uint8_t *const *raw, uint8_t *out, size_t n,
+                               enum zn_store store);
+bool zn_r16_decode_halves_simd128(struct zn_r16_decoder *d, const uint8_t *packed, uint8_t *out, size_t n,
+                                  enum zn_store store);
+ZN_JOINT_DECODERS(simd128);
+#endif
+
 /* Returns the table of the block that holds symbol `pos`. */
 static inline const struct zn_r16_table *zn_r16_table_at(const struct zn_r16_decoder *d, size_t pos) {
     return d->tables + (d->ids ? d->ids[pos >> d->block_log2] : 0);

@@ -10,7 +10,7 @@
 
 #define ZN_FN static inline __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt")))
 #define ZN_INLINE __attribute__((always_inline)) ZN_FN
-#include "kernels/r16/r16_planar_tpl.h"
+#include "kernels/r16/r16_planar_encode_tpl.h"
 #include "kernels/r16/r16_shuffles.h"
 
 enum { STEP = 32 };

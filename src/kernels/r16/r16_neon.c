@@ -9,7 +9,7 @@
 
 #define ZN_FN static inline
 #define ZN_INLINE __attribute__((always_inline)) static inline
-#include "kernels/r16/r16_planar_tpl.h"
+#include "kernels/r16/r16_planar_encode_tpl.h"
 #include "kernels/r16/r16_shuffles.h"
 
 enum { STEP = 16 };
