@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What a program for Windows or macOS needs of the system on which it is started: its DLLs, or its libraries and the
-oldest version of the system.
+"""What a program or an extension of CPython for Windows or macOS needs of the system on which it is started: its DLLs,
+or its libraries and the oldest version of the system.
 
     packaging/check_program.py FILE...      prints that; fails if it is more than every such system has
 """
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SYSTEM_DLLS = {"kernel32.dll", "ntdll.dll", "bcrypt.dll", "advapi32.dll", "user32.dll", "shell32.dll"}
+PYTHON_DLL = "python3.dll"  # the stable ABI, which every CPython for Windows has
 UCRT = "api-ms-win-crt-"  # of the C library that Windows 10 brings
 MACOS_LIBRARY = "/usr/lib/libSystem.B.dylib"
 OLDEST_MACOS = 11 << 16
@@ -54,7 +55,8 @@ def faults(path: Path) -> Iterator[str]:
     data = path.read_bytes()
     if data[:2] == b"MZ":
         needs = sorted(set(dlls(data)))
-        others = [name for name in needs if name not in SYSTEM_DLLS and not name.startswith(UCRT)]
+        known = SYSTEM_DLLS | ({PYTHON_DLL} if path.suffix == ".pyd" else set())
+        others = [name for name in needs if name not in known and not name.startswith(UCRT)]
         yield from (f"{path.name} needs {name}" for name in others)
     elif data[:4] == b"\xcf\xfa\xed\xfe":
         load, build = 0xC, 0x32

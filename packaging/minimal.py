@@ -2,7 +2,8 @@
 """Makes the decoder without files, threads or a heap, and checks what it promises.
 
     packaging/minimal.py native    libzipnn_decoder.a of this machine: needs four functions, and little room
-    packaging/minimal.py           that, and dist/zipnn.wasm with its reader; tests by Node.js and wasmtime, where they are
+    packaging/minimal.py           that, and dist/zipnn.wasm with its reader; tests by Node.js and wasmtime,
+                                   where these are
 """
 
 from __future__ import annotations

@@ -13,5 +13,5 @@ def files() -> Iterator[pathlib.Path]:
     for top in sorted(ROOT.iterdir()):
         if top.is_file():
             yield top
-        elif top.name == ".ci" or not (top.name.startswith((".", "build"))):
+        elif top.name == ".ci" or not (top.name == "dist" or top.name.startswith((".", "build"))):
             yield from (p for p in sorted(top.rglob("*")) if p.is_file() and "__pycache__" not in p.parts)

@@ -36,14 +36,13 @@ struct scratch {
 
 static bool scratch_begin(struct scratch *s, uint64_t len) {
     enum { LARGE = 8 << 20 };
-    *s = (struct scratch){.mapped = len >= LARGE};
+    *s = (struct scratch){.len = (size_t)len};
     if (len > (uint64_t)PY_SSIZE_T_MAX) return PyErr_NoMemory() != NULL;
-    s->len = (size_t)len;
-    void *memory =
-        s->mapped ? mmap(NULL, s->len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : malloc(s->len);
-    if (!memory || memory == MAP_FAILED) return PyErr_NoMemory() != NULL;
-    s->start = memory;
-    return true;
+    void *memory = MAP_FAILED;
+    if (len >= LARGE) memory = mmap(NULL, s->len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    s->mapped = memory != MAP_FAILED; /* never on Windows */
+    s->start = s->mapped ? memory : malloc(s->len);
+    return s->start || PyErr_NoMemory() != NULL;
 }
 
 static void scratch_end(struct scratch *s) {

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import torch
 
@@ -135,12 +135,17 @@ def load(filename: Any, device: Any = "cpu", threads: int | None = None, *, base
     return tensors if tree is None else restored(tree, tensors)
 
 
+def _read_at(f: IO[bytes], offset: int, n: int) -> bytes:
+    f.seek(offset)
+    return f.read(n)
+
+
 def _load_plain(source: Any, device: Any) -> tuple[dict[str, torch.Tensor], dict[str, str] | None]:
     if isinstance(source, (str, os.PathLike)):
         with open(source, "rb") as f:
             _refuse_pickles(f.read(len(_ZIP)), os.fsdecode(source))
             length = os.fstat(f.fileno()).st_size
-            metadata = read_header(lambda offset, n: os.pread(f.fileno(), n, offset), length).metadata
+            metadata = read_header(lambda offset, n: _read_at(f, offset, n), length).metadata
     else:
         source = bytes_of_plain(source)
         _refuse_pickles(source[: len(_ZIP)], None)

@@ -4,7 +4,10 @@
 #include <sys/types.h>
 
 #define PROT_READ 1
+#define PROT_WRITE 2
 #define MAP_SHARED 1
+#define MAP_PRIVATE 2
+#define MAP_ANONYMOUS 32
 #define MAP_FAILED ((void *)-1)
 #define MADV_NORMAL 0
 #define MADV_DONTNEED 4
