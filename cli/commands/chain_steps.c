@@ -97,12 +97,72 @@ static void add_step(struct steps *steps, struct step step) {
     steps->step[steps->n++] = step;
 }
 
+/* "00000012.step-500", with at least eight digits. */
+static bool parse_folder_name(const char *file, uint64_t *number, size_t *name_at) {
+    char *end;
+    if (*file < '0' || *file > '9') return false;
+    errno = 0;
+    *number = strtoull(file, &end, 10);
+    *name_at = (size_t)(end - file) + 1;
+    return errno == 0 && end - file >= 8 && *end == '.' && end[1] != '\0';
+}
+
+enum { MOST_DEPTH = 64 };
+
+/* Adds the archives below the folder of a step. `like` has its number, and the place of its name in every path. */
+static zipnn_status read_below(struct run *run, const char *folder, size_t name_at, const struct step *like,
+                               unsigned depth, struct steps *steps, zipnn_error *err) {
+    zipnn_status st = ZIPNN_OK;
+    DIR *dir = depth < MOST_DEPTH ? opendir(folder) : NULL;
+    if (!dir) return cli_fail(err, ZIPNN_E_IO, "%.150s: cannot open the folder: %s", folder, strerror(errno));
+    for (const struct dirent *entry; st == ZIPNN_OK && (entry = readdir(dir)) != NULL;) {
+        struct stat found;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        struct step s = {.number = like->number, .in_folder = like->in_folder};
+        s.path = text_join(folder, "/", entry->d_name);
+        s.name = s.path + name_at;
+        const bool known = lstat(s.path, &found) == 0;
+        if (known && S_ISREG(found.st_mode) && filename_is_archive(entry->d_name)) {
+            open_step(run->ctx, &s);
+            add_step(steps, s);
+            continue;
+        }
+        if (known && S_ISDIR(found.st_mode)) st = read_below(run, s.path, name_at, like, depth + 1, steps, err);
+        free(s.path);
+    }
+    closedir(dir);
+    return st;
+}
+
+static zipnn_status read_step_folder(struct run *run, const char *folder, const char *entry, struct steps *steps,
+                                     zipnn_error *err) {
+    struct step like = {.number = 0};
+    struct stat st;
+    size_t name_at;
+    if (!parse_folder_name(entry, &like.number, &name_at)) return ZIPNN_OK;
+    char *path = text_join(folder, "/", entry);
+    zipnn_status status = ZIPNN_OK;
+    like.in_folder = strlen(entry) - name_at;
+    if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        status = read_below(run, path, strlen(folder) + 1 + name_at, &like, 0, steps, err);
+    free(path);
+    return status;
+}
+
+/* Files of one folder share its number; nothing else does. */
+static bool shares_number(const struct step *a, const struct step *b) {
+    const size_t top = (size_t)(a->name - a->path) + a->in_folder;
+    return a->in_folder && a->in_folder == b->in_folder && strncmp(a->path, b->path, top) == 0;
+}
+
 static zipnn_status read_folder(struct run *run, const char *folder, struct steps *steps, zipnn_error *err) {
     DIR *dir = opendir(folder);
     if (!dir) return cli_fail(err, ZIPNN_E_IO, "%.150s: cannot open the folder: %s", folder, strerror(errno));
-    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+    zipnn_status st = ZIPNN_OK;
+    for (const struct dirent *entry; st == ZIPNN_OK && (entry = readdir(dir)) != NULL;) {
         struct step s = {.number = 0};
         size_t name_at;
+        st = read_step_folder(run, folder, entry->d_name, steps, err);
         if (!parse_name(entry->d_name, &s.number, &name_at)) continue;
         s.path = text_join(folder, "/", entry->d_name);
         s.name = s.path + strlen(folder) + 1 + name_at;
@@ -114,9 +174,10 @@ static zipnn_status read_folder(struct run *run, const char *folder, struct step
         add_step(steps, s);
     }
     closedir(dir);
+    if (st != ZIPNN_OK) return st;
     if (steps->n) qsort(steps->step, steps->n, sizeof steps->step[0], by_number);
     for (size_t i = 1; i < steps->n; i++)
-        if (steps->step[i].number == steps->step[i - 1].number)
+        if (steps->step[i].number == steps->step[i - 1].number && !shares_number(&steps->step[i - 1], &steps->step[i]))
             return cli_fail(err, ZIPNN_E_ARGUMENT, "two files have the number %" PRIu64, steps->step[i].number);
     find_bases(steps);
     return ZIPNN_OK;
@@ -168,7 +229,8 @@ bool steps_parse_range(const char *text, uint64_t *first, uint64_t *last) {
 
 static bool is_called(const struct step *s, const char *text) {
     const size_t len = strlen(text);
-    return strncmp(s->name, text, len) == 0 && strcmp(s->name + len, ARCHIVE_SUFFIX) == 0;
+    if (strncmp(s->name, text, len) != 0) return false;
+    return s->in_folder ? len == s->in_folder : strcmp(s->name + len, ARCHIVE_SUFFIX) == 0;
 }
 
 zipnn_status steps_find(const struct steps *steps, const char *text, size_t *index, zipnn_error *err) {
@@ -178,6 +240,10 @@ zipnn_status steps_find(const struct steps *steps, const char *text, size_t *ind
     for (size_t i = steps->n; i-- > 0;) {
         if (numbered ? steps->step[i].number != number : !is_called(&steps->step[i], text)) continue;
         *index = i;
+        return ZIPNN_OK;
+    }
+    if (!numbered && steps->n && strcmp(text, "last") == 0) {
+        *index = steps->n - 1;
         return ZIPNN_OK;
     }
     if (!numbered)

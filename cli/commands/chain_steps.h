@@ -1,4 +1,5 @@
-/* Reads the folder of a chain. A step is an archive called NUMBER.NAME.znn. Its place in the chain follows only from
+/* Reads the folder of a chain. A step is an archive called NUMBER.NAME.znn, or a folder of archives called NUMBER.NAME, each
+ * of which stands in the list with the same number. Its place in the chain follows only from
  * the digests that the archives hold: there is no further file that could be lost or contradict them. */
 #ifndef ZIPNN_CLI_CHAIN_STEPS_H
 #define ZIPNN_CLI_CHAIN_STEPS_H
@@ -18,7 +19,9 @@ struct step_base {
 struct step {
     uint64_t number;
     char *path;
-    const char *name; /* of the original, within path */
+    const char
+        *name; /* of the original, within path; of a file in a folder with the folder's: "step-5/model.bin.znn" */
+    size_t in_folder; /* length of the folder's name; 0: the step is one file */
     bool damaged;     /* cannot be opened, for the reason `why` */
     zipnn_error why;
     uint64_t original, stored;
@@ -28,7 +31,7 @@ struct step {
 };
 
 struct steps {
-    struct step *step; /* by number */
+    struct step *step; /* by number, then path */
     size_t n, cap;
     int lock; /* of the folder, held while it is changed */
 };
@@ -42,7 +45,8 @@ void steps_close(struct steps *steps);
 /* Reads "FIRST-LAST", two numbers of steps. */
 bool steps_parse_range(const char *text, uint64_t *first, uint64_t *last);
 
-/* Finds the step whose number is `text`, or the last one whose file had that name. */
+/* Finds the step whose number is `text`, or the last one whose file or folder had that name, or the last one of all for
+ * "last". Of a folder *index is one of its files. */
 zipnn_status steps_find(const struct steps *steps, const char *text, size_t *index, zipnn_error *err);
 
 /* step_parent returns the first base of the step that is in the chain, NO_STEP for none; step_missing the first that is

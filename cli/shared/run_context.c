@@ -135,7 +135,22 @@ static void find_by_name(const zipnn_archive *archive, const char *path, struct 
     }
 }
 
-/* Lists where the bases of the archive at `path` may be. Returns whether one is missing. */
+/* Lists where the bases of an archive may be that is a base itself. */
+static void find_by_names_of(struct run *run, const char *path, struct paths *found) {
+    zipnn_file *file = NULL;
+    zipnn_source source;
+    zipnn_archive *archive = NULL;
+    if (!bases_is_archive(path) || zipnn_file_open(path, &file, NULL) != ZIPNN_OK) return;
+    zipnn_file_source(file, &source);
+    if (source.read_at && zipnn_archive_open(run->ctx, &source, &archive, NULL) == ZIPNN_OK)
+        find_by_name(archive, path, found);
+    zipnn_archive_close(archive);
+    zipnn_file_close(file);
+}
+
+enum { MOST_WAYS = 256 }; /* so that ways which lead in a circle end */
+
+/* Lists where the bases of the archive at `path`, and those of its bases, may be. Returns whether one is missing. */
 static bool lacks_base(struct run *run, const char *path, struct paths *found) {
     zipnn_file *file = NULL;
     zipnn_source source;
@@ -150,6 +165,7 @@ static bool lacks_base(struct run *run, const char *path, struct paths *found) {
     }
     zipnn_archive_close(archive);
     zipnn_file_close(file);
+    for (size_t i = 0; lacks && i < found->n && found->n < MOST_WAYS; i++) find_by_names_of(run, found->path[i], found);
     return lacks;
 }
 

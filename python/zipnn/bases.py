@@ -219,17 +219,18 @@ def way_from(folder: str, name: str) -> str | None:
 
 
 class Ways:
-    """Follows the ways that the archives of `zipnn --dedup` tell: from their folder to the file that they were made
-    against, to its archive or to its original. The digest decides, as in a folder."""
+    """Follows the ways that archives of `zipnn --dedup`, of batches and chains tell: from their folder to the file that
+    they were made against, to its archive or to its original, and from there on. The digest decides, as in a folder."""
 
     def __init__(self, path: str) -> None:
-        self._folder = os.path.dirname(path) or "."
+        self._folders = [os.path.dirname(path) or "."]
 
     def __call__(self, info: BaseInfo) -> str | None:
-        there = way_from(self._folder, info.name)
-        for path in ways_end(there) if there else ():
-            if os.path.isfile(path) and Folder.fits(path, info):
-                return path
+        for there in [way_from(folder, info.name) for folder in self._folders]:
+            for path in ways_end(there) if there else ():
+                if os.path.isfile(path) and Folder.fits(path, info):
+                    self._folders.append(os.path.dirname(path))
+                    return path
         return None
 
 

@@ -105,28 +105,30 @@ class Beside:
     strangers: of others only the last part is used, and a way leads to no other host or bucket."""
 
     def __init__(self, url: str, storage_options: Mapping[str, Any] | None, workers: int) -> None:
-        self._url = url
+        self._urls = [url]
         self._options = storage_options, workers
 
     def __call__(self, info: BaseInfo) -> Archive | None:
-        for url in self._places(info.name):
+        for url in [place for asked in self._urls for place in self._places(asked, info.name)]:
             try:
                 # Without bases of its own: whoever asks for this one asks for those, too. It may be the archive itself.
                 found = open_url(url, *self._options, base=())
             except (OSError, FormatError):
                 continue
             if found.info.xxh3 == info.xxh3:
+                self._urls.append(url)
                 return found
             found.close()
         return None
 
-    def _places(self, name: str) -> list[str]:
-        scheme, mark, path = self._url.partition("?")[0].partition("://")
+    @staticmethod
+    def _places(url: str, name: str) -> list[str]:
+        scheme, mark, path = url.partition("?")[0].partition("://")
         folder, slash, rest = path.rpartition("/")
         if not rest:
             return []
         last = name.rpartition("/")[2].removesuffix(".znn")
-        quoted = urllib.parse.quote if is_web(self._url) else str
+        quoted = urllib.parse.quote if is_web(url) else str
         beside = [f"{scheme}{mark}{folder}{slash}{quoted(last)}.znn"] if last else []
         there = way_from("", name)
         if not there:

@@ -263,8 +263,32 @@ def test_ways_of_strangers():
         assert bases.way_from("here", name) is None, name
     assert bases.way_from("here", "./../../a/b") == "here/../../a/b"
     for url in ("https://example.org/a.znn", "https://example.org/a/b.znn?signed=1"):
-        places = remote.Beside(url, None, 1)._places("./../../../x")
+        places = remote.Beside._places(url, "./../../../x")
         assert places == [url.partition("?")[0].rpartition("/")[0] + "/x.znn"]
-    assert remote.Beside("https://example.org/a/b/c.znn", None, 1)._places("./../x y.znn") == [
+    assert remote.Beside._places("https://example.org/a/b/c.znn", "./../x y.znn") == [
         f"https://example.org/a/{end}" for end in ("x%20y", "x%20y.znn.znn", "x%20y.znn")
     ]
+
+
+def test_ways_lead_on(tmp_path):
+    """Steps of a chain that are folders: each archive tells the way to that of the step before."""
+    fsspec = pytest.importorskip("fsspec")
+    rng = np.random.default_rng(8)
+    array = rng.normal(0, 0.02, (60, 300)).astype("f4")
+    for step in range(4):
+        array[step] += 0.5
+        (tmp_path / f"step-{step}").mkdir()
+        plain.save_file({"w": array}, tmp_path / f"step-{step}/model.safetensors")
+        words = ["-m", "zipnn", "-q", "chain", tmp_path / "ck", "add", tmp_path / f"step-{step}"]
+        subprocess.run([sys.executable, *words], check=True)
+    last = "00000004.step-3/model.safetensors.znn"
+    with zipnn.Archive(tmp_path / "ck" / last) as a:
+        assert a.base.name == "./../00000003.step-2/model.safetensors.znn"
+        assert np.array_equal(a["w"].numpy(), array)
+    memory = fsspec.filesystem("memory")
+    try:
+        memory.put(str(tmp_path / "ck"), "/test_ways_on", recursive=True)
+        with zipnn.open_url(f"memory://test_ways_on/{last}") as a:
+            assert np.array_equal(a["w"].numpy(), array)
+    finally:
+        memory.rm("/test_ways_on", recursive=True)
