@@ -126,6 +126,38 @@ done
 for bad in automatic auto/ auto/0 auto/x auto/3x; do expect 2 auto a $bad PARALLEL_SEQ=1; done
 check test ! -e a
 
+# Three hundred files: families, copies, and what is neither, in one run, in three shards at once, and killed.
+python3 - <<'PYTHON'
+import json, os, random, struct
+r = random.Random(9)
+for kin in range(20):
+    root = [0x3c00 + r.getrandbits(9) for _ in range(40 * (20 + kin))]
+    for i in range(15):
+        words = [w ^ (i and not r.getrandbits(6)) for w in root]
+        head = json.dumps({"w": {"dtype": "BF16", "shape": [20 + kin, 40], "data_offsets": [0, 2 * len(words)]}}).encode()
+        os.makedirs("many/%d" % i, exist_ok=True)
+        for name in ("many/%d/%d" % (i, kin), "many/%d/%d.copy" % (i, kin)) if i == 14 else ("many/%d/%d" % (i, kin),):
+            open(name, "wb").write(struct.pack("<Q", len(head)) + head + struct.pack("<%dH" % len(words), *words))
+PYTHON
+find many -type f >manylist
+many() { zipnn batch -q --root many --filelist manylist --families -T1 "$@"; }
+expect 0 many --output-dir many.one --manifest many.jsonl
+[ "$(grep -c '"status":"done"' many.jsonl)" -eq 300 ] || fail "300 files"
+[ "$(grep -c '"status":"copy"' many.jsonl)" -eq 20 ] || fail "20 copies"
+[ "$(grep -c '"base":' many.jsonl)" -eq 280 ] || fail "members of families: $(grep -c '"base":' many.jsonl)"
+for i in 0 1 2; do many --output-dir many.three --manifest many.$i.jsonl --shard $i/3 & done
+wait
+diff -r many.one many.three >"$home/out" || fail "three shards of many files give other archives"
+check python3 -c 'import subprocess, time
+run = subprocess.Popen("zipnn batch -q --root many --filelist manylist --families -T1 --output-dir many.killed --manifest many.k.jsonl".split())
+time.sleep(0.2)
+run.kill()
+run.wait()'
+expect 0 many --output-dir many.killed --manifest many.k.jsonl --resume
+find many.killed -name '.zipnn-*' -delete # of systems where a temporary file has a name
+diff -r many.one many.killed >"$home/out" || fail "many files, killed: other archives"
+expect 0 zipnn audit -q --output-dir many.killed many.k.jsonl
+
 # Killed anywhere, whatever has been written: going on gives the same. Torn lines and foreign ones are passed.
 for delay in 0 0.01 0.02 0.03 0.05 0.08 0.12 0.2; do
     check python3 -c 'import subprocess, sys, time
