@@ -3,7 +3,7 @@
 # A program whose packages cannot be installed is skipped with a line.
 #   test_integration.sh [PART]...    all unless told: llama axe mount types s3 jax tf mlx paddle transformers dcp diffusers
 #                                    peft accelerate timm sentence lightning deepspeed vllm ray spark dask dedup
-#                                    parallel slurm kubernetes
+#                                    dcps3 hub parallel slurm kubernetes
 #
 # What they cost: about 1 GB of packages on the disk for each environment with torch (CPU), 0.4 for jax, 1.5 for tf, 0.3 for
 # mlx, 1 for paddle, 3.5 for vllm; each part then runs for half a minute or less, transformers for one, vllm for some minutes.
@@ -144,6 +144,20 @@ dedup() {
     build/integration/dedup/bin/python tests/integration/dedup_minilm.py 2>build/integration/dedup.log
 }
 
+# Checkpoints of torch in S3, that is moto's server.
+dcps3() {
+    # shellcheck disable=SC2086
+    with_zipnn dcps3 $torch fsspec s3fs "moto[s3,server]" || return 77
+    build/integration/dcps3/bin/python tests/integration/dcp_s3.py 2>build/integration/dcps3.log
+}
+
+# A packed cache of the hub, seen by huggingface_hub through a view.
+hub() {
+    [ "$(id -u)" -eq 0 ] || { echo "skipped: this mounts as root"; return 77; }
+    with_zipnn hub huggingface_hub || return 77
+    build/integration/hub/bin/python tests/integration/hub_mount.py $build 2>build/integration/hub.log
+}
+
 # Archives in S3, that is moto's server on this machine.
 s3() {
     with_zipnn s3 numpy ml_dtypes safetensors fsspec s3fs "moto[s3,server]" || return 77
@@ -158,7 +172,7 @@ types() {
         "$bin/basedpyright" --pythonpath "$bin/python" --level error "$program")
 }
 
-python_parts="types s3 jax tf mlx paddle transformers dcp diffusers peft accelerate timm sentence lightning deepspeed vllm ray spark dask dedup"
+python_parts="types s3 jax tf mlx paddle transformers dcp diffusers peft accelerate timm sentence lightning deepspeed vllm ray spark dask dedup dcps3 hub"
 # shellcheck disable=SC2086
 [ $# -gt 0 ] || set -- llama axe mount parallel slurm kubernetes $python_parts
 for name in "$@"; do
