@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What zipnn.torch.compressed costs: seconds for a token and for a prompt, beside the plain model. Stored weights give
+"""What zipnn.torch.compressed costs: seconds for a token and for a prompt, beside the plain model. Whole weights give
 the same bits.
 
 packed_model.py [--hidden 2048] [--layers 4] [--threads 2] [--form fast]
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=2048)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--form", choices=("stored", "fast"), default="stored", help="with fast, the last bits differ")
+    parser.add_argument("--form", choices=("whole", "stored", "fast"), default="whole", help="others differ a little")
     wanted = parser.parse_args()
     torch.set_num_threads(wanted.threads)
     model = model_of(wanted.hidden, wanted.layers)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Other people's programs on archives: each with its packages in an environment of its own under build/integration.
 # A program whose packages cannot be installed is skipped with a line.
-#   test_integration.sh [PART]...    all unless told: llama axe mount types s3 jax tf mlx paddle transformers dcp diffusers
+#   test_integration.sh [PART]...    all unless told: llama ggml axe mount types s3 jax tf mlx paddle transformers dcp diffusers
 #                                    peft accelerate timm sentence lightning deepspeed vllm ray spark dask dedup
 #                                    dcps3 hub parallel slurm kubernetes
 #
@@ -26,6 +26,32 @@ environment() {
 llama() {
     environment llama xllamacpp==2026.10.11549 gguf numpy || return 77
     build/integration/llama/bin/python tests/integration/llama.py $build/libzipnn.so $build/zipnn 2>build/integration/llama.log
+}
+
+# The buffer type of examples/ggml in ggml's CPU backend, whose sources are in another program's distribution. It is built
+# without its llamafile kernels, beside which results are the same up to rounding only.
+ggml() {
+    local folder=build/integration/ggml zipnn=$PWD/$build sources from same="" file
+    environment ggml cmake ninja || return 77
+    sources=$folder/llama_cpp_python-0.3.36/vendor/llama.cpp
+    if [ ! -d "$sources" ]; then
+        "$folder/bin/pip" download -q --no-deps --no-binary :all: -d "$folder" llama-cpp-python==0.3.36 >>"$folder/pip.log" 2>&1 &&
+            tar -xzf "$folder/llama_cpp_python-0.3.36.tar.gz" -C "$folder" || return 77
+    fi
+    PATH=$PWD/$folder/bin:$PATH cmake -S "$sources" -B "$folder/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF \
+        -DGGML_OPENMP=OFF -DGGML_LLAMAFILE=OFF -DLLAMA_BUILD_COMMON=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_TOOLS=OFF \
+        -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=OFF >"$folder/build.log" 2>&1 &&
+        PATH=$PWD/$folder/bin:$PATH cmake --build "$folder/build" --target ggml >>"$folder/build.log" 2>&1 || return 1
+    sources=$sources/ggml
+    from="-I$sources/include -I$sources/src -I$sources/src/ggml-cpu -Iinclude"
+    for file in packed_buffer check; do
+        # shellcheck disable=SC2086
+        c++ -std=c++17 -O2 $from -c "examples/ggml/$file.cpp" -o "$folder/$file.o" >>"$folder/build.log" 2>&1 || return 1
+    done
+    c++ "$folder/check.o" "$folder/packed_buffer.o" -Wl,--start-group "$folder"/build/ggml/src/*.a -Wl,--end-group \
+        -L"$zipnn" -Wl,-rpath,"$zipnn" -lzipnn -lpthread -ldl -o "$folder/check" >>"$folder/build.log" 2>&1 || return 1
+    grep -q avx512_bf16 /proc/cpuinfo && same=identical
+    "$folder/check" 500 4096 $same && "$folder/check" 64 2048 $same && "$folder/check" 100 1000
 }
 
 # llama.cpp, safetensors, torch and transformers on a view; the real gemma is 253 MB.
@@ -174,7 +200,7 @@ types() {
 
 python_parts="types s3 jax tf mlx paddle transformers dcp diffusers peft accelerate timm sentence lightning deepspeed vllm ray spark dask dedup dcps3 hub"
 # shellcheck disable=SC2086
-[ $# -gt 0 ] || set -- llama axe mount parallel slurm kubernetes $python_parts
+[ $# -gt 0 ] || set -- llama ggml axe mount parallel slurm kubernetes $python_parts
 for name in "$@"; do
     "$name"
     case $? in

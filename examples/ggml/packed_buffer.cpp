@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "ggml-cpu-impl.h"
+#include "ggml-cpu.h"
 #include "ggml-impl.h"
 #include "traits.h"
 

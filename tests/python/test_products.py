@@ -1,4 +1,4 @@
-"""Models whose matrices stay packed and are multiplied so: compressed(form="fast")."""
+"""Models whose matrices stay packed or stored and are multiplied so: compressed(form="fast") and form="stored"."""
 
 import copy
 import io
@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 import zipnn.safetensors.torch  # noqa: E402
 import zipnn.torch  # noqa: E402
 from torch import nn  # noqa: E402
+from zipnn import Archive  # noqa: E402
 from zipnn.torch import compressed, decompressed, held  # noqa: E402
 
 WIDTH, WORDS = 192, 1000
@@ -192,3 +193,83 @@ def test_the_extension_checks_sizes():
     result = bytearray(24)
     matrix.multiply(bytes(140), result, 1, False, 2)
     assert result == bytes(24)
+
+
+# ---- stored ----------------------------------------------------------------------------------------------------------
+
+
+def test_stored_matrices_give_the_bits_of_packed_ones(tmp_path):
+    model = made()
+    zipnn.safetensors.torch.save_file(_untied(model), tmp_path / "m.znn")
+    stored, fast = compressed(copy.deepcopy(model), form="stored"), compressed(copy.deepcopy(model), form="fast")
+    with Archive(tmp_path / "m.znn") as archive, torch.inference_mode():
+        given = compressed(copy.deepcopy(model), archive=archive, form="stored")
+        for shape in ((1, 1), (1, 5), (2, 4)):
+            expected = fast(tokens(*shape))
+            assert torch.equal(stored(tokens(*shape)), expected)
+            assert torch.equal(given(tokens(*shape)), expected)
+            assert close(expected, model(tokens(*shape)))
+        assert torch.equal(stored(tokens(3, 5)), model(tokens(3, 5)))  # more vectors go torch's way
+        assert torch.equal(given(tokens(3, 5)), model(tokens(3, 5)))
+        before = torch.get_num_threads()
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            assert torch.equal(stored(tokens(1, 2)), fast(tokens(1, 2)))
+        torch.set_num_threads(before)
+    plain, now = held(stored)
+    assert now < 0.8 * plain
+
+
+def _untied(model):
+    state = model.state_dict()
+    return {name: value.clone() for name, value in state.items()}
+
+
+def test_the_state_copies_and_changes_of_a_stored_model():
+    model = made()
+    expected = copy.deepcopy(model.state_dict())
+    compressed(model, form="stored")
+    state = model.state_dict()
+    assert all(torch.equal(state[key], expected[key]) for key in expected)
+    assert state["embed.weight"].data_ptr() == state["head.weight"].data_ptr()
+    file = io.BytesIO()
+    torch.save(model, file)
+    file.seek(0)
+    copies = [copy.deepcopy(model), pickle.loads(pickle.dumps(model)), torch.load(file, weights_only=False)]
+    with torch.inference_mode():
+        right = model(tokens(1, 3))
+        assert all(torch.equal(other(tokens(1, 3)), right) for other in copies)
+    with pytest.raises(RuntimeError, match="cannot be trained"):
+        model.train()
+    with pytest.raises(RuntimeError, match="cannot be changed"):
+        model.load_state_dict(expected)
+    assert model.to(torch.float32)(tokens(1, 2)).dtype == torch.float32
+    assert all(torch.equal(value, expected[key].float()) for key, value in decompressed(model).state_dict().items())
+
+
+def test_products_of_a_stored_matrix_refuse_what_does_not_fit(tmp_path):
+    weights = {"w": torch.randn(300, 200).to(torch.bfloat16), "f": torch.randn(300, 200), "v": torch.ones(9)}
+    zipnn.safetensors.torch.save_file(weights, tmp_path / "w.znn")
+    with Archive(tmp_path / "w.znn") as archive:
+        core, values, sums = archive._archive, bytearray(400), bytearray(1200)
+        number = {name: tensor._rows[0] for name, tensor in archive.items()}
+        core.multiply(number["w"], values, sums, 1, True, 2)
+        for x, y, n in ((values, sums, 0), (values, sums, 9), (values[1:], sums, 1), (values, sums[4:], 1)):
+            with pytest.raises(ValueError):
+                core.multiply(number["w"], x, y, n, True, 1)
+        for name in ("f", "v"):
+            with pytest.raises(ValueError):
+                core.multiply(number[name], values, sums, 1, True, 1)
+        with pytest.raises(zipnn.ZipnnError, match="no tensor 99"):
+            core.multiply(99, values, sums, 1, True, 1)
+    with pytest.raises(ValueError, match="closed"):
+        core.multiply(number["w"], values, sums, 1, True, 1)
+
+
+def test_damage_in_a_stored_matrix_is_an_error(tmp_path):
+    torch.manual_seed(6)
+    zipnn.safetensors.torch.save_file({"w": torch.randn(400, 256).to(torch.bfloat16)}, tmp_path / "w.znn")
+    data = bytearray((tmp_path / "w.znn").read_bytes())
+    data[len(data) // 2] ^= 1
+    with Archive(bytes(data)) as archive, pytest.raises(zipnn.ZipnnError):
+        archive._archive.multiply(0, bytearray(512), bytearray(1600), 1, True, 2)

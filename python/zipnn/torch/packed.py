@@ -24,7 +24,7 @@ from . import matrices
 __all__ = ["Held", "compressed", "decompressed", "held"]
 
 _LEAST = 16 << 10  # bytes of a parameter that is worth it
-_FORMS = ("stored", "fast")
+_FORMS = ("whole", "stored", "fast")
 _WORTH = 0.95  # an archive with a larger share of the original is not kept
 _CHUNK = 512 << 10  # bytes of the original that are decoded for one row
 _N_SCRATCH = 2
@@ -141,7 +141,7 @@ class _Decoder:
 
 
 class _Packed:
-    """A parameter: an archive of its bytes, a tensor in an archive, or a packed matrix. Tied ones are one of these."""
+    """A parameter: an archive of its bytes, a tensor in an archive, or a matrix. Tied ones are one of these."""
 
     has_rows = True  # of which some can be decoded alone
 
@@ -180,8 +180,11 @@ class _Packed:
 
     def pack(self, path: str, tensor: torch.Tensor, level: int | None, threads: int | None) -> bool:
         """Compresses it. Returns False if that gains nothing."""
-        if self.form == "fast" and matrices.can_be_one(tensor.dtype, self.shape):
-            self.source = matrices.Matrix(torch_bytes(path, tensor.detach()), self.shape, threads)
+        if self.form != "whole" and matrices.can_be_one(tensor.dtype, self.shape):
+            if self.form == "fast":
+                self.source = matrices.FastMatrix(torch_bytes(path, tensor.detach()), self.shape, threads)
+            else:
+                self.source = matrices.StoredMatrix.packed(tensor.detach(), level, threads)
             return bool(self.source.held < _WORTH * self.nbytes)
         try:
             name: str | None = type_of(tensor.dtype)
@@ -261,7 +264,7 @@ class _Packed:
 
     def cost_of_row(self) -> int:
         """Returns how many bytes are decoded for one row, at most."""
-        return self.nbytes // self.shape[0] if isinstance(self.source, matrices.Matrix) else _CHUNK
+        return self.source.cost_of_row if isinstance(self.source, matrices.Matrix) else _CHUNK
 
     def apply(self, convert: Any) -> None:
         """Does what convert does to tensors. A second call for the same (tied) parameter changes nothing."""
@@ -395,7 +398,7 @@ def _take_over(module: nn.Module, name: str, packed: _Packed) -> None:
             vars(module)[word] = functools.partial(function, module)
         if type(module).forward is nn.Embedding.forward and module.max_norm is None and packed.has_rows:
             vars(module)["forward"] = functools.partial(_embed, module)
-        if type(module).forward is nn.Linear.forward and packed.form == "fast":
+        if type(module).forward is nn.Linear.forward and packed.form != "whole":
             vars(module)["forward"] = functools.partial(_linear, module)
         module._parameters = _Weights(module._parameters)
     dict.__setitem__(module._parameters, name, packed)
@@ -479,12 +482,13 @@ def compressed(
     archive: Any = None,
     level: int | None = None,
     threads: int | None = None,
-    form: str = "stored",
+    form: str = "whole",
 ) -> Model:
     """Compresses the parameters of a model in memory, and returns the model. They stay compressed while it runs: each
     is decoded to one of two scratch buffers when its layer asks for it, and the one of the next layer meanwhile, in a
     thread. Outputs are those of the plain model, bit by bit; bf16 weights take a third less memory. Every token costs
-    a decoding of all weights (python/README.md has figures), so this is for models that do not fit otherwise.
+    a decoding of all weights (python/README.md has figures), so this is for models that do not fit otherwise, unless
+    `form` says "fast".
 
     device   where the model runs: what is not compressed moves there, and weights do when they are decoded. None: where
              each parameter is. "cuda": weights stay compressed in the memory of the GPU, which decodes all of a layer
@@ -494,12 +498,14 @@ def compressed(
              device "meta"
     level    of compression
     threads  to compress with
-    form     "stored": as archives, decoded for each run. "fast": matrices of bf16 are packed, to 70 % with AVX-512 and
-             75 % without, and Linear multiplies up to eight vectors (tokens) with the packed rows, on the CPU and
-             outside of autocast: no weight is decoded for them. It adds in the order of zipnn/matrix.h, so outputs
-             differ from torch's in the last bits, as those of another version of torch may. More vectors go torch's
-             way, with an unpacked weight and the same bits. OMP_WAIT_POLICY=PASSIVE in the environment keeps idle
-             threads of OpenMP from taking processors (python/README.md has figures). All else is as with "stored"
+    form     "whole": as archives, each decoded as a whole for each run. "stored": as archives, but Linear multiplies up
+             to eight vectors (tokens) with matrices of bf16 while they are decoded a few rows at a time in the
+             processor's cache, on the CPU and outside of autocast: no weight is written to memory for them. "fast":
+             these matrices are packed instead, to 70 % with AVX-512 and 75 % without, and multiplied with the packed
+             rows. Both add in the order of zipnn/matrix.h and give the same bits; outputs differ from torch's in the
+             last bits, as those of another version of torch may. More vectors go torch's way, with a whole weight and
+             the same bits. OMP_WAIT_POLICY=PASSIVE in the environment keeps idle threads of OpenMP from taking
+             processors (python/README.md has figures). All else is as with "whole"
 
     Parameters below 16 KiB stay as they are, and so do buffers, RNNs, parameters of other classes than nn.Parameter,
     and those that compression gains nothing of. Tied parameters stay tied. state_dict() and parameters() give plain
@@ -542,7 +548,8 @@ def _pack(
     if stored is not None:
         fast = form == "fast" and matrices.can_be_one(packed.dtype, packed.shape)
         if not fast or not packed.pack(path, stored.torch(), level, threads):
-            packed.source = stored
+            product = form == "stored" and matrices.StoredMatrix.can_be(stored)
+            packed.source = matrices.StoredMatrix(stored) if product else stored
         packed.device = torch.device("cpu") if packed.device.type == "meta" else packed.device
     elif param.device.type == "meta" or not packed.pack(path, param, level, threads):
         return
