@@ -528,7 +528,8 @@ static PyMethodDef methods[] = {
      "decode(offset, buffer, pieces): fills the buffer from a list of (source, offset, bytes), or lists what is "
      "missing"},
     {"multiply", (PyCFunction)(void (*)(void))pyz_archive_multiply, METH_VARARGS,
-     "multiply(index, values, result, n, pairs, threads): n vectors of bf16 by a matrix of bf16; results are fp32"},
+     "multiply(index, values, result, n, pairs, threads, parallel): n vectors of bf16 by a matrix of bf16; results are "
+     "fp32"},
     {"check", (PyCFunction)(void (*)(void))archive_check, METH_NOARGS,
      "RuntimeError on a thread that is inside of a read of this archive"},
     {NULL, NULL, 0, NULL}};

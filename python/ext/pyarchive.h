@@ -35,7 +35,7 @@ void pyz_archive_leave(struct pyz_desk *d);
 PyObject *pyz_archive_ranges(struct pyz_archive *self, PyObject *args);
 PyObject *pyz_archive_decode(struct pyz_archive *self, PyObject *args);
 
-/* Method: multiply(index, values, result, n, pairs, threads). */
+/* Method: multiply(index, values, result, n, pairs, threads, parallel). */
 PyObject *pyz_archive_multiply(struct pyz_archive *self, PyObject *args);
 
 #endif

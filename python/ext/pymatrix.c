@@ -1,13 +1,12 @@
 /* Matrices that stay packed: zipnn._zipnn.Matrix. It never changes, so that any number of threads use it at once. */
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <zipnn/matrix.h>
 
+#include "pyhands.h"
 #include "pyzipnn.h"
 
 enum {
-    MOST_THREADS = 64,
     WORTH_A_THREAD = 1 << 20, /* bytes of plain rows; to start and end a thread takes 20 us */
     PIECE = 256 << 10         /* the same, that a thread takes at once */
 };
@@ -41,58 +40,47 @@ static void read_rows(struct task *t) {
     t->status = zipnn_matrix_read(NULL, t->self->matrix, t->first, t->n, t->rows, t->cap, &t->err);
 }
 
-/* Threads take pieces of the rows until none is left, so that one of which the processor is busy (the threads of OpenMP
- * spin for a while after their work) holds nobody up. */
+/* Threads take pieces of the rows until none is left, so that one of which the processor is busy holds nobody up. */
 struct crew {
     const struct task *whole;
     uint64_t some; /* rows of a piece */
     atomic_ullong next;
+    atomic_uint n_hands;
+    struct task hands[PYZ_MOST_HANDS]; /* what each thread does now, and how it ended */
 };
 
-struct hand {
-    struct crew *crew;
-    struct task piece;
-};
-
-static void *hand_main(void *arg) {
-    struct hand *hand = arg;
-    const struct task *whole = hand->crew->whole;
+static void take_pieces(void *arg) {
+    struct crew *crew = arg;
+    const struct task *whole = crew->whole;
     const uint64_t row = 2 * whole->self->info.n_columns;
-    struct task *t = &hand->piece;
+    const unsigned hand = atomic_fetch_add(&crew->n_hands, 1);
+    if (hand >= PYZ_MOST_HANDS) return;
+    struct task *t = &crew->hands[hand];
     *t = *whole;
     while (t->status == ZIPNN_OK) {
-        const uint64_t from = atomic_fetch_add(&hand->crew->next, hand->crew->some);
+        const uint64_t from = atomic_fetch_add(&crew->next, crew->some);
         if (from >= whole->n) break;
         t->first = whole->first + from;
-        t->n = whole->n - from < hand->crew->some ? whole->n - from : hand->crew->some;
+        t->n = whole->n - from < crew->some ? whole->n - from : crew->some;
         if (whole->y) t->y = whole->y + from;
         if (whole->rows) t->rows = whole->rows + from * row;
         if (whole->rows) t->cap = (size_t)(t->n * row);
         t->run(t);
     }
-    return NULL;
 }
 
 /* Runs a task on this thread and on more of them, if it has rows for them. */
-static void run_task(struct task *whole, unsigned n_threads) {
-    const uint64_t row = 2 * whole->self->info.n_columns + 1, worth = whole->n * row / WORTH_A_THREAD;
+static void run_task(struct task *whole, unsigned n_threads, uintptr_t parallel) {
+    const uint64_t row = 2 * whole->self->info.n_columns + 1, worth = whole->n * row / WORTH_A_THREAD + 1;
     struct crew crew = {.whole = whole, .some = PIECE / row + 1};
-    struct hand hands[MOST_THREADS];
-    pthread_t threads[MOST_THREADS];
-    unsigned n = 1;
     atomic_init(&crew.next, 0);
-    while (n < n_threads && n < worth && n < MOST_THREADS) {
-        hands[n].crew = &crew;
-        if (pthread_create(&threads[n], NULL, hand_main, &hands[n]) != 0) break;
-        n++;
-    }
-    hands[0].crew = &crew;
-    hand_main(&hands[0]);
-    for (unsigned i = 0; i < n; i++) {
-        if (i) pthread_join(threads[i], NULL);
-        if (hands[i].piece.status == ZIPNN_OK) continue;
-        whole->status = hands[i].piece.status;
-        whole->err = hands[i].piece.err;
+    atomic_init(&crew.n_hands, 0);
+    pyz_run_hands(parallel, n_threads < worth ? n_threads : (unsigned)worth, take_pieces, &crew);
+    const unsigned n = atomic_load(&crew.n_hands);
+    for (unsigned i = 0; i < n && i < PYZ_MOST_HANDS; i++) {
+        if (crew.hands[i].status == ZIPNN_OK) continue;
+        whole->status = crew.hands[i].status;
+        whole->err = crew.hands[i].err;
     }
 }
 
@@ -162,7 +150,7 @@ static PyObject *matrix_info(struct pyz_matrix *self, PyObject *unused) {
 
 /* Multiplies n vectors of bf16. */
 static PyObject *multiply_views(struct pyz_matrix *self, const Py_buffer *values, const Py_buffer *result, int n,
-                                int pairs, int threads) {
+                                int pairs, int threads, uintptr_t parallel) {
     const uint64_t columns = self->info.n_columns, rows = self->info.n_rows;
     const size_t size = n > 0 ? zipnn_vectors_size(columns, (unsigned)n) : SIZE_MAX;
     if (size == SIZE_MAX || (uint64_t)values->len != 2 * columns * (unsigned)n ||
@@ -174,7 +162,7 @@ static PyObject *multiply_views(struct pyz_matrix *self, const Py_buffer *values
     Py_BEGIN_ALLOW_THREADS;
     t.status = zipnn_vectors_pack(pairs ? ZIPNN_SUM_BF16_PAIRS : ZIPNN_SUM_F32, ZIPNN_BF16, values->buf,
                                   (size_t)columns, columns, (unsigned)n, vectors, &t.err);
-    if (t.status == ZIPNN_OK) run_task(&t, threads > 0 ? (unsigned)threads : 1);
+    if (t.status == ZIPNN_OK) run_task(&t, threads > 0 ? (unsigned)threads : 1, parallel);
     Py_END_ALLOW_THREADS;
     free(vectors);
     return finish(self, &t);
@@ -182,9 +170,12 @@ static PyObject *multiply_views(struct pyz_matrix *self, const Py_buffer *values
 
 static PyObject *matrix_multiply(struct pyz_matrix *self, PyObject *args) {
     Py_buffer values, result;
+    PyObject *address, *done = NULL;
+    uint64_t parallel;
     int n, pairs, threads;
-    if (!PyArg_ParseTuple(args, "y*w*ipi:multiply", &values, &result, &n, &pairs, &threads)) return NULL;
-    PyObject *done = multiply_views(self, &values, &result, n, pairs, threads);
+    if (!PyArg_ParseTuple(args, "y*w*ipiO:multiply", &values, &result, &n, &pairs, &threads, &address)) return NULL;
+    if (pyz_as_u64(address, "an address", &parallel))
+        done = multiply_views(self, &values, &result, n, pairs, threads, (uintptr_t)parallel);
     PyBuffer_Release(&values);
     PyBuffer_Release(&result);
     return done;
@@ -205,7 +196,7 @@ static PyObject *matrix_read(struct pyz_matrix *self, PyObject *args) {
             PyErr_Format(PyExc_ValueError, "the buffer has not the size of these rows, or the matrix has fewer");
         } else {
             Py_BEGIN_ALLOW_THREADS;
-            run_task(&t, threads > 0 ? (unsigned)threads : 1);
+            run_task(&t, threads > 0 ? (unsigned)threads : 1, 0);
             Py_END_ALLOW_THREADS;
             done = finish(self, &t);
         }
@@ -218,7 +209,8 @@ static PyMethodDef methods[] = {
     {"info", (PyCFunction)(void (*)(void))matrix_info, METH_NOARGS,
      "(rows, columns, bytes held, whether the processor multiplies pairs of bf16)"},
     {"multiply", (PyCFunction)(void (*)(void))matrix_multiply, METH_VARARGS,
-     "multiply(values, result, n, pairs, threads): n vectors of bf16, one after the other; results are fp32"},
+     "multiply(values, result, n, pairs, threads, parallel): n vectors of bf16, one after the other; results are fp32. "
+     "parallel is the address of GOMP_parallel, or 0"},
     {"read", (PyCFunction)(void (*)(void))matrix_read, METH_VARARGS,
      "read(first, n, buffer, threads): fills the buffer with rows"},
     {NULL, NULL, 0, NULL}};

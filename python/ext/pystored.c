@@ -1,13 +1,14 @@
 /* Products with a matrix that stays in an archive: Archive.multiply. */
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <zipnn/matrix.h>
 
 #include "pyarchive.h"
+#include "pyhands.h"
 
-enum { MOST_THREADS = 64, WORTH_A_THREAD = 1 << 20 /* bytes of plain rows */ };
+enum { WORTH_A_THREAD = 1 << 20 /* bytes of plain rows */ };
 
-/* The rows of one thread, which has a context of its own. No thread touches Python. */
+/* The rows of one thread, which has a context of its own. */
 struct run {
     zipnn_ctx *ctx;
     const zipnn_matrix *matrix;
@@ -18,8 +19,7 @@ struct run {
     zipnn_error err;
 };
 
-static void *run_main(void *arg) {
-    struct run *r = arg;
+static void multiply_run(struct run *r) {
     zipnn_ctx *own = NULL;
     const zipnn_options options = {.size = sizeof options, .threads = 1};
     if (!r->ctx) r->status = zipnn_create(&options, &own, &r->err);
@@ -27,38 +27,48 @@ static void *run_main(void *arg) {
         r->status = zipnn_matrix_multiply(r->ctx ? r->ctx : own, r->matrix, r->vectors, r->first, r->n, r->y + r->first,
                                           (size_t)r->n_rows, &r->err);
     zipnn_destroy(own);
-    return NULL;
+}
+
+struct runs {
+    struct run run[PYZ_MOST_HANDS];
+    unsigned n;
+    atomic_uint next;
+};
+
+static void take_runs(void *arg) {
+    struct runs *runs = arg;
+    for (unsigned i; (i = atomic_fetch_add(&runs->next, 1)) < runs->n;) multiply_run(&runs->run[i]);
 }
 
 /* Runs of rows, one for each thread: a chunk that two of them have parts of is decoded twice. */
-static zipnn_status multiply_runs(zipnn_ctx *ctx, const zipnn_matrix *m, const void *vectors, unsigned n_threads,
-                                  float *y, zipnn_error *err) {
-    struct run runs[MOST_THREADS];
-    pthread_t threads[MOST_THREADS];
+static zipnn_status multiply_runs(const struct run *whole, unsigned n_threads, uintptr_t parallel, zipnn_error *err) {
+    struct runs runs = {.n = n_threads < PYZ_MOST_HANDS ? n_threads : PYZ_MOST_HANDS};
     zipnn_matrix_info info;
-    zipnn_status status = ZIPNN_OK;
-    zipnn_matrix_get_info(m, &info);
+    zipnn_matrix_get_info(whole->matrix, &info);
     const uint64_t worth = info.n_rows * info.n_columns / (WORTH_A_THREAD / 2) + 1;
-    unsigned n = n_threads < MOST_THREADS ? n_threads : MOST_THREADS, started = 1;
-    if (n > worth) n = (unsigned)worth;
-    for (unsigned i = 0; i < n; i++) {
-        const uint64_t first = info.n_rows / n * i + info.n_rows % n * i / n;
-        const uint64_t end = info.n_rows / n * (i + 1) + info.n_rows % n * (i + 1) / n;
-        runs[i] = (struct run){i ? NULL : ctx, m, vectors, first, end - first, info.n_rows, y, ZIPNN_OK, {0}};
+    if (runs.n > worth) runs.n = (unsigned)worth;
+    atomic_init(&runs.next, 0);
+    for (unsigned i = 0; i < runs.n; i++) {
+        const uint64_t first = info.n_rows / runs.n * i + info.n_rows % runs.n * i / runs.n;
+        const uint64_t end = info.n_rows / runs.n * (i + 1) + info.n_rows % runs.n * (i + 1) / runs.n;
+        struct run *r = &runs.run[i];
+        *r = *whole;
+        r->first = first;
+        r->n = end - first;
+        if (i) r->ctx = NULL;
     }
-    while (started < n && pthread_create(&threads[started], NULL, run_main, &runs[started]) == 0) started++;
-    run_main(&runs[0]);
-    for (unsigned i = started; i < n; i++) run_main(&runs[i]); /* the system gave no more threads */
-    for (unsigned i = 1; i < started; i++) pthread_join(threads[i], NULL);
-    for (unsigned i = 0; i < n && status == ZIPNN_OK; i++) {
-        status = runs[i].status;
-        if (status != ZIPNN_OK) *err = runs[i].err;
+    pyz_run_hands(parallel, runs.n, take_runs, &runs);
+    for (unsigned i = 0; i < runs.n; i++) {
+        if (runs.run[i].status == ZIPNN_OK) continue;
+        *err = runs.run[i].err;
+        return runs.run[i].status;
     }
-    return status;
+    return ZIPNN_OK;
 }
 
 struct stored {
     uint64_t index;
+    uint64_t parallel;
     int n, pairs, threads;
     const Py_buffer *values, *result;
 };
@@ -82,8 +92,10 @@ static zipnn_status multiply(struct pyz_call *call, const zipnn_archive *archive
         const zipnn_sum sum = s->pairs && info.has_bf16_pairs ? ZIPNN_SUM_BF16_PAIRS : ZIPNN_SUM_F32;
         status = zipnn_vectors_pack(sum, ZIPNN_BF16, s->values->buf, (size_t)info.n_columns, info.n_columns,
                                     (unsigned)s->n, vectors, &call->err);
+        const struct run whole = {
+            .ctx = call->ctx, .matrix = m, .vectors = vectors, .n_rows = info.n_rows, .y = s->result->buf};
         if (status == ZIPNN_OK)
-            status = multiply_runs(call->ctx, m, vectors, (unsigned)s->threads, s->result->buf, &call->err);
+            status = multiply_runs(&whole, (unsigned)s->threads, (uintptr_t)s->parallel, &call->err);
     }
     free(vectors);
     zipnn_matrix_close(m);
@@ -92,11 +104,13 @@ static zipnn_status multiply(struct pyz_call *call, const zipnn_archive *archive
 
 PyObject *pyz_archive_multiply(struct pyz_archive *self, PyObject *args) {
     Py_buffer values, result;
-    PyObject *index;
+    PyObject *index, *address;
     struct stored s = {.values = &values, .result = &result};
     bool done = false;
-    if (!PyArg_ParseTuple(args, "Oy*w*ipi:multiply", &index, &values, &result, &s.n, &s.pairs, &s.threads)) return NULL;
-    struct pyz_desk *d = pyz_as_u64(index, "an index", &s.index) ? pyz_archive_enter(self) : NULL;
+    if (!PyArg_ParseTuple(args, "Oy*w*ipiO:multiply", &index, &values, &result, &s.n, &s.pairs, &s.threads, &address))
+        return NULL;
+    const bool right = pyz_as_u64(index, "an index", &s.index) && pyz_as_u64(address, "an address", &s.parallel);
+    struct pyz_desk *d = right ? pyz_archive_enter(self) : NULL;
     if (d) {
         const bool alone = s.threads < 1 || self->end.read_at || pyz_bases_need_python(&self->bases);
         zipnn_status status;

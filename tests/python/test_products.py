@@ -186,12 +186,12 @@ def test_the_extension_checks_sizes():
         _zipnn.Matrix(bytes(2 * 6 * 70 - 1), 6, 70, 1)
     for values, result, n in ((140, 24, 2), (140, 23, 1), (139, 24, 1), (140, 24, 0), (9 * 140, 9 * 24, 9)):
         with pytest.raises(ValueError, match="size"):
-            matrix.multiply(bytes(values), bytearray(result), n, False, 1)
+            matrix.multiply(bytes(values), bytearray(result), n, False, 1, 0)
     for first, n, size in ((6, 1, 140), (0, 1, 139), (2**63, 2**63, 0)):
         with pytest.raises(ValueError, match="rows"):
             matrix.read(first, n, bytearray(size), 1)
     result = bytearray(24)
-    matrix.multiply(bytes(140), result, 1, False, 2)
+    matrix.multiply(bytes(140), result, 1, False, 2, 0)
     assert result == bytes(24)
 
 
@@ -253,17 +253,17 @@ def test_products_of_a_stored_matrix_refuse_what_does_not_fit(tmp_path):
     with Archive(tmp_path / "w.znn") as archive:
         core, values, sums = archive._archive, bytearray(400), bytearray(1200)
         number = {name: tensor._rows[0] for name, tensor in archive.items()}
-        core.multiply(number["w"], values, sums, 1, True, 2)
+        core.multiply(number["w"], values, sums, 1, True, 2, 0)
         for x, y, n in ((values, sums, 0), (values, sums, 9), (values[1:], sums, 1), (values, sums[4:], 1)):
             with pytest.raises(ValueError):
-                core.multiply(number["w"], x, y, n, True, 1)
+                core.multiply(number["w"], x, y, n, True, 1, 0)
         for name in ("f", "v"):
             with pytest.raises(ValueError):
-                core.multiply(number[name], values, sums, 1, True, 1)
+                core.multiply(number[name], values, sums, 1, True, 1, 0)
         with pytest.raises(zipnn.ZipnnError, match="no tensor 99"):
-            core.multiply(99, values, sums, 1, True, 1)
+            core.multiply(99, values, sums, 1, True, 1, 0)
     with pytest.raises(ValueError, match="closed"):
-        core.multiply(number["w"], values, sums, 1, True, 1)
+        core.multiply(number["w"], values, sums, 1, True, 1, 0)
 
 
 def test_damage_in_a_stored_matrix_is_an_error(tmp_path):
@@ -272,4 +272,22 @@ def test_damage_in_a_stored_matrix_is_an_error(tmp_path):
     data = bytearray((tmp_path / "w.znn").read_bytes())
     data[len(data) // 2] ^= 1
     with Archive(bytes(data)) as archive, pytest.raises(zipnn.ZipnnError):
-        archive._archive.multiply(0, bytearray(512), bytearray(1600), 1, True, 2)
+        archive._archive.multiply(0, bytearray(512), bytearray(1600), 1, True, 2, 0)
+
+
+def test_threads_of_openmp_and_threads_of_ours_give_the_same_bits(monkeypatch):
+    from zipnn.torch import matrices
+
+    torch.manual_seed(7)
+    layer = nn.Linear(1024, 1500).to(torch.bfloat16).requires_grad_(False)
+    x = torch.randn(3, 1024).to(torch.bfloat16)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    for form in ("fast", "stored"):
+        small = compressed(copy.deepcopy(layer), form=form)
+        with torch.inference_mode():
+            right = small(x)
+            with monkeypatch.context() as patch:
+                patch.setattr(matrices, "_parallel", lambda: 0)
+                assert torch.equal(small(x), right)
+    torch.set_num_threads(before)

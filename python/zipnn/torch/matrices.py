@@ -3,6 +3,9 @@ with form="fast" and form="stored"."""
 
 from __future__ import annotations
 
+import ctypes
+import functools
+import os
 from typing import Any
 
 import torch
@@ -15,6 +18,24 @@ from ..tensors import Tensor
 
 MOST_VECTORS = 8  # rows of an input that are multiplied at once
 _CHUNK = 512 << 10  # bytes of rows that are decoded for one row of an archive
+
+
+_PID = os.getpid()
+
+
+@functools.cache
+def _gomp_parallel() -> int:
+    """Returns the address of the function that runs torch's threads, 0 where torch has no OpenMP of this kind."""
+    try:
+        return ctypes.cast(ctypes.CDLL(None).GOMP_parallel, ctypes.c_void_p).value or 0
+    except (AttributeError, OSError, TypeError):
+        return 0
+
+
+def _parallel() -> int:
+    """Products run on torch's threads, which spin after other work, and would keep processors from further ones. After
+    a fork they are gone."""
+    return _gomp_parallel() if os.getpid() == _PID else 0
 
 
 def can_be_one(dtype: torch.dtype, shape: tuple[int, ...]) -> bool:
@@ -74,7 +95,7 @@ class FastMatrix(Matrix):
         self._matrix.read(first, n, memory, torch.get_num_threads())
 
     def _multiply(self, values: Any, sums: Any, n: int) -> None:
-        self._matrix.multiply(values, sums, n, self._pairs, torch.get_num_threads())
+        self._matrix.multiply(values, sums, n, self._pairs, torch.get_num_threads(), _parallel())
 
 
 def _restored(archive: torch.Tensor, n_rows: int, n_columns: int) -> Matrix:
@@ -117,7 +138,7 @@ class StoredMatrix(Matrix):
 
     def _multiply(self, values: Any, sums: Any, n: int) -> None:
         number, threads = self._tensor._rows[0], torch.get_num_threads()
-        self._tensor.archive._archive.multiply(number, values, sums, n, True, threads)
+        self._tensor.archive._archive.multiply(number, values, sums, n, True, threads, _parallel())
 
 
 def _reopened(archive: torch.Tensor) -> StoredMatrix:
