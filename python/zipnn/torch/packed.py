@@ -504,8 +504,7 @@ def compressed(
              these matrices are packed instead, to 70 % with AVX-512 and 75 % without, and multiplied with the packed
              rows. Both add in the order of zipnn/matrix.h and give the same bits; outputs differ from torch's in the
              last bits, as those of another version of torch may. More vectors go torch's way, with a whole weight and
-             the same bits. OMP_WAIT_POLICY=PASSIVE in the environment keeps idle threads of OpenMP from taking
-             processors (python/README.md has figures). All else is as with "whole"
+             the same bits. All else is as with "whole"
 
     Parameters below 16 KiB stay as they are, and so do buffers, RNNs, parameters of other classes than nn.Parameter,
     and those that compression gains nothing of. Tied parameters stay tied. state_dict() and parameters() give plain
