@@ -143,7 +143,7 @@ def test_training_raises():
         model(tokens(1, 1)).sum().backward()
     with pytest.raises(RuntimeError, match="is compressed"):
         model.load_state_dict(model.state_dict())
-    with pytest.raises(ValueError, match="neither 'stored' nor 'fast'"):
+    with pytest.raises(ValueError, match="not 'whole', 'stored' or 'fast'"):
         compressed(made(), form="faster")
 
 

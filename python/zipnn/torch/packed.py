@@ -517,7 +517,7 @@ def compressed(
     if not isinstance(model, nn.Module):
         raise TypeError(f"compressed() takes a module of torch, not a {type(model).__name__}")
     if form not in _FORMS:
-        raise ValueError(f"the form {form!r} is neither 'stored' nor 'fast'")
+        raise ValueError(f"the form {form!r} is not 'whole', 'stored' or 'fast'")
     opened = archive if archive is None or isinstance(archive, Archive) else Archive(archive, threads)
     on_gpu = None if device is None else gpu.of(device)
     if on_gpu and (opened is None or on_gpu.takes(opened)):
