@@ -15,7 +15,7 @@ NAMES = ("memcpy", "apply", "restore", "pack")
 
 
 def main() -> None:
-    command = [figures.BUILD / "bench/bench_apply", *(sys.argv[1:] or ["32", "7"])]
+    command = [str(figures.BUILD / "bench/bench_apply"), *(sys.argv[1:] or ["32", "7"])]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     groups: dict[str, dict[str, list[float]]] = {}
     sizes: dict[str, int] = {}
