@@ -49,6 +49,8 @@ static PyMethodDef methods[] = {
     {"survey", pyz_survey, METH_VARARGS,
      "survey(source, sink or None, flags, threads, progress, bases=None) -> (message, fault, original, intact, "
      "unplaced, unchecked, length_unknown, xxh3, damage)"},
+    {"changes", pyz_changes, METH_VARARGS, "changes(weights or None, source, threads, take or None) -> (stats, info)"},
+    {"merge", pyz_merge, METH_VARARGS, "merge(first, second, sink) -> stats"},
     {"dtypes", list_dtypes, METH_NOARGS,
      "List of (id, name, kind, bits, exponent_bits, block_bytes, block_elements, numpy, ml_dtypes, torch, aliases)"},
     {"cpus", cpus, METH_NOARGS, "Processors this process may run on"},
@@ -94,6 +96,8 @@ static int exec_module(PyObject *module) {
     if (!state->archive_type || PyModule_AddType(module, (PyTypeObject *)state->archive_type) != 0) return -1;
     state->gpu_type = PyType_FromModuleAndSpec(module, &pyz_gpu_spec, NULL);
     if (!state->gpu_type || PyModule_AddType(module, (PyTypeObject *)state->gpu_type) != 0) return -1;
+    state->weights_type = PyType_FromModuleAndSpec(module, &pyz_weights_spec, NULL);
+    if (!state->weights_type || PyModule_AddType(module, (PyTypeObject *)state->weights_type) != 0) return -1;
     PyType_Spec *const others[] = {&pyz_kept_spec, &pyz_matrix_spec};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         PyObject *type = PyType_FromModuleAndSpec(module, others[i], NULL);
@@ -109,6 +113,7 @@ static int traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->error_of);
     Py_VISIT(state->archive_type);
     Py_VISIT(state->gpu_type);
+    Py_VISIT(state->weights_type);
     return 0;
 }
 
@@ -117,6 +122,7 @@ static int clear(PyObject *module) {
     Py_CLEAR(state->error_of);
     Py_CLEAR(state->archive_type);
     Py_CLEAR(state->gpu_type);
+    Py_CLEAR(state->weights_type);
     return 0;
 }
 

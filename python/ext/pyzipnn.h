@@ -19,7 +19,7 @@
 
 struct pyz_state {
     PyObject *error_of; /* zipnn.errors.error_of(status, offset, message, filename, new_name) */
-    PyObject *archive_type, *gpu_type;
+    PyObject *archive_type, *gpu_type, *weights_type;
     unsigned long main_thread; /* of the process `pid` */
     pid_t pid;
 };
@@ -188,6 +188,8 @@ PyObject *pyz_recompress(PyObject *module, PyObject *args);
 PyObject *pyz_estimate(PyObject *module, PyObject *args);
 PyObject *pyz_apply(PyObject *module, PyObject *args);
 PyObject *pyz_survey(PyObject *module, PyObject *args);
+PyObject *pyz_changes(PyObject *module, PyObject *args);
+PyObject *pyz_merge(PyObject *module, PyObject *args);
 
 /* (original, archive, n_chunks, xxh3, sha256 or None) */
 PyObject *pyz_stats_tuple(const zipnn_stats *stats);
@@ -196,5 +198,6 @@ extern PyType_Spec pyz_archive_spec;
 extern PyType_Spec pyz_gpu_spec;
 extern PyType_Spec pyz_kept_spec;
 extern PyType_Spec pyz_matrix_spec;
+extern PyType_Spec pyz_weights_spec;
 
 #endif

@@ -79,6 +79,36 @@ def survey(
 def cpus() -> int: ...
 def dtypes() -> list[tuple[str, str, str, int, int, int, int, str, str, str, str]]: ...
 
+_Tensors = tuple[tuple[Any, ...], ...]
+_UpdateStats = tuple[int, int, int, int, bool]
+_UpdateInfo = tuple[int, int, int, bytes, bytes, list[tuple[str, str, tuple[int, ...]]]]
+
+def changes(
+    weights: Weights | None, source: _Source, threads: int, take: Callable[[int, int, bytes, bytes], Any] | None, /
+) -> tuple[_UpdateStats, _UpdateInfo]: ...
+def merge(first: _Source, second: _Source, sink: _Sink, /) -> _UpdateStats: ...
+
+class Weights:
+    def __new__(cls, tensors: _Tensors, how: int, version: int, threads: int, /) -> Weights: ...
+    def close(self) -> None: ...
+    def info(self) -> tuple[int, int, int, bytes, bool]: ...
+    def pack(
+        self,
+        tensors: _Tensors,
+        sink: _Sink,
+        form: int,
+        version: int,
+        note: Buffer,
+        keep: bool,
+        level: int,
+        threads: int,
+        progress: _Progress,
+        /,
+    ) -> _UpdateStats: ...
+    def apply(
+        self, source: _Source, threads: int, progress: _Progress, done: Callable[[int], Any] | None, /
+    ) -> tuple[_UpdateStats, _UpdateInfo]: ...
+
 class Matrix:
     def __new__(cls, data: Buffer, n_rows: int, n_columns: int, threads: int, /) -> Matrix: ...
     def info(self) -> tuple[int, int, int, bool]: ...

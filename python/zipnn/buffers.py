@@ -5,7 +5,7 @@ end the process. Neither numpy nor torch is imported before a tensor of theirs c
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+from typing import Any, Optional
 
 _LONGEST = 80  # characters of a name in a message
 
@@ -147,8 +147,15 @@ def _is_outside(array: Any) -> bool:
         owner = base
     if owner is array or not isinstance(owner, numpy.ndarray) or array.nbytes == 0:
         return False
-    begin, first = (a.__array_interface__["data"][0] for a in (array, owner))
-    return not first <= begin <= begin + array.nbytes <= first + owner.nbytes
+    (begin, end), (first, last) = _bounds(array), _bounds(owner)
+    return not first <= begin <= end <= last
+
+
+def _bounds(array: Any) -> tuple[int, int]:
+    """Returns the addresses of an array's first byte, and of the one after its last."""
+    begin = array.__array_interface__["data"][0]
+    steps = [(n - 1) * step for n, step in zip(array.shape, array.strides)]
+    return begin + sum(s for s in steps if s < 0), begin + sum(s for s in steps if s > 0) + array.itemsize
 
 
 def numpy_bytes(name: Any, array: Any) -> Any:
@@ -160,3 +167,55 @@ def numpy_bytes(name: Any, array: Any) -> Any:
     if plain.dtype.byteorder == ">":
         plain = plain.astype(plain.dtype.newbyteorder("<"))
     return plain.reshape(-1).view(numpy.uint8).data
+
+
+# ---- where tensors lie, for those that are read or changed in place --------------------------------------------------
+
+# Strides in bytes, a buffer, and where in it the first element is. None: the buffer has the elements in their order.
+Place = tuple[Optional[tuple[int, ...]], Any, int]
+
+
+def _spread(owner: Any, address: int, shape: Any, strides: tuple[int, ...], itemsize: int, readonly: bool) -> Place:
+    """Returns the place of elements with strides, of which there is at least one."""
+    steps = [(n - 1) * step for n, step in zip(shape, strides)]
+    low, high = sum(s for s in steps if s < 0), sum(s for s in steps if s > 0) + itemsize
+    array: Any = (ctypes.c_char * (high - low)).from_address(address + low)
+    array.owner = owner
+    view = memoryview(array).cast("B")
+    return strides, view.toreadonly() if readonly else view, -low
+
+
+def place_of_torch(name: Any, tensor: Any, *, writable: bool) -> Place:
+    """Returns where a tensor lies. One that cannot be changed where it is (on another device, with conjugate or
+    negative bits) is copied if it is not `writable`. Raises ValueError as check_torch() does."""
+    import torch
+
+    check_torch(name, tensor)
+    with torch._C.DisableTorchFunctionSubclass(), torch.no_grad():
+        here = tensor.device.type == "cpu" and not tensor.is_conj() and not tensor.is_neg()
+        if writable and not here:
+            where = f"is on {tensor.device}" if tensor.device.type != "cpu" else "has a conjugate or negative bit"
+            raise ValueError(f"{shown(name)} {where}: it cannot be changed in place")
+        if not here or tensor.numel() == 0 or tensor.is_contiguous():
+            return None, torch_bytes(name, tensor), 0
+        size = tensor.element_size()
+        strides = tuple(step * size for step in tensor.stride())
+        return _spread(tensor, tensor.data_ptr(), tensor.shape, strides, size, False)
+
+
+def place_of_numpy(name: Any, array: Any, *, writable: bool) -> Place:
+    """Does the same for an array, which is copied if it is big-endian."""
+    import numpy
+
+    if isinstance(array, numpy.ndarray) and array.dtype.byteorder == ">" and writable:
+        raise ValueError(f"{shown(name)} is big-endian: it cannot be changed in place")
+    plain = not isinstance(array, numpy.ndarray) or array.flags.c_contiguous or array.size == 0
+    if not plain:
+        check_numpy(name, numpy.empty(0, array.dtype) if type(array) is numpy.ndarray else array)
+    if plain or array.dtype.byteorder == ">":
+        found = numpy_bytes(name, numpy.ascontiguousarray(array) if not plain else array)
+        return None, found, 0
+    if _is_outside(array):
+        raise ValueError(f"{shown(name)} reaches outside of the array whose memory it uses: that was resized, perhaps")
+    address = array.__array_interface__["data"][0]
+    return _spread(array, address, array.shape, array.strides, array.itemsize, not array.flags.writeable)

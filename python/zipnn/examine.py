@@ -6,7 +6,8 @@ import contextlib
 import os
 import shutil
 import tempfile
-from typing import TYPE_CHECKING, Any, NamedTuple, Union
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Union, overload
 
 from . import _zipnn, bases
 from .archives import Archive, Chunk, Info, source_of
@@ -14,6 +15,7 @@ from .buffers import is_torch, of_torch
 from .errors import BaseError, CorruptError
 from .progress import Progress, shown
 from .streams import PathLike, Stats, dtype_name, target_flags
+from .sync import UpdateStats, apply_update
 
 if TYPE_CHECKING:
     from .bases import Base, BaseInfo
@@ -239,13 +241,45 @@ def make_alike(new: str, old: str) -> None:
     shutil.copystat(old, new)
 
 
-def apply(source: Source, memory: Any, *, threads: int | None = None, progress: Progress = None) -> Stats:
-    """Brings weights in memory up to date: before the call, `memory` holds the base that the archive was made against,
-    byte for byte; afterwards, its original. It is a writable buffer, or a contiguous tensor of torch on the CPU.
+@overload
+def apply(
+    source: Source,
+    memory: Mapping[str, Any],
+    *,
+    done: Callable[[str], Any] | None = None,
+    threads: int | None = None,
+    progress: Progress = None,
+) -> UpdateStats: ...
 
-    Before anything is changed, all of the memory that the archive refers to is compared with what it should be
-    (BaseError), so updates out of order are refused. After any other failure some chunks are old and some new, never a
-    mixture within one; the same call may be repeated."""
+
+@overload
+def apply(source: Source, memory: Any, *, threads: int | None = None, progress: Progress = None) -> Stats: ...
+
+
+def apply(
+    source: Source,
+    memory: Any,
+    *,
+    done: Callable[[str], Any] | None = None,
+    threads: int | None = None,
+    progress: Progress = None,
+) -> Stats | UpdateStats:
+    """Brings weights in memory up to date, in place: either one memory by an archive, or named tensors by an update.
+
+    An archive: before the call, `memory` holds the base that the archive was made against, byte for byte; afterwards,
+    its original. It is a writable buffer, or a contiguous tensor of torch on the CPU. Before anything is changed, all
+    of the memory that the archive refers to is compared with what it should be (BaseError), so updates out of order are
+    refused. After any other failure some chunks are old and some new, never a mixture within one; the same call may be
+    repeated.
+
+    An update (zipnn.delta): `memory` is a mapping of names to tensors of torch on the CPU or arrays of numpy, among
+    them all that the update knows; strides are followed. All of them are read first, for their digest: a "difference"
+    for others is refused (BaseError). done(name) is called when all of a tensor is new. zipnn.Weights does it again and
+    again without reading them all, and may repeat an update that ended early."""
+    if isinstance(memory, Mapping):
+        return apply_update(source, memory, done=done, threads=threads, progress=progress)
+    if done is not None:
+        raise TypeError("done is called for named tensors, and one memory was given")
     target = of_torch(memory) if is_torch(memory) else memory
     with shown(progress, "applying") as report:
         return Stats(*_zipnn.apply(source_of(source), target, threads or 0, report))
