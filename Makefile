@@ -12,7 +12,7 @@ endif
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all deps deps-test dist dist-test minimal demo test bench bench-apply bench-cores bench-load bench-ratio bench-delta bench-dress bench-kernels bench-mount bench-products bench-types gpu fuzz trust integration docs install clean
+.PHONY: all deps deps-test dist dist-test minimal demo test bench bench-apply bench-cores bench-load bench-ratio bench-delta bench-dress bench-kernels bench-mount bench-products bench-sync bench-types gpu fuzz trust integration docs install clean
 
 # build/zipnn, build/libzipnn.a, build/libzipnn.so
 all:
@@ -39,9 +39,10 @@ test:
 
 # bench: library, command and peers; bench-load: models into torch; bench-ratio: sizes of real weights beside other
 # coders', and whether promises hold; bench-types: quantised types beside memcpy; bench-delta: differences; bench-apply: the same in memory; bench-dress: the
-# same weights in another dress; bench-cores: a model of many cores; bench-kernels: loops by instruction set; bench-products: products with packed weights.
+# same weights in another dress; bench-cores: a model of many cores; bench-kernels: loops by instruction set; bench-products: products with packed weights;
+# bench-sync: a trainer whose steps go to an engine.
 # BENCH='--size 200' passes options.
-bench bench-apply bench-cores bench-load bench-ratio bench-delta bench-dress bench-kernels bench-mount bench-products bench-types: all
+bench bench-apply bench-cores bench-load bench-ratio bench-delta bench-dress bench-kernels bench-mount bench-products bench-sync bench-types: all
 	@JOBS=$(JOBS) tools/bench.sh $@ $(BENCH)
 
 # The GPU's kernels, build/gpu/zipnn.fatbin, and whether they keep to their registers. It takes nvcc; nothing else does.

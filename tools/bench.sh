@@ -1,5 +1,5 @@
 #!/bin/bash
-# bench.sh bench|bench-apply|bench-ratio|bench-types|bench-delta|bench-dress|bench-cores|bench-load|bench-mount|bench-kernels|bench-products [OPTION]...: builds the benchmarks and runs them; options go to the program.
+# bench.sh bench|bench-apply|bench-ratio|bench-types|bench-delta|bench-dress|bench-cores|bench-load|bench-mount|bench-kernels|bench-products|bench-sync [OPTION]...: builds the benchmarks and runs them; options go to the program.
 #   bench          library, command and peers: build/bench/results.jsonl, doc/benchmarks.md
 #   bench-ratio    sizes of real weights, beside other coders: build/bench/ratio.jsonl, doc/benchmarks.md; fails where a
 #                  promise of bench/promises.py is broken
@@ -12,6 +12,7 @@
 #   bench-mount    a view of archives, beside restoring and copying: build/bench/mount.jsonl
 #   bench-kernels  the loops of every instruction set
 #   bench-products products over packed rows, beside plain ones: build/bench/products.jsonl, doc/benchmarks.md
+#   bench-sync     a small model is trained, synced and served; bytes and milliseconds a step: a table
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -50,9 +51,15 @@ bench-load)
 bench-apply) exec python3 -B bench/bench_apply.py "$@" ;;
 bench-mount) exec python3 -B bench/bench_mount.py "$@" ;;
 bench-products) exec python3 -B bench/bench_products.py "$@" ;;
+bench-sync)
+    ZIPNN_TEST_RUN=0 tools/test_python.sh >build/bench-python.log 2>&1 || { tail -n 20 build/bench-python.log >&2 && exit 1; }
+    [ -x build/python/venv/bin/python ] || { cat build/bench-python.log && exit 0; }
+    build/python/venv/bin/pip install -q zstandard >>build/bench-python.log 2>&1 || echo "no peers with zstd: pip cannot install zstandard"
+    exec build/python/venv/bin/python -B bench/bench_sync.py "$@"
+    ;;
 bench-kernels)
     build/bench/bench/bench_kernels "$@"
     build/bench/bench/bench_r16 "$@"
     ;;
-*) echo "usage: tools/bench.sh bench|bench-apply|bench-cores|bench-delta|bench-dress|bench-kernels|bench-load|bench-mount|bench-products|bench-ratio|bench-types [OPTION]..." >&2 && exit 2 ;;
+*) echo "usage: tools/bench.sh bench|bench-apply|bench-cores|bench-delta|bench-dress|bench-kernels|bench-load|bench-mount|bench-products|bench-ratio|bench-sync|bench-types [OPTION]..." >&2 && exit 2 ;;
 esac

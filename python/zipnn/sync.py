@@ -82,7 +82,7 @@ class Changes:
         import numpy
 
         values = numpy.frombuffer(bytearray(self._values), numpy.uint8)
-        return numpy.frombuffer(bytearray(self._indices), "<i8"), values.view(dtypes.numpy_dtype(self.dtype))
+        return numpy.frombuffer(bytearray(self._indices), numpy.int64), values.view(dtypes.numpy_dtype(self.dtype))
 
     def torch(self) -> tuple[Any, Any]:
         """Returns the same as tensors of torch: tensor.view(-1)[indices] = values brings a tensor up to date."""

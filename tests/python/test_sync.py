@@ -1,6 +1,9 @@
 """Weight sync: tensors of numpy and torch go from one state to the next, as they lie, through bytes and pipes."""
 
 import os
+import pathlib
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -239,3 +242,13 @@ def test_torch():
     assert not turned.is_contiguous() and engine["weight"] is turned
     with pytest.raises(ValueError, match="meta"):
         zipnn.Weights({"a": torch.empty(3, device="meta")})
+
+
+def test_trainer_and_engine():
+    """The example trains, syncs and serves. Its figures are for `make bench-sync`."""
+    pytest.importorskip("torch")
+    program = pathlib.Path(__file__).resolve().parents[2] / "bench" / "bench_sync.py"
+    small = ["--steps", "2", "--warm", "2", "--width", "64", "--layers", "1"]
+    done = subprocess.run([sys.executable, "-B", program, *small], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "zipnn: pack, pipe, apply" in done.stdout
