@@ -4,7 +4,8 @@
 They come from the archives of make_vectors.py and its like that must be restored: whole for fuzz_container, chunk
 bodies and planes for fuzz_decode, with their base for fuzz_bases. Those of fuzz_delta are deltas and pairs of
 tests/deltas, those of codec 6 the chunks of tests/golden/mixing, those of fuzz_roundtrip data of the common types,
-those of fuzz_readers the files of model_files.py and odd_files.py. The corpus keeps the ones that add coverage (a target's -merge=1)."""
+those of fuzz_sync what it changes in updates, those of fuzz_readers the files of model_files.py and odd_files.py. The
+corpus keeps the ones that add coverage (a target's -merge=1)."""
 
 import pathlib
 import struct
@@ -143,6 +144,9 @@ def seeds():
                               (13, "text", b"the quick brown fox " * 9)):  # fmt: skip
         for level, times in ((1, 3), (3, 7), (3, 220)):
             yield "fuzz_roundtrip", f"{name}_{level}_{times}", bytes([dtype, level, 16 * times & 255]) + data
+    for form, name in enumerate(("difference", "values", "whole")):  # the updates themselves are made by fuzz_sync
+        yield "fuzz_sync", f"changed_{name}", bytes([form, 1]) + struct.pack("<HB", 90 + form, 1)
+        yield "fuzz_sync", f"steps_{name}", bytes([form, 0, 2]) + struct.pack("<IIBI", 12, 1, 2, 1) + b"\x07"
     for name, make in (model_files.FILES | odd_files.FILES).items():
         yield "fuzz_readers", name, make()
 
