@@ -169,13 +169,13 @@ static void look_at_python(struct doctor *d) {
 
 /* A driver of a GPU is looked at from outside: loading it could end this program. */
 static void look_at_gpu(struct doctor *d) {
-    struct finding f = {"GPU", ABSENT, "none is needed: this version decodes on processors", ""};
+    struct finding f = {"GPU", ABSENT, "none is needed: this program decodes on processors", ""};
     FILE *in = fopen("/proc/driver/nvidia/version", "re");
     char said[200];
     if (in && fgets(said, sizeof said, in)) {
         keep_first_line(said);
         f.state = OK;
-        snprintf(f.text, sizeof f.text, "%s; not used: this version decodes on processors", said);
+        snprintf(f.text, sizeof f.text, "%s; this program does not use it (Python and C do: doc/internals/gpu.md)", said);
     }
     if (in) fclose(in);
     tell(d, &f);

@@ -4,7 +4,22 @@ NAME.znn and list.txt, as make_vectors.py explains."""
 
 import sys
 
-from encoder import CONSTANT, R16, R32, RAW, ZSTD, Archive, R16Stream, R32Stream, chunk_body, fine_table, plain_table, stream, u8, u32
+from encoder import (
+    CONSTANT,
+    R16,
+    R32,
+    RAW,
+    ZSTD,
+    Archive,
+    R16Stream,
+    R32Stream,
+    chunk_body,
+    fine_table,
+    plain_table,
+    stream,
+    u8,
+    u32,
+)
 from joint import JOINT_BITS, Columns
 from make_column_vectors import columns_body
 from make_plane_vectors import joint_body, low_floats, repeats, split_jointly
