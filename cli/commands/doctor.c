@@ -175,7 +175,8 @@ static void look_at_gpu(struct doctor *d) {
     if (in && fgets(said, sizeof said, in)) {
         keep_first_line(said);
         f.state = OK;
-        snprintf(f.text, sizeof f.text, "%s; this program does not use it (Python and C do: doc/internals/gpu.md)", said);
+        snprintf(f.text, sizeof f.text, "%s; this program does not use it (Python and C do: doc/internals/gpu.md)",
+                 said);
     }
     if (in) fclose(in);
     tell(d, &f);
