@@ -18,6 +18,6 @@ python3 tools/check_gpu_registers.py build/gpu/ptxas.log
 sha256sum src/gpu/cuda.cuh src/gpu/decode.cu src/gpu/decode_tpl.h src/gpu/device.h src/gpu/shapes.def >build/gpu/zipnn.fatbin.sources
 # What tools/gpu_check.sh runs.
 cmake --preset release >/dev/null
-cmake --build build --target gpu_check make_model >/dev/null
-cp build/tools/gpu_check build/tools/make_model build/gpu/
+cmake --build build --target gpu_check >/dev/null
+cp build/tools/gpu_check build/gpu/
 echo "build/gpu/zipnn.fatbin: $(wc -c <build/gpu/zipnn.fatbin) bytes"
