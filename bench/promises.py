@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-LEVELS = (1, 3, 6, 9)
+LEVELS = (1, 3, 6, 8, 9)
 DEFAULT, SMALLER = "zipnn -3", "zipnn -6"
 OURS = {level: f"zipnn -{level}" for level in LEVELS}
 PEERS = ("zstd -19", "Python zipnn", "OpenZL", "lmzip", "z4ai", "blosc2", "bigsmall")
