@@ -52,7 +52,7 @@ static void seal(uint8_t *bytes, size_t len) {
 static zipnn_status ignore(void *user, const zipnn_changes *changes, zipnn_error *err) {
     size_t *sum = user;
     (void)err;
-    for (uint64_t i = 0; i < changes->n; i++) *sum += changes->indices[i];
+    for (uint64_t i = 0; i < changes->n; i++) *sum += (size_t)changes->indices[i];
     for (size_t i = 0; i < changes->n * changes->width; i++) *sum += ((const uint8_t *)changes->values)[i];
     return ZIPNN_OK;
 }
