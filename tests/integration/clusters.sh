@@ -10,7 +10,7 @@ mkdir "$place/bin"
 ln -s "$zipnn" "$place/bin/zipnn"
 export PATH=$place/bin:$PATH
 cd "$place" || exit 1
-trap 'stop_slurm; rm -rf "$place"' EXIT
+trap 'stop_slurm; umount "$place/small" 2>/dev/null; rm -rf "$place"' EXIT
 
 fail() {
     echo "FAILED: $*"
